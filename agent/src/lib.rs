@@ -1,1 +1,72 @@
-//! (skeleton)
+//! The node agent of a K2HDKC cluster: it learns the members of the cluster's roles from K2HR3, regenerates the ini
+//! file that chmpx and k2hdkc read, and installs it so that chmpx follows without a restart.
+//!
+//! # The data flow
+//!
+//! ```text
+//!             K2HR3 (or a file)                 /etc/antpickax/k2hdkc.ini -> chmpx reloads by itself
+//!                   |                                      ^
+//! wake -> [source] -> membership -> guard -> render -> validate -> plan -> [apply -> file, hosts, target] -> report
+//!                                                                                                             |
+//!                                                                         log, status, next wake  <-----------+
+//! ```
+//!
+//! Stages in brackets touch the world; the others are pure functions of plain values. Only [`reconcile`] calls them,
+//! in this order; no stage calls another. Start reading there.
+//!
+//! # Invariants
+//!
+//! 1. Pure modules do no I/O; time and randomness are arguments.
+//! 2. Only [`reconcile`] changes state; only [`apply`], [`file`] and [`target`] change the machine (and the source
+//!    keeps its own address-bound token).
+//! 3. [`apply`] takes [`validate::Validated`] and nothing weaker, and only [`validate`] can make one.
+//! 4. The live file is never opened for writing, truncated, linked, unlinked or swapped by symlink: it is exchanged,
+//!    with owner, mode, xattrs and label in place before, and file and directory synced.
+//! 5. Converged is a property of the process, not of the file: desired, written, applied and verified generation are
+//!    four things, kept apart in one ledger.
+//! 6. A pass cannot fail: it returns a [`report::Report`], and logs, status and waits all read that one value.
+//! 7. Fail static: no answer, or a refused one, changes nothing on the machine. The one exception repairs: where the
+//!    live file is missing or chmpx would refuse it, the newest kept one that passes validation is put back.
+//! 8. Every wake has a named reason, every wait a deadline, every retry a limit and jitter.
+//! 9. Secrets live in [`names::Token`], whose `Debug` prints `***`; texts of K2HR3 are masked before they are kept.
+//! 10. Absent on purpose: locks around state, global registries, shells, plug-ins.
+
+// Who the node is and what it is told.
+pub mod names;
+pub mod settings;
+pub mod identity;
+pub mod source;
+
+// The pure middle.
+pub mod ini;
+pub mod ring;
+pub mod acceptance;
+pub mod membership;
+pub mod guard;
+pub mod render;
+pub mod validate;
+pub mod plan;
+pub mod hosts;
+pub mod backoff;
+pub mod fingerprint;
+pub mod problem;
+pub mod report;
+pub mod status;
+
+// The hands.
+pub mod apply;
+pub mod clock;
+pub mod file;
+pub mod installed;
+pub mod ledger;
+pub mod machine;
+pub mod target;
+
+// The loop and its edges.
+pub mod reconcile;
+pub mod wake;
+pub mod watch;
+pub mod admin;
+pub mod daemon;
+pub mod log;
+pub mod cli;

@@ -1,0 +1,267 @@
+//! `[SVRNODE]` and `[SLVNODE]`: the keys that each needs, and what two of them must not share.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+
+use super::hostname;
+use super::keys::{HOST_LISTS, NODE_REST};
+use super::tls::{Values, View};
+use crate::ini::{Document, Kind};
+use crate::names::{LONGEST_ID, Port};
+use crate::problem::Problem;
+use crate::ring::{Mode, Node, Ring, is_pattern};
+
+/// One section before it is a [`Node`].
+pub(super) struct Raw<'a> {
+    line: usize,
+    values: Values,
+    duplicates: Vec<Problem>,
+    global: &'a Values,
+}
+
+impl Raw<'_> {
+    /// Its TLS view.
+    pub(super) fn view<'a>(&'a self, global: &'a Values) -> View<'a> {
+        View { label: self.label(), line: self.line, own: &self.values, global }
+    }
+
+    fn label(&self) -> String {
+        self.values.get("NAME").map_or_else(|| "a node".to_owned(), |(name, _)| name.clone())
+    }
+
+    fn own(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(|(value, _)| value.as_str())
+    }
+
+    fn line_of(&self, key: &str) -> usize {
+        self.values.get(key).map_or(self.line, |(_, line)| *line)
+    }
+
+    fn inherited(&self, key: &str) -> Option<&str> {
+        self.own(key).or_else(|| self.global.get(key).map(|(value, _)| value.as_str()))
+    }
+}
+
+/// All sections of one kind, each with what it says twice.
+pub(super) fn collect<'a>(document: &Document, kind: Kind, global: &'a Values) -> Vec<Raw<'a>> {
+    let of_kind = document.sections.iter().filter(|section| section.kind == kind);
+    of_kind
+        .map(|section| {
+            let (mut values, mut duplicates) = (Values::new(), Vec::new());
+            super::take_entries(
+                &section.entries,
+                &format!("[{}]", section.name),
+                &mut values,
+                &mut duplicates,
+            );
+            Raw { line: section.line, values, duplicates, global }
+        })
+        .collect()
+}
+
+/// The nodes of all sections of one kind, with the problems of each; and one more where there is none.
+pub(super) fn model(raws: &[Raw<'_>], mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -> Vec<Node> {
+    if raws.is_empty() {
+        let section = if mode == Mode::Server { "[SVRNODE]" } else { "[SLVNODE]" };
+        problems.push(Problem::refused(None, format!("there is no {section}")));
+    }
+    raws.iter().filter_map(|raw| node(raw, mode, id_type, problems)).collect()
+}
+
+fn node(raw: &Raw<'_>, mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -> Option<Node> {
+    problems.extend(raw.duplicates.iter().cloned());
+    problems.extend(name_problem(raw, mode));
+    problems.extend(id_problems(raw, mode, id_type));
+    problems.extend(list_problems(raw));
+    problems.extend(unknown_keys(raw));
+    let port = match mode {
+        Mode::Server => port_of(raw, "PORT", problems),
+        Mode::Slave => None,
+    };
+    let ctlport = port_of(raw, "CTLPORT", problems)?;
+    let text = |key: &str| raw.own(key).unwrap_or_default().to_owned();
+    let named = ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"];
+    let rest = raw.values.iter().filter(|(key, _)| !named.contains(&key.as_str()));
+    Some(Node {
+        name: raw.own("NAME").filter(|name| !name.is_empty())?.to_owned(),
+        ctlport,
+        port,
+        cuk: text("CUK"),
+        seed: text("CUSTOM_ID_SEED"),
+        rest: rest.map(|(key, (value, _))| (key.clone(), value.clone())).collect(),
+    })
+}
+
+/// The port of the section, or that of `[GLOBAL]`; chmpx refuses a node that has neither.
+fn port_of(raw: &Raw<'_>, key: &str, problems: &mut Vec<Problem>) -> Option<Port> {
+    let Some(text) = raw.inherited(key) else {
+        let text = format!("{}: neither the section nor [GLOBAL] has {key}", raw.label());
+        problems.push(Problem::refused(raw.line, text));
+        return None;
+    };
+    match Port::try_from(text) {
+        Ok(port) => Some(port),
+        Err(wrong) => {
+            problems.push(Problem::harmful(raw.line_of(key), format!("{} {key}: {wrong}", raw.label())));
+            None
+        }
+    }
+}
+
+fn name_problem(raw: &Raw<'_>, mode: Mode) -> Option<Problem> {
+    let Some(name) = raw.own("NAME") else {
+        return Some(Problem::harmful(raw.line, "a node without NAME: chmpx drops the section"));
+    };
+    let line = raw.line_of("NAME");
+    if name.is_empty() {
+        return Some(Problem::refused(line, "a node whose NAME is empty"));
+    }
+    if mode == Mode::Slave || hostname::is_plain(name) {
+        return None;
+    }
+    let wrong = hostname::expand(name).err()?;
+    Some(Problem::refused(line, format!("NAME {name}: {wrong}")))
+}
+
+/// The key that the chmpxid is made of must be there, not empty, and short enough for chmpx's buffer.
+fn id_problems(raw: &Raw<'_>, mode: Mode, id_type: &str) -> Vec<Problem> {
+    let needed: &[&str] = match (id_type, mode) {
+        ("CUK", _) => &["CUK"],
+        ("CUSTOM", Mode::Server) => &["CUSTOM_ID_SEED"],
+        ("CTLENDPOINTS" | "CTLEPS", Mode::Server) => &["ENDPOINTS", "CTLENDPOINTS"],
+        ("CTLENDPOINTS" | "CTLEPS", Mode::Slave) => &["CTLENDPOINTS"],
+        _ => &[],
+    };
+    let mut problems: Vec<_> = needed.iter().filter_map(|key| missing_id(raw, key, id_type)).collect();
+    for key in ["CUK", "CUSTOM_ID_SEED"] {
+        let Some(value) = raw.own(key) else { continue };
+        let line = raw.line_of(key);
+        let identifies = match key {
+            "CUK" => raw.global.get("SELFCUK").is_some_and(|(own, _)| !own.is_empty()),
+            _ => id_type == "CUSTOM",
+        };
+        if value.is_empty() && identifies && !needed.contains(&key) {
+            problems.push(Problem::harmful(line, format!("{}: {key} is empty", raw.label())));
+        }
+        if value.len() >= LONGEST_ID {
+            let text =
+                format!("{}: {key} is longer than the 2047 bytes that chmpx has room for", raw.label());
+            problems.push(Problem::harmful(line, text));
+        }
+    }
+    problems
+}
+
+fn missing_id(raw: &Raw<'_>, key: &str, id_type: &str) -> Option<Problem> {
+    match raw.own(key) {
+        None => {
+            Some(Problem::refused(raw.line, format!("{}: CHMPXIDTYPE {id_type} needs {key}", raw.label())))
+        }
+        Some("") => Some(Problem::harmful(
+            raw.line_of(key),
+            format!("{}: {key} is empty, but CHMPXIDTYPE {id_type} makes the id of it", raw.label()),
+        )),
+        Some(_) => None,
+    }
+}
+
+/// chmpx keeps the first four hosts of a list and skips what it cannot read.
+fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for key in HOST_LISTS {
+        let Some(list) = raw.own(key) else { continue };
+        let hosts = list.split(',').map(str::trim).filter(|host| !host.is_empty());
+        if hosts.clone().count() > 4 {
+            let text = format!("{}: {key} has more than the four hosts that chmpx keeps", raw.label());
+            problems.push(Problem::harmful(raw.line_of(key), text));
+        }
+        for host in hosts.filter(|host| host.contains(char::is_whitespace)) {
+            let text = format!("{}: {key} has \"{host}\", which is not a host", raw.label());
+            problems.push(Problem::harmful(raw.line_of(key), text));
+        }
+    }
+    problems
+}
+
+fn unknown_keys(raw: &Raw<'_>) -> Vec<Problem> {
+    let known = |key: &str| {
+        ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"].contains(&key) || NODE_REST.contains(&key)
+    };
+    let mut problems = Vec::new();
+    for (key, (value, line)) in &raw.values {
+        if !known(key) {
+            problems
+                .push(Problem::note(*line, format!("{}: chmpx does not know the key {key}", raw.label())));
+        } else if ["SSL", "SSL_VERIFY_PEER"].contains(&key.as_str()) {
+            problems.extend(super::global_value(key, value, *line));
+        }
+    }
+    problems
+}
+
+/// Two nodes that chmpx merges into one, or that get the same chmpxid.
+pub(super) fn duplicates(ring: &Ring) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for mode in [Mode::Server, Mode::Slave] {
+        problems.extend(same_address(ring.nodes(mode)));
+    }
+    if ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM") {
+        let nodes = ring.servers.iter().chain(&ring.slaves);
+        problems.extend(same_id(nodes.clone(), "CUSTOM_ID_SEED", |node| &node.seed));
+    } else if ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUK") {
+        problems.extend(same_id(ring.servers.iter().chain(&ring.slaves), "CUK", |node| &node.cuk));
+    }
+    problems
+}
+
+fn same_address(nodes: &[Node]) -> Vec<Problem> {
+    let mut seen: BTreeMap<(String, Port), &Node> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for node in nodes {
+        let names = if is_pattern(&node.name) { Vec::new() } else { vec![node.name.clone()] };
+        let names = hostname::expand(&node.name).unwrap_or(names);
+        for name in names {
+            match seen.entry((name, node.ctlport)) {
+                Slot::Vacant(slot) => drop(slot.insert(node)),
+                Slot::Occupied(slot) => problems.push(Problem::harmful(
+                    None,
+                    format!(
+                        "{}:{} stands twice (CUK {} and {}): chmpx makes one node of both; remove the stale \
+                         member from its role in K2HR3",
+                        slot.key().0,
+                        node.ctlport,
+                        slot.get().cuk,
+                        node.cuk
+                    ),
+                )),
+            }
+        }
+    }
+    problems
+}
+
+fn same_id<'a>(
+    nodes: impl Iterator<Item = &'a Node>,
+    key: &str,
+    id: impl Fn(&'a Node) -> &'a String,
+) -> Vec<Problem> {
+    let mut seen: BTreeMap<&str, &Node> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for node in nodes.filter(|node| !id(node).is_empty()) {
+        match seen.entry(id(node)) {
+            Slot::Vacant(slot) => drop(slot.insert(node)),
+            Slot::Occupied(slot) => problems.push(Problem::harmful(
+                None,
+                format!(
+                    "{key} {} is that of {}:{} and of {}:{}: chmpx would give both the same id",
+                    id(node),
+                    slot.get().name,
+                    slot.get().ctlport,
+                    node.name,
+                    node.ctlport
+                ),
+            )),
+        }
+    }
+    problems
+}

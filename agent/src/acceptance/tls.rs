@@ -1,0 +1,159 @@
+//! chmpx's TLS rules: any breach refuses the whole file, on every host that reads it (chmpx 1.0.113 with OpenSSL,
+//! lib/chmconf.cc:1600-2590). All paths of all servers must exist on this host, also those of other nodes.
+
+use std::collections::BTreeMap;
+
+use super::keys::{is_on, is_unset};
+use super::{FileKind, Host};
+use crate::problem::Problem;
+
+/// The keys of one section, each with the line it stands in.
+pub(super) type Values = BTreeMap<String, (String, usize)>;
+
+/// Longest path that chmpx has room for, its end mark included.
+const LONGEST_PATH: usize = 1024;
+
+/// One section with the defaults that `[GLOBAL]` gives it.
+#[derive(Clone)]
+pub(super) struct View<'a> {
+    /// How a problem names the section.
+    pub(super) label: String,
+    /// Line of the section.
+    pub(super) line: usize,
+    /// Its own keys.
+    pub(super) own: &'a Values,
+    /// The keys of `[GLOBAL]`.
+    pub(super) global: &'a Values,
+}
+
+impl<'a> View<'a> {
+    fn value(&self, key: &str) -> &'a str {
+        self.own.get(key).or_else(|| self.global.get(key)).map_or("", |(value, _)| value.as_str())
+    }
+
+    fn path(&self, key: &str) -> Option<&'a str> {
+        Some(self.value(key)).filter(|value| !is_unset(value))
+    }
+
+    fn is_on(&self, key: &str) -> bool {
+        is_on(self.value(key))
+    }
+
+    fn refuse(&self, text: impl std::fmt::Display) -> Problem {
+        Problem::refused(self.line, format!("{}: {text}", self.label))
+    }
+}
+
+/// Every breach of the TLS rules in `[GLOBAL]` and the node sections.
+pub(super) fn examine(
+    global: &View<'_>,
+    servers: &[View<'_>],
+    slaves: &[View<'_>],
+    host: &Host,
+) -> Vec<Problem> {
+    let any_tls = servers.iter().any(|server| server.is_on("SSL"));
+    let any_verify = servers.iter().any(|server| server.is_on("SSL_VERIFY_PEER"));
+    let mut problems = in_global(global, host);
+    problems.extend(servers.iter().flat_map(|server| in_server(server, any_tls, any_verify, host)));
+    problems.extend(slaves.iter().flat_map(|slave| in_slave(slave, any_tls, any_verify, host)));
+    problems
+}
+
+fn in_global(global: &View<'_>, host: &Host) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !global.is_on("SSL") {
+        let needs_tls = ["SERVER_CERT", "SERVER_PRIKEY", "NSSDB_DIR"];
+        for key in needs_tls.into_iter().filter(|key| global.path(key).is_some()) {
+            problems.push(global.refuse(format_args!("{key} is set while SSL is off")));
+        }
+        if global.is_on("SSL_VERIFY_PEER") {
+            problems.push(global.refuse("SSL_VERIFY_PEER is on while SSL is off"));
+        }
+        let version = global.value("SSL_MIN_VER");
+        if !version.is_empty() && !version.eq_ignore_ascii_case("DEFAULT") {
+            problems.push(global.refuse("SSL_MIN_VER is set while SSL is off"));
+        }
+    }
+    problems.extend(missing_files(global, host));
+    if global.path("NSSDB_DIR").is_some_and(|path| host.kind(path).is_some_and(|kind| kind != FileKind::Dir))
+    {
+        problems.push(global.refuse("NSSDB_DIR is not a directory on this host"));
+    }
+    problems
+}
+
+fn in_server(server: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> Vec<Problem> {
+    let mut problems = own_missing_files(server, host);
+    let tls = server.is_on("SSL");
+    if tls != server.path("SERVER_CERT").is_some() {
+        problems.push(server.refuse(if tls {
+            "SSL is on without SERVER_CERT"
+        } else {
+            "SERVER_CERT is set while SSL is off"
+        }));
+    }
+    if tls != server.path("SERVER_PRIKEY").is_some() {
+        problems.push(server.refuse(if tls {
+            "SSL is on without SERVER_PRIKEY"
+        } else {
+            "SERVER_PRIKEY is set while SSL is off"
+        }));
+    }
+    if !tls && server.is_on("SSL_VERIFY_PEER") {
+        problems.push(server.refuse("SSL_VERIFY_PEER is on while SSL is off"));
+    }
+    if !any_tls && server.path("CAPATH").is_some() {
+        problems.push(server.refuse("CAPATH is set while no server has SSL"));
+    }
+    problems.extend(client_certificate(server, any_verify));
+    problems
+}
+
+fn in_slave(slave: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> Vec<Problem> {
+    let mut problems = own_missing_files(slave, host);
+    if !any_tls && slave.path("CAPATH").is_some() {
+        problems.push(slave.refuse("CAPATH is set while no server has SSL"));
+    }
+    problems.extend(client_certificate(slave, any_verify));
+    problems
+}
+
+/// Every node shows a client certificate exactly when some server verifies its peers.
+fn client_certificate(node: &View<'_>, any_verify: bool) -> Vec<Problem> {
+    let (certificate, key) = (node.path("SLAVE_CERT").is_some(), node.path("SLAVE_PRIKEY").is_some());
+    if any_verify && !(certificate && key) {
+        return vec![
+            node.refuse("a server has SSL_VERIFY_PEER, so SLAVE_CERT and SLAVE_PRIKEY are needed here"),
+        ];
+    }
+    if !any_verify && (certificate || key) {
+        return vec![node.refuse("SLAVE_CERT or SLAVE_PRIKEY is set while no server has SSL_VERIFY_PEER")];
+    }
+    Vec::new()
+}
+
+/// The path keys that a node inherits were examined in `[GLOBAL]` already.
+fn own_missing_files(node: &View<'_>, host: &Host) -> Vec<Problem> {
+    let none = Values::new();
+    missing_files(&View { global: &none, ..node.clone() }, host)
+}
+
+fn missing_files(section: &View<'_>, host: &Host) -> Vec<Problem> {
+    let certificates = ["SERVER_CERT", "SERVER_PRIKEY", "SLAVE_CERT", "SLAVE_PRIKEY", "CAPATH"];
+    let mut problems = Vec::new();
+    for key in certificates {
+        let Some(path) = section.path(key) else { continue };
+        let fits = match host.kind(path) {
+            None | Some(FileKind::File) => true,
+            Some(FileKind::Dir) => key == "CAPATH",
+            Some(FileKind::Missing) => false,
+        };
+        if !fits {
+            problems.push(section.refuse(format_args!("{key} {path} does not exist on this host as a file")));
+        }
+        if path.len() >= LONGEST_PATH {
+            problems.push(section.refuse(format_args!("{key} is longer than 1023 bytes")));
+        }
+    }
+    problems
+}

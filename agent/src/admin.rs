@@ -1,0 +1,169 @@
+//! The agent's socket: `status` and `confirm` of a running agent. One request line, one JSON answer, and the end.
+//!
+//! The socket has mode 0600: whoever may write the agent's files may ask it. It owns no state: the status comes
+//! through a channel from the loop, a confirmation goes through one to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::debug;
+
+use crate::file::{self, FileError};
+use crate::status::Status;
+
+/// What a command asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// The status.
+    Status,
+    /// Release the held loss, of that name if one is given.
+    Confirm(Option<String>),
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// The status.
+    Status(Box<Status>),
+    /// Done; one line for people.
+    Done(String),
+    /// Not done; one line for people.
+    Refused(String),
+}
+
+/// A confirmation on its way to the loop.
+#[derive(Debug)]
+pub struct Confirmation {
+    /// The name of the loss, if one was given.
+    pub id: Option<String>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// Why the socket cannot be had or used.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// Its directory cannot be made.
+    #[error(transparent)]
+    Directory(#[from] FileError),
+    /// It cannot be opened.
+    #[error("cannot listen on {path}")]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No agent answers there.
+    #[error("no agent answers on {path}")]
+    Absent {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Longest time a client waits: a confirmation waits for the pass that runs, and a question to K2HR3 may take 30 s.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Longest request line, in bytes.
+const LONGEST_REQUEST: u64 = 4096;
+
+/// The socket below the runtime directory.
+pub fn socket(runtime: &Path) -> PathBuf {
+    runtime.join("agent.sock")
+}
+
+/// Opens the socket. The ledger's lock says that no other agent has it, so a leftover is removed.
+pub fn listen(runtime: &Path) -> Result<UnixListener, AdminError> {
+    file::ensure_directory(runtime, 0o755)?;
+    let path = socket(runtime);
+    file::remove(&path)?;
+    let failed = |source| AdminError::Listen { path: path.clone(), source };
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    let private = Mode::from_bits_truncate(0o600);
+    fchmodat(nix::fcntl::AT_FDCWD, &path, private, FchmodatFlags::FollowSymlink)
+        .map_err(|e| failed(e.into()))?;
+    Ok(listener)
+}
+
+/// Serves requests one after the other, until it is dropped.
+pub async fn serve(
+    listener: UnixListener,
+    status: watch::Receiver<Status>,
+    confirm: mpsc::Sender<Confirmation>,
+) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors: the next second may be better.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        let answered = tokio::time::timeout(PATIENCE, answer(stream, &status, &confirm)).await;
+        if let Ok(Err(error)) = answered {
+            debug!(%error, "a client of the socket went away");
+        }
+    }
+}
+
+async fn answer(
+    mut stream: UnixStream,
+    status: &watch::Receiver<Status>,
+    confirm: &mpsc::Sender<Confirmation>,
+) -> std::io::Result<()> {
+    let (read, mut write) = stream.split();
+    let mut line = String::new();
+    // A client that connects and says nothing must not keep the others waiting.
+    let limited = Duration::from_secs(2);
+    let mut reader = BufReader::new(read.take(LONGEST_REQUEST));
+    tokio::time::timeout(limited, reader.read_line(&mut line)).await.map_err(std::io::Error::other)??;
+    let response = match serde_json::from_str::<Request>(&line) {
+        Ok(Request::Status) => Response::Status(Box::new(status.borrow().clone())),
+        Ok(Request::Confirm(id)) => confirmed(id, confirm).await,
+        Err(error) => Response::Refused(format!("not a request: {error}")),
+    };
+    let bytes = serde_json::to_vec(&response).map_err(std::io::Error::other)?;
+    write.write_all(&bytes).await?;
+    write.shutdown().await
+}
+
+async fn confirmed(id: Option<String>, confirm: &mpsc::Sender<Confirmation>) -> Response {
+    let (reply, answer) = oneshot::channel();
+    let gone = || Response::Refused("the agent is stopping".to_owned());
+    if confirm.send(Confirmation { id, reply }).await.is_err() {
+        return gone();
+    }
+    match answer.await {
+        Ok(Ok(line)) => Response::Done(line),
+        Ok(Err(line)) => Response::Refused(line),
+        Err(_) => gone(),
+    }
+}
+
+/// Asks a running agent.
+pub async fn ask(runtime: &Path, request: &Request) -> Result<Response, AdminError> {
+    let path = socket(runtime);
+    let exchange = async {
+        let mut stream = UnixStream::connect(&path).await?;
+        let mut line = serde_json::to_vec(request).map_err(std::io::Error::other)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        serde_json::from_slice(&answer).map_err(std::io::Error::other)
+    };
+    let answered = tokio::time::timeout(PATIENCE, exchange).await;
+    let answered = answered.unwrap_or_else(|elapsed| Err(std::io::Error::other(elapsed)));
+    answered.map_err(|source| AdminError::Absent { path: path.clone(), source })
+}

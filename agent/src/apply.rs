@@ -1,0 +1,148 @@
+//! Carries out what was decided: hosts file, ledger, ini, processes, in this order. Nothing else changes the
+//! machine; it decides nothing.
+//!
+//! A kill between any two steps leaves a loadable file: the ledger learns the FILEVERSION before the file has it,
+//! so that no two files ever share one, and what was written is found again by reading the file.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+use nix::unistd::{Group, User};
+use thiserror::Error;
+
+use crate::clock::Timestamp;
+use crate::file::{self, FileError, Ownership};
+use crate::hosts;
+use crate::installed::Installed;
+use crate::ledger::{Generation, LedgerError, Store};
+use crate::plan::Class;
+use crate::render;
+use crate::settings::{Ini, Settings};
+use crate::target::{Acted, Target};
+use crate::validate::Validated;
+
+/// Why an installation stopped half way. The live file is the old one or the new one, whole.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// The ini could not be replaced.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The ledger could not be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The settings name a user or group that this host does not have.
+    #[error("{key} is \"{name}\", but this host has no such {kind}")]
+    Unknown {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        name: String,
+        /// "user" or "group".
+        kind: &'static str,
+    },
+}
+
+/// What was installed, and what an operator should know about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The new generation.
+    pub generation: Generation,
+    /// Notes: hosts file not updated, a restart that is not ours.
+    pub notes: Vec<String>,
+}
+
+/// Installs a validated file.
+pub async fn install<T: Target>(
+    validated: &Validated,
+    class: Class,
+    names: &BTreeMap<IpAddr, String>,
+    settings: &Settings,
+    store: &mut Store,
+    target: &mut T,
+) -> Result<Applied, ApplyError> {
+    let rendered = validated.rendered();
+    let ring = render::name(&rendered.ring);
+    let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: Timestamp::now() };
+    let mut notes: Vec<String> = update_hosts(settings.hosts.as_deref(), names).into_iter().collect();
+    let ownership = ownership(&settings.ini)?;
+    store.update(|ledger| {
+        ledger.fileversion = ledger.fileversion.max(generation.fileversion);
+        ledger.desired = Some(generation.clone());
+    })?;
+    if let Some(directory) = settings.ini.path.parent() {
+        file::ensure_directory(directory, 0o755)?;
+    }
+    file::replace(&settings.ini.path, &rendered.bytes, ownership)?;
+    store.keep_good(generation.fileversion, &rendered.bytes)?;
+    store.update(|ledger| {
+        ledger.written = Some(generation.clone());
+        // Whoever confirmed this loss has got it; the same loss must be confirmed anew another time.
+        ledger.guard.confirmed = None;
+    })?;
+    match target.act(class).await {
+        Acted::Done => store.update(|ledger| ledger.applied = Some(generation.clone()))?,
+        Acted::NotOurs(needs) => {
+            notes.extend(needs.map(|needs| format!("generation {}: {needs}", generation.fileversion)))
+        }
+    }
+    Ok(Applied { generation, notes })
+}
+
+/// Notes in the ledger that the live file is right already: after a kill behind the exchange, or where somebody
+/// else wrote what was wanted.
+pub fn adopt(installed: &Installed, path: &Path, store: &mut Store) -> Result<(), ApplyError> {
+    let Installed::Present { ring, fileversion: Some(fileversion) } = installed else { return Ok(()) };
+    if store.ledger().written.as_ref().is_some_and(|written| written.fileversion == *fileversion) {
+        return Ok(());
+    }
+    let read = std::fs::read(path);
+    let bytes = read.map_err(|source| FileError::Io { what: "read", path: path.to_owned(), source })?;
+    let generation = Generation { fileversion: *fileversion, ring: render::name(ring), at: Timestamp::now() };
+    store.keep_good(*fileversion, &bytes)?;
+    store.update(|ledger| {
+        ledger.fileversion = ledger.fileversion.max(*fileversion);
+        ledger.desired = Some(generation.clone());
+        ledger.written = Some(generation);
+    })?;
+    Ok(())
+}
+
+/// Brings the hosts block up to date. A hosts file that cannot be replaced is a note, not a failure: chmpx is
+/// slower without it, and works.
+pub fn update_hosts(path: Option<&Path>, names: &BTreeMap<IpAddr, String>) -> Option<String> {
+    let path = path?;
+    let present = match std::fs::read_to_string(path) {
+        Ok(present) => present,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Some(format!("{} is left alone: {error}", path.display())),
+    };
+    let next = hosts::updated(&present, names)?;
+    let replaced = file::replace(path, next.as_bytes(), Ownership::default());
+    // Unlike the ini's, the old content has no use, and a stray file beside the hosts file would puzzle.
+    let tidied = replaced.and_then(|_| file::remove(&file::beside(path)));
+    tidied.err().map(|error| format!("{} is not updated: {}", path.display(), full(&error)))
+}
+
+/// An error with its causes in one line.
+pub fn full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+fn ownership(ini: &Ini) -> Result<Ownership, ApplyError> {
+    let uid = ini.owner.as_deref().map(|name| {
+        let known = name.parse().ok().or_else(|| Some(User::from_name(name).ok()??.uid.as_raw()));
+        known.ok_or_else(|| ApplyError::Unknown { key: "ini.owner", name: name.to_owned(), kind: "user" })
+    });
+    let gid = ini.group.as_deref().map(|name| {
+        let known = name.parse().ok().or_else(|| Some(Group::from_name(name).ok()??.gid.as_raw()));
+        known.ok_or_else(|| ApplyError::Unknown { key: "ini.group", name: name.to_owned(), kind: "group" })
+    });
+    Ok(Ownership { uid: uid.transpose()?, gid: gid.transpose()?, mode: ini.mode })
+}

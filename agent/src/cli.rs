@@ -1,0 +1,159 @@
+//! The command line: arguments, dispatch, and the exit codes that scripts rely on.
+
+mod look;
+mod talk;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::apply::full;
+use crate::daemon;
+use crate::ledger::Store;
+use crate::log::Logging;
+use crate::reconcile::Reconciler;
+use crate::report::Report;
+use crate::settings::{self, Origin, Settings};
+use crate::source::AnySource;
+use crate::target::FileOnly;
+use crate::wake::Reason;
+
+/// Follows the roles of a K2HDKC cluster in K2HR3 and keeps the ini of the local chmpx and k2hdkc right.
+#[derive(Debug, Parser)]
+#[command(name = "k2hdkc-agent", version, about, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit status: 0 done; 1 it failed, was refused or is held; 64 usage or configuration."
+)]
+pub struct Cli {
+    /// Configuration file; fragments in conf.d beside it are read after it
+    /// [default: /etc/k2hdkc-agent/agent.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prefix of every path of the agent, so that several run side by side
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Log more; twice for every step
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Follow K2HR3 until SIGTERM. SIGHUP reads the configuration again, SIGUSR1 asks K2HR3 at once
+    Run,
+    /// Make one pass, say in one line what came of it, and end
+    Once,
+    /// Print the ini that would be installed now; change nothing
+    Render,
+    /// Print what would change, and what each change takes; status 1 if anything would
+    Diff,
+    /// Examine an ini by chmpx's rules; print every problem with its line
+    Check {
+        /// The file, or - for standard input [default: the installed one]
+        file: Option<PathBuf>,
+    },
+    /// Say how the agent is; status 1 if somebody should look
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Release what the shrink guard holds: the loss of servers is meant
+    Confirm {
+        /// The name of the loss, as status shows it, to release no other
+        id: Option<String>,
+    },
+}
+
+/// Exit status for wrong usage and wrong configuration (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nothing can be told where even that fails.
+            let _ = error.print();
+            return if wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let origin = Origin { config: cli.config, root: cli.root };
+    let settings = match settings::load(&origin) {
+        Ok(settings) => settings,
+        Err(error) => {
+            error.0.iter().for_each(|fault| complain(&format!("configuration: {fault}")));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let logging = Logging::start(settings.log, cli.verbose);
+    // A second provider in one process is no error: there is one already, the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start: {error}")),
+    };
+    let stop_within = settings.state.stop_within;
+    let code = runtime.block_on(dispatch(cli.command, origin, settings, logging));
+    // A name look-up that hangs in its thread must not keep the process.
+    runtime.shutdown_timeout(stop_within.min(std::time::Duration::from_millis(100)));
+    code
+}
+
+async fn dispatch(command: Command, origin: Origin, settings: Settings, logging: Logging) -> ExitCode {
+    match command {
+        Command::Run => match daemon::run(origin, settings, logging).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&full(&error)),
+        },
+        Command::Once => once(settings).await,
+        Command::Render => look::render(settings).await,
+        Command::Diff => look::diff(settings).await,
+        Command::Check { file } => look::check(file.as_deref(), &settings),
+        Command::Status { json } => talk::status(&settings, json).await,
+        Command::Confirm { id } => talk::confirm(&settings, id).await,
+    }
+}
+
+async fn once(settings: Settings) -> ExitCode {
+    let store = match Store::open(&settings.state.directory, settings.ini.keep) {
+        Ok(store) => store,
+        Err(error) => return failed(&full(&error)),
+    };
+    if let Some(complaint) = &store.complaint {
+        complain(complaint);
+    }
+    let source = AnySource::new(&settings);
+    let mut reconciler = Reconciler::new(settings, source, FileOnly, store, false);
+    tell(&reconciler.pass(Reason::Start.into()).await)
+}
+
+/// One line on standard output for what is done, on standard error for what is not.
+fn tell(report: &Report) -> ExitCode {
+    report.notes.iter().for_each(|note| complain(note));
+    if report.outcome.is_good() {
+        say(&report.line());
+        ExitCode::SUCCESS
+    } else {
+        failed(&report.line())
+    }
+}
+
+/// Standard output that was closed is the reader's decision.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "k2hdkc-agent: {text}");
+}
+
+fn failed(text: &str) -> ExitCode {
+    complain(text);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,124 @@
+//! Commands that look and change nothing: `render`, `diff`, `check`.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{complain, failed, say};
+use crate::acceptance::{self, Reading};
+use crate::ini;
+use crate::ledger::Store;
+use crate::machine;
+use crate::plan::Plan;
+use crate::reconcile::{Decided, Decision, Reconciler};
+use crate::report::Outcome;
+use crate::settings::Settings;
+use crate::source::AnySource;
+use crate::status::change_line;
+use crate::target::FileOnly;
+use crate::wake::Reason;
+
+/// What a pass would do now.
+async fn decided(settings: Settings) -> Decision {
+    let store = Store::peek(&settings.state.directory, settings.ini.keep);
+    let source = AnySource::new(&settings);
+    let mut reconciler = Reconciler::new(settings, source, FileOnly, store, false);
+    reconciler.decide(Reason::Start.into()).await
+}
+
+/// Prints the file that would be installed; the installed one where nothing would change.
+pub(super) async fn render(settings: Settings) -> ExitCode {
+    let path = settings.ini.path.clone();
+    let decision = decided(settings).await;
+    decision.notes.iter().for_each(|note| complain(note));
+    match decision.verdict {
+        Decided::Install(installation) => {
+            say(&String::from_utf8_lossy(&installation.validated.rendered().bytes));
+            ExitCode::SUCCESS
+        }
+        Decided::Leave(Outcome::Unchanged) => match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                say(&text);
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&format!("cannot read {}: {error}", path.display())),
+        },
+        Decided::Leave(outcome) => failed(&outcome.line()),
+    }
+}
+
+/// Prints what would change. Status 0: nothing; 1: something, or it cannot be told.
+pub(super) async fn diff(settings: Settings) -> ExitCode {
+    let decision = decided(settings).await;
+    decision.notes.iter().for_each(|note| complain(note));
+    if let Some(plan) = &decision.plan {
+        print_plan(plan);
+    }
+    for absence in &decision.waiting {
+        let node = &absence.node;
+        say(&format!(
+            "  {}:{} is missing in the answer; its removal must be seen again",
+            node.name, node.ctlport
+        ));
+    }
+    match decision.verdict {
+        Decided::Install(_) => ExitCode::FAILURE,
+        Decided::Leave(Outcome::Unchanged) => {
+            say("no difference");
+            ExitCode::SUCCESS
+        }
+        Decided::Leave(outcome) => failed(&outcome.line()),
+    }
+}
+
+fn print_plan(plan: &Plan) {
+    plan.changes.iter().for_each(|change| say(&change_line(change)));
+    say(&format!("in all: {}", plan.class.meaning()));
+}
+
+/// Examines a file by chmpx's rules. Status 1 if chmpx would refuse it or take it to somebody's harm.
+pub(super) fn check(file: Option<&Path>, settings: &Settings) -> ExitCode {
+    let path = file.unwrap_or(&settings.ini.path);
+    let bytes = match read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return failed(&format!("cannot read {}: {error}", path.display())),
+    };
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return failed(&format!("{}: not UTF-8 at byte {}", path.display(), valid_up_to(&bytes)));
+    };
+    let document = ini::parse(text);
+    let reading = acceptance::read(&document, &machine::host(acceptance::paths(&document)));
+    print_reading(&reading, path)
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        return std::io::stdin().read_to_end(&mut bytes).map(|_| bytes);
+    }
+    std::fs::read(path)
+}
+
+fn valid_up_to(bytes: &[u8]) -> usize {
+    std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to())
+}
+
+fn print_reading(reading: &Reading, path: &Path) -> ExitCode {
+    for problem in &reading.problems {
+        let line = problem.line.map_or_else(String::new, |line| format!(":{line}"));
+        say(&format!("{}{line}: {}: {}", path.display(), problem.severity.word(), problem.text));
+    }
+    let (servers, slaves) = (reading.ring.servers.len(), reading.ring.slaves.len());
+    let version = reading.fileversion.map_or("none".to_owned(), |version| version.to_string());
+    let forbids = reading.problems.iter().any(crate::problem::Problem::forbids);
+    let verdict = match (reading.loads(), forbids) {
+        (false, _) => "chmpx would refuse it, and a running chmpx would end",
+        (true, true) => "chmpx would take it, to somebody's harm",
+        (true, false) => "good",
+    };
+    say(&format!(
+        "{}: {verdict} ({servers} servers, {slaves} slaves, FILEVERSION {version})",
+        path.display()
+    ));
+    if forbids { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,64 @@
+//! Commands that talk to the running agent, or read its ledger where none runs: `status`, `confirm`.
+
+use std::process::ExitCode;
+
+use super::{complain, failed, say};
+use crate::admin::{self, Request, Response};
+use crate::apply::full;
+use crate::clock::Timestamp;
+use crate::ledger::Store;
+use crate::reconcile;
+use crate::settings::Settings;
+use crate::status::Status;
+
+/// Prints the status. 0 if all is well, 1 if somebody should look.
+pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
+    let status = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
+        Ok(Response::Status(status)) => *status,
+        Ok(_) => return failed("the agent gave another answer than a status: is it of another version?"),
+        Err(_) => from_ledger(settings),
+    };
+    if json {
+        match serde_json::to_string_pretty(&status) {
+            Ok(text) => say(&text),
+            Err(error) => return failed(&error.to_string()),
+        }
+    } else {
+        say(&status.text(Timestamp::now()));
+    }
+    if status.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn from_ledger(settings: &Settings) -> Status {
+    let store = Store::peek(&settings.state.directory, settings.ini.keep);
+    if let Some(complaint) = &store.complaint {
+        complain(complaint);
+    }
+    Status::idle(store.ledger(), "none", settings.ini.path.display().to_string())
+}
+
+/// Confirms through the running agent, or in its ledger for the next pass.
+pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode {
+    let request = Request::Confirm(id.clone());
+    let answered = match admin::ask(&settings.state.runtime_directory, &request).await {
+        Ok(Response::Done(line)) => Ok(line),
+        Ok(Response::Refused(line)) => Err(line),
+        Ok(Response::Status(_)) => {
+            Err("the agent answered with its status: is it of another version?".to_owned())
+        }
+        Err(absent) => in_ledger(settings, id.as_deref()).map_err(|error| format!("{error} ({absent})")),
+    };
+    match answered {
+        Ok(line) => {
+            say(&line);
+            ExitCode::SUCCESS
+        }
+        Err(line) => failed(&line),
+    }
+}
+
+fn in_ledger(settings: &Settings, id: Option<&str>) -> Result<String, String> {
+    let mut store =
+        Store::open(&settings.state.directory, settings.ini.keep).map_err(|error| full(&error))?;
+    reconcile::confirm(&mut store, id).map(|line| format!("{line}; the next pass installs it"))
+}

@@ -1,0 +1,281 @@
+//! `run`: the only composition root. Builds the adapters, spawns the edges, runs the reconciler, drains.
+//!
+//! Everything runs on one thread. The pass does its few file operations in place: they take milliseconds, happen
+//! when something changed, and so can never run beside a second pass.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_core::Stream as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::iterator::exfiltrator::origin::Origin as Signal;
+use signal_hook_tokio::SignalsInfo;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use crate::admin::{self, AdminError, Confirmation};
+use crate::apply::full;
+use crate::clock::{Timestamp, spoken};
+use crate::ledger::{LedgerError, Store};
+use crate::log::Logging;
+use crate::reconcile::Reconciler;
+use crate::report::{Kind, Outcome, Report};
+use crate::settings::{self, Origin, Settings};
+use crate::source::AnySource;
+use crate::status::Status;
+use crate::target::FileOnly;
+use crate::wake::{Reason, Reasons, Waker};
+use crate::watch::Watches;
+
+/// Why the agent does not start.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// Its state directory cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Its socket cannot be opened.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// Signals cannot be received.
+    #[error("cannot receive signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Questions that an event asks for come at least this far apart.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+
+/// Runs the agent until SIGTERM or SIGINT.
+pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result<(), DaemonError> {
+    let started = Instant::now();
+    let store = Store::open(&settings.state.directory, settings.ini.keep)?;
+    if let Some(complaint) = &store.complaint {
+        error!("{complaint}");
+    }
+    let mut signals =
+        SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1]).map_err(DaemonError::Signals)?;
+    let listener = admin::listen(&settings.state.runtime_directory)?;
+    let mut agent = Agent::new(origin, settings, store, logging);
+    let (confirm, confirmations) = mpsc::channel(1);
+    let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), confirm));
+    info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.ini, "started");
+    let waker = agent.waker.clone();
+    let stopped_by = tokio::select! {
+        never = agent.work(confirmations) => match never {},
+        signal = stop_signal(&mut signals, waker) => signal,
+    };
+    served.abort();
+    let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
+    if let Err(error) = crate::file::remove(&socket) {
+        debug!(error = full(&error), "the socket is left behind");
+    }
+    info!(
+        signal = stopped_by,
+        after = spoken(started.elapsed()),
+        "stopped; chmpx and k2hdkc are left as they are"
+    );
+    Ok(())
+}
+
+/// Turns signals into wakes until one says stop.
+async fn stop_signal(signals: &mut SignalsInfo<WithOrigin>, waker: Waker) -> String {
+    loop {
+        let Some(signal) = poll_fn(|context| Pin::new(&mut *signals).poll_next(context)).await else {
+            return "none".to_owned();
+        };
+        match signal.signal {
+            SIGHUP => waker.wake(Reason::Hangup),
+            SIGUSR1 => waker.wake(Reason::Command),
+            _ => return sender(&signal),
+        }
+    }
+}
+
+fn sender(signal: &Signal) -> String {
+    let name = if signal.signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+    match &signal.process {
+        Some(process) => format!("{name} from pid {} (uid {})", process.pid, process.uid),
+        None => name.to_owned(),
+    }
+}
+
+/// The running agent: the reconciler and its edges.
+struct Agent {
+    origin: Origin,
+    reconciler: Reconciler<AnySource, FileOnly>,
+    waker: Waker,
+    watches: Watches,
+    status: Status,
+    published: watch::Sender<Status>,
+    logging: Logging,
+    /// When the source is asked next, and when it was asked last.
+    next_question: Instant,
+    last_question: Option<Instant>,
+    /// The last line that was logged for a pass that changed nothing.
+    last_line: String,
+    /// Since when answers have been doubtful.
+    doubtful: Option<(Instant, u32)>,
+}
+
+impl Agent {
+    fn new(origin: Origin, settings: Settings, store: Store, logging: Logging) -> Self {
+        let waker = Waker::default();
+        let watches = Watches::new(&settings, waker.clone());
+        let source = AnySource::new(&settings);
+        let mut status = Status::idle(store.ledger(), "none", settings.ini.path.display().to_string());
+        status.pid = Some(std::process::id());
+        status.started = Some(Timestamp::now());
+        let published = watch::Sender::new(status.clone());
+        waker.wake(Reason::Start);
+        Self {
+            origin,
+            reconciler: Reconciler::new(settings, source, FileOnly, store, true),
+            waker,
+            watches,
+            status,
+            published,
+            logging,
+            next_question: Instant::now(),
+            last_question: None,
+            last_line: String::new(),
+            doubtful: None,
+        }
+    }
+
+    /// Wakes, passes, reports, for ever. May be dropped at every await: what changes the machine does not await.
+    async fn work(&mut self, mut confirmations: mpsc::Receiver<Confirmation>) -> std::convert::Infallible {
+        loop {
+            let settled = self.reconciler.settled_at();
+            let reasons = tokio::select! {
+                reasons = self.waker.woken() => reasons,
+                () = sleep_until(self.next_question) => Reason::Timer.into(),
+                () = sleep_until(settled.unwrap_or_else(Instant::now)), if settled.is_some() => Reason::Settled.into(),
+                Some(confirmation) = confirmations.recv() => self.confirmed(confirmation),
+            };
+            if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
+                self.reload();
+            }
+            if let Some(reasons) = self.paced(reasons) {
+                self.pass(reasons).await;
+            }
+        }
+    }
+
+    fn confirmed(&mut self, confirmation: Confirmation) -> Reasons {
+        let result = self.reconciler.confirm(confirmation.id.as_deref());
+        let reasons = if result.is_ok() { Reason::Confirmed.into() } else { Reasons::default() };
+        match &result {
+            Ok(line) => info!("{line}"),
+            Err(line) => info!("not confirmed: {line}"),
+        }
+        // A client that went away needs no answer.
+        let _ = confirmation.reply.send(result);
+        reasons
+    }
+
+    /// Events may hurry a question, but not to more than one a second: `None` where there is nothing to do yet.
+    fn paced(&mut self, reasons: Reasons) -> Option<Reasons> {
+        if reasons == Reasons::default() {
+            return None;
+        }
+        let own = reasons.contains(Reason::Timer) || reasons.contains(Reason::SourceChanged);
+        let earliest = self.last_question.map(|last| last + BETWEEN_QUESTIONS);
+        match earliest.filter(|earliest| reasons.ask() && !own && Instant::now() < *earliest) {
+            Some(earliest) => {
+                self.next_question = self.next_question.min(earliest);
+                None
+            }
+            None => Some(reasons),
+        }
+    }
+
+    async fn pass(&mut self, reasons: Reasons) {
+        let asking = reasons.ask();
+        if asking {
+            self.last_question = Some(Instant::now());
+        }
+        let report = self.reconciler.pass(reasons).await;
+        if asking {
+            let wait = self.reconciler.until_next_question(fastrand::f64());
+            self.next_question = Instant::now() + wait;
+            self.status.next_question = Some(Timestamp::now().after(wait));
+        }
+        self.watches.refresh();
+        self.log(&report);
+        self.status.take(&report, self.reconciler.store().ledger());
+        self.published.send_replace(self.status.clone());
+    }
+
+    /// Reads the configuration again. A bad one is reported, and the old one stays.
+    fn reload(&mut self) {
+        match settings::load(&self.origin) {
+            Ok(settings) => {
+                if self.status.settings_error.take().is_some() {
+                    info!("the configuration is good again");
+                }
+                if settings != *self.reconciler.settings() {
+                    self.take_settings(settings);
+                }
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if self.status.settings_error.as_ref() != Some(&text) {
+                    error!(
+                        "the new configuration is refused, the old one stays: {}",
+                        text.replace('\n', "; ")
+                    );
+                }
+                self.status.settings_error = Some(text);
+            }
+        }
+        self.published.send_replace(self.status.clone());
+    }
+
+    fn take_settings(&mut self, settings: Settings) {
+        let old = self.reconciler.settings();
+        if settings.state != old.state {
+            warn!("[state] takes effect at the next start");
+        }
+        self.logging.set(settings.log);
+        self.watches.follow(&settings);
+        self.status.ini = settings.ini.path.display().to_string();
+        let source = AnySource::new(&settings);
+        self.reconciler.replace_settings(settings, source);
+        info!("the configuration was read again");
+        self.waker.wake(Reason::Hangup);
+    }
+
+    /// One line for a pass that changed something; for others a line when it is a new one.
+    fn log(&mut self, report: &Report) {
+        let (line, reasons) = (report.line(), report.reasons.as_str());
+        let again = std::mem::replace(&mut self.last_line, report.outcome.line()) == self.last_line;
+        self.log_recovery(report);
+        match &report.outcome {
+            Outcome::Installed(_) => info!(reasons, "{line}"),
+            Outcome::Restored(..) => warn!(reasons, "{line}"),
+            Outcome::Unchanged | Outcome::Settling => debug!(reasons, "{line}"),
+            _ if again => debug!(reasons, "{line}"),
+            Outcome::Doubtful(_) | Outcome::Held(_) => warn!(reasons, "{line}"),
+            Outcome::Refused(_) | Outcome::Failed(_) => error!(reasons, "{line}"),
+        }
+        for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
+            warn!("{note}");
+        }
+    }
+
+    fn log_recovery(&mut self, report: &Report) {
+        let doubtful = matches!(report.outcome.kind(), Kind::Doubtful | Kind::Restored);
+        self.doubtful = match (doubtful, self.doubtful.take()) {
+            (true, Some((since, count))) => Some((since, count + 1)),
+            (true, None) => Some((Instant::now(), 1)),
+            (false, Some((since, count))) => {
+                info!(after = spoken(since.elapsed()), doubtful = count, "the source answers again");
+                None
+            }
+            (false, None) => None,
+        };
+    }
+}

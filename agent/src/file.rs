@@ -1,0 +1,341 @@
+//! The one way in which a file of this host is replaced: written beside it, made durable, and exchanged.
+//!
+//! chmpx watches the inode of its ini and reloads at every event on it. Truncating or copying over the file shows
+//! it half a file, and it ends (in 48 of 60 updates); after a plain rename it hears nothing while somebody holds
+//! the old inode open or linked. `renameat2(RENAME_EXCHANGE)` was heard in every case measured, and leaves the
+//! old content under the temporary name. The live path is never opened for writing, truncated, linked or removed.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchown};
+use thiserror::Error;
+
+/// Why a file was not replaced. The live file is untouched in every case.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// An operation on the file or beside it failed.
+    #[error("cannot {what} {path}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The live path is a symbolic link.
+    #[error(
+        "{0} is a symbolic link: chmpx watches what it points to and would not hear of a replacement; name the \
+         target as ini.path, or put a regular file there"
+    )]
+    Symlink(PathBuf),
+    /// The live path is something else than a regular file.
+    #[error("{0} is not a regular file")]
+    NotRegular(PathBuf),
+    /// The live path is mounted by itself.
+    #[error(
+        "{0} is a mount point (a single file mounted into a container): it cannot be replaced atomically; mount \
+         the directory instead"
+    )]
+    MountPoint(PathBuf),
+}
+
+/// What a new file gets where none is there, or where the settings demand it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ownership {
+    /// Owner; the present one, or root.
+    pub uid: Option<u32>,
+    /// Group; the present one, or root's.
+    pub gid: Option<u32>,
+    /// Permission bits; the present ones, or 0644.
+    pub mode: Option<u32>,
+}
+
+/// How the exchange was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// By `RENAME_EXCHANGE`; the old content stands under the temporary name.
+    Exchanged,
+    /// By a plain rename, since the filesystem lacks the exchange.
+    Renamed,
+    /// There was nothing before.
+    Created,
+}
+
+/// The name beside `path` that holds the next content before the exchange and the previous one after it.
+pub fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".k2hdkc-agent");
+    path.with_file_name(name)
+}
+
+/// What stands at `path`: `None` for nothing, an error for what must not be replaced.
+pub fn examine(path: &Path) -> Result<Option<Metadata>, FileError> {
+    let metadata = match path.symlink_metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("look at", path)(error)),
+    };
+    if metadata.is_symlink() {
+        return Err(FileError::Symlink(path.to_owned()));
+    }
+    if !metadata.is_file() {
+        return Err(FileError::NotRegular(path.to_owned()));
+    }
+    if is_mount_point(path) {
+        return Err(FileError::MountPoint(path.to_owned()));
+    }
+    Ok(Some(metadata))
+}
+
+/// Replaces `path` by `bytes`, with owner, group, mode, extended attributes and label in place before it is seen.
+pub fn replace(path: &Path, bytes: &[u8], wanted: Ownership) -> Result<Replaced, FileError> {
+    let present = examine(path)?;
+    let next = beside(path);
+    let file = write_beside(&next, bytes)?;
+    dress(&file, &next, path, present.as_ref(), wanted)?;
+    file.sync_all().map_err(failed("sync", &next))?;
+    let replaced = exchange(&next, path, present.is_some())?;
+    sync_directory(path)?;
+    Ok(replaced)
+}
+
+/// Writes a file of the agent's own: what nobody watches. Durable and atomic, mode 0600.
+pub fn store(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let next = beside(path);
+    let file = write_beside(&next, bytes)?;
+    fchmod(file.as_fd(), Mode::from_bits_truncate(0o600))
+        .map_err(|e| failed("set the mode of", &next)(e.into()))?;
+    file.sync_all().map_err(failed("sync", &next))?;
+    std::fs::rename(&next, path).map_err(failed("rename a new file to", path))?;
+    sync_directory(path)
+}
+
+/// Removes a file of the agent's own; that it is gone already is no error.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Creates a directory and its parents with `mode`, where missing.
+pub fn ensure_directory(path: &Path, mode: u32) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.map_err(failed("create the directory", path))
+}
+
+/// A leftover of a killed predecessor is removed first; the new file is created anew or not at all, so that nobody
+/// can place a link there (upstream makes the directory writable for everybody).
+fn write_beside(next: &Path, bytes: &[u8]) -> Result<File, FileError> {
+    remove(next)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(next)
+        .map_err(failed("create", next))?;
+    file.write_all(bytes).map_err(failed("write", next))?;
+    Ok(file)
+}
+
+fn dress(
+    file: &File,
+    next: &Path,
+    live: &Path,
+    present: Option<&Metadata>,
+    wanted: Ownership,
+) -> Result<(), FileError> {
+    let own = file.metadata().map_err(failed("look at", next))?;
+    let uid = wanted.uid.or(present.map(Metadata::uid)).unwrap_or(own.uid());
+    let gid = wanted.gid.or(present.map(Metadata::gid)).unwrap_or(own.gid());
+    if (uid, gid) != (own.uid(), own.gid()) {
+        fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+            .map_err(|e| failed("set the owner of", next)(e.into()))?;
+    }
+    // The bits behind the ACL's mask are set with it; so the mode comes first, the attributes second.
+    let mode = wanted.mode.or(present.map(|m| m.permissions().mode() & 0o7777)).unwrap_or(0o644);
+    fchmod(file.as_fd(), Mode::from_bits_truncate(mode))
+        .map_err(|e| failed("set the mode of", next)(e.into()))?;
+    if present.is_some() { copy_attributes(live, next) } else { Ok(()) }
+}
+
+/// ACLs, the SELinux label and whatever else the operator attached to the live file.
+fn copy_attributes(live: &Path, next: &Path) -> Result<(), FileError> {
+    let names = match xattr::list(live) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+        Err(error) => return Err(failed("list the extended attributes of", live)(error)),
+    };
+    for name in names {
+        let value = xattr::get(live, &name).map_err(failed("read an extended attribute of", live))?;
+        let Some(value) = value else { continue };
+        if xattr::get(next, &name).ok().flatten().as_ref() != Some(&value) {
+            xattr::set(next, &name, &value).map_err(failed("copy an extended attribute to", next))?;
+        }
+    }
+    Ok(())
+}
+
+fn exchange(next: &Path, live: &Path, present: bool) -> Result<Replaced, FileError> {
+    if present {
+        match renameat2(AT_FDCWD, next, AT_FDCWD, live, RenameFlags::RENAME_EXCHANGE) {
+            Ok(()) => return Ok(Replaced::Exchanged),
+            // Not this filesystem (NFS, some FUSE, kernels before 3.15).
+            Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
+            Err(Errno::EBUSY) => return Err(FileError::MountPoint(live.to_owned())),
+            Err(errno) => return Err(failed("exchange", live)(errno.into())),
+        }
+    }
+    match std::fs::rename(next, live) {
+        Ok(()) => Ok(if present { Replaced::Renamed } else { Replaced::Created }),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            Err(FileError::MountPoint(live.to_owned()))
+        }
+        Err(error) => Err(failed("rename a new file to", live)(error)),
+    }
+}
+
+/// A rename is durable only with its directory.
+fn sync_directory(path: &Path) -> Result<(), FileError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let opened = File::open(directory).map_err(failed("open the directory", directory))?;
+    opened.sync_all().map_err(failed("sync the directory", directory))
+}
+
+/// A file mounted by itself, even from the same filesystem, where device numbers do not tell.
+fn is_mount_point(path: &Path) -> bool {
+    let Ok(whole) = path.canonicalize() else { return false };
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return false };
+    mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| unescape(point) == whole.as_os_str())
+}
+
+/// mountinfo writes blanks and the like as three octal digits behind a backslash.
+fn unescape(text: &str) -> OsString {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = text.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let octal = (bytes[at] == b'\\').then(|| bytes.get(at + 1..at + 4)).flatten();
+        let value = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        out.push(value.unwrap_or(bytes[at]));
+        at += if value.is_some() { 4 } else { 1 };
+    }
+    OsString::from_vec(out)
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Io { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(path: &Path, text: &str) {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_first_file_gets_the_usual_mode_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k2hdkc.ini");
+        assert_eq!(replace(&path, b"one", Ownership::default()).unwrap(), Replaced::Created);
+        assert_eq!(read(&path), "one");
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o644);
+        assert!(!beside(&path).exists());
+    }
+
+    #[test]
+    fn an_exchange_keeps_owner_mode_and_attributes_and_the_old_content_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k2hdkc.ini");
+        put(&path, "one");
+        let attributes = xattr::set(&path, "user.note", b"kept").is_ok();
+        let old = path.metadata().unwrap();
+        assert_eq!(replace(&path, b"two", Ownership::default()).unwrap(), Replaced::Exchanged);
+        let new = path.metadata().unwrap();
+        assert_eq!((read(&path), read(&beside(&path))), ("two".to_owned(), "one".to_owned()));
+        assert_eq!((new.uid(), new.gid(), new.mode()), (old.uid(), old.gid(), old.mode()));
+        assert_eq!(
+            beside(&path).metadata().unwrap().ino(),
+            old.ino(),
+            "the old inode lives on under the other name"
+        );
+        if attributes {
+            assert_eq!(xattr::get(&path, "user.note").unwrap().as_deref(), Some(&b"kept"[..]));
+        }
+    }
+
+    #[test]
+    fn settings_may_demand_another_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k2hdkc.ini");
+        put(&path, "one");
+        replace(&path, b"two", Ownership { mode: Some(0o600), ..Ownership::default() }).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn a_leftover_of_a_killed_predecessor_is_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k2hdkc.ini");
+        put(&path, "one");
+        put(&beside(&path), "half");
+        replace(&path, b"two", Ownership::default()).unwrap();
+        assert_eq!(read(&path), "two");
+    }
+
+    #[test]
+    fn a_symbolic_link_is_refused_and_its_target_untouched() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, path) = (dir.path().join("target"), dir.path().join("k2hdkc.ini"));
+        put(&target, "one");
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let error = replace(&path, b"two", Ownership::default()).unwrap_err();
+        assert!(matches!(error, FileError::Symlink(_)), "{error}");
+        assert_eq!(read(&target), "one");
+        assert!(path.is_symlink());
+    }
+
+    #[test]
+    fn a_directory_in_the_way_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = replace(dir.path(), b"x", Ownership::default()).unwrap_err();
+        assert!(matches!(error, FileError::NotRegular(_)), "{error}");
+    }
+
+    #[test]
+    fn the_agent_s_own_files_are_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.json");
+        store(&path, b"{}").unwrap();
+        store(&path, b"[]").unwrap();
+        assert_eq!(read(&path), "[]");
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn mountinfo_s_octal_escapes_are_read() {
+        assert_eq!(unescape("/a\\040b\\134c"), OsString::from("/a b\\c"));
+        assert_eq!(unescape("/plain\\9"), OsString::from("/plain\\9"));
+    }
+}

@@ -1,0 +1,257 @@
+//! The shrink guard and the quiescence of removals: whether an answer may be believed yet.
+//!
+//! K2HR3 answers 200 with a truncated or empty list while its backend is sick, and a reader misses a host that
+//! is just registering again. So an addition is believed at once, a removal after it was seen again, and a loss
+//! that is too large, or of a kind that never happens by itself, only after many polls over minutes or when an
+//! operator confirms it. What is not believed changes nothing.
+//!
+//! Pure: the past is an argument and a result ([`Memory`]), and so is the time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::fingerprint;
+use crate::ring::{Mode, Node, NodeKey, Ring};
+
+/// How much may vanish, and how often it must be seen gone. See `[guard]` in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    /// More servers than this gone at once are held.
+    pub max_lost_servers: usize,
+    /// A larger share of the servers than this gone at once is held, from 0 to 1.
+    pub max_lost_share: f64,
+    /// A held loss is believed after this many polls in a row that all show it …
+    pub confirm_polls: u32,
+    /// … over at least this time.
+    pub confirm_for: Duration,
+    /// An ordinary removal is believed after this many polls in a row …
+    pub removal_polls: u32,
+    /// … over at least this time.
+    pub removal_for: Duration,
+}
+
+/// What the guard remembers between two passes, and over a restart of the agent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Installed nodes that the last answers did not have.
+    pub absent: Vec<Absence>,
+    /// The loss that is held now.
+    pub held: Option<Held>,
+    /// The loss that the operator or enough polls confirmed, until it is installed.
+    pub confirmed: Option<String>,
+}
+
+/// One installed node that is missing in K2HR3's answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Absence {
+    /// Which node.
+    pub node: NodeKey,
+    /// Server or slave.
+    pub mode: Mode,
+    /// When it was first missed.
+    pub since: Timestamp,
+    /// In how many answers in a row.
+    pub polls: u32,
+}
+
+/// A loss that waits for more polls or for the operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its name for `k2hdkc-agent confirm`: the same loss has the same name.
+    pub id: String,
+    /// Why it is held, one reason a line.
+    pub reasons: Vec<String>,
+    /// Since when this very loss is held.
+    pub since: Timestamp,
+    /// How many answers in a row showed it.
+    pub polls: u32,
+    /// Whether polls or the operator can release it; a file without servers or without this host cannot be
+    /// installed by anybody.
+    pub releasable: bool,
+}
+
+/// What may be done with an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// This ring may be installed: the answer, plus nodes whose removal is not yet believed.
+    Believe(Ring),
+    /// Nothing may change. What is held stands in [`Memory::held`].
+    Hold,
+}
+
+/// The verdict, the next memory, and which removals wait.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// What may be done.
+    pub verdict: Verdict,
+    /// What to remember.
+    pub memory: Memory,
+    /// Absences that are not yet believed.
+    pub waiting: Vec<Absence>,
+}
+
+/// One answer before the guard.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The ring that is installed; without one there is nothing to lose, and the answer is believed.
+    pub installed: Option<&'a Ring>,
+    /// What K2HR3 says.
+    pub answer: &'a Ring,
+    /// Servers that chmpx reports as up; `None` where it was not asked.
+    pub up: Option<&'a BTreeSet<NodeKey>>,
+    /// The present.
+    pub now: Timestamp,
+    /// Whether the answer comes from a poll of its own, and counts; a pass for another reason judges the same
+    /// answer again.
+    pub fresh: bool,
+}
+
+/// Judges what the answer would take away from the installed ring.
+pub fn judge(case: Case<'_>, memory: &Memory, rules: &Rules) -> Judgement {
+    let Some(installed) = case.installed else {
+        let verdict = Verdict::Believe(case.answer.clone());
+        return Judgement { verdict, memory: Memory::default(), waiting: Vec::new() };
+    };
+    let absent = absences(installed, case, memory);
+    let lost: Vec<_> = absent.iter().filter(|absence| absence.mode == Mode::Server).collect();
+    let loss = Loss { installed, answer: case.answer, up: case.up, lost: &lost };
+    let reasons = loss.reasons(rules);
+    if reasons.is_empty() {
+        return ordinary(installed, case, absent, rules);
+    }
+    let held = loss.held(reasons, memory, case);
+    let seen_enough = held.polls >= rules.confirm_polls && case.now.since(held.since) >= rules.confirm_for;
+    let confirmed = memory.confirmed.as_ref() == Some(&held.id);
+    if held.releasable && (seen_enough || confirmed) {
+        // Kept as confirmed until it is installed, which may be some passes later.
+        let memory = Memory { absent, held: None, confirmed: Some(held.id) };
+        return Judgement { verdict: Verdict::Believe(case.answer.clone()), memory, waiting: Vec::new() };
+    }
+    let memory = Memory { absent: absent.clone(), held: Some(held), confirmed: None };
+    Judgement { verdict: Verdict::Hold, memory, waiting: absent }
+}
+
+/// Every installed node that the answer lacks, with how long it has been lacking.
+fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
+    let (now, fresh) = (case.now, case.fresh);
+    let mut absent = Vec::new();
+    for mode in [Mode::Server, Mode::Slave] {
+        let present: BTreeSet<NodeKey> = case.answer.nodes(mode).iter().map(Node::key).collect();
+        let missing = installed.nodes(mode).iter().filter(|node| !node.is_placeholder());
+        for node in missing.map(Node::key).filter(|key| !present.contains(key)) {
+            let past = memory.absent.iter().find(|absence| absence.node == node && absence.mode == mode);
+            let (since, polls) = past.map_or((now, 0), |past| (past.since, past.polls));
+            absent.push(Absence { node, mode, since, polls: polls + u32::from(fresh || polls == 0) });
+        }
+    }
+    absent
+}
+
+/// A loss that is small enough to happen by itself: additions at once, removals as each is believed.
+fn ordinary(installed: &Ring, case: Case<'_>, absent: Vec<Absence>, rules: &Rules) -> Judgement {
+    let answer = case.answer;
+    let believed =
+        |a: &Absence| a.polls >= rules.removal_polls && case.now.since(a.since) >= rules.removal_for;
+    let waiting: Vec<Absence> = absent.iter().filter(|absence| !believed(absence)).cloned().collect();
+    let with_waiting = |mode: Mode| {
+        let waits = |node: &&Node| waiting.iter().any(|a| a.mode == mode && a.node == node.key());
+        let kept: Vec<Node> = installed.nodes(mode).iter().filter(waits).cloned().collect();
+        let mut nodes: Vec<Node> = answer
+            .nodes(mode)
+            .iter()
+            .filter(|new| !kept.iter().any(|old| collide(old, new)))
+            .cloned()
+            .collect();
+        nodes.extend(kept);
+        nodes
+    };
+    let ring = Ring {
+        profile: answer.profile.clone(),
+        servers: with_waiting(Mode::Server),
+        slaves: with_waiting(Mode::Slave),
+    };
+    let memory = Memory { absent, held: None, confirmed: None };
+    Judgement { verdict: Verdict::Believe(ring.canonical()), memory, waiting }
+}
+
+/// Two nodes that cannot stand in one file: chmpx would merge them or give both the same id.
+fn collide(old: &Node, new: &Node) -> bool {
+    let same_seed = !old.seed.is_empty() && old.seed == new.seed;
+    same_seed || (old.name == new.name && old.ctlport == new.ctlport) && old.key() != new.key()
+}
+
+/// What an answer would take away.
+struct Loss<'a> {
+    installed: &'a Ring,
+    answer: &'a Ring,
+    up: Option<&'a BTreeSet<NodeKey>>,
+    lost: &'a [&'a Absence],
+}
+
+impl Loss<'_> {
+    /// Why it is not ordinary; empty where it is.
+    fn reasons(&self, rules: &Rules) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let (before, lost) = (self.installed.servers.len(), self.lost.len());
+        if self.answer.servers.is_empty() {
+            reasons.push(format!("the answer has no server (installed: {before})"));
+        }
+        if self.lacks_self() {
+            reasons.push("the answer lacks this host".to_owned());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a ring has at most 32768 nodes")]
+        let share = lost as f64 / before.max(1) as f64;
+        if lost > rules.max_lost_servers || share > rules.max_lost_share {
+            reasons.push(format!("{lost} of {before} servers would go at once: {}", self.names()));
+        }
+        let known_down = |old: &Node| self.up.is_some_and(|up| !up.contains(&old.key()));
+        reasons.extend(self.moved().filter(|(old, _)| !known_down(old)).map(|(old, new)| {
+            let text = "the same CUSTOM_ID_SEED; is the old one down?";
+            format!("server {} would become {} ({text})", address(old), address(new))
+        }));
+        reasons
+    }
+
+    fn lacks_self(&self) -> bool {
+        let mode = self.installed.mode().unwrap_or(Mode::Slave);
+        let had = self.installed.candidates(mode).next().is_some();
+        had && self.answer.candidates(mode).next().is_none()
+    }
+
+    /// Servers that keep their seed, and so their chmpxid, under another address, port or CUK.
+    fn moved(&self) -> impl Iterator<Item = (&Node, &Node)> {
+        self.lost.iter().filter(|absence| !absence.node.seed.is_empty()).filter_map(|absence| {
+            let old = self.installed.servers.iter().find(|node| node.key() == absence.node)?;
+            let new = self.answer.servers.iter().find(|node| node.seed == absence.node.seed)?;
+            Some((old, new))
+        })
+    }
+
+    fn names(&self) -> String {
+        const SHOWN: usize = 8;
+        let label = |absence: &&Absence| format!("{}:{}", absence.node.name, absence.node.ctlport);
+        let mut names = self.lost.iter().take(SHOWN).map(label).collect::<Vec<_>>().join(", ");
+        if self.lost.len() > SHOWN {
+            names.push_str(&format!(" and {} more", self.lost.len() - SHOWN));
+        }
+        names
+    }
+
+    /// The loss as it is held: the same loss as before goes on counting, another one starts anew.
+    fn held(&self, reasons: Vec<String>, memory: &Memory, case: Case<'_>) -> Held {
+        let mut text: Vec<String> = self.lost.iter().map(|absence| format!("{:?}", absence.node)).collect();
+        text.extend(self.moved().map(|(_, new)| format!("{:?}", new.key())));
+        let id = fingerprint::of(text.join("\n").as_bytes())[..8].to_owned();
+        let past = memory.held.as_ref().filter(|held| held.id == id);
+        let (since, polls) = past.map_or((case.now, 0), |held| (held.since, held.polls));
+        let releasable = !self.answer.servers.is_empty() && !self.lacks_self();
+        Held { id, reasons, since, polls: polls + u32::from(case.fresh || polls == 0), releasable }
+    }
+}
+
+fn address(node: &Node) -> String {
+    format!("{}:{} (CUK {})", node.name, node.ctlport, node.cuk)
+}

@@ -1,0 +1,139 @@
+//! Who this node is and whom it asks: from the settings, else from the files that K2HR3's user-data and cloud-init
+//! write at the first boot. Read anew at every question, since those files may come late and may change.
+
+use std::path::Path;
+
+use crate::names::{Cuk, Token, Yrn};
+use crate::problem::Problem;
+use crate::ring::Mode;
+use crate::settings::{self, SourceKind};
+
+/// The node, as K2HR3 and chmpx know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its CUK.
+    pub cuk: Cuk,
+    /// K2HR3 and this node's role there; absent where the source is a local file.
+    pub k2hr3: Option<Registry>,
+}
+
+/// Where this node is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// `http://host:port` or `https://host:port`.
+    pub api_uri: String,
+    /// The role of this node.
+    pub role: Yrn,
+    /// The role token, where there is one.
+    pub token: Option<Token>,
+    /// What is unusual about the token file, for the operator.
+    pub token_note: Option<String>,
+}
+
+impl Registry {
+    /// The role of the server nodes: the setting, else the sibling `server`.
+    pub fn server_role(&self, settings: &settings::K2hr3) -> Option<Yrn> {
+        settings.server_role.clone().or_else(|| self.role.sibling("server"))
+    }
+
+    /// The role of the slave nodes: the setting, else the sibling `slave`.
+    pub fn slave_role(&self, settings: &settings::K2hr3) -> Option<Yrn> {
+        settings.slave_role.clone().or_else(|| self.role.sibling("slave"))
+    }
+
+    /// Which kind of node this is: by which of the two roles is its own.
+    pub fn mode(&self, settings: &settings::K2hr3) -> Option<Mode> {
+        if self.server_role(settings).as_ref() == Some(&self.role) {
+            Some(Mode::Server)
+        } else if self.slave_role(settings).as_ref() == Some(&self.role) {
+            Some(Mode::Slave)
+        } else {
+            None
+        }
+    }
+}
+
+/// Reads the identity. On failure everything that is missing or wrong, each with the file that should say it.
+pub fn read(settings: &settings::K2hr3) -> Result<Identity, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let cuk = settings.cuk.clone().or_else(|| keep(cuk(settings), &mut problems));
+    let k2hr3 = match settings.source {
+        SourceKind::File => None,
+        SourceKind::Resource | SourceKind::Membership => registry(settings, &mut problems),
+    };
+    match cuk {
+        Some(cuk) if problems.is_empty() => Ok(Identity { cuk, k2hr3 }),
+        _ => Err(problems),
+    }
+}
+
+fn keep<T>(result: Result<T, String>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|text| problems.push(Problem::refused(None, text))).ok()
+}
+
+fn registry(settings: &settings::K2hr3, problems: &mut Vec<Problem>) -> Option<Registry> {
+    let api_uri = settings.api_uri.clone().or_else(|| keep(api_uri(settings), problems));
+    let role = settings.role.clone().or_else(|| keep(role(settings), problems));
+    let token = keep(token(&settings.token_file), problems)?;
+    let token_note = token.is_some().then(|| exposed(&settings.token_file)).flatten();
+    Some(Registry { api_uri: api_uri?, role: role?, token, token_note })
+}
+
+fn cuk(settings: &settings::K2hr3) -> Result<Cuk, String> {
+    let own = settings.userdata.join("k2hr3-cuk");
+    let (path, text) = match first_line(&own)? {
+        Some(text) => (&own, text),
+        None => (&settings.instance_id, required(&settings.instance_id, "k2hr3.cuk")?),
+    };
+    Cuk::try_from(text.as_str()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn api_uri(settings: &settings::K2hr3) -> Result<String, String> {
+    let path = settings.userdata.join("k2hr3-api-uri");
+    let text = required(&path, "k2hr3.api-uri")?;
+    settings::api_uri(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn role(settings: &settings::K2hr3) -> Result<Yrn, String> {
+    let path = settings.userdata.join("k2hr3-role-name");
+    let text = required(&path, "k2hr3.role")?;
+    Yrn::role(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// An absent or empty token file is no fault: the source address is the next rung.
+fn token(path: &Path) -> Result<Option<Token>, String> {
+    match first_line(path)? {
+        None => Ok(None),
+        Some(text) => {
+            let token =
+                Token::try_from(text.as_str()).map_err(|error| format!("{}: {error}", path.display()))?;
+            Ok(Some(token))
+        }
+    }
+}
+
+/// Upstream's user-data writes the token for everybody to read.
+fn exposed(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = path.metadata().ok()?.mode() & 0o777;
+    let text =
+        format!("{} can be read by every user of this host (mode {mode:04o}): chmod 0600", path.display());
+    (mode & 0o004 != 0).then_some(text)
+}
+
+fn required(path: &Path, key: &str) -> Result<String, String> {
+    first_line(path)?.ok_or_else(|| {
+        format!("waiting for {} (K2HR3's user-data or cloud-init writes it; or set {key})", path.display())
+    })
+}
+
+/// The first line without its blanks; `None` where the file is absent or empty.
+fn first_line(path: &Path) -> Result<Option<String>, String> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+    };
+    let line = text.lines().next().unwrap_or_default().trim();
+    Ok((!line.is_empty()).then(|| line.to_owned()))
+}

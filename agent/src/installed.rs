@@ -1,0 +1,95 @@
+//! The file that is installed now, as far as it can be read.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::acceptance::{self, Host};
+use crate::file::{self, FileError};
+use crate::ini;
+use crate::problem::{self, Problem};
+use crate::ring::Ring;
+
+/// What stands at the ini's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installed {
+    /// Nothing.
+    Missing,
+    /// A file that chmpx would refuse.
+    Broken(Vec<Problem>),
+    /// A file that chmpx would load.
+    Present {
+        /// What it says.
+        ring: Ring,
+        /// Its generation, where it can be read.
+        fileversion: Option<u32>,
+    },
+}
+
+impl Installed {
+    /// What it says, if chmpx would load it.
+    pub fn ring(&self) -> Option<&Ring> {
+        match self {
+            Self::Present { ring, .. } => Some(ring),
+            Self::Missing | Self::Broken(_) => None,
+        }
+    }
+
+    /// Its generation.
+    pub fn fileversion(&self) -> Option<u32> {
+        match self {
+            Self::Present { fileversion, .. } => *fileversion,
+            Self::Missing | Self::Broken(_) => None,
+        }
+    }
+}
+
+/// Reads the installed file; a second look at an untouched file costs one `stat`.
+#[derive(Debug, Default)]
+pub struct Look {
+    last: Option<(Seen, Rc<Installed>)>,
+}
+
+/// What changes whenever the file does.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    inode: (u64, u64),
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Look {
+    /// What stands at `path` now. An error for what must not be replaced, or cannot be read.
+    pub fn at(&mut self, path: &Path) -> Result<Rc<Installed>, FileError> {
+        let seen = file::examine(path)?.map(|metadata| Seen {
+            inode: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        });
+        let known = self.last.take().filter(|(last, _)| Some(last) == seen.as_ref());
+        let (seen, installed) = match (seen, known) {
+            (_, Some(known)) => known,
+            (None, None) => return Ok(Rc::new(Installed::Missing)),
+            (Some(seen), None) => {
+                let read = std::fs::read(path);
+                let bytes =
+                    read.map_err(|source| FileError::Io { what: "read", path: path.to_owned(), source })?;
+                (seen, Rc::new(read_bytes(&bytes)))
+            }
+        };
+        Ok(Rc::clone(&self.last.insert((seen, installed)).1))
+    }
+}
+
+/// What a file with these bytes says to chmpx.
+pub fn read_bytes(bytes: &[u8]) -> Installed {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Installed::Broken(vec![Problem::refused(None, "not UTF-8")]);
+    };
+    let reading = acceptance::read(&ini::parse(text), &Host::default());
+    if reading.loads() {
+        Installed::Present { fileversion: reading.fileversion, ring: reading.ring }
+    } else {
+        Installed::Broken(problem::split(reading.problems).0)
+    }
+}

@@ -1,0 +1,224 @@
+//! What the agent must not forget over a restart: which generation was wanted, written, applied and verified, what
+//! the guard has seen, and the last installed files. One small JSON file, one owner, one lock.
+//!
+//! The four generations are four things on purpose: that a file is right says nothing about the process, and a
+//! reload that failed must be planned again although the file is already right.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::clock::Timestamp;
+use crate::file::{self, FileError};
+use crate::guard;
+
+/// Everything that is kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ledger {
+    /// The highest FILEVERSION that was ever chosen, also for a file that was never seen to arrive.
+    pub fileversion: u32,
+    /// The newest generation that was decided on.
+    pub desired: Option<Generation>,
+    /// The newest generation whose file was installed.
+    pub written: Option<Generation>,
+    /// The newest generation for which the target did what the plan demanded.
+    pub applied: Option<Generation>,
+    /// The newest generation that chmpx itself reported.
+    pub verified: Option<Generation>,
+    /// What the guard has seen.
+    pub guard: guard::Memory,
+}
+
+/// One writing of the ini file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its FILEVERSION; every writing has its own.
+    pub fileversion: u32,
+    /// The name of the ring it says, see [`crate::render::name`].
+    pub ring: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Why the ledger cannot be used.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// Another agent has it.
+    #[error(
+        "another k2hdkc-agent (pid {pid}) works with {directory}: stop it first, or ask it with 'k2hdkc-agent status'"
+    )]
+    Locked {
+        /// Its process, or "unknown".
+        pid: String,
+        /// The state directory.
+        directory: PathBuf,
+    },
+    /// An operation on its files failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The lock file cannot be opened or locked.
+    #[error("cannot lock {path}")]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The ledger's files.
+#[derive(Debug)]
+pub struct Store {
+    directory: PathBuf,
+    keep: usize,
+    /// What was read at the start and written since.
+    ledger: Ledger,
+    /// What is wrong with the file that was found, for the log.
+    pub complaint: Option<String>,
+    _lock: Option<Flock<File>>,
+}
+
+impl Store {
+    /// Opens the ledger for the one agent that may change it.
+    pub fn open(directory: &Path, keep: usize) -> Result<Self, LedgerError> {
+        file::ensure_directory(directory, 0o700)?;
+        file::ensure_directory(&directory.join("good"), 0o700)?;
+        let lock = lock(directory)?;
+        let mut store = Self::peek(directory, keep);
+        store._lock = Some(lock);
+        if store.complaint.is_some() {
+            let aside = directory.join("ledger.json.unreadable");
+            let moved = std::fs::rename(directory.join("ledger.json"), &aside);
+            store.complaint = store.complaint.map(|text| match moved {
+                Ok(()) => format!("{text}; it is kept as {}", aside.display()),
+                Err(error) => format!("{text}; it cannot be kept: {error}"),
+            });
+        }
+        Ok(store)
+    }
+
+    /// Reads the ledger without taking it over, for commands that only look.
+    pub fn peek(directory: &Path, keep: usize) -> Self {
+        let path = directory.join("ledger.json");
+        let (ledger, complaint) = match std::fs::read(&path) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(ledger) => (ledger, None),
+                Err(error) => (Ledger::default(), Some(format!("{} is unreadable: {error}", path.display()))),
+            },
+            Err(_) => (Ledger::default(), None),
+        };
+        Self { directory: directory.to_owned(), keep, ledger, complaint, _lock: None }
+    }
+
+    /// What is known.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Changes the ledger, durably; nothing is written where nothing changed.
+    pub fn update(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
+        let mut next = self.ledger.clone();
+        change(&mut next);
+        if next != self.ledger {
+            let bytes = serde_json::to_vec_pretty(&next).unwrap_or_default();
+            file::store(&self.directory.join("ledger.json"), &bytes)?;
+            self.ledger = next;
+        }
+        Ok(())
+    }
+
+    /// Keeps an installed file, and lets go of the oldest beyond the limit.
+    pub fn keep_good(&self, fileversion: u32, bytes: &[u8]) -> Result<(), LedgerError> {
+        file::store(&self.directory.join("good").join(format!("{fileversion}.ini")), bytes)?;
+        for (_, path) in self.good_files().into_iter().skip(self.keep) {
+            file::remove(&path)?;
+        }
+        Ok(())
+    }
+
+    /// The kept files, the newest first.
+    pub fn good_files(&self) -> Vec<(u32, PathBuf)> {
+        let Ok(entries) = std::fs::read_dir(self.directory.join("good")) else { return Vec::new() };
+        let numbered = entries.flatten().filter_map(|entry| {
+            let path = entry.path();
+            let number = path.file_name()?.to_str()?.strip_suffix(".ini")?.parse().ok()?;
+            Some((number, path))
+        });
+        let mut files: Vec<(u32, PathBuf)> = numbered.collect();
+        files.sort_by(|a, b| b.cmp(a));
+        files
+    }
+}
+
+fn lock(directory: &Path) -> Result<Flock<File>, LedgerError> {
+    use std::io::{Read as _, Seek as _, Write as _};
+    let path = directory.join("lock");
+    let failed = |source: std::io::Error| LedgerError::Lock { path: path.clone(), source };
+    let file =
+        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut locked) => {
+            let written = locked.set_len(0).and_then(|()| locked.rewind());
+            written.and_then(|()| writeln!(locked, "{}", std::process::id())).map_err(failed)?;
+            Ok(locked)
+        }
+        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+            let mut pid = String::new();
+            let read = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+            let pid = if read { pid.trim().to_owned() } else { "unknown".to_owned() };
+            Err(LedgerError::Locked { pid, directory: directory.to_owned() })
+        }
+        Err((_, errno)) => Err(failed(errno.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let generation = Generation { fileversion: 7, ring: "abc".into(), at: Timestamp(1) };
+        let mut store = Store::open(dir.path(), 5).unwrap();
+        store.update(|ledger| ledger.written = Some(generation.clone())).unwrap();
+        drop(store);
+        assert_eq!(Store::open(dir.path(), 5).unwrap().ledger().written, Some(generation));
+    }
+
+    #[test]
+    fn only_one_agent_has_the_ledger_and_the_other_learns_who() {
+        let dir = tempfile::tempdir().unwrap();
+        let _store = Store::open(dir.path(), 5).unwrap();
+        let error = Store::open(dir.path(), 5).unwrap_err().to_string();
+        assert!(error.contains(&format!("(pid {})", std::process::id())), "{error}");
+        assert_eq!(Store::peek(dir.path(), 5).complaint, None, "looking needs no lock");
+    }
+
+    #[test]
+    fn an_unreadable_ledger_is_kept_aside_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), 5).unwrap());
+        file::store(&dir.path().join("ledger.json"), b"{ torn").unwrap();
+        let store = Store::open(dir.path(), 5).unwrap();
+        assert_eq!(store.ledger(), &Ledger::default());
+        assert!(store.complaint.as_ref().unwrap().contains("is kept as"), "{:?}", store.complaint);
+        assert_eq!(std::fs::read(dir.path().join("ledger.json.unreadable")).unwrap(), b"{ torn");
+    }
+
+    #[test]
+    fn only_the_newest_files_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 3).unwrap();
+        for version in [8, 9, 10, 11] {
+            store.keep_good(version, b"x").unwrap();
+        }
+        let kept: Vec<u32> = store.good_files().into_iter().map(|(version, _)| version).collect();
+        assert_eq!(kept, [11, 10, 9]);
+    }
+}

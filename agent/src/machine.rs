@@ -1,0 +1,34 @@
+//! Facts about this host that validation needs: its addresses, and what stands at the paths that the ini names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use crate::acceptance::{FileKind, Host};
+
+/// Looks at the interfaces and at `paths`.
+pub fn host(paths: BTreeSet<String>) -> Host {
+    let files: BTreeMap<String, FileKind> =
+        paths.into_iter().map(|path| (path.clone(), kind(&path))).collect();
+    Host { files: Some(files), addresses: addresses() }
+}
+
+/// Links are followed, as chmpx does. The ini's own paths are taken as they are: chmpx knows no `--root`.
+fn kind(path: &str) -> FileKind {
+    match std::fs::metadata(Path::new(path)) {
+        Ok(metadata) if metadata.is_dir() => FileKind::Dir,
+        Ok(metadata) if metadata.is_file() => FileKind::File,
+        _ => FileKind::Missing,
+    }
+}
+
+/// The addresses of all interfaces; `None`, and so no rule about them, where the kernel does not say.
+fn addresses() -> Option<BTreeSet<IpAddr>> {
+    let interfaces = nix::ifaddrs::getifaddrs().ok()?;
+    let found = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    });
+    Some(found.collect())
+}

@@ -1,0 +1,241 @@
+//! Answers of K2HR3 to a [`Ring`]: the operator's expanded ini, or the two member lists with a local profile.
+//! Both ways give the same model.
+//!
+//! Pure, and strict where chmpx is lax: a key twice in one section, a control character or an empty identity in
+//! what K2HR3 sends is a fault of the answer and refuses it, since K2HR3 pastes members' tags into every member's
+//! file unescaped (k2hr3_api 2.0.3: a newline in one `tag` becomes a line of its own).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::acceptance::{self, Host};
+use crate::ini;
+use crate::names::{Cuk, NameError, Port};
+use crate::problem::{Problem, printable};
+use crate::ring::{Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
+
+/// What templates write where the reader's own CUK belongs: the DBaaS and Trove ones, and the helm chart.
+pub const PLACEHOLDERS: [&str; 2] = ["__SELF_INSTANCE_ID__", "%%SELF_CONTAINER_CUK%%"];
+
+/// One member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostRecord {
+    /// The source address with which it registered.
+    pub host: String,
+    /// Its CUK; K2HR3 has `null` where none was given.
+    pub cuk: Option<String>,
+    /// Free text, by convention the host's FQDN.
+    pub tag: Option<String>,
+    /// Address at which others reach it, behind NAT.
+    pub inbound: Option<String>,
+    /// Address from which it reaches others, behind NAT.
+    pub outbound: Option<String>,
+}
+
+/// What a good answer wants: the ring, and the addresses of the names in it, as far as the answer says them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The ring.
+    pub ring: Ring,
+    /// Address of each NAME that is not an address itself.
+    pub addresses: BTreeMap<String, IpAddr>,
+    /// Findings that do not forbid it.
+    pub notes: Vec<Problem>,
+}
+
+/// Reads the operator's expanded ini.
+///
+/// `cuk` replaces the placeholders; `extra` names the sections that pass besides the four known ones. On failure
+/// every fault of the answer, with lines of the ini.
+pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<Problem>> {
+    if text.trim().is_empty() {
+        return Err(vec![Problem::refused(None, "the resource is empty")]);
+    }
+    let text = PLACEHOLDERS.iter().fold(text.to_owned(), |text, hole| text.replace(hole, cuk.as_str()));
+    let reading = acceptance::read(&ini::parse(&text), &Host::default());
+    let (faults, mut notes) = crate::problem::split(reading.problems);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut ring = reading.ring;
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        ring.profile.extra.into_iter().partition(|section| extra.contains(&section.name));
+    ring.profile.extra = kept;
+    for section in dropped {
+        let text = format!("[{}] is left out: name it in ini.extra-sections to let it pass", section.name);
+        notes.push(Problem::note(None, text));
+    }
+    let addresses = peer_addresses(&ring);
+    Ok(Wanted { ring, addresses, notes })
+}
+
+/// Trove's template names nodes by tag and says their address in REVERSE_PEERS or ENDPOINTS.
+fn peer_addresses(ring: &Ring) -> BTreeMap<String, IpAddr> {
+    let nodes = ring.servers.iter().chain(&ring.slaves);
+    let named = nodes.filter(|node| node.name.parse::<IpAddr>().is_err());
+    named.filter_map(|node| Some((node.name.clone(), first_address(node)?))).collect()
+}
+
+fn first_address(node: &Node) -> Option<IpAddr> {
+    let lists =
+        ["REVERSE_PEERS", "ENDPOINTS", "CTLENDPOINTS"].into_iter().filter_map(|key| node.rest.get(key));
+    lists.flat_map(|list| list.split(',')).find_map(|host| address_in(host.trim()))
+}
+
+/// The address in `10.0.0.1`, `10.0.0.1:8020` or `[fe80::1]:8020`.
+fn address_in(host: &str) -> Option<IpAddr> {
+    let bare = host.parse().ok();
+    bare.or_else(|| host.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))
+}
+
+/// How the membership source makes an ini of two member lists. See `[profile]` in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Keys of `[GLOBAL]` besides GROUP, MODE, the ports and SELFCUK.
+    pub global: BTreeMap<String, String>,
+    /// Keys of `[K2HDKC]`.
+    pub k2hdkc: BTreeMap<String, String>,
+    /// `GROUP`.
+    pub group: String,
+    /// NAME from the address or from the tag.
+    pub naming: Naming,
+    /// Whether nodes get endpoints and peers from their inbound and outbound address, as Trove's template does.
+    pub peers: bool,
+    /// PORT of server nodes.
+    pub server_port: Port,
+    /// CTLPORT of server nodes.
+    pub server_ctlport: Port,
+    /// CTLPORT of slave nodes.
+    pub slave_ctlport: Port,
+}
+
+/// Where the NAME of a node comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Naming {
+    /// The registered address, as the DBaaS CLI's template does.
+    Address,
+    /// The tag, as Trove's template does: names must then resolve on every node.
+    Tag,
+}
+
+/// Makes the ring of the two member lists. On failure every member that cannot become a node.
+pub fn from_members(
+    servers: &[HostRecord],
+    slaves: &[HostRecord],
+    template: &Template,
+    mode: Mode,
+    cuk: &Cuk,
+) -> Result<Wanted, Vec<Problem>> {
+    let mut faults = Vec::new();
+    if servers.is_empty() {
+        faults.push(Problem::refused(None, "the server role has no member"));
+    }
+    let mut addresses = BTreeMap::new();
+    let mut nodes = |records: &[HostRecord], mode| -> Vec<Node> {
+        let made = records.iter().filter_map(|record| match node(record, template, mode) {
+            Ok(node) => {
+                let address = record.host.parse().ok().filter(|_| node.name != record.host);
+                addresses.extend(address.map(|address| (node.name.clone(), address)));
+                Some(node)
+            }
+            Err(problem) => {
+                faults.push(problem);
+                None
+            }
+        });
+        made.collect()
+    };
+    let servers = nodes(servers, Mode::Server);
+    let mut slaves = nodes(slaves, Mode::Slave);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    if slaves.is_empty() {
+        slaves.push(placeholder(template));
+    }
+    let ring = Ring { profile: profile(template, mode, cuk), servers, slaves }.canonical();
+    Ok(Wanted { ring, addresses, notes: Vec::new() })
+}
+
+fn profile(template: &Template, mode: Mode, cuk: &Cuk) -> Profile {
+    let mut global = template.global.clone();
+    let ctlport = match mode {
+        Mode::Server => template.server_ctlport,
+        Mode::Slave => template.slave_ctlport,
+    };
+    global.insert("GROUP".to_owned(), template.group.clone());
+    global.insert("MODE".to_owned(), mode.word().to_owned());
+    global.insert("CTLPORT".to_owned(), ctlport.to_string());
+    global.insert("SELFCTLPORT".to_owned(), ctlport.to_string());
+    global.insert("SELFCUK".to_owned(), cuk.to_string());
+    if mode == Mode::Server {
+        global.insert("PORT".to_owned(), template.server_port.to_string());
+    }
+    let k2hdkc = template.k2hdkc.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Profile { global, k2hdkc: (mode == Mode::Server).then_some(k2hdkc), extra: Vec::new() }
+}
+
+fn node(record: &HostRecord, template: &Template, mode: Mode) -> Result<Node, Problem> {
+    let refuse =
+        |text: String| Problem::refused(None, format!("member {}: {text}", printable(&record.host, 64)));
+    let cuk = record.cuk.as_deref().unwrap_or_default();
+    let cuk = Cuk::try_from(cuk).map_err(|wrong: NameError| refuse(wrong.to_string()))?;
+    let seed = one_word(record.tag.as_deref()).ok_or_else(|| {
+        let tag = printable(record.tag.as_deref().unwrap_or_default(), 64);
+        refuse(format!("its tag \"{tag}\" cannot be a CUSTOM_ID_SEED (one word is needed)"))
+    })?;
+    let host =
+        one_word(Some(&record.host)).ok_or_else(|| refuse("its address is not one word".to_owned()))?;
+    let name = if template.naming == Naming::Address { host } else { seed };
+    let (port, ctlport) = match mode {
+        Mode::Server => (Some(template.server_port), template.server_ctlport),
+        Mode::Slave => (None, template.slave_ctlport),
+    };
+    let mut rest = BTreeMap::from([("SSL".to_owned(), "no".to_owned())]);
+    if template.peers {
+        rest.extend(peers(record, port, ctlport).map_err(refuse)?);
+    }
+    Ok(Node { name: name.to_owned(), ctlport, port, cuk: cuk.to_string(), seed: seed.to_owned(), rest })
+}
+
+/// Endpoints and peers as Trove's template writes them: reached at the inbound address, coming from the outbound.
+fn peers(record: &HostRecord, port: Option<Port>, ctlport: Port) -> Result<BTreeMap<String, String>, String> {
+    let mut keys = BTreeMap::new();
+    if let Some(inbound) = filled(record.inbound.as_deref()) {
+        let address = inbound.parse::<IpAddr>().map_err(|_| not_an_address("inboundip", inbound))?;
+        let at = |port: Port| std::net::SocketAddr::new(address, port.get()).to_string();
+        keys.extend(port.map(|port| ("ENDPOINTS".to_owned(), at(port))));
+        keys.insert("CTLENDPOINTS".to_owned(), at(ctlport));
+        keys.insert("REVERSE_PEERS".to_owned(), address.to_string());
+    }
+    if let Some(outbound) = filled(record.outbound.as_deref()) {
+        let address = outbound.parse::<IpAddr>().map_err(|_| not_an_address("outboundip", outbound))?;
+        keys.insert("FORWARD_PEERS".to_owned(), address.to_string());
+    }
+    Ok(keys)
+}
+
+fn not_an_address(field: &str, text: &str) -> String {
+    format!("its {field} \"{}\" is not an address", printable(text, 64))
+}
+
+fn filled(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn one_word(text: Option<&str>) -> Option<&str> {
+    filled(text).filter(|text| !text.chars().any(|c| c.is_whitespace() || c.is_control()))
+}
+
+/// chmpx refuses a file without `[SLVNODE]`, so an empty slave role becomes the node that upstream writes.
+fn placeholder(template: &Template) -> Node {
+    Node {
+        name: "127.0.0.1".to_owned(),
+        ctlport: template.slave_ctlport,
+        port: None,
+        cuk: PLACEHOLDER_CUK.to_owned(),
+        seed: String::new(),
+        rest: BTreeMap::from([("SSL".to_owned(), "no".to_owned())]),
+    }
+}

@@ -1,0 +1,143 @@
+//! A [`Ring`] to the bytes of an ini file, in one canonical form: same ring and stamp, same bytes.
+
+use std::fmt::Write as _;
+
+use crate::acceptance::keys::{self, NODE_REST};
+use crate::fingerprint;
+use crate::ini;
+use crate::problem::Problem;
+use crate::ring::{Mode, Node, Ring};
+
+/// What differs between two writings of the same ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// The generation: chmpx reports it back, so every writing has its own. 0 to 2147483647.
+    pub fileversion: u32,
+    /// `DATE`: when the generation was made, for people; chmpx does not compare it.
+    pub date: String,
+}
+
+/// A ring and the bytes that say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// What the bytes say.
+    pub ring: Ring,
+    /// With which generation.
+    pub stamp: Stamp,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+const HEAD: &str = "# Written by k2hdkc-agent from the cluster's roles in K2HR3; an edit here is replaced.\n";
+
+/// Renders a ring. Fails with every value that has no form in the dialect.
+pub fn render(ring: Ring, stamp: Stamp) -> Result<Rendered, Vec<Problem>> {
+    let mut writer = Writer { text: String::from(HEAD), problems: Vec::new() };
+    writer.global(&ring, &stamp);
+    for server in &ring.servers {
+        writer.node(server, Mode::Server);
+    }
+    for slave in &ring.slaves {
+        writer.node(slave, Mode::Slave);
+    }
+    if let Some(k2hdkc) = &ring.profile.k2hdkc {
+        writer.foreign("K2HDKC", k2hdkc);
+    }
+    for extra in &ring.profile.extra {
+        writer.foreign(&extra.name, &extra.entries);
+    }
+    if writer.problems.is_empty() {
+        Ok(Rendered { ring, stamp, bytes: writer.text.into_bytes() })
+    } else {
+        Err(writer.problems)
+    }
+}
+
+/// A short name for what a ring says, the same on every node for the same ring.
+pub fn name(ring: &Ring) -> String {
+    let mut writer = Writer { text: String::new(), problems: Vec::new() };
+    writer.global(ring, &Stamp { fileversion: 0, date: String::new() });
+    ring.servers.iter().for_each(|node| writer.node(node, Mode::Server));
+    ring.slaves.iter().for_each(|node| writer.node(node, Mode::Slave));
+    writer.foreign("K2HDKC", ring.profile.k2hdkc.as_deref().unwrap_or_default());
+    ring.profile.extra.iter().for_each(|extra| writer.foreign(&extra.name, &extra.entries));
+    fingerprint::of(writer.text.as_bytes())
+}
+
+struct Writer {
+    text: String,
+    problems: Vec<Problem>,
+}
+
+impl Writer {
+    fn global(&mut self, ring: &Ring, stamp: &Stamp) {
+        self.open("GLOBAL");
+        self.quoted("FILEVERSION", &stamp.fileversion.to_string());
+        self.quoted("DATE", &stamp.date);
+        let known = keys::GLOBAL.iter().map(|key| key.name);
+        for name in known {
+            if let Some(value) = ring.profile.global.get(name) {
+                self.quoted(name, value);
+            }
+        }
+        let unknown = ring.profile.global.iter().filter(|(key, _)| keys::global(key).is_none());
+        unknown.for_each(|(key, value)| self.quoted(key, value));
+    }
+
+    fn node(&mut self, node: &Node, mode: Mode) {
+        self.open(if mode == Mode::Server { "SVRNODE" } else { "SLVNODE" });
+        self.quoted("NAME", &node.name);
+        if let Some(port) = node.port {
+            self.quoted("PORT", &port.to_string());
+        }
+        self.quoted("CTLPORT", &node.ctlport.to_string());
+        for (key, value) in [("CUK", &node.cuk), ("CUSTOM_ID_SEED", &node.seed)] {
+            if !value.is_empty() {
+                self.quoted(key, value);
+            }
+        }
+        for key in NODE_REST {
+            if let Some(value) = node.rest.get(*key) {
+                self.quoted(key, value);
+            }
+        }
+        let unknown = node.rest.iter().filter(|(key, _)| !NODE_REST.contains(&key.as_str()));
+        unknown.for_each(|(key, value)| self.quoted(key, value));
+    }
+
+    fn foreign(&mut self, name: &str, entries: &[(String, String)]) {
+        self.open(name);
+        for (key, value) in entries {
+            let written = ini::bare(value);
+            self.entry(key, written);
+        }
+    }
+
+    fn open(&mut self, name: &str) {
+        let wrong = name.contains(['[', ']']) || name.chars().any(char::is_control);
+        if wrong {
+            self.problems.push(Problem::refused(None, format!("a section cannot be named {name:?}")));
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "\n[{name}]\n");
+    }
+
+    fn quoted(&mut self, key: &str, value: &str) {
+        self.entry(key, ini::quote(value));
+    }
+
+    fn entry(&mut self, key: &str, value: Option<String>) {
+        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic() && !"=#[]'\"\\".contains(c));
+        match value {
+            Some(value) if plain => {
+                let space = if value.is_empty() { "" } else { " " };
+                let _ = writeln!(self.text, "{key} ={space}{value}");
+            }
+            Some(_) => self.problems.push(Problem::refused(None, format!("a key cannot be named {key:?}"))),
+            None => {
+                let text = format!("{key}: its value cannot be written in chmpx's dialect");
+                self.problems.push(Problem::refused(None, text));
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The typed model of a ring's configuration: what one ini file says, in canonical order, so that two files are
+//! the same exactly when their rings are equal. DATE, FILEVERSION, order, blanks and comments are not in it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::Port;
+
+/// Everything that one ini file says: the common part and the members.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ring {
+    /// What is not a node: `[GLOBAL]`, `[K2HDKC]` and the sections that the operator lets pass.
+    pub profile: Profile,
+    /// `[SVRNODE]`, sorted.
+    pub servers: Vec<Node>,
+    /// `[SLVNODE]`, sorted.
+    pub slaves: Vec<Node>,
+}
+
+/// The part of an ini file that is not about nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// `[GLOBAL]` without FILEVERSION and DATE.
+    pub global: BTreeMap<String, String>,
+    /// `[K2HDKC]`, keys sorted and repeated ones in their order; absent on a slave node.
+    pub k2hdkc: Option<Vec<(String, String)>>,
+    /// Sections that neither chmpx nor k2hdkc reads, by name.
+    pub extra: Vec<Extra>,
+}
+
+/// A section that passes because the settings name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Extra {
+    /// The text between the brackets.
+    pub name: String,
+    /// Its keys, in their order.
+    pub entries: Vec<(String, String)>,
+}
+
+/// Which kind of node an ini file makes of the host that reads it (`MODE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Mode {
+    /// A server node: chmpx and k2hdkc.
+    Server,
+    /// A slave node: chmpx only.
+    Slave,
+}
+
+impl Mode {
+    /// As it stands behind `MODE =`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Server => "SERVER",
+            Mode::Slave => "SLAVE",
+        }
+    }
+
+    /// Reads the value of `MODE`, in any case.
+    pub fn read(text: &str) -> Option<Self> {
+        [Mode::Server, Mode::Slave].into_iter().find(|mode| text.eq_ignore_ascii_case(mode.word()))
+    }
+}
+
+/// One server or slave node. Ports are resolved: a node without its own has the one of `[GLOBAL]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Node {
+    /// Host name, address or, on a slave node, a pattern.
+    pub name: String,
+    /// The control port.
+    pub ctlport: Port,
+    /// The port of the ring; slave nodes have none.
+    pub port: Option<Port>,
+    /// Empty where the section has none.
+    pub cuk: String,
+    /// `CUSTOM_ID_SEED`; empty where the section has none.
+    pub seed: String,
+    /// Every other key of the section: endpoints, peers, TLS, and what chmpx does not know.
+    pub rest: BTreeMap<String, String>,
+}
+
+/// What makes a node the same node in two files: chmpx's own comparison, less the ring port and TLS, which it
+/// does not look at (chmpx 1.0.113, lib/chmstructure.tcc:5649-5668).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeKey {
+    /// [`Node::name`]
+    pub name: String,
+    /// [`Node::ctlport`]
+    pub ctlport: Port,
+    /// [`Node::cuk`]
+    pub cuk: String,
+    /// [`Node::seed`]
+    pub seed: String,
+}
+
+impl Node {
+    /// Its identity.
+    pub fn key(&self) -> NodeKey {
+        NodeKey {
+            name: self.name.clone(),
+            ctlport: self.ctlport,
+            cuk: self.cuk.clone(),
+            seed: self.seed.clone(),
+        }
+    }
+
+    /// The slave node that upstream's templates write when no slave is registered, since chmpx refuses a file
+    /// without `[SLVNODE]`.
+    pub fn is_placeholder(&self) -> bool {
+        self.cuk == PLACEHOLDER_CUK
+    }
+
+    /// How logs and `diff` name it: `name:ctlport`, and the seed where it says more.
+    pub fn label(&self) -> String {
+        match self.seed.as_str() {
+            "" => format!("{}:{}", self.name, self.ctlport),
+            seed if seed == self.name => format!("{}:{}", self.name, self.ctlport),
+            seed => format!("{}:{} ({seed})", self.name, self.ctlport),
+        }
+    }
+}
+
+/// CUK of the placeholder slave in upstream's templates.
+pub const PLACEHOLDER_CUK: &str = "dummy_cuk";
+
+impl Ring {
+    /// Puts nodes and sections into their canonical order.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        self.servers.sort();
+        self.slaves.sort();
+        self.profile.extra.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(k2hdkc) = &mut self.profile.k2hdkc {
+            k2hdkc.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        self
+    }
+
+    /// A `[GLOBAL]` value, or "" where it is absent.
+    pub fn global(&self, key: &str) -> &str {
+        self.profile.global.get(key).map_or("", String::as_str)
+    }
+
+    /// `MODE`, where it is given.
+    pub fn mode(&self) -> Option<Mode> {
+        Mode::read(self.global("MODE"))
+    }
+
+    /// The nodes of `mode`.
+    pub fn nodes(&self, mode: Mode) -> &[Node] {
+        match mode {
+            Mode::Server => &self.servers,
+            Mode::Slave => &self.slaves,
+        }
+    }
+
+    /// Servers and slaves together: how many agents ask K2HR3.
+    pub fn len(&self) -> usize {
+        self.servers.len() + self.slaves.len()
+    }
+
+    /// Whether it has no node at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Nodes of `mode` that may be the host itself: own control port (any, if none is set) and own CUK.
+    ///
+    /// A server is found by exact comparison; the CUK of a slave node may be a pattern, and then only chmpx can
+    /// tell whether it matches (lib/chmregex.cc:477).
+    pub fn candidates(&self, mode: Mode) -> impl Iterator<Item = &Node> {
+        let (port, cuk) = (self.global("SELFCTLPORT"), self.global("SELFCUK"));
+        self.nodes(mode).iter().filter(move |node| {
+            let same_port = port.is_empty() || port == node.ctlport.to_string();
+            same_port && (node.cuk == cuk || (mode == Mode::Slave && is_pattern(&node.cuk)))
+        })
+    }
+}
+
+/// Whether a slave node's NAME or CUK is a regular expression rather than a text.
+pub fn is_pattern(text: &str) -> bool {
+    text.contains(['[', ']', '(', ')', '{', '}', '*', '+', '?', '|', '^', '$', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, cuk: &str) -> Node {
+        Node {
+            name: name.to_owned(),
+            ctlport: Port::try_from(8021).unwrap(),
+            port: None,
+            cuk: cuk.to_owned(),
+            seed: String::new(),
+            rest: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn order_does_not_make_a_ring_another() {
+        let one = Ring { servers: vec![node("b", "2"), node("a", "1")], ..Ring::default() };
+        let two = Ring { servers: vec![node("a", "1"), node("b", "2")], ..Ring::default() };
+        assert_ne!(one, two);
+        assert_eq!(one.canonical(), two.canonical());
+    }
+
+    #[test]
+    fn a_host_finds_itself_by_port_and_cuk() {
+        let mut ring = Ring { servers: vec![node("a", "1"), node("b", "2")], ..Ring::default() };
+        ring.profile.global.insert("SELFCUK".into(), "2".into());
+        assert_eq!(ring.candidates(Mode::Server).map(|n| n.name.as_str()).collect::<Vec<_>>(), ["b"]);
+        ring.profile.global.insert("SELFCTLPORT".into(), "8031".into());
+        assert_eq!(ring.candidates(Mode::Server).count(), 0);
+    }
+
+    #[test]
+    fn a_slave_s_cuk_may_be_a_pattern_and_a_server_s_may_not() {
+        let mut ring =
+            Ring { servers: vec![node("a", ".*")], slaves: vec![node("a", ".*")], ..Ring::default() };
+        ring.profile.global.insert("SELFCUK".into(), "x".into());
+        assert_eq!(ring.candidates(Mode::Server).count(), 0);
+        assert_eq!(ring.candidates(Mode::Slave).count(), 1);
+    }
+
+    #[test]
+    fn a_label_says_the_seed_only_when_it_says_more() {
+        let mut node = node("10.0.0.1", "1");
+        assert_eq!(node.label(), "10.0.0.1:8021");
+        node.seed = "vm1.example".into();
+        assert_eq!(node.label(), "10.0.0.1:8021 (vm1.example)");
+    }
+}

@@ -1,0 +1,470 @@
+//! What the operator wants: configuration files in layers, read into [`Settings`] once, all faults together.
+//!
+//! Layers, the later winning key by key: `/usr/lib/k2hdkc-agent/agent.toml`, then the file of `--config` (by default
+//! `/etc/k2hdkc-agent/agent.toml`), then `conf.d/*.toml` beside it in the order of their names. Every key is
+//! optional. Nothing here touches K2HR3 or the ini.
+
+mod defaults;
+mod raw;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::backoff::Pace;
+use crate::guard;
+use crate::membership::Naming;
+use crate::names::{Cuk, Port, Yrn};
+use raw::{Raw, Span};
+
+/// Where the settings come from: the global flags of the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `--config`: taken as it is, not below the root.
+    pub config: Option<PathBuf>,
+    /// `--root`: prefix of every other path, the defaults and those in the configuration.
+    pub root: Option<PathBuf>,
+}
+
+/// Everything that a pass needs to know of the operator's will.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `[k2hr3]`
+    pub k2hr3: K2hr3,
+    /// `[poll]`
+    pub pace: Pace,
+    /// `[poll]` settle and max-settle: how long a change must rest, and how long at most it may wait.
+    pub settle: (Duration, Duration),
+    /// `[ini]`
+    pub ini: Ini,
+    /// `[hosts]`: the file, where it is to be kept.
+    pub hosts: Option<PathBuf>,
+    /// `[guard]`
+    pub guard: guard::Rules,
+    /// `[profile]`
+    pub profile: Profile,
+    /// `[target]` kind
+    pub target: TargetKind,
+    /// `[state]`
+    pub state: State,
+    /// `[log]`
+    pub log: Log,
+    /// Files and directories whose change makes these settings old.
+    pub sources: Vec<PathBuf>,
+}
+
+/// How K2HR3 is asked, and as whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct K2hr3 {
+    /// `http://host:port` or `https://host:port`; else from `k2hr3-api-uri`.
+    pub api_uri: Option<String>,
+    /// The role of this node; else from `k2hr3-role-name`.
+    pub role: Option<Yrn>,
+    /// The role of the server nodes; else the sibling `server` of the role.
+    pub server_role: Option<Yrn>,
+    /// The role of the slave nodes; else the sibling `slave` of the role.
+    pub slave_role: Option<Yrn>,
+    /// The resource; else the role with `:role:` replaced.
+    pub resource: Option<Yrn>,
+    /// This node's CUK; else from `k2hr3-cuk` or cloud-init's instance id.
+    pub cuk: Option<Cuk>,
+    /// The file with the role token.
+    pub token_file: PathBuf,
+    /// A PEM file with the authorities that K2HR3's certificate may come from; else the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Which answer is asked for.
+    pub source: SourceKind,
+    /// The file of the `file` source.
+    pub file: Option<PathBuf>,
+    /// How the agent proves who it is.
+    pub auth: Auth,
+    /// A proxy, only where named here: K2HR3 identifies a node by its source address.
+    pub proxy: Option<String>,
+    /// The address to come from, on hosts that have several.
+    pub source_address: Option<IpAddr>,
+    /// Longest time until connected.
+    pub connect_timeout: Duration,
+    /// Longest time for a whole request.
+    pub timeout: Duration,
+    /// Longest body, in bytes.
+    pub max_body: u64,
+    /// The directory of the files that K2HR3's user-data writes.
+    pub userdata: PathBuf,
+    /// cloud-init's instance id.
+    pub instance_id: PathBuf,
+    /// Where an address-bound token is kept.
+    pub minted_token: PathBuf,
+}
+
+/// Which answer of K2HR3 the ini is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// The expanded text of the role's resource.
+    Resource,
+    /// The member lists of the server and the slave role, with `[profile]`.
+    Membership,
+    /// An ini file on this host, kept by something else.
+    File,
+}
+
+/// How the agent proves to K2HR3 who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// The role token where there is one, else, or where it is refused, the source address.
+    Auto,
+    /// The role token only.
+    Token,
+    /// The source address only.
+    Address,
+    /// A token bound to the source address, made by the agent itself and renewed at half its life.
+    AddressToken,
+}
+
+/// Which processes the agent is responsible for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// Only the file.
+    None,
+}
+
+/// The file that chmpx and k2hdkc read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ini {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its owner; else the present one, or root.
+    pub owner: Option<String>,
+    /// Its group; else the present one, or root's.
+    pub group: Option<String>,
+    /// Its permission bits; else the present ones, or 0644.
+    pub mode: Option<u32>,
+    /// Sections that pass besides GLOBAL, SVRNODE, SLVNODE and K2HDKC.
+    pub extra_sections: Vec<String>,
+    /// How many installed generations are kept.
+    pub keep: usize,
+}
+
+/// The local half of the membership source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// GROUP; else the name of the cluster, which is the parent path of the role.
+    pub group: Option<String>,
+    /// Where NAME comes from.
+    pub naming: Naming,
+    /// Whether endpoints and peers are made of inbound and outbound addresses.
+    pub peers: bool,
+    /// PORT of server nodes.
+    pub server_port: Port,
+    /// CTLPORT of server nodes.
+    pub server_ctlport: Port,
+    /// CTLPORT of slave nodes.
+    pub slave_ctlport: Port,
+    /// Other keys of `[GLOBAL]`.
+    pub global: std::collections::BTreeMap<String, String>,
+    /// Keys of `[K2HDKC]`.
+    pub k2hdkc: std::collections::BTreeMap<String, String>,
+}
+
+/// Where the agent keeps what it must not forget, and how it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Ledger and kept generations.
+    pub directory: PathBuf,
+    /// The socket of `status` and `confirm`.
+    pub runtime_directory: PathBuf,
+    /// Longest time between SIGTERM and the end.
+    pub stop_within: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// What is said.
+    pub level: Level,
+    /// How it is written.
+    pub format: Format,
+}
+
+/// How much is logged; `-v` adds one step each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A human is needed.
+    Error,
+    /// And what is tried again.
+    Warn,
+    /// And every pass that changed something.
+    Info,
+    /// And every pass.
+    Debug,
+    /// And every step.
+    Trace,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is wrong with the configuration: every fault, one a line.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{}", .0.join("\n"))]
+pub struct SettingsError(pub Vec<String>);
+
+/// Reads the configuration files and makes the settings of them.
+pub fn load(origin: &Origin) -> Result<Settings, SettingsError> {
+    let root = origin.root.clone().unwrap_or_else(|| PathBuf::from("/"));
+    let vendor = below(&root, Path::new("/usr/lib/k2hdkc-agent/agent.toml"));
+    let main =
+        origin.config.clone().unwrap_or_else(|| below(&root, Path::new("/etc/k2hdkc-agent/agent.toml")));
+    let dropins = main.with_file_name("conf.d");
+    let mut errors = Vec::new();
+    let mut layers = vec![read_layer(&vendor, false), read_layer(&main, origin.config.is_some())];
+    layers.extend(fragments(&dropins).iter().map(|path| read_layer(path, true)));
+    let mut merged = toml::Table::new();
+    for layer in layers {
+        match layer {
+            Ok(layer) => merge(&mut merged, layer),
+            Err(error) => errors.push(error),
+        }
+    }
+    let raw = Raw::deserialize(merged).unwrap_or_else(|error| {
+        errors.push(error.to_string());
+        Raw::default()
+    });
+    let mut settings = interpret(raw, &root, &mut errors);
+    settings.sources = vec![main, dropins, settings.k2hr3.token_file.clone()];
+    settings.sources.extend(settings.k2hr3.ca_file.clone());
+    if errors.is_empty() { Ok(settings) } else { Err(SettingsError(errors)) }
+}
+
+/// `path` below `root`, as every path of the agent is.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn fragments(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_toml).collect();
+    paths.sort();
+    paths
+}
+
+/// One file as a table, after it was found to hold known keys and fitting types only.
+fn read_layer(path: &Path, must_exist: bool) -> Result<toml::Table, String> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+            return Ok(toml::Table::new());
+        }
+        Err(error) => return Err(format!("{}: {error}", path.display())),
+    };
+    let located = |error: toml::de::Error| {
+        let line =
+            error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        format!("{}:{line}: {}", path.display(), error.message().replace('\n', " "))
+    };
+    toml::from_str::<Raw>(&text).map_err(located)?;
+    toml::from_str(&text).map_err(located)
+}
+
+fn merge(into: &mut toml::Table, layer: toml::Table) {
+    for (key, value) in layer {
+        match (into.get_mut(&key), value) {
+            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => merge(old, new),
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
+}
+
+fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Settings {
+    let state = below(root, Path::new(raw.state.directory.as_deref().unwrap_or("/var/lib/k2hdkc-agent")));
+    Settings {
+        k2hr3: k2hr3(raw.k2hr3, root, &state, errors),
+        pace: pace(&raw.poll, errors),
+        settle: settle(&raw.poll, errors),
+        ini: ini(raw.ini, root, errors),
+        hosts: hosts(&raw.hosts, root),
+        guard: guard_rules(&raw.guard, errors),
+        profile: profile(raw.profile, errors),
+        target: raw.target.kind.unwrap_or(TargetKind::None),
+        state: State {
+            directory: state,
+            runtime_directory: below(
+                root,
+                Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")),
+            ),
+            stop_within: span(raw.state.stop_within, defaults::STOP_WITHIN),
+        },
+        log: Log {
+            level: raw.log.level.unwrap_or(Level::Info),
+            format: raw.log.format.unwrap_or(Format::Text),
+        },
+        sources: Vec::new(),
+    }
+}
+
+fn span(given: Option<Span>, default: Duration) -> Duration {
+    given.map_or(default, |span| span.0)
+}
+
+/// Turns a text into a newtype, or an error that names the key.
+fn parsed<T, E: std::fmt::Display>(
+    key: &str,
+    text: Option<String>,
+    read: impl FnOnce(&str) -> Result<T, E>,
+    errors: &mut Vec<String>,
+) -> Option<T> {
+    match read(text.as_deref()?) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            errors.push(format!("{key}: {error}"));
+            None
+        }
+    }
+}
+
+fn k2hr3(raw: raw::K2hr3, root: &Path, state: &Path, errors: &mut Vec<String>) -> K2hr3 {
+    let userdata = below(root, Path::new("/etc/antpickax"));
+    let token_file = raw.token_file.as_deref().map(|path| below(root, Path::new(path)));
+    let source = raw.source.unwrap_or(SourceKind::Resource);
+    if source == SourceKind::File && raw.file.is_none() {
+        errors.push("k2hr3.file: is needed where k2hr3.source is \"file\"".to_owned());
+    }
+    K2hr3 {
+        api_uri: parsed("k2hr3.api-uri", raw.api_uri, api_uri, errors),
+        role: parsed("k2hr3.role", raw.role, Yrn::role, errors),
+        server_role: parsed("k2hr3.server-role", raw.server_role, Yrn::role, errors),
+        slave_role: parsed("k2hr3.slave-role", raw.slave_role, Yrn::role, errors),
+        resource: parsed("k2hr3.resource", raw.resource, Yrn::resource, errors),
+        cuk: parsed("k2hr3.cuk", raw.cuk, |text| Cuk::try_from(text), errors),
+        token_file: token_file.unwrap_or_else(|| userdata.join("k2hr3-role-token")),
+        ca_file: raw.ca_file.as_deref().map(|path| below(root, Path::new(path))),
+        source,
+        file: raw.file.as_deref().map(|path| below(root, Path::new(path))),
+        auth: raw.auth.unwrap_or(Auth::Auto),
+        proxy: raw.proxy,
+        source_address: parsed("k2hr3.source-address", raw.source_address, str::parse::<IpAddr>, errors),
+        connect_timeout: span(raw.connect_timeout, defaults::CONNECT_TIMEOUT),
+        timeout: span(raw.timeout, defaults::TIMEOUT),
+        max_body: raw.max_body.unwrap_or(defaults::MAX_BODY),
+        userdata,
+        instance_id: below(root, Path::new("/var/lib/cloud/data/instance-id")),
+        minted_token: state.join("address-token.json"),
+    }
+}
+
+/// `http://` or `https://`, a host, and nothing that belongs to a request.
+pub fn api_uri(text: &str) -> Result<String, &'static str> {
+    let text = text.trim().trim_end_matches('/');
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(['?', '#', '@', ' ']) => Ok(text.to_owned()),
+        _ => Err("is not of the form http://host:port or https://host:port"),
+    }
+}
+
+fn pace(raw: &raw::Poll, errors: &mut Vec<String>) -> Pace {
+    let jitter = raw.jitter.unwrap_or(defaults::JITTER);
+    let load = raw.load.unwrap_or(defaults::LOAD);
+    let interval = span(raw.interval, defaults::INTERVAL);
+    let backoff = (span(raw.backoff, defaults::BACKOFF), span(raw.max_backoff, defaults::MAX_BACKOFF));
+    check("poll.jitter", (0.0..=1.0).contains(&jitter), "is a share from 0 to 1", errors);
+    check("poll.load", load > 0.0, "must be more than 0 (seconds of a K2HR3 worker per second)", errors);
+    check("poll.interval", !interval.is_zero(), "must be more than 0", errors);
+    check("poll.backoff", !backoff.0.is_zero(), "must be more than 0", errors);
+    Pace { interval, max_interval: span(raw.max_interval, defaults::MAX_INTERVAL), jitter, load, backoff }
+}
+
+fn settle(raw: &raw::Poll, errors: &mut Vec<String>) -> (Duration, Duration) {
+    let (rest, most) = (span(raw.settle, defaults::SETTLE), span(raw.max_settle, defaults::MAX_SETTLE));
+    check("poll.max-settle", rest <= most, "must not be less than poll.settle", errors);
+    (rest, most)
+}
+
+fn check(key: &str, good: bool, text: &str, errors: &mut Vec<String>) {
+    if !good {
+        errors.push(format!("{key}: {text}"));
+    }
+}
+
+fn ini(raw: raw::Ini, root: &Path, errors: &mut Vec<String>) -> Ini {
+    let path = raw.path.unwrap_or_else(|| "/etc/antpickax/k2hdkc.ini".to_owned());
+    // chmpx takes the format from the extension; the same file must be an ini to it.
+    let is_ini = Path::new(&path).extension().is_none_or(|e| e.eq_ignore_ascii_case("ini"));
+    check("ini.path", is_ini, "must end in .ini (chmpx chooses the format by the extension)", errors);
+    check("ini.keep", raw.keep != Some(0), "must be at least 1", errors);
+    let octal = |text: &str| match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("is not an octal mode such as \"0644\""),
+    };
+    Ini {
+        path: below(root, Path::new(&path)),
+        owner: raw.owner,
+        group: raw.group,
+        mode: parsed("ini.mode", raw.mode, octal, errors),
+        extra_sections: raw.extra_sections.unwrap_or_default(),
+        keep: raw.keep.unwrap_or(defaults::KEEP),
+    }
+}
+
+fn hosts(raw: &raw::Hosts, root: &Path) -> Option<PathBuf> {
+    let path = raw.path.as_deref().unwrap_or("/etc/hosts");
+    raw.enabled.unwrap_or(false).then(|| below(root, Path::new(path)))
+}
+
+fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
+    let share = raw.max_lost_share.unwrap_or(defaults::MAX_LOST_SHARE);
+    check("guard.max-lost-share", (0.0..=1.0).contains(&share), "is a share from 0 to 1", errors);
+    guard::Rules {
+        max_lost_servers: raw.max_lost_servers.unwrap_or(defaults::MAX_LOST_SERVERS),
+        max_lost_share: share,
+        confirm_polls: raw.confirm_polls.unwrap_or(defaults::CONFIRM_POLLS),
+        confirm_for: span(raw.confirm_for, defaults::CONFIRM_FOR),
+        removal_polls: raw.removal_polls.unwrap_or(defaults::REMOVAL_POLLS),
+        removal_for: span(raw.removal_for, defaults::REMOVAL_FOR),
+    }
+}
+
+fn profile(raw: raw::Profile, errors: &mut Vec<String>) -> Profile {
+    let mut port = |key: &str, given: Option<u16>, default: u16| {
+        let number = given.unwrap_or(default);
+        Port::try_from(number).unwrap_or_else(|error| {
+            errors.push(format!("profile.{key}: {error}"));
+            defaults::any_port()
+        })
+    };
+    let (server_port, server_ctlport, slave_ctlport) = (
+        port("server-port", raw.server_port, 8020),
+        port("server-ctlport", raw.server_ctlport, 8021),
+        port("slave-ctlport", raw.slave_ctlport, 8031),
+    );
+    let overlay = |defaults: &[(&str, &str)], given: std::collections::BTreeMap<String, raw::Scalar>| {
+        let mut keys: std::collections::BTreeMap<String, String> =
+            defaults.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        keys.extend(given.into_iter().map(|(key, value)| (key, value.to_string())));
+        keys
+    };
+    Profile {
+        group: raw.group,
+        naming: raw.naming.unwrap_or(Naming::Address),
+        peers: raw.peers.unwrap_or(false),
+        server_port,
+        server_ctlport,
+        slave_ctlport,
+        global: overlay(defaults::GLOBAL, raw.global),
+        k2hdkc: overlay(defaults::K2HDKC, raw.k2hdkc),
+    }
+}

@@ -1,0 +1,177 @@
+//! K2HR3 as the source: one GET of the role's resource a question, or one of each member list.
+//!
+//! 200 with `result: true` is the only yes (k2hr3_api 2.0.3). K2HR3 says 401 when its backend is dead, 404 when a
+//! policy or a template fails, and 200 to more than it means: everything else is a [`Doubt`], and what is inside a
+//! yes is examined later.
+
+mod credentials;
+mod exchange;
+mod wire;
+
+use std::time::Instant;
+
+use super::{Answer, Asked, Doubt, DoubtKind, Source};
+use crate::identity::{Identity, Registry};
+use crate::membership::HostRecord;
+use crate::names::Yrn;
+use crate::settings::{self, SourceKind};
+use credentials::{Credential, Credentials};
+use exchange::{Exchange, Reply};
+
+/// Asks K2HR3.
+#[derive(Debug)]
+pub struct K2hr3 {
+    settings: settings::K2hr3,
+    exchange: Option<Exchange>,
+    credentials: Credentials,
+    resource: Known<()>,
+    servers: Known<Vec<HostRecord>>,
+    slaves: Known<Vec<HostRecord>>,
+}
+
+/// The last good answer to one URL, as far as it is needed to understand a 304.
+#[derive(Debug)]
+struct Known<T> {
+    url: String,
+    etag: String,
+    value: T,
+}
+
+impl<T: Default> Default for Known<T> {
+    fn default() -> Self {
+        Self { url: String::new(), etag: String::new(), value: T::default() }
+    }
+}
+
+impl<T> Known<T> {
+    /// The tag to send, if the question is the same as then.
+    fn etag_for(&self, url: &str) -> Option<&str> {
+        (self.url == url && !self.etag.is_empty()).then_some(self.etag.as_str())
+    }
+}
+
+impl Source for K2hr3 {
+    async fn ask(&mut self, identity: &Identity) -> Asked {
+        let start = Instant::now();
+        let result = match &identity.k2hr3 {
+            Some(registry) => self.question(identity, registry).await,
+            None => Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known")),
+        };
+        Asked { result, took: start.elapsed() }
+    }
+}
+
+impl K2hr3 {
+    /// A client by these settings; it connects at the first question.
+    pub fn new(settings: settings::K2hr3) -> Self {
+        Self {
+            credentials: Credentials::new(settings.auth, settings.minted_token.clone()),
+            settings,
+            exchange: None,
+            resource: Known::default(),
+            servers: Known::default(),
+            slaves: Known::default(),
+        }
+    }
+
+    async fn question(&mut self, identity: &Identity, registry: &Registry) -> Result<Answer, Doubt> {
+        let exchange = match self.exchange.take() {
+            Some(exchange) => exchange,
+            None => Exchange::new(&self.settings, &registry.api_uri)?,
+        };
+        let result = self.ask_with(&exchange, identity, registry).await;
+        self.exchange = Some(exchange);
+        result
+    }
+
+    async fn ask_with(
+        &mut self,
+        exchange: &Exchange,
+        identity: &Identity,
+        registry: &Registry,
+    ) -> Result<Answer, Doubt> {
+        let credential = self.credentials.choose(exchange, identity, registry).await?;
+        let query = Query { registry, identity, credential: &credential };
+        let result = match self.settings.source {
+            SourceKind::Membership => self.members(exchange, &query).await,
+            SourceKind::Resource | SourceKind::File => self.expanded(exchange, &query).await,
+        };
+        self.credentials.judge(&credential, result.as_ref().err());
+        result
+    }
+
+    async fn expanded(&mut self, exchange: &Exchange, query: &Query<'_>) -> Result<Answer, Doubt> {
+        let url = query.url(&self.resource_yrn(query.registry), None);
+        let reply = exchange.get(&url, query.credential.token(), self.resource.etag_for(&url)).await?;
+        match reply {
+            Reply::NotModified => Ok(Answer::Unchanged),
+            Reply::Ok { etag, body } => {
+                let text = wire::text(&body)?;
+                self.resource = Known { url, etag, value: () };
+                Ok(Answer::Ini(text))
+            }
+        }
+    }
+
+    async fn members(&mut self, exchange: &Exchange, query: &Query<'_>) -> Result<Answer, Doubt> {
+        let not_ready =
+            |what| Doubt::new(DoubtKind::NotReady, format!("set k2hr3.{what}: the role has no parent"));
+        let server_role =
+            query.registry.server_role(&self.settings).ok_or_else(|| not_ready("server-role"))?;
+        let slave_role = query.registry.slave_role(&self.settings).ok_or_else(|| not_ready("slave-role"))?;
+        let resource = self.resource_yrn(query.registry);
+        let servers =
+            list(exchange, &query.url(&resource, Some(&server_role)), query, &mut self.servers).await?;
+        let slaves =
+            list(exchange, &query.url(&resource, Some(&slave_role)), query, &mut self.slaves).await?;
+        if !servers && !slaves {
+            return Ok(Answer::Unchanged);
+        }
+        Ok(Answer::Members { servers: self.servers.value.clone(), slaves: self.slaves.value.clone() })
+    }
+
+    fn resource_yrn(&self, registry: &Registry) -> Yrn {
+        self.settings.resource.clone().unwrap_or_else(|| registry.role.to_resource())
+    }
+}
+
+/// Fetches one member list; whether it is new.
+async fn list(
+    exchange: &Exchange,
+    url: &str,
+    query: &Query<'_>,
+    known: &mut Known<Vec<HostRecord>>,
+) -> Result<bool, Doubt> {
+    match exchange.get(url, query.credential.token(), known.etag_for(url)).await? {
+        Reply::NotModified => Ok(false),
+        Reply::Ok { etag, body } => {
+            let value = wire::members(&body)?;
+            *known = Known { url: url.to_owned(), etag, value };
+            Ok(true)
+        }
+    }
+}
+
+/// What every request of one question shares.
+struct Query<'a> {
+    registry: &'a Registry,
+    identity: &'a Identity,
+    credential: &'a Credential,
+}
+
+impl Query<'_> {
+    /// The URL of a resource, or of one host list in it. The YRN goes raw into the path, where K2HR3 decodes
+    /// nothing; `role` and `cuk` say who asks where no token does, and are refused together with one.
+    fn url(&self, resource: &Yrn, hosts_of: Option<&Yrn>) -> String {
+        let mut parameters = Vec::new();
+        if let Some(role) = hosts_of {
+            parameters.push(format!("type=keys&keyname={}", wire::encoded(&format!("{role}/hosts/ip"))));
+        }
+        if self.credential.token().is_none() {
+            let (role, cuk) = (self.registry.role.as_str(), self.identity.cuk.as_str());
+            parameters.push(format!("role={}&cuk={}", wire::encoded(role), wire::encoded(cuk)));
+        }
+        let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
+        format!("{}/v1/resource/{resource}{query}", self.registry.api_uri)
+    }
+}

@@ -1,0 +1,162 @@
+//! The auth ladder: the role token; without one, or where it is refused, the source address; or a token bound to
+//! the source address, which the agent makes itself and renews at half its life.
+//!
+//! K2HR3 keeps every token it ever made until it expires, so none is made per question; and it tells nobody when a
+//! token expires, so the time of its making is kept with it (k2hr3_api 2.0.3: 24 hours, refreshed with itself).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tracing::{debug, warn};
+
+use super::super::{Doubt, DoubtKind};
+use super::exchange::{Exchange, Reply};
+use super::wire;
+use crate::clock::Timestamp;
+use crate::file;
+use crate::identity::{Identity, Registry};
+use crate::names::Token;
+use crate::settings::Auth;
+
+/// Half of the 24 hours for which K2HR3 makes address-bound tokens.
+const HALF_LIFE: Duration = Duration::from_secs(12 * 3600);
+
+/// Shortest time between two tokens, so that a sick K2HR3 does not collect them.
+const BETWEEN_TOKENS: Duration = Duration::from_secs(600);
+
+/// What one question shows.
+#[derive(Debug, Clone)]
+pub(super) enum Credential {
+    /// The operator's role token.
+    Role(Token),
+    /// A token bound to this address.
+    Minted(Token),
+    /// Nothing but the source address.
+    Address,
+}
+
+impl Credential {
+    /// The token to send, if any.
+    pub(super) fn token(&self) -> Option<&Token> {
+        match self {
+            Self::Role(token) | Self::Minted(token) => Some(token),
+            Self::Address => None,
+        }
+    }
+}
+
+/// Where on the ladder the next question stands.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    auth: Auth,
+    /// The role token was refused last time: the address is tried next.
+    fallen: bool,
+    kept_in: PathBuf,
+    minted: Option<Minted>,
+    tried: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+struct Minted {
+    token: Token,
+    at: Timestamp,
+}
+
+/// [`Minted`] as it is kept in the state directory, mode 0600.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    token: String,
+    obtained_at: Timestamp,
+}
+
+impl Credentials {
+    pub(super) fn new(auth: Auth, kept_in: PathBuf) -> Self {
+        let minted = (auth == Auth::AddressToken).then(|| load(&kept_in)).flatten();
+        Self { auth, fallen: false, kept_in, minted, tried: None }
+    }
+
+    /// The credential for the next question.
+    pub(super) async fn choose(
+        &mut self,
+        exchange: &Exchange,
+        identity: &Identity,
+        registry: &Registry,
+    ) -> Result<Credential, Doubt> {
+        match (self.auth, &registry.token) {
+            (Auth::Auto | Auth::Token, Some(token)) if !self.fallen => Ok(Credential::Role(token.clone())),
+            (Auth::Token, _) => {
+                Err(Doubt::new(DoubtKind::NotReady, "k2hr3.auth is \"token\", but there is no role token"))
+            }
+            (Auth::Auto | Auth::Address, _) => Ok(Credential::Address),
+            (Auth::AddressToken, _) => Ok(self.minted(exchange, identity, registry).await),
+        }
+    }
+
+    /// Learns from the answer. A denial says little (a dead backend denies everything), so the other rung is
+    /// tried next time, and then this one again.
+    pub(super) fn judge(&mut self, used: &Credential, doubt: Option<&Doubt>) {
+        let denied = doubt.is_some_and(|doubt| doubt.kind == DoubtKind::Denied);
+        match used {
+            Credential::Role(_) => self.fallen = denied && self.auth == Auth::Auto,
+            Credential::Address if doubt.is_some() => self.fallen = false,
+            Credential::Minted(_) if denied => self.minted = None,
+            Credential::Address | Credential::Minted(_) => {}
+        }
+    }
+
+    /// The address-bound token, made or renewed if it is time; the bare address where that fails.
+    async fn minted(&mut self, exchange: &Exchange, identity: &Identity, registry: &Registry) -> Credential {
+        let now = Timestamp::now();
+        let old = self.minted.clone();
+        let fresh = old.as_ref().is_some_and(|minted| now.since(minted.at) < HALF_LIFE);
+        let too_soon = self.tried.is_some_and(|tried| now.since(tried) < BETWEEN_TOKENS);
+        if !fresh && !too_soon {
+            self.tried = Some(now);
+            match make(exchange, identity, registry, old.as_ref().map(|minted| &minted.token)).await {
+                Ok(token) => self.keep(Minted { token, at: now }),
+                Err(doubt) => debug!(why = doubt.text, "no address-bound token"),
+            }
+        }
+        let token = self.minted.as_ref().map(|minted| minted.token.clone());
+        token.map_or(Credential::Address, Credential::Minted)
+    }
+
+    fn keep(&mut self, minted: Minted) {
+        let kept = Kept { token: minted.token.reveal().to_owned(), obtained_at: minted.at };
+        let stored = serde_json::to_vec(&kept)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| file::store(&self.kept_in, &bytes).map_err(|error| error.to_string()));
+        if let Err(error) = stored {
+            warn!(error, "the address-bound token is not kept over a restart");
+        }
+        self.minted = Some(minted);
+    }
+}
+
+/// Renews `old` with itself, or makes a first one by the source address.
+async fn make(
+    exchange: &Exchange,
+    identity: &Identity,
+    registry: &Registry,
+    old: Option<&Token>,
+) -> Result<Token, Doubt> {
+    let url = format!("{}/v1/role/token/{}", registry.api_uri, registry.role);
+    if old.is_some() {
+        if let Ok(Reply::Ok { body, .. }) = exchange.get(&url, old, None).await {
+            return wire::token(&body);
+        }
+    }
+    let by_address = format!("{url}?cuk={}", wire::encoded(identity.cuk.as_str()));
+    match exchange.get(&by_address, None, None).await? {
+        Reply::Ok { body, .. } => wire::token(&body),
+        Reply::NotModified => {
+            Err(Doubt::new(DoubtKind::Unreadable, "K2HR3 answered 304 to a question without a tag"))
+        }
+    }
+}
+
+fn load(path: &std::path::Path) -> Option<Minted> {
+    let kept: Kept = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    Some(Minted { token: Token::try_from(kept.token.as_str()).ok()?, at: kept.obtained_at })
+}

@@ -1,0 +1,188 @@
+//! One HTTP exchange with K2HR3: deadlines, the limit of the body, and every failure as a sentence. Nothing of
+//! reqwest leaves this file.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, redirect};
+
+use super::super::{Doubt, DoubtKind};
+use super::wire;
+use crate::clock::spoken;
+use crate::names::{Token, without_tokens};
+use crate::settings;
+
+/// A client for one API.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    client: Client,
+    timeout: Duration,
+    most: u64,
+}
+
+/// An answer that may be read.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// 304
+    NotModified,
+    /// 200, the only yes.
+    Ok {
+        /// The weak tag, or "".
+        etag: String,
+        /// The whole body, within the limit.
+        body: Vec<u8>,
+    },
+}
+
+/// K2HR3's own header for both kinds of token.
+const AUTH: HeaderName = HeaderName::from_static("x-auth-token");
+
+/// A refusal takes K2HR3 10 to 50 ms; one that takes this long comes from a dead backend (13.9 s when recorded).
+const SLOW_REFUSAL: Duration = Duration::from_secs(3);
+
+/// Longest error body that is read for its message.
+const ERROR_BODY: u64 = 64 * 1024;
+
+impl Exchange {
+    /// A client by the settings; fails only over the CA file, the proxy or the TLS library.
+    pub(super) fn new(settings: &settings::K2hr3, api_uri: &str) -> Result<Self, Doubt> {
+        let unusable = |text: String| Doubt::new(DoubtKind::NotReady, text);
+        let mut builder = Client::builder()
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
+            // A redirect would carry the token elsewhere, and K2HR3 makes none.
+            .redirect(redirect::Policy::none())
+            // K2HR3 closes after 5 s; a kept connection would mostly be met closed.
+            .pool_max_idle_per_host(0)
+            .http1_only()
+            .local_address(settings.source_address)
+            .user_agent(concat!("k2hdkc-agent/", env!("CARGO_PKG_VERSION")));
+        builder = match &settings.proxy {
+            Some(uri) => builder.proxy(
+                Proxy::all(uri).map_err(|error| unusable(format!("k2hr3.proxy: {}", causes(&error))))?,
+            ),
+            None => builder.no_proxy(),
+        };
+        builder = trust(builder, settings.ca_file.as_deref(), api_uri).map_err(unusable)?;
+        let client =
+            builder.build().map_err(|error| unusable(format!("cannot set up TLS: {}", causes(&error))))?;
+        Ok(Self { client, timeout: settings.timeout, most: settings.max_body })
+    }
+
+    /// Asks `url` once.
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        token: Option<&Token>,
+        etag: Option<&str>,
+    ) -> Result<Reply, Doubt> {
+        let start = Instant::now();
+        let request = self.client.get(url).headers(headers(token, etag)?);
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        match response.status() {
+            StatusCode::NOT_MODIFIED if etag.is_some() => Ok(Reply::NotModified),
+            StatusCode::OK => {
+                let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+                let etag = etag.to_owned();
+                let body = self.body(response, self.most).await?;
+                Ok(Reply::Ok { etag, body })
+            }
+            status => Err(self.denied(status, response, start).await),
+        }
+    }
+
+    /// Reads the body as it comes, and no further than allowed.
+    async fn body(&self, mut response: Response, most: u64) -> Result<Vec<u8>, Doubt> {
+        let too_long =
+            || Doubt::new(DoubtKind::Unreadable, format!("K2HR3's answer has more than {most} bytes"));
+        if response.content_length().is_some_and(|length| length > most) {
+            return Err(too_long());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
+            if (body.len() + chunk.len()) as u64 > most {
+                return Err(too_long());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    async fn denied(&self, status: StatusCode, response: Response, start: Instant) -> Doubt {
+        let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
+        let mut text = format!("K2HR3 answered {}", status.as_u16());
+        if start.elapsed() >= SLOW_REFUSAL {
+            text.push_str(&format!(" after {} (a sick backend answers like that)", spoken(start.elapsed())));
+        }
+        if status.is_redirection() {
+            text.push_str(" (a redirect, which is not followed)");
+        }
+        if let Some(message) = wire::error_message(&body) {
+            text.push_str(&format!(": {message}"));
+        }
+        Doubt::new(DoubtKind::Denied, text)
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> Doubt {
+        if error.is_timeout() {
+            let what = if error.is_connect() { "no connection to K2HR3" } else { "no whole answer of K2HR3" };
+            let text = if error.is_connect() {
+                format!("{what} in time: {}", causes(error))
+            } else {
+                format!("{what} within {}", spoken(self.timeout))
+            };
+            return Doubt::new(DoubtKind::TooSlow, text);
+        }
+        let what = if error.is_connect() { "no connection to K2HR3" } else { "K2HR3's answer broke off" };
+        Doubt::new(DoubtKind::Unreachable, format!("{what}: {}", causes(error)))
+    }
+}
+
+fn headers(token: Option<&Token>, etag: Option<&str>) -> Result<HeaderMap, Doubt> {
+    let invalid =
+        |_| Doubt::new(DoubtKind::NotReady, "a header for K2HR3 has a character that cannot be sent");
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        let mut value = HeaderValue::from_str(&format!("R={}", token.reveal())).map_err(invalid)?;
+        value.set_sensitive(true);
+        headers.insert(AUTH, value);
+    }
+    if let Some(etag) = etag {
+        headers.insert(IF_NONE_MATCH, HeaderValue::from_str(etag).map_err(invalid)?);
+    }
+    Ok(headers)
+}
+
+/// The CA file alone where there is one; for plain http no roots are loaded at all, which saves their memory.
+fn trust(builder: ClientBuilder, ca_file: Option<&Path>, api_uri: &str) -> Result<ClientBuilder, String> {
+    let Some(path) = ca_file else {
+        let plain = api_uri.starts_with("http://");
+        return Ok(if plain { builder.tls_certs_only([]) } else { builder });
+    };
+    let wrong = |error: String| format!("k2hr3.ca-file {}: {error}", path.display());
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(causes(&error)))?;
+    if certificates.is_empty() {
+        return Err(wrong("no certificate in it".to_owned()));
+    }
+    Ok(builder.tls_certs_only(certificates))
+}
+
+/// An error with its causes, without the URL, since a query names the node.
+fn causes(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut texts = Vec::new();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        cause = error.source();
+    }
+    if texts.is_empty() {
+        texts.push(error.to_string());
+    }
+    without_tokens(&texts.join(": "))
+}

@@ -1,0 +1,203 @@
+//! K2HR3's JSON to plain values. Tolerant of fields it does not know, strict about `result` and the kind of
+//! `resource`. Nothing of serde leaves this file.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::{Doubt, DoubtKind};
+use crate::membership::HostRecord;
+use crate::names::{Token, without_tokens};
+use crate::problem::printable;
+
+/// Longest piece of a foreign text in a message.
+const SHOWN: usize = 160;
+
+#[derive(Deserialize)]
+struct Envelope {
+    result: Option<Value>,
+    message: Option<Value>,
+    resource: Option<Value>,
+    token: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    host: String,
+    cuk: Option<String>,
+    tag: Option<String>,
+    inboundip: Option<String>,
+    outboundip: Option<String>,
+}
+
+fn unreadable(text: impl Into<String>) -> Doubt {
+    Doubt::new(DoubtKind::Unreadable, text)
+}
+
+/// The body of a 200 must be JSON that says `"result": true`.
+fn envelope(body: &[u8]) -> Result<Envelope, Doubt> {
+    if body.is_empty() {
+        return Err(unreadable("K2HR3 answered 200 with an empty body"));
+    }
+    let envelope: Envelope = serde_json::from_slice(body)
+        .map_err(|error| unreadable(format!("K2HR3 answered 200 without readable JSON: {error}")))?;
+    if envelope.result != Some(Value::Bool(true)) {
+        let text = format!("K2HR3 answered 200 without \"result\": true{}", said(envelope.message.as_ref()));
+        return Err(Doubt::new(DoubtKind::Denied, text));
+    }
+    Ok(envelope)
+}
+
+fn said(message: Option<&Value>) -> String {
+    let text = message.and_then(Value::as_str).unwrap_or_default();
+    if text.is_empty() { String::new() } else { format!(" ({})", shown(text)) }
+}
+
+fn shown(text: &str) -> String {
+    printable(&without_tokens(text), SHOWN)
+}
+
+/// The expanded text of a resource.
+pub(super) fn text(body: &[u8]) -> Result<String, Doubt> {
+    match envelope(body)?.resource {
+        Some(Value::String(text)) if text.trim().is_empty() => {
+            Err(unreadable("K2HR3 answered 200 with an empty resource"))
+        }
+        Some(Value::String(text)) => Ok(text),
+        other => Err(unreadable(format!(
+            "K2HR3 answered 200 with {} instead of the resource's text",
+            kind(&other)
+        ))),
+    }
+}
+
+/// A host list out of a resource's keys: a map of records, of which only the records count.
+pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Doubt> {
+    match envelope(body)?.resource {
+        Some(Value::Object(map)) => map.into_iter().map(|(key, value)| member(&key, value)).collect(),
+        other => Err(unreadable(format!("K2HR3 answered 200 with {} instead of a host list", kind(&other)))),
+    }
+}
+
+fn member(key: &str, value: Value) -> Result<HostRecord, Doubt> {
+    let member: Member = serde_json::from_value(value).map_err(|error| {
+        unreadable(format!("K2HR3's record of host \"{}\": {error}", printable(key, SHOWN)))
+    })?;
+    Ok(HostRecord {
+        host: member.host,
+        cuk: member.cuk,
+        tag: member.tag,
+        inbound: member.inboundip,
+        outbound: member.outboundip,
+    })
+}
+
+/// A role token that was just made.
+pub(super) fn token(body: &[u8]) -> Result<Token, Doubt> {
+    let token = envelope(body)?.token;
+    let text = token.as_ref().and_then(Value::as_str).unwrap_or_default();
+    Token::try_from(text).map_err(|error| unreadable(format!("K2HR3 made a token, but {error}")))
+}
+
+fn kind(value: &Option<Value>) -> &'static str {
+    match value {
+        None => "nothing",
+        Some(Value::Null) => "null",
+        Some(Value::Bool(_)) => "a truth value",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::String(_)) => "a text",
+        Some(Value::Array(_)) => "a list",
+        Some(Value::Object(_)) => "an object",
+    }
+}
+
+/// The message of an error answer, if it has K2HR3's form; nothing of a proxy's HTML.
+pub(super) fn error_message(body: &[u8]) -> Option<String> {
+    let envelope: Envelope = serde_json::from_slice(body).ok()?;
+    let text = envelope.message?.as_str().map(shown)?;
+    (!text.is_empty()).then_some(text)
+}
+
+/// Percent-encodes a query value: everything but letters, digits and `-._~`.
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> String {
+        text(body.as_bytes()).unwrap_err().text
+    }
+
+    #[test]
+    fn only_true_is_yes() {
+        assert_eq!(text(br#"{"result":true,"message":null,"resource":"[GLOBAL]\n"}"#).unwrap(), "[GLOBAL]\n");
+        for body in [
+            r#"{"result":"true","resource":"x"}"#,
+            r#"{"result":1,"resource":"x"}"#,
+            r#"{"result":false,"message":"no","resource":"x"}"#,
+            r#"{"resource":"x"}"#,
+            "{}",
+        ] {
+            assert!(refused(body).starts_with("K2HR3 answered 200 without \"result\": true"), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_resource_is_told_by_its_kind() {
+        assert_eq!(refused(""), "K2HR3 answered 200 with an empty body");
+        assert_eq!(refused(r#"{"result":true,"resource":""}"#), "K2HR3 answered 200 with an empty resource");
+        assert_eq!(
+            refused(r#"{"result":true,"resource":null}"#),
+            "K2HR3 answered 200 with nothing instead of the resource's text"
+        );
+        assert_eq!(
+            refused(r#"{"result":true,"resource":{}}"#),
+            "K2HR3 answered 200 with an object instead of the resource's text"
+        );
+        assert!(refused("<html>result: true,</html>").contains("without readable JSON"));
+        assert!(refused(r#"{"result":true,"resource":"[GLO"#).contains("without readable JSON"));
+        assert!(refused(&"[".repeat(100_000)).contains("without readable JSON"));
+    }
+
+    #[test]
+    fn a_host_list_is_read_whole_or_not_at_all() {
+        let body = br#"{"result":true,"message":null,"resource":{
+            "10.0.0.1,0,c1":{"host":"10.0.0.1","port":0,"extra":null,"cuk":"c1","tag":"t","inboundip":null,"outboundip":null},
+            "10.0.0.2,0,":{"host":"10.0.0.2"}}}"#;
+        let members = members(body).unwrap();
+        assert_eq!(members.len(), 2);
+        assert_eq!(members[0].cuk.as_deref(), Some("c1"));
+        assert_eq!(members[1], HostRecord { host: "10.0.0.2".into(), ..HostRecord::default() });
+        let broken = br#"{"result":true,"resource":{"a":{"host":"10.0.0.1","cuk":"c1"},"b":{"cuk":"c2"}}}"#;
+        let doubt = super::members(broken).unwrap_err();
+        assert_eq!(doubt.kind, DoubtKind::Unreadable);
+        assert!(doubt.text.contains("host \"b\""), "{}", doubt.text);
+    }
+
+    #[test]
+    fn messages_lose_their_tokens_and_control_characters() {
+        let digits = "81f0e7c67937adc0a0077613a78a8c919eee5e9dcb5db78e1f8a36cde1587f73";
+        let body = format!(r#"{{"result":false,"message":"token({digits}) is\nnot existed"}}"#);
+        assert_eq!(error_message(body.as_bytes()).unwrap(), "token(***) is\\nnot existed");
+        assert_eq!(error_message(b"<html>"), None);
+    }
+
+    #[test]
+    fn query_values_are_encoded() {
+        assert_eq!(
+            encoded("yrn:yahoo:::t:role:c/server/hosts/ip"),
+            "yrn%3Ayahoo%3A%3A%3At%3Arole%3Ac%2Fserver%2Fhosts%2Fip"
+        );
+        assert_eq!(encoded("a-b.c_d~1"), "a-b.c_d~1");
+    }
+}

@@ -1,0 +1,223 @@
+//! What the agent says of itself: one value, and its projections to JSON and to text for people. Pure.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Timestamp, spoken};
+use crate::guard::{Absence, Held};
+use crate::ledger::{Generation, Ledger};
+use crate::plan::Change;
+use crate::report::{Kind, Outcome, Report};
+
+/// The state of one agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Status {
+    /// Version of the agent.
+    pub version: String,
+    /// The running agent; absent where only its ledger was read.
+    pub pid: Option<u32>,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// When this was true.
+    pub at: Timestamp,
+    /// What came of the last pass.
+    pub state: Option<Kind>,
+    /// The same in one line.
+    pub line: String,
+    /// Why that pass ran.
+    pub reasons: String,
+    /// Since when passes have come to this state.
+    pub since: Option<Timestamp>,
+    /// When an answer was last usable.
+    pub last_good: Option<Timestamp>,
+    /// When the source is asked next.
+    pub next_question: Option<Timestamp>,
+    /// Answer time of the last question, in milliseconds.
+    pub answer_ms: Option<u64>,
+    /// The four generations.
+    pub generations: Generations,
+    /// What is held, and what would release it.
+    pub held: Option<Held>,
+    /// Removals that are not believed yet.
+    pub waiting: Vec<Absence>,
+    /// What differs between what is installed and what is wanted.
+    pub changes: Vec<String>,
+    /// What an operator should know although it changes nothing.
+    pub notes: Vec<String>,
+    /// Why the newest configuration is not in force.
+    pub settings_error: Option<String>,
+    /// The target.
+    pub target: String,
+    /// The ini.
+    pub ini: String,
+}
+
+/// The newest generation of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generations {
+    /// Decided on.
+    pub desired: Option<Generation>,
+    /// Installed.
+    pub written: Option<Generation>,
+    /// Carried out by the target.
+    pub applied: Option<Generation>,
+    /// Reported by chmpx.
+    pub verified: Option<Generation>,
+}
+
+impl Status {
+    /// The state before the first pass, or of an agent that does not run.
+    pub fn idle(ledger: &Ledger, target: &str, ini: String) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: None,
+            started: None,
+            at: Timestamp::now(),
+            state: None,
+            line: "no pass yet".to_owned(),
+            reasons: String::new(),
+            since: None,
+            last_good: None,
+            next_question: None,
+            answer_ms: None,
+            generations: Generations::of(ledger),
+            held: ledger.guard.held.clone(),
+            waiting: Vec::new(),
+            changes: Vec::new(),
+            notes: Vec::new(),
+            settings_error: None,
+            target: target.to_owned(),
+            ini,
+        }
+    }
+
+    /// Takes in a pass.
+    pub fn take(&mut self, report: &Report, ledger: &Ledger) {
+        let kind = report.outcome.kind();
+        if self.state != Some(kind) {
+            self.since = Some(report.at);
+        }
+        self.at = report.at;
+        self.state = Some(kind);
+        self.line = report.outcome.line();
+        self.reasons.clone_from(&report.reasons);
+        let usable = !matches!(report.outcome, Outcome::Doubtful(_) | Outcome::Restored(..));
+        if report.asked.is_some() && usable {
+            self.last_good = Some(report.at);
+        }
+        if let Some(asked) = report.asked {
+            self.answer_ms = Some(u64::try_from(asked.as_millis()).unwrap_or(u64::MAX));
+        }
+        self.generations = Generations::of(ledger);
+        self.held.clone_from(&ledger.guard.held);
+        self.waiting.clone_from(&report.waiting);
+        let installed = matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..));
+        let plan = report.plan.as_ref().filter(|_| !installed);
+        self.changes = plan.map_or_else(Vec::new, |plan| plan.changes.iter().map(change_line).collect());
+        self.notes.clone_from(&report.notes);
+    }
+
+    /// Whether an operator need not look.
+    pub fn is_good(&self) -> bool {
+        let fine = matches!(self.state, Some(Kind::Unchanged | Kind::Installed | Kind::Settling));
+        fine && self.pid.is_some() && self.settings_error.is_none()
+    }
+
+    /// For people, at `now`.
+    pub fn text(&self, now: Timestamp) -> String {
+        let mut text = String::new();
+        self.head(&mut text, now);
+        self.generation_lines(&mut text, now);
+        if let Some(held) = &self.held {
+            let _ = writeln!(
+                text,
+                "held        {} since {}, seen {} times:",
+                held.id,
+                age(held.since, now),
+                held.polls
+            );
+            held.reasons.iter().for_each(|reason| line(&mut text, "", reason));
+            let remedy = if held.releasable {
+                format!("release: k2hdkc-agent confirm {}", held.id)
+            } else {
+                "no confirmation can release that: chmpx would end on such a file".to_owned()
+            };
+            line(&mut text, "", &remedy);
+        }
+        for absence in &self.waiting {
+            let (node, seen) = (&absence.node, absence.polls);
+            let gone = age(absence.since, now);
+            line(
+                &mut text,
+                "waiting",
+                &format!("{}:{} is missing since {gone} ({seen} answers)", node.name, node.ctlport),
+            );
+        }
+        self.changes.iter().for_each(|change| line(&mut text, "change", change));
+        self.notes.iter().for_each(|note| line(&mut text, "note", note));
+        if let Some(error) = &self.settings_error {
+            line(&mut text, "settings", "the new configuration is refused, the old one stays:");
+            error.lines().for_each(|error| line(&mut text, "", error));
+        }
+        text
+    }
+
+    fn head(&self, text: &mut String, now: Timestamp) {
+        let running = match (self.pid, self.started) {
+            (Some(pid), Some(started)) => format!("running, pid {pid}, since {}", age(started, now)),
+            _ => "not running; this is what its ledger says".to_owned(),
+        };
+        line(text, "agent", &format!("k2hdkc-agent {} {running}", self.version));
+        let since = self.since.map_or(String::new(), |since| format!(" (for {})", age(since, now)));
+        line(text, "state", &format!("{}{since}", self.line));
+        let last = self
+            .last_good
+            .map_or("never since the start".to_owned(), |last| format!("{} ago", age(last, now)));
+        let took = self.answer_ms.map_or(String::new(), |ms| format!(", the last took {ms} ms"));
+        let next = match self.next_question {
+            Some(next) if next > now => format!(", next in {}", spoken(next.since(now))),
+            Some(_) => ", next now".to_owned(),
+            None => String::new(),
+        };
+        line(text, "answer", &format!("last usable one {last}{took}{next}"));
+        line(text, "file", &self.ini);
+    }
+
+    fn generation_lines(&self, text: &mut String, now: Timestamp) {
+        let unseen = if self.target == "none" { "not observed (target none)" } else { "none yet" };
+        let shown = |generation: &Option<Generation>, otherwise: &str| match generation {
+            Some(g) => format!("{} (ring {}, {} ago)", g.fileversion, g.ring, age(g.at, now)),
+            None => otherwise.to_owned(),
+        };
+        line(text, "desired", &shown(&self.generations.desired, "none yet"));
+        line(text, "written", &shown(&self.generations.written, "none yet"));
+        line(text, "applied", &shown(&self.generations.applied, unseen));
+        line(text, "verified", &shown(&self.generations.verified, unseen));
+    }
+}
+
+impl Generations {
+    fn of(ledger: &Ledger) -> Self {
+        Self {
+            desired: ledger.desired.clone(),
+            written: ledger.written.clone(),
+            applied: ledger.applied.clone(),
+            verified: ledger.verified.clone(),
+        }
+    }
+}
+
+/// A change and what it takes, in one line.
+pub fn change_line(change: &Change) -> String {
+    format!("{}   [{}]", change.text, change.class.meaning())
+}
+
+fn line(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "{key:<12}{value}");
+}
+
+fn age(since: Timestamp, now: Timestamp) -> String {
+    spoken(now.since(since))
+}
