@@ -119,7 +119,7 @@ fn held_line(held: &Held) -> String {
     } else {
         "no confirmation can release that".to_owned()
     };
-    format!("the answer is held: {} (seen {} times; {remedy})", held.reasons.join("; "), held.polls)
+    format!("the answer is held: {} ({remedy})", held.reasons.join("; "))
 }
 
 impl Report {
@@ -133,6 +133,9 @@ impl Report {
             if plan.changes.len() > changes.len() {
                 line.push_str(&format!("; and {} more", plan.changes.len() - changes.len()));
             }
+        }
+        if let (Outcome::Unchanged, waiting @ 1..) = (&self.outcome, self.waiting.len()) {
+            line.push_str(&format!("; {waiting} missing nodes stay until they were seen missing again"));
         }
         if let Some(asked) = self.asked {
             line.push_str(&format!(" [answer after {}]", spoken(asked)));

@@ -50,6 +50,8 @@ pub struct Doubt {
     pub kind: DoubtKind,
     /// One line for people, tokens masked.
     pub text: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
 }
 
 /// Kinds of doubt.
@@ -71,7 +73,14 @@ pub enum DoubtKind {
 impl Doubt {
     /// A doubt of that kind; `text` must be free of tokens.
     pub fn new(kind: DoubtKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self { kind, text: text.into(), status: None }
+    }
+
+    /// The same with more to its text.
+    #[must_use]
+    pub fn with(mut self, more: &str) -> Self {
+        self.text.push_str(more);
+        self
     }
 }
 

@@ -152,7 +152,7 @@ impl Status {
             line(
                 &mut text,
                 "waiting",
-                &format!("{}:{} is missing since {gone} ({seen} answers)", node.name, node.ctlport),
+                &format!("{}:{} has been missing for {gone} ({seen} answers)", node.name, node.ctlport),
             );
         }
         self.changes.iter().for_each(|change| line(&mut text, "change", change));

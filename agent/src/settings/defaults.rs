@@ -37,10 +37,10 @@ pub(super) const MAX_LOST_SHARE: f64 = 0.5;
 pub(super) const CONFIRM_POLLS: u32 = 5;
 /// Longer than a K2HR3 restart.
 pub(super) const CONFIRM_FOR: Duration = Duration::from_secs(300);
-/// A host that registers again is gone from one answer, not from two.
-pub(super) const REMOVAL_POLLS: u32 = 2;
+/// A host that registers again is gone from one answer, not from three.
+pub(super) const REMOVAL_POLLS: u32 = 3;
 /// Registration again takes milliseconds, its retry seconds.
-pub(super) const REMOVAL_FOR: Duration = Duration::from_secs(10);
+pub(super) const REMOVAL_FOR: Duration = Duration::from_secs(15);
 /// systemd waits 90 s before it kills.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(10);
 

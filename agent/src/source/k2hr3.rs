@@ -96,8 +96,9 @@ impl K2hr3 {
             SourceKind::Membership => self.members(exchange, &query).await,
             SourceKind::Resource | SourceKind::File => self.expanded(exchange, &query).await,
         };
+        let remark = self.credentials.remark(&credential);
         self.credentials.judge(&credential, result.as_ref().err());
-        result
+        result.map_err(|doubt| doubt.with(remark))
     }
 
     async fn expanded(&mut self, exchange: &Exchange, query: &Query<'_>) -> Result<Answer, Doubt> {

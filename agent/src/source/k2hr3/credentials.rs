@@ -93,10 +93,18 @@ impl Credentials {
         }
     }
 
+    /// What a doubt should say of how it was asked, where that is not the usual way.
+    pub(super) fn remark(&self, used: &Credential) -> &'static str {
+        match used {
+            Credential::Address if self.fallen => " (asked by source address, since the role token was refused)",
+            _ => "",
+        }
+    }
+
     /// Learns from the answer. A denial says little (a dead backend denies everything), so the other rung is
     /// tried next time, and then this one again.
     pub(super) fn judge(&mut self, used: &Credential, doubt: Option<&Doubt>) {
-        let denied = doubt.is_some_and(|doubt| doubt.kind == DoubtKind::Denied);
+        let denied = doubt.is_some_and(|doubt| matches!(doubt.status, Some(401 | 403 | 404)));
         match used {
             Credential::Role(_) => self.fallen = denied && self.auth == Auth::Auto,
             Credential::Address if doubt.is_some() => self.fallen = false,

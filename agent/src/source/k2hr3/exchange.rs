@@ -122,7 +122,7 @@ impl Exchange {
         if let Some(message) = wire::error_message(&body) {
             text.push_str(&format!(": {message}"));
         }
-        Doubt::new(DoubtKind::Denied, text)
+        Doubt { status: Some(status.as_u16()), ..Doubt::new(DoubtKind::Denied, text) }
     }
 
     fn failed(&self, error: &reqwest::Error) -> Doubt {
