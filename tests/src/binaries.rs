@@ -1,0 +1,48 @@
+//! Where the real `k2hdkc-agent` is, built first if it is cargo that runs us.
+//!
+//! A package's build does not build another package's program, and a stale agent would test yesterday's code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The agent's program, of the same profile as this one. Built once a process.
+///
+/// `K2HDKC_AGENT` names another one, for example an installed package's.
+pub fn agent() -> io::Result<&'static Path> {
+    static AGENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = AGENT.get_or_init(|| locate().map_err(|error| error.to_string()));
+    found.as_deref().map_err(io::Error::other)
+}
+
+fn locate() -> io::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("K2HDKC_AGENT") {
+        return Ok(PathBuf::from(named));
+    }
+    let own = std::env::current_exe()?;
+    // target/debug/x, target/debug/deps/x or target/debug/examples/x
+    let profile = own.ancestors().skip(1).find(|dir| dir.ends_with("debug") || dir.ends_with("release"));
+    let Some(profile) = profile else {
+        return beside(&own).ok_or_else(|| io::Error::other("no k2hdkc-agent beside this program: set K2HDKC_AGENT"));
+    };
+    build(profile)?;
+    Ok(profile.join("k2hdkc-agent"))
+}
+
+fn beside(own: &Path) -> Option<PathBuf> {
+    Some(own.with_file_name("k2hdkc-agent")).filter(|path| path.is_file())
+}
+
+fn build(profile: &Path) -> io::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", "k2hdkc-agent", "--bin", "k2hdkc-agent", "--manifest-path"]);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
+    command.arg("--target-dir").arg(profile.parent().unwrap_or(profile));
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo could not build the agent: {status}"))) }
+}

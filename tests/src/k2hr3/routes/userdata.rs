@@ -1,0 +1,111 @@
+//! `/v1/userdata` and `/v1/extdata`: the script with which a VM enters its role. The text is our own.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::Refusal;
+use crate::k2hr3::answer::Answer;
+use crate::k2hr3::http::Request;
+use crate::k2hr3::query::decode_component;
+use crate::k2hr3::state::State;
+
+const BOUNDARY: &str = "================K2HR3INIT0000000000000==";
+
+/// For cloud-init: a multipart text, packed from version 0.7.9 on. A path that leads nowhere still gives
+/// 200, with a script that fails (h01-h05).
+pub(super) fn cloud_init(state: &State, request: &Request, path: &str) -> Result<Answer, Refusal> {
+    let agent = agent(request)?.to_lowercase();
+    if !agent.contains("cloud-init") {
+        return Err(not_allowed());
+    }
+    let body = multipart(&script(state, request, path));
+    if packs(&agent) || accepts_packed(request) {
+        return packed(&body, "k2hr3-userdata.gz");
+    }
+    let kind = format!("multipart/mixed; boundary=\"{BOUNDARY}\"; charset=utf-8");
+    let mut answer = Answer::typed(200, &kind, body.into_bytes());
+    answer.headers.extend([("MIME-Version", "1.0".to_owned()), ("Number-Attachments", "1".to_owned())]);
+    Ok(answer)
+}
+
+/// For other clients: the bare script, and the User-Agent must be exactly the configured one (h07-h10).
+pub(super) fn extra(state: &State, request: &Request, path: &str) -> Result<Answer, Refusal> {
+    let agent = agent(request)?;
+    let (name, path) = path.split_once('/').unwrap_or((path, ""));
+    let known = state.user_data.iter().find(|known| known.name == name);
+    let known =
+        known.ok_or_else(|| Refusal::new(400, format!("GET request URL path({name}) does not exist")))?;
+    if known.user_agent != agent {
+        return Err(not_allowed());
+    }
+    let script = script(state, request, path);
+    if accepts_packed(request) {
+        return packed(&script, "k2hr3-extdata.gz");
+    }
+    Ok(Answer::typed(200, "text/x-shellscript; charset=utf-8", script.into_bytes()))
+}
+
+fn agent(request: &Request) -> Result<&str, Refusal> {
+    request
+        .header("user-agent")
+        .ok_or_else(|| Refusal::new(400, "GET request does not have User-Agent header"))
+}
+
+fn not_allowed() -> Refusal {
+    Refusal::new(400, "GET request is not allowed from your client")
+}
+
+/// Any of the three parts of the version being large enough is enough for the real server.
+fn packs(agent: &str) -> bool {
+    let version = agent.split("cloud-init/").nth(1).unwrap_or_default();
+    let mut parts = version.split(['.', ' ', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut over = |least: u32| parts.next().is_some_and(|part| part > least);
+    [over(0), over(7), over(8)].contains(&true)
+}
+
+fn accepts_packed(request: &Request) -> bool {
+    request.header("accept-encoding").is_some_and(|value| value.contains("gzip") || value.contains("deflate"))
+}
+
+fn packed(text: &str, name: &str) -> Result<Answer, Refusal> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let bytes = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    let mut answer = Answer::typed(200, "application/zip", bytes.map_err(|_| Refusal::new(500, "gzip"))?);
+    answer.headers.extend([
+        ("Content-Encoding", "gzip".to_owned()),
+        ("Content-Transfer-Encoding", "binary".to_owned()),
+        ("Content-Disposition", format!("attachment; filename={name}")),
+    ]);
+    Ok(answer)
+}
+
+fn multipart(script: &str) -> String {
+    format!(
+        "--{BOUNDARY}\nMIME-Version: 1.0\nContent-Type: text/x-shellscript; charset=\"us-ascii\"\n\
+         Content-Transfer-Encoding: 7bit\nContent-Disposition: attachment; filename=\"k2hr3-init.sh\"\n\n\
+         {script}\n--{BOUNDARY}--\n"
+    )
+}
+
+fn script(state: &State, request: &Request, path: &str) -> String {
+    let path = decode_component(path).unwrap_or_default();
+    let is_asked = |register_path: &str| decode_component(register_path).is_some_and(|known| known == path);
+    let found =
+        state.role_tokens.iter().find(|(_, entry)| !path.is_empty() && is_asked(&entry.register_path));
+    let Some((token, entry)) = found else {
+        return "#!/bin/sh\necho 'k2hr3-init: the path of this user data is invalid' >&2\nexit 1\n"
+            .to_owned();
+    };
+    let host = request.header("host").unwrap_or_default();
+    let (role, tenant) = (&entry.role, &entry.tenant);
+    format!(
+        "#!/bin/sh\n# Enters this VM into its K2HR3 role.\n\
+         K2HR3_ROLE_NAME='{role}'\nK2HR3_ROLE_TENANT='yrn:yahoo:::{tenant}'\nK2HR3_ROLE_TOKEN='{token}'\n\
+         K2HR3_API_HOST_URI='http://{host}'\nK2HR3_ERROR_MSG=''\n\
+         cuk=$(cat /var/lib/cloud/data/instance-id)\n\
+         curl -s -m 30 -X PUT -H \"x-auth-token: R=$K2HR3_ROLE_TOKEN\" \
+         \"$K2HR3_API_HOST_URI/v1/role/$K2HR3_ROLE_NAME?cuk=$cuk&extra=openstack-auto-v1&tag=%22$(hostname -f)%22\"\n"
+    )
+}

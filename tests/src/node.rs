@@ -1,0 +1,206 @@
+//! One node of a cluster: a root directory as K2HR3's user-data leaves it, and a real agent process in it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use k2hdkc_agent::installed::{self, Installed};
+use k2hdkc_agent::ring::{Mode, Ring};
+
+use crate::binaries;
+
+/// Who a node is and how its agent is configured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// `http://host:port` of K2HR3.
+    pub api_uri: String,
+    /// Its role, a full YRN.
+    pub role: String,
+    /// The role token, if its user-data left one.
+    pub token: Option<String>,
+    /// The address with which it is registered.
+    pub address: String,
+    /// Its CUK.
+    pub cuk: String,
+    /// `agent.toml`.
+    pub config: String,
+}
+
+/// A node. Dropped, its agent is killed; its directory stays.
+#[derive(Debug)]
+pub struct Node {
+    plan: Plan,
+    root: PathBuf,
+    child: Option<Child>,
+}
+
+impl Node {
+    /// Lays out the directory; nothing runs yet.
+    pub fn new(root: &Path, plan: Plan) -> io::Result<Self> {
+        let node = Self { plan, root: root.to_owned(), child: None };
+        let userdata = root.join("etc/antpickax");
+        for directory in [&userdata, &root.join("etc/k2hdkc-agent"), &root.join("var/lib/cloud/data")] {
+            fs::create_dir_all(directory)?;
+        }
+        put(&userdata.join("k2hr3-api-uri"), &node.plan.api_uri)?;
+        put(&userdata.join("k2hr3-role-name"), &node.plan.role)?;
+        put(&userdata.join("k2hr3-cuk"), &node.plan.cuk)?;
+        put(&root.join("var/lib/cloud/data/instance-id"), &node.plan.cuk)?;
+        if let Some(token) = &node.plan.token {
+            put(&userdata.join("k2hr3-role-token"), token)?;
+        }
+        put(&root.join("etc/k2hdkc-agent/agent.toml"), &node.plan.config)?;
+        Ok(node)
+    }
+
+    /// Its directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What it was made of.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The live ini.
+    pub fn ini(&self) -> PathBuf {
+        self.root.join("etc/antpickax/k2hdkc.ini")
+    }
+
+    /// What the agent logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.root.join("agent.log")
+    }
+
+    /// An agent command on this node, not yet run.
+    pub fn command(&self, arguments: &[&str]) -> io::Result<Command> {
+        let mut command = Command::new(binaries::agent()?);
+        command.arg("--root").arg(&self.root).args(arguments).stdin(Stdio::null());
+        // cargo's and the test runner's variables are not the agent's business.
+        command.env_clear();
+        Ok(command)
+    }
+
+    /// Runs an agent command to its end.
+    pub fn run(&self, arguments: &[&str]) -> io::Result<Output> {
+        self.command(arguments)?.output()
+    }
+
+    /// Starts the agent; its log is appended to.
+    pub fn start(&mut self) -> io::Result<()> {
+        let log = File::options().create(true).append(true).open(self.log_path())?;
+        let mut command = self.command(&["run"])?;
+        self.child = Some(command.stdout(Stdio::null()).stderr(log).spawn()?);
+        Ok(())
+    }
+
+    /// The running agent's process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Whether the agent runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Sends the agent a signal by its name (`TERM`, `HUP`, `USR1`).
+    pub fn signal(&self, name: &str) -> io::Result<()> {
+        let pid = self.pid().ok_or_else(|| io::Error::other("no agent runs"))?;
+        let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill: {status}"))) }
+    }
+
+    /// Ends the agent with SIGTERM; how long it took.
+    pub fn stop(&mut self) -> io::Result<Duration> {
+        let start = Instant::now();
+        self.signal("TERM")?;
+        if let Some(mut child) = self.child.take() {
+            let status = child.wait()?;
+            if !status.success() {
+                return Err(io::Error::other(format!("the agent ended with {status}: {}", self.log())));
+            }
+        }
+        Ok(start.elapsed())
+    }
+
+    /// Kills the agent.
+    pub fn kill(&mut self) -> io::Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// `status --json` of the running agent.
+    pub fn status(&self) -> io::Result<serde_json::Value> {
+        let output = self.run(&["status", "--json"])?;
+        serde_json::from_slice(&output.stdout).map_err(io::Error::other)
+    }
+
+    /// What the live ini says; an error for one that chmpx would refuse.
+    pub fn ring(&self) -> io::Result<Option<(Ring, u32)>> {
+        let bytes = match fs::read(self.ini()) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match installed::read_bytes(&bytes) {
+            Installed::Present { ring, fileversion } => Ok(Some((ring, fileversion.unwrap_or_default()))),
+            Installed::Missing => Ok(None),
+            Installed::Broken(problems) => Err(io::Error::other(format!("chmpx would refuse it: {problems:?}"))),
+        }
+    }
+
+    /// The CUKs of one kind of node in the live ini, sorted; empty where there is no file.
+    pub fn cuks(&self, mode: Mode) -> Vec<String> {
+        let ring = self.ring().ok().flatten();
+        let nodes = ring.as_ref().map_or(&[][..], |(ring, _)| ring.nodes(mode));
+        let mut cuks: Vec<_> = nodes.iter().filter(|n| !n.is_placeholder()).map(|n| n.cuk.clone()).collect();
+        cuks.sort();
+        cuks
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Nothing can be told from here; a test that cares calls `kill` or `stop` itself.
+        let _ = self.kill();
+    }
+}
+
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// Waits for a condition, at most until the deadline; whether it came true.
+///
+/// It looks every few milliseconds: what it waits for is a file or another process, and tells nobody.
+pub fn wait_for(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + deadline;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        pause();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that looks again after a moment; it waits for no fixed time")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
