@@ -255,3 +255,195 @@ impl Loss<'_> {
 fn address(node: &Node) -> String {
     format!("{}:{} (CUK {})", node.name, node.ctlport, node.cuk)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{ring, server};
+    use proptest::prelude::*;
+
+    const RULES: Rules = Rules {
+        max_lost_servers: 1,
+        max_lost_share: 0.5,
+        confirm_polls: 3,
+        confirm_for: Duration::from_secs(60),
+        removal_polls: 2,
+        removal_for: Duration::from_secs(10),
+    };
+
+    /// Judges a row of polls, one every `step` seconds; the last judgement.
+    fn polls(installed: &Ring, answers: &[&Ring], step: u64) -> Judgement {
+        let mut memory = Memory::default();
+        let mut last = None;
+        for (index, answer) in answers.iter().enumerate() {
+            let now = Timestamp(1_000_000 + index as u64 * step * 1000);
+            let case = Case { installed: Some(installed), answer, up: None, now, fresh: true };
+            let judgement = judge(case, &memory, &RULES);
+            memory = judgement.memory.clone();
+            last = Some(judgement);
+        }
+        last.unwrap()
+    }
+
+    fn believed(judgement: &Judgement) -> &Ring {
+        match &judgement.verdict {
+            Verdict::Believe(ring) => ring,
+            Verdict::Hold => panic!("held: {:?}", judgement.memory.held),
+        }
+    }
+
+    fn held(judgement: &Judgement) -> &Held {
+        assert_eq!(judgement.verdict, Verdict::Hold);
+        judgement.memory.held.as_ref().unwrap()
+    }
+
+    #[test]
+    fn without_a_file_there_is_nothing_to_lose() {
+        let case =
+            Case { installed: None, answer: &ring(&[1], &[]), up: None, now: Timestamp(0), fresh: true };
+        assert_eq!(judge(case, &Memory::default(), &RULES).verdict, Verdict::Believe(ring(&[1], &[])));
+    }
+
+    #[test]
+    fn an_addition_is_believed_at_once() {
+        let judgement = polls(&ring(&[1, 2], &[1]), &[&ring(&[1, 2, 3], &[1, 2])], 1);
+        assert_eq!(believed(&judgement), &ring(&[1, 2, 3], &[1, 2]));
+        assert_eq!(judgement.waiting, []);
+    }
+
+    #[test]
+    fn one_removal_is_believed_after_enough_polls_and_time() {
+        let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
+        assert_eq!(believed(&polls(&before, &[&after], 10)), &before, "seen once");
+        assert_eq!(believed(&polls(&before, &[&after, &after], 9)), &before, "too soon");
+        assert_eq!(believed(&polls(&before, &[&after, &after], 10)), &after);
+    }
+
+    #[test]
+    fn a_blink_starts_the_count_anew() {
+        let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
+        let judgement = polls(&before, &[&after, &before, &after], 10);
+        assert_eq!(believed(&judgement), &before);
+        assert_eq!(judgement.waiting[0].polls, 1);
+    }
+
+    #[test]
+    fn additions_pass_while_a_removal_waits() {
+        let judgement = polls(&ring(&[1, 2, 3], &[1, 2]), &[&ring(&[1, 2, 4], &[1])], 1);
+        assert_eq!(believed(&judgement), &ring(&[1, 2, 3, 4], &[1, 2]));
+        assert_eq!(judgement.waiting.len(), 2);
+    }
+
+    #[test]
+    fn a_pass_without_a_poll_counts_nothing() {
+        let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
+        let case =
+            |fresh| Case { installed: Some(&before), answer: &after, up: None, now: Timestamp(0), fresh };
+        let first = judge(case(true), &Memory::default(), &RULES);
+        let second = judge(case(false), &first.memory, &RULES);
+        assert_eq!(second.waiting[0].polls, 1);
+    }
+
+    #[test]
+    fn a_large_loss_is_held_until_it_was_seen_often_and_long() {
+        let (before, after) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1, 2], &[1]));
+        let judgement = polls(&before, &[&after, &after, &after], 29);
+        let reason = "2 of 4 servers would go at once: 192.0.2.3:8021, 192.0.2.4:8021";
+        assert_eq!(held(&judgement).reasons, [reason]);
+        assert_eq!(held(&judgement).polls, 3);
+        assert_eq!(believed(&polls(&before, &[&after, &after, &after], 30)), &after);
+    }
+
+    #[test]
+    fn another_loss_is_counted_anew() {
+        let before = ring(&[1, 2, 3, 4], &[1]);
+        let (one, other) = (ring(&[1, 2], &[1]), ring(&[1, 3], &[1]));
+        let judgement = polls(&before, &[&one, &one, &other], 60);
+        assert_eq!(held(&judgement).polls, 1);
+    }
+
+    #[test]
+    fn a_share_is_a_limit_of_its_own() {
+        let rules = Rules { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
+        let (before, after) = (ring(&[1, 2], &[1]), ring(&[1], &[1]));
+        let case =
+            Case { installed: Some(&before), answer: &after, up: None, now: Timestamp(0), fresh: true };
+        assert_eq!(judge(case, &Memory::default(), &rules).verdict, Verdict::Hold);
+    }
+
+    #[test]
+    fn a_confirmed_loss_passes_and_only_that_one() {
+        let (before, after) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1], &[1]));
+        let id = held(&polls(&before, &[&after], 1)).id.clone();
+        let memory = Memory { confirmed: Some(id), ..Memory::default() };
+        let case =
+            |answer| Case { installed: Some(&before), answer, up: None, now: Timestamp(0), fresh: false };
+        assert_eq!(believed(&judge(case(&after), &memory, &RULES)), &after);
+        let more = ring(&[1, 5], &[1]);
+        assert_eq!(believed(&judge(case(&more), &memory, &RULES)), &more, "the same loss with an addition");
+        assert_eq!(judge(case(&ring(&[1, 2], &[1])), &memory, &RULES).verdict, Verdict::Hold);
+    }
+
+    #[test]
+    fn an_answer_without_servers_or_without_this_host_is_held_for_good() {
+        let before = ring(&[1, 2, 3], &[1]);
+        for (answer, word) in [(ring(&[], &[1]), "no server"), (ring(&[2, 3], &[1]), "lacks this host")] {
+            let many: Vec<&Ring> = std::iter::repeat_n(&answer, 50).collect();
+            let judgement = polls(&before, &many, 60);
+            assert!(held(&judgement).reasons[0].contains(word), "{:?}", held(&judgement));
+            assert!(!held(&judgement).releasable);
+        }
+    }
+
+    #[test]
+    fn a_server_that_keeps_its_seed_and_moves_is_held_unless_the_old_one_is_known_to_be_down() {
+        let before = ring(&[1, 2, 3], &[1]);
+        let mut after = before.clone();
+        after.servers[2].cuk = "another".into();
+        let held_by = polls(&before, &[&after], 1);
+        assert!(held(&held_by).reasons[0].contains("would become"), "{:?}", held(&held_by));
+        let up = BTreeSet::from([server(1).key(), server(2).key()]);
+        let case =
+            Case { installed: Some(&before), answer: &after, up: Some(&up), now: Timestamp(0), fresh: true };
+        let judgement = judge(case, &Memory::default(), &RULES);
+        assert_eq!(
+            believed(&judgement),
+            &before,
+            "the new one waits until the removal of the old one is believed"
+        );
+    }
+
+    #[test]
+    fn the_placeholder_slave_is_nobody_s_loss() {
+        let mut before = ring(&[1], &[1]);
+        before.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
+        let after = ring(&[1], &[2]);
+        assert_eq!(believed(&polls(&before, &[&after], 1)), &after);
+    }
+
+    fn members() -> impl Strategy<Value = Vec<usize>> {
+        proptest::collection::btree_set(2usize..12, 0..8)
+            .prop_map(|set| std::iter::once(1).chain(set).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_was_seen_missing_once_is_taken_away(before in members(), after in members()) {
+            let (before, after) = (ring(&before, &[1]), ring(&after, &[1]));
+            let judgement = polls(&before, &[&after], 1);
+            if let Verdict::Believe(ring) = judgement.verdict {
+                prop_assert!(before.servers.iter().all(|node| ring.servers.contains(node)));
+                prop_assert!(after.servers.iter().all(|node| ring.servers.contains(node)));
+            } else {
+                prop_assert!(before.servers.iter().filter(|node| !after.servers.contains(node)).count() > 1);
+            }
+        }
+
+        #[test]
+        fn what_stays_long_enough_is_believed_in_the_end(before in members(), after in members()) {
+            let (before, after) = (ring(&before, &[1]), ring(&after, &[1]));
+            let judgement = polls(&before, &[&after; 5], 60);
+            prop_assert_eq!(judgement.verdict, Verdict::Believe(after));
+        }
+    }
+}

@@ -70,3 +70,6 @@ pub mod admin;
 pub mod daemon;
 pub mod log;
 pub mod cli;
+
+#[cfg(test)]
+mod fixtures;

@@ -239,3 +239,155 @@ fn placeholder(template: &Template) -> Node {
         rest: BTreeMap::from([("SSL".to_owned(), "no".to_owned())]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn cuk() -> Cuk {
+        Cuk::try_from("cuk-1").unwrap()
+    }
+
+    fn record(n: usize) -> HostRecord {
+        HostRecord {
+            host: format!("192.0.2.{n}"),
+            cuk: Some(format!("cuk-{n}")),
+            tag: Some(format!("server{n}.example")),
+            ..HostRecord::default()
+        }
+    }
+
+    fn template() -> Template {
+        let port = |n: u16| Port::try_from(n).unwrap();
+        let global = fixtures::ring(&[1], &[1]).profile.global;
+        let named = ["GROUP", "MODE", "PORT", "CTLPORT", "SELFCTLPORT", "SELFCUK"];
+        Template {
+            global: global.into_iter().filter(|(key, _)| !named.contains(&key.as_str())).collect(),
+            k2hdkc: fixtures::ring(&[1], &[1]).profile.k2hdkc.unwrap().into_iter().collect(),
+            group: "mycluster".into(),
+            naming: Naming::Address,
+            peers: false,
+            server_port: port(8020),
+            server_ctlport: port(8021),
+            slave_ctlport: port(8031),
+        }
+    }
+
+    fn slave_record(n: usize) -> HostRecord {
+        HostRecord {
+            host: format!("198.51.100.{n}"),
+            cuk: Some(format!("slave-{n}")),
+            tag: Some(format!("slave{n}.example")),
+            ..HostRecord::default()
+        }
+    }
+
+    #[test]
+    fn both_sources_make_the_same_ring() {
+        let text =
+            fixtures::text(Mode::Server, &[1, 2], &[1]).replace("cuk-1\nRW", "__SELF_INSTANCE_ID__\nRW");
+        let ini = from_ini(&text, &cuk(), &[]).unwrap();
+        let members =
+            from_members(&[record(2), record(1)], &[slave_record(1)], &template(), Mode::Server, &cuk())
+                .unwrap();
+        assert_eq!(ini.ring, members.ring);
+        assert_eq!(ini.ring, fixtures::ring(&[1, 2], &[1]));
+    }
+
+    #[test]
+    fn both_placeholders_become_the_cuk() {
+        for hole in PLACEHOLDERS {
+            let text = fixtures::text(Mode::Server, &[1], &[1])
+                .replace("SELFCUK = cuk-1", &format!("SELFCUK = {hole}"));
+            assert_eq!(from_ini(&text, &cuk(), &[]).unwrap().ring.global("SELFCUK"), "cuk-1");
+        }
+    }
+
+    #[test]
+    fn what_chmpx_would_take_wrongly_refuses_the_whole_answer() {
+        let good = fixtures::text(Mode::Server, &[1, 2], &[1]);
+        for (from, to, word) in [
+            ("REPLICA = 1", "REPLICA = 1\nREPLICA = 2", "stands in line"),
+            ("SSL = no", "SSL = no\nSSL = no", "stands in line"),
+            ("NAME = 192.0.2.2", "NAME = ", "NAME is empty"),
+            ("CUK = cuk-2", "CUK = ", "CUK is empty"),
+            ("CUSTOM_ID_SEED = server2.example", "CUSTOM_ID_SEED = ", "CUSTOM_ID_SEED is empty"),
+            ("server2.example", "server2\u{1}example", "control character"),
+            ("CUSTOM_ID_SEED = server2.example", "", "needs CUSTOM_ID_SEED"),
+            ("[SLVNODE]", "[OTHER]", "no [SLVNODE]"),
+        ] {
+            let faults = from_ini(&good.replace(from, to), &cuk(), &[]).unwrap_err();
+            assert!(faults.iter().any(|fault| fault.to_string().contains(word)), "{word}: {faults:?}");
+        }
+        assert!(from_ini(" \n", &cuk(), &[]).unwrap_err()[0].text.contains("empty"));
+    }
+
+    #[test]
+    fn foreign_sections_pass_only_by_name() {
+        let text = format!("{}[K2HTPDTOR]\nA = b\n", fixtures::text(Mode::Server, &[1], &[1]));
+        let dropped = from_ini(&text, &cuk(), &[]).unwrap();
+        assert_eq!(dropped.ring.profile.extra, []);
+        assert!(dropped.notes.iter().any(|note| note.text.contains("[K2HTPDTOR] is left out")));
+        let kept = from_ini(&text, &cuk(), &["K2HTPDTOR".to_owned()]).unwrap();
+        assert_eq!(kept.ring.profile.extra[0].entries, [("A".to_owned(), "b".to_owned())]);
+        assert_eq!(kept.notes, []);
+    }
+
+    #[test]
+    fn a_member_that_cannot_be_a_node_refuses_the_list() {
+        let broken = |change: &dyn Fn(&mut HostRecord)| {
+            let mut bad = record(2);
+            change(&mut bad);
+            let peers = Template { peers: true, ..template() };
+            from_members(&[record(1), bad], &[], &peers, Mode::Server, &cuk()).unwrap_err()[0].text.clone()
+        };
+        assert!(broken(&|r| r.cuk = None).contains("a CUK is empty"));
+        assert!(broken(&|r| r.cuk = Some("a b".into())).contains("has a blank"));
+        assert!(broken(&|r| r.tag = None).contains("cannot be a CUSTOM_ID_SEED"));
+        assert!(broken(&|r| r.tag = Some("a\n[SVRNODE]".into())).contains("tag \"a\\n[SVRNODE]\" cannot"));
+        assert!(broken(&|r| r.host = " ".into()).contains("address is not one word"));
+        assert!(broken(&|r| r.inbound = Some("x".into())).contains("inboundip \"x\" is not an address"));
+        assert!(broken(&|r| r.outbound = Some("x".into())).contains("outboundip"));
+        let empty = from_members(&[], &[], &template(), Mode::Server, &cuk()).unwrap_err();
+        assert_eq!(empty[0].text, "the server role has no member");
+    }
+
+    #[test]
+    fn an_empty_slave_role_becomes_the_placeholder_that_chmpx_needs() {
+        let wanted = from_members(&[record(1)], &[], &template(), Mode::Server, &cuk()).unwrap();
+        assert_eq!(wanted.ring.slaves.len(), 1);
+        assert!(wanted.ring.slaves[0].is_placeholder());
+        let slave = from_members(&[record(1)], &[slave_record(1)], &template(), Mode::Slave, &cuk()).unwrap();
+        assert_eq!((slave.ring.global("CTLPORT"), &slave.ring.profile.k2hdkc), ("8031", &None));
+        assert!(!slave.ring.profile.global.contains_key("PORT"));
+    }
+
+    #[test]
+    fn tags_may_name_nodes_and_their_addresses_are_kept_for_the_hosts_file() {
+        let tags = Template { naming: Naming::Tag, peers: true, ..template() };
+        let mut natted = record(1);
+        natted.inbound = Some("203.0.113.1".into());
+        natted.outbound = Some("203.0.113.2".into());
+        let wanted = from_members(&[natted], &[slave_record(1)], &tags, Mode::Server, &cuk()).unwrap();
+        let server = &wanted.ring.servers[0];
+        assert_eq!(server.name, "server1.example");
+        assert_eq!(wanted.addresses["server1.example"], "192.0.2.1".parse::<IpAddr>().unwrap());
+        let list = |key: &str| server.rest[key].as_str();
+        assert_eq!(
+            [list("ENDPOINTS"), list("CTLENDPOINTS"), list("REVERSE_PEERS"), list("FORWARD_PEERS")],
+            ["203.0.113.1:8020", "203.0.113.1:8021", "203.0.113.1", "203.0.113.2"]
+        );
+    }
+
+    #[test]
+    fn an_ini_with_names_tells_their_addresses_in_its_peers() {
+        let text = fixtures::text(Mode::Server, &[1, 300], &[1])
+            .replace("NAME = server300.example", "NAME = server300.example\nENDPOINTS = 203.0.113.9:8020");
+        let wanted = from_ini(&text, &cuk(), &[]).unwrap();
+        assert_eq!(
+            wanted.addresses,
+            BTreeMap::from([("server300.example".into(), "203.0.113.9".parse().unwrap())])
+        );
+    }
+}

@@ -194,3 +194,130 @@ fn extras(old: &Ring, new: &Ring) -> Vec<Change> {
         text: format!("sections that no process of the ring reads: [{names}]"),
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::ring;
+    use proptest::prelude::*;
+
+    fn changed(change: impl FnOnce(&mut Ring)) -> Plan {
+        let old = ring(&[1, 2], &[1]);
+        let mut new = old.clone();
+        change(&mut new);
+        plan(Some(&old), &new.canonical())
+    }
+
+    fn global(key: &str, value: &str) -> Class {
+        changed(|ring| drop(ring.profile.global.insert(key.to_owned(), value.to_owned()))).class
+    }
+
+    #[test]
+    fn equal_rings_need_nothing() {
+        assert_eq!(changed(|_| ()), Plan { class: Class::Nothing, changes: Vec::new() });
+    }
+
+    #[test]
+    fn a_first_file_is_told_by_its_size() {
+        let plan = plan(None, &ring(&[1, 2], &[1]));
+        assert_eq!(plan.changes[0].text, "first installation: 2 servers, 1 slaves");
+        assert_eq!(plan.class, Class::Reload);
+    }
+
+    #[test]
+    fn members_come_and_go_live() {
+        let plan = changed(|ring| {
+            ring.servers.push(crate::fixtures::server(3));
+            ring.slaves = vec![crate::fixtures::slave(2)];
+        });
+        let texts: Vec<_> = plan.changes.iter().map(|change| change.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "+ server 192.0.2.3:8021 (server3.example)",
+                "- slave 198.51.100.1:8031 (slave1.example)",
+                "+ slave 198.51.100.2:8031 (slave2.example)",
+            ]
+        );
+        assert_eq!(plan.class, Class::Reload);
+    }
+
+    #[test]
+    fn each_key_takes_what_was_measured() {
+        assert_eq!(global("REPLICA", "2"), Class::Reload);
+        assert_eq!(global("SOCKTHREADCNT", "4"), Class::Reload);
+        assert_eq!(global("NO_SUCH_KEY", "4"), Class::FileOnly);
+        for key in ["PORT", "SELFCTLPORT", "MAXCHMPX", "SSL", "K2HMASKBIT", "MQPERATTACH", "DELIVERMODE"] {
+            assert_eq!(global(key, "7"), Class::RestartChmpx, "{key}");
+        }
+        for key in ["GROUP", "MODE", "CHMPXIDTYPE"] {
+            assert_eq!(global(key, "other"), Class::Impossible, "{key}");
+        }
+    }
+
+    #[test]
+    fn k2hdkc_reads_its_section_once() {
+        let plan = changed(|ring| {
+            if let Some(k2hdkc) = &mut ring.profile.k2hdkc {
+                k2hdkc.push(("PASSPHRASES".into(), "secret".into()));
+            }
+        });
+        assert_eq!(plan.class, Class::RestartK2hdkc);
+        assert_eq!(plan.changes[0].text, "[K2HDKC] PASSPHRASES: (absent) -> ***");
+        assert_eq!(changed(|ring| ring.profile.k2hdkc = None).changes[0].text, "- [K2HDKC]");
+        let more = changed(|ring| {
+            if let Some(k2hdkc) = &mut ring.profile.k2hdkc {
+                k2hdkc.retain(|(key, _)| key != "MAXTHREAD");
+            }
+        });
+        assert_eq!(more.changes[0].text, "[K2HDKC] MAXTHREAD: \"20\" -> (absent)");
+    }
+
+    #[test]
+    fn a_listed_node_s_port_tls_and_hosts_need_a_restart_to_be_seen() {
+        let port = changed(|ring| ring.servers[0].port = Some(crate::names::Port::LEAST));
+        assert_eq!(port.changes[0].text, "server 192.0.2.1:8021 (server1.example) PORT: 8020 -> 1");
+        assert_eq!(port.class, Class::RestartChmpx);
+        for key in ["SSL", "ENDPOINTS", "FORWARD_PEERS"] {
+            let plan = changed(|ring| drop(ring.servers[0].rest.insert(key.into(), "x".into())));
+            assert_eq!(plan.class, Class::RestartChmpx, "{key}");
+        }
+        let unknown = changed(|ring| drop(ring.servers[0].rest.insert("NOTE".into(), "x".into())));
+        assert_eq!(unknown.class, Class::FileOnly);
+    }
+
+    #[test]
+    fn foreign_sections_concern_no_process() {
+        let extra = crate::ring::Extra { name: "K2HTPDTOR".into(), entries: Vec::new() };
+        let plan = changed(|ring| ring.profile.extra.push(extra));
+        assert_eq!(plan.class, Class::FileOnly);
+        assert!(plan.changes[0].text.contains("[K2HTPDTOR]"));
+    }
+
+    #[test]
+    fn every_class_has_its_words() {
+        let all = [
+            Class::Nothing,
+            Class::FileOnly,
+            Class::Reload,
+            Class::RestartK2hdkc,
+            Class::RestartChmpx,
+            Class::Impossible,
+        ];
+        assert!(all.iter().all(|class| !class.meaning().is_empty()));
+        assert!(all.is_sorted(), "from least to most");
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_names_exactly_the_members_that_differ(
+            old in proptest::collection::btree_set(1usize..30, 0..10),
+            new in proptest::collection::btree_set(1usize..30, 0..10),
+        ) {
+            let list = |set: &std::collections::BTreeSet<usize>| set.iter().copied().collect::<Vec<_>>();
+            let plan = plan(Some(&ring(&list(&old), &[1])), &ring(&list(&new), &[1]));
+            prop_assert_eq!(plan.changes.len(), old.symmetric_difference(&new).count());
+            prop_assert_eq!(plan.class == Class::Nothing, old == new);
+        }
+    }
+}

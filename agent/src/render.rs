@@ -141,3 +141,83 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use crate::ring::Extra;
+    use proptest::prelude::*;
+
+    fn stamp() -> Stamp {
+        Stamp { fileversion: 7, date: "Sun, 22 Nov 2026 01:00:00 +0000".to_owned() }
+    }
+
+    #[test]
+    fn the_form_is_canonical() {
+        let ring = fixtures::ring(&[2, 1], &[1]);
+        let text = String::from_utf8(render(ring, stamp()).unwrap().bytes).unwrap();
+        let expected = "\n[GLOBAL]\nFILEVERSION = 7\nDATE = Sun, 22 Nov 2026 01:00:00 +0000\nGROUP = mycluster\n\
+            MODE = SERVER\nCHMPXIDTYPE = CUSTOM\nDELIVERMODE = hash\nMAXCHMPX = 256\nREPLICA = 1\nPORT = 8020\n\
+            CTLPORT = 8021\nSELFCTLPORT = 8021\nSELFCUK = cuk-1\nRWTIMEOUT = 10000\nAUTOMERGE = on\n\
+            \n[SVRNODE]\nNAME = 192.0.2.1\nPORT = 8020\nCTLPORT = 8021\nCUK = cuk-1\n\
+            CUSTOM_ID_SEED = server1.example\nSSL = no\n\
+            \n[SVRNODE]\nNAME = 192.0.2.2\nPORT = 8020\nCTLPORT = 8021\nCUK = cuk-2\n\
+            CUSTOM_ID_SEED = server2.example\nSSL = no\n\
+            \n[SLVNODE]\nNAME = 198.51.100.1\nCTLPORT = 8031\nCUK = slave-1\n\
+            CUSTOM_ID_SEED = slave1.example\nSSL = no\n\
+            \n[K2HDKC]\nK2HFILE = /data/k2hdkc.k2h\nK2HINIT = no\nK2HTYPE = file\nMAXTHREAD = 20\n";
+        assert_eq!(text, format!("{HEAD}{expected}"));
+    }
+
+    #[test]
+    fn keys_that_nobody_knows_come_last_and_empty_values_stay() {
+        let mut ring = fixtures::ring(&[1], &[1]);
+        ring.profile.global.insert("ZZZ".into(), String::new());
+        ring.servers[0].rest.insert("NOTE".into(), "a # b".into());
+        ring.profile.extra = vec![Extra { name: "MORE".into(), entries: vec![("k".into(), "v".into())] }];
+        let text = String::from_utf8(render(ring, stamp()).unwrap().bytes).unwrap();
+        assert!(text.contains("AUTOMERGE = on\nZZZ =\n"), "{text}");
+        assert!(text.contains("SSL = no\nNOTE = \"a # b\"\n"), "{text}");
+        assert!(text.ends_with("\n[MORE]\nk = v\n"), "{text}");
+    }
+
+    #[test]
+    fn what_has_no_form_is_refused_not_changed() {
+        for (key, value) in [("SELFCUK", "a\nb"), ("A B", "x"), ("A=B", "x"), ("", "x"), ("REPLICA", " 1")] {
+            let mut ring = fixtures::ring(&[1], &[1]);
+            ring.profile.global.insert(key.into(), value.into());
+            assert_eq!(render(ring, stamp()).unwrap_err().len(), 1, "{key}={value}");
+        }
+        let mut ring = fixtures::ring(&[1], &[1]);
+        ring.profile.k2hdkc = Some(vec![("PASSPHRASES".into(), "a#b".into())]);
+        ring.profile.extra = vec![Extra { name: "A]\n[GLOBAL".into(), entries: Vec::new() }];
+        assert_eq!(render(ring, stamp()).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn the_name_is_of_the_ring_alone() {
+        let ring = fixtures::ring(&[1, 2], &[1]);
+        assert_eq!(name(&ring), name(&ring.clone().canonical()));
+        assert_ne!(name(&ring), name(&fixtures::ring(&[1, 3], &[1])));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_rendered_is_read_back_as_the_same_ring(
+            values in proptest::collection::btree_map("[A-Z_]{3,12}", "[ -~あé]{0,24}", 0..6),
+            servers in proptest::collection::btree_set(1usize..2000, 1..12),
+        ) {
+            let servers: Vec<usize> = servers.into_iter().collect();
+            let mut ring = fixtures::ring(&servers, &[1]);
+            for (key, value) in values {
+                ring.profile.global.entry(key).or_insert_with(|| value.trim().to_owned());
+            }
+            let rendered = render(ring.clone(), stamp()).unwrap();
+            let reading = fixtures::read(std::str::from_utf8(&rendered.bytes).unwrap());
+            prop_assert_eq!(reading.ring, ring.clone());
+            prop_assert_eq!(reading.fileversion, Some(7));
+            prop_assert_eq!(render(ring, stamp()).unwrap().bytes, rendered.bytes);
+        }
+    }
+}

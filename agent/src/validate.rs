@@ -133,3 +133,140 @@ fn moved_while_up(ring: &Ring, facts: &Facts) -> Vec<Problem> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acceptance::FileKind;
+    use crate::fixtures::{ring, server};
+    use crate::render::{Stamp, render};
+    use std::collections::BTreeMap;
+
+    fn facts() -> Facts {
+        let cuk = Cuk::try_from("cuk-1").ok();
+        Facts { cuk, installed: Some(ring(&[1, 2], &[1])), ..Facts::default() }
+    }
+
+    fn rendered(ring: Ring) -> Rendered {
+        render(ring, Stamp { fileversion: 7, date: String::new() }).unwrap()
+    }
+
+    /// The reasons against a ring that differs from a good one by `change`.
+    fn against(facts: &Facts, change: impl FnOnce(&mut Ring)) -> Vec<String> {
+        let mut ring = ring(&[1, 2, 3], &[1]);
+        change(&mut ring);
+        let result = validate(rendered(ring.canonical()), facts);
+        result.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    fn one(facts: &Facts, change: impl FnOnce(&mut Ring), word: &str) {
+        let reasons = against(facts, change);
+        assert!(reasons.len() == 1 && reasons[0].contains(word), "{word}: {reasons:?}");
+    }
+
+    #[test]
+    fn a_good_file_passes_with_the_bytes_that_were_examined() {
+        let rendered = rendered(ring(&[1, 2, 3], &[1]));
+        assert_eq!(validate(rendered.clone(), &facts()).unwrap().rendered(), &rendered);
+    }
+
+    #[test]
+    fn what_a_ring_is_cannot_change() {
+        one(
+            &facts(),
+            |ring| drop(ring.profile.global.insert("GROUP".into(), "x".into())),
+            "GROUP would change",
+        );
+        one(
+            &facts(),
+            |ring| drop(ring.profile.global.insert("CHMPXIDTYPE".into(), "CUK".into())),
+            "CHMPXIDTYPE would",
+        );
+        let reasons =
+            against(&facts(), |ring| drop(ring.profile.global.insert("MODE".into(), "SLAVE".into())));
+        assert!(reasons.iter().any(|reason| reason.contains("MODE would change")), "{reasons:?}");
+        let first = Facts { installed: None, ..facts() };
+        assert_eq!(
+            against(&first, |ring| drop(ring.profile.global.insert("GROUP".into(), "x".into()))),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_file_for_another_node_is_refused() {
+        let other = Facts { cuk: Cuk::try_from("cuk-9").ok(), ..facts() };
+        one(&other, |_| (), "SELFCUK is cuk-1, but this node's CUK is cuk-9");
+        let elsewhere = BTreeSet::from(["192.0.2.77".parse().unwrap()]);
+        let host = Host { addresses: Some(elsewhere), ..Host::default() };
+        one(&Facts { host, ..facts() }, |_| (), "no [SVRNODE] is this host");
+    }
+
+    #[test]
+    fn the_running_chmpx_must_have_room() {
+        let running = Facts { running_maxchmpx: Some(4), ..facts() };
+        one(&running, |_| (), "room for 3 (MAXCHMPX 4 at its start)");
+        let mut installed = ring(&[1, 2], &[1]);
+        installed.profile.global.insert("MAXCHMPX".into(), "4".into());
+        one(&Facts { installed: Some(installed), ..facts() }, |_| (), "room for 3");
+        one(
+            &facts(),
+            |ring| drop(ring.profile.global.insert("MAXCHMPX".into(), "4".into())),
+            "has room for 3",
+        );
+    }
+
+    #[test]
+    fn a_seed_does_not_move_while_its_node_is_up() {
+        let up = Facts { up: Some(BTreeSet::from([server(3).key()])), ..facts() };
+        one(
+            &up,
+            |ring| ring.servers[2].name = "192.0.2.99".into(),
+            "is up, and would move to 192.0.2.99:8021",
+        );
+        let down = Facts { up: Some(BTreeSet::new()), ..facts() };
+        assert_eq!(against(&down, |ring| ring.servers[2].name = "192.0.2.99".into()), [""; 0]);
+    }
+
+    #[test]
+    fn duplicates_are_refused_with_a_remedy() {
+        one(&facts(), |ring| ring.servers[2].seed = "server2.example".into(), "would give both the same id");
+        one(&facts(), |ring| ring.servers[2].name = "192.0.2.2".into(), "remove the stale member");
+    }
+
+    #[test]
+    fn certificates_must_exist_on_this_host() {
+        let tls = |ring: &mut Ring| {
+            for node in &mut ring.servers {
+                node.rest.insert("SSL".into(), "yes".into());
+                node.rest.insert("SERVER_CERT".into(), "/pki/a.crt".into());
+                node.rest.insert("SERVER_PRIKEY".into(), "/pki/a.key".into());
+            }
+        };
+        let files = |kind| {
+            let files = BTreeMap::from([("/pki/a.crt".into(), FileKind::File), ("/pki/a.key".into(), kind)]);
+            Facts { host: Host { files: Some(files), ..Host::default() }, ..facts() }
+        };
+        assert_eq!(against(&files(FileKind::File), tls), [""; 0]);
+        let reasons = against(&files(FileKind::Missing), tls);
+        assert_eq!(reasons.len(), 3);
+        assert!(reasons[0].contains("SERVER_PRIKEY /pki/a.key does not exist"), "{reasons:?}");
+    }
+
+    #[test]
+    fn bytes_that_say_another_ring_are_refused() {
+        let mut rendered = rendered(ring(&[1, 2], &[1]));
+        rendered.ring = ring(&[1, 2, 3], &[1]);
+        let reasons = validate(rendered.clone(), &facts()).unwrap_err();
+        assert!(reasons[0].text.contains("another ring"), "{reasons:?}");
+        rendered.bytes = vec![0xff];
+        assert!(validate(rendered, &facts()).unwrap_err()[0].text.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_fileversion_that_chmpx_cannot_report_is_refused() {
+        let stamp = Stamp { fileversion: FILEVERSION_MOST + 1, date: String::new() };
+        let rendered = render(ring(&[1, 2], &[1]), stamp).unwrap();
+        let reasons = validate(rendered, &facts()).unwrap_err();
+        assert!(reasons.iter().any(|reason| reason.text.contains("used up")), "{reasons:?}");
+    }
+}

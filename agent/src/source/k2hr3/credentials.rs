@@ -96,7 +96,9 @@ impl Credentials {
     /// What a doubt should say of how it was asked, where that is not the usual way.
     pub(super) fn remark(&self, used: &Credential) -> &'static str {
         match used {
-            Credential::Address if self.fallen => " (asked by source address, since the role token was refused)",
+            Credential::Address if self.fallen => {
+                " (asked by source address, since the role token was refused)"
+            }
             _ => "",
         }
     }

@@ -1,0 +1,75 @@
+//! Rings and ini texts that the tests of several modules share. Addresses are of a documentation network.
+
+use std::collections::BTreeMap;
+
+use crate::acceptance::{self, Host, Reading};
+use crate::ini;
+use crate::names::Port;
+use crate::ring::{Mode, Node, Ring};
+
+/// CUK of server number `n`.
+pub(crate) fn cuk(n: usize) -> String {
+    format!("cuk-{n}")
+}
+
+/// Server number `n`, 1 to 60000.
+pub(crate) fn server(n: usize) -> Node {
+    node(n, "192.0.2", Some(8020), 8021, "server")
+}
+
+/// Slave number `n`.
+pub(crate) fn slave(n: usize) -> Node {
+    node(n, "198.51.100", None, 8031, "slave")
+}
+
+fn node(n: usize, net: &str, port: Option<u16>, ctlport: u16, kind: &str) -> Node {
+    let name = if n < 255 { format!("{net}.{n}") } else { format!("{kind}{n}.example") };
+    let cuk = if kind == "server" { cuk(n) } else { format!("{kind}-{n}") };
+    Node {
+        name,
+        ctlport: Port::try_from(ctlport).unwrap(),
+        port: port.map(|port| Port::try_from(port).unwrap()),
+        cuk,
+        seed: format!("{kind}{n}.example"),
+        rest: BTreeMap::from([("SSL".to_owned(), "no".to_owned())]),
+    }
+}
+
+/// The ring of those servers and slaves, as server number 1 has it.
+pub(crate) fn ring(servers: &[usize], slaves: &[usize]) -> Ring {
+    let mut ring = read(&text(Mode::Server, &[1], &[1])).ring;
+    ring.servers = servers.iter().map(|n| server(*n)).collect();
+    ring.slaves = slaves.iter().map(|n| slave(*n)).collect();
+    ring.canonical()
+}
+
+/// What chmpx's rules make of a text.
+pub(crate) fn read(text: &str) -> Reading {
+    acceptance::read(&ini::parse(text), &Host::default())
+}
+
+/// An ini as the DBaaS templates expand to, with this node's CUK in it.
+pub(crate) fn text(mode: Mode, servers: &[usize], slaves: &[usize]) -> String {
+    let (ports, own) = match mode {
+        Mode::Server => ("PORT = 8020\nCTLPORT = 8021\nSELFCTLPORT = 8021", "cuk-1"),
+        Mode::Slave => ("CTLPORT = 8031\nSELFCTLPORT = 8031", "slave-1"),
+    };
+    let mode_word = mode.word();
+    let mut text = format!(
+        "# head\n[GLOBAL]\nFILEVERSION = 1\nDATE = x\nGROUP = mycluster\nMODE = {mode_word}\nCHMPXIDTYPE = CUSTOM\n\
+         DELIVERMODE = hash\nMAXCHMPX = 256\nREPLICA = 1\n{ports}\nSELFCUK = {own}\nRWTIMEOUT = 10000\nAUTOMERGE = on\n\n"
+    );
+    let mut section = |name: &str, node: &Node| {
+        let port = node.port.map_or(String::new(), |port| format!("PORT = {port}\n"));
+        text.push_str(&format!(
+            "[{name}]\nNAME = {}\n{port}CTLPORT = {}\nCUK = {}\nCUSTOM_ID_SEED = {}\nSSL = no\n    \n",
+            node.name, node.ctlport, node.cuk, node.seed
+        ));
+    };
+    servers.iter().for_each(|n| section("SVRNODE", &server(*n)));
+    slaves.iter().for_each(|n| section("SLVNODE", &slave(*n)));
+    if mode == Mode::Server {
+        text.push_str("[K2HDKC]\nK2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h\nK2HINIT = no\nMAXTHREAD = 20\n");
+    }
+    text
+}
