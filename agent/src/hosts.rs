@@ -149,4 +149,24 @@ mod tests {
         assert_eq!(name_for(address, "vm1.example.com"), "vm1.example.com");
         assert_eq!(name_for("fe80::1".parse().unwrap(), ""), "k2hdkc-fe80--1");
     }
+
+    #[test]
+    fn every_node_gets_a_name_and_the_placeholder_none() {
+        let mut ring = crate::fixtures::ring(&[1, 2], &[1]);
+        ring.servers[1].name = "db2.example".into();
+        ring.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
+        let addresses = BTreeMap::from([("db2.example".to_owned(), "203.0.113.2".parse().unwrap())]);
+        let wanted = Wanted { ring, addresses, notes: Vec::new() };
+        assert_eq!(
+            entries(&wanted),
+            some(&[("192.0.2.1", "server1.example"), ("203.0.113.2", "db2.example")])
+        );
+    }
+
+    #[test]
+    fn where_ids_are_made_of_names_no_name_is_added() {
+        let mut ring = crate::fixtures::ring(&[1, 2], &[1]);
+        ring.profile.global.insert("CHMPXIDTYPE".into(), "NAME".into());
+        assert_eq!(entries(&Wanted { ring, ..Wanted::default() }), BTreeMap::new());
+    }
 }

@@ -468,3 +468,114 @@ fn profile(raw: raw::Profile, errors: &mut Vec<String>) -> Profile {
         k2hdkc: overlay(defaults::K2HDKC, raw.k2hdkc),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A root with these files in it, and the settings or errors they make.
+    fn with(files: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = below(root.path(), Path::new(path));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            crate::file::store(&path, text.as_bytes()).unwrap();
+        }
+        let loaded = load(&Origin { config: None, root: Some(root.path().to_owned()) });
+        let strip = |text: String| text.replace(&root.path().display().to_string(), "");
+        loaded.map_err(|error| error.0.into_iter().map(strip).collect())
+    }
+
+    const MAIN: &str = "/etc/k2hdkc-agent/agent.toml";
+
+    #[test]
+    fn nothing_configured_is_a_whole_configuration() {
+        let settings = load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap();
+        assert_eq!(settings.ini.path, Path::new("/nowhere/etc/antpickax/k2hdkc.ini"));
+        assert_eq!(settings.k2hr3.token_file, Path::new("/nowhere/etc/antpickax/k2hr3-role-token"));
+        assert_eq!(settings.pace.interval, Duration::from_secs(5));
+        assert_eq!((settings.target, settings.hosts), (TargetKind::None, None));
+    }
+
+    #[test]
+    fn later_layers_win_key_by_key() {
+        let settings = with(&[
+            (
+                "/usr/lib/k2hdkc-agent/agent.toml",
+                "[poll]\ninterval = \"1s\"\njitter = 0.1\n[hosts]\nenabled = true\n",
+            ),
+            (MAIN, "[poll]\ninterval = \"2s\"\n[profile.global]\nREPLICA = 2\nMQACK = true\n"),
+            ("/etc/k2hdkc-agent/conf.d/20-b.toml", "[poll]\nload = 2.0\n"),
+            ("/etc/k2hdkc-agent/conf.d/10-a.toml", "[poll]\nload = 1.0\n"),
+            ("/etc/k2hdkc-agent/conf.d/ignored.txt", "nonsense"),
+        ])
+        .unwrap();
+        assert_eq!(settings.pace.interval, Duration::from_secs(2));
+        assert!((settings.pace.jitter - 0.1).abs() < 1e-9 && (settings.pace.load - 2.0).abs() < 1e-9);
+        assert!(settings.hosts.unwrap().ends_with("etc/hosts"));
+        assert_eq!((&*settings.profile.global["REPLICA"], &*settings.profile.global["MQACK"]), ("2", "on"));
+    }
+
+    #[test]
+    fn all_faults_are_told_together_with_file_and_line() {
+        let errors = with(&[
+            (MAIN, "[poll]\ninterval = \"2s\"\nintervall = \"1s\"\n"),
+            ("/etc/k2hdkc-agent/conf.d/1.toml", "\n\n[k2hr3]\nrole = 7\n"),
+            ("/etc/k2hdkc-agent/conf.d/2.toml", "[guard]\nmax-lost-share = 2.0\n[ini]\nmode = \"9\"\n"),
+        ])
+        .unwrap_err();
+        assert_eq!(errors.len(), 4, "{errors:?}");
+        assert!(
+            errors[0].starts_with("/etc/k2hdkc-agent/agent.toml:3: unknown field `intervall`"),
+            "{errors:?}"
+        );
+        assert!(
+            errors[1].starts_with("/etc/k2hdkc-agent/conf.d/1.toml:4: invalid type: integer `7`"),
+            "{errors:?}"
+        );
+        assert_eq!(errors[2], "ini.mode: is not an octal mode such as \"0644\"");
+        assert_eq!(errors[3], "guard.max-lost-share: is a share from 0 to 1");
+    }
+
+    #[test]
+    fn every_value_is_examined() {
+        for (text, error) in [
+            ("[poll]\njitter = 1.5", "poll.jitter: is a share"),
+            ("[poll]\nload = 0", "poll.load: must be more than 0"),
+            ("[poll]\nload = 0.0", "poll.load: must be more than 0"),
+            ("[poll]\ninterval = \"0s\"", "poll.interval: must be more"),
+            ("[poll]\nbackoff = \"0s\"", "poll.backoff: must be more"),
+            ("[poll]\nsettle = \"5s\"", "poll.max-settle: must not be less"),
+            ("[poll]\ninterval = 5", "expected a length of time"),
+            ("[ini]\npath = \"/x.conf\"", "must end in .ini"),
+            ("[ini]\nkeep = 0", "ini.keep: must be at least 1"),
+            ("[k2hr3]\nrole = \"server\"", "k2hr3.role: \"server\" is not a role YRN"),
+            ("[k2hr3]\nresource = \"x\"", "is not a resource YRN"),
+            ("[k2hr3]\napi-uri = \"ftp://x\"", "k2hr3.api-uri: is not of the form"),
+            ("[k2hr3]\napi-uri = \"http://u:p@x\"", "is not of the form"),
+            ("[k2hr3]\ncuk = \"a b\"", "k2hr3.cuk: a CUK has a blank"),
+            ("[k2hr3]\nsource-address = \"x\"", "k2hr3.source-address: invalid IP"),
+            ("[k2hr3]\nsource = \"file\"", "k2hr3.file: is needed"),
+            ("[k2hr3]\nsource = \"dns\"", "unknown variant `dns`"),
+            ("[profile]\nserver-port = 40000", "profile.server-port: port \"40000\""),
+            ("[target]\nkind = \"upstart\"", "unknown variant `upstart`"),
+            ("[nonsense]", "unknown field `nonsense`"),
+            ("no toml", "key with no value"),
+        ] {
+            let errors = with(&[(MAIN, text)]).err().unwrap_or_default();
+            let right = errors.len() == 1 && errors[0].contains(error);
+            // An integer where a float is wanted is taken as one.
+            assert!(right, "{text}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_was_named_must_exist_and_is_not_below_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("a.toml");
+        let origin = Origin { config: Some(config.clone()), root: Some("/nowhere".into()) };
+        assert!(load(&origin).unwrap_err().0[0].contains("No such file"));
+        crate::file::store(&config, b"[ini]\nkeep = 2\n").unwrap();
+        assert_eq!(load(&origin).unwrap().ini.keep, 2);
+    }
+}

@@ -1,0 +1,180 @@
+//! From what a pass has found to what it does: doubt, refusal, equality, hold, rest, installation. Looks at files,
+//! changes none.
+
+use tokio::time::Instant;
+
+use super::{Decided, Decision, Installation, Reconciler, Scene, Settling};
+use crate::acceptance;
+use crate::clock::Timestamp;
+use crate::guard::{self, Case, Judgement, Verdict};
+use crate::hosts;
+use crate::ini;
+use crate::installed::{self, Installed};
+use crate::machine;
+use crate::membership::Wanted;
+use crate::plan;
+use crate::problem::{Problem, one_line};
+use crate::render::{self, Rendered, Stamp};
+use crate::report::Outcome;
+use crate::ring::Ring;
+use crate::source::{Doubt, DoubtKind, Source};
+use crate::target::Target;
+use crate::validate::{self, FILEVERSION_MOST, Facts, Validated};
+
+impl<S: Source, T: Target> Reconciler<S, T> {
+    /// From what is known to what is done: doubt, refusal, equality, hold, rest, installation.
+    pub(super) fn judged(&mut self, scene: &Scene, fresh: bool) -> Decision {
+        if let Some(doubt) = &scene.doubt {
+            return self.restored_or(scene, Outcome::Doubtful(doubt.clone()));
+        }
+        let wanted = match self.answer.clone() {
+            None => return self.restored_or(scene, Outcome::Doubtful(not_asked_yet())),
+            Some(Err(problems)) => return self.restored_or(scene, Outcome::Refused(problems)),
+            Some(Ok(wanted)) => wanted,
+        };
+        if scene.installed.ring() == Some(&wanted.ring) {
+            self.settling = None;
+            let guard = Some(guard::Memory::default());
+            let names = self.settings.hosts.is_some().then(|| hosts::entries(&wanted));
+            return Decision { guard, names, ..Decision::leave(Outcome::Unchanged, scene.asked) };
+        }
+        let judgement = self.guarded(scene, &wanted, fresh);
+        match judgement.verdict {
+            Verdict::Hold => {
+                let held = judgement.memory.held.clone();
+                let outcome = held.map_or(Outcome::Unchanged, Outcome::Held);
+                let decision = self.restored_or(scene, outcome);
+                Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
+            }
+            Verdict::Believe(ring) => {
+                let wanted = Wanted { ring, addresses: wanted.addresses.clone(), notes: Vec::new() };
+                let decision = self.believed(scene, &wanted);
+                Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
+            }
+        }
+    }
+
+    /// The guard compares with the installed file; where that is gone, with the newest kept one.
+    fn guarded(&self, scene: &Scene, wanted: &Wanted, fresh: bool) -> Judgement {
+        let kept = if scene.installed.ring().is_none() { self.newest_kept() } else { None };
+        let installed = scene.installed.ring().or(kept.as_ref());
+        let up = scene.observed.up.as_ref();
+        let case = Case { installed, answer: &wanted.ring, up, now: Timestamp::now(), fresh };
+        guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
+    }
+
+    fn newest_kept(&self) -> Option<Ring> {
+        let files = self.store.good_files();
+        files.iter().find_map(|(_, path)| installed::read_bytes(&std::fs::read(path).ok()?).ring().cloned())
+    }
+
+    /// A believed ring is installed once it has rested, if this node may have it.
+    fn believed(&mut self, scene: &Scene, wanted: &Wanted) -> Decision {
+        if scene.installed.ring() == Some(&wanted.ring) {
+            self.settling = None;
+            return Decision::leave(Outcome::Unchanged, scene.asked);
+        }
+        let plan = plan::plan(scene.installed.ring(), &wanted.ring);
+        let validated = match self.validated(scene, wanted.ring.clone()) {
+            Ok(validated) => validated,
+            Err(problems) => {
+                let decision = self.restored_or(scene, Outcome::Refused(problems));
+                return Decision { plan: Some(plan), ..decision };
+            }
+        };
+        if self.must_rest(scene, &wanted.ring) {
+            return Decision { plan: Some(plan), ..Decision::leave(Outcome::Settling, scene.asked) };
+        }
+        let names = hosts::entries(wanted);
+        let installation = Installation { validated, class: plan.class, names, restored: None };
+        let verdict = Decided::Install(Box::new(installation));
+        Decision { verdict, plan: Some(plan), ..Decision::leave(Outcome::Unchanged, scene.asked) }
+    }
+
+    /// Whether more changes may come within the moment. A first file and a missing one do not wait.
+    fn must_rest(&mut self, scene: &Scene, ring: &Ring) -> bool {
+        if !self.patient || scene.installed.ring().is_none() {
+            return false;
+        }
+        let now = Instant::now();
+        let settling = match self.settling.take() {
+            Some(old) if old.ring == *ring => old,
+            Some(old) => Settling { ring: ring.clone(), first: old.first, last: now },
+            None => Settling { ring: ring.clone(), first: now, last: now },
+        };
+        let (rest, most) = self.settings.settle;
+        let ready = (settling.last + rest).min(settling.first + most);
+        let waits = now < ready;
+        self.settling = waits.then_some(settling);
+        waits
+    }
+
+    fn validated(&self, scene: &Scene, ring: Ring) -> Result<Validated, Vec<Problem>> {
+        let fileversion = self.next_fileversion(&scene.installed)?;
+        let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
+        let rendered = render::render(ring, stamp)?;
+        let facts = self.facts(scene, &rendered);
+        validate::validate(rendered, &facts)
+    }
+
+    fn next_fileversion(&self, installed: &Installed) -> Result<u32, Vec<Problem>> {
+        let used = self.store.ledger().fileversion.max(installed.fileversion().unwrap_or(0));
+        let next = used.checked_add(1).filter(|next| *next <= FILEVERSION_MOST);
+        next.ok_or_else(|| {
+            vec![Problem::refused(None, "FILEVERSION is used up (2147483647): start it anew by hand")]
+        })
+    }
+
+    fn facts(&self, scene: &Scene, rendered: &Rendered) -> Facts {
+        let paths = std::str::from_utf8(&rendered.bytes).map(|text| acceptance::paths(&ini::parse(text)));
+        Facts {
+            host: machine::host(paths.unwrap_or_default()),
+            cuk: scene.identity.as_ref().ok().map(|identity| identity.cuk.clone()),
+            installed: scene.installed.ring().cloned(),
+            running_maxchmpx: scene.observed.running_maxchmpx,
+            up: scene.observed.up.clone(),
+        }
+    }
+
+    /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this
+    /// node may have is put back; everywhere else the outcome stands.
+    fn restored_or(&mut self, scene: &Scene, outcome: Outcome) -> Decision {
+        self.settling = None;
+        let why = match &*scene.installed {
+            Installed::Present { .. } => return Decision::leave(outcome, scene.asked),
+            Installed::Missing => "the live file is missing",
+            Installed::Broken(_) => "chmpx would refuse the live file",
+        };
+        for (_, path) in self.store.good_files() {
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            let Some(ring) = installed::read_bytes(&bytes).ring().cloned() else { continue };
+            let Ok(validated) = self.validated(scene, ring) else { continue };
+            let plan = plan::plan(None, &validated.rendered().ring);
+            let wanted = Wanted { ring: validated.rendered().ring.clone(), ..Wanted::default() };
+            let restored = Some(format!("{why}; {}", outcome.line()));
+            let names = hosts::entries(&wanted);
+            let installation = Installation { validated, class: plan.class, names, restored };
+            let verdict = Decided::Install(Box::new(installation));
+            return Decision { verdict, plan: Some(plan), ..Decision::leave(outcome, scene.asked) };
+        }
+        Decision::leave(outcome, scene.asked)
+    }
+
+    pub(super) fn notes(&self, scene: &Scene) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Ok(identity) = &scene.identity {
+            notes.extend(identity.k2hr3.as_ref().and_then(|registry| registry.token_note.clone()));
+        }
+        if let Installed::Broken(problems) = &*scene.installed {
+            notes.push(format!("chmpx would refuse the live file: {}", one_line(problems)));
+        }
+        if let Some(Ok(wanted)) = &self.answer {
+            notes.extend(wanted.notes.iter().map(ToString::to_string));
+        }
+        notes
+    }
+}
+
+fn not_asked_yet() -> Doubt {
+    Doubt::new(DoubtKind::NotReady, "K2HR3 has not answered since the agent started")
+}

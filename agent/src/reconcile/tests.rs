@@ -1,0 +1,297 @@
+//! The loop's passes with a source that is told what to answer, real files, and paused time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::fixtures::{self, ring};
+use crate::settings::{self, Origin};
+use crate::source::Asked;
+use crate::target::Acted;
+use crate::wake::Reason;
+
+/// A source that answers from a list, and the last entry for ever.
+struct Told(Vec<Result<Answer, Doubt>>);
+
+impl Source for Told {
+    async fn ask(&mut self, _: &Identity) -> Asked {
+        let result = if self.0.len() > 1 { self.0.remove(0) } else { self.0[0].clone() };
+        Asked { result, took: Duration::from_millis(50) }
+    }
+}
+
+/// A target that remembers what it had to do.
+#[derive(Default)]
+struct Remembering {
+    acted: Vec<Class>,
+    observed: Observed,
+}
+
+impl Target for Remembering {
+    fn name(&self) -> &'static str {
+        "remembering"
+    }
+
+    async fn observe(&mut self) -> Observed {
+        self.observed.clone()
+    }
+
+    async fn act(&mut self, class: Class) -> Acted {
+        self.acted.push(class);
+        Acted::Done
+    }
+}
+
+/// A node's root directory and its reconciler.
+struct Stage {
+    root: tempfile::TempDir,
+    reconciler: Reconciler<Told, Remembering>,
+}
+
+const CONFIG: &str = "[guard]\nremoval-polls = 2\nremoval-for = \"0s\"\nconfirm-polls = 3\nconfirm-for = \"0s\"\n\
+                      [poll]\nsettle = \"250ms\"\nmax-settle = \"800ms\"\n";
+
+impl Stage {
+    fn new(patient: bool, answers: Vec<Result<Answer, Doubt>>) -> Self {
+        Self::with(CONFIG, patient, answers)
+    }
+
+    fn with(config: &str, patient: bool, answers: Vec<Result<Answer, Doubt>>) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("etc/antpickax/k2hr3-api-uri", "http://192.0.2.80"),
+            ("etc/antpickax/k2hr3-role-name", "yrn:yahoo:::t:role:mycluster/server"),
+            ("etc/antpickax/k2hr3-cuk", "cuk-1"),
+            ("etc/k2hdkc-agent/agent.toml", config),
+        ] {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            crate::file::store(&path, text.as_bytes()).unwrap();
+        }
+        let settings = settings::load(&Origin { config: None, root: Some(root.path().into()) }).unwrap();
+        let store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();
+        let reconciler = Reconciler::new(settings, Told(answers), Remembering::default(), store, patient);
+        Self { root, reconciler }
+    }
+
+    fn ini(&self) -> PathBuf {
+        self.root.path().join("etc/antpickax/k2hdkc.ini")
+    }
+
+    fn servers(&self) -> Vec<String> {
+        let reading = fixtures::read(&std::fs::read_to_string(self.ini()).unwrap());
+        reading.ring.servers.iter().map(|node| node.cuk.clone()).collect()
+    }
+
+    async fn poll(&mut self) -> Outcome {
+        self.reconciler.pass(Reason::Timer.into()).await.outcome
+    }
+}
+
+/// An answer with these servers. The addresses are loopback ones: they may be this host's.
+fn says(servers: &[usize]) -> Result<Answer, Doubt> {
+    Ok(Answer::Ini(fixtures::text(Mode::Server, servers, &[1]).replace("192.0.2.", "127.0.2.")))
+}
+
+fn doubt() -> Doubt {
+    Doubt::new(DoubtKind::Unreachable, "no connection")
+}
+
+fn installed(outcome: &Outcome) -> u32 {
+    match outcome {
+        Outcome::Installed(generation) => generation.fileversion,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_first_answer_is_installed_and_the_same_one_is_not_installed_again() {
+    let mut stage = Stage::new(true, vec![says(&[1, 2]), Ok(Answer::Unchanged)]);
+    assert_eq!(installed(&stage.poll().await), 1);
+    assert_eq!(stage.poll().await, Outcome::Unchanged);
+    assert_eq!(stage.reconciler.target.acted, [Class::Reload]);
+    let ledger = stage.reconciler.store().ledger().clone();
+    assert_eq!(ledger.written, ledger.applied);
+    assert_eq!((ledger.written.unwrap().fileversion, ledger.verified), (1, None));
+}
+
+#[tokio::test]
+async fn no_answer_and_a_refused_one_change_nothing() {
+    let refused = Ok(Answer::Ini("[GLOBAL]\n".into()));
+    let mut stage =
+        Stage::new(false, vec![says(&[1, 2]), Err(doubt()), refused, Err(doubt()), says(&[1, 2, 3])]);
+    stage.poll().await;
+    let before = std::fs::read(stage.ini()).unwrap();
+    assert_eq!(stage.poll().await, Outcome::Doubtful(doubt()));
+    assert!(matches!(stage.poll().await, Outcome::Refused(_)));
+    assert_eq!(stage.poll().await, Outcome::Doubtful(doubt()));
+    assert_eq!(std::fs::read(stage.ini()).unwrap(), before);
+    assert_eq!(installed(&stage.poll().await), 2);
+    assert_eq!(stage.servers(), ["cuk-1", "cuk-2", "cuk-3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_rests_and_a_storm_of_changes_does_not_wait_for_ever() {
+    let answers = (1..=40).map(|n| says(&(1..=n).collect::<Vec<_>>())).collect();
+    let mut stage = Stage::new(true, answers);
+    stage.poll().await;
+    let (start, mut installations) = (Instant::now(), Vec::new());
+    while start.elapsed() < Duration::from_millis(1900) {
+        if let Outcome::Installed(_) = stage.poll().await {
+            installations.push(start.elapsed().as_millis());
+        }
+        tokio::time::advance(Duration::from_millis(50)).await;
+    }
+    assert_eq!(installations, [800, 1650], "every 800 ms while it changes, then after its rest");
+    let due = stage.reconciler.settled_at().unwrap();
+    tokio::time::advance(due - Instant::now()).await;
+    let last = stage.reconciler.pass(Reason::Settled.into()).await;
+    assert_eq!(installed(&last.outcome), 4);
+    assert_eq!(stage.servers().len(), 39);
+}
+
+#[tokio::test]
+async fn a_loss_is_held_until_polls_confirm_it() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2, 3, 4]), says(&[1, 2])]);
+    stage.poll().await;
+    for _ in 0..2 {
+        assert!(matches!(stage.poll().await, Outcome::Held(_)));
+    }
+    assert_eq!(installed(&stage.poll().await), 2);
+    assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_loss_is_installed_after_its_rest_and_only_once() {
+    let mut stage = Stage::with("[guard]\nconfirm-polls = 99\n", true, vec![says(&[1, 2, 3, 4]), says(&[1])]);
+    stage.poll().await;
+    let Outcome::Held(held) = stage.poll().await else { panic!() };
+    assert!(stage.reconciler.confirm(Some("another")).unwrap_err().contains(&held.id));
+    assert!(stage.reconciler.confirm(Some(&held.id)).unwrap().contains("3 of 4 servers"));
+    let confirmed = stage.reconciler.pass(Reason::Confirmed.into()).await;
+    assert_eq!(confirmed.outcome, Outcome::Settling);
+    tokio::time::advance(Duration::from_millis(250)).await;
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into()).await.outcome), 2);
+    assert_eq!(stage.reconciler.store().ledger().guard.confirmed, None);
+    assert!(stage.reconciler.confirm(None).unwrap_err().contains("nothing is held"));
+}
+
+#[tokio::test]
+async fn a_loss_that_chmpx_would_not_survive_cannot_be_confirmed() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), says(&[2])]);
+    stage.poll().await;
+    // The answer fails chmpx's own rule for its own file before the guard sees it.
+    let Outcome::Refused(problems) = stage.poll().await else { panic!() };
+    assert!(problems[0].text.contains("no [SVRNODE] is this host"), "{problems:?}");
+    assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
+}
+
+#[tokio::test]
+async fn an_edited_file_is_put_right_without_asking() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), Err(doubt())]);
+    stage.poll().await;
+    let edited = std::fs::read_to_string(stage.ini()).unwrap().replace("REPLICA = 1", "REPLICA = 0");
+    crate::file::store(&stage.ini(), edited.as_bytes()).unwrap();
+    let report = stage.reconciler.pass(Reason::IniChanged.into()).await;
+    assert_eq!((installed(&report.outcome), report.asked), (2, None));
+    assert_eq!(report.plan.unwrap().changes[0].text, "[GLOBAL] REPLICA: \"0\" -> \"1\"");
+}
+
+#[tokio::test]
+async fn a_lost_file_comes_back_from_the_kept_ones_when_nobody_answers() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), Err(doubt())]);
+    stage.poll().await;
+    std::fs::remove_file(stage.ini()).unwrap();
+    let Outcome::Restored(generation, why) = stage.poll().await else { panic!() };
+    assert_eq!(generation.fileversion, 2);
+    assert!(why.contains("the live file is missing") && why.contains("no connection"), "{why}");
+    assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
+    crate::file::store(&stage.ini(), b"garbage").unwrap();
+    assert!(matches!(stage.poll().await, Outcome::Restored(..)));
+}
+
+#[tokio::test]
+async fn a_file_that_was_lost_does_not_open_the_guard() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2, 3, 4]), says(&[1])]);
+    stage.poll().await;
+    std::fs::remove_file(stage.ini()).unwrap();
+    assert!(matches!(stage.poll().await, Outcome::Restored(..)));
+    assert_eq!(stage.servers().len(), 4);
+    assert!(stage.reconciler.store().ledger().guard.held.is_some());
+}
+
+#[tokio::test]
+async fn a_right_file_of_somebody_else_is_adopted() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2])]);
+    let Ok(Answer::Ini(text)) = says(&[2, 1]) else { panic!() };
+    crate::file::store(&stage.ini(), text.as_bytes()).unwrap();
+    assert_eq!(stage.poll().await, Outcome::Unchanged);
+    assert_eq!(std::fs::read_to_string(stage.ini()).unwrap(), text, "its bytes stay");
+    assert_eq!(stage.reconciler.store().ledger().written.as_ref().unwrap().fileversion, 1);
+    assert_eq!(stage.reconciler.store().good_files().len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_know_itself_says_what_it_waits_for() {
+    let mut stage = Stage::new(false, vec![says(&[1])]);
+    std::fs::remove_file(stage.root.path().join("etc/antpickax/k2hr3-api-uri")).unwrap();
+    let Outcome::Doubtful(doubt) = stage.poll().await else { panic!() };
+    assert_eq!(doubt.kind, DoubtKind::NotReady);
+    assert!(doubt.text.starts_with("waiting for ") && doubt.text.contains("k2hr3-api-uri"), "{}", doubt.text);
+}
+
+#[tokio::test]
+async fn looking_changes_nothing() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2])]);
+    let decision = stage.reconciler.decide(Reason::Start.into()).await;
+    assert!(matches!(decision.verdict, Decided::Install(_)));
+    assert!(!stage.ini().exists());
+    assert_eq!(stage.reconciler.store().ledger(), &crate::ledger::Ledger::default());
+}
+
+#[tokio::test]
+async fn both_sources_install_the_same_ring() {
+    use crate::membership::HostRecord;
+    let record = |host: String, cuk: String, tag: String| HostRecord {
+        host,
+        cuk: Some(cuk),
+        tag: Some(tag),
+        ..HostRecord::default()
+    };
+    let servers =
+        (1..=2).map(|n| record(format!("127.0.2.{n}"), format!("cuk-{n}"), format!("server{n}.example")));
+    let slaves = vec![record("198.51.100.1".into(), "slave-1".into(), "slave1.example".into())];
+    let members = Answer::Members { servers: servers.collect(), slaves };
+    let mut stage = Stage::new(false, vec![Ok(members)]);
+    assert_eq!(installed(&stage.poll().await), 1);
+    let text = std::fs::read_to_string(stage.ini()).unwrap();
+    let reading = fixtures::read(&text);
+    assert_eq!(
+        reading.ring.servers,
+        fixtures::read(&fixtures::text(Mode::Server, &[1, 2], &[1]).replace("192.0.2.", "127.0.2."))
+            .ring
+            .servers
+    );
+    assert_eq!((reading.ring.global("GROUP"), reading.ring.mode()), ("mycluster", Some(Mode::Server)));
+}
+
+#[tokio::test]
+async fn the_wait_follows_the_answer() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), Err(doubt())]);
+    stage.poll().await;
+    assert_eq!(stage.reconciler.until_next_question(0.5), Duration::from_secs(5));
+    for _ in 0..10 {
+        stage.poll().await;
+    }
+    assert_eq!(stage.reconciler.until_next_question(1.0), Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn what_chmpx_says_of_itself_counts() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), says(&[1, 2, 3])]);
+    stage.poll().await;
+    stage.reconciler.target.observed = Observed { running_maxchmpx: Some(4), ..Observed::default() };
+    let Outcome::Refused(problems) = stage.poll().await else { panic!() };
+    assert!(problems[0].text.contains("room for 3"), "{problems:?}");
+    assert_eq!(ring(&[1], &[1]).len(), 2);
+}
