@@ -91,7 +91,7 @@ pub fn read(document: &Document, host: &Host) -> Reading {
     let of = |kind| nodes::collect(document, kind, &global);
     let (servers, slaves) = (of(Kind::Server), of(Kind::Slave));
     let k2hdkc = k2hdkc::read(document, &mut problems);
-    let view = View { label: "[GLOBAL]".to_owned(), line: 1, own: &global, global: &global };
+    let view = View { label: "[GLOBAL]", line: 1, own: &global, global: &global };
     problems.extend(tls::examine(&view, &views(&servers, &global), &views(&slaves, &global), host));
     let id_type = text(&global, "CHMPXIDTYPE").to_ascii_uppercase();
     let ring = Ring {
@@ -117,7 +117,7 @@ fn views<'a>(nodes: &'a [nodes::Raw<'_>], global: &'a Values) -> Vec<View<'a>> {
 fn merge_global(document: &Document, problems: &mut Vec<Problem>) -> Values {
     let mut merged = Values::new();
     for section in document.sections.iter().filter(|section| section.kind == Kind::Global) {
-        take_entries(&section.entries, "[GLOBAL]", &mut merged, problems);
+        take_entries(&section.entries, "GLOBAL", &mut merged, problems);
     }
     merged
 }
@@ -128,7 +128,7 @@ fn take_entries(entries: &[Entry], section: &str, into: &mut Values, problems: &
         let old = into.insert(entry.key.clone(), (entry.value.clone(), entry.line));
         if let Some((_, line)) = old {
             let text =
-                format!("{section}: {} stands in line {line} already; chmpx takes the last", entry.key);
+                format!("[{section}]: {} stands in line {line} already; chmpx takes the last", entry.key);
             problems.push(Problem::harmful(entry.line, text));
         }
     }

@@ -69,7 +69,7 @@ pub fn parse(text: &str) -> Document {
     for (index, raw) in text.split('\n').enumerate() {
         let line = index + 1;
         let content = trim(raw);
-        if content.contains(|c: char| c.is_control() && c != '\t') {
+        if has_control(content) {
             document.problems.push(Problem::harmful(line, "a control character"));
         }
         if content.is_empty() || content.starts_with('#') {
@@ -125,6 +125,12 @@ fn unreadable(content: &str) -> String {
     }
 }
 
+/// Any control character but the tab. Nearly every line is plain ASCII, and its bytes are quicker than its characters.
+fn has_control(content: &str) -> bool {
+    content.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
+        || (!content.is_ascii() && content.contains(|c: char| c.is_control() && c != '\t'))
+}
+
 /// What chmpx trims: space, tab, CR, LF.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
@@ -161,6 +167,9 @@ enum Quote {
 /// Takes quotes, escapes and a trailing comment from a value, as chmpx does; `None` if a quote stays open or
 /// the text ends in an escape, in which case chmpx drops the whole line.
 fn unquote(text: &str) -> Option<String> {
+    if !text.contains(['"', '\'', '\\', '#']) {
+        return Some(trim(text).to_owned());
+    }
     let (mut out, mut quote, mut escaped, mut after_blank) = (String::new(), Quote::Outside, false, false);
     for c in trim(text).chars() {
         match (quote, c) {

@@ -161,6 +161,11 @@ pub fn is_on(text: &str) -> bool {
     text.eq_ignore_ascii_case("on") || text.eq_ignore_ascii_case("yes")
 }
 
+/// chmpx's two spellings of no, in any case.
+pub fn is_off(text: &str) -> bool {
+    text.eq_ignore_ascii_case("off") || text.eq_ignore_ascii_case("no")
+}
+
 /// Whether a path value means "none": empty or `NULL`.
 pub fn is_unset(text: &str) -> bool {
     text.is_empty() || text.eq_ignore_ascii_case("NULL")

@@ -1,7 +1,8 @@
 //! `[SVRNODE]` and `[SLVNODE]`: the keys that each needs, and what two of them must not share.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use super::hostname;
 use super::keys::{HOST_LISTS, NODE_REST};
@@ -25,8 +26,8 @@ impl Raw<'_> {
         View { label: self.label(), line: self.line, own: &self.values, global }
     }
 
-    fn label(&self) -> String {
-        self.values.get("NAME").map_or_else(|| "a node".to_owned(), |(name, _)| name.clone())
+    fn label(&self) -> &str {
+        self.own("NAME").unwrap_or("a node")
     }
 
     fn own(&self, key: &str) -> Option<&str> {
@@ -215,12 +216,10 @@ pub(super) fn duplicates(ring: &Ring) -> Vec<Problem> {
 }
 
 fn same_address(nodes: &[Node]) -> Vec<Problem> {
-    let mut seen: BTreeMap<(String, Port), &Node> = BTreeMap::new();
+    let mut seen: HashMap<(Cow<'_, str>, Port), &Node> = HashMap::with_capacity(nodes.len());
     let mut problems = Vec::new();
     for node in nodes {
-        let names = if is_pattern(&node.name) { Vec::new() } else { vec![node.name.clone()] };
-        let names = hostname::expand(&node.name).unwrap_or(names);
-        for name in names {
+        for name in names_of(node) {
             match seen.entry((name, node.ctlport)) {
                 Slot::Vacant(slot) => drop(slot.insert(node)),
                 Slot::Occupied(slot) => problems.push(Problem::harmful(
@@ -240,12 +239,21 @@ fn same_address(nodes: &[Node]) -> Vec<Problem> {
     problems
 }
 
+/// The names that a node stands for; none for a slave's pattern, which only chmpx can match.
+fn names_of(node: &Node) -> Vec<Cow<'_, str>> {
+    if hostname::is_plain(&node.name) {
+        return vec![Cow::Borrowed(&node.name)];
+    }
+    let expanded = hostname::expand(&node.name).unwrap_or_default();
+    expanded.into_iter().filter(|name| !is_pattern(name)).map(Cow::Owned).collect()
+}
+
 fn same_id<'a>(
     nodes: impl Iterator<Item = &'a Node>,
     key: &str,
     id: impl Fn(&'a Node) -> &'a String,
 ) -> Vec<Problem> {
-    let mut seen: BTreeMap<&str, &Node> = BTreeMap::new();
+    let mut seen: HashMap<&str, &Node> = HashMap::new();
     let mut problems = Vec::new();
     for node in nodes.filter(|node| !id(node).is_empty()) {
         match seen.entry(id(node)) {

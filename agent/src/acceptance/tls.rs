@@ -3,21 +3,34 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{is_on, is_unset};
+use super::keys::{is_off, is_on, is_unset};
 use super::{FileKind, Host};
 use crate::problem::Problem;
 
 /// The keys of one section, each with the line it stands in.
 pub(super) type Values = BTreeMap<String, (String, usize)>;
 
+/// The keys of the rules in this file.
+const TLS_KEYS: &[&str] = &[
+    "SSL",
+    "SSL_VERIFY_PEER",
+    "SSL_MIN_VER",
+    "CAPATH",
+    "SERVER_CERT",
+    "SERVER_PRIKEY",
+    "SLAVE_CERT",
+    "SLAVE_PRIKEY",
+    "NSSDB_DIR",
+];
+
 /// Longest path that chmpx has room for, its end mark included.
 const LONGEST_PATH: usize = 1024;
 
 /// One section with the defaults that `[GLOBAL]` gives it.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     /// How a problem names the section.
-    pub(super) label: String,
+    pub(super) label: &'a str,
     /// Line of the section.
     pub(super) line: usize,
     /// Its own keys.
@@ -39,6 +52,11 @@ impl<'a> View<'a> {
         is_on(self.value(key))
     }
 
+    /// Whether its own keys can break a rule at all: most rings have `SSL = no` in every section, and nothing else.
+    fn speaks_of_tls(&self) -> bool {
+        TLS_KEYS.iter().any(|key| self.own.get(*key).is_some_and(|(value, _)| !is_unset(value) && !is_off(value)))
+    }
+
     fn refuse(&self, text: impl std::fmt::Display) -> Problem {
         Problem::refused(self.line, format!("{}: {text}", self.label))
     }
@@ -51,6 +69,9 @@ pub(super) fn examine(
     slaves: &[View<'_>],
     host: &Host,
 ) -> Vec<Problem> {
+    if !global.speaks_of_tls() && !servers.iter().chain(slaves).any(View::speaks_of_tls) {
+        return Vec::new();
+    }
     let any_tls = servers.iter().any(|server| server.is_on("SSL"));
     let any_verify = servers.iter().any(|server| server.is_on("SSL_VERIFY_PEER"));
     let mut problems = in_global(global, host);
@@ -135,7 +156,7 @@ fn client_certificate(node: &View<'_>, any_verify: bool) -> Vec<Problem> {
 /// The path keys that a node inherits were examined in `[GLOBAL]` already.
 fn own_missing_files(node: &View<'_>, host: &Host) -> Vec<Problem> {
     let none = Values::new();
-    missing_files(&View { global: &none, ..node.clone() }, host)
+    missing_files(&View { global: &none, ..*node }, host)
 }
 
 fn missing_files(section: &View<'_>, host: &Host) -> Vec<Problem> {
