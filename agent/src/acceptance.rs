@@ -74,16 +74,16 @@ impl Reading {
 }
 
 /// The paths whose existence chmpx will demand, for [`Host::files`].
-pub fn paths(document: &Document) -> BTreeSet<String> {
+pub fn paths(document: &Document<'_>) -> BTreeSet<String> {
     let is_path = |key: &str| keys::global(key).is_some_and(|known| known.value == Value::Path);
     let read_by_chmpx =
-        |section: &&Section| matches!(section.kind, Kind::Global | Kind::Server | Kind::Slave);
+        |section: &&Section<'_>| matches!(section.kind, Kind::Global | Kind::Server | Kind::Slave);
     let entries = document.sections.iter().filter(read_by_chmpx).flat_map(|section| &section.entries);
-    entries.filter(|e| is_path(&e.key) && !is_unset(&e.value)).map(|e| e.value.clone()).collect()
+    entries.filter(|e| is_path(&e.key) && !is_unset(&e.value)).map(|e| e.value.to_string()).collect()
 }
 
 /// Reads a document by chmpx's rules.
-pub fn read(document: &Document, host: &Host) -> Reading {
+pub fn read(document: &Document<'_>, host: &Host) -> Reading {
     let mut problems = document.problems.clone();
     let global = merge_global(document, &mut problems);
     problems.extend(global.iter().flat_map(|(key, (value, line))| global_value(key, value, *line)));
@@ -92,7 +92,7 @@ pub fn read(document: &Document, host: &Host) -> Reading {
     let (servers, slaves) = (of(Kind::Server), of(Kind::Slave));
     let k2hdkc = k2hdkc::read(document, &mut problems);
     let view = View { label: "[GLOBAL]", line: 1, own: &global, global: &global };
-    problems.extend(tls::examine(&view, &views(&servers, &global), &views(&slaves, &global), host));
+    problems.extend(tls::examine(&view, &views(&servers), &views(&slaves), host));
     let id_type = text(&global, "CHMPXIDTYPE").to_ascii_uppercase();
     let ring = Ring {
         profile: Profile { global: model_globals(&global), k2hdkc, extra: extras(document) },
@@ -109,12 +109,12 @@ pub fn read(document: &Document, host: &Host) -> Reading {
     Reading { ring, fileversion, problems }
 }
 
-fn views<'a>(nodes: &'a [nodes::Raw<'_>], global: &'a Values) -> Vec<View<'a>> {
-    nodes.iter().map(|node| node.view(global)).collect()
+fn views<'a>(nodes: &'a [nodes::Raw<'_>]) -> Vec<View<'a>> {
+    nodes.iter().map(nodes::Raw::view).collect()
 }
 
 /// Repeated `[GLOBAL]` sections are one to chmpx, and the last value of a key counts.
-fn merge_global(document: &Document, problems: &mut Vec<Problem>) -> Values {
+fn merge_global<'a>(document: &'a Document<'a>, problems: &mut Vec<Problem>) -> Values<'a> {
     let mut merged = Values::new();
     for section in document.sections.iter().filter(|section| section.kind == Kind::Global) {
         take_entries(&section.entries, "GLOBAL", &mut merged, problems);
@@ -123,9 +123,14 @@ fn merge_global(document: &Document, problems: &mut Vec<Problem>) -> Values {
 }
 
 /// Adds the entries of one section; a key that is there already is overwritten, and told.
-fn take_entries(entries: &[Entry], section: &str, into: &mut Values, problems: &mut Vec<Problem>) {
+fn take_entries<'a>(
+    entries: &'a [Entry<'a>],
+    section: &str,
+    into: &mut Values<'a>,
+    problems: &mut Vec<Problem>,
+) {
     for entry in entries {
-        let old = into.insert(entry.key.clone(), (entry.value.clone(), entry.line));
+        let old = into.insert(&*entry.key, (&*entry.value, entry.line));
         if let Some((_, line)) = old {
             let text =
                 format!("[{section}]: {} stands in line {line} already; chmpx takes the last", entry.key);
@@ -134,8 +139,8 @@ fn take_entries(entries: &[Entry], section: &str, into: &mut Values, problems: &
     }
 }
 
-fn text<'a>(values: &'a Values, key: &str) -> &'a str {
-    values.get(key).map_or("", |(value, _)| value.as_str())
+fn text<'a>(values: &Values<'a>, key: &str) -> &'a str {
+    values.get(key).map_or("", |(value, _)| *value)
 }
 
 fn global_value(name: &str, value: &str, line: usize) -> Option<Problem> {
@@ -188,7 +193,7 @@ fn too_small(name: &str, number: i64, least: i64, below: Below, line: usize) -> 
     }
 }
 
-fn required(global: &Values) -> Vec<Problem> {
+fn required(global: &Values<'_>) -> Vec<Problem> {
     let mut problems: Vec<_> = ["GROUP", "FILEVERSION", "DELIVERMODE"]
         .into_iter()
         .filter(|key| !global.contains_key(*key))
@@ -215,15 +220,15 @@ fn group_name(group: &str) -> Option<&'static str> {
     }
 }
 
-fn model_globals(global: &Values) -> BTreeMap<String, String> {
-    let kept = global.iter().filter(|(key, _)| !["FILEVERSION", "DATE"].contains(&key.as_str()));
-    kept.map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+fn model_globals(global: &Values<'_>) -> BTreeMap<String, String> {
+    let kept = global.iter().filter(|(key, _)| !["FILEVERSION", "DATE"].contains(key));
+    kept.map(|(key, (value, _))| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn extras(document: &Document) -> Vec<Extra> {
-    let pair = |entry: &Entry| (entry.key.clone(), entry.value.clone());
+fn extras(document: &Document<'_>) -> Vec<Extra> {
+    let pair = |entry: &Entry<'_>| (entry.key.to_string(), entry.value.to_string());
     let others = document.sections.iter().filter(|section| section.kind == Kind::Other);
-    others.map(|s| Extra { name: s.name.clone(), entries: s.entries.iter().map(pair).collect() }).collect()
+    others.map(|s| Extra { name: s.name.to_owned(), entries: s.entries.iter().map(pair).collect() }).collect()
 }
 
 /// Servers and slaves need one slot each, and chmpx one more, in the table that it sizes at its start.

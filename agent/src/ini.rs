@@ -6,6 +6,8 @@
 //! lib/chmconfutil.cc:59-172). `[K2HDKC]` is read by another program with other rules: keys in any case, no
 //! quotes, and a `#` anywhere ends the line (k2hdkc 1.0.19, src/k2hdkcconfparser.cc).
 
+use std::borrow::Cow;
+
 use crate::problem::Problem;
 
 /// What a section is to chmpx and k2hdkc.
@@ -23,48 +25,49 @@ pub enum Kind {
     Other,
 }
 
-/// An ini file as chmpx's lexer sees it.
+/// An ini file as chmpx's lexer sees it. It borrows from the text: a file of a thousand nodes has seven thousand
+/// entries, and few of them have a quote in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Document {
+pub struct Document<'a> {
     /// The sections in the order of the file; the same name may come many times.
-    pub sections: Vec<Section>,
+    pub sections: Vec<Section<'a>>,
     /// Lines that chmpx drops or reads otherwise than they look.
     pub problems: Vec<Problem>,
 }
 
 /// One section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Section {
+pub struct Section<'a> {
     /// What it is.
     pub kind: Kind,
     /// The text between the brackets.
-    pub name: String,
+    pub name: &'a str,
     /// Line of the bracket, from 1.
     pub line: usize,
     /// Its keys in the order of the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Entry<'a>>,
 }
 
 /// One `key = value` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// The key as the reader of the section compares it.
-    pub key: String,
+    pub key: Cow<'a, str>,
     /// The value without quotes and escapes; may be empty.
-    pub value: String,
+    pub value: Cow<'a, str>,
     /// Its line, from 1.
     pub line: usize,
 }
 
-impl Section {
+impl<'a> Section<'a> {
     /// The value that counts for `key`: the last one.
-    pub fn get(&self, key: &str) -> Option<&Entry> {
+    pub fn get(&self, key: &str) -> Option<&Entry<'a>> {
         self.entries.iter().rev().find(|entry| entry.key == key)
     }
 }
 
 /// Reads a whole file. Never fails: what chmpx drops is reported in [`Document::problems`].
-pub fn parse(text: &str) -> Document {
+pub fn parse(text: &str) -> Document<'_> {
     let mut document = Document::default();
     for (index, raw) in text.split('\n').enumerate() {
         let line = index + 1;
@@ -83,8 +86,8 @@ pub fn parse(text: &str) -> Document {
     document
 }
 
-impl Document {
-    fn open(&mut self, name: &str, line: usize) {
+impl<'a> Document<'a> {
+    fn open(&mut self, name: &'a str, line: usize) {
         let kind = match name {
             "GLOBAL" => Kind::Global,
             "SVRNODE" => Kind::Server,
@@ -97,10 +100,10 @@ impl Document {
             let text = format!("[{name}] is not [{}] to chmpx, and is skipped", folded(name));
             self.problems.push(Problem::harmful(line, text));
         }
-        self.sections.push(Section { kind, name: name.to_owned(), line, entries: Vec::new() });
+        self.sections.push(Section { kind, name, line, entries: Vec::new() });
     }
 
-    fn take(&mut self, content: &str, line: usize) {
+    fn take(&mut self, content: &'a str, line: usize) {
         let Some(section) = self.sections.last_mut() else {
             self.problems.push(Problem::note(line, "text before the first section is ignored"));
             return;
@@ -145,12 +148,12 @@ fn section_name(content: &str) -> Option<&str> {
     content.strip_prefix('[')?.strip_suffix(']')
 }
 
-fn entry(kind: Kind, content: &str) -> Option<(String, String)> {
+fn entry(kind: Kind, content: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     let content = if kind == Kind::K2hdkc { content.split('#').next().unwrap_or_default() } else { content };
     let (key, value) = content.split_once('=').unwrap_or((content, ""));
     let (key, value) = match kind {
-        Kind::K2hdkc => (folded(key), trim(value).to_owned()),
-        Kind::Other => (trim(key).to_owned(), trim(value).to_owned()),
+        Kind::K2hdkc => (Cow::Owned(folded(key)), Cow::Borrowed(trim(value))),
+        Kind::Other => (Cow::Borrowed(trim(key)), Cow::Borrowed(trim(value))),
         Kind::Global | Kind::Server | Kind::Slave => (unquote(key)?, unquote(value)?),
     };
     (!key.is_empty()).then_some((key, value))
@@ -166,9 +169,9 @@ enum Quote {
 
 /// Takes quotes, escapes and a trailing comment from a value, as chmpx does; `None` if a quote stays open or
 /// the text ends in an escape, in which case chmpx drops the whole line.
-fn unquote(text: &str) -> Option<String> {
+fn unquote(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['"', '\'', '\\', '#']) {
-        return Some(trim(text).to_owned());
+        return Some(Cow::Borrowed(trim(text)));
     }
     let (mut out, mut quote, mut escaped, mut after_blank) = (String::new(), Quote::Outside, false, false);
     for c in trim(text).chars() {
@@ -200,7 +203,7 @@ fn unquote(text: &str) -> Option<String> {
             }
         }
     }
-    (quote == Quote::Outside && !escaped).then(|| trim(&out).to_owned())
+    (quote == Quote::Outside && !escaped).then(|| Cow::Owned(trim(&out).to_owned()))
 }
 
 /// C's `isspace` in the "C" locale.
@@ -233,8 +236,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn value(text: &str) -> Option<String> {
-        let document = parse(&format!("[GLOBAL]\nK = {text}\n"));
-        document.sections[0].get("K").map(|entry| entry.value.clone())
+        let text = format!("[GLOBAL]\nK = {text}\n");
+        let document = parse(&text);
+        document.sections[0].get("K").map(|entry| entry.value.clone().into_owned())
     }
 
     fn some(text: &str) -> Option<String> {
@@ -303,7 +307,7 @@ mod tests {
     fn k2hdkc_has_rules_of_its_own() {
         let document = parse("[K2HDKC]\nk2hType = file # x\nPASSPHRASES = a'b\nK2HFILE=/x#y\n");
         let read: Vec<_> =
-            document.sections[0].entries.iter().map(|e| (e.key.as_str(), e.value.as_str())).collect();
+            document.sections[0].entries.iter().map(|e| (&*e.key, &*e.value)).collect();
         assert_eq!(read, [("K2HTYPE", "file"), ("PASSPHRASES", "a'b"), ("K2HFILE", "/x")]);
     }
 
@@ -359,7 +363,10 @@ mod tests {
             let ours: Vec<(String, Vec<(String, String)>)> = parse(&text)
                 .sections
                 .into_iter()
-                .map(|s| (s.name, s.entries.into_iter().map(|e| (e.key, e.value)).collect()))
+                .map(|s| {
+                    let entries = s.entries.into_iter().map(|e| (e.key.into_owned(), e.value.into_owned()));
+                    (s.name.to_owned(), entries.collect())
+                })
                 .collect();
             let oracle = ini::Ini::load_from_str(&text).unwrap();
             let names: Vec<&str> = sections.iter().map(|(name, _)| name.as_str()).collect();

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::ring::{Mode, Ring};
 
 /// The entries of the first `[K2HDKC]`, the only one that k2hdkc reads.
-pub(super) fn read(document: &Document, problems: &mut Vec<Problem>) -> Option<Vec<(String, String)>> {
+pub(super) fn read(document: &Document<'_>, problems: &mut Vec<Problem>) -> Option<Vec<(String, String)>> {
     let mut sections = document.sections.iter().filter(|section| section.kind == Kind::K2hdkc);
     let first = sections.next()?;
     for other in sections {
@@ -16,7 +16,7 @@ pub(super) fn read(document: &Document, problems: &mut Vec<Problem>) -> Option<V
     problems.extend(repeated(first));
     problems.extend(storage(first));
     problems.extend(passphrases(first));
-    Some(first.entries.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect())
+    Some(first.entries.iter().map(|entry| (entry.key.to_string(), entry.value.to_string())).collect())
 }
 
 /// The section belongs to server nodes, and to them only.
@@ -30,18 +30,18 @@ pub(super) fn belongs(ring: &Ring) -> Option<Problem> {
     }
 }
 
-fn repeated(section: &Section) -> Vec<Problem> {
-    let again = |(index, entry): &(usize, &Entry)| {
+fn repeated(section: &Section<'_>) -> Vec<Problem> {
+    let again = |(index, entry): &(usize, &Entry<'_>)| {
         let earlier = section.entries[..*index].iter().any(|other| other.key == entry.key);
-        earlier && !K2HDKC_REPEATED.contains(&entry.key.as_str())
+        earlier && !K2HDKC_REPEATED.contains(&&*entry.key)
     };
     let repeated = section.entries.iter().enumerate().filter(again);
     repeated.map(|(_, e)| Problem::harmful(e.line, format!("[K2HDKC]: {} stands twice", e.key))).collect()
 }
 
 /// Memory, temporary file or file, and the keys that each excludes.
-fn storage(section: &Section) -> Option<Problem> {
-    let value = |key: &str| section.get(key).map_or("", |entry| entry.value.as_str());
+fn storage(section: &Section<'_>) -> Option<Problem> {
+    let value = |key: &str| section.get(key).map_or("", |entry| &*entry.value);
     let line = section.get("K2HTYPE").map_or(section.line, |entry| entry.line);
     let off = |key: &str| !value(key).is_empty() && !is_on(value(key));
     let refuse =
@@ -60,7 +60,7 @@ fn storage(section: &Section) -> Option<Problem> {
     }
 }
 
-fn passphrases(section: &Section) -> Option<Problem> {
+fn passphrases(section: &Section<'_>) -> Option<Problem> {
     let both = section.get("PASSPHRASES").and(section.get("PASSFILE"))?;
     Some(Problem::harmful(both.line, "[K2HDKC]: PASSPHRASES and PASSFILE together: k2hdkc would not start"))
 }

@@ -15,15 +15,15 @@ use crate::ring::{Mode, Node, Ring, is_pattern};
 /// One section before it is a [`Node`].
 pub(super) struct Raw<'a> {
     line: usize,
-    values: Values,
+    values: Values<'a>,
     duplicates: Vec<Problem>,
-    global: &'a Values,
+    global: &'a Values<'a>,
 }
 
 impl Raw<'_> {
     /// Its TLS view.
-    pub(super) fn view<'a>(&'a self, global: &'a Values) -> View<'a> {
-        View { label: self.label(), line: self.line, own: &self.values, global }
+    pub(super) fn view(&self) -> View<'_> {
+        View { label: self.label(), line: self.line, own: &self.values, global: self.global }
     }
 
     fn label(&self) -> &str {
@@ -31,7 +31,7 @@ impl Raw<'_> {
     }
 
     fn own(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(|(value, _)| value.as_str())
+        self.values.get(key).map(|(value, _)| *value)
     }
 
     fn line_of(&self, key: &str) -> usize {
@@ -39,12 +39,12 @@ impl Raw<'_> {
     }
 
     fn inherited(&self, key: &str) -> Option<&str> {
-        self.own(key).or_else(|| self.global.get(key).map(|(value, _)| value.as_str()))
+        self.own(key).or_else(|| self.global.get(key).map(|(value, _)| *value))
     }
 }
 
 /// All sections of one kind, each with what it says twice.
-pub(super) fn collect<'a>(document: &Document, kind: Kind, global: &'a Values) -> Vec<Raw<'a>> {
+pub(super) fn collect<'a>(document: &'a Document<'a>, kind: Kind, global: &'a Values<'a>) -> Vec<Raw<'a>> {
     let of_kind = document.sections.iter().filter(|section| section.kind == kind);
     of_kind
         .map(|section| {
@@ -82,14 +82,14 @@ fn node(raw: &Raw<'_>, mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -
     let ctlport = port_of(raw, "CTLPORT", problems)?;
     let text = |key: &str| raw.own(key).unwrap_or_default().to_owned();
     let named = ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"];
-    let rest = raw.values.iter().filter(|(key, _)| !named.contains(&key.as_str()));
+    let rest = raw.values.iter().filter(|(key, _)| !named.contains(key));
     Some(Node {
         name: raw.own("NAME").filter(|name| !name.is_empty())?.to_owned(),
         ctlport,
         port,
         cuk: text("CUK"),
         seed: text("CUSTOM_ID_SEED"),
-        rest: rest.map(|(key, (value, _))| (key.clone(), value.clone())).collect(),
+        rest: rest.map(|(key, (value, _))| ((*key).to_owned(), (*value).to_owned())).collect(),
     })
 }
 
@@ -193,7 +193,7 @@ fn unknown_keys(raw: &Raw<'_>) -> Vec<Problem> {
         if !known(key) {
             problems
                 .push(Problem::note(*line, format!("{}: chmpx does not know the key {key}", raw.label())));
-        } else if ["SSL", "SSL_VERIFY_PEER"].contains(&key.as_str()) {
+        } else if ["SSL", "SSL_VERIFY_PEER"].contains(key) {
             problems.extend(super::global_value(key, value, *line));
         }
     }

@@ -8,7 +8,7 @@ use super::{FileKind, Host};
 use crate::problem::Problem;
 
 /// The keys of one section, each with the line it stands in.
-pub(super) type Values = BTreeMap<String, (String, usize)>;
+pub(super) type Values<'a> = BTreeMap<&'a str, (&'a str, usize)>;
 
 /// The keys of the rules in this file.
 const TLS_KEYS: &[&str] = &[
@@ -34,14 +34,14 @@ pub(super) struct View<'a> {
     /// Line of the section.
     pub(super) line: usize,
     /// Its own keys.
-    pub(super) own: &'a Values,
+    pub(super) own: &'a Values<'a>,
     /// The keys of `[GLOBAL]`.
-    pub(super) global: &'a Values,
+    pub(super) global: &'a Values<'a>,
 }
 
 impl<'a> View<'a> {
     fn value(&self, key: &str) -> &'a str {
-        self.own.get(key).or_else(|| self.global.get(key)).map_or("", |(value, _)| value.as_str())
+        self.own.get(key).or_else(|| self.global.get(key)).map_or("", |(value, _)| *value)
     }
 
     fn path(&self, key: &str) -> Option<&'a str> {

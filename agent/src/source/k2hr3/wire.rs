@@ -1,8 +1,10 @@
 //! K2HR3's JSON to plain values. Tolerant of fields it does not know, strict about `result` and the kind of
 //! `resource`. Nothing of serde leaves this file.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::{Doubt, DoubtKind};
 use crate::membership::HostRecord;
@@ -12,12 +14,15 @@ use crate::problem::printable;
 /// Longest piece of a foreign text in a message.
 const SHOWN: usize = 160;
 
+/// The outer object. Its values stay text until it is known which kind of value is wanted: the resource of a
+/// thousand hosts would be large as a tree.
 #[derive(Deserialize)]
-struct Envelope {
-    result: Option<Value>,
-    message: Option<Value>,
-    resource: Option<Value>,
-    token: Option<Value>,
+struct Envelope<'a> {
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    message: Option<&'a RawValue>,
+    resource: Option<&'a RawValue>,
+    token: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -34,22 +39,22 @@ fn unreadable(text: impl Into<String>) -> Doubt {
 }
 
 /// The body of a 200 must be JSON that says `"result": true`.
-fn envelope(body: &[u8]) -> Result<Envelope, Doubt> {
+fn envelope(body: &[u8]) -> Result<Envelope<'_>, Doubt> {
     if body.is_empty() {
         return Err(unreadable("K2HR3 answered 200 with an empty body"));
     }
-    let envelope: Envelope = serde_json::from_slice(body)
+    let envelope: Envelope<'_> = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("K2HR3 answered 200 without readable JSON: {error}")))?;
-    if envelope.result != Some(Value::Bool(true)) {
-        let text = format!("K2HR3 answered 200 without \"result\": true{}", said(envelope.message.as_ref()));
-        return Err(Doubt::new(DoubtKind::Denied, text));
+    if envelope.result.map(RawValue::get) != Some("true") {
+        let message = envelope.message.and_then(as_text).unwrap_or_default();
+        let said = if message.is_empty() { String::new() } else { format!(" ({})", shown(&message)) };
+        return Err(Doubt::new(DoubtKind::Denied, format!("K2HR3 answered 200 without \"result\": true{said}")));
     }
     Ok(envelope)
 }
 
-fn said(message: Option<&Value>) -> String {
-    let text = message.and_then(Value::as_str).unwrap_or_default();
-    if text.is_empty() { String::new() } else { format!(" ({})", shown(text)) }
+fn as_text(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
 }
 
 fn shown(text: &str) -> String {
@@ -58,28 +63,26 @@ fn shown(text: &str) -> String {
 
 /// The expanded text of a resource.
 pub(super) fn text(body: &[u8]) -> Result<String, Doubt> {
-    match envelope(body)?.resource {
-        Some(Value::String(text)) if text.trim().is_empty() => {
-            Err(unreadable("K2HR3 answered 200 with an empty resource"))
-        }
-        Some(Value::String(text)) => Ok(text),
-        other => Err(unreadable(format!(
-            "K2HR3 answered 200 with {} instead of the resource's text",
-            kind(&other)
-        ))),
+    let resource = envelope(body)?.resource;
+    let wrong = || format!("K2HR3 answered 200 with {} instead of the resource's text", kind(resource));
+    let text = resource.and_then(as_text).ok_or_else(|| unreadable(wrong()))?;
+    if text.trim().is_empty() {
+        return Err(unreadable("K2HR3 answered 200 with an empty resource"));
     }
+    Ok(text)
 }
 
 /// A host list out of a resource's keys: a map of records, of which only the records count.
 pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Doubt> {
-    match envelope(body)?.resource {
-        Some(Value::Object(map)) => map.into_iter().map(|(key, value)| member(&key, value)).collect(),
-        other => Err(unreadable(format!("K2HR3 answered 200 with {} instead of a host list", kind(&other)))),
-    }
+    let resource = envelope(body)?.resource;
+    let wrong = || format!("K2HR3 answered 200 with {} instead of a host list", kind(resource));
+    let records: Option<BTreeMap<String, &RawValue>> =
+        resource.and_then(|value| serde_json::from_str(value.get()).ok());
+    records.ok_or_else(|| unreadable(wrong()))?.into_iter().map(|(key, value)| member(&key, value)).collect()
 }
 
-fn member(key: &str, value: Value) -> Result<HostRecord, Doubt> {
-    let member: Member = serde_json::from_value(value).map_err(|error| {
+fn member(key: &str, value: &RawValue) -> Result<HostRecord, Doubt> {
+    let member: Member = serde_json::from_str(value.get()).map_err(|error| {
         unreadable(format!("K2HR3's record of host \"{}\": {error}", printable(key, SHOWN)))
     })?;
     Ok(HostRecord {
@@ -93,27 +96,26 @@ fn member(key: &str, value: Value) -> Result<HostRecord, Doubt> {
 
 /// A role token that was just made.
 pub(super) fn token(body: &[u8]) -> Result<Token, Doubt> {
-    let token = envelope(body)?.token;
-    let text = token.as_ref().and_then(Value::as_str).unwrap_or_default();
-    Token::try_from(text).map_err(|error| unreadable(format!("K2HR3 made a token, but {error}")))
+    let text = envelope(body)?.token.and_then(as_text).unwrap_or_default();
+    Token::try_from(text.as_str()).map_err(|error| unreadable(format!("K2HR3 made a token, but {error}")))
 }
 
-fn kind(value: &Option<Value>) -> &'static str {
-    match value {
+fn kind(value: Option<&RawValue>) -> &'static str {
+    match value.and_then(|value| value.get().bytes().next()) {
         None => "nothing",
-        Some(Value::Null) => "null",
-        Some(Value::Bool(_)) => "a truth value",
-        Some(Value::Number(_)) => "a number",
-        Some(Value::String(_)) => "a text",
-        Some(Value::Array(_)) => "a list",
-        Some(Value::Object(_)) => "an object",
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a truth value",
+        Some(b'"') => "a text",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        Some(_) => "a number",
     }
 }
 
 /// The message of an error answer, if it has K2HR3's form; nothing of a proxy's HTML.
 pub(super) fn error_message(body: &[u8]) -> Option<String> {
-    let envelope: Envelope = serde_json::from_slice(body).ok()?;
-    let text = envelope.message?.as_str().map(shown)?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
+    let text = envelope.message.and_then(as_text).map(|text| shown(&text))?;
     (!text.is_empty()).then_some(text)
 }
 
