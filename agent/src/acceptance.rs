@@ -8,6 +8,7 @@ mod hostname;
 mod k2hdkc;
 pub mod keys;
 mod nodes;
+mod own;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use crate::ini::{Document, Entry, Kind, Section};
 use crate::names::Port;
 use crate::problem::{Problem, Severity};
 use crate::ring::{Extra, Mode, Profile, Ring};
-use keys::{Below, Value, is_unset};
+use keys::{Below, Value, atoi, is_unset};
 use tls::{Values, View};
 
 /// What must be known of the host for the rules that depend on it. A `None` is not examined.
@@ -45,14 +46,6 @@ impl Host {
     pub fn kind(&self, path: &str) -> Option<FileKind> {
         self.files.as_ref()?.get(path).copied()
     }
-
-    /// Whether `name` may be this host: certainly not only if it is an address that no interface has.
-    fn may_be(&self, name: &str) -> bool {
-        match (&self.addresses, name.parse::<IpAddr>()) {
-            (Some(own), Ok(address)) => address.is_loopback() || own.contains(&address),
-            _ => true,
-        }
-    }
 }
 
 /// A document as chmpx would understand it.
@@ -73,13 +66,19 @@ impl Reading {
     }
 }
 
-/// The paths whose existence chmpx will demand, for [`Host::files`].
+/// The paths whose existence chmpx or k2hdkc will demand, for [`Host::files`].
 pub fn paths(document: &Document<'_>) -> BTreeSet<String> {
-    let is_path = |key: &str| keys::global(key).is_some_and(|known| known.value == Value::Path);
-    let read_by_chmpx =
-        |section: &&Section<'_>| matches!(section.kind, Kind::Global | Kind::Server | Kind::Slave);
-    let entries = document.sections.iter().filter(read_by_chmpx).flat_map(|section| &section.entries);
-    entries.filter(|e| is_path(&e.key) && !is_unset(&e.value)).map(|e| e.value.to_string()).collect()
+    let is_path = |section: &Section<'_>, key: &str| match section.kind {
+        Kind::Global | Kind::Server | Kind::Slave => {
+            keys::global(key).is_some_and(|key| key.value == Value::Path)
+        }
+        Kind::K2hdkc => keys::K2HDKC_FILES.contains(&key),
+        Kind::Other => false,
+    };
+    let named = document.sections.iter().flat_map(|section| {
+        section.entries.iter().filter(move |e| is_path(section, &e.key) && !is_unset(&e.value))
+    });
+    named.map(|entry| entry.value.to_string()).collect()
 }
 
 /// Reads a document by chmpx's rules.
@@ -88,10 +87,11 @@ pub fn read(document: &Document<'_>, host: &Host) -> Reading {
     let global = merge_global(document, &mut problems);
     problems.extend(global.iter().flat_map(|(key, (value, line))| global_value(key, value, *line)));
     problems.extend(required(&global));
-    let of = |kind| nodes::collect(document, kind, &global);
-    let (servers, slaves) = (of(Kind::Server), of(Kind::Slave));
-    let k2hdkc = k2hdkc::read(document, &mut problems);
-    let view = View { label: "[GLOBAL]", line: 1, own: &global, global: &global };
+    problems.extend(queues(&global));
+    let servers = nodes::collect(document, Kind::Server, &global, &mut problems);
+    let slaves = nodes::collect(document, Kind::Slave, &global, &mut problems);
+    let k2hdkc = k2hdkc::read(document, host, &mut problems);
+    let view = View { label: "[GLOBAL]", line: 1, mode: Mode::Server, own: &global, global: &global };
     problems.extend(tls::examine(&view, &views(&servers), &views(&slaves), host));
     let id_type = text(&global, "CHMPXIDTYPE").to_ascii_uppercase();
     let ring = Ring {
@@ -102,7 +102,10 @@ pub fn read(document: &Document<'_>, host: &Host) -> Reading {
     .canonical();
     problems.extend(nodes::duplicates(&ring));
     problems.extend(capacity(&ring));
-    problems.extend(self_present(&ring, host));
+    // A node whose port chmpx cannot use is not in the model, and was told already.
+    if (servers.len(), slaves.len()) == (ring.servers.len(), ring.slaves.len()) {
+        problems.extend(own::examine(&ring, host));
+    }
     problems.extend(k2hdkc::belongs(&ring));
     problems.sort_by_key(|problem| (problem.line.is_none(), problem.line));
     let fileversion = global.get("FILEVERSION").and_then(|(value, _)| value.parse().ok());
@@ -166,31 +169,44 @@ fn one_value(name: &str, value: &str, kind: Value, line: usize) -> Option<Proble
     }
 }
 
-fn number(name: &str, value: &str, (least, most): (i64, i64), below: Below, line: usize) -> Option<Problem> {
-    let Ok(number) = value.parse::<i64>() else {
-        let text = format!("{name} is \"{value}\", not a number; chmpx reads what stands before it, or 0");
-        return Some(Problem::harmful(line, text));
-    };
-    match () {
-        () if number > most => {
-            Some(Problem::harmful(line, format!("{name} is {number}; chmpx's most is {most}")))
-        }
-        () if number >= least => None,
-        () => Some(too_small(name, number, least, below, line)),
+/// chmpx never refuses a number for its text, so what counts is what `atoi` makes of it.
+fn number(name: &str, value: &str, (least, most): (i32, i32), below: Below, line: usize) -> Option<Problem> {
+    let read = atoi(value);
+    let odd = value.parse::<i64>().ok() != Some(i64::from(read));
+    if read < least {
+        return Some(outside(name, read, least, below, line));
     }
+    if read > most {
+        let text = format!("{name} is {read}; more than {most} is not good");
+        let fatal = below == Below::Fatal;
+        return Some(if fatal {
+            Problem::harmful(line, text)
+        } else {
+            Problem::note(line, format!("{text}: chmpx takes {most}"))
+        });
+    }
+    odd.then(|| Problem::harmful(line, format!("{name} is \"{value}\", which chmpx reads as {read}")))
 }
 
-fn too_small(name: &str, number: i64, least: i64, below: Below, line: usize) -> Problem {
+fn outside(name: &str, number: i32, least: i32, below: Below, line: usize) -> Problem {
     match below {
         Below::Refused => {
             Problem::refused(line, format!("{name} is {number}; chmpx refuses less than {least}"))
         }
-        Below::Fatal => Problem::harmful(
+        Below::Fatal | Below::FatalBelow => Problem::harmful(
             line,
-            format!("{name} is {number}; chmpx crashes or does not start below {least}"),
+            format!("{name} is {number}; below {least} chmpx or its clients crash, hang or do not start"),
         ),
         Below::Raised => Problem::note(line, format!("{name} is {number}; chmpx takes its default instead")),
     }
+}
+
+/// A client attaches with MQPERATTACH queues at once, out of MAXMQCLIENT.
+fn queues(global: &Values<'_>) -> Option<Problem> {
+    let (each, line) = global.get("MQPERATTACH")?;
+    let (all, _) = global.get("MAXMQCLIENT")?;
+    let text = format!("MQPERATTACH {each} is more than MAXMQCLIENT {all}: k2hdkc cannot attach");
+    (atoi(each) > atoi(all)).then(|| Problem::harmful(*line, text))
 }
 
 fn required(global: &Values<'_>) -> Vec<Problem> {
@@ -215,7 +231,7 @@ fn group_name(group: &str) -> Option<&'static str> {
     match group {
         "" => Some("is empty; chmpx does not start"),
         _ if group.contains('/') => Some("has a '/' in it; chmpx does not start"),
-        _ if group.len() > 230 => Some("is longer than 230 bytes; chmpx does not start"),
+        _ if group.len() > 238 => Some("is longer than 238 bytes; chmpx does not start"),
         _ => None,
     }
 }
@@ -234,45 +250,17 @@ fn extras(document: &Document<'_>) -> Vec<Extra> {
 /// Servers and slaves need one slot each, and chmpx one more, in the table that it sizes at its start.
 fn capacity(ring: &Ring) -> Option<Problem> {
     let most: usize = ring.global("MAXCHMPX").parse().unwrap_or(DEFAULT_MAXCHMPX);
-    let text = format!("{} nodes, but MAXCHMPX {most} has room for {}", ring.len(), most.saturating_sub(1));
-    (ring.len() + 1 > most).then(|| Problem::harmful(None, text))
+    let text = format!("{} nodes, but MAXCHMPX {most} has room for {}", slots(ring), most.saturating_sub(1));
+    (slots(ring) + 1 > most).then(|| Problem::harmful(None, text))
+}
+
+/// How many slots of chmpx's table the nodes of a ring take.
+pub fn slots(ring: &Ring) -> usize {
+    nodes::slots(ring)
 }
 
 /// `MAXCHMPX` where the file does not say it.
 pub const DEFAULT_MAXCHMPX: usize = 1024;
-
-/// The host must be among the servers exactly when MODE says so, and a slave among the slaves.
-fn self_present(ring: &Ring, host: &Host) -> Option<Problem> {
-    let local = |mode| ring.candidates(mode).any(|node| is_local(node, host));
-    let who = format!(
-        "SELFCTLPORT {}, SELFCUK {}",
-        shown(ring.global("SELFCTLPORT")),
-        shown(ring.global("SELFCUK"))
-    );
-    match ring.mode()? {
-        Mode::Server if !local(Mode::Server) => {
-            Some(Problem::refused(None, format!("MODE is SERVER, but no [SVRNODE] is this host ({who})")))
-        }
-        Mode::Slave if local(Mode::Server) => {
-            Some(Problem::refused(None, format!("MODE is SLAVE, but a [SVRNODE] is this host ({who})")))
-        }
-        Mode::Slave if !local(Mode::Slave) => Some(Problem::harmful(
-            None,
-            format!("no [SLVNODE] is this host ({who}): a running chmpx goes on, a starting one exits"),
-        )),
-        Mode::Server | Mode::Slave => None,
-    }
-}
-
-fn is_local(node: &crate::ring::Node, host: &Host) -> bool {
-    let peers = node.rest.get("FORWARD_PEERS").map_or("", String::as_str);
-    host.may_be(&node.name)
-        || peers.split(',').map(str::trim).any(|peer| !peer.is_empty() && host.may_be(peer))
-}
-
-fn shown(value: &str) -> &str {
-    if value.is_empty() { "not set" } else { value }
-}
 
 #[cfg(test)]
 mod tests {
@@ -322,18 +310,14 @@ mod tests {
             ("AUTOMERGE = on", "SOCKTHREADCNT = -1", "refuses less than 0"),
             ("AUTOMERGE = on", "MAXSOCKPOOL = 0", "refuses less than 1"),
             ("NAME = 192.0.2.2", "NAME = db[1-", "a '[' without ']'"),
+            ("AUTOMERGE = on", "MAXSOCKPOOL = abc", "refuses less than 1"),
+            ("AUTOMERGE = on", "SOCKTHREADCNT = 3000000000", "refuses less than 0"),
+            ("SELFCTLPORT = 8021\n", "", "no [SVRNODE] is this host"),
             ("SELFCUK = cuk-1", "SELFCUK = cuk-7", "no [SVRNODE] is this host"),
             ("SELFCTLPORT = 8021", "SELFCTLPORT = 8022", "no [SVRNODE] is this host"),
         ] {
             one(Mode::Server, from, to, Severity::Refused, word);
         }
-        one(
-            Mode::Slave,
-            "SELFCTLPORT = 8031\nSELFCUK = slave-1",
-            "SELFCUK = cuk-1",
-            Severity::Refused,
-            "MODE is SLAVE",
-        );
         let no_slaves = text(Mode::Server, &[1], &[]);
         assert_eq!(
             found(&no_slaves, &Host::default()),
@@ -346,18 +330,31 @@ mod tests {
     #[test]
     fn what_chmpx_takes_to_somebody_s_harm_is_harmful() {
         for (from, to, word) in [
-            ("MAXCHMPX = 256", "MAXCHMPX = 0", "crashes or does not start below 1"),
-            ("MAXCHMPX = 256", "MAXCHMPX = 40000", "chmpx's most is 32768"),
+            ("MAXCHMPX = 256", "MAXCHMPX = 0", "below 1 chmpx or its clients crash"),
+            ("REPLICA = 1", "REPLICA = -1", "below 0 chmpx or its clients crash"),
+            ("AUTOMERGE = on", "MQRETRYCNT = 0", "below 1 chmpx or its clients crash"),
+            ("AUTOMERGE = on", "K2HMASKBIT = 28", "more than 27 is not good"),
+            ("AUTOMERGE = on", "MQPERATTACH = 9\nMAXMQCLIENT = 8", "k2hdkc cannot attach"),
             ("MAXCHMPX = 256", "MAXCHMPX = 3", "3 nodes, but MAXCHMPX 3 has room for 2"),
-            ("REPLICA = 1", "REPLICA = many", "not a number"),
+            ("REPLICA = 1", "REPLICA = 1x", "which chmpx reads as 1"),
+            ("REPLICA = 1", "REPLICA = 4294967297", "which chmpx reads as 1"),
+            ("NAME = 192.0.2.2", "NAME = 192.0.2.2,,192.0.2.3", "a server of the empty name"),
             ("GROUP = mycluster", "GROUP = ", "GROUP is empty"),
             ("GROUP = mycluster", "GROUP = a/b", "has a '/'"),
             ("CUK = cuk-2", "CUK = ", "CUK is empty"),
             ("SELFCUK = cuk-1", "SELFCUK = cuk-1\nSELFCUK = cuk-1", "stands in line"),
-            ("FILEVERSION = 1", "FILEVERSION = 3000000000", "chmpx's most is"),
             ("NAME = 192.0.2.2\n", "NAME = 192.0.2.2\nENDPOINTS = a,b,c,d,e\n", "more than the four hosts"),
             ("NAME = 192.0.2.2\n", "NAME = 192.0.2.2\nENDPOINTS = a b\n", "which is not a host"),
-            ("K2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h", "K2HTYPE = file", "K2HTYPE needs K2HFILE"),
+            (
+                "K2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h",
+                "K2HTYPE = file",
+                "without K2HFILE keeps its data in memory",
+            ),
+            ("K2HTYPE = file", "K2HTYPE = ", "K2HTYPE is empty"),
+            ("K2HINIT = no", "K2HINIT = true", "K2HINIT is \"true\""),
+            ("MAXTHREAD = 20", "MAXTHREAD = 0", "MAXTHREAD is 0"),
+            ("MAXTHREAD = 20", "MAXTHREAD = 2\nMINTHREAD = 3", "MINTHREAD 3 is more than MAXTHREAD 2"),
+            ("MAXTHREAD = 20", "PASSPHRASES = ", "PASSPHRASES is empty"),
             ("K2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h", "K2HTYPE = mem", "a memory database with"),
             ("K2HTYPE = file", "K2HTYPE = temp", "a temporary database with"),
             ("K2HTYPE = file", "K2HTYPE = disk", "is not known"),
@@ -435,7 +432,19 @@ mod tests {
         let range = good.replace("NAME = 192.0.2.2", "NAME = 192.0.2.[1-3]");
         let found = found(&range, &Host::default());
         assert_eq!(found.len(), 1);
-        assert!(found[0].1.starts_with("192.0.2.1:8021 stands twice (CUK"), "{found:?}");
+        assert!(found[0].1.starts_with("192.0.2.1:8021 is the address of two nodes (CUK"), "{found:?}");
+    }
+
+    #[test]
+    fn sections_that_chmpx_merges_are_judged_as_one() {
+        let good = text(Mode::Server, &[1, 2], &[1]);
+        let stale = "[SVRNODE]\nNAME = 192.0.2.1\nPORT = 8020\nCTLPORT = 8021\nCUK = old\n[SLVNODE]";
+        let taken_over = found(&good.replace("[SLVNODE]", stale), &Host::default());
+        assert!(taken_over[0].1.contains("(CUK cuk-1 there, old here)"), "{taken_over:?}");
+        assert_eq!(taken_over[1].0, Severity::Refused, "the later CUK counts, and this host is gone");
+        let partial = "[SVRNODE]\nNAME = 192.0.2.1\nCTLPORT = 8021\n[SLVNODE]";
+        let partial = found(&good.replace("[SLVNODE]", partial), &Host::default());
+        assert!(partial.len() == 1 && partial[0].0 == Severity::Harmful, "{partial:?}");
     }
 
     #[test]
@@ -454,7 +463,16 @@ mod tests {
         assert_eq!(found(&good, &host("192.0.2.1")), []);
         assert!(found(&good, &host("192.0.2.2"))[0].1.contains("no [SVRNODE] is this host"));
         let natted = good.replace("NAME = 192.0.2.1\n", "NAME = 192.0.2.1\nFORWARD_PEERS = 10.0.0.5\n");
-        assert_eq!(found(&natted, &host("10.0.0.5")), []);
+        assert!(
+            found(&natted, &host("10.0.0.5"))[0].1.contains("no [SVRNODE]"),
+            "peers do not count for a server"
+        );
+        let range = good.replace("NAME = 192.0.2.1\n", "NAME = 192.0.2.[3-4]\n");
+        assert_eq!(found(&range, &host("192.0.2.4")), []);
+        assert!(found(&range, &host("192.0.2.5"))[0].1.contains("no [SVRNODE]"));
+        let socket = good.replace("NAME = 192.0.2.1\n", "NAME = 192.0.2.1:80\n");
+        assert!(found(&socket, &host("192.0.2.1"))[0].1.contains("no [SVRNODE]"));
+        assert_eq!(found(&good.replace("NAME = 192.0.2.1\n", "NAME = localhost\n"), &host("10.0.0.5")), []);
         let loopback = good.replace("NAME = 192.0.2.1\n", "NAME = 127.0.0.5\n");
         assert_eq!(found(&loopback, &host("192.0.2.9")), [], "all of 127/8 may be this host");
     }
@@ -462,7 +480,7 @@ mod tests {
     #[test]
     fn notes_do_not_keep_a_file_from_being_installed() {
         let mut noted =
-            text(Mode::Slave, &[1], &[1]).replace("REPLICA = 1", "REPLICA = 1\nREPLCA = 2\nRETRYCNT = -5");
+            text(Mode::Slave, &[1], &[1]).replace("REPLICA = 1", "REPLICA = 1\nREPLCA = 2\nMAXHISTLOG = -5");
         noted.push_str("NOTE = x\n[K2HDKC]\nK2HTYPE = mem\n");
         let reading = read(&crate::ini::parse(&noted), &Host::default());
         let texts: Vec<_> = reading.problems.iter().map(ToString::to_string).collect();
@@ -489,8 +507,12 @@ mod tests {
             ("SERVER_CERT = /c\n", "", "", "[GLOBAL]: SERVER_CERT is set while SSL is off"),
             ("SSL_VERIFY_PEER = on\n", "", "", "SSL_VERIFY_PEER is on while SSL is off"),
             ("SSL_MIN_VER = TLSV1.2\n", server, "", "SSL_MIN_VER is set while SSL is off"),
-            ("SSL_MIN_VER = TLS\n", server, "", "chmpx knows DEFAULT"),
-            ("NSSDB_DIR = /c\n", server, "", "NSSDB_DIR"),
+            ("SSL_MIN_VER = TLS\n", server, "", "DEFAULT"),
+            ("SSL_MIN_VER =\n", server, "", ""),
+            ("NSSDB_DIR = /c\n", server, "", "NSSDB_DIR \"/c\" is not a directory"),
+            ("NSSDB_DIR = \n", server, "", "NSSDB_DIR \"\" is not a directory"),
+            ("NSSDB_DIR = /ca\n", server, "", "NSSDB_DIR is set while SSL is off"),
+            ("", "SSL = no\n", "SERVER_CERT = /none\nSLAVE_PRIKEY = /none\n", ""),
             ("", "SSL = maybe\n", "", "SSL is \"maybe\""),
             ("", "SSL_VERIFY_PEER = on\n", "", "SSL_VERIFY_PEER is on while SSL is off"),
             ("CAPATH = /ca\n", "", "", "CAPATH is set while no server has SSL"),

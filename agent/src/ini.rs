@@ -306,8 +306,7 @@ mod tests {
     #[test]
     fn k2hdkc_has_rules_of_its_own() {
         let document = parse("[K2HDKC]\nk2hType = file # x\nPASSPHRASES = a'b\nK2HFILE=/x#y\n");
-        let read: Vec<_> =
-            document.sections[0].entries.iter().map(|e| (&*e.key, &*e.value)).collect();
+        let read: Vec<_> = document.sections[0].entries.iter().map(|e| (&*e.key, &*e.value)).collect();
         assert_eq!(read, [("K2HTYPE", "file"), ("PASSPHRASES", "a'b"), ("K2HFILE", "/x")]);
     }
 

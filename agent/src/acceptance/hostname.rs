@@ -13,6 +13,16 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, &'static str> {
     if names.is_empty() { Err("it is empty") } else { Ok(names) }
 }
 
+/// Whether a list has an empty name in it: chmpx makes a server of that too, and the ring never comes up.
+pub(super) fn has_empty_part(name: &str) -> bool {
+    let mut inside = false;
+    let mut parts = name.split(move |c| {
+        inside = (inside || c == '[') && c != ']';
+        c == ',' && !inside
+    });
+    name.contains(',') && parts.any(|part| part.trim().is_empty())
+}
+
 /// Whether expansion is needed at all: the fast path for addresses and plain names.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(['[', ']', ','])

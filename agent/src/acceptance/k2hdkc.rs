@@ -1,13 +1,18 @@
 //! `[K2HDKC]`: what makes k2hdkc end at its start (k2hdkc 1.0.19, src/k2hdkcconfparser.cc:160-556). It reads the
 //! section once, when it starts, so a fault shows only at the next restart: the worst moment.
 
-use super::keys::{K2HDKC_REPEATED, is_on};
+use super::keys::{K2HDKC_FILES, K2HDKC_NUMBERS, K2HDKC_REPEATED, K2HDKC_TRUTHS, atoi, is_off, is_on};
+use super::{FileKind, Host};
 use crate::ini::{Document, Entry, Kind, Section};
 use crate::problem::Problem;
 use crate::ring::{Mode, Ring};
 
 /// The entries of the first `[K2HDKC]`, the only one that k2hdkc reads.
-pub(super) fn read(document: &Document<'_>, problems: &mut Vec<Problem>) -> Option<Vec<(String, String)>> {
+pub(super) fn read(
+    document: &Document<'_>,
+    host: &Host,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<(String, String)>> {
     let mut sections = document.sections.iter().filter(|section| section.kind == Kind::K2hdkc);
     let first = sections.next()?;
     for other in sections {
@@ -16,7 +21,39 @@ pub(super) fn read(document: &Document<'_>, problems: &mut Vec<Problem>) -> Opti
     problems.extend(repeated(first));
     problems.extend(storage(first));
     problems.extend(passphrases(first));
+    problems.extend(first.entries.iter().filter_map(|entry| value(entry, host)));
+    problems.extend(threads(first));
     Some(first.entries.iter().map(|entry| (entry.key.to_string(), entry.value.to_string())).collect())
+}
+
+/// One value that k2hdkc would end over.
+fn value(entry: &Entry<'_>, host: &Host) -> Option<Problem> {
+    let (key, value) = (&*entry.key, &*entry.value);
+    let wrong = |text: String| {
+        Some(Problem::harmful(entry.line, format!("[K2HDKC]: {text}: k2hdkc would not start")))
+    };
+    if let Some((_, least, most)) = K2HDKC_NUMBERS.iter().find(|(name, ..)| *name == key) {
+        let read = atoi(value);
+        return if (*least..=*most).contains(&read) { None } else { wrong(format!("{key} is {read}")) };
+    }
+    let truth =
+        is_on(value) || is_off(value) || ["y", "n"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    if K2HDKC_TRUTHS.contains(&key) && !truth {
+        return wrong(format!("{key} is \"{value}\""));
+    }
+    if K2HDKC_FILES.contains(&key) && host.kind(value) == Some(FileKind::Missing) {
+        return wrong(format!("{key} {value} does not exist on this host"));
+    }
+    None
+}
+
+fn threads(section: &Section<'_>) -> Option<Problem> {
+    let (least, most) = (section.get("MINTHREAD")?, section.get("MAXTHREAD")?);
+    let text = format!(
+        "[K2HDKC]: MINTHREAD {} is more than MAXTHREAD {}: k2hdkc would not start",
+        least.value, most.value
+    );
+    (atoi(&least.value) > atoi(&most.value)).then(|| Problem::harmful(least.line, text))
 }
 
 /// The section belongs to server nodes, and to them only.
@@ -43,24 +80,33 @@ fn repeated(section: &Section<'_>) -> Vec<Problem> {
 fn storage(section: &Section<'_>) -> Option<Problem> {
     let value = |key: &str| section.get(key).map_or("", |entry| &*entry.value);
     let line = section.get("K2HTYPE").map_or(section.line, |entry| entry.line);
-    let off = |key: &str| !value(key).is_empty() && !is_on(value(key));
-    let refuse =
-        |text: &str| Some(Problem::harmful(line, format!("[K2HDKC]: {text}: k2hdkc would not start")));
+    let off = |key: &str| is_off(value(key)) || value(key).eq_ignore_ascii_case("n");
+    let wrong = |text: &str| Some(Problem::harmful(line, format!("[K2HDKC]: {text}")));
+    let no_file = value("K2HFILE").is_empty();
     match value("K2HTYPE").to_ascii_lowercase().as_str() {
-        "" | "m" | "mem" | "memory" if value("K2HFILE").is_empty() => {
+        "" if section.get("K2HTYPE").is_some() => wrong("K2HTYPE is empty: k2hdkc would not start"),
+        "" | "m" | "mem" | "memory" if no_file => {
             let excluded = off("K2HFULLMAP") || off("K2HINIT");
-            excluded.then(|| refuse("a memory database with K2HFULLMAP or K2HINIT off")).flatten()
+            let text = "a memory database with K2HFULLMAP or K2HINIT off: k2hdkc would not start";
+            excluded.then(|| wrong(text)).flatten()
         }
-        "f" | "file" | "t" | "temp" | "temporary" if value("K2HFILE").is_empty() => {
-            refuse("K2HTYPE needs K2HFILE")
+        "f" | "file" | "t" | "temp" | "temporary" if no_file => {
+            wrong("K2HTYPE without K2HFILE keeps its data in memory, or does not start")
         }
-        "t" | "temp" | "temporary" if off("K2HINIT") => refuse("a temporary database with K2HINIT off"),
+        "t" | "temp" | "temporary" if off("K2HINIT") => {
+            wrong("a temporary database with K2HINIT off: k2hdkc would not start")
+        }
         "" | "m" | "mem" | "memory" | "f" | "file" | "t" | "temp" | "temporary" => None,
-        other => refuse(&format!("K2HTYPE \"{other}\" is not known")),
+        other => wrong(&format!("K2HTYPE \"{other}\" is not known: k2hdkc would not start")),
     }
 }
 
 fn passphrases(section: &Section<'_>) -> Option<Problem> {
+    if let Some(empty) =
+        section.entries.iter().find(|entry| entry.key == "PASSPHRASES" && entry.value.is_empty())
+    {
+        return Some(Problem::harmful(empty.line, "[K2HDKC]: PASSPHRASES is empty: k2hdkc would not start"));
+    }
     let both = section.get("PASSPHRASES").and(section.get("PASSFILE"))?;
     Some(Problem::harmful(both.line, "[K2HDKC]: PASSPHRASES and PASSFILE together: k2hdkc would not start"))
 }

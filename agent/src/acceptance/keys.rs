@@ -11,13 +11,13 @@ pub enum Value {
     Text,
     /// One of these words, in any case; anything else is refused.
     Word(&'static [&'static str]),
-    /// A decimal number. chmpx uses `atoi`: other text counts as 0.
+    /// A decimal number, as [`atoi`] reads it.
     Number {
         /// Smaller ones are not good, with this consequence.
-        least: i64,
-        /// Larger ones are cut to this.
-        most: i64,
-        /// What a smaller one does.
+        least: i32,
+        /// Larger ones are not good either.
+        most: i32,
+        /// What one outside does; a larger one is cut where that is [`Below::Refused`] or [`Below::Raised`].
         below: Below,
     },
     /// A port, 1 to 32767.
@@ -26,13 +26,15 @@ pub enum Value {
     Path,
 }
 
-/// What chmpx does with a number that is too small.
+/// What chmpx does with a number that is too small (or, for [`Below::Fatal`], too large).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Below {
     /// It refuses the file.
     Refused,
-    /// It takes the file and crashes or fails to start.
+    /// It takes the file, and then it or its client crashes, hangs or does not start.
     Fatal,
+    /// As [`Below::Fatal`], but a larger one is only cut.
+    FatalBelow,
     /// It uses the least, or its default.
     Raised,
 }
@@ -63,16 +65,15 @@ pub struct Key {
 
 const ON_OFF: Value = Value::Word(&["on", "yes", "off", "no"]);
 const SSL_VERSIONS: Value =
-    Value::Word(&["DEFAULT", "SSLV2", "SSLV3", "TLSV1.0", "TLSV1.1", "TLSV1.2", "TLSV1.3"]);
+    Value::Word(&["", "DEFAULT", "SSLV2", "SSLV3", "TLSV1.0", "TLSV1.1", "TLSV1.2", "TLSV1.3"]);
 
-/// Largest number that chmpx's `atoi` reads as itself.
-const INT: i64 = i32::MAX as i64;
+const INT: i32 = i32::MAX;
 
 const fn key(name: &'static str, value: Value, change: Effect) -> Key {
     Key { name, value, change }
 }
 
-const fn number(least: i64, most: i64, below: Below) -> Value {
+const fn number(least: i32, most: i32, below: Below) -> Value {
     Value::Number { least, most, below }
 }
 
@@ -84,24 +85,24 @@ pub const GLOBAL: &[Key] = &[
     key("MODE", Value::Word(&["SERVER", "SLAVE"]), Effect::Fixed),
     key("CHMPXIDTYPE", Value::Word(&["NAME", "CUK", "CTLENDPOINTS", "CTLEPS", "CUSTOM"]), Effect::Fixed),
     key("DELIVERMODE", Value::Word(&["random", "hash"]), Effect::Restart),
-    key("MAXCHMPX", number(1, 32768, Below::Fatal), Effect::Restart),
-    key("REPLICA", number(0, 32768, Below::Raised), Effect::Live),
-    key("MAXMQSERVER", number(1, 128, Below::Fatal), Effect::Restart),
-    key("MAXMQCLIENT", number(1, 32640, Below::Fatal), Effect::Restart),
-    key("MQPERATTACH", number(1, 128, Below::Fatal), Effect::Restart),
-    key("MAXQPERSERVERMQ", number(1, 128, Below::Fatal), Effect::Restart),
-    key("MAXQPERCLIENTMQ", number(1, 128, Below::Fatal), Effect::Restart),
-    key("MAXMQPERCLIENT", number(1, 128, Below::Fatal), Effect::Restart),
+    key("MAXCHMPX", number(1, 32768, Below::FatalBelow), Effect::Restart),
+    key("REPLICA", number(0, 32768, Below::FatalBelow), Effect::Live),
+    key("MAXMQSERVER", number(1, 128, Below::FatalBelow), Effect::Restart),
+    key("MAXMQCLIENT", number(1, 32640, Below::FatalBelow), Effect::Restart),
+    key("MQPERATTACH", number(1, 128, Below::FatalBelow), Effect::Restart),
+    key("MAXQPERSERVERMQ", number(1, 128, Below::FatalBelow), Effect::Restart),
+    key("MAXQPERCLIENTMQ", number(1, 128, Below::FatalBelow), Effect::Restart),
+    key("MAXMQPERCLIENT", number(0, 128, Below::Raised), Effect::Restart),
     key("MAXHISTLOG", number(0, 32768, Below::Raised), Effect::Restart),
     key("PORT", Value::Port, Effect::Restart),
     key("CTLPORT", Value::Port, Effect::Restart),
     key("SELFCTLPORT", Value::Port, Effect::Restart),
     key("SELFCUK", Value::Text, Effect::Restart),
     key("RWTIMEOUT", number(0, INT, Below::Raised), Effect::Live),
-    key("RETRYCNT", number(-1, INT, Below::Raised), Effect::Live),
+    key("RETRYCNT", number(-1, INT, Below::Fatal), Effect::Live),
     key("CONTIMEOUT", number(0, INT, Below::Raised), Effect::Live),
     key("MQRWTIMEOUT", number(0, INT, Below::Raised), Effect::Live),
-    key("MQRETRYCNT", number(-1, INT, Below::Raised), Effect::Live),
+    key("MQRETRYCNT", number(1, INT, Below::Fatal), Effect::Live),
     key("MQACK", ON_OFF, Effect::Restart),
     key("AUTOMERGE", ON_OFF, Effect::Live),
     key("DOMERGE", ON_OFF, Effect::Live),
@@ -120,9 +121,9 @@ pub const GLOBAL: &[Key] = &[
     key("SLAVE_PRIKEY", Value::Path, Effect::Restart),
     key("NSSDB_DIR", Value::Path, Effect::Restart),
     key("K2HFULLMAP", ON_OFF, Effect::Restart),
-    key("K2HMASKBIT", number(1, 64, Below::Fatal), Effect::Restart),
-    key("K2HCMASKBIT", number(0, 64, Below::Raised), Effect::Restart),
-    key("K2HMAXELE", number(0, INT, Below::Raised), Effect::Restart),
+    key("K2HMASKBIT", number(2, 27, Below::Fatal), Effect::Restart),
+    key("K2HCMASKBIT", number(0, 27, Below::Fatal), Effect::Restart),
+    key("K2HMAXELE", number(1, INT, Below::Fatal), Effect::Restart),
 ];
 
 /// Keys of a node section besides NAME, PORT, CTLPORT, CUK and CUSTOM_ID_SEED, in the order in which we write
@@ -151,6 +152,42 @@ pub const K2HDKC_REPEATED: &[&str] = &["PASSPHRASES", "ATTRPLUGIN"];
 /// Keys whose value is a secret: never printed.
 pub const SECRET: &[&str] = &["PASSPHRASES"];
 
+/// The keys of `[K2HDKC]` that hold a number, with what k2hdkc takes (k2hdkc 1.0.19,
+/// src/k2hdkcconfparser.cc:340-543; the mask bits end where k2hash cannot make the file).
+pub const K2HDKC_NUMBERS: &[(&str, i32, i32)] = &[
+    ("RCVTIMEOUT", 1, INT),
+    ("DTORTHREADCNT", 0, 64),
+    ("K2HMASKBIT", 2, 27),
+    ("K2HCMASKBIT", 1, 27),
+    ("K2HMAXELE", 1, INT),
+    ("K2HPAGESIZE", 1, INT),
+    ("EXPIRE", 0, INT),
+    ("MINTHREAD", 1, INT),
+    ("MAXTHREAD", 1, INT),
+    ("REDUCETIME", 1, INT),
+];
+
+/// The keys of `[K2HDKC]` that hold a truth value.
+pub const K2HDKC_TRUTHS: &[&str] = &["K2HFULLMAP", "K2HINIT", "HISTORY"];
+
+/// The keys of `[K2HDKC]` that name a file which must exist when k2hdkc starts.
+pub const K2HDKC_FILES: &[&str] = &["SVRNODEINI", "REPLCLUSTERINI", "PASSFILE", "ATTRPLUGIN"];
+
+/// C's `atoi`, as chmpx uses it: blanks, a sign, digits, and no word about what follows; what does not fit into
+/// 64 bits becomes the limit, and of that the lower 32 bits count.
+pub fn atoi(text: &str) -> i32 {
+    let text = text.trim_start();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = &digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())];
+    let magnitude = digits
+        .bytes()
+        .fold(0_i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+    let value = if text.starts_with('-') { -magnitude } else { magnitude };
+    #[expect(clippy::cast_possible_truncation, reason = "that is what chmpx does")]
+    let wrapped = value as i32;
+    wrapped
+}
+
 /// The `[GLOBAL]` key of that name.
 pub fn global(name: &str) -> Option<&'static Key> {
     GLOBAL.iter().find(|key| key.name == name)
@@ -174,6 +211,23 @@ pub fn is_unset(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn atoi_is_c_s() {
+        for (text, number) in [
+            ("7", 7),
+            (" +7x", 7),
+            ("-1x", -1),
+            ("", 0),
+            ("abc", 0),
+            ("0x10", 0),
+            ("3000000000", -1_294_967_296),
+            ("-2147483649", 2_147_483_647),
+            ("99999999999999999999", -1),
+        ] {
+            assert_eq!(atoi(text), number, "{text}");
+        }
+    }
 
     #[test]
     fn no_key_stands_twice_in_the_table() {

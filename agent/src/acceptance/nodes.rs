@@ -15,15 +15,15 @@ use crate::ring::{Mode, Node, Ring, is_pattern};
 /// One section before it is a [`Node`].
 pub(super) struct Raw<'a> {
     line: usize,
+    mode: Mode,
     values: Values<'a>,
-    duplicates: Vec<Problem>,
     global: &'a Values<'a>,
 }
 
 impl Raw<'_> {
     /// Its TLS view.
     pub(super) fn view(&self) -> View<'_> {
-        View { label: self.label(), line: self.line, own: &self.values, global: self.global }
+        View { label: self.label(), line: self.line, mode: self.mode, own: &self.values, global: self.global }
     }
 
     fn label(&self) -> &str {
@@ -43,24 +43,54 @@ impl Raw<'_> {
     }
 }
 
-/// All sections of one kind, each with what it says twice.
-pub(super) fn collect<'a>(document: &'a Document<'a>, kind: Kind, global: &'a Values<'a>) -> Vec<Raw<'a>> {
-    let of_kind = document.sections.iter().filter(|section| section.kind == kind);
-    of_kind
-        .map(|section| {
-            let (mut values, mut duplicates) = (Values::new(), Vec::new());
-            super::take_entries(
-                &section.entries,
-                &format!("[{}]", section.name),
-                &mut values,
-                &mut duplicates,
-            );
-            Raw { line: section.line, values, duplicates, global }
-        })
-        .collect()
+/// The nodes of one kind as chmpx has them before it looks at any of their keys: sections without NAME are
+/// dropped, and sections with the same text in NAME and CTLPORT are one, of which the later keys count
+/// (chmpx 1.0.113, lib/chmconf.cc:1381-1386, lib/chmutil.cc:73).
+pub(super) fn collect<'a>(
+    document: &'a Document<'a>,
+    kind: Kind,
+    global: &'a Values<'a>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Raw<'a>> {
+    let mut nodes: Vec<Raw<'a>> = Vec::new();
+    let mut places: HashMap<(&str, Option<&str>), usize> = HashMap::new();
+    for section in document.sections.iter().filter(|section| section.kind == kind) {
+        let mut values = Values::new();
+        super::take_entries(&section.entries, section.name, &mut values, problems);
+        let Some((name, _)) = values.get("NAME").copied() else {
+            problems.push(Problem::harmful(section.line, "a node without NAME: chmpx drops the section"));
+            continue;
+        };
+        let ctlport = values.get("CTLPORT").map(|(port, _)| *port);
+        match places.entry((name, ctlport)) {
+            Slot::Occupied(place) => {
+                let first = &mut nodes[*place.get()];
+                problems.push(twice(first, name, &values, section.line));
+                first.values.extend(values);
+            }
+            Slot::Vacant(place) => {
+                place.insert(nodes.len());
+                let mode = if kind == Kind::Server { Mode::Server } else { Mode::Slave };
+                nodes.push(Raw { line: section.line, mode, values, global });
+            }
+        }
+    }
+    nodes
 }
 
-/// The nodes of all sections of one kind, with the problems of each; and one more where there is none.
+fn twice(first: &Raw<'_>, name: &str, second: &Values<'_>, line: usize) -> Problem {
+    let cuk = |values: &Values<'_>| values.get("CUK").map_or("none", |(cuk, _)| *cuk).to_owned();
+    let text = format!(
+        "{name} stands in line {} already (CUK {} there, {} here), with the same CTLPORT: chmpx makes one node of \
+         both; remove the stale member from its role in K2HR3",
+        first.line,
+        cuk(&first.values),
+        cuk(second)
+    );
+    Problem::harmful(line, text)
+}
+
+/// The nodes with the problems of each; and one problem more where there is none.
 pub(super) fn model(raws: &[Raw<'_>], mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -> Vec<Node> {
     if raws.is_empty() {
         let section = if mode == Mode::Server { "[SVRNODE]" } else { "[SLVNODE]" };
@@ -70,11 +100,10 @@ pub(super) fn model(raws: &[Raw<'_>], mode: Mode, id_type: &str, problems: &mut 
 }
 
 fn node(raw: &Raw<'_>, mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -> Option<Node> {
-    problems.extend(raw.duplicates.iter().cloned());
     problems.extend(name_problem(raw, mode));
     problems.extend(id_problems(raw, mode, id_type));
     problems.extend(list_problems(raw));
-    problems.extend(unknown_keys(raw));
+    problems.extend(other_keys(raw, mode));
     let port = match mode {
         Mode::Server => port_of(raw, "PORT", problems),
         Mode::Slave => None,
@@ -110,15 +139,17 @@ fn port_of(raw: &Raw<'_>, key: &str, problems: &mut Vec<Problem>) -> Option<Port
 }
 
 fn name_problem(raw: &Raw<'_>, mode: Mode) -> Option<Problem> {
-    let Some(name) = raw.own("NAME") else {
-        return Some(Problem::harmful(raw.line, "a node without NAME: chmpx drops the section"));
-    };
-    let line = raw.line_of("NAME");
-    if name.is_empty() {
-        return Some(Problem::refused(line, "a node whose NAME is empty"));
-    }
-    if mode == Mode::Slave || hostname::is_plain(name) {
-        return None;
+    let (name, line) = (raw.label(), raw.line_of("NAME"));
+    match mode {
+        Mode::Slave if name.is_empty() => return Some(Problem::harmful(line, "a node whose NAME is empty")),
+        Mode::Server if name.is_empty() => return Some(Problem::refused(line, "a node whose NAME is empty")),
+        Mode::Server if hostname::has_empty_part(name) => {
+            let text =
+                format!("NAME {name}: chmpx makes a server of the empty name in the list, and waits for it");
+            return Some(Problem::harmful(line, text));
+        }
+        Mode::Server if !hostname::is_plain(name) => {}
+        Mode::Server | Mode::Slave => return None,
     }
     let wrong = hostname::expand(name).err()?;
     Some(Problem::refused(line, format!("NAME {name}: {wrong}")))
@@ -184,7 +215,7 @@ fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
     problems
 }
 
-fn unknown_keys(raw: &Raw<'_>) -> Vec<Problem> {
+fn other_keys(raw: &Raw<'_>, mode: Mode) -> Vec<Problem> {
     let known = |key: &str| {
         ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"].contains(&key) || NODE_REST.contains(&key)
     };
@@ -193,14 +224,20 @@ fn unknown_keys(raw: &Raw<'_>) -> Vec<Problem> {
         if !known(key) {
             problems
                 .push(Problem::note(*line, format!("{}: chmpx does not know the key {key}", raw.label())));
-        } else if ["SSL", "SSL_VERIFY_PEER"].contains(key) {
+        } else if mode == Mode::Server && ["SSL", "SSL_VERIFY_PEER"].contains(key) {
             problems.extend(super::global_value(key, value, *line));
         }
     }
     problems
 }
 
-/// Two nodes that chmpx merges into one, or that get the same chmpxid.
+/// How many slots of chmpx's table the nodes take: a server's NAME may stand for several.
+pub(super) fn slots(ring: &Ring) -> usize {
+    let names = |node: &Node| if hostname::is_plain(&node.name) { 1 } else { names_of(node).len().max(1) };
+    ring.servers.iter().map(names).sum::<usize>() + ring.slaves.len()
+}
+
+/// Two nodes at one address, or that get the same chmpxid.
 pub(super) fn duplicates(ring: &Ring) -> Vec<Problem> {
     let mut problems = Vec::new();
     for mode in [Mode::Server, Mode::Slave] {
@@ -225,8 +262,8 @@ fn same_address(nodes: &[Node]) -> Vec<Problem> {
                 Slot::Occupied(slot) => problems.push(Problem::harmful(
                     None,
                     format!(
-                        "{}:{} stands twice (CUK {} and {}): chmpx makes one node of both; remove the stale \
-                         member from its role in K2HR3",
+                        "{}:{} is the address of two nodes (CUK {} and {}); remove the stale member from its role \
+                         in K2HR3",
                         slot.key().0,
                         node.ctlport,
                         slot.get().cuk,
@@ -240,7 +277,7 @@ fn same_address(nodes: &[Node]) -> Vec<Problem> {
 }
 
 /// The names that a node stands for; none for a slave's pattern, which only chmpx can match.
-fn names_of(node: &Node) -> Vec<Cow<'_, str>> {
+pub(super) fn names_of(node: &Node) -> Vec<Cow<'_, str>> {
     if hostname::is_plain(&node.name) {
         return vec![Cow::Borrowed(&node.name)];
     }

@@ -6,9 +6,13 @@ use std::collections::BTreeMap;
 use super::keys::{is_off, is_on, is_unset};
 use super::{FileKind, Host};
 use crate::problem::Problem;
+use crate::ring::Mode;
 
 /// The keys of one section, each with the line it stands in.
 pub(super) type Values<'a> = BTreeMap<&'a str, (&'a str, usize)>;
+
+/// The keys that name files.
+const CERTIFICATES: [&str; 5] = ["SERVER_CERT", "SERVER_PRIKEY", "SLAVE_CERT", "SLAVE_PRIKEY", "CAPATH"];
 
 /// The keys of the rules in this file.
 const TLS_KEYS: &[&str] = &[
@@ -33,6 +37,8 @@ pub(super) struct View<'a> {
     pub(super) label: &'a str,
     /// Line of the section.
     pub(super) line: usize,
+    /// Whether it is a server's; `[GLOBAL]` counts as one.
+    pub(super) mode: Mode,
     /// Its own keys.
     pub(super) own: &'a Values<'a>,
     /// The keys of `[GLOBAL]`.
@@ -54,7 +60,9 @@ impl<'a> View<'a> {
 
     /// Whether its own keys can break a rule at all: most rings have `SSL = no` in every section, and nothing else.
     fn speaks_of_tls(&self) -> bool {
-        TLS_KEYS.iter().any(|key| self.own.get(*key).is_some_and(|(value, _)| !is_unset(value) && !is_off(value)))
+        let says =
+            |key: &&str| self.own.get(*key).is_some_and(|(value, _)| !is_unset(value) && !is_off(value));
+        TLS_KEYS.iter().any(says) || self.own.contains_key("NSSDB_DIR")
     }
 
     fn refuse(&self, text: impl std::fmt::Display) -> Problem {
@@ -83,9 +91,11 @@ pub(super) fn examine(
 fn in_global(global: &View<'_>, host: &Host) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !global.is_on("SSL") {
-        let needs_tls = ["SERVER_CERT", "SERVER_PRIKEY", "NSSDB_DIR"];
-        for key in needs_tls.into_iter().filter(|key| global.path(key).is_some()) {
+        for key in ["SERVER_CERT", "SERVER_PRIKEY"].into_iter().filter(|key| global.path(key).is_some()) {
             problems.push(global.refuse(format_args!("{key} is set while SSL is off")));
+        }
+        if global.own.contains_key("NSSDB_DIR") {
+            problems.push(global.refuse("NSSDB_DIR is set while SSL is off"));
         }
         if global.is_on("SSL_VERIFY_PEER") {
             problems.push(global.refuse("SSL_VERIFY_PEER is on while SSL is off"));
@@ -95,16 +105,21 @@ fn in_global(global: &View<'_>, host: &Host) -> Vec<Problem> {
             problems.push(global.refuse("SSL_MIN_VER is set while SSL is off"));
         }
     }
-    problems.extend(missing_files(global, host));
-    if global.path("NSSDB_DIR").is_some_and(|path| host.kind(path).is_some_and(|kind| kind != FileKind::Dir))
-    {
-        problems.push(global.refuse("NSSDB_DIR is not a directory on this host"));
-    }
+    problems.extend(missing_files(global, &CERTIFICATES, host));
+    problems.extend(nss_directory(global, host));
     problems
 }
 
+/// The one path without a way to say "none": empty and `NULL` are directories that do not exist.
+fn nss_directory(global: &View<'_>, host: &Host) -> Option<Problem> {
+    let (path, _) = global.own.get("NSSDB_DIR")?;
+    let missing = is_unset(path) || host.kind(path).is_some_and(|kind| kind != FileKind::Dir);
+    let missing = missing || path.len() >= LONGEST_PATH;
+    missing.then(|| global.refuse(format_args!("NSSDB_DIR \"{path}\" is not a directory on this host")))
+}
+
 fn in_server(server: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> Vec<Problem> {
-    let mut problems = own_missing_files(server, host);
+    let mut problems = own_missing_files(server, &CERTIFICATES, host);
     let tls = server.is_on("SSL");
     if tls != server.path("SERVER_CERT").is_some() {
         problems.push(server.refuse(if tls {
@@ -131,7 +146,11 @@ fn in_server(server: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) ->
 }
 
 fn in_slave(slave: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> Vec<Problem> {
-    let mut problems = own_missing_files(slave, host);
+    let mut problems = own_missing_files(slave, &["SLAVE_CERT", "CAPATH"], host);
+    // The key counts only beside a certificate; a slave's SSL and SERVER_* are never read.
+    if slave.path("SLAVE_CERT").is_some() {
+        problems.extend(own_missing_files(slave, &["SLAVE_PRIKEY"], host));
+    }
     if !any_tls && slave.path("CAPATH").is_some() {
         problems.push(slave.refuse("CAPATH is set while no server has SSL"));
     }
@@ -141,7 +160,8 @@ fn in_slave(slave: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> V
 
 /// Every node shows a client certificate exactly when some server verifies its peers.
 fn client_certificate(node: &View<'_>, any_verify: bool) -> Vec<Problem> {
-    let (certificate, key) = (node.path("SLAVE_CERT").is_some(), node.path("SLAVE_PRIKEY").is_some());
+    let certificate = node.path("SLAVE_CERT").is_some();
+    let key = node.path("SLAVE_PRIKEY").is_some() && (certificate || node.mode == Mode::Server);
     if any_verify && !(certificate && key) {
         return vec![
             node.refuse("a server has SSL_VERIFY_PEER, so SLAVE_CERT and SLAVE_PRIKEY are needed here"),
@@ -154,19 +174,18 @@ fn client_certificate(node: &View<'_>, any_verify: bool) -> Vec<Problem> {
 }
 
 /// The path keys that a node inherits were examined in `[GLOBAL]` already.
-fn own_missing_files(node: &View<'_>, host: &Host) -> Vec<Problem> {
+fn own_missing_files(node: &View<'_>, keys: &[&str], host: &Host) -> Vec<Problem> {
     let none = Values::new();
-    missing_files(&View { global: &none, ..*node }, host)
+    missing_files(&View { global: &none, ..*node }, keys, host)
 }
 
-fn missing_files(section: &View<'_>, host: &Host) -> Vec<Problem> {
-    let certificates = ["SERVER_CERT", "SERVER_PRIKEY", "SLAVE_CERT", "SLAVE_PRIKEY", "CAPATH"];
+fn missing_files(section: &View<'_>, keys: &[&str], host: &Host) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for key in certificates {
+    for key in keys {
         let Some(path) = section.path(key) else { continue };
         let fits = match host.kind(path) {
             None | Some(FileKind::File) => true,
-            Some(FileKind::Dir) => key == "CAPATH",
+            Some(FileKind::Dir) => *key == "CAPATH",
             Some(FileKind::Missing) => false,
         };
         if !fits {

@@ -16,7 +16,7 @@ use tokio::time::{Instant as TokioInstant, timeout_at};
 use super::sickness::{Illness, Sickness};
 use super::state::{HostRecord, Maker, State, UserData, Wanted};
 use super::yrn;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, STOCK_TEMPLATE};
 pub(super) use serve::Served;
 
 /// The user whom the dummy backend knows.

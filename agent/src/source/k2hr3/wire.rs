@@ -48,7 +48,10 @@ fn envelope(body: &[u8]) -> Result<Envelope<'_>, Doubt> {
     if envelope.result.map(RawValue::get) != Some("true") {
         let message = envelope.message.and_then(as_text).unwrap_or_default();
         let said = if message.is_empty() { String::new() } else { format!(" ({})", shown(&message)) };
-        return Err(Doubt::new(DoubtKind::Denied, format!("K2HR3 answered 200 without \"result\": true{said}")));
+        return Err(Doubt::new(
+            DoubtKind::Denied,
+            format!("K2HR3 answered 200 without \"result\": true{said}"),
+        ));
     }
     Ok(envelope)
 }

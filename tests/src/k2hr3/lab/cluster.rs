@@ -6,8 +6,9 @@ use super::{Lab, USER};
 use crate::k2hr3::state::{Maker, Policy, REGISTERED_TOKEN_LIFE, Resource, State};
 use crate::k2hr3::yrn;
 
-/// The template `create_cluster` writes: ours, with the keys and values of the `DBaaS` CLI's.
-const TEMPLATE: &str = include_str!("../dbaas.template");
+/// The template `create_cluster` writes: ours, with the keys and values of the `DBaaS` CLI's. `@ROLE@` in it
+/// stands for the YRN of the cluster's role.
+pub const STOCK_TEMPLATE: &str = include_str!("../dbaas.template");
 
 /// The names that `k2hr3 database create` makes, all YRNs in full, and one token as VMs get it (ten years,
 /// good from any address).
@@ -30,17 +31,17 @@ pub struct Cluster {
 impl Lab {
     /// What `k2hr3 database create <cluster>` makes (k2hr3.md section 9), with our `DBaaS` template.
     pub fn create_cluster(&self, tenant: &str, cluster: &str) -> Cluster {
-        let role = yrn::role(tenant, cluster);
-        self.create_cluster_with_template(tenant, cluster, &TEMPLATE.replace("@ROLE@", &role))
+        self.create_cluster_with_template(tenant, cluster, STOCK_TEMPLATE)
     }
 
-    /// The same with an own template.
+    /// The same with an own template, in which `@ROLE@` is replaced as in the stock one.
     pub fn create_cluster_with_template(&self, tenant: &str, cluster: &str, template: &str) -> Cluster {
         self.with(|state| {
             if !state.tenants.iter().any(|known| known == tenant) {
                 state.tenants.push(tenant.to_owned());
             }
-            create_resources(state, tenant, cluster, template);
+            let template = template.replace("@ROLE@", &yrn::role(tenant, cluster));
+            create_resources(state, tenant, cluster, &template);
             create_roles(state, tenant, cluster)
         })
     }

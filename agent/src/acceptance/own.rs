@@ -1,0 +1,98 @@
+//! How a host finds itself in its own file: the rule that most often ends a chmpx, since it depends on the file
+//! *and* on the host (chmpx 1.0.113, lib/chmconf.cc:2324-2347 for servers, 733-957 for slaves).
+//!
+//! chmpx resolves names; this module does not, so a name other than an address may or may not be this host.
+
+use super::Host;
+use super::keys::atoi;
+use super::nodes::names_of;
+use crate::problem::Problem;
+use crate::ring::{Mode, Node, Ring, is_pattern};
+
+/// Whether a name is this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Is {
+    No,
+    /// Only a resolver can tell, or nobody looked at the interfaces.
+    Perhaps,
+    Yes,
+}
+
+/// The host must be among the servers exactly when MODE says so, and a slave among the slaves.
+pub(super) fn examine(ring: &Ring, host: &Host) -> Option<Problem> {
+    let server = as_server(ring, host);
+    let who = format!("SELFCTLPORT {}, SELFCUK {}", shown(ring, "SELFCTLPORT"), shown(ring, "SELFCUK"));
+    match ring.mode() {
+        Some(Mode::Server) if server == Is::No => {
+            Some(Problem::refused(None, format!("MODE is SERVER, but no [SVRNODE] is this host ({who})")))
+        }
+        Some(Mode::Slave) if server == Is::Yes => {
+            Some(Problem::refused(None, format!("MODE is SLAVE, but a [SVRNODE] is this host ({who})")))
+        }
+        // A CUK is nobody else's: if it stands among the servers, so does this host.
+        Some(Mode::Slave) if server == Is::Perhaps && !ring.global("SELFCUK").is_empty() => Some(
+            Problem::harmful(None, format!("MODE is SLAVE, but a [SVRNODE] has this host's CUK ({who})")),
+        ),
+        Some(Mode::Slave) => missing_slave(ring, host, &who),
+        None if server == Is::No => missing_slave(ring, host, &who),
+        Some(Mode::Server) | None => None,
+    }
+}
+
+/// A server is found by name, control port and CUK, all exact; without SELFCTLPORT none is.
+fn as_server(ring: &Ring, host: &Host) -> Is {
+    if ring.global("SELFCTLPORT").is_empty() {
+        return Is::No;
+    }
+    let (port, cuk) = (atoi(ring.global("SELFCTLPORT")), ring.global("SELFCUK"));
+    let same = ring.servers.iter().filter(|node| i32::from(node.ctlport.get()) == port && node.cuk == cuk);
+    same.flat_map(|node| names_of(node).into_iter().map(|name| is_self(&name, host)).collect::<Vec<_>>())
+        .max()
+        .unwrap_or(Is::No)
+}
+
+/// A slave may also be found by a pattern or by one of its FORWARD_PEERS; it is needed when chmpx starts, with a
+/// seed where ids are made of seeds.
+fn missing_slave(ring: &Ring, host: &Host, who: &str) -> Option<Problem> {
+    let mut own = ring.candidates(Mode::Slave).filter(|node| may_be_slave(node, host)).peekable();
+    if own.peek().is_none() {
+        let text =
+            format!("no [SLVNODE] is this host ({who}): a running chmpx goes on, a starting one exits");
+        return Some(Problem::harmful(None, text));
+    }
+    let seedless =
+        ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM") && own.all(|node| node.seed.is_empty());
+    let text = "this host's [SLVNODE] has no CUSTOM_ID_SEED: a starting chmpx exits";
+    seedless.then(|| Problem::harmful(None, text))
+}
+
+fn may_be_slave(node: &Node, host: &Host) -> bool {
+    let peers = node.rest.get("FORWARD_PEERS").map_or("", String::as_str);
+    let names = std::iter::once(node.name.as_str()).chain(peers.split(',').map(str::trim));
+    names.filter(|name| !name.is_empty()).any(|name| is_pattern(name) || is_self(name, host) > Is::No)
+}
+
+/// Loopback addresses other than 127.0.0.1 are no host to chmpx. They pass here, since a whole cluster can be
+/// tried out on one machine with them, and no member of a real one has them.
+fn is_self(name: &str, host: &Host) -> Is {
+    if name == "localhost" {
+        return Is::Yes;
+    }
+    let Ok(address) = name.parse::<std::net::IpAddr>() else {
+        // `10.0.0.1:80` is neither an address nor a name.
+        return if name.contains(':') { Is::No } else { Is::Perhaps };
+    };
+    match &host.addresses {
+        _ if address.is_loopback() => Is::Perhaps,
+        None => Is::Perhaps,
+        Some(own) if own.contains(&address) => Is::Yes,
+        Some(_) => Is::No,
+    }
+}
+
+fn shown<'a>(ring: &'a Ring, key: &str) -> &'a str {
+    match ring.global(key) {
+        "" => "not set",
+        value => value,
+    }
+}
