@@ -1,6 +1,8 @@
 //! What the pure stages and the replacement cost, by the size of the ring. Prints figures, judges nothing:
 //! `cargo bench -p k2hdkc-agent`.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run should end loudly")]
+
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -57,7 +59,7 @@ impl Pass<'_> {
         let wanted = self.parse();
         self.guard(&wanted);
         black_box(plan::plan(Some(self.installed), &wanted.ring));
-        let rendered = Self::render(wanted.ring);
+        let rendered = Self::render((*wanted.ring).clone());
         let bytes = rendered.bytes.clone();
         self.validate(rendered);
         bytes
@@ -77,11 +79,12 @@ fn row(nodes: usize) -> String {
     let text = ini(nodes);
     let cuk = Cuk::try_from("cuk-0").expect("a CUK");
     let wanted = membership::from_ini(&text, &cuk, &[]).expect("the generated ini is good");
-    let mut installed = wanted.ring.clone();
+    let mut installed = (*wanted.ring).clone();
     installed.servers.pop();
-    let facts = Facts { cuk: Some(cuk.clone()), installed: Some(installed.clone()), ..Facts::default() };
+    let facts =
+        Facts { cuk: Some(cuk.clone()), installed: Some(installed.clone().into()), ..Facts::default() };
     let pass = Pass { text: &text, cuk: &cuk, installed: &installed, facts: &facts };
-    let rendered = Pass::render(wanted.ring.clone());
+    let rendered = Pass::render((*wanted.ring).clone());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let live = dir.path().join("k2hdkc.ini");
     let kilobytes = text.len() / 1000;
@@ -89,7 +92,7 @@ fn row(nodes: usize) -> String {
         median(|| drop(black_box(pass.parse()))),
         median(|| pass.guard(&wanted)),
         median(|| drop(black_box(plan::plan(Some(&installed), &wanted.ring)))),
-        median(|| drop(black_box(Pass::render(wanted.ring.clone())))),
+        median(|| drop(black_box(Pass::render((*wanted.ring).clone())))),
         median(|| pass.validate(rendered.clone())),
         median(|| drop(black_box(pass.all()))),
         median(|| {

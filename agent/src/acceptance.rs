@@ -85,7 +85,7 @@ pub fn paths(document: &Document<'_>) -> BTreeSet<String> {
 pub fn read(document: &Document<'_>, host: &Host) -> Reading {
     let mut problems = document.problems.clone();
     let global = merge_global(document, &mut problems);
-    problems.extend(global.iter().flat_map(|(key, (value, line))| global_value(key, value, *line)));
+    problems.extend(global.iter().filter_map(|(key, (value, line))| global_value(key, value, *line)));
     problems.extend(required(&global));
     problems.extend(queues(&global));
     let servers = nodes::collect(document, Kind::Server, &global, &mut problems);
@@ -218,10 +218,10 @@ fn required(global: &Values<'_>) -> Vec<Problem> {
     if let Some((group, line)) = global.get("GROUP") {
         problems.extend(group_name(group).map(|text| Problem::harmful(*line, format!("GROUP {text}"))));
     }
-    if let Some((cuk, line)) = global.get("SELFCUK") {
-        if crate::membership::PLACEHOLDERS.iter().any(|placeholder| cuk.contains(placeholder)) {
-            problems.push(Problem::harmful(*line, format!("SELFCUK is still the placeholder {cuk}")));
-        }
+    if let Some((cuk, line)) = global.get("SELFCUK")
+        && crate::membership::PLACEHOLDERS.iter().any(|placeholder| cuk.contains(placeholder))
+    {
+        problems.push(Problem::harmful(*line, format!("SELFCUK is still the placeholder {cuk}")));
     }
     problems
 }

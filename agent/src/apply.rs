@@ -83,7 +83,7 @@ pub async fn install<T: Target>(
     match target.act(class).await {
         Acted::Done => store.update(|ledger| ledger.applied = Some(generation.clone()))?,
         Acted::NotOurs(needs) => {
-            notes.extend(needs.map(|needs| format!("generation {}: {needs}", generation.fileversion)))
+            notes.extend(needs.map(|needs| format!("generation {}: {needs}", generation.fileversion)));
         }
     }
     Ok(Applied { generation, notes })

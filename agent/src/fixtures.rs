@@ -66,8 +66,12 @@ pub(crate) fn text(mode: Mode, servers: &[usize], slaves: &[usize]) -> String {
             node.name, node.ctlport, node.cuk, node.seed
         ));
     };
-    servers.iter().for_each(|n| section("SVRNODE", &server(*n)));
-    slaves.iter().for_each(|n| section("SLVNODE", &slave(*n)));
+    for n in servers {
+        section("SVRNODE", &server(*n));
+    }
+    for n in slaves {
+        section("SLVNODE", &slave(*n));
+    }
     if mode == Mode::Server {
         text.push_str("[K2HDKC]\nK2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h\nK2HINIT = no\nMAXTHREAD = 20\n");
     }

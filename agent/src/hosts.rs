@@ -156,7 +156,7 @@ mod tests {
         ring.servers[1].name = "db2.example".into();
         ring.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
         let addresses = BTreeMap::from([("db2.example".to_owned(), "203.0.113.2".parse().unwrap())]);
-        let wanted = Wanted { ring, addresses, notes: Vec::new() };
+        let wanted = Wanted { ring: ring.into(), addresses, notes: Vec::new() };
         assert_eq!(
             entries(&wanted),
             some(&[("192.0.2.1", "server1.example"), ("203.0.113.2", "db2.example")])
@@ -167,6 +167,6 @@ mod tests {
     fn where_ids_are_made_of_names_no_name_is_added() {
         let mut ring = crate::fixtures::ring(&[1, 2], &[1]);
         ring.profile.global.insert("CHMPXIDTYPE".into(), "NAME".into());
-        assert_eq!(entries(&Wanted { ring, ..Wanted::default() }), BTreeMap::new());
+        assert_eq!(entries(&Wanted { ring: ring.into(), ..Wanted::default() }), BTreeMap::new());
     }
 }

@@ -178,11 +178,7 @@ fn unquote(text: &str) -> Option<Cow<'_, str>> {
         match (quote, c) {
             (Quote::Single, '\'') => quote = Quote::Outside,
             (Quote::Single, c) => out.push(c),
-            (_, '"' | '\\') if escaped => {
-                out.push(c);
-                escaped = false;
-            }
-            (Quote::Outside, '\'') if escaped => {
+            (Quote::Outside | Quote::Double, '"' | '\\') | (Quote::Outside, '\'') if escaped => {
                 out.push(c);
                 escaped = false;
             }
@@ -241,6 +237,7 @@ mod tests {
         document.sections[0].get("K").map(|entry| entry.value.clone().into_owned())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be absent")]
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

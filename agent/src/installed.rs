@@ -20,7 +20,7 @@ pub enum Installed {
     /// A file that chmpx would load.
     Present {
         /// What it says.
-        ring: Ring,
+        ring: Rc<Ring>,
         /// Its generation, where it can be read.
         fileversion: Option<u32>,
     },
@@ -28,7 +28,7 @@ pub enum Installed {
 
 impl Installed {
     /// What it says, if chmpx would load it.
-    pub fn ring(&self) -> Option<&Ring> {
+    pub fn ring(&self) -> Option<&Rc<Ring>> {
         match self {
             Self::Present { ring, .. } => Some(ring),
             Self::Missing | Self::Broken(_) => None,
@@ -88,7 +88,7 @@ pub fn read_bytes(bytes: &[u8]) -> Installed {
     };
     let reading = acceptance::read(&ini::parse(text), &Host::default());
     if reading.loads() {
-        Installed::Present { fileversion: reading.fileversion, ring: reading.ring }
+        Installed::Present { fileversion: reading.fileversion, ring: Rc::new(reading.ring) }
     } else {
         Installed::Broken(problem::split(reading.problems).0)
     }

@@ -80,7 +80,8 @@ pub struct Store {
     ledger: Ledger,
     /// What is wrong with the file that was found, for the log.
     pub complaint: Option<String>,
-    _lock: Option<Flock<File>>,
+    /// Held as long as the store is.
+    lock: Option<Flock<File>>,
 }
 
 impl Store {
@@ -90,7 +91,7 @@ impl Store {
         file::ensure_directory(&directory.join("good"), 0o700)?;
         let lock = lock(directory)?;
         let mut store = Self::peek(directory, keep);
-        store._lock = Some(lock);
+        store.lock = Some(lock);
         if store.complaint.is_some() {
             let aside = directory.join("ledger.json.unreadable");
             let moved = std::fs::rename(directory.join("ledger.json"), &aside);
@@ -112,7 +113,7 @@ impl Store {
             },
             Err(_) => (Ledger::default(), None),
         };
-        Self { directory: directory.to_owned(), keep, ledger, complaint, _lock: None }
+        Self { directory: directory.to_owned(), keep, ledger, complaint, lock: None }
     }
 
     /// What is known.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::acceptance::{self, Host};
 use crate::ini;
@@ -35,8 +36,8 @@ pub struct HostRecord {
 /// What a good answer wants: the ring, and the addresses of the names in it, as far as the answer says them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// The ring.
-    pub ring: Ring,
+    /// The ring; shared with what is installed as soon as both are equal.
+    pub ring: Rc<Ring>,
     /// Address of each NAME that is not an address itself.
     pub addresses: BTreeMap<String, IpAddr>,
     /// Findings that do not forbid it.
@@ -66,7 +67,7 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
         notes.push(Problem::note(None, text));
     }
     let addresses = peer_addresses(&ring);
-    Ok(Wanted { ring, addresses, notes })
+    Ok(Wanted { ring: Rc::new(ring), addresses, notes })
 }
 
 /// Trove's template names nodes by tag and says their address in REVERSE_PEERS or ENDPOINTS.
@@ -155,7 +156,7 @@ pub fn from_members(
         slaves.push(placeholder(template));
     }
     let ring = Ring { profile: profile(template, mode, cuk), servers, slaves }.canonical();
-    Ok(Wanted { ring, addresses, notes: Vec::new() })
+    Ok(Wanted { ring: Rc::new(ring), addresses, notes: Vec::new() })
 }
 
 fn profile(template: &Template, mode: Mode, cuk: &Cuk) -> Profile {
@@ -292,7 +293,7 @@ mod tests {
             from_members(&[record(2), record(1)], &[slave_record(1)], &template(), Mode::Server, &cuk())
                 .unwrap();
         assert_eq!(ini.ring, members.ring);
-        assert_eq!(ini.ring, fixtures::ring(&[1, 2], &[1]));
+        assert_eq!(*ini.ring, fixtures::ring(&[1, 2], &[1]));
     }
 
     #[test]

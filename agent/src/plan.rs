@@ -117,7 +117,7 @@ fn nodes(old: &[Node], new: &[Node], mode: Mode) -> Vec<Change> {
     for (key, at) in &old_at {
         match new_at.get(key) {
             None => {
-                changes.push(Change { class: Class::Reload, text: format!("- {word} {}", old[*at].label()) })
+                changes.push(Change { class: Class::Reload, text: format!("- {word} {}", old[*at].label()) });
             }
             Some(now) => changes.extend(same_node(&old[*at], &new[*now], word)),
         }

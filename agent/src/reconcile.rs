@@ -196,12 +196,11 @@ impl<S: Source, T: Target> Reconciler<S, T> {
                 None
             }
         };
-        match doubt {
-            Some(_) => self.doubts += 1,
-            None => {
-                self.doubts = 0;
-                self.cost = Some(backoff::smoothed(self.cost, asked.took));
-            }
+        if doubt.is_some() {
+            self.doubts += 1;
+        } else {
+            self.doubts = 0;
+            self.cost = Some(backoff::smoothed(self.cost, asked.took));
         }
         (doubt, Some(asked.took))
     }
@@ -246,10 +245,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
 
     async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
         let Decision { verdict, plan, waiting, mut notes, asked, guard, names } = decision;
-        if let Some(memory) = guard {
-            if let Err(error) = self.store.update(|ledger| ledger.guard = memory) {
-                warn!(error = full(&error), "the guard's memory is not kept");
-            }
+        if let Some(memory) = guard
+            && let Err(error) = self.store.update(|ledger| ledger.guard = memory)
+        {
+            warn!(error = full(&error), "the guard's memory is not kept");
         }
         let outcome = match verdict {
             Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),

@@ -323,11 +323,11 @@ fn span(given: Option<Span>, default: Duration) -> Duration {
 /// Turns a text into a newtype, or an error that names the key.
 fn parsed<T, E: std::fmt::Display>(
     key: &str,
-    text: Option<String>,
+    text: Option<&str>,
     read: impl FnOnce(&str) -> Result<T, E>,
     errors: &mut Vec<String>,
 ) -> Option<T> {
-    match read(text.as_deref()?) {
+    match read(text?) {
         Ok(value) => Some(value),
         Err(error) => {
             errors.push(format!("{key}: {error}"));
@@ -344,19 +344,24 @@ fn k2hr3(raw: raw::K2hr3, root: &Path, state: &Path, errors: &mut Vec<String>) -
         errors.push("k2hr3.file: is needed where k2hr3.source is \"file\"".to_owned());
     }
     K2hr3 {
-        api_uri: parsed("k2hr3.api-uri", raw.api_uri, api_uri, errors),
-        role: parsed("k2hr3.role", raw.role, Yrn::role, errors),
-        server_role: parsed("k2hr3.server-role", raw.server_role, Yrn::role, errors),
-        slave_role: parsed("k2hr3.slave-role", raw.slave_role, Yrn::role, errors),
-        resource: parsed("k2hr3.resource", raw.resource, Yrn::resource, errors),
-        cuk: parsed("k2hr3.cuk", raw.cuk, |text| Cuk::try_from(text), errors),
+        api_uri: parsed("k2hr3.api-uri", raw.api_uri.as_deref(), api_uri, errors),
+        role: parsed("k2hr3.role", raw.role.as_deref(), Yrn::role, errors),
+        server_role: parsed("k2hr3.server-role", raw.server_role.as_deref(), Yrn::role, errors),
+        slave_role: parsed("k2hr3.slave-role", raw.slave_role.as_deref(), Yrn::role, errors),
+        resource: parsed("k2hr3.resource", raw.resource.as_deref(), Yrn::resource, errors),
+        cuk: parsed("k2hr3.cuk", raw.cuk.as_deref(), |text| Cuk::try_from(text), errors),
         token_file: token_file.unwrap_or_else(|| userdata.join("k2hr3-role-token")),
         ca_file: raw.ca_file.as_deref().map(|path| below(root, Path::new(path))),
         source,
         file: raw.file.as_deref().map(|path| below(root, Path::new(path))),
         auth: raw.auth.unwrap_or(Auth::Auto),
         proxy: raw.proxy,
-        source_address: parsed("k2hr3.source-address", raw.source_address, str::parse::<IpAddr>, errors),
+        source_address: parsed(
+            "k2hr3.source-address",
+            raw.source_address.as_deref(),
+            str::parse::<IpAddr>,
+            errors,
+        ),
         connect_timeout: span(raw.connect_timeout, defaults::CONNECT_TIMEOUT),
         timeout: span(raw.timeout, defaults::TIMEOUT),
         max_body: raw.max_body.unwrap_or(defaults::MAX_BODY),
@@ -414,7 +419,7 @@ fn ini(raw: raw::Ini, root: &Path, errors: &mut Vec<String>) -> Ini {
         path: below(root, Path::new(&path)),
         owner: raw.owner,
         group: raw.group,
-        mode: parsed("ini.mode", raw.mode, octal, errors),
+        mode: parsed("ini.mode", raw.mode.as_deref(), octal, errors),
         extra_sections: raw.extra_sections.unwrap_or_default(),
         keep: raw.keep.unwrap_or(defaults::KEEP),
     }

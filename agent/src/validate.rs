@@ -5,6 +5,7 @@
 //! Pure; `apply` takes nothing weaker than [`Validated`], and only this module can make one.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::acceptance::{self, DEFAULT_MAXCHMPX, Host};
 use crate::ini;
@@ -22,7 +23,7 @@ pub struct Facts {
     /// Who this node is; `None` only where a stranger's file is examined.
     pub cuk: Option<Cuk>,
     /// The ring that is installed now.
-    pub installed: Option<Ring>,
+    pub installed: Option<Rc<Ring>>,
     /// `MAXCHMPX` with which the running chmpx sized its table; where nobody asked it, that of the installed file.
     pub running_maxchmpx: Option<usize>,
     /// Servers that chmpx reports as up; `None` where it was not asked.
@@ -144,7 +145,7 @@ mod tests {
 
     fn facts() -> Facts {
         let cuk = Cuk::try_from("cuk-1").ok();
-        Facts { cuk, installed: Some(ring(&[1, 2], &[1])), ..Facts::default() }
+        Facts { cuk, installed: Some(Rc::new(ring(&[1, 2], &[1]))), ..Facts::default() }
     }
 
     fn rendered(ring: Ring) -> Rendered {
@@ -207,7 +208,7 @@ mod tests {
         one(&running, |_| (), "room for 3 (MAXCHMPX 4 at its start)");
         let mut installed = ring(&[1, 2], &[1]);
         installed.profile.global.insert("MAXCHMPX".into(), "4".into());
-        one(&Facts { installed: Some(installed), ..facts() }, |_| (), "room for 3");
+        one(&Facts { installed: Some(Rc::new(installed)), ..facts() }, |_| (), "room for 3");
         one(
             &facts(),
             |ring| drop(ring.profile.global.insert("MAXCHMPX".into(), "4".into())),

@@ -1,6 +1,8 @@
 //! From what a pass has found to what it does: doubt, refusal, equality, hold, rest, installation. Looks at files,
 //! changes none.
 
+use std::rc::Rc;
+
 use tokio::time::Instant;
 
 use super::{Decided, Decision, Installation, Reconciler, Scene, Settling};
@@ -32,8 +34,11 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Some(Err(problems)) => return self.restored_or(scene, Outcome::Refused(problems)),
             Some(Ok(wanted)) => wanted,
         };
-        if scene.installed.ring() == Some(&wanted.ring) {
+        if let Some(ring) = scene.installed.ring().filter(|ring| **ring == wanted.ring) {
             self.settling = None;
+            if !Rc::ptr_eq(ring, &wanted.ring) {
+                self.answer = Some(Ok(Rc::new(Wanted { ring: Rc::clone(ring), ..(*wanted).clone() })));
+            }
             let guard = Some(guard::Memory::default());
             let names = self.settings.hosts.is_some().then(|| hosts::entries(&wanted));
             return Decision { guard, names, ..Decision::leave(Outcome::Unchanged, scene.asked) };
@@ -47,7 +52,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
                 Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
             Verdict::Believe(ring) => {
-                let wanted = Wanted { ring, addresses: wanted.addresses.clone(), notes: Vec::new() };
+                let wanted =
+                    Wanted { ring: Rc::new(ring), addresses: wanted.addresses.clone(), notes: Vec::new() };
                 let decision = self.believed(scene, &wanted);
                 Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
@@ -57,13 +63,13 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     /// The guard compares with the installed file; where that is gone, with the newest kept one.
     fn guarded(&self, scene: &Scene, wanted: &Wanted, fresh: bool) -> Judgement {
         let kept = if scene.installed.ring().is_none() { self.newest_kept() } else { None };
-        let installed = scene.installed.ring().or(kept.as_ref());
+        let installed = scene.installed.ring().or(kept.as_ref()).map(|ring| &**ring);
         let up = scene.observed.up.as_ref();
         let case = Case { installed, answer: &wanted.ring, up, now: Timestamp::now(), fresh };
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
 
-    fn newest_kept(&self) -> Option<Ring> {
+    fn newest_kept(&self) -> Option<Rc<Ring>> {
         let files = self.store.good_files();
         files.iter().find_map(|(_, path)| installed::read_bytes(&std::fs::read(path).ok()?).ring().cloned())
     }
@@ -74,8 +80,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             self.settling = None;
             return Decision::leave(Outcome::Unchanged, scene.asked);
         }
-        let plan = plan::plan(scene.installed.ring(), &wanted.ring);
-        let validated = match self.validated(scene, wanted.ring.clone()) {
+        let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &wanted.ring);
+        let validated = match self.validated(scene, (*wanted.ring).clone()) {
             Ok(validated) => validated,
             Err(problems) => {
                 let decision = self.restored_or(scene, Outcome::Refused(problems));
@@ -113,7 +119,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let fileversion = self.next_fileversion(&scene.installed)?;
         let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
         let rendered = render::render(ring, stamp)?;
-        let facts = self.facts(scene, &rendered);
+        let facts = Self::facts(scene, &rendered);
         validate::validate(rendered, &facts)
     }
 
@@ -125,12 +131,12 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         })
     }
 
-    fn facts(&self, scene: &Scene, rendered: &Rendered) -> Facts {
+    fn facts(scene: &Scene, rendered: &Rendered) -> Facts {
         let paths = std::str::from_utf8(&rendered.bytes).map(|text| acceptance::paths(&ini::parse(text)));
         Facts {
             host: machine::host(paths.unwrap_or_default()),
             cuk: scene.identity.as_ref().ok().map(|identity| identity.cuk.clone()),
-            installed: scene.installed.ring().cloned(),
+            installed: scene.installed.ring().map(Rc::clone),
             running_maxchmpx: scene.observed.running_maxchmpx,
             up: scene.observed.up.clone(),
         }
@@ -148,9 +154,9 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         for (_, path) in self.store.good_files() {
             let Ok(bytes) = std::fs::read(&path) else { continue };
             let Some(ring) = installed::read_bytes(&bytes).ring().cloned() else { continue };
-            let Ok(validated) = self.validated(scene, ring) else { continue };
+            let Ok(validated) = self.validated(scene, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
-            let wanted = Wanted { ring: validated.rendered().ring.clone(), ..Wanted::default() };
+            let wanted = Wanted { ring, ..Wanted::default() };
             let restored = Some(format!("{why}; {}", outcome.line()));
             let names = hosts::entries(&wanted);
             let installation = Installation { validated, class: plan.class, names, restored };

@@ -89,6 +89,7 @@ impl Stage {
 }
 
 /// An answer with these servers. The addresses are loopback ones: they may be this host's.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in lists beside doubts")]
 fn says(servers: &[usize]) -> Result<Answer, Doubt> {
     Ok(Answer::Ini(fixtures::text(Mode::Server, servers, &[1]).replace("192.0.2.", "127.0.2.")))
 }

@@ -152,10 +152,10 @@ async fn make(
     old: Option<&Token>,
 ) -> Result<Token, Doubt> {
     let url = format!("{}/v1/role/token/{}", registry.api_uri, registry.role);
-    if old.is_some() {
-        if let Ok(Reply::Ok { body, .. }) = exchange.get(&url, old, None).await {
-            return wire::token(&body);
-        }
+    if old.is_some()
+        && let Ok(Reply::Ok { body, .. }) = exchange.get(&url, old, None).await
+    {
+        return wire::token(&body);
     }
     let by_address = format!("{url}?cuk={}", wire::encoded(identity.cuk.as_str()));
     match exchange.get(&by_address, None, None).await? {
