@@ -117,10 +117,13 @@ pub fn update_hosts(path: Option<&Path>, names: &BTreeMap<IpAddr, String>) -> Op
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Some(format!("{} is left alone: {error}", path.display())),
     };
-    let next = hosts::updated(&present, names)?;
-    let replaced = file::replace(path, next.as_bytes(), Ownership::default());
-    // Unlike the ini's, the old content has no use, and a stray file beside the hosts file would puzzle.
-    let tidied = replaced.and_then(|_| file::remove(&file::beside(path)));
+    let replaced = match hosts::updated(&present, names) {
+        Some(next) => file::replace(path, next.as_bytes(), Ownership::default()).map(drop),
+        None => Ok(()),
+    };
+    // Unlike the ini's, the old content has no use, and a stray file beside the hosts file would puzzle; it may
+    // also be a killed predecessor's.
+    let tidied = replaced.and_then(|()| file::remove(&file::beside(path)));
     tidied.err().map(|error| format!("{} is not updated: {}", path.display(), full(&error)))
 }
 

@@ -84,13 +84,15 @@ pub fn main() -> ExitCode {
         }
     };
     let origin = Origin { config: cli.config, root: cli.root };
-    let settings = match settings::load(&origin) {
-        Ok(settings) => settings,
-        Err(error) => {
-            error.0.iter().for_each(|fault| complain(&format!("configuration: {fault}")));
-            return ExitCode::from(USAGE);
-        }
-    };
+    let (settings, faults) = settings::load_what_is_good(&origin);
+    for fault in &faults {
+        complain(&format!("configuration: {fault}"));
+    }
+    // These two ask the running agent, which may have a better configuration than the files say now.
+    let asks_the_agent = matches!(cli.command, Command::Status { .. } | Command::Confirm { .. });
+    if !faults.is_empty() && !asks_the_agent {
+        return ExitCode::from(USAGE);
+    }
     let logging = Logging::start(settings.log, cli.verbose);
     // A second provider in one process is no error: there is one already, the same.
     let _ = rustls::crypto::ring::default_provider().install_default();

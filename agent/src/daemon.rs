@@ -3,6 +3,7 @@
 //! Everything runs on one thread. The pass does its few file operations in place: they take milliseconds, happen
 //! when something changed, and so can never run beside a second pass.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
@@ -114,8 +115,8 @@ struct Agent {
     /// When the source is asked next, and when it was asked last.
     next_question: Instant,
     last_question: Option<Instant>,
-    /// The last line that was logged for a pass that changed nothing.
-    last_line: String,
+    /// What was logged since the last good pass: the same fault may alternate between a few sentences.
+    said: BTreeSet<String>,
     /// Since when answers have been doubtful.
     doubtful: Option<(Instant, u32)>,
 }
@@ -140,7 +141,7 @@ impl Agent {
             logging,
             next_question: Instant::now(),
             last_question: None,
-            last_line: String::new(),
+            said: BTreeSet::new(),
             doubtful: None,
         }
     }
@@ -251,7 +252,7 @@ impl Agent {
     /// One line for a pass that changed something; for others a line when it is a new one.
     fn log(&mut self, report: &Report) {
         let (line, reasons) = (report.line(), report.reasons.as_str());
-        let again = std::mem::replace(&mut self.last_line, report.outcome.line()) == self.last_line;
+        let again = self.said_before(report);
         self.log_recovery(report);
         match &report.outcome {
             Outcome::Installed(_) => info!(reasons, "{line}"),
@@ -264,6 +265,16 @@ impl Agent {
         for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
             warn!("{note}");
         }
+    }
+
+    /// Whether this very sentence was logged since the last good pass. The memory is short: what fails in ever new
+    /// words is told again.
+    fn said_before(&mut self, report: &Report) -> bool {
+        const REMEMBERED: usize = 8;
+        if report.outcome.is_good() || self.said.len() >= REMEMBERED {
+            self.said.clear();
+        }
+        !self.said.insert(report.outcome.line())
     }
 
     fn log_recovery(&mut self, report: &Report) {

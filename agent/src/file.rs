@@ -79,6 +79,12 @@ pub fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Whether a path has a name that [`beside`] makes.
+pub fn is_leftover(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(b".k2hdkc-agent")
+}
+
 /// What stands at `path`: `None` for nothing, an error for what must not be replaced.
 pub fn examine(path: &Path) -> Result<Option<Metadata>, FileError> {
     let metadata = match path.symlink_metadata() {

@@ -159,12 +159,9 @@ fn ordinary(installed: &Ring, case: Case<'_>, absent: Vec<Absence>, rules: &Rule
     let with_waiting = |mode: Mode| {
         let waits = |node: &&Node| waiting.iter().any(|a| a.mode == mode && a.node == node.key());
         let kept: Vec<Node> = installed.nodes(mode).iter().filter(waits).cloned().collect();
-        let mut nodes: Vec<Node> = answer
-            .nodes(mode)
-            .iter()
-            .filter(|new| !kept.iter().any(|old| collide(old, new)))
-            .cloned()
-            .collect();
+        // Nor does the placeholder stand in for slaves that are still there.
+        let fits = |new: &&Node| !kept.iter().any(|old| collide(old, new) || new.is_placeholder());
+        let mut nodes: Vec<Node> = answer.nodes(mode).iter().filter(fits).cloned().collect();
         nodes.extend(kept);
         nodes
     };
@@ -419,6 +416,17 @@ mod tests {
         before.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
         let after = ring(&[1], &[2]);
         assert_eq!(believed(&polls(&before, &[&after], 1)), &after);
+    }
+
+    #[test]
+    fn the_placeholder_does_not_stand_in_for_slaves_that_wait() {
+        let before = ring(&[1], &[1]);
+        let mut after = before.clone();
+        after.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
+        after.slaves[0].seed = String::new();
+        after.slaves[0].name = "127.0.0.1".into();
+        assert_eq!(believed(&polls(&before, &[&after], 1)), &before);
+        assert_eq!(believed(&polls(&before, &[&after, &after], 10)), &after);
     }
 
     fn members() -> impl Strategy<Value = Vec<usize>> {

@@ -90,6 +90,8 @@ impl Store {
         file::ensure_directory(directory, 0o700)?;
         file::ensure_directory(&directory.join("good"), 0o700)?;
         let lock = lock(directory)?;
+        sweep(directory)?;
+        sweep(&directory.join("good"))?;
         let mut store = Self::peek(directory, keep);
         store.lock = Some(lock);
         if store.complaint.is_some() {
@@ -156,6 +158,13 @@ impl Store {
     }
 }
 
+/// Removes what a killed predecessor left half written.
+fn sweep(directory: &Path) -> Result<(), FileError> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Ok(()) };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.filter(|path| file::is_leftover(path)).try_for_each(|path| file::remove(&path))
+}
+
 fn lock(directory: &Path) -> Result<Flock<File>, LedgerError> {
     use std::io::{Read as _, Seek as _, Write as _};
     let path = directory.join("lock");
@@ -210,6 +219,16 @@ mod tests {
         assert_eq!(store.ledger(), &Ledger::default());
         assert!(store.complaint.as_ref().unwrap().contains("is kept as"), "{:?}", store.complaint);
         assert_eq!(std::fs::read(dir.path().join("ledger.json.unreadable")).unwrap(), b"{ torn");
+    }
+
+    #[test]
+    fn what_a_killed_agent_left_half_written_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path(), 5).unwrap());
+        let half = file::beside(&dir.path().join("good/3.ini"));
+        file::store(&half, b"half").unwrap();
+        drop(Store::open(dir.path(), 5).unwrap());
+        assert!(!half.exists());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
@@ -12,7 +12,7 @@ use crate::settings::{Format, Level, Log};
 /// The handle to the running log.
 #[derive(Debug)]
 pub struct Logging {
-    level: Option<reload::Handle<LevelFilter, Registry>>,
+    level: Option<reload::Handle<Targets, Registry>>,
     /// Steps that `-v` adds.
     louder: u8,
 }
@@ -43,9 +43,12 @@ impl Logging {
     }
 }
 
-fn filter(level: Level, louder: u8) -> LevelFilter {
+/// Libraries are heard from `warn` up: their debug lines tell of sockets, not of the cluster.
+fn filter(level: Level, louder: u8) -> Targets {
     let levels =
         [LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
     let index = (level as usize + usize::from(louder)).min(levels.len() - 1);
-    levels[index]
+    Targets::new()
+        .with_target("k2hdkc_agent", levels[index])
+        .with_default(levels[index].min(LevelFilter::WARN))
 }

@@ -52,8 +52,10 @@ pub struct Settings {
     pub state: State,
     /// `[log]`
     pub log: Log,
-    /// Files and directories whose change makes these settings old.
+    /// Files whose change makes these settings old.
     pub sources: Vec<PathBuf>,
+    /// The directory of fragments, likewise.
+    pub fragments: PathBuf,
 }
 
 /// How K2HR3 is asked, and as whom.
@@ -224,6 +226,12 @@ pub struct SettingsError(pub Vec<String>);
 
 /// Reads the configuration files and makes the settings of them.
 pub fn load(origin: &Origin) -> Result<Settings, SettingsError> {
+    let (settings, errors) = load_what_is_good(origin);
+    if errors.is_empty() { Ok(settings) } else { Err(SettingsError(errors)) }
+}
+
+/// The same for commands that only look for the running agent: what is wrong is left at its default and told.
+pub fn load_what_is_good(origin: &Origin) -> (Settings, Vec<String>) {
     let root = origin.root.clone().unwrap_or_else(|| PathBuf::from("/"));
     let vendor = below(&root, Path::new("/usr/lib/k2hdkc-agent/agent.toml"));
     let main =
@@ -244,9 +252,10 @@ pub fn load(origin: &Origin) -> Result<Settings, SettingsError> {
         Raw::default()
     });
     let mut settings = interpret(raw, &root, &mut errors);
-    settings.sources = vec![main, dropins, settings.k2hr3.token_file.clone()];
+    settings.sources = vec![main, settings.k2hr3.token_file.clone(), settings.k2hr3.instance_id.clone()];
     settings.sources.extend(settings.k2hr3.ca_file.clone());
-    if errors.is_empty() { Ok(settings) } else { Err(SettingsError(errors)) }
+    settings.fragments = dropins;
+    (settings, errors)
 }
 
 /// `path` below `root`, as every path of the agent is.
@@ -313,6 +322,7 @@ fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Settings {
             format: raw.log.format.unwrap_or(Format::Text),
         },
         sources: Vec::new(),
+        fragments: PathBuf::new(),
     }
 }
 

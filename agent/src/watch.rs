@@ -1,7 +1,7 @@
 //! Files whose change is a reason for a pass: directories are watched, names are compared, and what vanished and
 //! came back is watched again. What inotify misses, the next poll finds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -12,46 +12,41 @@ use tracing::{debug, warn};
 use crate::settings::Settings;
 use crate::wake::{Reason, Waker};
 
-/// What a changed path means. A path that is a directory stands for everything in it.
+/// What a change of a path means.
 type Meanings = BTreeMap<PathBuf, Reason>;
 
 /// The watches of one agent.
 #[derive(Debug)]
 pub struct Watches {
     watcher: Option<RecommendedWatcher>,
+    waker: Waker,
     /// Read by inotify's thread, written when the settings change; the one piece of shared state.
     meanings: Arc<RwLock<Meanings>>,
-    /// Watched directories with the inode they had.
+    /// Directories that matter, with the inode under which each is watched.
     directories: BTreeMap<PathBuf, Option<(u64, u64)>>,
+    /// Watched for the sake of a directory below that does not exist yet.
+    ancestors: BTreeSet<PathBuf>,
 }
 
 impl Watches {
     /// Starts to watch. Without inotify the agent works by polling alone, and says so.
     pub fn new(settings: &Settings, waker: Waker) -> Self {
         let meanings = Arc::new(RwLock::new(Meanings::new()));
-        let shared = Arc::clone(&meanings);
-        let watcher = notify::recommended_watcher(move |event| raise(event, &shared, &waker));
+        let (shared, bell) = (Arc::clone(&meanings), waker.clone());
+        let watcher = notify::recommended_watcher(move |event| raise(event, &shared, &bell));
         let watcher = watcher.map_err(|error| warn!(%error, "files are not watched, only polled")).ok();
-        let mut watches = Self { watcher, meanings, directories: BTreeMap::new() };
+        let mut watches =
+            Self { watcher, waker, meanings, directories: BTreeMap::new(), ancestors: BTreeSet::new() };
         watches.follow(settings);
         watches
     }
 
     /// Watches what these settings name, and nothing else.
     pub fn follow(&mut self, settings: &Settings) {
-        let mut meanings = Meanings::new();
-        for source in &settings.sources {
-            meanings.insert(source.clone(), Reason::SettingsChanged);
-        }
-        for name in ["k2hr3-api-uri", "k2hr3-role-name", "k2hr3-cuk"] {
-            meanings.insert(settings.k2hr3.userdata.join(name), Reason::SettingsChanged);
-        }
-        meanings.extend(settings.k2hr3.file.clone().map(|path| (path, Reason::SourceChanged)));
-        meanings.insert(settings.ini.path.clone(), Reason::IniChanged);
+        let meanings = meanings(settings);
         let mut directories: BTreeMap<PathBuf, _> =
             meanings.keys().filter_map(|path| Some((path.parent()?.to_owned(), None))).collect();
-        directories
-            .extend(settings.sources.iter().filter(|path| path.is_dir()).map(|path| (path.clone(), None)));
+        directories.insert(settings.fragments.clone(), None);
         for old in self.directories.keys().filter(|old| !directories.contains_key(*old)) {
             // An error here means that the directory is gone, and its watch with it.
             let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(old));
@@ -66,21 +61,68 @@ impl Watches {
         self.refresh();
     }
 
-    /// Watches directories that have come, or come back, since the last look.
+    /// Watches directories that have come, or come back, since the last look. What came with them may have been
+    /// there before the watch, so the settings are read once more.
     pub fn refresh(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         for (path, watched) in &mut self.directories {
-            let present = path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+            let present = inode(path);
+            if present.is_none() {
+                self.ancestors.extend(nearest(path).filter(|near| start(watcher, near)));
+            }
             if present == *watched {
                 continue;
             }
             let _ = watcher.unwatch(path);
-            *watched = present.filter(|_| {
-                let started = watcher.watch(path, RecursiveMode::NonRecursive);
-                started.map_err(|error| debug!(%error, path = %path.display(), "not watched")).is_ok()
-            });
+            *watched = present.filter(|_| start(watcher, path));
+            if watched.is_some() {
+                self.waker.wake(Reason::SettingsChanged);
+            }
         }
+        self.release();
     }
+
+    /// Lets go of ancestors whose descendants have all come.
+    fn release(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let missing: Vec<&PathBuf> =
+            self.directories.iter().filter(|(_, i)| i.is_none()).map(|(p, _)| p).collect();
+        let directories = &self.directories;
+        self.ancestors.retain(|ancestor| {
+            let needed = missing.iter().any(|path| path.starts_with(ancestor));
+            if !needed && !directories.contains_key(ancestor) {
+                let _ = watcher.unwatch(ancestor);
+            }
+            needed
+        });
+    }
+}
+
+fn meanings(settings: &Settings) -> Meanings {
+    let mut meanings = Meanings::new();
+    for source in settings.sources.iter().chain([&settings.fragments]) {
+        meanings.insert(source.clone(), Reason::SettingsChanged);
+    }
+    for name in ["k2hr3-api-uri", "k2hr3-role-name", "k2hr3-cuk"] {
+        meanings.insert(settings.k2hr3.userdata.join(name), Reason::SettingsChanged);
+    }
+    meanings.extend(settings.k2hr3.file.clone().map(|path| (path, Reason::SourceChanged)));
+    meanings.insert(settings.ini.path.clone(), Reason::IniChanged);
+    meanings
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().filter(std::fs::Metadata::is_dir).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The nearest directory above `path` that exists.
+fn nearest(path: &Path) -> Option<PathBuf> {
+    path.ancestors().skip(1).find(|ancestor| ancestor.is_dir()).map(Path::to_owned)
+}
+
+fn start(watcher: &mut RecommendedWatcher, path: &Path) -> bool {
+    let started = watcher.watch(path, RecursiveMode::NonRecursive);
+    started.map_err(|error| debug!(%error, path = %path.display(), "not watched")).is_ok()
 }
 
 fn raise(event: notify::Result<Event>, meanings: &RwLock<Meanings>, waker: &Waker) {
@@ -90,15 +132,44 @@ fn raise(event: notify::Result<Event>, meanings: &RwLock<Meanings>, waker: &Wake
     }
     let Ok(meanings) = meanings.read() else { return };
     for path in &event.paths {
-        let meaning = meanings.get(path).or_else(|| in_directory(path, &meanings));
-        if let Some(reason) = meaning {
-            waker.wake(*reason);
+        if let Some(reason) = meaning_of(path, &meanings) {
+            waker.wake(reason);
         }
     }
 }
 
-/// A fragment in `conf.d`.
-fn in_directory<'a>(path: &Path, meanings: &'a Meanings) -> Option<&'a Reason> {
+/// The path itself, a fragment in the directory of fragments, or a directory on the way to a path.
+fn meaning_of(path: &Path, meanings: &Meanings) -> Option<Reason> {
     let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-    meanings.get(path.parent().filter(|_| is_toml)?)
+    let fragment = || meanings.get(path.parent().filter(|_| is_toml)?);
+    if let Some(reason) = meanings.get(path).or_else(fragment) {
+        return Some(*reason);
+    }
+    let mut below = meanings.range(path.to_owned()..);
+    below.next().filter(|(next, _)| next.starts_with(path)).map(|(_, reason)| *reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_means_what_it_is_for_and_so_does_what_leads_to_it() {
+        let meanings = Meanings::from([
+            ("/etc/antpickax/k2hdkc.ini".into(), Reason::IniChanged),
+            ("/etc/k2hdkc-agent/agent.toml".into(), Reason::SettingsChanged),
+            ("/etc/k2hdkc-agent/conf.d".into(), Reason::SettingsChanged),
+        ]);
+        for (path, meaning) in [
+            ("/etc/antpickax/k2hdkc.ini", Some(Reason::IniChanged)),
+            ("/etc/antpickax/.k2hdkc.ini.k2hdkc-agent", None),
+            ("/etc/antpickax", Some(Reason::IniChanged)),
+            ("/etc/k2hdkc-agent/conf.d/1.toml", Some(Reason::SettingsChanged)),
+            ("/etc/k2hdkc-agent/conf.d/1.toml.swp", None),
+            ("/etc/k2hdkc-agent/other.toml", None),
+            ("/etc/hosts", None),
+        ] {
+            assert_eq!(meaning_of(Path::new(path), &meanings), meaning, "{path}");
+        }
+    }
 }

@@ -25,6 +25,9 @@ const HALF_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Shortest time between two tokens, so that a sick K2HR3 does not collect them.
 const BETWEEN_TOKENS: Duration = Duration::from_secs(600);
 
+/// How long a refused token rests while the source address works.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
+
 /// What one question shows.
 #[derive(Debug, Clone)]
 pub(super) enum Credential {
@@ -50,8 +53,8 @@ impl Credential {
 #[derive(Debug)]
 pub(super) struct Credentials {
     auth: Auth,
-    /// The role token was refused last time: the address is tried next.
-    fallen: bool,
+    /// The role token that was refused, and when: until it changes, or for an hour, the address is tried.
+    refused: Option<(Token, Timestamp)>,
     kept_in: PathBuf,
     minted: Option<Minted>,
     tried: Option<Timestamp>,
@@ -73,7 +76,7 @@ struct Kept {
 impl Credentials {
     pub(super) fn new(auth: Auth, kept_in: PathBuf) -> Self {
         let minted = (auth == Auth::AddressToken).then(|| load(&kept_in)).flatten();
-        Self { auth, fallen: false, kept_in, minted, tried: None }
+        Self { auth, refused: None, kept_in, minted, tried: None }
     }
 
     /// The credential for the next question.
@@ -84,7 +87,8 @@ impl Credentials {
         registry: &Registry,
     ) -> Result<Credential, Doubt> {
         match (self.auth, &registry.token) {
-            (Auth::Auto | Auth::Token, Some(token)) if !self.fallen => Ok(Credential::Role(token.clone())),
+            (Auth::Token, Some(token)) => Ok(Credential::Role(token.clone())),
+            (Auth::Auto, Some(token)) if !self.is_refused(token) => Ok(Credential::Role(token.clone())),
             (Auth::Token, _) => {
                 Err(Doubt::new(DoubtKind::NotReady, "k2hr3.auth is \"token\", but there is no role token"))
             }
@@ -96,7 +100,7 @@ impl Credentials {
     /// What a doubt should say of how it was asked, where that is not the usual way.
     pub(super) fn remark(&self, used: &Credential) -> &'static str {
         match used {
-            Credential::Address if self.fallen => {
+            Credential::Address if self.refused.is_some() => {
                 " (asked by source address, since the role token was refused)"
             }
             _ => "",
@@ -108,11 +112,16 @@ impl Credentials {
     pub(super) fn judge(&mut self, used: &Credential, doubt: Option<&Doubt>) {
         let denied = doubt.is_some_and(|doubt| matches!(doubt.status, Some(401 | 403 | 404)));
         match used {
-            Credential::Role(_) => self.fallen = denied && self.auth == Auth::Auto,
-            Credential::Address if doubt.is_some() => self.fallen = false,
+            Credential::Role(token) => self.refused = denied.then(|| (token.clone(), Timestamp::now())),
+            Credential::Address if doubt.is_some() => self.refused = None,
             Credential::Minted(_) if denied => self.minted = None,
             Credential::Address | Credential::Minted(_) => {}
         }
+    }
+
+    fn is_refused(&self, token: &Token) -> bool {
+        let known = self.refused.as_ref().filter(|(refused, _)| refused == token);
+        known.is_some_and(|(_, at)| Timestamp::now().since(*at) < REFUSED_FOR)
     }
 
     /// The address-bound token, made or renewed if it is time; the bare address where that fails.
