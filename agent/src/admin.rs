@@ -151,6 +151,11 @@ async fn confirmed(id: Option<String>, confirm: &mpsc::Sender<Confirmation>) -> 
     }
 }
 
+/// Whether a running agent has the socket.
+pub async fn answers(runtime: &Path) -> bool {
+    UnixStream::connect(socket(runtime)).await.is_ok()
+}
+
 /// Asks a running agent.
 pub async fn ask(runtime: &Path, request: &Request) -> Result<Response, AdminError> {
     let path = socket(runtime);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// The limits within which [`interval`] and [`after_doubt`] choose. See `[poll]` in the configuration.
+/// The limits within which [`Pace::interval`] and [`Pace::after_doubt`] choose. See `[poll]` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// Shortest time between two questions.

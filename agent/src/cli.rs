@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::admin;
 use crate::apply::full;
 use crate::daemon;
 use crate::ledger::Store;
@@ -101,7 +102,11 @@ pub fn main() -> ExitCode {
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
     let stop_within = settings.state.stop_within;
-    let code = runtime.block_on(dispatch(cli.command, origin, settings, logging));
+    let code = if faults.is_empty() || runtime.block_on(admin::answers(&settings.state.runtime_directory)) {
+        runtime.block_on(dispatch(cli.command, origin, settings, logging))
+    } else {
+        ExitCode::from(USAGE)
+    };
     // A name look-up that hangs in its thread must not keep the process.
     runtime.shutdown_timeout(stop_within.min(std::time::Duration::from_millis(100)));
     code

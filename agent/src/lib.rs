@@ -17,7 +17,7 @@
 //! # Invariants
 //!
 //! 1. Pure modules do no I/O; time and randomness are arguments.
-//! 2. Only [`reconcile`] changes state; only [`apply`], [`file`] and [`target`] change the machine (and the source
+//! 2. Only [`reconcile`] changes state; only [`apply`], [`mod@file`] and [`target`] change the machine (and the source
 //!    keeps its own address-bound token).
 //! 3. [`apply`] takes [`validate::Validated`] and nothing weaker, and only [`validate`] can make one.
 //! 4. The live file is never opened for writing, truncated, linked, unlinked or swapped by symlink: it is exchanged,

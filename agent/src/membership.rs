@@ -54,8 +54,9 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     }
     let text = PLACEHOLDERS.iter().fold(text.to_owned(), |text, hole| text.replace(hole, cuk.as_str()));
     let reading = acceptance::read(&ini::parse(&text), &Host::default());
-    let (faults, mut notes) = crate::problem::split(reading.problems);
+    let (mut faults, mut notes) = crate::problem::split(reading.problems);
     if !faults.is_empty() {
+        faults.splice(0..0, not_a_member(&reading.ring, cuk));
         return Err(faults);
     }
     let mut ring = reading.ring;
@@ -68,6 +69,14 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     }
     let addresses = peer_addresses(&ring);
     Ok(Wanted { ring: Rc::new(ring), addresses, notes })
+}
+
+/// The most likely reason for a file in which chmpx would not find this host, in K2HR3's terms.
+fn not_a_member(ring: &Ring, cuk: &Cuk) -> Option<Problem> {
+    let mut nodes = ring.servers.iter().chain(&ring.slaves);
+    let absent = ring.global("SELFCUK") == cuk.as_str() && nodes.all(|node| node.cuk != cuk.as_str());
+    let text = format!("this node (CUK {cuk}) is not a member of its role, or K2HR3 does not show it");
+    (absent && !ring.is_empty()).then(|| Problem::refused(None, text))
 }
 
 /// Trove's template names nodes by tag and says their address in REVERSE_PEERS or ENDPOINTS.
@@ -322,6 +331,13 @@ mod tests {
             assert!(faults.iter().any(|fault| fault.to_string().contains(word)), "{word}: {faults:?}");
         }
         assert!(from_ini(" \n", &cuk(), &[]).unwrap_err()[0].text.contains("empty"));
+    }
+
+    #[test]
+    fn a_node_that_is_no_member_is_told_so_first() {
+        let faults = from_ini(&fixtures::text(Mode::Server, &[2, 3], &[1]), &cuk(), &[]).unwrap_err();
+        assert!(faults[0].text.starts_with("this node (CUK cuk-1) is not a member"), "{faults:?}");
+        assert!(faults[1].text.starts_with("MODE is SERVER"), "{faults:?}");
     }
 
     #[test]

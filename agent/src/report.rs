@@ -143,3 +143,106 @@ impl Report {
         line
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Change, Class};
+    use crate::source::DoubtKind;
+
+    fn report(outcome: Outcome) -> Report {
+        let at = Timestamp(0);
+        Report {
+            at,
+            reasons: "timer".into(),
+            asked: None,
+            outcome,
+            plan: None,
+            waiting: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn held(releasable: bool) -> Held {
+        let reasons = vec!["2 of 4 servers would go at once: a:1, b:1".to_owned()];
+        Held { id: "d73fc602".into(), reasons, since: Timestamp(0), polls: 3, releasable }
+    }
+
+    fn generation() -> Generation {
+        Generation { fileversion: 7, ring: "abc".into(), at: Timestamp(0) }
+    }
+
+    #[test]
+    fn every_outcome_is_one_line_that_says_what_changed_and_why() {
+        let doubt = Doubt::new(DoubtKind::Denied, "K2HR3 answered 401");
+        for (outcome, kind, good, line) in [
+            (Outcome::Unchanged, Kind::Unchanged, true, "unchanged: what is installed is what is wanted"),
+            (
+                Outcome::Settling,
+                Kind::Settling,
+                true,
+                "a change was seen and rests for a moment before it is installed",
+            ),
+            (Outcome::Installed(generation()), Kind::Installed, true, "installed generation 7"),
+            (
+                Outcome::Restored(generation(), "the live file is missing".into()),
+                Kind::Restored,
+                false,
+                "put a kept generation back as 7 (the live file is missing)",
+            ),
+            (
+                Outcome::Doubtful(doubt),
+                Kind::Doubtful,
+                false,
+                "nothing changed, no answer to go by: K2HR3 answered 401",
+            ),
+            (
+                Outcome::Refused(vec![Problem::refused(3, "no GROUP")]),
+                Kind::Refused,
+                false,
+                "nothing changed, the answer is refused: line 3: no GROUP",
+            ),
+            (
+                Outcome::Held(held(true)),
+                Kind::Held,
+                false,
+                "nothing changed, the answer is held: 2 of 4 servers would go at once: a:1, b:1 (if it is meant, \
+                 'k2hdkc-agent confirm d73fc602')",
+            ),
+            (
+                Outcome::Held(held(false)),
+                Kind::Held,
+                false,
+                "nothing changed, the answer is held: 2 of 4 servers would go at once: a:1, b:1 (no confirmation can \
+                 release that)",
+            ),
+            (Outcome::Failed("EROFS".into()), Kind::Failed, false, "failed, the live file is whole: EROFS"),
+        ] {
+            assert_eq!((outcome.kind(), outcome.is_good(), outcome.line().as_str()), (kind, good, line));
+        }
+    }
+
+    #[test]
+    fn an_installation_names_its_first_changes() {
+        let mut report = report(Outcome::Installed(generation()));
+        let change = |n: usize| Change { class: Class::Reload, text: format!("+ server {n}") };
+        report.plan = Some(Plan { class: Class::Reload, changes: (1..=6).map(change).collect() });
+        report.asked = Some(Duration::from_millis(42));
+        assert_eq!(
+            report.line(),
+            "installed generation 7: + server 1; + server 2; + server 3; + server 4; and 2 more [answer after 42 ms]"
+        );
+    }
+
+    #[test]
+    fn an_unchanged_pass_tells_who_is_missing() {
+        let mut report = report(Outcome::Unchanged);
+        let node = crate::fixtures::server(2).key();
+        report.waiting.push(Absence { node, mode: crate::ring::Mode::Server, since: Timestamp(0), polls: 1 });
+        assert!(
+            report.line().ends_with("; 1 missing nodes stay until they were seen missing again"),
+            "{}",
+            report.line()
+        );
+    }
+}

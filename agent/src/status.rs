@@ -221,3 +221,123 @@ fn line(text: &mut String, key: &str, value: &str) {
 fn age(since: Timestamp, now: Timestamp) -> String {
     spoken(now.since(since))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Class, Plan};
+    use crate::ring::Mode;
+    use crate::source::{Doubt, DoubtKind};
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn generation(fileversion: u32) -> Generation {
+        Generation { fileversion, ring: "abc".into(), at: Timestamp(940_000) }
+    }
+
+    fn ledger() -> Ledger {
+        Ledger { desired: Some(generation(7)), written: Some(generation(7)), ..Ledger::default() }
+    }
+
+    fn running() -> Status {
+        let mut status = Status::idle(&ledger(), "none", "/etc/antpickax/k2hdkc.ini".into());
+        status.pid = Some(42);
+        status.started = Some(Timestamp(400_000));
+        status
+    }
+
+    fn report(outcome: Outcome) -> Report {
+        Report {
+            at: Timestamp(990_000),
+            reasons: "timer".into(),
+            asked: Some(Duration::from_millis(50)),
+            outcome,
+            plan: None,
+            waiting: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_good_status_is_short() {
+        let mut status = running();
+        status.take(&report(Outcome::Unchanged), &ledger());
+        status.next_question = Some(Timestamp(1_005_000));
+        assert!(status.is_good());
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            status.text(NOW),
+            format!(
+                "agent       k2hdkc-agent {version} running, pid 42, since 10 min 0 s\n\
+                 state       unchanged: what is installed is what is wanted (for 10.0 s)\n\
+                 answer      last usable one 10.0 s ago, the last took 50 ms, next in 5.0 s\n\
+                 file        /etc/antpickax/k2hdkc.ini\n\
+                 desired     7 (ring abc, 1 min 0 s ago)\n\
+                 written     7 (ring abc, 1 min 0 s ago)\n\
+                 applied     not observed (target none)\n\
+                 verified    not observed (target none)\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_bad_status_says_everything_that_is_wrong() {
+        let mut ledger = ledger();
+        let node = crate::fixtures::server(2).key();
+        let held = Held {
+            id: "d73".into(),
+            reasons: vec!["two gone".into()],
+            since: NOW,
+            polls: 3,
+            releasable: true,
+        };
+        ledger.guard.held = Some(held.clone());
+        let mut report = report(Outcome::Held(held));
+        report.waiting = vec![Absence { node, mode: Mode::Server, since: Timestamp(995_000), polls: 2 }];
+        let change = Change { class: Class::Reload, text: "- server b".into() };
+        report.plan = Some(Plan { class: Class::Reload, changes: vec![change] });
+        report.notes = vec!["chmod 0600".into()];
+        let mut status = running();
+        status.take(&report, &ledger);
+        status.settings_error = Some("a\nb".into());
+        let text = status.text(NOW);
+        for line in [
+            "held        d73 since 0 ms, seen 3 times:\n            two gone\n            release: k2hdkc-agent confirm d73\n",
+            "waiting     192.0.2.2:8021 has been missing for 5.0 s (2 answers)\n",
+            "change      - server b   [live: chmpx takes it when the file is replaced]\n",
+            "note        chmod 0600\n",
+            "settings    the new configuration is refused, the old one stays:\n            a\n            b\n",
+            "last usable one 10.0 s ago",
+        ] {
+            assert!(text.contains(line), "{line} is not in:\n{text}");
+        }
+        assert!(!status.is_good());
+    }
+
+    #[test]
+    fn what_nobody_can_release_is_told_as_that() {
+        let mut ledger = ledger();
+        let held = Held { id: "d".into(), reasons: Vec::new(), since: NOW, polls: 1, releasable: false };
+        ledger.guard.held = Some(held);
+        let status = Status::idle(&ledger, "none", String::new());
+        assert!(status.text(NOW).contains("no confirmation can release that"));
+        assert!(status.text(NOW).contains("not running; this is what its ledger says"));
+        assert!(!status.is_good());
+    }
+
+    #[test]
+    fn doubt_does_not_count_as_an_answer_and_does_not_end_a_state() {
+        let mut status = running();
+        status.take(&report(Outcome::Unchanged), &ledger());
+        let doubt = Outcome::Doubtful(Doubt::new(DoubtKind::TooSlow, "slow"));
+        let later = Report { at: Timestamp(995_000), ..report(doubt.clone()) };
+        status.take(&later, &ledger());
+        status.take(&Report { at: Timestamp(999_000), ..report(doubt) }, &ledger());
+        assert_eq!((status.last_good, status.since), (Some(Timestamp(990_000)), Some(Timestamp(995_000))));
+        let json = serde_json::to_string(&status).unwrap();
+        assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+        status.next_question = Some(Timestamp(0));
+        assert!(status.text(NOW).contains(", next now"));
+    }
+}

@@ -1,6 +1,8 @@
 //! What the daemon costs: CPU of an unchanged poll, memory, size, first question, a burst of changes. Prints
 //! figures, judges nothing: `cargo bench -p k2hdkc-sandbox`.
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -34,7 +36,7 @@ fn cluster(server: &Server, name: &str, nodes: usize) -> (Lab, Cluster) {
     for n in 0..nodes {
         let address = format!("127.{}.{}.{}", 1 + n / 62_500, n / 250 % 250, n % 250 + 1);
         let role = if n % 10 == 9 { &cluster.slave_role } else { &cluster.server_role };
-        lab.register(role, HostRecord::openstack(&address, &format!("cuk-{n}"), &format!("vm{n}.example")));
+        lab.register(role, HostRecord::openstack(&address, format!("cuk-{n}"), format!("vm{n}.example")));
     }
     (lab, cluster)
 }
@@ -74,7 +76,7 @@ fn polls(server: &Server, nodes: usize, source: &str, out: &mut impl io::Write) 
     // The membership source asks for both lists.
     let questions = if source == "membership" { 2 } else { 1 };
     expect(wait_for(Duration::from_secs(60), || asked() >= questions * POLLS), &node)?;
-    let (polls, spent) = (asked() / questions, self::cpu(pid)? - cpu);
+    let (polls, spent) = (asked() / questions, self::cpu(pid)?.saturating_sub(cpu));
     let each = spent.as_secs_f64() * 1000.0 / polls as f64;
     let (resident, anonymous, forks) = memory(pid)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 pub fn agent() -> io::Result<&'static Path> {
     static AGENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = AGENT.get_or_init(|| locate().map_err(|error| error.to_string()));
-    found.as_deref().map_err(io::Error::other)
+    found.as_deref().map_err(|error| io::Error::other(error.clone()))
 }
 
 fn locate() -> io::Result<PathBuf> {
@@ -24,7 +24,8 @@ fn locate() -> io::Result<PathBuf> {
     // target/debug/x, target/debug/deps/x or target/debug/examples/x
     let profile = own.ancestors().skip(1).find(|dir| dir.ends_with("debug") || dir.ends_with("release"));
     let Some(profile) = profile else {
-        return beside(&own).ok_or_else(|| io::Error::other("no k2hdkc-agent beside this program: set K2HDKC_AGENT"));
+        return beside(&own)
+            .ok_or_else(|| io::Error::other("no k2hdkc-agent beside this program: set K2HDKC_AGENT"));
     };
     build(profile)?;
     Ok(profile.join("k2hdkc-agent"))
@@ -37,12 +38,24 @@ fn beside(own: &Path) -> Option<PathBuf> {
 fn build(profile: &Path) -> io::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "k2hdkc-agent", "--bin", "k2hdkc-agent", "--manifest-path"]);
+    command.args([
+        "build",
+        "--quiet",
+        "--package",
+        "k2hdkc-agent",
+        "--bin",
+        "k2hdkc-agent",
+        "--manifest-path",
+    ]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
     command.arg("--target-dir").arg(profile.parent().unwrap_or(profile));
     if profile.ends_with("release") {
         command.arg("--release");
     }
     let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo could not build the agent: {status}"))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("cargo could not build the agent: {status}")))
+    }
 }

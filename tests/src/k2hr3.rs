@@ -14,7 +14,7 @@
 //! lab         the control of all this for suites, and the log of requests
 //! ```
 //!
-//! `k2hr3.md 6` and the like point into the notes of the study of the real system; `c20` and the like at
+//! `docs/facts.md K1` and the like point into the notes of the study of the real system; `c20` and the like at
 //! recorded exchanges, whose facts are in the table of that suite; `dkc:8225` at a line of `k2hr3_api`'s
 //! `src/lib/k2hr3dkc.ts`.
 //!

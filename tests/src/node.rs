@@ -28,6 +28,18 @@ pub struct Plan {
     pub config: String,
 }
 
+/// A fragment of the configuration that makes the agent read `source.ini` in its root instead of asking K2HR3.
+pub const FILE_SOURCE: &str = "[k2hr3]\nsource = \"file\"\nfile = \"/source.ini\"\n";
+
+/// The live ini at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// Its inode.
+    pub inode: u64,
+    /// Its bytes, as text.
+    pub text: String,
+}
+
 /// A node. Dropped, its agent is killed; its directory stays.
 #[derive(Debug)]
 pub struct Node {
@@ -146,6 +158,39 @@ impl Node {
         serde_json::from_slice(&output.stdout).map_err(io::Error::other)
     }
 
+    /// Writes a file below the root, in place as an editor does; private, so that tokens may go in.
+    pub fn write(&self, path: &str, text: &str) -> io::Result<()> {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
+        put(&path, text)
+    }
+
+    /// Replaces a file below the root by renaming a new one to it.
+    pub fn swap(&self, path: &str, text: &str) -> io::Result<()> {
+        let next = format!("{path}.next");
+        self.write(&next, text)?;
+        fs::rename(self.root.join(next), self.root.join(path))
+    }
+
+    /// Replaces the ini that the `file` source reads, see [`FILE_SOURCE`].
+    pub fn give(&self, ini: &str) -> io::Result<()> {
+        self.swap("source.ini", ini)
+    }
+
+    /// Bytes and inode of the live ini: what no bad answer may change.
+    pub fn live(&self) -> io::Result<Live> {
+        use std::os::unix::fs::MetadataExt as _;
+        let mut file = File::open(self.ini())?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes)?;
+        Ok(Live { inode: file.metadata()?.ino(), text: String::from_utf8_lossy(&bytes).into_owned() })
+    }
+
+    /// FILEVERSION of the live ini; 0 where there is none.
+    pub fn fileversion(&self) -> u32 {
+        self.ring().ok().flatten().map_or(0, |(_, fileversion)| fileversion)
+    }
+
     /// What the live ini says; an error for one that chmpx would refuse.
     pub fn ring(&self) -> io::Result<Option<(Ring, u32)>> {
         let bytes = match fs::read(self.ini()) {
@@ -154,9 +199,13 @@ impl Node {
             Err(error) => return Err(error),
         };
         match installed::read_bytes(&bytes) {
-            Installed::Present { ring, fileversion } => Ok(Some((ring, fileversion.unwrap_or_default()))),
+            Installed::Present { ring, fileversion } => {
+                Ok(Some(((*ring).clone(), fileversion.unwrap_or_default())))
+            }
             Installed::Missing => Ok(None),
-            Installed::Broken(problems) => Err(io::Error::other(format!("chmpx would refuse it: {problems:?}"))),
+            Installed::Broken(problems) => {
+                Err(io::Error::other(format!("chmpx would refuse it: {problems:?}")))
+            }
         }
     }
 
@@ -200,7 +249,10 @@ pub fn wait_for(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that looks again after a moment; it waits for no fixed time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that looks again after a moment; it waits for no fixed time"
+)]
 fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }

@@ -1,7 +1,7 @@
 //! Everything bad that an answer of K2HR3 can be, and that an agent must survive.
 //!
-//! Each kind says what it rests on: an observation on the real server (`upstream/k2hr3.md` with section or
-//! exchange), a fault of the incumbent reader that such an answer would hit (`upstream/dbaas.md` 3.3, by
+//! Each kind says what it rests on: an observation on the real server (`docs/facts.md` with its number, or
+//! exchange), a fault of the incumbent reader that such an answer would hit (`docs/facts.md` I1 and I2, by
 //! number), or, said so, a supposition about what stands between server and VM. A suite sets one with
 //! [`Lab::set_sickness`](super::Lab::set_sickness).
 
@@ -17,59 +17,59 @@ use super::http::Request;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sickness {
     /// 200 with nothing in it. Supposed: a proxy whose upstream died. The incumbent installs an empty file
-    /// then (dbaas.md 3.3, 5).
+    /// then (docs/facts.md I1).
     EmptyBody,
-    /// 200 and `"resource":null`: the incumbent writes the whole JSON as the ini (dbaas.md 3.3, 4, verified).
+    /// 200 and `"resource":null`: the incumbent writes the whole JSON as the ini (docs/facts.md I1).
     NullResource,
-    /// 200 and `"resource":""`: what a resource without any text gives (k2hr3.md 5.1); chmpx exits on it
-    /// (dbaas.md 3.3, 5).
+    /// 200 and `"resource":""`: what a resource without any text gives (docs/facts.md K12); chmpx exits on it
+    /// (docs/facts.md I1).
     EmptyString,
     /// 200 with a web page. Supposed: a captive portal, or the maintenance page of a load balancer.
     Html,
-    /// 503 whose text says `"result":true`: the incumbent looks for that text alone (dbaas.md 3.3, 4).
+    /// 503 whose text says `"result":true`: the incumbent looks for that text alone (docs/facts.md I1).
     ServerErrorSayingTrue,
-    /// 200 that says `"result":false`. The API always pairs it with an error status (k2hr3.md 1.1); a client
+    /// 200 that says `"result":false`. The API always pairs it with an error status (docs/facts.md K1); a client
     /// must read both.
     ResultFalse200,
     /// JSON cut in half under a right Content-Length. Supposed: a broken cache in between.
     TruncatedJson,
     /// Fewer bytes than Content-Length says, then the end. The API process does abort when k2hdkc stalls
-    /// (k2hr3.md 6); that it can in the middle of an answer is supposed.
+    /// (docs/facts.md K1); that it can in the middle of an answer is supposed.
     TruncatedBody,
     /// Every server role is empty: 200 with 0 of 100 hosts while the backend restarts
     /// (down-partial-membership).
     NoServers,
     /// Every slave role is empty and the text has no `[SLVNODE]` at all, as a template without the stand-in
-    /// gives it; chmpx does not load such a file (chmpx.md 1.6).
+    /// gives it; chmpx does not load such a file (docs/facts.md C6).
     NoSlaves,
-    /// One host is missing: records that cannot be read are skipped silently (k2hr3.md fact 3).
+    /// One host is missing: records that cannot be read are skipped silently (docs/facts.md K2).
     WithoutHost {
         /// Its CUK.
         cuk: String,
     },
-    /// Every second server is missing: unreadable records are skipped silently (k2hr3.md fact 3).
+    /// Every second server is missing: unreadable records are skipped silently (docs/facts.md K2).
     HalfOfServers,
     /// The first server's tag holds line ends and lands as ini lines in every member's file (x01, x02).
     NewlineInTag,
-    /// The first server's tag holds control characters: a tag is free text (k2hr3.md 4) and printed unescaped
+    /// The first server's tag holds control characters: a tag is free text (docs/facts.md K10) and printed unescaped
     /// (fact 10).
     ControlCharacters,
-    /// A well-formed answer of this size, streamed. 1000 hosts make 260 kB (k2hr3.md 5.4) and nothing bounds
-    /// it: cap the body (k2hr3.md 10).
+    /// A well-formed answer of this size, streamed. 1000 hosts make 260 kB (docs/facts.md K13) and nothing bounds
+    /// it: cap the body (docs/facts.md K13).
     Huge {
         /// Of the body.
         bytes: u64,
     },
     /// The right answer, one byte at a time. Supposed: a congested network; the incumbent waits for ever
-    /// (dbaas.md 3.3, 7).
+    /// (docs/facts.md I2).
     SlowDrip {
         /// Pause between two bytes.
         byte_every: Duration,
     },
     /// A reset in the middle of the body. Supposed, as for `TruncatedBody`.
     ResetInMidBody,
-    /// 302 to another host. K2HR3 never redirects (k2hr3.md 1); following it would hand out the token
-    /// (k2hr3.md 10).
+    /// 302 to another host. K2HR3 never redirects (docs/facts.md K13); following it would hand out the token
+    /// (docs/facts.md K13).
     Redirect,
     /// This status with the body recorded for it: 401, 403, 404, 413, 431, 500 and others.
     Status(u16),
@@ -79,9 +79,9 @@ pub enum Sickness {
         /// Until the refusal.
         after: Duration,
     },
-    /// The right answer after this delay: k2hdkc stalled for less than 9 s (k2hr3.md 6).
+    /// The right answer after this delay: k2hdkc stalled for less than 9 s (docs/facts.md K1).
     Stall(Duration),
-    /// The connection ends after this delay without an answer: k2hdkc stalled for longer (k2hr3.md 6).
+    /// The connection ends after this delay without an answer: k2hdkc stalled for longer (docs/facts.md K1).
     StallThenClose(Duration),
     /// Connections are accepted and closed at once. Supposed: a load balancer without a live API behind it.
     Refuse,
@@ -89,16 +89,16 @@ pub enum Sickness {
     WrongContentLength,
     /// A byte in the JSON that is no UTF-8. Supposed: damage in between; the API itself always sends UTF-8.
     NotUtf8,
-    /// An array in an array, 100 000 deep: resources of type object are unrestricted JSON (k2hr3.md 5.1).
+    /// An array in an array, 100 000 deep: resources of type object are unrestricted JSON (docs/facts.md K12).
     DeepJson,
     /// 201, and nothing stored: host lists are read and written back without a lock by several workers
-    /// (k2hr3.md fact 4: 15 and 19 of 20 were left).
+    /// (docs/facts.md K3: 15 and 19 of 20 were left).
     LostRegistrations {
         /// Of registrations that get lost, 0 to 1.
         share: f64,
     },
     /// The next reader after a host registered again misses it: PUT deletes and re-creates the record
-    /// (k2hr3.md fact 5: 8 of 107 reads).
+    /// (docs/facts.md K4: 8 of 107 reads).
     BlinkOnReregister,
 }
 

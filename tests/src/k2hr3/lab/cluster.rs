@@ -29,7 +29,7 @@ pub struct Cluster {
 }
 
 impl Lab {
-    /// What `k2hr3 database create <cluster>` makes (k2hr3.md section 9), with our `DBaaS` template.
+    /// What `k2hr3 database create <cluster>` makes, with our `DBaaS` template.
     pub fn create_cluster(&self, tenant: &str, cluster: &str) -> Cluster {
         self.create_cluster_with_template(tenant, cluster, STOCK_TEMPLATE)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// A member of a role, as the server shows it. The traps are in `upstream/k2hr3.md`, section 4.
+/// A member of a role, as the server shows it. The traps are in `docs/facts.md` K3, K4 and K10.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostRecord {
     /// The source address the API saw, or a host name.

@@ -1,4 +1,4 @@
-//! User tokens and the two kinds of role token (`upstream/k2hr3.md`, section 3).
+//! User tokens and the two kinds of role token (`docs/facts.md` K7 and K8).
 
 use super::{HostRecord, State, Wanted, random_token};
 use crate::k2hr3::answer::base64;

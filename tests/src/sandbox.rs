@@ -1,0 +1,151 @@
+//! The sandbox: a K2HR3 simulator and the real agents of a whole cluster on this machine, put through scale events
+//! and sick answers.
+//!
+//! ```text
+//! options     the command line                         settings   the nodes' agent.toml
+//! scenario    what happens, as data; read this first   malady     the ways to be sick, as data
+//! cluster     K2HR3, its roles, its nodes              member     one node: directory, agent, status
+//! change      carries out what an event changes        sightings  what stood in a node's file, and when
+//! director    plays the events: every file follows     holding    .. or stays, and the status says why
+//!                                                      loss       .. until the loss is confirmed
+//!                                                      restarts   .. or is right again after a new start
+//! record      what was measured                        tables     the end as text
+//! news        what is told while it runs               plain, live, terminal, text   how that is shown
+//! ```
+//!
+//! The director owns the cluster, and the cluster the processes; whatever ends a run drops them, and with them
+//! every agent. Nodes are processes with their own root, so what stands in for a VM is a directory and an address
+//! of 127.0.0.0/8, from which the agent asks K2HR3.
+
+mod change;
+mod cluster;
+mod director;
+mod holding;
+mod keep;
+mod live;
+mod loss;
+mod malady;
+mod member;
+mod news;
+mod options;
+mod plain;
+mod record;
+mod restarts;
+mod scenario;
+mod settings;
+mod sightings;
+mod tables;
+mod terminal;
+mod text;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::binaries;
+use cluster::Cluster;
+use director::Director;
+use news::{News, Teller};
+pub use options::Options;
+use settings::Pace;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything was as it must be.
+    Good,
+    /// Something failed.
+    Failed,
+    /// The user had enough.
+    Interrupted,
+}
+
+/// Runs the sandbox; `interrupted` is called for a future that ends with Ctrl-C.
+pub async fn run<F: Future<Output = ()>>(options: &Options, interrupted: impl Fn() -> F) -> io::Result<End> {
+    // Before any picture is drawn, since cargo talks too; Ctrl-C still ends both of them.
+    plain::print("building the agent, if it is not yet ..");
+    let agent = binaries::agent()?;
+    let (news, listener) = Teller::new();
+    let live = terminal::is_one() && !options.plain;
+    let shown =
+        tokio::spawn(
+            async move { if live { live::show(listener).await } else { plain::show(listener).await } },
+        );
+    let ended = shown_run(options, agent, news, interrupted).await;
+    // It ends with the last teller, and prints what is left.
+    let _ = shown.await;
+    ended
+}
+
+/// Plays, tells what came of it, and leaves the nodes to the user if that is wanted.
+async fn shown_run<F: Future<Output = ()>>(
+    options: &Options,
+    agent: &Path,
+    news: Teller,
+    interrupted: impl Fn() -> F,
+) -> io::Result<End> {
+    let home = Home::new(options.dir.as_deref())?;
+    let director = tokio::select! {
+        director = play(options, home.path(), &news) => director?,
+        () = interrupted() => {
+            news.say("interrupted: the agents are ended, a temporary directory is removed");
+            return Ok(End::Interrupted);
+        }
+    };
+    for line in tables::report(&director.record, terminal::size().map(|(width, _)| width)) {
+        news.tell(News::Line(line));
+    }
+    if options.keep {
+        keep::instructions(&director.cluster, agent, home.path(), &news);
+        interrupted().await;
+    }
+    Ok(if director.record.failures.is_empty() { End::Good } else { End::Failed })
+}
+
+async fn play(options: &Options, home: &Path, news: &Teller) -> io::Result<Director> {
+    let pace = Pace::of(usize::from(options.servers) + usize::from(options.slaves) + 3);
+    let cluster = Cluster::open(home, pace, news.clone()).await?;
+    introduce(&cluster, home, news);
+    let mut director = Director::new(cluster, news.clone());
+    director.play(&scenario::scenario(options)).await;
+    Ok(director)
+}
+
+fn introduce(cluster: &Cluster, home: &Path, news: &Teller) {
+    news.say(format!("K2HR3 simulator at {}, nodes below {}", cluster.uri(), home.display()));
+    news.say("every node has this agent.toml, with an address of its own:");
+    cluster.pace.file("127.0.1.1").lines().filter(|line| !line.is_empty()).for_each(|line| {
+        news.say(format!("    {line}"));
+    });
+    news.say("while K2HR3 is sick the operator changes RWTIMEOUT, which only the next good answer may bring to the nodes");
+}
+
+/// Where the nodes' directories are.
+enum Home {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Home {
+    /// A new directory; one that the user names must be empty, since an old ledger would be believed.
+    fn new(given: Option<&Path>) -> io::Result<Self> {
+        let Some(path) = given else {
+            return tempfile::Builder::new().prefix("k2hdkc-sandbox.").tempdir().map(Self::Temporary);
+        };
+        fs::create_dir_all(path)?;
+        let path = path.canonicalize()?;
+        if fs::read_dir(&path)?.next().is_some() {
+            return Err(io::Error::other(format!("{} is not empty", path.display())));
+        }
+        Ok(Self::Kept(path))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+}

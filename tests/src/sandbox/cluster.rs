@@ -1,0 +1,185 @@
+//! K2HR3, its roles and the nodes: what can be done to them. It waits for nothing and judges nothing.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use k2hdkc_agent::ring::Mode;
+
+use super::member::Member;
+use super::news::Teller;
+use super::settings::Pace;
+use super::sightings::{Content, OPERATORS_KEY};
+use crate::k2hr3::{self, HostRecord, Lab, Server};
+use crate::node::{Node, Plan};
+use crate::raw_http;
+
+const TENANT: &str = "tenant0";
+const CLUSTER: &str = "sandbox";
+/// The simulator's template of the `DBaaS` tools, in which the operator's key comes from a key of the resource.
+const TEMPLATE: &str = include_str!("../k2hr3/dbaas.template");
+/// That key.
+const RESOURCE_KEY: &str = "chmpx-rwtimeout";
+/// chmpx's default for it, in microseconds.
+const FIRST_VALUE: u32 = 10_000;
+
+/// The whole of it. Dropped, every agent is killed and K2HR3 ends; the directories stay.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    /// Everything that runs, in the order in which it came.
+    pub members: Vec<Member>,
+    /// The control of the simulator.
+    pub lab: Lab,
+    /// Its roles and tokens.
+    pub roles: k2hr3::Cluster,
+    /// Where K2HR3 listens.
+    pub address: SocketAddr,
+    /// Times of the nodes.
+    pub pace: Pace,
+    home: PathBuf,
+    server: Option<Server>,
+    /// How many servers and slaves there ever were: a new VM has a new address and CUK.
+    ever: (u8, u8),
+    operators_value: u32,
+    news: Teller,
+}
+
+impl Cluster {
+    /// Starts K2HR3 with empty roles. Nodes will live below `home`.
+    pub(super) async fn open(home: &Path, pace: Pace, news: Teller) -> io::Result<Self> {
+        let lab = Lab::new();
+        let roles = lab.create_cluster_with_template(TENANT, CLUSTER, &template()?);
+        let server = start(&lab, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = server.address();
+        let (members, home, server) = (Vec::new(), home.to_owned(), Some(server));
+        let operators_value = FIRST_VALUE;
+        let cluster =
+            Self { members, lab, roles, address, pace, home, server, ever: (0, 0), operators_value, news };
+        cluster.set_operators_key();
+        Ok(cluster)
+    }
+
+    /// Registers a new node and starts its agent, as a new VM does.
+    pub(super) fn join(&mut self, mode: Mode) -> io::Result<()> {
+        let (kind, address, number) = self.next_place(mode);
+        let name = format!("{kind}-{number}");
+        let (role, token) = self.role(mode);
+        let (role, token) = (role.to_owned(), token.to_owned());
+        let tag = format!("{name}.sandbox");
+        self.lab.register(&role, HostRecord::openstack(&address, &name, tag));
+        let config = self.pace.file(&address);
+        let plan = Plan { api_uri: self.uri(), role, token: Some(token), address, cuk: name.clone(), config };
+        let node = Node::new(&self.home.join(&name), plan)?;
+        self.members.push(Member::boot(name, mode, node, self.news.clone())?);
+        Ok(())
+    }
+
+    fn next_place(&mut self, mode: Mode) -> (&'static str, String, u8) {
+        let (kind, net, count) = match mode {
+            Mode::Server => ("server", 1, &mut self.ever.0),
+            Mode::Slave => ("slave", 2, &mut self.ever.1),
+        };
+        *count += 1;
+        (kind, format!("127.0.{net}.{count}"), *count)
+    }
+
+    /// Takes the newest node of this kind out of its role; its agent runs on.
+    pub(super) fn deregister_newest(&mut self, mode: Mode) -> io::Result<Member> {
+        let place = self.members.iter().rposition(|member| member.mode == mode);
+        let member = self.members.remove(place.ok_or_else(|| io::Error::other("no such node is left"))?);
+        self.lab.deregister(self.role(mode).0, &member.name);
+        Ok(member)
+    }
+
+    /// The first node of this kind.
+    pub(super) fn first(&self, mode: Mode) -> io::Result<usize> {
+        let place = self.members.iter().position(|member| member.mode == mode);
+        place.ok_or_else(|| io::Error::other("no such node is left"))
+    }
+
+    /// The operator writes a new value into the resource.
+    pub(super) fn change_operators_key(&mut self) {
+        self.operators_value += 1;
+        self.set_operators_key();
+    }
+
+    fn set_operators_key(&self) {
+        let value = self.operators_value.to_string();
+        self.lab.set_key(&format!("yrn:yahoo:::{TENANT}:resource:{CLUSTER}"), RESOURCE_KEY, value);
+    }
+
+    /// What every file must say now.
+    pub(super) fn wanted(&self) -> Content {
+        let cuks = |role: &str| {
+            let mut cuks: Vec<_> = self.lab.members(role).into_iter().filter_map(|host| host.cuk).collect();
+            cuks.sort();
+            cuks
+        };
+        let (servers, slaves) = (cuks(&self.roles.server_role), cuks(&self.roles.slave_role));
+        Content { servers, slaves, operators_value: self.operators_value.to_string() }
+    }
+
+    /// `http://address:port` of K2HR3.
+    pub(super) fn uri(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The API's process goes away: connections are refused, the data stays.
+    pub(super) fn stop_k2hr3(&mut self) {
+        self.server = None;
+    }
+
+    /// It comes back at the same address, if it was gone.
+    pub(super) async fn resume_k2hr3(&mut self) -> io::Result<()> {
+        if self.server.is_none() {
+            self.server = Some(start(&self.lab, self.address).await?);
+        }
+        Ok(())
+    }
+
+    /// The first server registers itself again and again, until this is dropped.
+    pub(super) async fn keep_registering_first(&self) -> io::Result<std::convert::Infallible> {
+        let plan = self.members[self.first(Mode::Server)?].node.plan().clone();
+        let source = plan.address.parse().map_err(io::Error::other)?;
+        let (role, cuk, token) = (&plan.role, &plan.cuk, plan.token.unwrap_or_default());
+        let request = format!(
+            "PUT /v1/role/{role}?cuk={cuk}&tag={cuk}.sandbox&extra=openstack-auto-v1 HTTP/1.1\r\n\
+             Host: k2hr3\r\nx-auth-token: R={token}\r\n\r\n"
+        );
+        loop {
+            raw_http::exchange(self.address, source, request.as_bytes()).await?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn role(&self, mode: Mode) -> (&str, &str) {
+        let roles = &self.roles;
+        match mode {
+            Mode::Server => (&roles.server_role, &roles.server_token),
+            Mode::Slave => (&roles.slave_role, &roles.slave_token),
+        }
+    }
+}
+
+/// The old listener closes at its task's next turn, so the same address may take a moment.
+async fn start(lab: &Lab, address: SocketAddr) -> io::Result<Server> {
+    let options = || k2hr3::Options { lab: lab.clone() };
+    for _ in 0..100 {
+        match Server::start(address, options()).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            started => return started,
+        }
+    }
+    Server::start(address, options()).await
+}
+
+fn template() -> io::Result<String> {
+    let role = format!("yrn:yahoo:::{TENANT}:role:{CLUSTER}");
+    let text = TEMPLATE.replace("@ROLE@", &role);
+    let line = text.lines().find(|line| line.starts_with(OPERATORS_KEY));
+    let line = line.ok_or_else(|| io::Error::other(format!("the template has no {OPERATORS_KEY}")))?;
+    Ok(text.replace(line, &format!("{OPERATORS_KEY} = {{{{= %{RESOURCE_KEY}% }}}}")))
+}

@@ -1,0 +1,148 @@
+//! What must be true while an answer is not to be believed: files stay, statuses say why, and it ends.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use k2hdkc_agent::clock::Timestamp;
+use k2hdkc_agent::status::Status;
+use tokio::task::JoinSet;
+
+use super::change::Changed;
+use super::director::{Before, Director, Trouble};
+use super::malady::Cause;
+use super::member::{Member, explains};
+use super::record::Endured;
+
+/// So many passes must come to the same, so that the second sick answer is seen too.
+pub(super) const PASSES: usize = 2;
+
+/// What a node made of it: its status, or what it said instead.
+pub(super) type Said = (String, Result<Status, String>);
+
+impl Director {
+    /// No file changes, every status says why, and the next good answer is applied by all.
+    pub(super) async fn stays(
+        &mut self,
+        title: &str,
+        cause: &Cause,
+        changed: &Changed,
+        before: &Before,
+    ) -> Result<String, Trouble> {
+        let said = self.all_explain(cause, changed.begun).await?;
+        let (touched, silent, reason) = (self.touched(before), silent(&said), reason(&said));
+        let held = said.iter().filter(|(name, _)| !touched.contains(name) && !silent.contains(name)).count();
+        let recovery = self.recovery(cause).await;
+        let (recovered, of) = (recovery.as_ref().ok().copied(), said.len());
+        let endured = Endured { title: title.to_owned(), held, of, reason: reason.clone(), recovered };
+        self.record.answers.push(endured);
+        all_quiet(touched, &said)?;
+        let took = recovery?.as_millis();
+        Ok(format!("{held} of {of} held; next good answer in all files after {took} ms\n{reason}"))
+    }
+
+    /// What every node makes of it. One that the nodes must bring about themselves goes on meanwhile.
+    async fn all_explain(&self, cause: &Cause, since: Timestamp) -> Result<Vec<Said>, Trouble> {
+        let passes = if cause.is_slow() { 1 } else { PASSES };
+        let all = self.all_say(explains, since, passes);
+        if *cause != Cause::FirstServerBlinks {
+            return Ok(all.await);
+        }
+        tokio::select! {
+            said = all => Ok(said),
+            ended = self.cluster.keep_registering_first() => match ended? {},
+        }
+    }
+
+    /// K2HR3 is well again and has something new; how long until the last file shows it.
+    async fn recovery(&mut self, cause: &Cause) -> Result<Duration, Trouble> {
+        if cause.is_slow() {
+            // What is still on its way would take its time; a restart of the API cuts it.
+            self.cluster.stop_k2hr3();
+        }
+        self.cluster.cure().await?;
+        let well = Instant::now();
+        if cause.lets_changes_through() {
+            self.cluster.change_operators_key();
+        }
+        let times = self.times_from(well, &[]).await?;
+        Ok(times.iter().map(|time| time.took).max().unwrap_or_default())
+    }
+
+    /// Asks every node until its status fits.
+    pub(super) async fn all_say(
+        &self,
+        fits: fn(&Status) -> bool,
+        since: Timestamp,
+        passes: usize,
+    ) -> Vec<Said> {
+        let (mut asked, within) = (JoinSet::new(), self.patience());
+        for (place, member) in self.cluster.members.iter().enumerate() {
+            let (name, agent) = (member.name.clone(), member.agent());
+            asked.spawn(async move { (place, name, agent.status_that(fits, since, passes, within).await) });
+        }
+        let mut said = asked.join_all().await;
+        said.sort_by_key(|(place, ..)| *place);
+        said.into_iter().map(|(_, name, said)| (name, said)).collect()
+    }
+
+    /// The nodes whose files are not what they were.
+    pub(super) fn touched(&self, before: &Before) -> Vec<String> {
+        let is_touched = |member: &&Member| {
+            let old = before.get(&member.name).and_then(Option::as_ref);
+            !member.sightings.is_untouched(old)
+        };
+        self.cluster.members.iter().filter(is_touched).map(|member| member.name.clone()).collect()
+    }
+
+    /// A node that is in no role any more keeps its file; what its status says.
+    pub(super) async fn left_alone(
+        &self,
+        member: &Member,
+        since: &Timestamp,
+        before: &Before,
+    ) -> Result<String, Trouble> {
+        let said = member.agent().status_that(explains, *since, PASSES, self.patience()).await;
+        let status = said.map_err(|said| Trouble::at(&member.name, format!("it left, and says: {said}")))?;
+        if !member.sightings.is_untouched(before.get(&member.name).and_then(Option::as_ref)) {
+            return Err(Trouble::at(&member.name, "it left, and its file changed"));
+        }
+        Ok(status.line)
+    }
+}
+
+fn silent(said: &[Said]) -> Vec<String> {
+    said.iter().filter(|(_, said)| said.is_err()).map(|(name, _)| name.clone()).collect()
+}
+
+/// No file was touched and everybody said why.
+pub(super) fn all_quiet(touched: Vec<String>, said: &[Said]) -> Result<(), Trouble> {
+    if !touched.is_empty() {
+        let what = format!("files changed on {}", touched.join(", "));
+        return Err(Trouble::with(touched, what));
+    }
+    let silent = silent(said);
+    if !silent.is_empty() {
+        return Err(Trouble::with(silent, unexplained(said)));
+    }
+    Ok(())
+}
+
+/// Who said what instead, the same only once.
+fn unexplained(said: &[Said]) -> String {
+    let mut instead: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, said) in said {
+        if let Err(line) = said {
+            instead.entry(line).or_default().push(name);
+        }
+    }
+    let lines: Vec<_> =
+        instead.iter().map(|(line, names)| format!("{} said \"{line}\"", names.join(", "))).collect();
+    format!("not explained: {}", lines.join("; "))
+}
+
+/// The line of the first server's status.
+fn reason(said: &[Said]) -> String {
+    let first =
+        said.first().map(|(_, said)| said.as_ref().map_or_else(Clone::clone, |status| status.line.clone()));
+    first.unwrap_or_default()
+}

@@ -1,0 +1,187 @@
+//! Shows the news on a terminal: lines that stay scroll up, and below them a table is redrawn in place.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use k2hdkc_agent::ring::Mode;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::member::Agent;
+use super::news::News;
+use super::sightings::Shown;
+use super::terminal;
+use super::text::cut;
+
+/// Between two drawings.
+const FRAME: Duration = Duration::from_millis(200);
+/// Between two questions to one agent, at least.
+const BETWEEN_STATUSES: Duration = Duration::from_secs(1);
+/// The same in frames.
+const FRAMES_BETWEEN_STATUSES: usize = 5;
+/// Of a terminal that does not tell.
+const WIDTH: usize = 100;
+/// A node that does not answer at once must not stop the picture.
+const STATUS_WITHIN: Duration = Duration::from_millis(100);
+
+/// Shows everything until nobody tells any more; the table is gone then.
+pub(super) async fn show(mut news: mpsc::UnboundedReceiver<News>) {
+    let mut screen = Screen::new();
+    let mut frames = interval(FRAME);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            told = news.recv() => match told {
+                Some(news) => screen.take(news),
+                None => return,
+            },
+            _ = frames.tick() => {
+                screen.ask().await;
+                screen.draw();
+            }
+        }
+    }
+}
+
+/// What is on the terminal. Dropped, it leaves the lines and takes the table away.
+struct Screen {
+    start: Instant,
+    rows: BTreeMap<(bool, usize, String), Row>,
+    event: String,
+    /// Lines that are not printed yet.
+    lines: Vec<String>,
+    /// Height of the table as it stands there.
+    drawn: usize,
+}
+
+struct Row {
+    agent: Agent,
+    shown: Option<Result<Shown, String>>,
+    state: String,
+    asked: Option<Instant>,
+}
+
+impl Screen {
+    fn new() -> Self {
+        write("\x1b[?25l");
+        Self {
+            start: Instant::now(),
+            rows: BTreeMap::new(),
+            event: String::new(),
+            lines: Vec::new(),
+            drawn: 0,
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Line(line) => {
+                let width = terminal::size().map_or(WIDTH, |(width, _)| width);
+                self.lines.push(cut(&line, width));
+            }
+            News::Whole(line) => self.lines.push(line),
+            News::Begins { number, of, title } => self.event = format!("event {number} of {of}: {title}"),
+            News::Playing => "yours to play with; Ctrl-C ends it".clone_into(&mut self.event),
+            News::Came { name, mode, runtime } => {
+                let (agent, state) = (Agent { runtime }, "starts".to_owned());
+                self.rows.insert(place(&name, mode), Row { agent, shown: None, state, asked: None });
+            }
+            News::Went { name } => self.rows.retain(|(.., of), _| *of != name),
+            News::File { of, shown } => {
+                let row = self.rows.iter_mut().find(|((.., name), _)| *name == of);
+                if let Some((_, row)) = row {
+                    row.shown = Some(shown);
+                }
+            }
+        }
+    }
+
+    /// Asks the agents whose time it is, not all in one frame.
+    async fn ask(&mut self) {
+        let share = self.rows.len().div_ceil(FRAMES_BETWEEN_STATUSES);
+        let due = |row: &&mut Row| row.asked.is_none_or(|asked| asked.elapsed() >= BETWEEN_STATUSES);
+        for row in self.rows.values_mut().filter(due).take(share) {
+            row.asked = Some(Instant::now());
+            row.state = match tokio::time::timeout(STATUS_WITHIN, row.agent.status()).await {
+                Ok(Ok(status)) => status.line,
+                Ok(Err(_)) => "no agent answers".to_owned(),
+                Err(_) => continue,
+            };
+        }
+    }
+
+    /// New lines above, the table below, in one write so that nothing flickers.
+    fn draw(&mut self) {
+        let (width, height) = terminal::size().unwrap_or((WIDTH, 40));
+        let table = self.table(width, height);
+        let mut frame = self.erased();
+        let above = self.lines.drain(..).map(|line| coloured(&line));
+        frame.extend(above.chain(table.iter().cloned()).map(|line| line + "\n"));
+        self.drawn = table.len();
+        write(&frame);
+    }
+
+    /// What takes the table away; the terminal may have put a `^C` below it.
+    fn erased(&self) -> String {
+        if self.drawn == 0 { String::new() } else { format!("\r\x1b[{}A\x1b[J", self.drawn) }
+    }
+
+    fn table(&self, width: usize, height: usize) -> Vec<String> {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let rule = format!("── {seconds:5.1} s ── {} {}", self.event, "─".repeat(width));
+        let head = format!(
+            "{:<11}{:<8}{:>11}{:>9}{:>8}  {}",
+            "node", "role", "FILEVERSION", "servers", "slaves", "state"
+        );
+        let mut lines = vec![cut(&rule, width).replace('…', "─"), cut(&head, width)];
+        lines.extend(self.rows.iter().map(|((slave, _, name), row)| cut(&row.line(name, *slave), width)));
+        // What does not fit could not be taken away again.
+        lines.truncate(height.saturating_sub(1));
+        lines
+    }
+}
+
+impl Row {
+    fn line(&self, name: &str, slave: bool) -> String {
+        let role = if slave { "slave" } else { "server" };
+        let [version, servers, slaves] = match &self.shown {
+            Some(Ok(Shown { fileversion, content })) => {
+                [fileversion.to_string(), content.servers.len().to_string(), content.slaves.len().to_string()]
+            }
+            Some(Err(_)) => ["broken", "", ""].map(str::to_owned),
+            None => ["none", "", ""].map(str::to_owned),
+        };
+        format!("{name:<11}{role:<8}{version:>11}{servers:>9}{slaves:>8}  {}", self.state)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let mut rest = self.erased();
+        rest.extend(self.lines.drain(..).map(|line| coloured(&line) + "\n"));
+        write(&(rest + "\x1b[?25h"));
+    }
+}
+
+/// Servers first, each kind by its number.
+fn place(name: &str, mode: Mode) -> (bool, usize, String) {
+    let number = name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
+    (mode == Mode::Slave, number, name.to_owned())
+}
+
+/// Green and red where an operator looks first.
+fn coloured(line: &str) -> String {
+    let green = ["  ok    ", "verdict: every"];
+    let red = ["  FAILED", "NOT HELD", "verdict: FAILED"];
+    let paint =
+        |line: &str, word: &str, colour: u8| line.replacen(word, &format!("\x1b[{colour}m{word}\x1b[0m"), 1);
+    let line = green.iter().fold(line.to_owned(), |line, word| paint(&line, word, 32));
+    red.iter().fold(line, |line, word| paint(&line, word, 31))
+}
+
+/// A terminal that is gone needs no picture.
+fn write(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

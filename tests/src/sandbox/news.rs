@@ -1,0 +1,71 @@
+//! What the sandbox tells whoever shows it.
+
+use std::path::PathBuf;
+
+use k2hdkc_agent::ring::Mode;
+use tokio::sync::mpsc;
+
+use super::sightings::Shown;
+
+/// One thing to show.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A line that stays, as far as it fits.
+    Line(String),
+    /// A line that stays and must stay whole, since it will be copied.
+    Whole(String),
+    /// An event has begun.
+    Begins {
+        /// Which, counted from 1.
+        number: usize,
+        /// Of how many.
+        of: usize,
+        /// Its title.
+        title: String,
+    },
+    /// All events are over; from now on the user plays.
+    Playing,
+    /// A node came.
+    Came {
+        /// Its name.
+        name: String,
+        /// Server or slave.
+        mode: Mode,
+        /// Where its agent is asked.
+        runtime: PathBuf,
+    },
+    /// A node went.
+    Went {
+        /// Its name.
+        name: String,
+    },
+    /// A node has a new file.
+    File {
+        /// Whose.
+        of: String,
+        /// What it says; why chmpx would not load it.
+        shown: Result<Shown, String>,
+    },
+}
+
+/// The end that tells; clones share one listener.
+#[derive(Debug, Clone)]
+pub(super) struct Teller(mpsc::UnboundedSender<News>);
+
+impl Teller {
+    /// A teller and its listener.
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<News>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Tells; where nobody listens any more, nobody misses it.
+    pub(super) fn tell(&self, news: News) {
+        let _ = self.0.send(news);
+    }
+
+    /// Tells a line, or several.
+    pub(super) fn say(&self, text: impl AsRef<str>) {
+        text.as_ref().lines().for_each(|line| self.tell(News::Line(line.to_owned())));
+    }
+}

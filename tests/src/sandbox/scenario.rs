@@ -1,0 +1,163 @@
+//! What happens, as data: a list of events, each with what changes and what every node must show afterwards.
+//!
+//! It plays nothing and measures nothing; the director does.
+
+use k2hdkc_agent::ring::Mode;
+
+use super::malady::{Malady, maladies, some_maladies};
+use super::options::Options;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Event {
+    /// For people, in one line.
+    pub title: String,
+    /// What changes.
+    pub what: What,
+    /// What every node must show afterwards.
+    pub then: Then,
+}
+
+/// What changes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum What {
+    /// New nodes are registered, one after the other without a pause, and their agents start.
+    Join {
+        /// How many server nodes.
+        servers: usize,
+        /// How many slave nodes.
+        slaves: usize,
+    },
+    /// The newest node of this kind is taken out of its role, and ends once the others have followed.
+    Leave(Mode),
+    /// This many of the newest servers are gone at once, from their role and from the network.
+    Vanish(usize),
+    /// K2HR3 answers wrongly, or not at all.
+    Sick(Malady),
+    /// The first server's agent is killed with SIGKILL, and the operator changes a key meanwhile.
+    AgentKilled,
+    /// The first slave's agent ends, its ini is lost, and it starts while K2HR3 is down.
+    StartWithoutNetwork,
+}
+
+/// What every node must show afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Every file lists exactly the members of the roles. A node that left keeps its file, and says why.
+    EveryFileFollows,
+    /// No file changes, neither bytes nor inode, and every status says why; after that the next good answer is
+    /// applied by all.
+    EveryFileStays,
+    /// No file changes, every status shows the loss; `confirm` on one node releases it there, and repeated
+    /// polls on the others.
+    HeldUntilReleased,
+    /// The file is whole all the time, and after a new start of the agent it shows what was changed meanwhile.
+    CaughtUp,
+    /// The node runs from a kept file, the others keep theirs; with K2HR3 back all follow the next change.
+    RunsFromKept,
+}
+
+impl Event {
+    fn new(title: impl Into<String>, what: What, then: Then) -> Self {
+        Self { title: title.into(), what, then }
+    }
+}
+
+/// The events of a run with these options.
+pub(super) fn scenario(options: &Options) -> Vec<Event> {
+    let (servers, slaves) = (usize::from(options.servers), usize::from(options.slaves));
+    let mut events = vec![start(servers, slaves)];
+    if options.short {
+        events.extend([join_server(servers), leave_server(servers + 1)]);
+        events.push(burst(servers, servers + 2));
+        events.extend(some_maladies().into_iter().map(sick));
+    } else {
+        events.extend([join_server(servers), join_server(servers + 1)]);
+        events.extend([leave_server(servers + 2), leave_server(servers + 1), leave_server(servers)]);
+        events.extend([join_slave(slaves), leave_slave(slaves + 1)]);
+        events.push(burst(servers - 1, servers + 2));
+        events.extend(maladies().into_iter().map(sick));
+    }
+    events.extend([lose_two(servers + 2), agent_killed(), start_without_network()]);
+    events
+}
+
+fn start(servers: usize, slaves: usize) -> Event {
+    let title = format!("{servers} servers and {slaves} slaves start");
+    Event::new(title, What::Join { servers, slaves }, Then::EveryFileFollows)
+}
+
+fn join_server(before: usize) -> Event {
+    let title = format!("servers {before} -> {}", before + 1);
+    Event::new(title, What::Join { servers: 1, slaves: 0 }, Then::EveryFileFollows)
+}
+
+fn join_slave(before: usize) -> Event {
+    let title = format!("slaves {before} -> {}", before + 1);
+    Event::new(title, What::Join { servers: 0, slaves: 1 }, Then::EveryFileFollows)
+}
+
+fn leave_server(before: usize) -> Event {
+    let title = format!("servers {before} -> {}", before - 1);
+    Event::new(title, What::Leave(Mode::Server), Then::EveryFileFollows)
+}
+
+fn leave_slave(before: usize) -> Event {
+    let title = format!("slaves {before} -> {}", before - 1);
+    Event::new(title, What::Leave(Mode::Slave), Then::EveryFileFollows)
+}
+
+fn burst(before: usize, after: usize) -> Event {
+    let title = format!("servers {before} -> {after} at once");
+    Event::new(title, What::Join { servers: after - before, slaves: 0 }, Then::EveryFileFollows)
+}
+
+fn sick(malady: Malady) -> Event {
+    Event::new(malady.name, What::Sick(malady), Then::EveryFileStays)
+}
+
+fn lose_two(before: usize) -> Event {
+    Event::new(format!("2 of {before} servers vanish at once"), What::Vanish(2), Then::HeldUntilReleased)
+}
+
+fn agent_killed() -> Event {
+    Event::new("an agent is killed with -9", What::AgentKilled, Then::CaughtUp)
+}
+
+fn start_without_network() -> Event {
+    Event::new("a start without network and file", What::StartWithoutNetwork, Then::RunsFromKept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn titles(arguments: &[&str]) -> Vec<String> {
+        let options = Options::try_parse_from([&["k2hdkc-sandbox"], arguments].concat()).unwrap();
+        scenario(&options).into_iter().map(|event| event.title).collect()
+    }
+
+    #[test]
+    fn the_usual_run_scales_from_three_to_five_to_two_servers() {
+        let expected = [
+            "3 servers and 2 slaves start",
+            "servers 3 -> 4",
+            "servers 4 -> 5",
+            "servers 5 -> 4",
+            "servers 4 -> 3",
+            "servers 3 -> 2",
+            "slaves 2 -> 3",
+            "slaves 3 -> 2",
+            "servers 2 -> 5 at once",
+        ];
+        assert_eq!(titles(&[])[..9], expected);
+    }
+
+    #[test]
+    fn a_short_run_has_an_event_of_each_kind() {
+        let events = titles(&["--short"]);
+        assert!(events.len() < 20 && events.len() < titles(&[]).len() / 2, "{events:?}");
+        assert_eq!(events.last().unwrap(), "a start without network and file");
+    }
+}

@@ -1,0 +1,82 @@
+//! The `agent.toml` of the sandbox's nodes: the real rules with shorter times, each beside its default.
+
+use std::time::Duration;
+
+/// The times and numbers that nodes of the sandbox are given.
+///
+/// Polls are fifty times faster than by default, the guard's times fifteen and a hundred times shorter, so that a
+/// run shows in seconds what a cluster does in minutes. What counts in polls counts more of them than by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// `poll.interval`
+    pub interval: Duration,
+    /// `guard.removal-for`
+    pub removal_for: Duration,
+    /// `guard.confirm-for`
+    pub confirm_for: Duration,
+}
+
+/// Time that the simulator and the nodes need on two cores for one poll, with room to spare.
+const SHARE_OF_A_NODE: Duration = Duration::from_millis(10);
+
+impl Pace {
+    /// For that many nodes: the usual times up to 10, longer ones for more, since they share this machine.
+    pub(super) fn of(nodes: usize) -> Self {
+        let needed = SHARE_OF_A_NODE * u32::try_from(nodes).unwrap_or(u32::MAX);
+        let interval = needed.max(Duration::from_millis(100));
+        Self { interval, removal_for: interval * 10, confirm_for: interval * 30 }
+    }
+
+    /// The whole file of the node at `address`.
+    pub(super) fn file(&self, address: &str) -> String {
+        format!(
+            r#"[k2hr3]
+source-address  = "{address}" # K2HR3 knows a node by it
+connect-timeout = "1s"        # default "3s"
+timeout         = "3200ms"    # default "30s"
+
+[poll]
+interval        = {interval:<11} # default "5s"
+backoff         = {interval:<11} # default "1s"
+max-backoff     = {backoff:<11} # default "60s"
+load            = 8.0         # default 0.5: one machine plays the whole cluster
+# the defaults: settle "250ms", max-settle "800ms"
+
+[guard]
+removal-polls   = 8           # default 3
+removal-for     = {removal:<11} # default "15s"
+confirm-polls   = 20          # default 5
+confirm-for     = {confirm:<11} # default "5m"
+# the defaults: max-lost-servers 1, max-lost-share 0.5
+"#,
+            interval = quoted(self.interval),
+            backoff = quoted(self.interval * 3 / 2),
+            removal = quoted(self.removal_for),
+            confirm = quoted(self.confirm_for),
+        )
+    }
+}
+
+fn quoted(time: Duration) -> String {
+    format!("\"{}ms\"", time.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_keep_their_proportions_however_many_nodes_there_are() {
+        let [small, large] = [5, 80].map(Pace::of);
+        assert_eq!(small.interval, Duration::from_millis(100));
+        assert_eq!(large.interval, Duration::from_millis(800));
+        assert_eq!(large.confirm_for, small.confirm_for * 8);
+    }
+
+    #[test]
+    fn the_file_is_toml_with_the_address_of_the_node() {
+        let file: toml::Table = toml::from_str(&Pace::of(5).file("127.0.1.1")).unwrap();
+        assert_eq!(file["k2hr3"]["source-address"].as_str(), Some("127.0.1.1"));
+        assert_eq!(file["poll"]["interval"].as_str(), Some("100ms"));
+    }
+}
