@@ -49,8 +49,11 @@ pub struct Reconciler<S, T> {
     look: Look,
     /// What the last readable answer says, or why it says nothing.
     answer: Option<Result<Rc<Wanted>, Vec<Problem>>>,
-    /// Doubtful answers in a row.
+    /// Doubtful answers in a row, and the last of them.
     doubts: u32,
+    doubt: Option<Doubt>,
+    /// Why a kept generation is in place, until an answer is good again.
+    restored: Option<String>,
     /// Smoothed answer time.
     cost: Option<Duration>,
     settling: Option<Settling>,
@@ -123,6 +126,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             look: Look::default(),
             answer: None,
             doubts: 0,
+            doubt: None,
+            restored: None,
             cost: None,
             settling: None,
             patient,
@@ -183,8 +188,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let identity = match identity {
             Ok(identity) => identity,
             Err(problems) => {
+                let doubt = Doubt::new(DoubtKind::NotReady, one_line(problems));
                 self.doubts += 1;
-                return (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None);
+                self.doubt = Some(doubt.clone());
+                return (Some(doubt), None);
             }
         };
         let asked = self.source.ask(identity).await;
@@ -196,6 +203,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
                 None
             }
         };
+        self.doubt.clone_from(&doubt);
         if doubt.is_some() {
             self.doubts += 1;
         } else {
@@ -266,7 +274,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
                 self.settling = None;
                 notes.extend(applied.notes);
                 match restored {
-                    Some(why) => Outcome::Restored(applied.generation, why),
+                    Some(why) => {
+                        self.restored = Some(format!("generation {}: {why}", applied.generation.fileversion));
+                        Outcome::Restored(applied.generation, why)
+                    }
                     None => Outcome::Installed(applied.generation),
                 }
             }

@@ -30,7 +30,7 @@ pub struct Status {
     pub reasons: String,
     /// Since when passes have come to this state.
     pub since: Option<Timestamp>,
-    /// When an answer was last usable.
+    /// When an answer was last good: it could be installed, or was already.
     pub last_good: Option<Timestamp>,
     /// When the source is asked next.
     pub next_question: Option<Timestamp>,
@@ -103,8 +103,7 @@ impl Status {
         self.state = Some(kind);
         self.line = report.outcome.line();
         self.reasons.clone_from(&report.reasons);
-        let usable = !matches!(report.outcome, Outcome::Doubtful(_) | Outcome::Restored(..));
-        if report.asked.is_some() && usable {
+        if report.asked.is_some() && report.outcome.is_good() {
             self.last_good = Some(report.at);
         }
         if let Some(asked) = report.asked {
@@ -181,7 +180,7 @@ impl Status {
             Some(_) => ", next now".to_owned(),
             None => String::new(),
         };
-        line(text, "answer", &format!("last usable one {last}{took}{next}"));
+        line(text, "answer", &format!("last good one {last}{took}{next}"));
         line(text, "file", &self.ini);
     }
 
@@ -271,7 +270,7 @@ mod tests {
             format!(
                 "agent       k2hdkc-agent {version} running, pid 42, since 10 min 0 s\n\
                  state       unchanged: what is installed is what is wanted (for 10.0 s)\n\
-                 answer      last usable one 10.0 s ago, the last took 50 ms, next in 5.0 s\n\
+                 answer      last good one 10.0 s ago, the last took 50 ms, next in 5.0 s\n\
                  file        /etc/antpickax/k2hdkc.ini\n\
                  desired     7 (ring abc, 1 min 0 s ago)\n\
                  written     7 (ring abc, 1 min 0 s ago)\n\
@@ -308,7 +307,7 @@ mod tests {
             "change      - server b   [live: chmpx takes it when the file is replaced]\n",
             "note        chmod 0600\n",
             "settings    the new configuration is refused, the old one stays:\n            a\n            b\n",
-            "last usable one 10.0 s ago",
+            "last good one never since the start",
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }

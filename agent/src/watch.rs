@@ -26,6 +26,8 @@ pub struct Watches {
     directories: BTreeMap<PathBuf, Option<(u64, u64)>>,
     /// Watched for the sake of a directory below that does not exist yet.
     ancestors: BTreeSet<PathBuf>,
+    /// Whether what comes into view may be news: not before the first pass.
+    started: bool,
 }
 
 impl Watches {
@@ -35,9 +37,10 @@ impl Watches {
         let (shared, bell) = (Arc::clone(&meanings), waker.clone());
         let watcher = notify::recommended_watcher(move |event| raise(event, &shared, &bell));
         let watcher = watcher.map_err(|error| warn!(%error, "files are not watched, only polled")).ok();
-        let mut watches =
-            Self { watcher, waker, meanings, directories: BTreeMap::new(), ancestors: BTreeSet::new() };
+        let (directories, ancestors) = (BTreeMap::new(), BTreeSet::new());
+        let mut watches = Self { watcher, waker, meanings, directories, ancestors, started: false };
         watches.follow(settings);
+        watches.started = true;
         watches
     }
 
@@ -75,7 +78,7 @@ impl Watches {
             }
             let _ = watcher.unwatch(path);
             *watched = present.filter(|_| start(watcher, path));
-            if watched.is_some() {
+            if watched.is_some() && self.started {
                 self.waker.wake(Reason::SettingsChanged);
             }
         }

@@ -87,8 +87,8 @@ fn cases() -> Vec<Case> {
             )
         },
         Case {
-            membership: Some(doubtful("K2HR3 answered 200 with nothing instead of a host list")),
-            ..case("null", Sickness::NullResource, doubtful("with nothing instead of the resource's text"))
+            membership: Some(doubtful("K2HR3 answered 200 with null instead of a host list")),
+            ..case("null", Sickness::NullResource, doubtful("with null instead of the resource's text"))
         },
         case("HTML", Sickness::Html, unreadable),
         case("503 saying true", Sickness::ServerErrorSayingTrue, doubtful("K2HR3 answered 503")),

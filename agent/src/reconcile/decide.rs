@@ -29,8 +29,26 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         if let Some(doubt) = &scene.doubt {
             return self.restored_or(scene, Outcome::Doubtful(doubt.clone()));
         }
+        let decision = self.answered(scene, fresh);
+        let unchanged = matches!(decision.verdict, Decided::Leave(Outcome::Unchanged));
+        match &self.doubt {
+            // A pass that asked nobody may repair the file from the last answer, but it ends no doubt.
+            Some(doubt) if unchanged => Decision::leave(Outcome::Doubtful(doubt.clone()), scene.asked),
+            Some(_) => decision,
+            None => {
+                self.restored = None;
+                decision
+            }
+        }
+    }
+
+    /// The same by the last answer that could be read.
+    fn answered(&mut self, scene: &Scene, fresh: bool) -> Decision {
         let wanted = match self.answer.clone() {
-            None => return self.restored_or(scene, Outcome::Doubtful(not_asked_yet())),
+            None => {
+                let doubt = self.doubt.clone().unwrap_or_else(not_asked_yet);
+                return self.restored_or(scene, Outcome::Doubtful(doubt));
+            }
             Some(Err(problems)) => return self.restored_or(scene, Outcome::Refused(problems)),
             Some(Ok(wanted)) => wanted,
         };
@@ -174,6 +192,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         if let Installed::Broken(problems) = &*scene.installed {
             notes.push(format!("chmpx would refuse the live file: {}", one_line(problems)));
         }
+        notes.extend(self.restored.as_ref().map(|why| format!("a kept file is in place, {why}")));
         if let Some(Ok(wanted)) = &self.answer {
             notes.extend(wanted.notes.iter().map(ToString::to_string));
         }

@@ -207,6 +207,17 @@ async fn a_lost_file_comes_back_from_the_kept_ones_when_nobody_answers() {
     assert_eq!(generation.fileversion, 2);
     assert!(why.contains("the live file is missing") && why.contains("no connection"), "{why}");
     assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
+    let after = stage.reconciler.pass(Reason::IniChanged.into()).await;
+    assert_eq!(
+        after.outcome,
+        Outcome::Doubtful(doubt()),
+        "the pass that its own writing wakes ends no doubt"
+    );
+    assert!(
+        after.notes.iter().any(|note| note.starts_with("a kept file is in place, generation 2")),
+        "{:?}",
+        after.notes
+    );
     crate::file::store(&stage.ini(), b"garbage").unwrap();
     assert!(matches!(stage.poll().await, Outcome::Restored(..)));
 }

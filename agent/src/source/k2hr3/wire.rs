@@ -105,8 +105,8 @@ pub(super) fn token(body: &[u8]) -> Result<Token, Doubt> {
 
 fn kind(value: Option<&RawValue>) -> &'static str {
     match value.and_then(|value| value.get().bytes().next()) {
-        None => "nothing",
-        Some(b'n') => "null",
+        // serde makes no difference between a null and a key that is not there.
+        None | Some(b'n') => "null",
         Some(b't' | b'f') => "a truth value",
         Some(b'"') => "a text",
         Some(b'[') => "a list",
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(refused(r#"{"result":true,"resource":""}"#), "K2HR3 answered 200 with an empty resource");
         assert_eq!(
             refused(r#"{"result":true,"resource":null}"#),
-            "K2HR3 answered 200 with nothing instead of the resource's text"
+            "K2HR3 answered 200 with null instead of the resource's text"
         );
         assert_eq!(
             refused(r#"{"result":true,"resource":{}}"#),
