@@ -14,7 +14,7 @@ mod tls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::ini::{Document, Entry, Kind, Section};
+use crate::ini::{Document, Entry, Kind};
 use crate::names::Port;
 use crate::problem::{Problem, Severity};
 use crate::ring::{Extra, Mode, Profile, Ring};
@@ -67,18 +67,14 @@ impl Reading {
 }
 
 /// The paths whose existence chmpx or k2hdkc will demand, for [`Host::files`].
-pub fn paths(document: &Document<'_>) -> BTreeSet<String> {
-    let is_path = |section: &Section<'_>, key: &str| match section.kind {
-        Kind::Global | Kind::Server | Kind::Slave => {
-            keys::global(key).is_some_and(|key| key.value == Value::Path)
-        }
-        Kind::K2hdkc => keys::K2HDKC_FILES.contains(&key),
-        Kind::Other => false,
-    };
-    let named = document.sections.iter().flat_map(|section| {
-        section.entries.iter().filter(move |e| is_path(section, &e.key) && !is_unset(&e.value))
-    });
-    named.map(|entry| entry.value.to_string()).collect()
+pub fn paths(ring: &Ring) -> BTreeSet<String> {
+    let of_chmpx = |key: &str| keys::global(key).is_some_and(|key| key.value == Value::Path);
+    let global = ring.profile.global.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let nodes = ring.servers.iter().chain(&ring.slaves).flat_map(|node| node.rest.iter());
+    let k2hdkc = ring.profile.k2hdkc.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+    let named = global.chain(nodes).filter(|(key, _)| of_chmpx(key));
+    let named = named.chain(k2hdkc.filter(|(key, _)| keys::K2HDKC_FILES.contains(key)));
+    named.filter(|(_, path)| !is_unset(path)).map(|(_, path)| path.to_owned()).collect()
 }
 
 /// Reads a document by chmpx's rules.
@@ -536,7 +532,10 @@ mod tests {
                 "/ca" => FileKind::Dir,
                 _ => FileKind::Missing,
             };
-            let files = paths(&document).into_iter().map(|path| (path.clone(), kind(&path))).collect();
+            let files = paths(&read(&document, &Host::default()).ring)
+                .into_iter()
+                .map(|path| (path.clone(), kind(&path)))
+                .collect();
             let found = found(&text, &Host { files: Some(files), addresses: None });
             let right =
                 if word.is_empty() { found.is_empty() } else { found.iter().any(|(_, t)| t.contains(word)) };

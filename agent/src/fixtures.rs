@@ -1,7 +1,5 @@
 //! Rings and ini texts that the tests of several modules share. Addresses are of a documentation network.
 
-use std::collections::BTreeMap;
-
 use crate::acceptance::{self, Host, Reading};
 use crate::ini;
 use crate::names::Port;
@@ -31,7 +29,7 @@ fn node(n: usize, net: &str, port: Option<u16>, ctlport: u16, kind: &str) -> Nod
         port: port.map(|port| Port::try_from(port).unwrap()),
         cuk,
         seed: format!("{kind}{n}.example"),
-        rest: BTreeMap::from([("SSL".to_owned(), "no".to_owned())]),
+        rest: [("SSL", "no")].into_iter().collect(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! what K2HR3 sends is a fault of the answer and refuses it, since K2HR3 pastes members' tags into every member's
 //! file unescaped (k2hr3_api 2.0.3: a newline in one `tag` becomes a line of its own).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use crate::acceptance::{self, Host};
 use crate::ini;
 use crate::names::{Cuk, NameError, Port};
 use crate::problem::{Problem, printable};
-use crate::ring::{Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
+use crate::ring::{Keys, Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
 
 /// What templates write where the reader's own CUK belongs: the DBaaS and Trove ones, and the helm chart.
 pub const PLACEHOLDERS: [&str; 2] = ["__SELF_INSTANCE_ID__", "%%SELF_CONTAINER_CUK%%"];
@@ -52,7 +53,12 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     if text.trim().is_empty() {
         return Err(vec![Problem::refused(None, "the resource is empty")]);
     }
-    let text = PLACEHOLDERS.iter().fold(text.to_owned(), |text, hole| text.replace(hole, cuk.as_str()));
+    let mut text = Cow::Borrowed(text);
+    for hole in PLACEHOLDERS {
+        if text.contains(hole) {
+            text = Cow::Owned(text.replace(hole, cuk.as_str()));
+        }
+    }
     let reading = acceptance::read(&ini::parse(&text), &Host::default());
     let (mut faults, mut notes) = crate::problem::split(reading.problems);
     if !faults.is_empty() {
@@ -202,28 +208,29 @@ fn node(record: &HostRecord, template: &Template, mode: Mode) -> Result<Node, Pr
         Mode::Server => (Some(template.server_port), template.server_ctlport),
         Mode::Slave => (None, template.slave_ctlport),
     };
-    let mut rest = BTreeMap::from([("SSL".to_owned(), "no".to_owned())]);
+    let mut rest: Keys = [("SSL", "no")].into_iter().collect();
     if template.peers {
-        rest.extend(peers(record, port, ctlport).map_err(refuse)?);
+        peers(record, port, ctlport, &mut rest).map_err(refuse)?;
     }
     Ok(Node { name: name.to_owned(), ctlport, port, cuk: cuk.to_string(), seed: seed.to_owned(), rest })
 }
 
 /// Endpoints and peers as Trove's template writes them: reached at the inbound address, coming from the outbound.
-fn peers(record: &HostRecord, port: Option<Port>, ctlport: Port) -> Result<BTreeMap<String, String>, String> {
-    let mut keys = BTreeMap::new();
+fn peers(record: &HostRecord, port: Option<Port>, ctlport: Port, keys: &mut Keys) -> Result<(), String> {
     if let Some(inbound) = filled(record.inbound.as_deref()) {
         let address = inbound.parse::<IpAddr>().map_err(|_| not_an_address("inboundip", inbound))?;
         let at = |port: Port| std::net::SocketAddr::new(address, port.get()).to_string();
-        keys.extend(port.map(|port| ("ENDPOINTS".to_owned(), at(port))));
-        keys.insert("CTLENDPOINTS".to_owned(), at(ctlport));
-        keys.insert("REVERSE_PEERS".to_owned(), address.to_string());
+        if let Some(port) = port {
+            keys.insert("ENDPOINTS", &at(port));
+        }
+        keys.insert("CTLENDPOINTS", &at(ctlport));
+        keys.insert("REVERSE_PEERS", &address.to_string());
     }
     if let Some(outbound) = filled(record.outbound.as_deref()) {
         let address = outbound.parse::<IpAddr>().map_err(|_| not_an_address("outboundip", outbound))?;
-        keys.insert("FORWARD_PEERS".to_owned(), address.to_string());
+        keys.insert("FORWARD_PEERS", &address.to_string());
     }
-    Ok(keys)
+    Ok(())
 }
 
 fn not_an_address(field: &str, text: &str) -> String {
@@ -246,7 +253,7 @@ fn placeholder(template: &Template) -> Node {
         port: None,
         cuk: PLACEHOLDER_CUK.to_owned(),
         seed: String::new(),
-        rest: BTreeMap::from([("SSL".to_owned(), "no".to_owned())]),
+        rest: [("SSL", "no")].into_iter().collect(),
     }
 }
 
@@ -390,7 +397,7 @@ mod tests {
         let server = &wanted.ring.servers[0];
         assert_eq!(server.name, "server1.example");
         assert_eq!(wanted.addresses["server1.example"], "192.0.2.1".parse::<IpAddr>().unwrap());
-        let list = |key: &str| server.rest[key].as_str();
+        let list = |key: &str| server.rest.get(key).unwrap();
         assert_eq!(
             [list("ENDPOINTS"), list("CTLENDPOINTS"), list("REVERSE_PEERS"), list("FORWARD_PEERS")],
             ["203.0.113.1:8020", "203.0.113.1:8021", "203.0.113.1", "203.0.113.2"]

@@ -87,7 +87,7 @@ fn globals(old: &Ring, new: &Ring) -> Vec<Change> {
     differing
         .map(|name| {
             let class = keys::global(name).map_or(Class::FileOnly, |key| class_of(key.change));
-            let (old, new) = (old.get(name), new.get(name));
+            let (old, new) = (old.get(name).map(String::as_str), new.get(name).map(String::as_str));
             Change { class, text: format!("[GLOBAL] {name}: {} -> {}", shown(old), shown(new)) }
         })
         .collect()
@@ -102,7 +102,7 @@ fn class_of(effect: Effect) -> Class {
     }
 }
 
-fn shown(value: Option<&String>) -> String {
+fn shown(value: Option<&str>) -> String {
     value.map_or_else(|| "(absent)".to_owned(), |value| format!("\"{value}\""))
 }
 
@@ -140,9 +140,13 @@ fn same_node(old: &Node, new: &Node, word: &str) -> Vec<Change> {
         let text = format!("{word} {label} PORT: {} -> {}", show(old.port), show(new.port));
         changes.push(Change { class: Class::RestartChmpx, text });
     }
-    let names: std::collections::BTreeSet<_> = old.rest.keys().chain(new.rest.keys()).collect();
-    for name in names.into_iter().filter(|name| old.rest.get(*name) != new.rest.get(*name)) {
-        let read = HOST_LISTS.contains(&name.as_str()) || keys::global(name).is_some();
+    if old.rest == new.rest {
+        return changes;
+    }
+    let names: std::collections::BTreeSet<&str> =
+        old.rest.iter().chain(new.rest.iter()).map(|(key, _)| key).collect();
+    for name in names.into_iter().filter(|name| old.rest.get(name) != new.rest.get(name)) {
+        let read = HOST_LISTS.contains(&name) || keys::global(name).is_some();
         let class = if read { Class::RestartChmpx } else { Class::FileOnly };
         let (old, new) = (old.rest.get(name), new.rest.get(name));
         changes
@@ -279,10 +283,10 @@ mod tests {
         assert_eq!(port.changes[0].text, "server 192.0.2.1:8021 (server1.example) PORT: 8020 -> 1");
         assert_eq!(port.class, Class::RestartChmpx);
         for key in ["SSL", "ENDPOINTS", "FORWARD_PEERS"] {
-            let plan = changed(|ring| drop(ring.servers[0].rest.insert(key.into(), "x".into())));
+            let plan = changed(|ring| ring.servers[0].rest.insert(key, "x"));
             assert_eq!(plan.class, Class::RestartChmpx, "{key}");
         }
-        let unknown = changed(|ring| drop(ring.servers[0].rest.insert("NOTE".into(), "x".into())));
+        let unknown = changed(|ring| ring.servers[0].rest.insert("NOTE", "x"));
         assert_eq!(unknown.class, Class::FileOnly);
     }
 

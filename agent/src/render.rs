@@ -97,11 +97,11 @@ impl Writer {
             }
         }
         for key in NODE_REST {
-            if let Some(value) = node.rest.get(*key) {
+            if let Some(value) = node.rest.get(key) {
                 self.quoted(key, value);
             }
         }
-        let unknown = node.rest.iter().filter(|(key, _)| !NODE_REST.contains(&key.as_str()));
+        let unknown = node.rest.iter().filter(|(key, _)| !NODE_REST.contains(key));
         unknown.for_each(|(key, value)| self.quoted(key, value));
     }
 
@@ -174,7 +174,7 @@ mod tests {
     fn keys_that_nobody_knows_come_last_and_empty_values_stay() {
         let mut ring = fixtures::ring(&[1], &[1]);
         ring.profile.global.insert("ZZZ".into(), String::new());
-        ring.servers[0].rest.insert("NOTE".into(), "a # b".into());
+        ring.servers[0].rest.insert("NOTE", "a # b");
         ring.profile.extra = vec![Extra { name: "MORE".into(), entries: vec![("k".into(), "v".into())] }];
         let text = String::from_utf8(render(ring, stamp()).unwrap().bytes).unwrap();
         assert!(text.contains("AUTOMERGE = on\nZZZ =\n"), "{text}");

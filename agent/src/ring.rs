@@ -77,7 +77,42 @@ pub struct Node {
     /// `CUSTOM_ID_SEED`; empty where the section has none.
     pub seed: String,
     /// Every other key of the section: endpoints, peers, TLS, and what chmpx does not know.
-    pub rest: BTreeMap<String, String>,
+    pub rest: Keys,
+}
+
+/// A few keys with their values, sorted by key. Most nodes have one or two, a ring has thousands of nodes, and the
+/// smallest tree would take half a kilobyte for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Keys(Vec<(Box<str>, Box<str>)>);
+
+impl Keys {
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let at = self.0.binary_search_by(|(own, _)| (**own).cmp(key)).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// Sets the value of `key`.
+    pub fn insert(&mut self, key: &str, value: &str) {
+        match self.0.binary_search_by(|(own, _)| (**own).cmp(key)) {
+            Ok(at) => self.0[at].1 = value.into(),
+            Err(at) => self.0.insert(at, (key.into(), value.into())),
+        }
+    }
+
+    /// Keys and values, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Keys {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(entries: I) -> Self {
+        let mut keys = Self::default();
+        entries.into_iter().for_each(|(key, value)| keys.insert(key, value));
+        keys.0.shrink_to_fit();
+        keys
+    }
 }
 
 /// What makes a node the same node in two files: chmpx's own comparison, less the ring port and TLS, which it
@@ -194,8 +229,16 @@ mod tests {
             port: None,
             cuk: cuk.to_owned(),
             seed: String::new(),
-            rest: BTreeMap::new(),
+            rest: Keys::default(),
         }
+    }
+
+    #[test]
+    fn keys_are_sorted_and_the_last_value_counts() {
+        let mut keys: Keys = [("b", "1"), ("a", "2"), ("b", "3")].into_iter().collect();
+        assert_eq!(keys.iter().collect::<Vec<_>>(), [("a", "2"), ("b", "3")]);
+        keys.insert("c", "4");
+        assert_eq!((keys.get("c"), keys.get("d")), (Some("4"), None));
     }
 
     #[test]

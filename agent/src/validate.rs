@@ -239,9 +239,9 @@ mod tests {
     fn certificates_must_exist_on_this_host() {
         let tls = |ring: &mut Ring| {
             for node in &mut ring.servers {
-                node.rest.insert("SSL".into(), "yes".into());
-                node.rest.insert("SERVER_CERT".into(), "/pki/a.crt".into());
-                node.rest.insert("SERVER_PRIKEY".into(), "/pki/a.key".into());
+                node.rest.insert("SSL", "yes");
+                node.rest.insert("SERVER_CERT", "/pki/a.crt");
+                node.rest.insert("SERVER_PRIKEY", "/pki/a.key");
             }
         };
         let files = |kind| {

@@ -118,7 +118,7 @@ fn node(raw: &Raw<'_>, mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -
         port,
         cuk: text("CUK"),
         seed: text("CUSTOM_ID_SEED"),
-        rest: rest.map(|(key, (value, _))| ((*key).to_owned(), (*value).to_owned())).collect(),
+        rest: rest.map(|(key, (value, _))| (*key, *value)).collect(),
     })
 }
 

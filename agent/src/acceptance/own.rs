@@ -67,7 +67,7 @@ fn missing_slave(ring: &Ring, host: &Host, who: &str) -> Option<Problem> {
 }
 
 fn may_be_slave(node: &Node, host: &Host) -> bool {
-    let peers = node.rest.get("FORWARD_PEERS").map_or("", String::as_str);
+    let peers = node.rest.get("FORWARD_PEERS").unwrap_or_default();
     let names = std::iter::once(node.name.as_str()).chain(peers.split(',').map(str::trim));
     names.filter(|name| !name.is_empty()).any(|name| is_pattern(name) || is_self(name, host) > Is::No)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{complain, failed, say};
-use crate::acceptance::{self, Reading};
+use crate::acceptance::{self, Host, Reading};
 use crate::ini;
 use crate::ledger::Store;
 use crate::machine;
@@ -87,7 +87,8 @@ pub(super) fn check(file: Option<&Path>, settings: &Settings) -> ExitCode {
         return failed(&format!("{}: not UTF-8 at byte {}", path.display(), valid_up_to(&bytes)));
     };
     let document = ini::parse(text);
-    let reading = acceptance::read(&document, &machine::host(acceptance::paths(&document)));
+    let paths = acceptance::paths(&acceptance::read(&document, &Host::default()).ring);
+    let reading = acceptance::read(&document, &machine::host(paths));
     print_reading(&reading, path)
 }
 

@@ -10,7 +10,6 @@ use crate::acceptance;
 use crate::clock::Timestamp;
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::hosts;
-use crate::ini;
 use crate::installed::{self, Installed};
 use crate::machine;
 use crate::membership::Wanted;
@@ -150,9 +149,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     }
 
     fn facts(scene: &Scene, rendered: &Rendered) -> Facts {
-        let paths = std::str::from_utf8(&rendered.bytes).map(|text| acceptance::paths(&ini::parse(text)));
         Facts {
-            host: machine::host(paths.unwrap_or_default()),
+            host: machine::host(acceptance::paths(&rendered.ring)),
             cuk: scene.identity.as_ref().ok().map(|identity| identity.cuk.clone()),
             installed: scene.installed.ring().map(Rc::clone),
             running_maxchmpx: scene.observed.running_maxchmpx,
