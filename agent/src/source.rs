@@ -4,6 +4,7 @@ pub mod file;
 pub mod k2hr3;
 
 use std::future::Future;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,9 +38,9 @@ pub enum Answer {
     /// The members of the two roles.
     Members {
         /// Members of the server role.
-        servers: Vec<HostRecord>,
+        servers: Rc<[HostRecord]>,
         /// Members of the slave role.
-        slaves: Vec<HostRecord>,
+        slaves: Rc<[HostRecord]>,
     },
 }
 

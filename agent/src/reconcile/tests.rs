@@ -273,7 +273,7 @@ async fn both_sources_install_the_same_ring() {
     let servers =
         (1..=2).map(|n| record(format!("127.0.2.{n}"), format!("cuk-{n}"), format!("server{n}.example")));
     let slaves = vec![record("198.51.100.1".into(), "slave-1".into(), "slave1.example".into())];
-    let members = Answer::Members { servers: servers.collect(), slaves };
+    let members = Answer::Members { servers: servers.collect(), slaves: slaves.into() };
     let mut stage = Stage::new(false, vec![Ok(members)]);
     assert_eq!(installed(&stage.poll().await), 1);
     let text = std::fs::read_to_string(stage.ini()).unwrap();

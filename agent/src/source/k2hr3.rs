@@ -8,6 +8,7 @@ mod credentials;
 mod exchange;
 mod wire;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::{Answer, Asked, Doubt, DoubtKind, Source};
@@ -25,8 +26,8 @@ pub struct K2hr3 {
     exchange: Option<Exchange>,
     credentials: Credentials,
     resource: Known<()>,
-    servers: Known<Vec<HostRecord>>,
-    slaves: Known<Vec<HostRecord>>,
+    servers: Known<Rc<[HostRecord]>>,
+    slaves: Known<Rc<[HostRecord]>>,
 }
 
 /// The last good answer to one URL, as far as it is needed to understand a 304.
@@ -128,7 +129,7 @@ impl K2hr3 {
         if !servers && !slaves {
             return Ok(Answer::Unchanged);
         }
-        Ok(Answer::Members { servers: self.servers.value.clone(), slaves: self.slaves.value.clone() })
+        Ok(Answer::Members { servers: Rc::clone(&self.servers.value), slaves: Rc::clone(&self.slaves.value) })
     }
 
     fn resource_yrn(&self, registry: &Registry) -> Yrn {
@@ -141,12 +142,12 @@ async fn list(
     exchange: &Exchange,
     url: &str,
     query: &Query<'_>,
-    known: &mut Known<Vec<HostRecord>>,
+    known: &mut Known<Rc<[HostRecord]>>,
 ) -> Result<bool, Doubt> {
     match exchange.get(url, query.credential.token(), known.etag_for(url)).await? {
         Reply::NotModified => Ok(false),
         Reply::Ok { etag, body } => {
-            let value = wire::members(&body)?;
+            let value = wire::members(&body)?.into();
             *known = Known { url: url.to_owned(), etag, value };
             Ok(true)
         }
