@@ -5,6 +5,7 @@
 //! optional. Nothing here touches K2HR3 or the ini.
 
 mod defaults;
+mod interpret;
 mod raw;
 
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ use crate::backoff::Pace;
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
-use raw::{Raw, Span};
+use raw::Raw;
 
 /// Where the settings come from: the global flags of the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -251,7 +252,7 @@ pub fn load_what_is_good(origin: &Origin) -> (Settings, Vec<String>) {
         errors.push(error.to_string());
         Raw::default()
     });
-    let mut settings = interpret(raw, &root, &mut errors);
+    let mut settings = interpret::interpret(raw, &root, &mut errors);
     settings.sources = vec![main, settings.k2hr3.token_file.clone(), settings.k2hr3.instance_id.clone()];
     settings.sources.extend(settings.k2hr3.ca_file.clone());
     settings.fragments = dropins;
@@ -298,89 +299,6 @@ fn merge(into: &mut toml::Table, layer: toml::Table) {
     }
 }
 
-fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Settings {
-    let state = below(root, Path::new(raw.state.directory.as_deref().unwrap_or("/var/lib/k2hdkc-agent")));
-    Settings {
-        k2hr3: k2hr3(raw.k2hr3, root, &state, errors),
-        pace: pace(&raw.poll, errors),
-        settle: settle(&raw.poll, errors),
-        ini: ini(raw.ini, root, errors),
-        hosts: hosts(&raw.hosts, root),
-        guard: guard_rules(&raw.guard, errors),
-        profile: profile(raw.profile, errors),
-        target: raw.target.kind.unwrap_or(TargetKind::None),
-        state: State {
-            directory: state,
-            runtime_directory: below(
-                root,
-                Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")),
-            ),
-            stop_within: span(raw.state.stop_within, defaults::STOP_WITHIN),
-        },
-        log: Log {
-            level: raw.log.level.unwrap_or(Level::Info),
-            format: raw.log.format.unwrap_or(Format::Text),
-        },
-        sources: Vec::new(),
-        fragments: PathBuf::new(),
-    }
-}
-
-fn span(given: Option<Span>, default: Duration) -> Duration {
-    given.map_or(default, |span| span.0)
-}
-
-/// Turns a text into a newtype, or an error that names the key.
-fn parsed<T, E: std::fmt::Display>(
-    key: &str,
-    text: Option<&str>,
-    read: impl FnOnce(&str) -> Result<T, E>,
-    errors: &mut Vec<String>,
-) -> Option<T> {
-    match read(text?) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            errors.push(format!("{key}: {error}"));
-            None
-        }
-    }
-}
-
-fn k2hr3(raw: raw::K2hr3, root: &Path, state: &Path, errors: &mut Vec<String>) -> K2hr3 {
-    let userdata = below(root, Path::new("/etc/antpickax"));
-    let token_file = raw.token_file.as_deref().map(|path| below(root, Path::new(path)));
-    let source = raw.source.unwrap_or(SourceKind::Resource);
-    if source == SourceKind::File && raw.file.is_none() {
-        errors.push("k2hr3.file: is needed where k2hr3.source is \"file\"".to_owned());
-    }
-    K2hr3 {
-        api_uri: parsed("k2hr3.api-uri", raw.api_uri.as_deref(), api_uri, errors),
-        role: parsed("k2hr3.role", raw.role.as_deref(), Yrn::role, errors),
-        server_role: parsed("k2hr3.server-role", raw.server_role.as_deref(), Yrn::role, errors),
-        slave_role: parsed("k2hr3.slave-role", raw.slave_role.as_deref(), Yrn::role, errors),
-        resource: parsed("k2hr3.resource", raw.resource.as_deref(), Yrn::resource, errors),
-        cuk: parsed("k2hr3.cuk", raw.cuk.as_deref(), |text| Cuk::try_from(text), errors),
-        token_file: token_file.unwrap_or_else(|| userdata.join("k2hr3-role-token")),
-        ca_file: raw.ca_file.as_deref().map(|path| below(root, Path::new(path))),
-        source,
-        file: raw.file.as_deref().map(|path| below(root, Path::new(path))),
-        auth: raw.auth.unwrap_or(Auth::Auto),
-        proxy: raw.proxy,
-        source_address: parsed(
-            "k2hr3.source-address",
-            raw.source_address.as_deref(),
-            str::parse::<IpAddr>,
-            errors,
-        ),
-        connect_timeout: span(raw.connect_timeout, defaults::CONNECT_TIMEOUT),
-        timeout: span(raw.timeout, defaults::TIMEOUT),
-        max_body: raw.max_body.unwrap_or(defaults::MAX_BODY),
-        userdata,
-        instance_id: below(root, Path::new("/var/lib/cloud/data/instance-id")),
-        minted_token: state.join("address-token.json"),
-    }
-}
-
 /// `http://` or `https://`, a host, and nothing that belongs to a request.
 pub fn api_uri(text: &str) -> Result<String, &'static str> {
     let text = text.trim().trim_end_matches('/');
@@ -388,99 +306,6 @@ pub fn api_uri(text: &str) -> Result<String, &'static str> {
     match rest {
         Some(host) if !host.is_empty() && !host.contains(['?', '#', '@', ' ']) => Ok(text.to_owned()),
         _ => Err("is not of the form http://host:port or https://host:port"),
-    }
-}
-
-fn pace(raw: &raw::Poll, errors: &mut Vec<String>) -> Pace {
-    let jitter = raw.jitter.unwrap_or(defaults::JITTER);
-    let load = raw.load.unwrap_or(defaults::LOAD);
-    let interval = span(raw.interval, defaults::INTERVAL);
-    let backoff = (span(raw.backoff, defaults::BACKOFF), span(raw.max_backoff, defaults::MAX_BACKOFF));
-    check("poll.jitter", (0.0..=1.0).contains(&jitter), "is a share from 0 to 1", errors);
-    check("poll.load", load > 0.0, "must be more than 0 (seconds of a K2HR3 worker per second)", errors);
-    check("poll.interval", !interval.is_zero(), "must be more than 0", errors);
-    check("poll.backoff", !backoff.0.is_zero(), "must be more than 0", errors);
-    Pace { interval, max_interval: span(raw.max_interval, defaults::MAX_INTERVAL), jitter, load, backoff }
-}
-
-fn settle(raw: &raw::Poll, errors: &mut Vec<String>) -> (Duration, Duration) {
-    let (rest, most) = (span(raw.settle, defaults::SETTLE), span(raw.max_settle, defaults::MAX_SETTLE));
-    check("poll.max-settle", rest <= most, "must not be less than poll.settle", errors);
-    (rest, most)
-}
-
-fn check(key: &str, good: bool, text: &str, errors: &mut Vec<String>) {
-    if !good {
-        errors.push(format!("{key}: {text}"));
-    }
-}
-
-fn ini(raw: raw::Ini, root: &Path, errors: &mut Vec<String>) -> Ini {
-    let path = raw.path.unwrap_or_else(|| "/etc/antpickax/k2hdkc.ini".to_owned());
-    // chmpx takes the format from the extension; the same file must be an ini to it.
-    let is_ini = Path::new(&path).extension().is_none_or(|e| e.eq_ignore_ascii_case("ini"));
-    check("ini.path", is_ini, "must end in .ini (chmpx chooses the format by the extension)", errors);
-    check("ini.keep", raw.keep != Some(0), "must be at least 1", errors);
-    let octal = |text: &str| match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("is not an octal mode such as \"0644\""),
-    };
-    Ini {
-        path: below(root, Path::new(&path)),
-        owner: raw.owner,
-        group: raw.group,
-        mode: parsed("ini.mode", raw.mode.as_deref(), octal, errors),
-        extra_sections: raw.extra_sections.unwrap_or_default(),
-        keep: raw.keep.unwrap_or(defaults::KEEP),
-    }
-}
-
-fn hosts(raw: &raw::Hosts, root: &Path) -> Option<PathBuf> {
-    let path = raw.path.as_deref().unwrap_or("/etc/hosts");
-    raw.enabled.unwrap_or(false).then(|| below(root, Path::new(path)))
-}
-
-fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
-    let share = raw.max_lost_share.unwrap_or(defaults::MAX_LOST_SHARE);
-    check("guard.max-lost-share", (0.0..=1.0).contains(&share), "is a share from 0 to 1", errors);
-    guard::Rules {
-        max_lost_servers: raw.max_lost_servers.unwrap_or(defaults::MAX_LOST_SERVERS),
-        max_lost_share: share,
-        confirm_polls: raw.confirm_polls.unwrap_or(defaults::CONFIRM_POLLS),
-        confirm_for: span(raw.confirm_for, defaults::CONFIRM_FOR),
-        removal_polls: raw.removal_polls.unwrap_or(defaults::REMOVAL_POLLS),
-        removal_for: span(raw.removal_for, defaults::REMOVAL_FOR),
-    }
-}
-
-fn profile(raw: raw::Profile, errors: &mut Vec<String>) -> Profile {
-    let mut port = |key: &str, given: Option<u16>, default: u16| {
-        let number = given.unwrap_or(default);
-        Port::try_from(number).unwrap_or_else(|error| {
-            errors.push(format!("profile.{key}: {error}"));
-            defaults::any_port()
-        })
-    };
-    let (server_port, server_ctlport, slave_ctlport) = (
-        port("server-port", raw.server_port, 8020),
-        port("server-ctlport", raw.server_ctlport, 8021),
-        port("slave-ctlport", raw.slave_ctlport, 8031),
-    );
-    let overlay = |defaults: &[(&str, &str)], given: std::collections::BTreeMap<String, raw::Scalar>| {
-        let mut keys: std::collections::BTreeMap<String, String> =
-            defaults.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        keys.extend(given.into_iter().map(|(key, value)| (key, value.to_string())));
-        keys
-    };
-    Profile {
-        group: raw.group,
-        naming: raw.naming.unwrap_or(Naming::Address),
-        peers: raw.peers.unwrap_or(false),
-        server_port,
-        server_ctlport,
-        slave_ctlport,
-        global: overlay(defaults::GLOBAL, raw.global),
-        k2hdkc: overlay(defaults::K2HDKC, raw.k2hdkc),
     }
 }
 
