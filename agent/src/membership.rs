@@ -77,12 +77,14 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     Ok(Wanted { ring: Rc::new(ring), addresses, notes })
 }
 
-/// The most likely reason for a file in which chmpx would not find this host, in K2HR3's terms.
+/// The most likely reason for a file in which chmpx would not find this host, in K2HR3's terms. A list without any
+/// member speaks for itself.
 fn not_a_member(ring: &Ring, cuk: &Cuk) -> Option<Problem> {
-    let mut nodes = ring.servers.iter().chain(&ring.slaves);
-    let absent = ring.global("SELFCUK") == cuk.as_str() && nodes.all(|node| node.cuk != cuk.as_str());
+    let own_list = ring.nodes(ring.mode()?);
+    let absent = ring.servers.iter().chain(&ring.slaves).all(|node| node.cuk != cuk.as_str());
+    let meant = ring.global("SELFCUK") == cuk.as_str() && absent && !own_list.is_empty();
     let text = format!("this node (CUK {cuk}) is not a member of its role, or K2HR3 does not show it");
-    (absent && !ring.is_empty()).then(|| Problem::refused(None, text))
+    meant.then(|| Problem::refused(None, text))
 }
 
 /// Trove's template names nodes by tag and says their address in REVERSE_PEERS or ENDPOINTS.
