@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::file::{self, FileError};
@@ -74,8 +75,12 @@ pub enum AdminError {
     },
 }
 
-/// Longest time a client waits: a confirmation waits for the pass that runs, and a question to K2HR3 may take 30 s.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Longest time a client waits: a confirmation waits for the pass that runs, and that for up to three requests of
+/// 30 s each to K2HR3 (two lists and a token).
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Clients that are served at once.
+const MOST_CLIENTS: usize = 16;
 
 /// Longest request line, in bytes.
 const LONGEST_REQUEST: u64 = 4096;
@@ -98,22 +103,30 @@ pub fn listen(runtime: &Path) -> Result<UnixListener, AdminError> {
     Ok(listener)
 }
 
-/// Serves requests one after the other, until it is dropped.
+/// Serves requests until it is dropped: a confirmation that waits keeps no status from being told.
 pub async fn serve(
     listener: UnixListener,
     status: watch::Receiver<Status>,
     confirm: mpsc::Sender<Confirmation>,
 ) {
+    let mut clients = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors: the next second may be better.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            continue;
-        };
-        let answered = tokio::time::timeout(PATIENCE, answer(stream, &status, &confirm)).await;
-        if let Ok(Err(error)) = answered {
-            debug!(%error, "a client of the socket went away");
+        tokio::select! {
+            accepted = listener.accept(), if clients.len() < MOST_CLIENTS => match accepted {
+                Ok((stream, _)) => drop(clients.spawn(client(stream, status.clone(), confirm.clone()))),
+                // Out of descriptors: the next second may be better.
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            },
+            Some(_) = clients.join_next() => {}
         }
+    }
+}
+
+/// One client, who may have to wait for the pass that runs.
+async fn client(stream: UnixStream, status: watch::Receiver<Status>, confirm: mpsc::Sender<Confirmation>) {
+    let answered = tokio::time::timeout(PATIENCE, answer(stream, &status, &confirm)).await;
+    if let Ok(Err(error)) = answered {
+        debug!(%error, "a client of the socket went away");
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Applied {
 pub async fn install<T: Target>(
     validated: &Validated,
     class: Class,
-    names: &BTreeMap<IpAddr, String>,
+    names: Option<&BTreeMap<IpAddr, String>>,
     settings: &Settings,
     store: &mut Store,
     target: &mut T,
@@ -64,10 +64,11 @@ pub async fn install<T: Target>(
     let rendered = validated.rendered();
     let ring = render::name(&rendered.ring);
     let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: Timestamp::now() };
-    let mut notes: Vec<String> = update_hosts(settings.hosts.as_deref(), names).into_iter().collect();
+    let hosts = names.and_then(|names| update_hosts(settings.hosts.as_deref(), names));
+    let mut notes: Vec<String> = hosts.into_iter().collect();
     let ownership = ownership(&settings.ini)?;
     store.update(|ledger| {
-        ledger.fileversion = ledger.fileversion.max(generation.fileversion);
+        ledger.fileversion = generation.fileversion;
         ledger.desired = Some(generation.clone());
     })?;
     if let Some(directory) = settings.ini.path.parent() {

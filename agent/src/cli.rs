@@ -95,20 +95,17 @@ pub fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let logging = Logging::start(settings.log, cli.verbose);
-    // A second provider in one process is no error: there is one already, the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
-    let stop_within = settings.state.stop_within;
     let code = if faults.is_empty() || runtime.block_on(admin::answers(&settings.state.runtime_directory)) {
         runtime.block_on(dispatch(cli.command, origin, settings, logging))
     } else {
         ExitCode::from(USAGE)
     };
     // A name look-up that hangs in its thread must not keep the process.
-    runtime.shutdown_timeout(stop_within.min(std::time::Duration::from_millis(100)));
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     code
 }
 

@@ -166,6 +166,10 @@ impl Agent {
     }
 
     fn confirmed(&mut self, confirmation: Confirmation) -> Reasons {
+        if confirmation.reply.is_closed() {
+            // Who asked has gone, and was told that it failed.
+            return Reasons::default();
+        }
         let result = self.reconciler.confirm(confirmation.id.as_deref());
         let reasons = if result.is_ok() { Reason::Confirmed.into() } else { Reasons::default() };
         match &result {
@@ -271,7 +275,8 @@ impl Agent {
     /// words is told again.
     fn said_before(&mut self, report: &Report) -> bool {
         const REMEMBERED: usize = 8;
-        if report.outcome.is_good() || self.said.len() >= REMEMBERED {
+        let good = matches!(report.outcome, Outcome::Installed(_) | Outcome::Unchanged);
+        if good || self.said.len() >= REMEMBERED {
             self.said.clear();
         }
         !self.said.insert(report.outcome.line())
@@ -279,6 +284,10 @@ impl Agent {
 
     fn log_recovery(&mut self, report: &Report) {
         let doubtful = matches!(report.outcome.kind(), Kind::Doubtful | Kind::Restored);
+        if report.asked.is_none() && !doubtful {
+            // Nobody was asked, so nothing is known of the source.
+            return;
+        }
         self.doubtful = match (doubtful, self.doubtful.take()) {
             (true, Some((since, count))) => Some((since, count + 1)),
             (true, None) => Some((Instant::now(), 1)),

@@ -143,7 +143,8 @@ fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
         let missing = installed.nodes(mode).iter().filter(|node| !node.is_placeholder());
         for node in missing.map(Node::key).filter(|key| !present.contains(key)) {
             let past = memory.absent.iter().find(|absence| absence.node == node && absence.mode == mode);
-            let (since, polls) = past.map_or((now, 0), |past| (past.since, past.polls));
+            // A clock that was set back must not make an absence younger for ever.
+            let (since, polls) = past.map_or((now, 0), |past| (past.since.min(now), past.polls));
             absent.push(Absence { node, mode, since, polls: polls + u32::from(fresh || polls == 0) });
         }
     }
@@ -243,14 +244,16 @@ impl Loss<'_> {
         text.extend(self.moved().map(|(_, new)| format!("{:?}", new.key())));
         let id = fingerprint::of(text.join("\n").as_bytes())[..8].to_owned();
         let past = memory.held.as_ref().filter(|held| held.id == id);
-        let (since, polls) = past.map_or((case.now, 0), |held| (held.since, held.polls));
+        let (since, polls) = past.map_or((case.now, 0), |held| (held.since.min(case.now), held.polls));
         let releasable = !self.answer.servers.is_empty() && !self.lacks_self();
         Held { id, reasons, since, polls: polls + u32::from(case.fresh || polls == 0), releasable }
     }
 }
 
 fn address(node: &Node) -> String {
-    format!("{}:{} (CUK {})", node.name, node.ctlport, node.cuk)
+    let hosts = node.key().hosts;
+    let hosts = if hosts.is_empty() { hosts } else { format!(", {hosts}") };
+    format!("{}:{} (CUK {}{hosts})", node.name, node.ctlport, node.cuk)
 }
 
 #[cfg(test)]
@@ -408,6 +411,32 @@ mod tests {
             &before,
             "the new one waits until the removal of the old one is believed"
         );
+    }
+
+    #[test]
+    fn other_endpoints_under_the_same_seed_are_another_node_to_chmpx() {
+        let before = ring(&[1, 2, 3], &[1]);
+        let mut after = before.clone();
+        after.servers[1].rest.insert("ENDPOINTS", "203.0.113.2:8020");
+        let judgement = polls(&before, &[&after], 1);
+        assert!(held(&judgement).reasons[0].contains("ENDPOINTS=203.0.113.2:8020"), "{:?}", held(&judgement));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_a_removal_and_does_not_stop_it() {
+        let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
+        let at = |seconds: u64, memory: &Memory| {
+            let now = Timestamp(seconds * 1000);
+            judge(
+                Case { installed: Some(&before), answer: &after, up: None, now, fresh: true },
+                memory,
+                &RULES,
+            )
+        };
+        let first = at(2_000_000, &Memory::default());
+        let back = at(1_000_000, &first.memory);
+        assert_eq!(believed(&back), &before);
+        assert_eq!(believed(&at(1_000_010, &back.memory)), &after);
     }
 
     #[test]

@@ -219,7 +219,13 @@ pub fn quote(value: &str) -> Option<String> {
     Some(format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
-/// Writes a value for `[K2HDKC]` and foreign sections, whose readers know no quotes; `None` where they would
+/// Writes a value of a foreign section as it was read; `None` for what would not stay on its line.
+pub fn raw(value: &str) -> Option<String> {
+    let whole = !value.contains(char::is_control) && trim(value) == value;
+    whole.then(|| value.to_owned())
+}
+
+/// Writes a value for `[K2HDKC]`, whose reader knows no quotes and ends a line at any `#`; `None` where it would
 /// read something else.
 pub fn bare(value: &str) -> Option<String> {
     let whole = !value.contains(|c: char| c.is_control() || c == '#') && trim(value) == value;

@@ -138,23 +138,24 @@ impl Store {
     /// Keeps an installed file, and lets go of the oldest beyond the limit.
     pub fn keep_good(&self, fileversion: u32, bytes: &[u8]) -> Result<(), LedgerError> {
         file::store(&self.directory.join("good").join(format!("{fileversion}.ini")), bytes)?;
-        for (_, path) in self.good_files().into_iter().skip(self.keep) {
+        let others = self.good_files().into_iter().filter(|(version, _)| *version != fileversion);
+        for (_, path) in others.skip(self.keep.saturating_sub(1)) {
             file::remove(&path)?;
         }
         Ok(())
     }
 
-    /// The kept files, the newest first.
+    /// The kept files, the newest first: by when they were written, since numbers may start anew.
     pub fn good_files(&self) -> Vec<(u32, PathBuf)> {
         let Ok(entries) = std::fs::read_dir(self.directory.join("good")) else { return Vec::new() };
         let numbered = entries.flatten().filter_map(|entry| {
             let path = entry.path();
-            let number = path.file_name()?.to_str()?.strip_suffix(".ini")?.parse().ok()?;
-            Some((number, path))
+            let number = path.file_name()?.to_str()?.strip_suffix(".ini")?.parse::<u32>().ok()?;
+            Some((entry.metadata().ok()?.modified().ok()?, number, path))
         });
-        let mut files: Vec<(u32, PathBuf)> = numbered.collect();
+        let mut files: Vec<_> = numbered.collect();
         files.sort_by(|a, b| b.cmp(a));
-        files
+        files.into_iter().map(|(_, number, path)| (number, path)).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::acceptance::{self, Host};
 use crate::ini;
 use crate::names::{Cuk, NameError, Port};
 use crate::problem::{Problem, printable};
-use crate::ring::{Keys, Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
+use crate::ring::{Extra, Keys, Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
 
 /// What templates write where the reader's own CUK belongs: the DBaaS and Trove ones, and the helm chart.
 pub const PLACEHOLDERS: [&str; 2] = ["__SELF_INSTANCE_ID__", "%%SELF_CONTAINER_CUK%%"];
@@ -69,12 +69,23 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     let (kept, dropped): (Vec<_>, Vec<_>) =
         ring.profile.extra.into_iter().partition(|section| extra.contains(&section.name));
     ring.profile.extra = kept;
+    let twice = ring.profile.extra.iter().filter_map(key_twice);
+    let twice: Vec<Problem> = twice.collect();
+    if !twice.is_empty() {
+        return Err(twice);
+    }
     for section in dropped {
         let text = format!("[{}] is left out: name it in ini.extra-sections to let it pass", section.name);
         notes.push(Problem::note(None, text));
     }
     let addresses = peer_addresses(&ring);
     Ok(Wanted { ring: Rc::new(ring), addresses, notes })
+}
+
+fn key_twice(section: &Extra) -> Option<Problem> {
+    let again = |at: &usize| section.entries[..*at].iter().any(|(key, _)| *key == section.entries[*at].0);
+    let at = (0..section.entries.len()).find(again)?;
+    Some(Problem::refused(None, format!("[{}]: {} stands twice", section.name, section.entries[at].0)))
 }
 
 /// The most likely reason for a file in which chmpx would not find this host, in K2HR3's terms. A list without any
@@ -358,6 +369,8 @@ mod tests {
         let kept = from_ini(&text, &cuk(), &["K2HTPDTOR".to_owned()]).unwrap();
         assert_eq!(kept.ring.profile.extra[0].entries, [("A".to_owned(), "b".to_owned())]);
         assert_eq!(kept.notes, []);
+        let twice = from_ini(&format!("{text}A = c\n"), &cuk(), &["K2HTPDTOR".to_owned()]).unwrap_err();
+        assert_eq!(twice[0].text, "[K2HTPDTOR]: A stands twice");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::acceptance::keys::{self, Effect, HOST_LISTS, SECRET};
-use crate::ring::{Mode, Node, Ring};
+use crate::ring::{Mode, Node, NodeKey, Ring};
 
 /// What it takes until the processes run what is wanted, from nothing to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,8 +87,11 @@ fn globals(old: &Ring, new: &Ring) -> Vec<Change> {
     differing
         .map(|name| {
             let class = keys::global(name).map_or(Class::FileOnly, |key| class_of(key.change));
-            let (old, new) = (old.get(name).map(String::as_str), new.get(name).map(String::as_str));
-            Change { class, text: format!("[GLOBAL] {name}: {} -> {}", shown(old), shown(new)) }
+            let show = |keys: &std::collections::BTreeMap<String, String>| match keys.get(name) {
+                Some(_) if SECRET.contains(&name.as_str()) => "***".to_owned(),
+                value => shown(value.map(String::as_str)),
+            };
+            Change { class, text: format!("[GLOBAL] {name}: {} -> {}", show(old), show(new)) }
         })
         .collect()
 }
@@ -110,7 +113,8 @@ fn shown(value: Option<&str>) -> String {
 fn nodes(old: &[Node], new: &[Node], mode: Mode) -> Vec<Change> {
     let word = if mode == Mode::Server { "server" } else { "slave" };
     let index = |nodes: &[Node]| -> std::collections::BTreeMap<_, _> {
-        nodes.iter().enumerate().map(|(at, node)| (node.key(), at)).collect()
+        let named = |node: &Node| NodeKey { hosts: String::new(), ..node.key() };
+        nodes.iter().enumerate().map(|(at, node)| (named(node), at)).collect()
     };
     let (old_at, new_at) = (index(old), index(new));
     let mut changes = Vec::new();

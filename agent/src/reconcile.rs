@@ -56,6 +56,8 @@ pub struct Reconciler<S, T> {
     restored: Option<String>,
     /// Smoothed answer time.
     cost: Option<Duration>,
+    /// How many nodes the cluster had when that was last known: so many agents ask K2HR3.
+    nodes: usize,
     settling: Option<Settling>,
     /// Whether changes rest before they are installed: not in `once`.
     patient: bool,
@@ -101,7 +103,8 @@ pub struct Installation {
     /// The file.
     pub validated: Validated,
     class: Class,
-    names: BTreeMap<IpAddr, String>,
+    /// What the hosts block must say; a kept file does not know all of it, and leaves the block alone.
+    names: Option<BTreeMap<IpAddr, String>>,
     /// Why a kept generation is put back, if it is one.
     restored: Option<String>,
 }
@@ -129,6 +132,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             doubt: None,
             restored: None,
             cost: None,
+            nodes: 1,
             settling: None,
             patient,
         }
@@ -177,6 +181,9 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Err(error) => return Decision::leave(Outcome::Failed(full(&error)), asked),
         };
         let scene = Scene { identity, installed, observed, doubt, asked };
+        let known =
+            [scene.installed.ring(), self.answer.as_ref().and_then(|a| a.as_ref().ok()).map(|w| &w.ring)];
+        self.nodes = known.into_iter().flatten().map(|ring| ring.len()).max().unwrap_or(self.nodes);
         let fresh = reasons.ask() && scene.doubt.is_none();
         let mut decision = self.judged(&scene, fresh);
         decision.notes.extend(self.notes(&scene));
@@ -269,7 +276,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     async fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
         let Installation { validated, class, names, restored } = installation;
         let (settings, store) = (&self.settings, &mut self.store);
-        match apply::install(&validated, class, &names, settings, store, &mut self.target).await {
+        match apply::install(&validated, class, names.as_ref(), settings, store, &mut self.target).await {
             Ok(applied) => {
                 self.settling = None;
                 notes.extend(applied.notes);
@@ -300,14 +307,15 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     /// How long to wait before the source is asked again.
     pub fn until_next_question(&self, random: f64) -> Duration {
         let pace = &self.settings.pace;
-        if self.doubts > 0 {
-            return pace.after_doubt(self.doubts, random);
+        let interval = pace.interval(self.nodes, self.cost.unwrap_or_default());
+        let wait = pace.jittered(interval, random);
+        match self.doubts {
+            0 => wait,
+            // A lost packet is asked for again at once; after that, what all nodes together ask of a sick K2HR3 must
+            // not be more than of a well one, or it never gets well.
+            1 | 2 => pace.after_doubt(self.doubts, random),
+            doubts => pace.after_doubt(doubts, random).max(wait),
         }
-        let nodes = match &self.answer {
-            Some(Ok(wanted)) => wanted.ring.len(),
-            _ => 1,
-        };
-        pace.jittered(pace.interval(nodes, self.cost.unwrap_or_default()), random)
     }
 
     /// When a resting change is due.

@@ -41,10 +41,10 @@ pub fn render(ring: Ring, stamp: Stamp) -> Result<Rendered, Vec<Problem>> {
         writer.node(slave, Mode::Slave);
     }
     if let Some(k2hdkc) = &ring.profile.k2hdkc {
-        writer.foreign("K2HDKC", k2hdkc);
+        writer.foreign("K2HDKC", k2hdkc, ini::bare);
     }
     for extra in &ring.profile.extra {
-        writer.foreign(&extra.name, &extra.entries);
+        writer.foreign(&extra.name, &extra.entries, ini::raw);
     }
     if writer.problems.is_empty() {
         Ok(Rendered { ring, stamp, bytes: writer.text.into_bytes() })
@@ -59,8 +59,8 @@ pub fn name(ring: &Ring) -> String {
     writer.global(ring, &Stamp { fileversion: 0, date: String::new() });
     ring.servers.iter().for_each(|node| writer.node(node, Mode::Server));
     ring.slaves.iter().for_each(|node| writer.node(node, Mode::Slave));
-    writer.foreign("K2HDKC", ring.profile.k2hdkc.as_deref().unwrap_or_default());
-    ring.profile.extra.iter().for_each(|extra| writer.foreign(&extra.name, &extra.entries));
+    writer.foreign("K2HDKC", ring.profile.k2hdkc.as_deref().unwrap_or_default(), ini::bare);
+    ring.profile.extra.iter().for_each(|extra| writer.foreign(&extra.name, &extra.entries, ini::raw));
     fingerprint::of(writer.text.as_bytes())
 }
 
@@ -105,11 +105,10 @@ impl Writer {
         unknown.for_each(|(key, value)| self.quoted(key, value));
     }
 
-    fn foreign(&mut self, name: &str, entries: &[(String, String)]) {
+    fn foreign(&mut self, name: &str, entries: &[(String, String)], form: fn(&str) -> Option<String>) {
         self.open(name);
         for (key, value) in entries {
-            let written = ini::bare(value);
-            self.entry(key, written);
+            self.entry(key, form(value));
         }
     }
 
@@ -133,8 +132,14 @@ impl Writer {
                 let space = if value.is_empty() { "" } else { " " };
                 let _ = writeln!(self.text, "{key} ={space}{value}");
             }
-            Some(_) => self.problems.push(Problem::refused(None, format!("a key cannot be named {key:?}"))),
+            Some(_) => {
+                let key = key.split_whitespace().next().unwrap_or_default();
+                self.problems
+                    .push(Problem::refused(None, format!("a key cannot be named as the one with {key:?}")));
+            }
             None => {
+                // Only the word: a secret may stand behind it where a `=` is missing.
+                let key = key.split_whitespace().next().unwrap_or_default();
                 let text = format!("{key}: its value cannot be written in chmpx's dialect");
                 self.problems.push(Problem::refused(None, text));
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::acceptance::keys::HOST_LISTS;
 use crate::names::Port;
 
 /// Everything that one ini file says: the common part and the members.
@@ -115,8 +116,9 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Keys {
     }
 }
 
-/// What makes a node the same node in two files: chmpx's own comparison, less the ring port and TLS, which it
-/// does not look at (chmpx 1.0.113, lib/chmstructure.tcc:5649-5668).
+/// What makes a node the same node in two files, by chmpx's own comparison: name, control port, CUK, seed,
+/// endpoints and peers, but neither the ring port nor TLS (chmpx 1.0.113, lib/chmstructure.tcc:5649-5668). A node
+/// that differs in one of these under the same seed becomes a second row of the same chmpxid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeKey {
     /// [`Node::name`]
@@ -127,6 +129,9 @@ pub struct NodeKey {
     pub cuk: String,
     /// [`Node::seed`]
     pub seed: String,
+    /// Endpoints and peers, in one text.
+    #[serde(default)]
+    pub hosts: String,
 }
 
 impl Node {
@@ -137,7 +142,13 @@ impl Node {
             ctlport: self.ctlport,
             cuk: self.cuk.clone(),
             seed: self.seed.clone(),
+            hosts: self.hosts(),
         }
+    }
+
+    fn hosts(&self) -> String {
+        let lists = HOST_LISTS.iter().filter_map(|key| Some(format!("{key}={}", self.rest.get(key)?)));
+        lists.collect::<Vec<_>>().join(" ")
     }
 
     /// The slave node that upstream's templates write when no slave is registered, since chmpx refuses a file

@@ -174,15 +174,13 @@ pub struct Profile {
     pub k2hdkc: std::collections::BTreeMap<String, String>,
 }
 
-/// Where the agent keeps what it must not forget, and how it ends.
+/// Where the agent keeps what it must not forget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// Ledger and kept generations.
     pub directory: PathBuf,
     /// The socket of `status` and `confirm`.
     pub runtime_directory: PathBuf,
-    /// Longest time between SIGTERM and the end.
-    pub stop_within: Duration,
 }
 
 /// `[log]`
@@ -233,7 +231,9 @@ pub fn load(origin: &Origin) -> Result<Settings, SettingsError> {
 
 /// The same for commands that only look for the running agent: what is wrong is left at its default and told.
 pub fn load_what_is_good(origin: &Origin) -> (Settings, Vec<String>) {
-    let root = origin.root.clone().unwrap_or_else(|| PathBuf::from("/"));
+    // Watches are told of absolute paths only.
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let root = origin.root.as_ref().map_or_else(|| PathBuf::from("/"), absolute);
     let vendor = below(&root, Path::new("/usr/lib/k2hdkc-agent/agent.toml"));
     let main =
         origin.config.clone().unwrap_or_else(|| below(&root, Path::new("/etc/k2hdkc-agent/agent.toml")));
@@ -381,6 +381,8 @@ mod tests {
     fn every_value_is_examined() {
         for (text, error) in [
             ("[poll]\njitter = 1.5", "poll.jitter: is a share"),
+            ("[k2hr3]\ntimeout = \"0s\"", "k2hr3.timeout: must be more"),
+            ("[guard]\nremoval-polls = 0", "guard.removal-polls: must be at least 1"),
             ("[poll]\nload = 0", "poll.load: must be more than 0"),
             ("[poll]\nload = 0.0", "poll.load: must be more than 0"),
             ("[poll]\ninterval = \"0s\"", "poll.interval: must be more"),

@@ -80,7 +80,12 @@ pub const FILEVERSION_MOST: u32 = i32::MAX as u32;
 /// GROUP, CHMPXIDTYPE and MODE are for the life of a ring: chmpx refuses the first two and ends at the third.
 fn changed_identity(ring: &Ring, facts: &Facts) -> Vec<Problem> {
     let Some(installed) = &facts.installed else { return Vec::new() };
-    let differs = |key: &&str| !ring.global(key).eq_ignore_ascii_case(installed.global(key));
+    let said = |ring: &Ring, key: &str| match (key, ring.global(key).to_ascii_uppercase().as_str()) {
+        ("CHMPXIDTYPE", "") => "NAME".to_owned(),
+        (_, value) => value.to_owned(),
+    };
+    let unsaid = |key: &str| key == "MODE" && (ring.mode().is_none() || installed.mode().is_none());
+    let differs = |key: &&str| !unsaid(key) && said(ring, key) != said(installed, key);
     let changed = ["GROUP", "CHMPXIDTYPE", "MODE"].into_iter().filter(differs);
     changed
         .map(|key| {

@@ -12,14 +12,18 @@ use crate::machine;
 use crate::plan::Plan;
 use crate::reconcile::{Decided, Decision, Reconciler};
 use crate::report::Outcome;
-use crate::settings::Settings;
+use crate::settings::{Auth, Settings};
 use crate::source::AnySource;
 use crate::status::change_line;
 use crate::target::FileOnly;
 use crate::wake::Reason;
 
 /// What a pass would do now.
-async fn decided(settings: Settings) -> Decision {
+async fn decided(mut settings: Settings) -> Decision {
+    if settings.k2hr3.auth == Auth::AddressToken {
+        // Who only looks makes no token, and renews none under the running agent.
+        settings.k2hr3.auth = Auth::Address;
+    }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     let source = AnySource::new(&settings);
     let mut reconciler = Reconciler::new(settings, source, FileOnly, store, false);

@@ -108,7 +108,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         if self.must_rest(scene, &wanted.ring) {
             return Decision { plan: Some(plan), ..Decision::leave(Outcome::Settling, scene.asked) };
         }
-        let names = hosts::entries(wanted);
+        let names = Some(hosts::entries(wanted));
         let installation = Installation { validated, class: plan.class, names, restored: None };
         let verdict = Decided::Install(Box::new(installation));
         Decision { verdict, plan: Some(plan), ..Decision::leave(Outcome::Unchanged, scene.asked) }
@@ -133,19 +133,22 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     }
 
     fn validated(&self, scene: &Scene, ring: Ring) -> Result<Validated, Vec<Problem>> {
-        let fileversion = self.next_fileversion(&scene.installed)?;
+        let fileversion = self.next_fileversion(&scene.installed);
         let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
         let rendered = render::render(ring, stamp)?;
         let facts = Self::facts(scene, &rendered);
         validate::validate(rendered, &facts)
     }
 
-    fn next_fileversion(&self, installed: &Installed) -> Result<u32, Vec<Problem>> {
-        let used = self.store.ledger().fileversion.max(installed.fileversion().unwrap_or(0));
-        let next = used.checked_add(1).filter(|next| *next <= FILEVERSION_MOST);
-        next.ok_or_else(|| {
-            vec![Problem::refused(None, "FILEVERSION is used up (2147483647): start it anew by hand")]
-        })
+    /// Another one than every file has that chmpx may have seen. After the largest comes 1: chmpx tests for a
+    /// difference only.
+    fn next_fileversion(&self, installed: &Installed) -> u32 {
+        let ledger = self.store.ledger().fileversion;
+        // A ledger that was lost knows less than the kept files do.
+        let kept =
+            if ledger == 0 { self.store.good_files().first().map_or(0, |(version, _)| *version) } else { 0 };
+        let used = ledger.max(kept).max(installed.fileversion().unwrap_or(0));
+        if used < FILEVERSION_MOST { used + 1 } else { 1 }
     }
 
     fn facts(scene: &Scene, rendered: &Rendered) -> Facts {
@@ -161,7 +164,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this
     /// node may have is put back; everywhere else the outcome stands.
     fn restored_or(&mut self, scene: &Scene, outcome: Outcome) -> Decision {
-        self.settling = None;
+        // A change that rests was in a good answer; a doubtful one after it takes nothing back.
+        if !matches!(outcome, Outcome::Doubtful(_)) {
+            self.settling = None;
+        }
         let why = match &*scene.installed {
             Installed::Present { .. } => return Decision::leave(outcome, scene.asked),
             Installed::Missing => "the live file is missing",
@@ -172,10 +178,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             let Some(ring) = installed::read_bytes(&bytes).ring().cloned() else { continue };
             let Ok(validated) = self.validated(scene, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
-            let wanted = Wanted { ring, ..Wanted::default() };
             let restored = Some(format!("{why}; {}", outcome.line()));
-            let names = hosts::entries(&wanted);
-            let installation = Installation { validated, class: plan.class, names, restored };
+            let installation = Installation { validated, class: plan.class, names: None, restored };
             let verdict = Decided::Install(Box::new(installation));
             return Decision { verdict, plan: Some(plan), ..Decision::leave(outcome, scene.asked) };
         }

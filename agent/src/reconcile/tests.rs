@@ -223,6 +223,54 @@ async fn a_lost_file_comes_back_from_the_kept_ones_when_nobody_answers() {
 }
 
 #[tokio::test]
+async fn a_lost_ledger_does_not_make_a_used_number_new() {
+    let mut stage = Stage::new(false, vec![Err(doubt()), says(&[1, 2, 3])]);
+    let Ok(Answer::Ini(text)) = says(&[1, 2]) else { panic!() };
+    stage.reconciler.store.keep_good(7, text.as_bytes()).unwrap();
+    let Outcome::Restored(generation, _) = stage.poll().await else { panic!() };
+    assert_eq!(generation.fileversion, 8);
+    assert_eq!(installed(&stage.poll().await), 9);
+    let kept: Vec<u32> =
+        stage.reconciler.store().good_files().into_iter().map(|(version, _)| version).collect();
+    assert_eq!(kept, [9, 8, 7]);
+}
+
+#[tokio::test]
+async fn the_number_after_the_largest_is_one() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), says(&[1, 2, 3])]);
+    let Ok(Answer::Ini(text)) = says(&[1]) else { panic!() };
+    let text = text.replace("FILEVERSION = 1", "FILEVERSION = 2147483647");
+    crate::file::store(&stage.ini(), text.as_bytes()).unwrap();
+    assert_eq!(installed(&stage.poll().await), 1);
+    assert_eq!(installed(&stage.poll().await), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_takes_no_resting_change_back() {
+    let mut stage = Stage::new(true, vec![says(&[1, 2]), says(&[1, 2, 3]), Err(doubt())]);
+    stage.poll().await;
+    assert_eq!(stage.poll().await, Outcome::Settling);
+    assert_eq!(stage.poll().await, Outcome::Doubtful(doubt()));
+    tokio::time::advance(Duration::from_millis(250)).await;
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into()).await.outcome), 2);
+}
+
+#[tokio::test]
+async fn a_refused_answer_of_a_large_cluster_is_no_reason_to_ask_more_often() {
+    let many: Vec<usize> = (1..=200).collect();
+    let mut stage = Stage::new(false, vec![says(&many), Ok(Answer::Ini("[GLOBAL]\n".into())), Err(doubt())]);
+    stage.poll().await;
+    let calm = stage.reconciler.until_next_question(0.5);
+    assert_eq!(calm, Duration::from_millis(20_100), "201 nodes at 50 ms, and half a worker");
+    assert!(matches!(stage.poll().await, Outcome::Refused(_)));
+    assert_eq!(stage.reconciler.until_next_question(0.5), calm);
+    for _ in 0..3 {
+        stage.poll().await;
+    }
+    assert_eq!(stage.reconciler.until_next_question(0.0), calm.mul_f64(0.8), "nor is a sick one");
+}
+
+#[tokio::test]
 async fn a_file_that_was_lost_does_not_open_the_guard() {
     let mut stage = Stage::new(false, vec![says(&[1, 2, 3, 4]), says(&[1])]);
     stage.poll().await;

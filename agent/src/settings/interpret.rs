@@ -32,7 +32,6 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
                 root,
                 Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")),
             ),
-            stop_within: span(raw.state.stop_within, defaults::STOP_WITHIN),
         },
         log: Log {
             level: raw.log.level.unwrap_or(Level::Info),
@@ -64,6 +63,10 @@ fn parsed<T, E: std::fmt::Display>(
 }
 
 fn k2hr3(raw: raw::K2hr3, root: &Path, state: &Path, errors: &mut Vec<String>) -> K2hr3 {
+    let zero = |span: Option<Span>| span.is_some_and(|span| span.0.is_zero());
+    check("k2hr3.connect-timeout", !zero(raw.connect_timeout), "must be more than 0", errors);
+    check("k2hr3.timeout", !zero(raw.timeout), "must be more than 0", errors);
+    check("k2hr3.max-body", raw.max_body != Some(0), "must be more than 0", errors);
     let userdata = below(root, Path::new("/etc/antpickax"));
     let token_file = raw.token_file.as_deref().map(|path| below(root, Path::new(path)));
     let source = raw.source.unwrap_or(SourceKind::Resource);
@@ -103,7 +106,7 @@ fn pace(raw: &raw::Poll, errors: &mut Vec<String>) -> Pace {
     let load = raw.load.unwrap_or(defaults::LOAD);
     let interval = span(raw.interval, defaults::INTERVAL);
     let backoff = (span(raw.backoff, defaults::BACKOFF), span(raw.max_backoff, defaults::MAX_BACKOFF));
-    check("poll.jitter", (0.0..=1.0).contains(&jitter), "is a share from 0 to 1", errors);
+    check("poll.jitter", (0.0..=0.9).contains(&jitter), "is a share from 0 to 0.9", errors);
     check("poll.load", load > 0.0, "must be more than 0 (seconds of a K2HR3 worker per second)", errors);
     check("poll.interval", !interval.is_zero(), "must be more than 0", errors);
     check("poll.backoff", !backoff.0.is_zero(), "must be more than 0", errors);
@@ -148,6 +151,8 @@ fn hosts(raw: &raw::Hosts, root: &Path) -> Option<PathBuf> {
 }
 
 fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
+    check("guard.confirm-polls", raw.confirm_polls != Some(0), "must be at least 1", errors);
+    check("guard.removal-polls", raw.removal_polls != Some(0), "must be at least 1", errors);
     let share = raw.max_lost_share.unwrap_or(defaults::MAX_LOST_SHARE);
     check("guard.max-lost-share", (0.0..=1.0).contains(&share), "is a share from 0 to 1", errors);
     guard::Rules {

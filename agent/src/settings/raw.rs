@@ -109,7 +109,6 @@ pub(super) struct Target {
 pub(super) struct State {
     pub(super) directory: Option<String>,
     pub(super) runtime_directory: Option<String>,
-    pub(super) stop_within: Option<Span>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

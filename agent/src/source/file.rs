@@ -12,7 +12,8 @@ use crate::identity::Identity;
 pub struct FileSource {
     path: PathBuf,
     most: u64,
-    last: Option<String>,
+    /// The last text, and for whom it was read.
+    last: Option<(Identity, String)>,
 }
 
 impl FileSource {
@@ -21,7 +22,7 @@ impl FileSource {
         Self { path, most, last: None }
     }
 
-    fn read(&mut self) -> Result<Answer, Doubt> {
+    fn read(&mut self, identity: &Identity) -> Result<Answer, Doubt> {
         let unreachable = |error: std::io::Error| {
             let kind = if error.kind() == ErrorKind::InvalidData {
                 DoubtKind::Unreadable
@@ -37,18 +38,18 @@ impl FileSource {
             let text = format!("{} has more than {} bytes", self.path.display(), self.most);
             return Err(Doubt::new(DoubtKind::Unreadable, text));
         }
-        if self.last.as_ref() == Some(&text) {
+        if self.last.as_ref().is_some_and(|(whose, last)| whose == identity && *last == text) {
             return Ok(Answer::Unchanged);
         }
-        self.last = Some(text.clone());
+        self.last = Some((identity.clone(), text.clone()));
         Ok(Answer::Ini(text))
     }
 }
 
 impl Source for FileSource {
-    async fn ask(&mut self, _: &Identity) -> Asked {
+    async fn ask(&mut self, identity: &Identity) -> Asked {
         let start = Instant::now();
-        let result = self.read();
+        let result = self.read(identity);
         Asked { result, took: start.elapsed() }
     }
 }

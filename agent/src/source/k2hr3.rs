@@ -6,6 +6,8 @@
 
 mod credentials;
 mod exchange;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::rc::Rc;
@@ -17,12 +19,14 @@ use crate::membership::HostRecord;
 use crate::names::Yrn;
 use crate::settings::{self, SourceKind};
 use credentials::{Credential, Credentials};
-use exchange::{Exchange, Reply};
+use exchange::{Exchange, Reply, Trust};
 
 /// Asks K2HR3.
 #[derive(Debug)]
 pub struct K2hr3 {
     settings: settings::K2hr3,
+    /// For whom the known answers are: another CUK makes another ini of the same text.
+    asked_as: Option<Identity>,
     exchange: Option<Exchange>,
     credentials: Credentials,
     resource: Known<()>,
@@ -54,6 +58,10 @@ impl<T> Known<T> {
 impl Source for K2hr3 {
     async fn ask(&mut self, identity: &Identity) -> Asked {
         let start = Instant::now();
+        if self.asked_as.as_ref() != Some(identity) {
+            self.forget();
+            self.asked_as = Some(identity.clone());
+        }
         let result = match &identity.k2hr3 {
             Some(registry) => self.question(identity, registry).await,
             None => Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known")),
@@ -68,6 +76,7 @@ impl K2hr3 {
         Self {
             credentials: Credentials::new(settings.auth, settings.minted_token.clone()),
             settings,
+            asked_as: None,
             exchange: None,
             resource: Known::default(),
             servers: Known::default(),
@@ -75,10 +84,18 @@ impl K2hr3 {
         }
     }
 
+    /// Forgets what was answered, so that the next answer is a whole one.
+    fn forget(&mut self) {
+        self.resource = Known::default();
+        self.servers = Known::default();
+        self.slaves = Known::default();
+    }
+
     async fn question(&mut self, identity: &Identity, registry: &Registry) -> Result<Answer, Doubt> {
-        let exchange = match self.exchange.take() {
+        let trust = Trust::now(&self.settings, &registry.api_uri);
+        let exchange = match self.exchange.take().filter(|exchange| exchange.trust == trust) {
             Some(exchange) => exchange,
-            None => Exchange::new(&self.settings, &registry.api_uri)?,
+            None => Exchange::new(&self.settings, trust)?,
         };
         let result = self.ask_with(&exchange, identity, registry).await;
         self.exchange = Some(exchange);
@@ -122,13 +139,14 @@ impl K2hr3 {
             query.registry.server_role(&self.settings).ok_or_else(|| not_ready("server-role"))?;
         let slave_role = query.registry.slave_role(&self.settings).ok_or_else(|| not_ready("slave-role"))?;
         let resource = self.resource_yrn(query.registry);
-        let servers =
-            list(exchange, &query.url(&resource, Some(&server_role)), query, &mut self.servers).await?;
-        let slaves =
-            list(exchange, &query.url(&resource, Some(&slave_role)), query, &mut self.slaves).await?;
-        if !servers && !slaves {
+        // What one list said is kept only with the other: a 304 must mean that both were handed over.
+        let servers = list(exchange, &query.url(&resource, Some(&server_role)), query, &self.servers).await?;
+        let slaves = list(exchange, &query.url(&resource, Some(&slave_role)), query, &self.slaves).await?;
+        if servers.is_none() && slaves.is_none() {
             return Ok(Answer::Unchanged);
         }
+        self.servers = servers.unwrap_or_else(|| std::mem::take(&mut self.servers));
+        self.slaves = slaves.unwrap_or_else(|| std::mem::take(&mut self.slaves));
         Ok(Answer::Members { servers: Rc::clone(&self.servers.value), slaves: Rc::clone(&self.slaves.value) })
     }
 
@@ -137,19 +155,18 @@ impl K2hr3 {
     }
 }
 
-/// Fetches one member list; whether it is new.
+/// Fetches one member list; `None` where it is the known one.
 async fn list(
     exchange: &Exchange,
     url: &str,
     query: &Query<'_>,
-    known: &mut Known<Rc<[HostRecord]>>,
-) -> Result<bool, Doubt> {
+    known: &Known<Rc<[HostRecord]>>,
+) -> Result<Option<Known<Rc<[HostRecord]>>>, Doubt> {
     match exchange.get(url, query.credential.token(), known.etag_for(url)).await? {
-        Reply::NotModified => Ok(false),
+        Reply::NotModified => Ok(None),
         Reply::Ok { etag, body } => {
             let value = wire::members(&body)?.into();
-            *known = Known { url: url.to_owned(), etag, value };
-            Ok(true)
+            Ok(Some(Known { url: url.to_owned(), etag, value }))
         }
     }
 }

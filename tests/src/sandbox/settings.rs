@@ -47,7 +47,7 @@ removal-polls   = 8           # default 3
 removal-for     = {removal:<11} # default "15s"
 confirm-polls   = 20          # default 5
 confirm-for     = {confirm:<11} # default "5m"
-# the defaults: max-lost-servers 1, max-lost-share 0.5
+# the defaults: max-lost-servers 1, max-lost-share 0.4
 "#,
             interval = quoted(self.interval),
             backoff = quoted(self.interval * 3 / 2),

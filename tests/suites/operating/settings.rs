@@ -95,7 +95,7 @@ fn the_running_agent_s_status_tells_that_the_newest_configuration_is_not_in_forc
         run(node, &[&["--config", other.to_str().unwrap(), "status"][..], more].concat())
     };
     node.swap("etc/k2hdkc-agent/agent.toml", "[poll]\njitter = 7.0\n").unwrap();
-    let fault = "poll.jitter: is a share from 0 to 1";
+    let fault = "poll.jitter: is a share from 0 to 0.9";
     let said =
         wait_for(SOON, || asked(&node, &["--json"]).1.contains(&format!("\"settings-error\": \"{fault}\"")));
     assert!(said, "{:?}", asked(&node, &["--json"]));

@@ -2,6 +2,7 @@
 //! reqwest leaves this file.
 
 use std::error::Error as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,29 @@ use crate::settings;
 #[derive(Debug)]
 pub(super) struct Exchange {
     client: Client,
+    /// What the client was made for.
+    pub(super) trust: Trust,
     timeout: Duration,
     most: u64,
+}
+
+/// Whom a client believes: made anew when the API moves or the CA file is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trust {
+    api_uri: String,
+    /// Inode, size and change time of the CA file.
+    ca_file: Option<(u64, u64, i64, i64)>,
+}
+
+impl Trust {
+    /// As things are now.
+    pub(super) fn now(settings: &settings::K2hr3, api_uri: &str) -> Self {
+        let stamp = |path: &std::path::PathBuf| {
+            let metadata = path.metadata().ok()?;
+            Some((metadata.ino(), metadata.size(), metadata.ctime(), metadata.ctime_nsec()))
+        };
+        Self { api_uri: api_uri.to_owned(), ca_file: settings.ca_file.as_ref().and_then(stamp) }
+    }
 }
 
 /// An answer that may be read.
@@ -47,8 +69,10 @@ const ERROR_BODY: u64 = 64 * 1024;
 
 impl Exchange {
     /// A client by the settings; fails only over the CA file, the proxy or the TLS library.
-    pub(super) fn new(settings: &settings::K2hr3, api_uri: &str) -> Result<Self, Doubt> {
+    pub(super) fn new(settings: &settings::K2hr3, trust: Trust) -> Result<Self, Doubt> {
         let unusable = |text: String| Doubt::new(DoubtKind::NotReady, text);
+        // Once a process; where there is one already, it is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.timeout)
@@ -65,10 +89,10 @@ impl Exchange {
             ),
             None => builder.no_proxy(),
         };
-        builder = trust(builder, settings.ca_file.as_deref(), api_uri).map_err(unusable)?;
+        builder = believing(builder, settings.ca_file.as_deref(), &trust.api_uri).map_err(unusable)?;
         let client =
             builder.build().map_err(|error| unusable(format!("cannot set up TLS: {}", causes(&error))))?;
-        Ok(Self { client, timeout: settings.timeout, most: settings.max_body })
+        Ok(Self { client, trust, timeout: settings.timeout, most: settings.max_body })
     }
 
     /// Asks `url` once.
@@ -156,7 +180,7 @@ fn headers(token: Option<&Token>, etag: Option<&str>) -> Result<HeaderMap, Doubt
 }
 
 /// The CA file alone where there is one; for plain http no roots are loaded at all, which saves their memory.
-fn trust(builder: ClientBuilder, ca_file: Option<&Path>, api_uri: &str) -> Result<ClientBuilder, String> {
+fn believing(builder: ClientBuilder, ca_file: Option<&Path>, api_uri: &str) -> Result<ClientBuilder, String> {
     let Some(path) = ca_file else {
         let plain = api_uri.starts_with("http://");
         return Ok(if plain { builder.tls_certs_only([]) } else { builder });

@@ -1,0 +1,153 @@
+//! The client against a server that answers from a script, plain and with TLS.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::names::Cuk;
+use crate::settings::Origin;
+
+/// Answers each request by its path and whether it had a tag.
+type Script = Arc<dyn Fn(&str, bool) -> (u16, String) + Send + Sync>;
+
+/// Serves the script; the port.
+async fn serve(script: Script, tls: Option<TlsAcceptor>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            match &tls {
+                None => answer(stream, &script).await,
+                Some(tls) => {
+                    // A client that does not trust us breaks off.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        answer(stream, &script).await;
+                    }
+                }
+            }
+        }
+    });
+    port
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = stream.read_u8().await else { return };
+        head.push(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let path = head.split(' ').nth(1).unwrap();
+    let (status, body) = script(path, head.contains("if-none-match"));
+    let text = format!(
+        "HTTP/1.1 {status} X\r\nETag: W/\"1\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let body =
+        if status == 304 { text.split("Content-Length").next().unwrap().to_owned() + "\r\n" } else { text };
+    let _ = stream.write_all(body.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+fn source(root: &Path, config: &str) -> K2hr3 {
+    let path = root.join("etc/k2hdkc-agent/agent.toml");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    crate::file::store(&path, config.as_bytes()).unwrap();
+    let settings = settings::load(&Origin { config: None, root: Some(root.to_owned()) }).unwrap();
+    K2hr3::new(settings.k2hr3)
+}
+
+fn identity(uri: &str, cuk: &str) -> Identity {
+    let role = Yrn::role("yrn:yahoo:::t:role:c/server").unwrap();
+    let registry = Registry { api_uri: uri.to_owned(), role, token: None, token_note: None };
+    Identity { cuk: Cuk::try_from(cuk).unwrap(), k2hr3: Some(registry) }
+}
+
+fn member(n: u32) -> String {
+    format!(r#"{{"result":true,"resource":{{"k":{{"host":"192.0.2.{n}","cuk":"c{n}","tag":"t{n}"}}}}}}"#)
+}
+
+#[tokio::test]
+async fn a_list_that_came_without_the_other_is_not_taken_for_known() {
+    let sick = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let switch = Arc::clone(&sick);
+    let script: Script = Arc::new(move |path, tagged| match () {
+        () if path.contains("slave") && switch.load(std::sync::atomic::Ordering::SeqCst) => {
+            (500, String::new())
+        }
+        () if tagged => (304, String::new()),
+        () => (200, member(1)),
+    });
+    let uri = format!("http://127.0.0.1:{}", serve(script, None).await);
+    let root = tempfile::tempdir().unwrap();
+    let mut source = source(root.path(), "[k2hr3]\nsource = \"membership\"\n");
+    let identity = identity(&uri, "c1");
+    assert_eq!(source.ask(&identity).await.result.unwrap_err().status, Some(500));
+    sick.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert!(matches!(source.ask(&identity).await.result, Ok(Answer::Members { .. })));
+    assert_eq!(source.ask(&identity).await.result, Ok(Answer::Unchanged));
+}
+
+#[tokio::test]
+async fn another_identity_gets_a_whole_answer() {
+    let body = r#"{"result":true,"resource":"[GLOBAL]"}"#;
+    let script: Script =
+        Arc::new(move |_, tagged| if tagged { (304, String::new()) } else { (200, body.to_owned()) });
+    let uri = format!("http://127.0.0.1:{}", serve(script, None).await);
+    let root = tempfile::tempdir().unwrap();
+    let mut source = source(root.path(), "");
+    for cuk in ["wrong", "right"] {
+        let identity = identity(&uri, cuk);
+        assert_eq!(source.ask(&identity).await.result, Ok(Answer::Ini("[GLOBAL]".into())), "{cuk}");
+    }
+}
+
+/// A certificate of its own authority for 127.0.0.1, and the acceptor that shows it.
+fn authority() -> (String, TlsAcceptor) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (made.cert.pem(), TlsAcceptor::from(Arc::new(config)))
+}
+
+#[tokio::test]
+async fn only_the_ca_file_is_believed_and_a_new_one_is_taken_at_once() {
+    let script: Script = Arc::new(|_, _| (200, r#"{"result":true,"resource":"[GLOBAL]"}"#.to_owned()));
+    let ((old, _), (new, tls)) = (authority(), authority());
+    let uri = format!("https://127.0.0.1:{}", serve(script, Some(tls)).await);
+    let root = tempfile::tempdir().unwrap();
+    let ca = root.path().join("ca.crt");
+    crate::file::store(&ca, old.as_bytes()).unwrap();
+    let mut source = source(root.path(), "[k2hr3]\nca-file = \"/ca.crt\"\n");
+    let identity = identity(&uri, "c1");
+    let doubt = source.ask(&identity).await.result.unwrap_err();
+    assert_eq!(doubt.kind, DoubtKind::Unreachable);
+    assert!(doubt.text.contains("certificate"), "{}", doubt.text);
+    crate::file::store(&ca, new.as_bytes()).unwrap();
+    assert_eq!(source.ask(&identity).await.result, Ok(Answer::Ini("[GLOBAL]".into())));
+    crate::file::store(&ca, b"no certificate").unwrap();
+    let doubt = source.ask(&identity).await.result.unwrap_err();
+    assert!(doubt.text.contains("ca.crt: no certificate in it"), "{}", doubt.text);
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_question() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let root = tempfile::tempdir().unwrap();
+    let mut source = source(root.path(), "[k2hr3]\ntimeout = \"50ms\"\n");
+    let asked = source.ask(&identity(&uri, "c1")).await;
+    assert_eq!(asked.result.unwrap_err().text, "no whole answer of K2HR3 within 50 ms");
+    assert!(asked.took >= Duration::from_millis(50));
+}
