@@ -52,6 +52,8 @@ pub struct Reconciler<S, T> {
     /// Doubtful answers in a row, and the last of them.
     doubts: u32,
     doubt: Option<Doubt>,
+    /// Passes in a row in which this host did not let the agent do its work.
+    failures: u32,
     /// Why a kept generation is in place, until an answer is good again.
     restored: Option<String>,
     /// Smoothed answer time.
@@ -130,6 +132,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             answer: None,
             doubts: 0,
             doubt: None,
+            failures: 0,
             restored: None,
             cost: None,
             nodes: 1,
@@ -270,6 +273,11 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Decided::Leave(outcome) => outcome,
             Decided::Install(installation) => self.install(*installation, &mut notes).await,
         };
+        match outcome {
+            Outcome::Failed(_) => self.failures += 1,
+            Outcome::Installed(_) | Outcome::Restored(..) | Outcome::Unchanged => self.failures = 0,
+            Outcome::Settling | Outcome::Doubtful(_) | Outcome::Refused(_) | Outcome::Held(_) => {}
+        }
         Report { at: Timestamp::now(), reasons: reasons.to_string(), asked, outcome, plan, waiting, notes }
     }
 
@@ -310,6 +318,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let interval = pace.interval(self.nodes, self.cost.unwrap_or_default());
         let wait = pace.jittered(interval, random);
         match self.doubts {
+            0 if self.failures > 0 => pace.after_doubt(self.failures, random).max(wait),
             0 => wait,
             // A lost packet is asked for again at once; after that, what all nodes together ask of a sick K2HR3 must
             // not be more than of a well one, or it never gets well.

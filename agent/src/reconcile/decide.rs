@@ -116,7 +116,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
 
     /// Whether more changes may come within the moment. A first file and a missing one do not wait.
     fn must_rest(&mut self, scene: &Scene, ring: &Ring) -> bool {
-        if !self.patient || scene.installed.ring().is_none() {
+        // What could not be written has rested already.
+        if !self.patient || scene.installed.ring().is_none() || self.failures > 0 {
             return false;
         }
         let now = Instant::now();

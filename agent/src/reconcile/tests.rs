@@ -347,6 +347,20 @@ async fn the_wait_follows_the_answer() {
 }
 
 #[tokio::test]
+async fn a_host_that_refuses_the_file_is_asked_less_and_less_often() {
+    let mut stage = Stage::new(true, vec![says(&[1, 2])]);
+    std::fs::create_dir_all(stage.ini()).unwrap();
+    for _ in 0..8 {
+        let Outcome::Failed(text) = stage.poll().await else { panic!() };
+        assert!(text.contains("is not a regular file"), "{text}");
+    }
+    assert_eq!(stage.reconciler.until_next_question(1.0), Duration::from_secs(60));
+    std::fs::remove_dir(stage.ini()).unwrap();
+    assert_eq!(installed(&stage.poll().await), 1);
+    assert_eq!(stage.reconciler.until_next_question(0.5), Duration::from_secs(5));
+}
+
+#[tokio::test]
 async fn what_chmpx_says_of_itself_counts() {
     let mut stage = Stage::new(false, vec![says(&[1, 2]), says(&[1, 2, 3])]);
     stage.poll().await;
