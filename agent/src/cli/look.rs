@@ -67,8 +67,12 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
     }
     match decision.verdict {
         Decided::Install(_) => ExitCode::FAILURE,
-        Decided::Leave(Outcome::Unchanged) => {
+        Decided::Leave(Outcome::Unchanged) if decision.waiting.is_empty() => {
             say("no difference");
+            ExitCode::SUCCESS
+        }
+        Decided::Leave(Outcome::Unchanged) => {
+            say("nothing would be installed now");
             ExitCode::SUCCESS
         }
         Decided::Leave(outcome) => failed(&outcome.line()),
