@@ -73,6 +73,7 @@ const RULES: Rules = Rules {
     confirm_for: Duration::from_secs(300),
     removal_polls: 3,
     removal_for: Duration::from_secs(15),
+    window: Duration::from_secs(300),
 };
 
 fn row(nodes: usize) -> String {

@@ -31,6 +31,8 @@ pub struct Rules {
     pub removal_polls: u32,
     /// … over at least this time.
     pub removal_for: Duration,
+    /// Servers that went within this time count as gone at once: data must be merged before the next one goes.
+    pub window: Duration,
 }
 
 /// What the guard remembers between two passes, and over a restart of the agent.
@@ -42,6 +44,34 @@ pub struct Memory {
     pub held: Option<Held>,
     /// The loss that the operator or enough polls confirmed, until it is installed.
     pub confirmed: Option<String>,
+    /// Servers whose removal was believed not long ago.
+    #[serde(default)]
+    pub gone: Vec<Gone>,
+}
+
+/// A server that went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Which.
+    pub node: NodeKey,
+    /// When its removal was believed.
+    pub at: Timestamp,
+}
+
+impl Memory {
+    /// What is left to remember when what is installed is what is wanted.
+    #[must_use]
+    pub fn at_rest(&self, rules: &Rules, now: Timestamp) -> Self {
+        let gone = self.gone.iter().filter(|gone| gone.is_recent(rules, now)).cloned().collect();
+        Self { gone, ..Self::default() }
+    }
+}
+
+impl Gone {
+    fn is_recent(&self, rules: &Rules, now: Timestamp) -> bool {
+        // Where the clock was set back, it went in the future: that is over sooner, not never.
+        self.at <= now && now.since(self.at) < rules.window
+    }
 }
 
 /// One installed node that is missing in K2HR3's answers.
@@ -117,21 +147,36 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Rules) -> Judgement {
     };
     let absent = absences(installed, case, memory);
     let lost: Vec<_> = absent.iter().filter(|absence| absence.mode == Mode::Server).collect();
-    let loss = Loss { installed, answer: case.answer, up: case.up, lost: &lost };
+    let gone = recently_gone(case, memory, &lost, rules);
+    let loss = Loss { installed, answer: case.answer, up: case.up, lost: &lost, gone: gone.len() };
     let reasons = loss.reasons(rules);
     if reasons.is_empty() {
-        return ordinary(installed, case, absent, rules);
+        return ordinary(installed, case, absent, gone, rules);
     }
     let held = loss.held(reasons, memory, case);
     let seen_enough = held.polls >= rules.confirm_polls && case.now.since(held.since) >= rules.confirm_for;
     let confirmed = memory.confirmed.as_ref() == Some(&held.id);
     if held.releasable && (seen_enough || confirmed) {
         // Kept as confirmed until it is installed, which may be some passes later.
-        let memory = Memory { absent, held: None, confirmed: Some(held.id) };
+        let gone = with_newly_gone(gone, &lost, case.now);
+        let memory = Memory { absent, held: None, confirmed: Some(held.id), gone };
         return Judgement { verdict: Verdict::Believe(case.answer.clone()), memory, waiting: Vec::new() };
     }
-    let memory = Memory { absent: absent.clone(), held: Some(held), confirmed: None };
+    let memory = Memory { absent: absent.clone(), held: Some(held), confirmed: None, gone };
     Judgement { verdict: Verdict::Hold, memory, waiting: absent }
+}
+
+/// Servers that went within the window, without those that are back and those that are missed just now.
+fn recently_gone(case: Case<'_>, memory: &Memory, lost: &[&Absence], rules: &Rules) -> Vec<Gone> {
+    let back = |node: &NodeKey| case.answer.servers.iter().any(|server| server.key() == *node);
+    let counted = |node: &NodeKey| lost.iter().any(|absence| absence.node == *node);
+    let recent = memory.gone.iter().filter(|gone| gone.is_recent(rules, case.now));
+    recent.filter(|gone| !back(&gone.node) && !counted(&gone.node)).cloned().collect()
+}
+
+fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], now: Timestamp) -> Vec<Gone> {
+    gone.extend(lost.iter().map(|absence| Gone { node: absence.node.clone(), at: now }));
+    gone
 }
 
 /// Every installed node that the answer lacks, with how long it has been lacking.
@@ -152,7 +197,13 @@ fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
 }
 
 /// A loss that is small enough to happen by itself: additions at once, removals as each is believed.
-fn ordinary(installed: &Ring, case: Case<'_>, absent: Vec<Absence>, rules: &Rules) -> Judgement {
+fn ordinary(
+    installed: &Ring,
+    case: Case<'_>,
+    absent: Vec<Absence>,
+    gone: Vec<Gone>,
+    rules: &Rules,
+) -> Judgement {
     let answer = case.answer;
     let believed =
         |a: &Absence| a.polls >= rules.removal_polls && case.now.since(a.since) >= rules.removal_for;
@@ -171,7 +222,9 @@ fn ordinary(installed: &Ring, case: Case<'_>, absent: Vec<Absence>, rules: &Rule
         servers: with_waiting(Mode::Server),
         slaves: with_waiting(Mode::Slave),
     };
-    let memory = Memory { absent, held: None, confirmed: None };
+    let leaving: Vec<&Absence> = absent.iter().filter(|a| a.mode == Mode::Server && believed(a)).collect();
+    let gone = with_newly_gone(gone, &leaving, case.now);
+    let memory = Memory { absent, held: None, confirmed: None, gone };
     Judgement { verdict: Verdict::Believe(ring.canonical()), memory, waiting }
 }
 
@@ -187,23 +240,26 @@ struct Loss<'a> {
     answer: &'a Ring,
     up: Option<&'a BTreeSet<NodeKey>>,
     lost: &'a [&'a Absence],
+    /// How many more servers went within the window.
+    gone: usize,
 }
 
 impl Loss<'_> {
     /// Why it is not ordinary; empty where it is.
     fn reasons(&self, rules: &Rules) -> Vec<String> {
         let mut reasons = Vec::new();
-        let (before, lost) = (self.installed.servers.len(), self.lost.len());
+        let (before, lost) = (self.installed.servers.len() + self.gone, self.lost.len() + self.gone);
         if self.answer.servers.is_empty() {
-            reasons.push(format!("the answer has no server (installed: {before})"));
+            reasons.push(format!("the answer has no server (installed: {})", self.installed.servers.len()));
         }
         if self.lacks_self() {
             reasons.push("the answer lacks this host".to_owned());
         }
         #[expect(clippy::cast_precision_loss, reason = "a ring has at most 32768 nodes")]
         let share = lost as f64 / before.max(1) as f64;
-        if lost > rules.max_lost_servers || share > rules.max_lost_share {
-            reasons.push(format!("{lost} of {before} servers would go at once: {}", self.names()));
+        if !self.lost.is_empty() && (lost > rules.max_lost_servers || share > rules.max_lost_share) {
+            let when = if self.gone == 0 { "at once" } else { "within a short time" };
+            reasons.push(format!("{lost} of {before} servers would go {when}: {}", self.names()));
         }
         let known_down = |old: &Node| self.up.is_some_and(|up| !up.contains(&old.key()));
         reasons.extend(self.moved().filter(|(old, _)| !known_down(old)).map(|(old, new)| {
@@ -269,6 +325,7 @@ mod tests {
         confirm_for: Duration::from_secs(60),
         removal_polls: 2,
         removal_for: Duration::from_secs(10),
+        window: Duration::from_secs(300),
     };
 
     /// Judges a row of polls, one every `step` seconds; the last judgement.
@@ -360,6 +417,24 @@ mod tests {
         let (one, other) = (ring(&[1, 2], &[1]), ring(&[1, 3], &[1]));
         let judgement = polls(&before, &[&one, &one, &other], 60);
         assert_eq!(held(&judgement).polls, 1);
+    }
+
+    #[test]
+    fn servers_that_go_one_after_the_other_count_together_for_a_while() {
+        let before = ring(&[1, 2, 3, 4, 5], &[1]);
+        let one = ring(&[1, 2, 3, 4], &[1]);
+        let first = polls(&before, &[&one, &one], 10);
+        assert_eq!(believed(&first), &one);
+        let rest = first.memory.at_rest(&RULES, Timestamp(1_010_000));
+        assert_eq!((rest.gone.len(), rest.absent.len()), (1, 0));
+        let two = ring(&[1, 2, 3], &[1]);
+        let at = |seconds: u64| Timestamp(1_010_000 + seconds * 1000);
+        let case = |now| Case { installed: Some(&one), answer: &two, up: None, now, fresh: true };
+        let soon = judge(case(at(20)), &rest, &RULES);
+        assert_eq!(held(&soon).reasons, ["2 of 5 servers would go within a short time: 192.0.2.4:8021"]);
+        assert_eq!(believed(&judge(case(at(300)), &rest, &RULES)), &one, "an ordinary removal again");
+        let back = judge(Case { answer: &before, ..case(at(20)) }, &rest, &RULES);
+        assert_eq!((believed(&back), back.memory.gone.len()), (&before, 0));
     }
 
     #[test]

@@ -56,7 +56,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             if !Rc::ptr_eq(ring, &wanted.ring) {
                 self.answer = Some(Ok(Rc::new(Wanted { ring: Rc::clone(ring), ..(*wanted).clone() })));
             }
-            let guard = Some(guard::Memory::default());
+            let rested = self.store.ledger().guard.at_rest(&self.settings.guard, Timestamp::now());
+            let guard = Some(rested);
             let names = self.settings.hosts.is_some().then(|| hosts::entries(&wanted));
             return Decision { guard, names, ..Decision::leave(Outcome::Unchanged, scene.asked) };
         }

@@ -40,6 +40,8 @@ pub(super) const CONFIRM_POLLS: u32 = 5;
 pub(super) const CONFIRM_FOR: Duration = Duration::from_secs(300);
 /// A host that registers again is gone from one answer, not from three.
 pub(super) const REMOVAL_POLLS: u32 = 3;
+/// Long enough for the data of a small ring to be merged.
+pub(super) const WINDOW: Duration = Duration::from_secs(300);
 /// Registration again takes milliseconds, its retry seconds.
 pub(super) const REMOVAL_FOR: Duration = Duration::from_secs(15);
 

@@ -162,6 +162,7 @@ fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
         confirm_for: span(raw.confirm_for, defaults::CONFIRM_FOR),
         removal_polls: raw.removal_polls.unwrap_or(defaults::REMOVAL_POLLS),
         removal_for: span(raw.removal_for, defaults::REMOVAL_FOR),
+        window: span(raw.window, defaults::WINDOW),
     }
 }
 

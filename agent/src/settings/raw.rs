@@ -83,6 +83,7 @@ pub(super) struct Guard {
     pub(super) confirm_for: Option<Span>,
     pub(super) removal_polls: Option<u32>,
     pub(super) removal_for: Option<Span>,
+    pub(super) window: Option<Span>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

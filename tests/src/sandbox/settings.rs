@@ -47,6 +47,7 @@ removal-polls   = 8           # default 3
 removal-for     = {removal:<11} # default "15s"
 confirm-polls   = 20          # default 5
 confirm-for     = {confirm:<11} # default "5m"
+window          = "100ms"     # default "5m": there is no data here that must be merged first
 # the defaults: max-lost-servers 1, max-lost-share 0.4
 "#,
             interval = quoted(self.interval),
