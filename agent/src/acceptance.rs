@@ -490,8 +490,10 @@ mod tests {
         let server = "SSL = yes\nSERVER_CERT = /c\nSERVER_PRIKEY = /k\n";
         let client = "SLAVE_CERT = /c\nSLAVE_PRIKEY = /k\n";
         let verify = format!("{server}SSL_VERIFY_PEER = on\n{client}");
+        let long = format!("SLAVE_PRIKEY = /{}\n", "k".repeat(1024));
         for (global, server, slave, word) in [
             ("", server, "", ""),
+            ("", server, long.as_str(), "SLAVE_PRIKEY is longer than 1023 bytes"),
             ("SSL = no\n", "", "", ""),
             ("CAPATH = /ca\n", server, "", ""),
             ("SERVER_CERT = NULL\n", "", "", ""),

@@ -150,6 +150,8 @@ fn in_slave(slave: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> V
     // The key counts only beside a certificate; a slave's SSL and SERVER_* are never read.
     if slave.path("SLAVE_CERT").is_some() {
         problems.extend(own_missing_files(slave, &["SLAVE_PRIKEY"], host));
+    } else if slave.path("SLAVE_PRIKEY").is_some_and(|path| path.len() >= LONGEST_PATH) {
+        problems.push(slave.refuse("SLAVE_PRIKEY is longer than 1023 bytes"));
     }
     if !any_tls && slave.path("CAPATH").is_some() {
         problems.push(slave.refuse("CAPATH is set while no server has SSL"));
