@@ -97,8 +97,7 @@ pub fn adopt(installed: &Installed, path: &Path, store: &mut Store) -> Result<()
     if store.ledger().written.as_ref().is_some_and(|written| written.fileversion == *fileversion) {
         return Ok(());
     }
-    let read = std::fs::read(path);
-    let bytes = read.map_err(|source| FileError::Io { what: "read", path: path.to_owned(), source })?;
+    let bytes = file::read(path)?;
     let generation = Generation { fileversion: *fileversion, ring: render::name(ring), at: Timestamp::now() };
     store.keep_good(*fileversion, &bytes)?;
     store.update(|ledger| {

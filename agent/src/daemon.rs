@@ -28,7 +28,7 @@ use crate::report::{Kind, Outcome, Report};
 use crate::settings::{self, Origin, Settings};
 use crate::source::AnySource;
 use crate::status::Status;
-use crate::target::FileOnly;
+use crate::target::{FileOnly, Target as _};
 use crate::wake::{Reason, Reasons, Waker};
 use crate::watch::Watches;
 
@@ -126,7 +126,8 @@ impl Agent {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
         let source = AnySource::new(&settings);
-        let mut status = Status::idle(store.ledger(), "none", settings.ini.path.display().to_string());
+        let mut status =
+            Status::idle(store.ledger(), FileOnly.name(), settings.ini.path.display().to_string());
         status.pid = Some(std::process::id());
         status.started = Some(Timestamp::now());
         let published = watch::Sender::new(status.clone());

@@ -104,6 +104,11 @@ pub fn examine(path: &Path) -> Result<Option<Metadata>, FileError> {
     Ok(Some(metadata))
 }
 
+/// The content of a file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(failed("read", path))
+}
+
 /// Replaces `path` by `bytes`, with owner, group, mode, extended attributes and label in place before it is seen.
 pub fn replace(path: &Path, bytes: &[u8], wanted: Ownership) -> Result<Replaced, FileError> {
     let present = examine(path)?;
@@ -256,8 +261,8 @@ mod tests {
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    fn read(path: &Path) -> String {
-        std::fs::read_to_string(path).unwrap()
+    fn text(path: &Path) -> String {
+        String::from_utf8(read(path).unwrap()).unwrap()
     }
 
     #[test]
@@ -265,7 +270,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k2hdkc.ini");
         assert_eq!(replace(&path, b"one", Ownership::default()).unwrap(), Replaced::Created);
-        assert_eq!(read(&path), "one");
+        assert_eq!(text(&path), "one");
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o644);
         assert!(!beside(&path).exists());
     }
@@ -279,7 +284,7 @@ mod tests {
         let old = path.metadata().unwrap();
         assert_eq!(replace(&path, b"two", Ownership::default()).unwrap(), Replaced::Exchanged);
         let new = path.metadata().unwrap();
-        assert_eq!((read(&path), read(&beside(&path))), ("two".to_owned(), "one".to_owned()));
+        assert_eq!((text(&path), text(&beside(&path))), ("two".to_owned(), "one".to_owned()));
         assert_eq!((new.uid(), new.gid(), new.mode()), (old.uid(), old.gid(), old.mode()));
         assert_eq!(
             beside(&path).metadata().unwrap().ino(),
@@ -307,7 +312,7 @@ mod tests {
         put(&path, "one");
         put(&beside(&path), "half");
         replace(&path, b"two", Ownership::default()).unwrap();
-        assert_eq!(read(&path), "two");
+        assert_eq!(text(&path), "two");
     }
 
     #[test]
@@ -318,7 +323,7 @@ mod tests {
         std::os::unix::fs::symlink(&target, &path).unwrap();
         let error = replace(&path, b"two", Ownership::default()).unwrap_err();
         assert!(matches!(error, FileError::Symlink(_)), "{error}");
-        assert_eq!(read(&target), "one");
+        assert_eq!(text(&target), "one");
         assert!(path.is_symlink());
     }
 
@@ -335,7 +340,7 @@ mod tests {
         let path = dir.path().join("ledger.json");
         store(&path, b"{}").unwrap();
         store(&path, b"[]").unwrap();
-        assert_eq!(read(&path), "[]");
+        assert_eq!(text(&path), "[]");
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
     }
 

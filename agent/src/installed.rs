@@ -70,12 +70,7 @@ impl Look {
         let (seen, installed) = match (seen, known) {
             (_, Some(known)) => known,
             (None, None) => return Ok(Rc::new(Installed::Missing)),
-            (Some(seen), None) => {
-                let read = std::fs::read(path);
-                let bytes =
-                    read.map_err(|source| FileError::Io { what: "read", path: path.to_owned(), source })?;
-                (seen, Rc::new(read_bytes(&bytes)))
-            }
+            (Some(seen), None) => (seen, Rc::new(read_bytes(&file::read(path)?))),
         };
         Ok(Rc::clone(&self.last.insert((seen, installed)).1))
     }

@@ -1,6 +1,8 @@
 //! What differs between what is installed and what is wanted, and what the processes must do about each
 //! difference. Pure: `diff` prints a plan, `apply` executes it, and both mean the same.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use crate::acceptance::keys::{self, Effect, HOST_LISTS, SECRET};
@@ -82,12 +84,12 @@ fn first(wanted: &Ring) -> Change {
 
 fn globals(old: &Ring, new: &Ring) -> Vec<Change> {
     let (old, new) = (&old.profile.global, &new.profile.global);
-    let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let differing = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
     differing
         .map(|name| {
             let class = keys::global(name).map_or(Class::FileOnly, |key| class_of(key.change));
-            let show = |keys: &std::collections::BTreeMap<String, String>| match keys.get(name) {
+            let show = |keys: &BTreeMap<String, String>| match keys.get(name) {
                 Some(_) if SECRET.contains(&name.as_str()) => "***".to_owned(),
                 value => shown(value.map(String::as_str)),
             };
@@ -112,7 +114,7 @@ fn shown(value: Option<&str>) -> String {
 /// Both lists are sorted, so one walk pairs the nodes that are the same to chmpx.
 fn nodes(old: &[Node], new: &[Node], mode: Mode) -> Vec<Change> {
     let word = if mode == Mode::Server { "server" } else { "slave" };
-    let index = |nodes: &[Node]| -> std::collections::BTreeMap<_, _> {
+    let index = |nodes: &[Node]| -> BTreeMap<_, _> {
         let named = |node: &Node| NodeKey { hosts: String::new(), ..node.key() };
         nodes.iter().enumerate().map(|(at, node)| (named(node), at)).collect()
     };
@@ -147,8 +149,7 @@ fn same_node(old: &Node, new: &Node, word: &str) -> Vec<Change> {
     if old.rest == new.rest {
         return changes;
     }
-    let names: std::collections::BTreeSet<&str> =
-        old.rest.iter().chain(new.rest.iter()).map(|(key, _)| key).collect();
+    let names: BTreeSet<&str> = old.rest.iter().chain(new.rest.iter()).map(|(key, _)| key).collect();
     for name in names.into_iter().filter(|name| old.rest.get(name) != new.rest.get(name)) {
         let read = HOST_LISTS.contains(&name) || keys::global(name).is_some();
         let class = if read { Class::RestartChmpx } else { Class::FileOnly };
@@ -172,7 +173,7 @@ fn k2hdkc(old: &Ring, new: &Ring) -> Vec<Change> {
 }
 
 fn k2hdkc_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change> {
-    let names: std::collections::BTreeSet<_> = old.iter().chain(new).map(|(key, _)| key).collect();
+    let names: BTreeSet<_> = old.iter().chain(new).map(|(key, _)| key).collect();
     let values = |entries: &[(String, String)], name: &str| -> Vec<String> {
         entries.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
     };
@@ -194,7 +195,7 @@ fn extras(old: &Ring, new: &Ring) -> Vec<Change> {
     if old.profile.extra == new.profile.extra {
         return Vec::new();
     }
-    let names: std::collections::BTreeSet<_> =
+    let names: BTreeSet<_> =
         old.profile.extra.iter().chain(&new.profile.extra).map(|extra| extra.name.as_str()).collect();
     let names = names.into_iter().collect::<Vec<_>>().join("], [");
     vec![Change {
@@ -322,7 +323,7 @@ mod tests {
             old in proptest::collection::btree_set(1usize..30, 0..10),
             new in proptest::collection::btree_set(1usize..30, 0..10),
         ) {
-            let list = |set: &std::collections::BTreeSet<usize>| set.iter().copied().collect::<Vec<_>>();
+            let list = |set: &BTreeSet<usize>| set.iter().copied().collect::<Vec<_>>();
             let plan = plan(Some(&ring(&list(&old), &[1])), &ring(&list(&new), &[1]));
             prop_assert_eq!(plan.changes.len(), old.symmetric_difference(&new).count());
             prop_assert_eq!(plan.class == Class::Nothing, old == new);

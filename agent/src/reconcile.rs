@@ -73,6 +73,13 @@ struct Settling {
     last: Instant,
 }
 
+impl Settling {
+    /// When it has rested long enough, or waited as long as it may.
+    fn due(&self, (rest, most): (Duration, Duration)) -> Instant {
+        (self.last + rest).min(self.first + most)
+    }
+}
+
 /// What a pass found, before anything is changed.
 #[derive(Debug)]
 pub struct Decision {
@@ -158,11 +165,6 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         &self.store
     }
 
-    /// The name of the target.
-    pub fn target_name(&self) -> &'static str {
-        self.target.name()
-    }
-
     /// Marks the held loss as meant. The next pass installs it, if it is still the same.
     pub fn confirm(&mut self, id: Option<&str>) -> Result<String, String> {
         confirm(&mut self.store, id)
@@ -195,32 +197,32 @@ impl<S: Source, T: Target> Reconciler<S, T> {
 
     /// Asks the source and remembers its answer. Returns the doubt, where there is one.
     async fn ask(&mut self, identity: &Result<Identity, Vec<Problem>>) -> (Option<Doubt>, Option<Duration>) {
-        let identity = match identity {
-            Ok(identity) => identity,
-            Err(problems) => {
-                let doubt = Doubt::new(DoubtKind::NotReady, one_line(problems));
-                self.doubts += 1;
-                self.doubt = Some(doubt.clone());
-                return (Some(doubt), None);
-            }
-        };
-        let asked = self.source.ask(identity).await;
-        let doubt = match asked.result {
-            Err(doubt) => Some(doubt),
-            Ok(Answer::Unchanged) => None,
-            Ok(answer) => {
-                self.answer = Some(self.understood(answer, identity).map(Rc::new));
-                None
+        let (doubt, took) = match identity {
+            Err(problems) => (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None),
+            Ok(identity) => {
+                let asked = self.source.ask(identity).await;
+                (self.remember(asked.result, identity), Some(asked.took))
             }
         };
         self.doubt.clone_from(&doubt);
-        if doubt.is_some() {
-            self.doubts += 1;
-        } else {
-            self.doubts = 0;
-            self.cost = Some(backoff::smoothed(self.cost, asked.took));
+        match (&doubt, took) {
+            (None, Some(took)) => {
+                self.doubts = 0;
+                self.cost = Some(backoff::smoothed(self.cost, took));
+            }
+            _ => self.doubts += 1,
         }
-        (doubt, Some(asked.took))
+        (doubt, took)
+    }
+
+    /// Keeps what an answer says; the doubt, where there is none.
+    fn remember(&mut self, result: Result<Answer, Doubt>, identity: &Identity) -> Option<Doubt> {
+        match result {
+            Err(doubt) => return Some(doubt),
+            Ok(Answer::Unchanged) => {}
+            Ok(answer) => self.answer = Some(self.understood(answer, identity).map(Rc::new)),
+        }
+        None
     }
 
     fn understood(&self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {
@@ -329,9 +331,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
 
     /// When a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
-        let settling = self.settling.as_ref()?;
-        let (rest, most) = self.settings.settle;
-        Some((settling.last + rest).min(settling.first + most))
+        self.settling.as_ref().map(|settling| settling.due(self.settings.settle))
     }
 }
 

@@ -12,6 +12,9 @@ use crate::names::{LONGEST_ID, Port};
 use crate::problem::Problem;
 use crate::ring::{Mode, Node, Ring, is_pattern};
 
+/// The keys that are fields of a [`Node`]; the others are its rest.
+const NAMED: [&str; 5] = ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"];
+
 /// One section before it is a [`Node`].
 pub(super) struct Raw<'a> {
     line: usize,
@@ -110,8 +113,7 @@ fn node(raw: &Raw<'_>, mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -
     };
     let ctlport = port_of(raw, "CTLPORT", problems)?;
     let text = |key: &str| raw.own(key).unwrap_or_default().to_owned();
-    let named = ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"];
-    let rest = raw.values.iter().filter(|(key, _)| !named.contains(key));
+    let rest = raw.values.iter().filter(|(key, _)| !NAMED.contains(key));
     Some(Node {
         name: raw.own("NAME").filter(|name| !name.is_empty())?.to_owned(),
         ctlport,
@@ -216,9 +218,7 @@ fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
 }
 
 fn other_keys(raw: &Raw<'_>, mode: Mode) -> Vec<Problem> {
-    let known = |key: &str| {
-        ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"].contains(&key) || NODE_REST.contains(&key)
-    };
+    let known = |key: &str| NAMED.contains(&key) || NODE_REST.contains(&key);
     let mut problems = Vec::new();
     for (key, (value, line)) in &raw.values {
         if !known(key) {

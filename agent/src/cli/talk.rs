@@ -10,6 +10,7 @@ use crate::ledger::Store;
 use crate::reconcile;
 use crate::settings::Settings;
 use crate::status::Status;
+use crate::target::{FileOnly, Target as _};
 
 /// Prints the status. 0 if all is well, 1 if somebody should look.
 pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
@@ -34,7 +35,7 @@ fn from_ledger(settings: &Settings) -> Status {
     if let Some(complaint) = &store.complaint {
         complain(complaint);
     }
-    Status::idle(store.ledger(), "none", settings.ini.path.display().to_string())
+    Status::idle(store.ledger(), FileOnly.name(), settings.ini.path.display().to_string())
 }
 
 /// Confirms through the running agent, or in its ledger for the next pass.

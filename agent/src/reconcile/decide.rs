@@ -127,9 +127,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Some(old) => Settling { ring: ring.clone(), first: old.first, last: now },
             None => Settling { ring: ring.clone(), first: now, last: now },
         };
-        let (rest, most) = self.settings.settle;
-        let ready = (settling.last + rest).min(settling.first + most);
-        let waits = now < ready;
+        let waits = now < settling.due(self.settings.settle);
         self.settling = waits.then_some(settling);
         waits
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::names::Port;
-
 /// A real refusal takes K2HR3 10 to 50 ms and a whole answer up to seconds; a connection that takes longer than
 /// this will not come.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -90,8 +88,3 @@ pub(super) const K2HDKC: &[(&str, &str)] = &[
     ("K2HPAGESIZE", "512"),
     ("MAXTHREAD", "20"),
 ];
-
-/// Stands where a port of the configuration was refused, so that the other faults are found as well.
-pub(super) fn any_port() -> Port {
-    Port::LEAST
-}

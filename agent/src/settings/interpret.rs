@@ -171,7 +171,8 @@ fn profile(raw: raw::Profile, errors: &mut Vec<String>) -> Profile {
         let number = given.unwrap_or(default);
         Port::try_from(number).unwrap_or_else(|error| {
             errors.push(format!("profile.{key}: {error}"));
-            defaults::any_port()
+            // Any port will do, so that the other faults are found as well.
+            Port::LEAST
         })
     };
     let (server_port, server_ctlport, slave_ctlport) = (
