@@ -50,6 +50,7 @@ pub mod hosts;
 pub mod backoff;
 pub mod fingerprint;
 pub mod problem;
+pub mod view;
 pub mod report;
 pub mod status;
 
