@@ -1,5 +1,6 @@
 //! The processes that run what the file says. The second thing that a unit test cannot have, hence a trait.
 
+pub mod chmpx_status;
 pub mod control_port;
 
 use std::collections::BTreeSet;
