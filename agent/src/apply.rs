@@ -1,5 +1,5 @@
-//! Carries out what was decided: hosts file, ledger, ini, processes, in this order. Nothing else changes the
-//! machine; it decides nothing.
+//! Carries out what was decided: hosts file, ledger, ini, in this order. It decides nothing, and nothing else changes
+//! files of the host; processes are moved by the target.
 //!
 //! A kill between any two steps leaves a loadable file: the ledger learns the FILEVERSION before the file has it,
 //! so that no two files ever share one, and what was written is found again by reading the file.
@@ -15,11 +15,9 @@ use crate::clock::Timestamp;
 use crate::file::{self, FileError, Ownership};
 use crate::hosts;
 use crate::installed::Installed;
-use crate::ledger::{Generation, LedgerError, Store};
-use crate::plan::Class;
+use crate::ledger::{Generation, Ledger, LedgerError, Store};
 use crate::render;
 use crate::settings::{Ini, Settings};
-use crate::target::{Acted, Target};
 use crate::validate::Validated;
 
 /// Why an installation stopped half way. The live file is the old one or the new one, whole.
@@ -48,28 +46,28 @@ pub enum ApplyError {
 pub struct Applied {
     /// The new generation.
     pub generation: Generation,
-    /// Notes: hosts file not updated, a restart that is not ours.
+    /// Notes: the hosts file was not updated.
     pub notes: Vec<String>,
 }
 
-/// Installs a validated file.
-pub async fn install<T: Target>(
+/// Installs a validated file. `also` is what else the ledger learns with it: which processes must be started anew.
+pub fn install(
     validated: &Validated,
-    class: Class,
     names: Option<&BTreeMap<IpAddr, String>>,
     settings: &Settings,
     store: &mut Store,
-    target: &mut T,
+    also: impl FnOnce(&mut Ledger),
 ) -> Result<Applied, ApplyError> {
     let rendered = validated.rendered();
     let ring = render::name(&rendered.ring);
     let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: Timestamp::now() };
     let hosts = names.and_then(|names| update_hosts(settings.hosts.as_deref(), names));
-    let mut notes: Vec<String> = hosts.into_iter().collect();
+    let notes: Vec<String> = hosts.into_iter().collect();
     let ownership = ownership(&settings.ini)?;
     store.update(|ledger| {
         ledger.fileversion = generation.fileversion;
         ledger.desired = Some(generation.clone());
+        also(ledger);
     })?;
     if let Some(directory) = settings.ini.path.parent() {
         file::ensure_directory(directory, 0o755)?;
@@ -81,12 +79,6 @@ pub async fn install<T: Target>(
         // Whoever confirmed this loss has got it; the same loss must be confirmed anew another time.
         ledger.guard.confirmed = None;
     })?;
-    match target.act(class).await {
-        Acted::Done => store.update(|ledger| ledger.applied = Some(generation.clone()))?,
-        Acted::NotOurs(needs) => {
-            notes.extend(needs.map(|needs| format!("generation {}: {needs}", generation.fileversion)));
-        }
-    }
     Ok(Applied { generation, notes })
 }
 

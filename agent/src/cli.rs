@@ -18,8 +18,8 @@ use crate::reconcile::Reconciler;
 use crate::report::Report;
 use crate::settings::{self, Origin, Settings};
 use crate::source::AnySource;
-use crate::target::FileOnly;
-use crate::wake::Reason;
+use crate::target::AnyTarget;
+use crate::wake::{Reason, Waker};
 
 /// Follows the roles of a K2HDKC cluster in K2HR3 and keeps the ini of the local chmpx and k2hdkc right.
 #[derive(Debug, Parser)]
@@ -132,8 +132,8 @@ async fn once(settings: Settings) -> ExitCode {
     if let Some(complaint) = &store.complaint {
         complain(complaint);
     }
-    let source = AnySource::new(&settings);
-    let mut reconciler = Reconciler::new(settings, source, FileOnly, store, false);
+    let (source, target) = (AnySource::new(&settings), AnyTarget::new(&settings, Waker::default()));
+    let mut reconciler = Reconciler::new(settings, source, target, store, false);
     tell(&reconciler.pass(Reason::Start.into()).await)
 }
 

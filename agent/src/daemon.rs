@@ -15,7 +15,7 @@ use signal_hook::iterator::exfiltrator::origin::Origin as Signal;
 use signal_hook_tokio::SignalsInfo;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 use crate::admin::{self, AdminError, Confirmation};
@@ -25,10 +25,11 @@ use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
 use crate::reconcile::Reconciler;
 use crate::report::{Kind, Outcome, Report};
-use crate::settings::{self, Origin, Settings};
+use crate::settings::{self, OnExit, Origin, Settings};
 use crate::source::AnySource;
+use crate::standing::State;
 use crate::status::Status;
-use crate::target::{FileOnly, Target as _};
+use crate::target::{AnyTarget, Target as _};
 use crate::wake::{Reason, Reasons, Waker};
 use crate::watch::Watches;
 
@@ -48,6 +49,9 @@ pub enum DaemonError {
 
 /// Questions that an event asks for come at least this far apart.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+
+/// Between two looks at processes that shall end.
+const BETWEEN_ENDS: Duration = Duration::from_millis(200);
 
 /// Runs the agent until SIGTERM or SIGINT.
 pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result<(), DaemonError> {
@@ -69,15 +73,12 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
         signal = stop_signal(&mut signals, waker) => signal,
     };
     served.abort();
+    agent.end_processes().await;
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
     if let Err(error) = crate::file::remove(&socket) {
         debug!(error = full(&error), "the socket is left behind");
     }
-    info!(
-        signal = stopped_by,
-        after = spoken(started.elapsed()),
-        "stopped; chmpx and k2hdkc are left as they are"
-    );
+    info!(signal = stopped_by, after = spoken(started.elapsed()), "stopped; {}", agent.left_behind());
     Ok(())
 }
 
@@ -95,6 +96,14 @@ async fn stop_signal(signals: &mut SignalsInfo<WithOrigin>, waker: Waker) -> Str
     }
 }
 
+fn log_step(step: Option<&Result<String, String>>) {
+    match step {
+        Some(Ok(text)) => info!("{text}"),
+        Some(Err(text)) => warn!("{text}"),
+        None => {}
+    }
+}
+
 fn sender(signal: &Signal) -> String {
     let name = if signal.signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
     match &signal.process {
@@ -106,7 +115,7 @@ fn sender(signal: &Signal) -> String {
 /// The running agent: the reconciler and its edges.
 struct Agent {
     origin: Origin,
-    reconciler: Reconciler<AnySource, FileOnly>,
+    reconciler: Reconciler<AnySource, AnyTarget>,
     waker: Waker,
     watches: Watches,
     status: Status,
@@ -126,15 +135,16 @@ impl Agent {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
         let source = AnySource::new(&settings);
-        let mut status =
-            Status::idle(store.ledger(), FileOnly.name(), settings.ini.path.display().to_string());
+        let mut target = AnyTarget::new(&settings, waker.clone());
+        target.listen();
+        let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
         status.pid = Some(std::process::id());
         status.started = Some(Timestamp::now());
         let published = watch::Sender::new(status.clone());
         waker.wake(Reason::Start);
         Self {
             origin,
-            reconciler: Reconciler::new(settings, source, FileOnly, store, true),
+            reconciler: Reconciler::new(settings, source, target, store, true),
             waker,
             watches,
             status,
@@ -150,11 +160,12 @@ impl Agent {
     /// Wakes, passes, reports, for ever. May be dropped at every await: what changes the machine does not await.
     async fn work(&mut self, mut confirmations: mpsc::Receiver<Confirmation>) -> std::convert::Infallible {
         loop {
-            let settled = self.reconciler.settled_at();
+            let (settled, look) = (self.reconciler.settled_at(), self.reconciler.look_at());
             let reasons = tokio::select! {
                 reasons = self.waker.woken() => reasons,
                 () = sleep_until(self.next_question) => Reason::Timer.into(),
                 () = sleep_until(settled.unwrap_or_else(Instant::now)), if settled.is_some() => Reason::Settled.into(),
+                () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => Reason::Look.into(),
                 Some(confirmation) = confirmations.recv() => self.confirmed(confirmation),
             };
             if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
@@ -203,7 +214,15 @@ impl Agent {
         if asking {
             self.last_question = Some(Instant::now());
         }
-        let report = self.reconciler.pass(reasons).await;
+        // A process that ends must not wait for an answer of K2HR3: the question is dropped, and put again at once. Only
+        // waiting is dropped, since nothing that changes the machine waits.
+        let report = tokio::select! {
+            report = self.reconciler.pass(reasons) => report,
+            () = self.waker.alarmed(), if asking && !reasons.contains(Reason::ProcessEnded) => {
+                self.next_question = Instant::now() + BETWEEN_QUESTIONS;
+                return;
+            }
+        };
         if asking {
             let wait = self.reconciler.until_next_question(fastrand::f64());
             self.next_question = Instant::now() + wait;
@@ -250,8 +269,40 @@ impl Agent {
         self.status.ini = settings.ini.path.display().to_string();
         let source = AnySource::new(&settings);
         self.reconciler.replace_settings(settings, source);
+        let settings = self.reconciler.settings().clone();
+        self.reconciler.target_mut().reset(&settings, &self.waker);
+        self.status.target = self.reconciler.target_mut().name().to_owned();
         info!("the configuration was read again");
         self.waker.wake(Reason::Hangup);
+    }
+
+    /// Ends the processes where the settings say so, within the time that they give.
+    async fn end_processes(&mut self) {
+        let target = &self.reconciler.settings().target;
+        if target.on_exit == OnExit::Leave {
+            return;
+        }
+        let ended = timeout(target.drain, async {
+            loop {
+                let (ended, step) = self.reconciler.end().await;
+                log_step(step.as_ref());
+                if ended {
+                    return;
+                }
+                // The end of a process wakes; what is waited for otherwise is half a second.
+                let _ = timeout(BETWEEN_ENDS, self.waker.woken()).await;
+            }
+        });
+        if ended.await.is_err() {
+            error!("chmpx and k2hdkc did not end in time and are left as they are");
+        }
+    }
+
+    fn left_behind(&self) -> &'static str {
+        match self.reconciler.settings().target.on_exit {
+            OnExit::Leave => "chmpx and k2hdkc are left as they are",
+            OnExit::Stop => "chmpx and k2hdkc were told to end before",
+        }
     }
 
     /// One line for a pass that changed something; for others a line when it is a new one.
@@ -261,14 +312,34 @@ impl Agent {
         self.log_recovery(report);
         match &report.outcome {
             Outcome::Installed(_) => info!(reasons, "{line}"),
-            Outcome::Restored(..) => warn!(reasons, "{line}"),
+            Outcome::Restored(..) | Outcome::Rewritten(..) => warn!(reasons, "{line}"),
+            Outcome::RolledBack(..) => error!(reasons, "{line}"),
             Outcome::Unchanged | Outcome::Settling => debug!(reasons, "{line}"),
             _ if again => debug!(reasons, "{line}"),
             Outcome::Doubtful(_) | Outcome::Held(_) => warn!(reasons, "{line}"),
-            Outcome::Refused(_) | Outcome::Failed(_) => error!(reasons, "{line}"),
+            Outcome::Refused(_) | Outcome::Rejected(_) | Outcome::Failed(_) => error!(reasons, "{line}"),
         }
         for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
             warn!("{note}");
+        }
+        log_step(report.step.as_ref());
+        self.log_standing(report);
+    }
+
+    /// One line when the processes have come to another state.
+    fn log_standing(&self, report: &Report) {
+        let Some(standing) = &report.standing else { return };
+        let past = self.status.standing.as_ref();
+        if past.is_some_and(|past| past.state == standing.state && past.text == standing.text) {
+            return;
+        }
+        match standing.state {
+            State::Held => error!("{}", standing.text),
+            State::Waiting => debug!("{}", standing.text),
+            State::Converged => {
+                let generation = standing.said.as_ref().and_then(|said| said.fileversion);
+                info!(generation, "{}", standing.text);
+            }
         }
     }
 
@@ -276,7 +347,8 @@ impl Agent {
     /// words is told again.
     fn said_before(&mut self, report: &Report) -> bool {
         const REMEMBERED: usize = 8;
-        let good = matches!(report.outcome, Outcome::Installed(_) | Outcome::Unchanged);
+        let good =
+            matches!(report.outcome, Outcome::Installed(_) | Outcome::Rewritten(..) | Outcome::Unchanged);
         if good || self.said.len() >= REMEMBERED {
             self.said.clear();
         }

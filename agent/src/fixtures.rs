@@ -4,6 +4,7 @@ use crate::acceptance::{self, Host, Reading};
 use crate::ini;
 use crate::names::Port;
 use crate::ring::{Mode, Node, Ring};
+use crate::view::{HostLists, NodeStatus, Row, View};
 
 /// CUK of server number `n`.
 pub(crate) fn cuk(n: usize) -> String {
@@ -39,6 +40,46 @@ pub(crate) fn ring(servers: &[usize], slaves: &[usize]) -> Ring {
     ring.servers = servers.iter().map(|n| server(*n)).collect();
     ring.slaves = slaves.iter().map(|n| slave(*n)).collect();
     ring.canonical()
+}
+
+/// What the chmpx of server number 1 says on that ring, where all is well.
+pub(crate) fn view(ring: &Ring, fileversion: u32) -> View {
+    let rows: Vec<Row> =
+        ring.servers.iter().enumerate().map(|(place, node)| row(node, place as u64)).collect();
+    let own = ring.servers.iter().position(|node| node.cuk == ring.global("SELFCUK"));
+    View {
+        fileversion: Some(fileversion),
+        pid: 7,
+        started: 0,
+        group: "mycluster".to_owned(),
+        mode: Mode::Server,
+        automerge: true,
+        automerge_suspended: false,
+        domerge: true,
+        replicas: 1,
+        maxchmpx: 256,
+        capacity: Some(256),
+        operating: false,
+        own: rows[own.unwrap()].clone(),
+        servers: rows,
+        slaves: Vec::new(),
+        clients: Some(vec![8]),
+    }
+}
+
+fn row(node: &Node, place: u64) -> Row {
+    Row {
+        name: node.name.clone(),
+        ctlport: Some(node.ctlport),
+        port: node.port,
+        cuk: node.cuk.clone(),
+        seed: node.seed.clone(),
+        hosts: HostLists::default(),
+        chmpxid: Some(place + 1),
+        status: NodeStatus::HEALTHY,
+        base_hash: Some(place),
+        pending_hash: Some(place),
+    }
 }
 
 /// What chmpx's rules make of a text.

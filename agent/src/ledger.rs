@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::Timestamp;
+use crate::course::Known;
 use crate::file::{self, FileError};
 use crate::guard;
 
@@ -31,6 +32,8 @@ pub struct Ledger {
     pub verified: Option<Generation>,
     /// What the guard has seen.
     pub guard: guard::Memory,
+    /// What is known of the processes.
+    pub known: Known,
 }
 
 /// One writing of the ini file.
@@ -138,25 +141,45 @@ impl Store {
     /// Keeps an installed file, and lets go of the oldest beyond the limit.
     pub fn keep_good(&self, fileversion: u32, bytes: &[u8]) -> Result<(), LedgerError> {
         file::store(&self.directory.join("good").join(format!("{fileversion}.ini")), bytes)?;
-        let others = self.good_files().into_iter().filter(|(version, _)| *version != fileversion);
+        // The way back stays open, however often the same ring is written again.
+        let verified = self.ledger.verified.as_ref().map(|generation| generation.fileversion);
+        let kept = |version: u32| version == fileversion || Some(version) == verified;
+        let others = self.good_files().into_iter().filter(|(version, _)| !kept(*version));
         for (_, path) in others.skip(self.keep.saturating_sub(1)) {
             file::remove(&path)?;
         }
         Ok(())
     }
 
+    /// Keeps a file aside that ended chmpx, for people, and lets go of it in no other way than the good ones. Where.
+    pub fn keep_rejected(&self, fileversion: u32, bytes: &[u8]) -> Result<PathBuf, LedgerError> {
+        let directory = self.directory.join("rejected");
+        file::ensure_directory(&directory, 0o700)?;
+        let path = directory.join(format!("{fileversion}.ini"));
+        file::store(&path, bytes)?;
+        let mut others = numbered(&directory);
+        others.retain(|(version, _)| *version != fileversion);
+        others.into_iter().skip(self.keep.saturating_sub(1)).try_for_each(|(_, path)| file::remove(&path))?;
+        Ok(path)
+    }
+
     /// The kept files, the newest first: by when they were written, since numbers may start anew.
     pub fn good_files(&self) -> Vec<(u32, PathBuf)> {
-        let Ok(entries) = std::fs::read_dir(self.directory.join("good")) else { return Vec::new() };
-        let numbered = entries.flatten().filter_map(|entry| {
-            let path = entry.path();
-            let number = path.file_name()?.to_str()?.strip_suffix(".ini")?.parse::<u32>().ok()?;
-            Some((entry.metadata().ok()?.modified().ok()?, number, path))
-        });
-        let mut files: Vec<_> = numbered.collect();
-        files.sort_by(|a, b| b.cmp(a));
-        files.into_iter().map(|(_, number, path)| (number, path)).collect()
+        numbered(&self.directory.join("good"))
     }
+}
+
+/// The files `<number>.ini` of a directory, the newest first.
+fn numbered(directory: &Path) -> Vec<(u32, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let numbered = entries.flatten().filter_map(|entry| {
+        let path = entry.path();
+        let number = path.file_name()?.to_str()?.strip_suffix(".ini")?.parse::<u32>().ok()?;
+        Some((entry.metadata().ok()?.modified().ok()?, number, path))
+    });
+    let mut files: Vec<_> = numbered.collect();
+    files.sort_by(|a, b| b.cmp(a));
+    files.into_iter().map(|(_, number, path)| (number, path)).collect()
 }
 
 /// Removes what a killed predecessor left half written.

@@ -6,13 +6,14 @@
 //! ```text
 //!             K2HR3 (or a file)                 /etc/antpickax/k2hdkc.ini -> chmpx reloads by itself
 //!                   |                                      ^
-//! wake -> [source] -> membership -> guard -> render -> validate -> plan -> [apply -> file, hosts, target] -> report
-//!                                                                                                             |
-//!                                                                         log, status, next wake  <-----------+
+//! wake -> [source] -> membership -> guard -> render -> validate -> plan -> [apply -> file, hosts] -> report
+//!      \-> [target] -> view -> course ----------------------------------> [apply -> target]  ------^  |
+//!                                                                         log, status, next wake  <--+
 //! ```
 //!
 //! Stages in brackets touch the world; the others are pure functions of plain values. Only [`reconcile`] calls them,
-//! in this order; no stage calls another. Start reading there.
+//! in this order; no stage calls another. Start reading there. The upper line makes the file right; the lower one makes
+//! the processes run it, one step a pass, and is done when chmpx itself says so.
 //!
 //! # Invariants
 //!
@@ -28,8 +29,9 @@
 //! 7. Fail static: no answer, or a refused one, changes nothing on the machine. The one exception repairs: where the
 //!    live file is missing or chmpx would refuse it, the newest kept one that passes validation is put back.
 //! 8. Every wake has a named reason, every wait a deadline, every retry a limit and jitter.
-//! 9. Secrets live in [`names::Token`], whose `Debug` prints `***`; texts of K2HR3 are masked before they are kept.
-//! 10. Absent on purpose: locks around state, global registries, shells, plug-ins.
+//! 9. k2hdkc is never older than its chmpx, and never started alone on a ring that has other members ([`course`]).
+//! 10. Secrets live in [`names::Token`], whose `Debug` prints `***`; texts of K2HR3 are masked before they are kept.
+//! 11. Absent on purpose: locks around state, global registries, shells, plug-ins.
 
 // Who the node is and what it is told.
 pub mod names;
@@ -46,11 +48,13 @@ pub mod guard;
 pub mod render;
 pub mod validate;
 pub mod plan;
+pub mod view;
+pub mod course;
 pub mod hosts;
 pub mod backoff;
 pub mod fingerprint;
 pub mod problem;
-pub mod view;
+pub mod standing;
 pub mod report;
 pub mod status;
 

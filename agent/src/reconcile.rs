@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! wake -> source -> membership -> guard -> render -> validate -> plan -> apply -> report
+//!     \-> target -> view -> course -> apply -> report
 //! ```
 //!
 //! [`Reconciler::decide`] looks and changes nothing, so that `render` and `diff` show exactly what `once` and `run`
 //! would do. A pass cannot fail: whatever happens in it is in the [`Report`].
 
 mod decide;
+mod processes;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +26,11 @@ use tracing::warn;
 use crate::apply::{self, full};
 use crate::backoff;
 use crate::clock::Timestamp;
+use crate::course::{self, Next};
 use crate::guard;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
-use crate::ledger::Store;
+use crate::ledger::{Ledger, Store};
 use crate::membership::{self, Template, Wanted};
 use crate::plan::{Class, Plan};
 use crate::problem::{Problem, one_line};
@@ -35,7 +38,8 @@ use crate::report::{Outcome, Report};
 use crate::ring::{Mode, Ring};
 use crate::settings::Settings;
 use crate::source::{Answer, Doubt, DoubtKind, Source};
-use crate::target::{Observed, Target};
+use crate::standing::Standing;
+use crate::target::{About, Observed, Target};
 use crate::validate::Validated;
 use crate::wake::Reasons;
 
@@ -61,7 +65,9 @@ pub struct Reconciler<S, T> {
     /// How many nodes the cluster had when that was last known: so many agents ask K2HR3.
     nodes: usize,
     settling: Option<Settling>,
-    /// Whether changes rest before they are installed: not in `once`.
+    /// The process half of the pass.
+    processes: processes::Processes,
+    /// Whether changes rest before they are installed, and processes are moved: not in `once`.
     patient: bool,
 }
 
@@ -95,6 +101,14 @@ pub struct Decision {
     guard: Option<guard::Memory>,
     /// What the hosts block must say although nothing is installed.
     names: Option<BTreeMap<IpAddr, String>>,
+    /// What the ledger learns of the processes.
+    known: Option<course::Known>,
+    /// Whether chmpx reports the installed generation.
+    loaded: bool,
+    /// What is done to the processes.
+    next: Option<Next>,
+    standing: Option<Standing>,
+    about: Option<About>,
 }
 
 /// What to do with a pass.
@@ -114,15 +128,29 @@ pub struct Installation {
     class: Class,
     /// What the hosts block must say; a kept file does not know all of it, and leaves the block alone.
     names: Option<BTreeMap<IpAddr, String>>,
-    /// Why a kept generation is put back, if it is one.
-    restored: Option<String>,
+    /// Why it is installed.
+    cause: Cause,
+}
+
+/// Why a file is installed.
+#[derive(Debug)]
+enum Cause {
+    /// The source says another ring than the installed one.
+    Answer,
+    /// The live file was missing or unloadable, and no answer can be used.
+    Lost(String),
+    /// chmpx has not loaded the same ring.
+    NotLoaded(String),
+    /// chmpx ended of the newer ring, or got deaf.
+    Rejected(String),
 }
 
 /// Everything that one decision starts from.
 struct Scene {
     identity: Result<Identity, Vec<Problem>>,
     installed: Rc<Installed>,
-    observed: Observed,
+    observed: Option<Observed>,
+    about: Option<About>,
     doubt: Option<Doubt>,
     asked: Option<Duration>,
 }
@@ -144,6 +172,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             cost: None,
             nodes: 1,
             settling: None,
+            processes: processes::Processes::default(),
             patient,
         }
     }
@@ -158,6 +187,11 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         self.settings = settings;
         self.source = source;
         self.answer = None;
+    }
+
+    /// The target of the present settings.
+    pub fn target_mut(&mut self) -> &mut T {
+        &mut self.target
     }
 
     /// What the agent remembers.
@@ -180,18 +214,22 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     pub async fn decide(&mut self, reasons: Reasons) -> Decision {
         let identity = identity::read(&self.settings.k2hr3);
         let (doubt, asked) = if reasons.ask() { self.ask(&identity).await } else { (None, None) };
-        let observed = self.target.observe().await;
         let installed = match self.look.at(&self.settings.ini.path) {
             Ok(installed) => installed,
             Err(error) => return Decision::leave(Outcome::Failed(full(&error)), asked),
         };
-        let scene = Scene { identity, installed, observed, doubt, asked };
+        let about = self.about(&installed);
+        let observed = self.observe(about.as_ref()).await;
+        let scene = Scene { identity, installed, observed, about, doubt, asked };
         let known =
             [scene.installed.ring(), self.answer.as_ref().and_then(|a| a.as_ref().ok()).map(|w| &w.ring)];
         self.nodes = known.into_iter().flatten().map(|ring| ring.len()).max().unwrap_or(self.nodes);
         let fresh = reasons.ask() && scene.doubt.is_none();
         let mut decision = self.judged(&scene, fresh);
         decision.notes.extend(self.notes(&scene));
+        if self.patient {
+            self.chart(&scene, &mut decision);
+        }
         decision
     }
 
@@ -264,41 +302,71 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     }
 
     async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
-        let Decision { verdict, plan, waiting, mut notes, asked, guard, names } = decision;
-        if let Some(memory) = guard
-            && let Err(error) = self.store.update(|ledger| ledger.guard = memory)
-        {
-            warn!(error = full(&error), "the guard's memory is not kept");
+        let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
+        let (known, loaded) = (decision.known, decision.loaded);
+        if let Err(error) = self.store.update(|ledger| remember(ledger, guard, known, loaded)) {
+            warn!(error = full(&error), "what was learnt in this pass is not kept");
         }
         let outcome = match verdict {
             Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),
             Decided::Leave(outcome) => outcome,
-            Decided::Install(installation) => self.install(*installation, &mut notes).await,
+            Decided::Install(installation) => self.install(*installation, &mut notes),
         };
         match outcome {
             Outcome::Failed(_) => self.failures += 1,
-            Outcome::Installed(_) | Outcome::Restored(..) | Outcome::Unchanged => self.failures = 0,
-            Outcome::Settling | Outcome::Doubtful(_) | Outcome::Refused(_) | Outcome::Held(_) => {}
+            Outcome::Installed(_)
+            | Outcome::Restored(..)
+            | Outcome::Rewritten(..)
+            | Outcome::RolledBack(..)
+            | Outcome::Unchanged => self.failures = 0,
+            Outcome::Settling
+            | Outcome::Doubtful(_)
+            | Outcome::Refused(_)
+            | Outcome::Rejected(_)
+            | Outcome::Held(_) => {}
         }
-        Report { at: Timestamp::now(), reasons: reasons.to_string(), asked, outcome, plan, waiting, notes }
+        let step = self.step(decision.next, decision.about.as_ref()).await;
+        let (at, reasons, standing) = (Timestamp::now(), reasons.to_string(), decision.standing);
+        Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
     }
 
-    async fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
-        let Installation { validated, class, names, restored } = installation;
-        let (settings, store) = (&self.settings, &mut self.store);
-        match apply::install(&validated, class, names.as_ref(), settings, store, &mut self.target).await {
-            Ok(applied) => {
-                self.settling = None;
-                notes.extend(applied.notes);
-                match restored {
-                    Some(why) => {
-                        self.restored = Some(format!("generation {}: {why}", applied.generation.fileversion));
-                        Outcome::Restored(applied.generation, why)
-                    }
-                    None => Outcome::Installed(applied.generation),
-                }
+    fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
+        let Installation { validated, class, names, cause } = installation;
+        let (running, same) = (self.processes.running(), matches!(cause, Cause::NotLoaded(_)));
+        let rejected = match &cause {
+            Cause::Rejected(why) => match self.keep_aside(why) {
+                Ok(rejected) => Some(rejected),
+                Err(error) => return Outcome::Failed(error),
+            },
+            Cause::Answer => None,
+            Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
+        };
+        let also = |ledger: &mut Ledger| {
+            ledger.known.rejected = rejected;
+            if let Some((chmpx, k2hdkc)) = running {
+                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning());
             }
-            Err(error) => Outcome::Failed(full(&error)),
+        };
+        let (settings, store) = (&self.settings, &mut self.store);
+        let applied = match apply::install(&validated, names.as_ref(), settings, store, also) {
+            Ok(applied) => applied,
+            Err(error) => return Outcome::Failed(full(&error)),
+        };
+        self.settling = None;
+        self.processes.replaced(!same);
+        let fileversion = applied.generation.fileversion;
+        notes.extend(applied.notes);
+        if running.is_none() && class > Class::Reload {
+            notes.push(format!("generation {fileversion}: {}", class.meaning()));
+        }
+        match cause {
+            Cause::Answer => Outcome::Installed(applied.generation),
+            Cause::NotLoaded(why) => Outcome::Rewritten(applied.generation, why),
+            Cause::Rejected(why) => Outcome::RolledBack(applied.generation, why),
+            Cause::Lost(why) => {
+                self.restored = Some(format!("generation {fileversion}: {why}"));
+                Outcome::Restored(applied.generation, why)
+            }
         }
     }
 
@@ -338,14 +406,42 @@ impl<S: Source, T: Target> Reconciler<S, T> {
 impl Decision {
     fn leave(outcome: Outcome, asked: Option<Duration>) -> Self {
         let verdict = Decided::Leave(outcome);
-        Self { verdict, plan: None, waiting: Vec::new(), notes: Vec::new(), asked, guard: None, names: None }
+        Self {
+            verdict,
+            plan: None,
+            waiting: Vec::new(),
+            notes: Vec::new(),
+            asked,
+            guard: None,
+            names: None,
+            known: None,
+            loaded: false,
+            next: None,
+            standing: None,
+            about: None,
+        }
+    }
+}
+
+/// What the ledger learns in a pass besides what is installed.
+fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<course::Known>, loaded: bool) {
+    if let Some(guard) = guard {
+        ledger.guard = guard;
+    }
+    let Some(known) = known else { return };
+    ledger.known = known;
+    if ledger.known.restart.is_none() {
+        ledger.applied.clone_from(&ledger.written);
+    }
+    if loaded {
+        ledger.verified.clone_from(&ledger.written);
     }
 }
 
 /// Marks the held loss as meant: all of it, or only if it is the one that `id` names.
 pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
     let Some(held) = store.ledger().guard.held.clone() else {
-        return Err("nothing is held, so there is nothing to confirm".to_owned());
+        return try_again(store, id);
     };
     if id.is_some_and(|id| id != held.id) {
         return Err(format!("what is held now is {}: {}", held.id, held.reasons.join("; ")));
@@ -356,4 +452,14 @@ pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
     }
     store.update(|ledger| ledger.guard.confirmed = Some(held.id.clone())).map_err(|error| full(&error))?;
     Ok(format!("confirmed {}: {}", held.id, held.reasons.join("; ")))
+}
+
+/// Lets a ring be tried again that was rolled back.
+fn try_again(store: &mut Store, id: Option<&str>) -> Result<String, String> {
+    let rejected = store.ledger().known.rejected.clone();
+    let Some(rejected) = rejected.filter(|rejected| id.is_none_or(|id| rejected.id() == id)) else {
+        return Err("nothing is held or rejected, so there is nothing to confirm".to_owned());
+    };
+    store.update(|ledger| ledger.known.rejected = None).map_err(|error| full(&error))?;
+    Ok(format!("confirmed {}: generation {} is tried again", rejected.id(), rejected.fileversion))
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, spoken};
+use crate::course::Rejected;
 use crate::guard::{Absence, Held};
 use crate::ledger::Generation;
 use crate::plan::Plan;
 use crate::problem::{Problem, one_line};
 use crate::source::Doubt;
+use crate::standing::Standing;
 
 /// The outcome of one pass with what surrounds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,10 @@ pub struct Report {
     pub waiting: Vec<Absence>,
     /// What an operator should know although it changes nothing.
     pub notes: Vec<String>,
+    /// How the processes are; `None` where nobody looks after them.
+    pub standing: Option<Standing>,
+    /// What was done to the processes, or could not be, in one line.
+    pub step: Option<Result<String, String>>,
 }
 
 /// What came of a pass.
@@ -42,6 +48,12 @@ pub enum Outcome {
     Installed(Generation),
     /// A kept generation was put back, since the live file was missing or unloadable and no answer could be used.
     Restored(Generation, String),
+    /// The installed ring was written again under a new number, since chmpx has not loaded it.
+    Rewritten(Generation, String),
+    /// The last verified ring was put back, since the newer one ended chmpx or made it deaf.
+    RolledBack(Generation, String),
+    /// The answer is the very ring that was rolled back; nothing changed.
+    Rejected(Rejected),
     /// The source gave no usable answer; nothing changed.
     Doubtful(Doubt),
     /// The answer is good, but may not be installed on this node; nothing changed.
@@ -64,6 +76,12 @@ pub enum Kind {
     Installed,
     /// See [`Outcome::Restored`].
     Restored,
+    /// See [`Outcome::Rewritten`].
+    Rewritten,
+    /// See [`Outcome::RolledBack`].
+    RolledBack,
+    /// See [`Outcome::Rejected`].
+    Rejected,
     /// See [`Outcome::Doubtful`].
     Doubtful,
     /// See [`Outcome::Refused`].
@@ -82,6 +100,9 @@ impl Outcome {
             Self::Settling => Kind::Settling,
             Self::Installed(_) => Kind::Installed,
             Self::Restored(..) => Kind::Restored,
+            Self::Rewritten(..) => Kind::Rewritten,
+            Self::RolledBack(..) => Kind::RolledBack,
+            Self::Rejected(_) => Kind::Rejected,
             Self::Doubtful(_) => Kind::Doubtful,
             Self::Refused(_) => Kind::Refused,
             Self::Held(_) => Kind::Held,
@@ -91,7 +112,7 @@ impl Outcome {
 
     /// Whether the pass did what it was for: something is installed and it is what is wanted.
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Unchanged | Self::Settling | Self::Installed(_))
+        matches!(self, Self::Unchanged | Self::Settling | Self::Installed(_) | Self::Rewritten(..))
     }
 
     /// One line that a human understands.
@@ -103,6 +124,23 @@ impl Outcome {
             Self::Restored(generation, why) => {
                 format!("put a kept generation back as {} ({why})", generation.fileversion)
             }
+            Self::Rewritten(generation, why) => {
+                format!("wrote the same ring again as generation {} ({why})", generation.fileversion)
+            }
+            Self::RolledBack(generation, why) => {
+                format!(
+                    "rolled back: the last verified ring is generation {} now ({why})",
+                    generation.fileversion
+                )
+            }
+            Self::Rejected(rejected) => format!(
+                "nothing changed, the answer was tried as generation {} and rolled back: {} (kept as {}; it is tried again \
+                 when it changes, or after 'k2hdkc-agent confirm {}')",
+                rejected.fileversion,
+                rejected.why,
+                rejected.kept,
+                rejected.id()
+            ),
             Self::Doubtful(doubt) => format!("nothing changed, no answer to go by: {}", doubt.text),
             Self::Refused(problems) => {
                 format!("nothing changed, the answer is refused: {}", one_line(problems))
@@ -126,7 +164,8 @@ impl Report {
     /// The line with what surrounds it, for `once` and the log.
     pub fn line(&self) -> String {
         let mut line = self.outcome.line();
-        let changed = matches!(self.outcome, Outcome::Installed(_) | Outcome::Restored(..));
+        let changed =
+            matches!(self.outcome, Outcome::Installed(_) | Outcome::Restored(..) | Outcome::RolledBack(..));
         if let Some(plan) = self.plan.as_ref().filter(|_| changed) {
             let changes: Vec<_> = plan.changes.iter().take(4).map(|change| change.text.as_str()).collect();
             line.push_str(&format!(": {}", changes.join("; ")));
@@ -160,6 +199,8 @@ mod tests {
             plan: None,
             waiting: Vec::new(),
             notes: Vec::new(),
+            standing: None,
+            step: None,
         }
     }
 

@@ -16,9 +16,11 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::backoff::Pace;
+use crate::course;
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::target::process::Process;
 use raw::Raw;
 
 /// Where the settings come from: the global flags of the command line.
@@ -47,8 +49,8 @@ pub struct Settings {
     pub guard: guard::Rules,
     /// `[profile]`
     pub profile: Profile,
-    /// `[target]` kind
-    pub target: TargetKind,
+    /// `[target]`
+    pub target: Target,
     /// `[state]`
     pub state: State,
     /// `[log]`
@@ -128,12 +130,39 @@ pub enum Auth {
     AddressToken,
 }
 
+/// The processes that run what the file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Who runs them.
+    pub kind: TargetKind,
+    /// What the agent may do to them, and how long things may take.
+    pub rules: course::Rules,
+    /// How the agent starts them, where it does.
+    pub process: Process,
+    /// Whether they end with the agent.
+    pub on_exit: OnExit,
+    /// How long the agent takes to end.
+    pub drain: Duration,
+}
+
 /// Which processes the agent is responsible for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetKind {
     /// Only the file.
     None,
+    /// The agent starts chmpx and k2hdkc itself.
+    Process,
+}
+
+/// What happens to the processes when the agent ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExit {
+    /// They run on, and the next agent takes them over.
+    Leave,
+    /// They are stopped: k2hdkc, then chmpx.
+    Stop,
 }
 
 /// The file that chmpx and k2hdkc read.
@@ -334,7 +363,7 @@ mod tests {
         assert_eq!(settings.ini.path, Path::new("/nowhere/etc/antpickax/k2hdkc.ini"));
         assert_eq!(settings.k2hr3.token_file, Path::new("/nowhere/etc/antpickax/k2hr3-role-token"));
         assert_eq!(settings.pace.interval, Duration::from_secs(5));
-        assert_eq!((settings.target, settings.hosts), (TargetKind::None, None));
+        assert_eq!((settings.target.kind, settings.hosts), (TargetKind::None, None));
     }
 
     #[test]
@@ -401,6 +430,13 @@ mod tests {
             ("[k2hr3]\nsource = \"dns\"", "unknown variant `dns`"),
             ("[profile]\nserver-port = 40000", "profile.server-port: port \"40000\""),
             ("[target]\nkind = \"upstart\"", "unknown variant `upstart`"),
+            ("[target]\nrestarts = \"sometimes\"", "unknown variant `sometimes`"),
+            ("[target]\nanswer-within = \"0s\"", "target.answer-within: must be more"),
+            ("[target]\nchmpx = \"\"", "target.chmpx: must not be empty"),
+            (
+                "[target]\nchmpx-options = [\"-conf\", \"/x.ini\"]",
+                "target.chmpx-options: -conf is the agent's",
+            ),
             ("[nonsense]", "unknown field `nonsense`"),
             ("no toml", "key with no value"),
         ] {

@@ -9,6 +9,7 @@ use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
 use crate::plan::Change;
 use crate::report::{Kind, Outcome, Report};
+use crate::standing::{Process, Standing, State};
 
 /// The state of one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,12 @@ pub struct Status {
     pub notes: Vec<String>,
     /// Why the newest configuration is not in force.
     pub settings_error: Option<String>,
+    /// How the processes are; absent where nobody looks after them.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+    /// What was last done to the processes, or could not be, and when.
+    #[serde(default)]
+    pub last_step: Option<(Timestamp, String)>,
     /// The target.
     pub target: String,
     /// The ini.
@@ -88,6 +95,8 @@ impl Status {
             changes: Vec::new(),
             notes: Vec::new(),
             settings_error: None,
+            standing: None,
+            last_step: None,
             target: target.to_owned(),
             ini,
         }
@@ -112,7 +121,14 @@ impl Status {
         self.generations = Generations::of(ledger);
         self.held.clone_from(&ledger.guard.held);
         self.waiting.clone_from(&report.waiting);
-        let installed = matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..));
+        if report.standing.is_some() {
+            self.standing.clone_from(&report.standing);
+        }
+        if let Some(Ok(text) | Err(text)) = &report.step {
+            self.last_step = Some((report.at, text.clone()));
+        }
+        let installed =
+            matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..) | Outcome::RolledBack(..));
         let plan = report.plan.as_ref().filter(|_| !installed);
         self.changes = plan.map_or_else(Vec::new, |plan| plan.changes.iter().map(change_line).collect());
         self.notes.clone_from(&report.notes);
@@ -120,8 +136,10 @@ impl Status {
 
     /// Whether an operator need not look.
     pub fn is_good(&self) -> bool {
-        let fine = matches!(self.state, Some(Kind::Unchanged | Kind::Installed | Kind::Settling));
-        fine && self.pid.is_some() && self.settings_error.is_none()
+        let fine = [Kind::Unchanged, Kind::Installed, Kind::Settling, Kind::Rewritten];
+        let fine = self.state.is_some_and(|state| fine.contains(&state));
+        let held = self.standing.as_ref().is_some_and(|standing| standing.state == State::Held);
+        fine && !held && self.pid.is_some() && self.settings_error.is_none()
     }
 
     /// For people, at `now`.
@@ -129,6 +147,7 @@ impl Status {
         let mut text = String::new();
         self.head(&mut text, now);
         self.generation_lines(&mut text, now);
+        self.standing_lines(&mut text, now);
         if let Some(held) = &self.held {
             let _ = writeln!(
                 text,
@@ -182,6 +201,41 @@ impl Status {
         };
         line(text, "answer", &format!("last good one {last}{took}{next}"));
         line(text, "file", &self.ini);
+    }
+
+    fn standing_lines(&self, text: &mut String, now: Timestamp) {
+        let Some(standing) = &self.standing else { return };
+        let process = |process: Option<Process>| match process {
+            Some(process) => format!("pid {}, since {}", process.pid, age(process.since, now)),
+            None => "does not run".to_owned(),
+        };
+        line(text, "chmpx", &process(standing.chmpx));
+        // A slave has none.
+        let server = standing.said.as_ref().is_none_or(|said| !said.status.is_slave());
+        if server || standing.k2hdkc.is_some() {
+            line(text, "k2hdkc", &process(standing.k2hdkc));
+        }
+        let word = if standing.state == State::Held { "HELD: " } else { "" };
+        line(text, "ring", &format!("{word}{}", standing.text));
+        if let Some(said) = &standing.said {
+            let loaded = said.fileversion.map_or_else(|| "none".to_owned(), |version| version.to_string());
+            let (healthy, all) = standing.healthy();
+            let seen = age(said.at, now);
+            line(
+                text,
+                "",
+                &format!("this node {}, generation {loaded} loaded, seen {seen} ago", said.status),
+            );
+            line(text, "", &format!("{healthy} of {all} servers in service"));
+            let others = said.servers.iter().filter(|(_, status)| !status.is_healthy());
+            others.for_each(|(name, status)| line(text, "", &format!("{name} {status}")));
+        }
+        if let Some(silent) = &standing.silent {
+            line(text, "", &format!("last question: {silent}"));
+        }
+        if let Some((at, step)) = &self.last_step {
+            line(text, "last step", &format!("{step} ({} ago)", age(*at, now)));
+        }
     }
 
     fn generation_lines(&self, text: &mut String, now: Timestamp) {
@@ -255,6 +309,8 @@ mod tests {
             plan: None,
             waiting: Vec::new(),
             notes: Vec::new(),
+            standing: None,
+            step: None,
         }
     }
 

@@ -1,44 +1,377 @@
 //! The processes that run what the file says. The second thing that a unit test cannot have, hence a trait.
+//!
+//! A target looks and moves; it decides nothing. What it is told to do are single [`Step`]s, each of which returns at
+//! once: waiting between them is the business of [`crate::course`], so that an agent that is killed between two steps
+//! finds its place again by looking.
 
 pub mod chmpx_status;
 pub mod control_port;
+pub mod process;
 
-use std::collections::BTreeSet;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use crate::plan::Class;
-use crate::ring::NodeKey;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::names::Port;
+use crate::ring::{Mode, Ring};
+use crate::settings::{Settings, TargetKind};
+use crate::view::View;
+use crate::wake::Waker;
 
 /// Sees and moves the local chmpx and k2hdkc.
 pub trait Target {
     /// Its name in `status`.
     fn name(&self) -> &'static str;
 
-    /// What the processes are and say now. No answer is not a failure: what is unknown is `None`.
-    fn observe(&mut self) -> impl Future<Output = Observed>;
+    /// What the processes are now, and what chmpx said last; `None` where the processes are not the agent's business.
+    fn observe(&mut self, about: &About, ask: Ask) -> impl Future<Output = Option<Observed>>;
 
-    /// Makes the processes run an installed file: whatever `class` needs beyond the replacement itself.
-    fn act(&mut self, class: Class) -> impl Future<Output = Acted>;
+    /// Takes one step.
+    fn act(&mut self, step: &Step, about: &About) -> impl Future<Output = Result<Done, TargetError>>;
 }
 
-/// What is known of the processes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// FILEVERSION that the running chmpx reports.
-    pub loaded: Option<u32>,
-    /// MAXCHMPX with which the running chmpx sized its table.
-    pub running_maxchmpx: Option<usize>,
-    /// Servers that chmpx reports as up.
-    pub up: Option<BTreeSet<NodeKey>>,
+/// Whether an observation may put a question to chmpx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// It may not: the last one is too recent, or the file was replaced a moment ago.
+    No,
+    /// It starts one, and does not wait for the answer: a later observation has it.
+    Start,
+    /// It waits for the answer, for a command that looks once.
+    Wait,
 }
 
-/// What came of an action.
+/// What the installed file says of this node, as far as a target needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acted {
-    /// The processes have done it.
-    Done,
-    /// Nobody here may touch the processes; what they need stands in the text.
-    NotOurs(Option<String>),
+pub struct About {
+    /// The ini.
+    pub ini: PathBuf,
+    /// Server or slave.
+    pub mode: Mode,
+    /// GROUP.
+    pub group: String,
+    /// Where the file lets chmpx listen for control: its own address, and SELFCTLPORT.
+    pub control: SocketAddr,
+    /// How chmpx knows this node in SERVICEOUT: host, control port, and what its id is made of.
+    pub own: (String, Port, String),
+    /// SELFCTLPORT, where it is set: it is in the names of chmpx's files.
+    pub selfctlport: Option<Port>,
+    /// The most queues that chmpx and its clients will open (MAXMQSERVER + MAXMQCLIENT).
+    pub queues: u32,
+    /// The database file of k2hdkc, where it has one.
+    pub database: Option<PathBuf>,
+}
+
+impl About {
+    /// Reads it from the installed ring; `None` where the file does not say which node it is for.
+    pub fn of(ring: &Ring, ini: &Path) -> Option<Self> {
+        let mode = ring.mode().unwrap_or(Mode::Slave);
+        let own = ring.candidates(mode).find(|node| !node.is_placeholder())?;
+        let address = own.name.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let number = |key: &str, default: u32| ring.global(key).parse().unwrap_or(default);
+        let selfctlport = Port::try_from(ring.global("SELFCTLPORT")).ok();
+        let id = match ring.global("CHMPXIDTYPE").to_ascii_uppercase().as_str() {
+            "CUSTOM" => own.seed.clone(),
+            "CTLENDPOINTS" | "CTLEPS" => own.rest.get("CTLENDPOINTS").unwrap_or_default().to_owned(),
+            _ => own.cuk.clone(),
+        };
+        let k2hdkc = ring.profile.k2hdkc.as_deref().unwrap_or_default();
+        let file =
+            k2hdkc.iter().rev().find(|(key, _)| key == "K2HFILE").map(|(_, value)| PathBuf::from(value));
+        Some(Self {
+            ini: ini.to_owned(),
+            mode,
+            group: ring.global("GROUP").to_owned(),
+            control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
+            own: (own.name.clone(), own.ctlport, id),
+            selfctlport,
+            queues: number("MAXMQSERVER", 1) + number("MAXMQCLIENT", 8192),
+            database: file,
+        })
+    }
+}
+
+/// One of the two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Program {
+    /// The communication layer, on every node.
+    Chmpx,
+    /// The database, on server nodes.
+    K2hdkc,
+}
+
+impl Program {
+    /// Its name, which is also that of its process.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chmpx => "chmpx",
+            Self::K2hdkc => "k2hdkc",
+        }
+    }
+}
+
+/// A process that cannot be taken for another one: numbers are used again, but not within one tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in clock ticks since the host did (field 22 of `/proc/PID/stat`).
+    pub ticks: u64,
+}
+
+/// A process that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Which.
+    pub id: Identity,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this status.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody can say: it was not the agent's own child.
+    Unknown,
+}
+
+impl Ending {
+    /// In words.
+    pub fn text(self) -> String {
+        match self {
+            Self::Exit(code) => format!("ended with status {code}"),
+            Self::Signal(signal) => match nix::sys::signal::Signal::try_from(signal) {
+                Ok(signal) => format!("was ended by {signal}"),
+                Err(_) => format!("was ended by signal {signal}"),
+            },
+            Self::Unknown => "ended".to_owned(),
+        }
+    }
+}
+
+/// A process that ended since the last observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Which program.
+    pub program: Program,
+    /// Which process, and since when it ran.
+    pub was: Running,
+    /// How.
+    pub how: Ending,
+}
+
+/// What chmpx said, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// The answer, whole.
+    pub view: View,
+    /// When it was asked: what it says is not older.
+    pub at: Instant,
+}
+
+/// What is known of the processes. No answer is not a failure: what is unknown is `None`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// The running chmpx that reads the ini.
+    pub chmpx: Option<Running>,
+    /// The running k2hdkc that reads it.
+    pub k2hdkc: Option<Running>,
+    /// Processes of the same two programs with the same ini that are too many.
+    pub surplus: Vec<(Program, u32)>,
+    /// What ended since the last observation, in its order.
+    pub ended: Vec<Ended>,
+    /// The last whole answer of the running chmpx.
+    pub said: Option<Said>,
+    /// Since when this chmpx has answered nothing, and what came instead of the last answer.
+    pub silent: Option<(Instant, String)>,
+    /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
+    pub leftovers: usize,
+}
+
+/// A signal that the agent sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: both end with status 0 (chmpx blocks TERM for ever).
+    Hangup,
+    /// SIGKILL.
+    Kill,
+}
+
+/// What chmpx is told through its control port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Say your status to the ring again: what cures a join that sticks at `[ADD][Done]`.
+    UpdateStatus,
+    /// Come into service: what cures `[SERVICE OUT][NoSuspend]`.
+    ServiceIn,
+    /// Leave the service; the ring moves this node's keys first.
+    ServiceOut,
+}
+
+impl Order {
+    /// As it stands on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::UpdateStatus => "UPDATESTATUS",
+            Self::ServiceIn => "SERVICEIN",
+            Self::ServiceOut => "SERVICEOUT",
+        }
+    }
+}
+
+/// One thing that a target does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Starts the program.
+    Start(Program),
+    /// Sends a signal to this very process.
+    Send(Program, Identity, Signal),
+    /// Tells chmpx something.
+    Tell(Order),
+    /// Removes the files that killed chmpx processes left behind.
+    Tidy,
+}
+
+impl Step {
+    /// In words, for the log.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Start(program) => format!("start {}", program.name()),
+            Self::Send(program, id, signal) => {
+                let word = if *signal == Signal::Kill { "kill" } else { "stop" };
+                format!("{word} {} (pid {})", program.name(), id.pid)
+            }
+            Self::Tell(order) => format!("tell chmpx {}", order.word()),
+            Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
+        }
+    }
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It is done.
+    Plainly,
+    /// It is done, and this process runs now.
+    Started(Identity),
+    /// chmpx said no, in these words.
+    Declined(String),
+}
+
+/// Why a step was not taken.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// The program is not on this host.
+    #[error("{0} is not installed: it is neither a path nor found in PATH")]
+    NotInstalled(String),
+    /// The settings name a user that this host does not have.
+    #[error("target.user is \"{0}\", but this host has no such user")]
+    NoUser(String),
+    /// The program did not start.
+    #[error("cannot start {program}")]
+    Spawn {
+        /// Which.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A process cannot be signalled.
+    #[error("cannot signal process {pid}")]
+    Signal {
+        /// Which.
+        pid: u32,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file beside the processes cannot be made or removed.
+    #[error(transparent)]
+    File(#[from] crate::file::FileError),
+    /// chmpx did not answer.
+    #[error(transparent)]
+    ControlPort(#[from] control_port::ControlPortError),
+    /// What has to be said to chmpx has no form on its control port.
+    #[error("cannot say {order} for this node: {why}")]
+    Unsayable {
+        /// What.
+        order: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// This target moves no processes.
+    #[error("the target \"{0}\" moves no processes")]
+    NotOurs(&'static str),
+}
+
+/// The target that the settings name.
+#[derive(Debug)]
+pub enum AnyTarget {
+    /// Only the file.
+    FileOnly(FileOnly),
+    /// The agent's own processes.
+    Process(Box<process::Processes>),
+}
+
+impl AnyTarget {
+    /// Makes the target of the settings; nothing is looked at yet.
+    pub fn new(settings: &Settings, waker: Waker) -> Self {
+        match settings.target.kind {
+            TargetKind::None => Self::FileOnly(FileOnly),
+            TargetKind::Process => {
+                Self::Process(Box::new(process::Processes::new(settings.target.process.clone(), waker)))
+            }
+        }
+    }
+
+    /// Takes new settings, and with it what is known of the processes as far as they are still the agent's.
+    pub fn reset(&mut self, settings: &Settings, waker: &Waker) {
+        if let (Self::Process(processes), TargetKind::Process) = (&mut *self, settings.target.kind) {
+            processes.reset(settings.target.process.clone());
+            return;
+        }
+        *self = Self::new(settings, waker.clone());
+        self.listen();
+    }
+
+    /// Reads the programs' output into the log from now on.
+    pub fn listen(&mut self) {
+        if let Self::Process(processes) = self {
+            processes.listen();
+        }
+    }
+}
+
+impl Target for AnyTarget {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::FileOnly(target) => target.name(),
+            Self::Process(target) => target.name(),
+        }
+    }
+
+    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+        match self {
+            Self::FileOnly(target) => target.observe(about, ask).await,
+            Self::Process(target) => target.observe(about, ask).await,
+        }
+    }
+
+    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
+        match self {
+            Self::FileOnly(target) => target.act(step, about).await,
+            Self::Process(target) => target.act(step, about).await,
+        }
+    }
 }
 
 /// Target kind `none`: only the file is ours.
@@ -50,17 +383,11 @@ impl Target for FileOnly {
         "none"
     }
 
-    async fn observe(&mut self) -> Observed {
-        Observed::default()
+    async fn observe(&mut self, _: &About, _: Ask) -> Option<Observed> {
+        None
     }
 
-    async fn act(&mut self, class: Class) -> Acted {
-        let needs = match class {
-            Class::RestartK2hdkc | Class::RestartChmpx | Class::Impossible => {
-                Some(class.meaning().to_owned())
-            }
-            Class::Nothing | Class::FileOnly | Class::Reload => None,
-        };
-        Acted::NotOurs(needs)
+    async fn act(&mut self, _: &Step, _: &About) -> Result<Done, TargetError> {
+        Err(TargetError::NotOurs(self.name()))
     }
 }

@@ -30,10 +30,16 @@ pub enum Reason {
     Confirmed,
     /// A command asked for a pass.
     Command,
+    /// A watched process ended.
+    ProcessEnded,
+    /// chmpx answered.
+    Answered,
+    /// It is time to look at the processes.
+    Look,
 }
 
 impl Reason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Start,
         Self::Timer,
         Self::Settled,
@@ -43,6 +49,9 @@ impl Reason {
         Self::Hangup,
         Self::Confirmed,
         Self::Command,
+        Self::ProcessEnded,
+        Self::Answered,
+        Self::Look,
     ];
 
     fn bit(self) -> u32 {
@@ -60,6 +69,9 @@ impl Reason {
             Self::Hangup => "hangup",
             Self::Confirmed => "confirmed",
             Self::Command => "command",
+            Self::ProcessEnded => "process-ended",
+            Self::Answered => "answered",
+            Self::Look => "look",
         }
     }
 }
@@ -82,7 +94,14 @@ impl Reasons {
 
     /// Whether the source is asked: not where only something on this host moved.
     pub fn ask(self) -> bool {
-        let local = [Reason::Settled, Reason::IniChanged, Reason::Confirmed];
+        let local = [
+            Reason::Settled,
+            Reason::IniChanged,
+            Reason::Confirmed,
+            Reason::ProcessEnded,
+            Reason::Answered,
+            Reason::Look,
+        ];
         Reason::ALL.into_iter().any(|reason| self.contains(reason) && !local.contains(&reason))
     }
 }
@@ -105,6 +124,7 @@ impl fmt::Display for Reasons {
 pub struct Waker {
     raised: Arc<AtomicU32>,
     bell: Arc<Notify>,
+    alarm: Arc<Notify>,
 }
 
 impl Waker {
@@ -112,6 +132,17 @@ impl Waker {
     pub fn wake(&self, reason: Reason) {
         self.raised.fetch_or(reason.bit(), Ordering::AcqRel);
         self.bell.notify_one();
+        if reason == Reason::ProcessEnded {
+            self.alarm.notify_waiters();
+        }
+    }
+
+    /// Waits until something happens that a question to K2HR3, which may take half a minute, must not keep waiting.
+    pub async fn alarmed(&self) {
+        let alarm = self.alarm.notified();
+        if self.raised.load(Ordering::Acquire) & Reason::ProcessEnded.bit() == 0 {
+            alarm.await;
+        }
     }
 
     /// Waits until a reason was raised, and takes all that were.

@@ -15,8 +15,8 @@ use crate::report::Outcome;
 use crate::settings::{Auth, Settings};
 use crate::source::AnySource;
 use crate::status::change_line;
-use crate::target::FileOnly;
-use crate::wake::Reason;
+use crate::target::AnyTarget;
+use crate::wake::{Reason, Waker};
 
 /// What a pass would do now.
 async fn decided(mut settings: Settings) -> Decision {
@@ -25,8 +25,8 @@ async fn decided(mut settings: Settings) -> Decision {
         settings.k2hr3.auth = Auth::Address;
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
-    let source = AnySource::new(&settings);
-    let mut reconciler = Reconciler::new(settings, source, FileOnly, store, false);
+    let (source, target) = (AnySource::new(&settings), AnyTarget::new(&settings, Waker::default()));
+    let mut reconciler = Reconciler::new(settings, source, target, store, false);
     reconciler.decide(Reason::Start.into()).await
 }
 

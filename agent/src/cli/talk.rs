@@ -10,7 +10,8 @@ use crate::ledger::Store;
 use crate::reconcile;
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::target::{FileOnly, Target as _};
+use crate::target::{AnyTarget, Target as _};
+use crate::wake::Waker;
 
 /// Prints the status. 0 if all is well, 1 if somebody should look.
 pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
@@ -35,7 +36,11 @@ fn from_ledger(settings: &Settings) -> Status {
     if let Some(complaint) = &store.complaint {
         complain(complaint);
     }
-    Status::idle(store.ledger(), FileOnly.name(), settings.ini.path.display().to_string())
+    Status::idle(
+        store.ledger(),
+        AnyTarget::new(settings, Waker::default()).name(),
+        settings.ini.path.display().to_string(),
+    )
 }
 
 /// Confirms through the running agent, or in its ledger for the next pass.

@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use super::{Decided, Decision, Installation, Reconciler, Scene, Settling};
+use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling};
 use crate::acceptance;
 use crate::clock::Timestamp;
+use crate::course::Rejected;
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::hosts;
 use crate::installed::{self, Installed};
@@ -82,7 +83,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     fn guarded(&self, scene: &Scene, wanted: &Wanted, fresh: bool) -> Judgement {
         let kept = if scene.installed.ring().is_none() { self.newest_kept() } else { None };
         let installed = scene.installed.ring().or(kept.as_ref()).map(|ring| &**ring);
-        let up = scene.observed.up.as_ref();
+        let up = scene.up();
+        let up = up.as_ref();
         let case = Case { installed, answer: &wanted.ring, up, now: Timestamp::now(), fresh };
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
@@ -99,6 +101,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             return Decision::leave(Outcome::Unchanged, scene.asked);
         }
         let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &wanted.ring);
+        if let Some(rejected) = self.rejected(&wanted.ring) {
+            self.settling = None;
+            return Decision { plan: Some(plan), ..self.restored_or(scene, Outcome::Rejected(rejected)) };
+        }
         let validated = match self.validated(scene, (*wanted.ring).clone()) {
             Ok(validated) => validated,
             Err(problems) => {
@@ -110,7 +116,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             return Decision { plan: Some(plan), ..Decision::leave(Outcome::Settling, scene.asked) };
         }
         let names = Some(hosts::entries(wanted));
-        let installation = Installation { validated, class: plan.class, names, restored: None };
+        let installation = Installation { validated, class: plan.class, names, cause: Cause::Answer };
         let verdict = Decided::Install(Box::new(installation));
         Decision { verdict, plan: Some(plan), ..Decision::leave(Outcome::Unchanged, scene.asked) }
     }
@@ -132,7 +138,13 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         waits
     }
 
-    fn validated(&self, scene: &Scene, ring: Ring) -> Result<Validated, Vec<Problem>> {
+    /// The ring that ended chmpx is not tried again until the answer changes.
+    fn rejected(&self, ring: &Ring) -> Option<Rejected> {
+        let rejected = self.store.ledger().known.rejected.as_ref()?;
+        (rejected.ring == render::name(ring)).then(|| rejected.clone())
+    }
+
+    pub(super) fn validated(&self, scene: &Scene, ring: Ring) -> Result<Validated, Vec<Problem>> {
         let fileversion = self.next_fileversion(&scene.installed);
         let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
         let rendered = render::render(ring, stamp)?;
@@ -156,8 +168,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             host: machine::host(acceptance::paths(&rendered.ring)),
             cuk: scene.identity.as_ref().ok().map(|identity| identity.cuk.clone()),
             installed: scene.installed.ring().map(Rc::clone),
-            running_maxchmpx: scene.observed.running_maxchmpx,
-            up: scene.observed.up.clone(),
+            running_maxchmpx: scene.capacity(),
+            up: scene.up(),
         }
     }
 
@@ -178,8 +190,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             let Some(ring) = installed::read_bytes(&bytes).ring().cloned() else { continue };
             let Ok(validated) = self.validated(scene, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
-            let restored = Some(format!("{why}; {}", outcome.line()));
-            let installation = Installation { validated, class: plan.class, names: None, restored };
+            let cause = Cause::Lost(format!("{why}; {}", outcome.line()));
+            let installation = Installation { validated, class: plan.class, names: None, cause };
             let verdict = Decided::Install(Box::new(installation));
             return Decision { verdict, plan: Some(plan), ..Decision::leave(outcome, scene.asked) };
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::fixtures::{self, ring};
+use crate::render;
 use crate::settings::{self, Origin};
 use crate::source::Asked;
-use crate::target::Acted;
+use crate::target::{self, Ask, Done, Program, Running, Said, Step, TargetError};
 use crate::wake::Reason;
 
 /// A source that answers from a list, and the last entry for ever.
@@ -20,11 +21,11 @@ impl Source for Told {
     }
 }
 
-/// A target that remembers what it had to do.
+/// A target that remembers what it had to do; without an observation it is not responsible.
 #[derive(Default)]
 struct Remembering {
-    acted: Vec<Class>,
-    observed: Observed,
+    acted: Vec<Step>,
+    observed: Option<Observed>,
 }
 
 impl Target for Remembering {
@@ -32,13 +33,17 @@ impl Target for Remembering {
         "remembering"
     }
 
-    async fn observe(&mut self) -> Observed {
+    async fn observe(&mut self, _: &About, _: Ask) -> Option<Observed> {
         self.observed.clone()
     }
 
-    async fn act(&mut self, class: Class) -> Acted {
-        self.acted.push(class);
-        Acted::Done
+    async fn act(&mut self, step: &Step, _: &About) -> Result<Done, TargetError> {
+        self.acted.push(step.clone());
+        Ok(match step {
+            Step::Start(Program::K2hdkc) => Done::Started(target::Identity { pid: 8, ticks: 200 }),
+            Step::Start(Program::Chmpx) => Done::Started(target::Identity { pid: 7, ticks: 100 }),
+            _ => Done::Plainly,
+        })
     }
 }
 
@@ -83,6 +88,18 @@ impl Stage {
         reading.ring.servers.iter().map(|node| node.cuk.clone()).collect()
     }
 
+    /// From now on a chmpx and a k2hdkc run, and chmpx says this.
+    fn sees(&mut self, view: crate::view::View) {
+        let now = Instant::now();
+        let running = |pid, ticks| Some(Running { id: target::Identity { pid, ticks }, since: now });
+        self.reconciler.target.observed = Some(Observed {
+            chmpx: running(7, 100),
+            k2hdkc: running(8, 200),
+            said: Some(Said { view, at: now + Duration::from_secs(1) }),
+            ..Observed::default()
+        });
+    }
+
     async fn poll(&mut self) -> Outcome {
         self.reconciler.pass(Reason::Timer.into()).await.outcome
     }
@@ -110,10 +127,9 @@ async fn a_first_answer_is_installed_and_the_same_one_is_not_installed_again() {
     let mut stage = Stage::new(true, vec![says(&[1, 2]), Ok(Answer::Unchanged)]);
     assert_eq!(installed(&stage.poll().await), 1);
     assert_eq!(stage.poll().await, Outcome::Unchanged);
-    assert_eq!(stage.reconciler.target.acted, [Class::Reload]);
+    assert_eq!(stage.reconciler.target.acted, []);
     let ledger = stage.reconciler.store().ledger().clone();
-    assert_eq!(ledger.written, ledger.applied);
-    assert_eq!((ledger.written.unwrap().fileversion, ledger.verified), (1, None));
+    assert_eq!((ledger.written.unwrap().fileversion, ledger.applied, ledger.verified), (1, None, None));
 }
 
 #[tokio::test]
@@ -364,8 +380,124 @@ async fn a_host_that_refuses_the_file_is_asked_less_and_less_often() {
 async fn what_chmpx_says_of_itself_counts() {
     let mut stage = Stage::new(false, vec![says(&[1, 2]), says(&[1, 2, 3])]);
     stage.poll().await;
-    stage.reconciler.target.observed = Observed { running_maxchmpx: Some(4), ..Observed::default() };
+    let mut view = fixtures::view(&ring(&[1, 2], &[1]), 1);
+    view.capacity = Some(4);
+    stage.sees(view);
     let Outcome::Refused(problems) = stage.poll().await else { panic!() };
     assert!(problems[0].text.contains("room for 3"), "{problems:?}");
     assert_eq!(ring(&[1], &[1]).len(), 2);
+}
+
+/// The view of the installed ring, with this generation loaded.
+fn well(stage: &Stage, fileversion: u32) -> crate::view::View {
+    let reading = fixtures::read(&std::fs::read_to_string(stage.ini()).unwrap());
+    fixtures::view(&reading.ring, fileversion)
+}
+
+async fn looks(stage: &mut Stage) -> Report {
+    tokio::time::advance(Duration::from_secs(2)).await;
+    stage.reconciler.pass(Reason::Look.into()).await
+}
+
+/// Two servers, installed as generation 1 and loaded.
+async fn converged(mut answers: Vec<Result<Answer, Doubt>>) -> Stage {
+    answers.insert(0, says(&[1, 2]));
+    let mut stage = Stage::with("[poll]\nsettle = \"0s\"\nmax-settle = \"0s\"\n", true, answers);
+    stage.poll().await;
+    let view = well(&stage, 1);
+    stage.sees(view);
+    let report = looks(&mut stage).await;
+    assert_eq!(report.standing.unwrap().state, crate::standing::State::Converged);
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let ledger = stage.reconciler.store().ledger().clone();
+    assert_eq!((&ledger.verified, &ledger.applied), (&ledger.written, &ledger.written));
+    assert_eq!(installed(&stage.poll().await), 2);
+    assert_eq!(looks(&mut stage).await.outcome, Outcome::Unchanged, "an answer from before says nothing");
+    let view = well(&stage, 1);
+    stage.sees(view);
+    let report = looks(&mut stage).await;
+    assert_eq!(stage.reconciler.store().ledger().verified.as_ref().unwrap().fileversion, 1);
+    assert!(matches!(report.outcome, Outcome::Rewritten(..)), "{:?}", report.outcome);
+    let view = well(&stage, 3);
+    stage.sees(view);
+    assert_eq!(looks(&mut stage).await.outcome, Outcome::Unchanged);
+    let ledger = stage.reconciler.store().ledger().clone();
+    assert_eq!((ledger.verified.unwrap().fileversion, stage.reconciler.store().good_files().len()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it_is_another() {
+    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged), says(&[1, 2, 4])]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    let mut observed = stage.reconciler.target.observed.take().unwrap();
+    let was = observed.chmpx.take().unwrap();
+    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
+    observed.said = None;
+    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
+    stage.reconciler.target.observed = Some(observed);
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into()).await;
+    let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
+    assert_eq!((generation.fileversion, stage.servers().len()), (3, 2));
+    assert!(why.starts_with("chmpx ended with status 0"), "{why}");
+    let rejected = stage.reconciler.store().ledger().known.rejected.clone().unwrap();
+    assert_eq!(rejected.fileversion, 2);
+    assert!(std::fs::read_to_string(&rejected.kept).unwrap().contains("cuk-3"));
+    let view = well(&stage, 3);
+    stage.sees(view);
+    assert_eq!(stage.poll().await, Outcome::Rejected(rejected), "the same answer is not tried again");
+    assert_eq!(installed(&stage.poll().await), 4, "another one is");
+    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operator_may_have_a_rejected_ring_tried_again() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let rejected = course::Rejected {
+        ring: render::name(&fixtures::read(&text_of(&says(&[1, 2, 3]))).ring),
+        fileversion: 2,
+        why: "x".into(),
+        at: Timestamp::now(),
+        kept: String::new(),
+    };
+    stage.reconciler.store.update(|ledger| ledger.known.rejected = Some(rejected.clone())).unwrap();
+    assert_eq!(stage.poll().await, Outcome::Rejected(rejected.clone()));
+    assert!(stage.reconciler.confirm(Some("other")).is_err());
+    assert!(stage.reconciler.confirm(Some(rejected.id())).unwrap().contains("is tried again"));
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into()).await.outcome), 2);
+}
+
+fn text_of(answer: &Result<Answer, Doubt>) -> String {
+    let Ok(Answer::Ini(text)) = answer else { panic!("{answer:?}") };
+    text.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
+    let more = text_of(&says(&[1, 2])).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
+    let mut stage = converged(vec![Ok(Answer::Ini(more))]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    let restart = stage.reconciler.store().ledger().known.restart.clone().unwrap();
+    assert_eq!((restart.chmpx, restart.k2hdkc.unwrap().pid), (None, 8));
+    let view = well(&stage, 2);
+    stage.sees(view);
+    let report = looks(&mut stage).await;
+    assert_eq!(stage.reconciler.target.acted, [Step::Tell(target::Order::ServiceOut)]);
+    assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
+    assert_eq!(stage.reconciler.store().ledger().applied.as_ref().unwrap().fileversion, 1, "not yet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_are_cared_for_while_k2hr3_is_away() {
+    let mut stage = converged(vec![Err(doubt())]).await;
+    stage.poll().await;
+    stage.reconciler.target.observed.as_mut().unwrap().k2hdkc = None;
+    let report = looks(&mut stage).await;
+    assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
+    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);
+    assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
 }

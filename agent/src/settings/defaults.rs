@@ -88,3 +88,40 @@ pub(super) const K2HDKC: &[(&str, &str)] = &[
     ("K2HPAGESIZE", "512"),
     ("MAXTHREAD", "20"),
 ];
+
+/// Errors only: at the usual level chmpx dies of a bad file without a word.
+pub(super) const CHMPX_OPTIONS: &[&str] = &["-d", "err"];
+/// Without the first, k2hdkc spins at 100 % CPU while its chmpx is gone.
+pub(super) const K2HDKC_OPTIONS: &[&str] = &["-no_giveup_rejoin", "-d", "err"];
+/// A question in the moment of a reload makes a slave's chmpx swallow it.
+pub(super) const QUIET: Duration = Duration::from_millis(500);
+/// Polling every 5 ms coincided with a merge that stuck; once a second was harmless.
+pub(super) const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+/// chmpx is silent for 5 to 20 s while it tries members that are down.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Ends are told at once; what is looked for is a merge that sticks or a server that went out of service.
+pub(super) const LOOK: Duration = Duration::from_secs(15);
+/// k2hdkc started right after chmpx: 1 of 40 to 2 of 13 joins stuck; a second later none of 38.
+pub(super) const START_GAP: Duration = Duration::from_secs(1);
+/// chmpx stopped less than 0.1 s after k2hdkc crashed 12 of 12 times, later 0 of 48.
+pub(super) const STOP_GAP: Duration = Duration::from_millis(500);
+/// A main loop that is blocked by connects or name look-ups hears SIGHUP after 15 s and more.
+pub(super) const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// Six times the longest silence of a chmpx that was well.
+pub(super) const DEAF_AFTER: Duration = Duration::from_secs(120);
+/// A file that chmpx does not load ends it within milliseconds, or seconds where names are looked up.
+pub(super) const ROLL_BACK_WITHIN: Duration = Duration::from_secs(30);
+/// chmpx tries members that are down again every 10 s.
+pub(super) const PEERS_WITHIN: Duration = Duration::from_secs(30);
+/// Joins took 0.01 to 1 s.
+pub(super) const JOIN_WITHIN: Duration = Duration::from_secs(20);
+/// The copy of a large database takes its time; a merge that stuck did so for ever.
+pub(super) const MERGE_WITHIN: Duration = Duration::from_secs(1800);
+/// Stop, start, join and merge of a small server.
+pub(super) const TURN: Duration = Duration::from_secs(30);
+/// First pause of a program that ends again and again.
+pub(super) const RESTART_BACKOFF: Duration = Duration::from_secs(1);
+/// Longest pause.
+pub(super) const MAX_RESTART_BACKOFF: Duration = Duration::from_secs(60);
+/// Half a second, a HUP and a KILL after 20 s, for both programs.
+pub(super) const DRAIN: Duration = Duration::from_secs(45);

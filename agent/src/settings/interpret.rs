@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use super::raw::{self, Raw, Span};
 use super::{
-    Auth, Format, Ini, K2hr3, Level, Log, Profile, Settings, SourceKind, State, TargetKind, api_uri, below,
-    defaults,
+    Auth, Format, Ini, K2hr3, Level, Log, OnExit, Profile, Settings, SourceKind, State, Target, TargetKind,
+    api_uri, below, defaults,
 };
 use crate::backoff::Pace;
+use crate::course::{Restarts, Rules};
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::target::process::Process;
 
 /// Makes settings of the merged configuration; whatever is wrong in it is added to `errors`.
 pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Settings {
     let state = below(root, Path::new(raw.state.directory.as_deref().unwrap_or("/var/lib/k2hdkc-agent")));
+    let runtime =
+        below(root, Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")));
     Settings {
         k2hr3: k2hr3(raw.k2hr3, root, &state, errors),
         pace: pace(&raw.poll, errors),
@@ -25,14 +29,8 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
         hosts: hosts(&raw.hosts, root),
         guard: guard_rules(&raw.guard, errors),
         profile: profile(raw.profile, errors),
-        target: raw.target.kind.unwrap_or(TargetKind::None),
-        state: State {
-            directory: state,
-            runtime_directory: below(
-                root,
-                Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")),
-            ),
-        },
+        target: target(raw.target, root, &runtime, errors),
+        state: State { directory: state, runtime_directory: runtime },
         log: Log {
             level: raw.log.level.unwrap_or(Level::Info),
             format: raw.log.format.unwrap_or(Format::Text),
@@ -163,6 +161,73 @@ fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
         removal_polls: raw.removal_polls.unwrap_or(defaults::REMOVAL_POLLS),
         removal_for: span(raw.removal_for, defaults::REMOVAL_FOR),
         window: span(raw.window, defaults::WINDOW),
+    }
+}
+
+fn target(raw: raw::Target, root: &Path, runtime: &Path, errors: &mut Vec<String>) -> Target {
+    let rules = target_rules(&raw, errors);
+    let within = raw.answer_within.is_none_or(|span| !span.0.is_zero());
+    check("target.answer-within", within, "must be more than 0", errors);
+    let mut program = |key: &str, given: Option<String>, name: &str| {
+        check(key, given.as_deref() != Some(""), "must not be empty", errors);
+        given.unwrap_or_else(|| name.to_owned())
+    };
+    let chmpx = program("target.chmpx", raw.chmpx, "chmpx");
+    let k2hdkc = program("target.k2hdkc", raw.k2hdkc, "k2hdkc");
+    let chmpxstatus = program("target.chmpxstatus", raw.chmpxstatus, "chmpxstatus");
+    let mut options = |key: &str, given: Option<Vec<String>>, usual: &[&str]| {
+        let options = given.unwrap_or_else(|| usual.iter().map(|option| (*option).to_owned()).collect());
+        let conf = options.iter().any(|option| option.eq_ignore_ascii_case("-conf"));
+        check(key, !conf, "-conf is the agent's", errors);
+        options
+    };
+    let process = Process {
+        chmpx,
+        k2hdkc,
+        chmpxstatus,
+        chmpx_options: options("target.chmpx-options", raw.chmpx_options, defaults::CHMPX_OPTIONS),
+        k2hdkc_options: options("target.k2hdkc-options", raw.k2hdkc_options, defaults::K2HDKC_OPTIONS),
+        user: raw.user,
+        environment: raw.environment,
+        runtime_directory: runtime.to_owned(),
+        base_directory: below(root, Path::new("/var/lib/antpickax")),
+        prepares_host: root == Path::new("/"),
+        answer_within: span(raw.answer_within, defaults::ANSWER_WITHIN),
+    };
+    Target {
+        kind: raw.kind.unwrap_or(TargetKind::None),
+        rules,
+        process,
+        on_exit: raw.on_exit.unwrap_or(OnExit::Leave),
+        drain: span(raw.drain, defaults::DRAIN),
+    }
+}
+
+fn target_rules(raw: &raw::Target, errors: &mut Vec<String>) -> Rules {
+    let backoff = (
+        span(raw.restart_backoff, defaults::RESTART_BACKOFF),
+        span(raw.max_restart_backoff, defaults::MAX_RESTART_BACKOFF),
+    );
+    let look = span(raw.look, defaults::LOOK);
+    check("target.look", !look.is_zero(), "must be more than 0", errors);
+    check("target.restart-backoff", !backoff.0.is_zero(), "must be more than 0", errors);
+    Rules {
+        quiet: span(raw.quiet, defaults::QUIET),
+        between_questions: span(raw.between_questions, defaults::BETWEEN_QUESTIONS),
+        look,
+        start_gap: span(raw.start_gap, defaults::START_GAP),
+        stop_gap: span(raw.stop_gap, defaults::STOP_GAP),
+        stop_within: span(raw.stop_within, defaults::STOP_WITHIN),
+        deaf_after: span(raw.deaf_after, defaults::DEAF_AFTER),
+        roll_back_within: span(raw.roll_back_within, defaults::ROLL_BACK_WITHIN),
+        peers_within: span(raw.peers_within, defaults::PEERS_WITHIN),
+        join_within: span(raw.join_within, defaults::JOIN_WITHIN),
+        merge_within: span(raw.merge_within, defaults::MERGE_WITHIN),
+        turn: span(raw.turn, defaults::TURN),
+        backoff,
+        restarts: raw.restarts.unwrap_or(Restarts::Servers),
+        pair: raw.pair.unwrap_or(true),
+        wait_for_peers: raw.wait_for_peers.unwrap_or(true),
     }
 }
 

@@ -103,6 +103,33 @@ pub(super) struct Profile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Target {
     pub(super) kind: Option<super::TargetKind>,
+    pub(super) chmpx: Option<String>,
+    pub(super) k2hdkc: Option<String>,
+    pub(super) chmpxstatus: Option<String>,
+    pub(super) chmpx_options: Option<Vec<String>>,
+    pub(super) k2hdkc_options: Option<Vec<String>>,
+    pub(super) user: Option<String>,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) on_exit: Option<super::OnExit>,
+    pub(super) drain: Option<Span>,
+    pub(super) restarts: Option<crate::course::Restarts>,
+    pub(super) pair: Option<bool>,
+    pub(super) wait_for_peers: Option<bool>,
+    pub(super) quiet: Option<Span>,
+    pub(super) between_questions: Option<Span>,
+    pub(super) answer_within: Option<Span>,
+    pub(super) look: Option<Span>,
+    pub(super) start_gap: Option<Span>,
+    pub(super) stop_gap: Option<Span>,
+    pub(super) stop_within: Option<Span>,
+    pub(super) deaf_after: Option<Span>,
+    pub(super) roll_back_within: Option<Span>,
+    pub(super) peers_within: Option<Span>,
+    pub(super) join_within: Option<Span>,
+    pub(super) merge_within: Option<Span>,
+    pub(super) turn: Option<Span>,
+    pub(super) restart_backoff: Option<Span>,
+    pub(super) max_restart_backoff: Option<Span>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

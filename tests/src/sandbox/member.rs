@@ -135,8 +135,16 @@ impl Agent {
 /// Whether a status says that an answer is not used, and why.
 pub(super) fn explains(status: &Status) -> bool {
     match status.state {
-        Some(Kind::Doubtful | Kind::Refused | Kind::Held) => !status.line.is_empty(),
+        Some(Kind::Doubtful | Kind::Refused | Kind::Rejected | Kind::Held) => !status.line.is_empty(),
         Some(Kind::Unchanged) => !status.waiting.is_empty(),
-        Some(Kind::Settling | Kind::Installed | Kind::Restored | Kind::Failed) | None => false,
+        Some(
+            Kind::Settling
+            | Kind::Installed
+            | Kind::Restored
+            | Kind::Rewritten
+            | Kind::RolledBack
+            | Kind::Failed,
+        )
+        | None => false,
     }
 }

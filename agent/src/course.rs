@@ -1,0 +1,198 @@
+//! From what runs to what must be done next, so that the processes run what the file says: one step, or a wait, or the
+//! word that all is well.
+//!
+//! There is no script that could be interrupted. Every pass looks at the processes and at what chmpx said, and asks for
+//! the one thing that comes next; an agent that was killed in the middle of a restart goes on where the processes are.
+//! What must outlive it is in [`Known`], what may be forgotten in [`Memory`].
+//!
+//! The order of the stages is the order in which things are safe, measured on chmpx 1.0.113 and k2hdkc 1.0.19: k2hdkc
+//! stops before chmpx and half a second apart, starts after it and only in sight of its peers, and is never older than
+//! it. Pure: the time is an argument.
+
+mod drain;
+mod gate;
+mod known;
+mod memory;
+mod place;
+mod rules;
+mod starting;
+mod stopping;
+mod trial;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
+pub use memory::Memory;
+pub use rules::{Restarts, Rules};
+
+use crate::ring::{Mode, Node, Ring};
+use crate::target::{Observed, Step};
+use crate::view::{Row, View};
+
+/// Everything that the next step follows from, besides what is remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The present.
+    pub now: Instant,
+    /// What the installed file says.
+    pub ring: &'a Ring,
+    /// Its generation.
+    pub fileversion: u32,
+    /// Where the file lets chmpx listen for control.
+    pub ctlport: u16,
+    /// What runs, and what chmpx said.
+    pub observed: &'a Observed,
+    /// How long ago the agent installed this very file; `None` where somebody else did.
+    pub written: Option<Duration>,
+    /// Whether a generation that says another ring was once seen loaded and is still kept.
+    pub way_back: bool,
+    /// Whether chmpx was seen with this generation loaded.
+    pub verified: bool,
+    /// The operator's rules.
+    pub rules: &'a Rules,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// chmpx and k2hdkc run what the file says.
+    Converged,
+    /// Nothing to do but to look again, at the latest after this time.
+    Wait(String, Duration),
+    /// Nothing that the agent may do by itself: somebody must look. The agent looks again after this time.
+    Hold(String, Duration),
+    /// This step, for this reason.
+    Step(Step, String),
+    /// The same ring again, with the next FILEVERSION: chmpx has not loaded this one.
+    Rewrite(String),
+    /// The last verified ring: this one ended chmpx, or made it deaf.
+    RollBack(String),
+}
+
+/// One stage: what it asks for, or `None` where it is content.
+type Stage = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
+
+/// In the order in which they are safe. What one asks for keeps the later ones waiting.
+const STAGES: [Stage; 11] = [
+    starting::alone,
+    trial::roll_back,
+    stopping::k2hdkc,
+    stopping::chmpx,
+    starting::chmpx,
+    starting::tidy,
+    trial::answering,
+    trial::loaded,
+    starting::k2hdkc,
+    place::own,
+    place::peers,
+];
+
+/// What comes next. Takes what is observed into `memory` and `known` first.
+pub fn next(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Next {
+    memory.notice(case);
+    known.notice(case);
+    let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
+    // What is held comes last: a held node follows its file all the same.
+    match (asked, memory.held.take()) {
+        (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held, time),
+        (Some(next), _) => next,
+        (None, Some(held)) => Next::Hold(held, case.rules.look),
+        (None, None) => Next::Converged,
+    }
+}
+
+/// What comes next where both processes shall end: `Converged` once nothing runs.
+pub fn ending(case: &Case<'_>, memory: &mut Memory) -> Next {
+    memory.notice(case);
+    stopping::both(case, memory).unwrap_or(Next::Converged)
+}
+
+impl Case<'_> {
+    fn hold(&self, text: String) -> Next {
+        Next::Hold(text, self.rules.look)
+    }
+
+    fn mode(&self) -> Mode {
+        self.ring.mode().unwrap_or(Mode::Slave)
+    }
+
+    fn view(&self) -> Option<&View> {
+        self.observed.said.as_ref().map(|said| &said.view)
+    }
+
+    /// Every other server of the file.
+    fn peers(&self) -> impl Iterator<Item = &Node> {
+        let own = self.own();
+        self.ring.servers.iter().filter(move |node| own.is_none_or(|own| !std::ptr::eq(*node, own)))
+    }
+
+    /// This host's own server section.
+    fn own(&self) -> Option<&Node> {
+        if self.mode() == Mode::Slave {
+            return None;
+        }
+        self.ring.candidates(Mode::Server).next()
+    }
+
+    /// This server's place in the order that all nodes agree on.
+    fn rank(&self) -> u32 {
+        let own = self.own();
+        let place = self.ring.servers.iter().position(|node| own.is_some_and(|own| std::ptr::eq(node, own)));
+        u32::try_from(place.unwrap_or_default()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether k2hdkc would come back empty: its database is in memory, or in a file that goes with it.
+    fn forgets(&self) -> bool {
+        let keys = self.ring.profile.k2hdkc.as_deref().unwrap_or_default();
+        let last = |name: &str| keys.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let (kind, file) = (last("K2HTYPE"), last("K2HFILE"));
+        match kind.map(str::to_ascii_lowercase).as_deref() {
+            Some("f" | "file") => false,
+            Some(_) => true,
+            None => file.is_none_or(str::is_empty),
+        }
+    }
+
+    /// Why a restart of k2hdkc would take the only copy of its keys away, where it would.
+    fn would_lose(&self) -> Option<String> {
+        if !self.forgets() {
+            return None;
+        }
+        let replicas: i64 = self.ring.global("REPLICA").parse().unwrap_or(0);
+        let Some(view) = self.view() else {
+            return Some("its database is in memory, and chmpx has not said who else serves".to_owned());
+        };
+        let others = view.servers.iter().filter(|row| !is_own(row, view) && row.status.is_healthy()).count();
+        let text = match (replicas, others) {
+            (..=0, _) => "its database is in memory and REPLICA is 0",
+            (_, 0) => "its database is in memory and no other server is in service",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// Whether a row of chmpx's table is this node of the file, by what chmpx makes its id of.
+pub fn is_row_of(row: &Row, node: &Node) -> bool {
+    if !node.seed.is_empty() {
+        return row.seed == node.seed;
+    }
+    let same_port = row.ctlport == Some(node.ctlport);
+    same_port && row.cuk == node.cuk && (row.name == node.name || !node.cuk.is_empty())
+}
+
+/// Whether a row is the node that answered.
+pub fn is_own(row: &Row, view: &View) -> bool {
+    row.chmpxid.is_some() && row.chmpxid == view.own.chmpxid
+}
+
+/// How a row is named in texts.
+fn label(row: &Row) -> String {
+    let port = row.ctlport.map_or_else(|| "?".to_owned(), |port| port.to_string());
+    format!("{}:{port}", row.name)
+}

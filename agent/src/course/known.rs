@@ -1,0 +1,152 @@
+//! What must outlive the agent: which processes were started with what, which must go, and which ring was rejected.
+//! Kept in the ledger.
+
+use serde::{Deserialize, Serialize};
+
+use super::Case;
+use crate::clock::Timestamp;
+use crate::plan::Class;
+use crate::target::Identity;
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Known {
+    /// The chmpx that runs, and where it listens: a later file may name another port.
+    pub chmpx: Option<Ran>,
+    /// Processes that must be started anew.
+    pub restart: Option<Restart>,
+    /// The pair that was last seen in service.
+    pub served: Option<Pair>,
+    /// The k2hdkc that the agent itself started.
+    pub started: Option<Identity>,
+    /// The chmpx that the agent took out of service for a restart.
+    pub drained: Option<Identity>,
+    /// A ring that ended chmpx or made it deaf.
+    pub rejected: Option<Rejected>,
+}
+
+/// A chmpx and what it was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// The process.
+    pub id: Identity,
+    /// Its control port.
+    pub ctlport: u16,
+}
+
+/// A chmpx and the k2hdkc on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The one.
+    pub chmpx: Identity,
+    /// The other.
+    pub k2hdkc: Identity,
+}
+
+/// Processes that must go: satisfied as soon as others run in their place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// This chmpx, and whatever k2hdkc is on it.
+    pub chmpx: Option<Identity>,
+    /// This k2hdkc.
+    pub k2hdkc: Option<Identity>,
+    /// How much consideration there is.
+    pub urgency: Urgency,
+    /// Why, in one line.
+    pub why: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// How much consideration a restart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Urgency {
+    /// For a changed key: only where the operator allows it, in turn, and out of service first.
+    Change,
+    /// chmpx does not load its file: out of service first.
+    Deaf,
+    /// Nothing goes any more: at once.
+    Stuck,
+}
+
+/// A ring that is not tried again until K2HR3 says another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Its name, see [`crate::render::name`].
+    pub ring: String,
+    /// The generation that said it.
+    pub fileversion: u32,
+    /// What happened.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where its file is kept.
+    pub kept: String,
+}
+
+impl Rejected {
+    /// Its name for `k2hdkc-agent confirm`.
+    pub fn id(&self) -> &str {
+        self.ring.get(..8).unwrap_or(&self.ring)
+    }
+}
+
+impl Known {
+    /// Forgets what other processes than the running ones were to do or had done.
+    pub(super) fn notice(&mut self, case: &Case<'_>) {
+        let (chmpx, k2hdkc) = (case.observed.chmpx.map(|p| p.id), case.observed.k2hdkc.map(|p| p.id));
+        if chmpx.is_some() && self.chmpx.map(|ran| ran.id) != chmpx {
+            self.chmpx = chmpx.map(|id| Ran { id, ctlport: case.ctlport });
+        }
+        let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
+        self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));
+        // A k2hdkc that stopped for a restart leaves its chmpx out of service until another has joined.
+        self.drained = self.drained.filter(|drained| chmpx.is_none_or(|id| id == *drained));
+    }
+
+    /// Demands a restart of what runs now; an urgent demand is not softened by a later one.
+    pub(super) fn demand(&mut self, case: &Case<'_>, class: Class, urgency: Urgency, why: &str) {
+        let observed = case.observed;
+        let chmpx = observed.chmpx.map(|process| process.id).filter(|_| class == Class::RestartChmpx);
+        let k2hdkc = observed.k2hdkc.map(|process| process.id);
+        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why));
+    }
+
+    /// The same for a changed key; `None` where nothing runs that would have to go.
+    pub fn demand_for_change(
+        &mut self,
+        class: Class,
+        chmpx: Option<Identity>,
+        k2hdkc: Option<Identity>,
+        why: &str,
+    ) {
+        let chmpx = chmpx.filter(|_| class == Class::RestartChmpx);
+        if class >= Class::RestartK2hdkc && (chmpx.is_some() || k2hdkc.is_some()) {
+            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why));
+        }
+    }
+
+    /// Whether this k2hdkc must go: itself, or with the chmpx that it is on.
+    pub(super) fn must_go(&self, k2hdkc: Identity, on: Option<Identity>) -> Option<&Restart> {
+        let goes = |r: &&Restart| r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on);
+        self.restart.as_ref().filter(goes)
+    }
+}
+
+fn demanded(
+    old: Option<Restart>,
+    chmpx: Option<Identity>,
+    k2hdkc: Option<Identity>,
+    urgency: Urgency,
+    why: &str,
+) -> Restart {
+    let at = old.as_ref().map_or_else(Timestamp::now, |old| old.at);
+    let (urgency, why) = match &old {
+        Some(old) if old.urgency > urgency => (old.urgency, old.why.clone()),
+        _ => (urgency, why.to_owned()),
+    };
+    let chmpx = chmpx.or(old.and_then(|old| old.chmpx));
+    Restart { chmpx, k2hdkc, urgency, why, at }
+}

@@ -1,0 +1,135 @@
+//! Where this node stands in its ring: joined, in service, and listing the servers that the file lists. AUTOMERGE does
+//! the joining; it sticks now and then, and then it is nudged.
+
+use super::rules::STICKS_AFTER;
+use super::trial::cure;
+use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
+use crate::plan::Class;
+use crate::ring::Mode;
+use crate::target::Order;
+use crate::view::{NodeStatus, Operation, View};
+
+/// This node's own status: 0x21 on a server, up on a slave.
+pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let view = case.view()?;
+    let status = view.own.status;
+    let wait = |text: String| Some(Next::Wait(text, case.rules.between_questions));
+    if case.mode() == Mode::Slave {
+        return if status.is_up() { None } else { wait(format!("this slave is {status}")) };
+    }
+    let (chmpx, k2hdkc) = (case.observed.chmpx?, case.observed.k2hdkc?);
+    let pair = Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id };
+    if status.is_healthy() {
+        // An answer from before this k2hdkc says nothing of it.
+        let current = case.observed.said.as_ref().is_some_and(|said| said.at > k2hdkc.since);
+        if !current {
+            return wait("chmpx is asked again, since k2hdkc has just started".to_owned());
+        }
+        known.served = Some(pair);
+        known.drained = known.drained.filter(|_| known.restart.is_some());
+        return None;
+    }
+    if memory.held.is_some() {
+        return wait(format!("this server is {status}, and no merge is nudged"));
+    }
+    if status.is_suspended() {
+        return not_joined(case, memory, known, status);
+    }
+    if !view.automerge || view.automerge_suspended {
+        return wait(format!("this server is {status}, and AUTOMERGE is off: merging is done by hand"));
+    }
+    match status.operation() {
+        Operation::Done => {
+            let why = format!("its join sticks at {status}");
+            if memory.in_status_for(case.now) < STICKS_AFTER {
+                return wait(format!("this server is {status}"));
+            }
+            memory
+                .nudge(Order::UpdateStatus, case.now, &why)
+                .or_else(|| Some(merging(case, memory, known, status)))
+        }
+        Operation::Doing | Operation::Pending => Some(merging(case, memory, known, status)),
+        Operation::Nothing => out_of_service(case, memory, known, pair, view),
+    }
+}
+
+fn not_joined(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: NodeStatus) -> Option<Next> {
+    let age = case.now.duration_since(case.observed.k2hdkc?.since);
+    if age < case.rules.join_within {
+        return Some(Next::Wait(
+            format!("k2hdkc is joining its chmpx ({status})"),
+            case.rules.between_questions,
+        ));
+    }
+    let why = format!("k2hdkc has not joined its chmpx ({status})");
+    Some(cure(case, memory, known, Class::RestartK2hdkc, Urgency::Stuck, why))
+}
+
+/// A merge takes as long as the copy; without end it is the stuck one that only a kill ends.
+fn merging(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: NodeStatus) -> Next {
+    if memory.in_status_for(case.now) < case.rules.merge_within {
+        return Next::Wait(format!("the ring is merging ({status})"), case.rules.between_questions);
+    }
+    let why = format!("a merge sticks at {status}");
+    cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why)
+}
+
+/// Joined, and not in the ring: stuck after a start, or taken out by somebody. Only the first is nudged.
+fn out_of_service(
+    case: &Case<'_>,
+    memory: &mut Memory,
+    known: &Known,
+    pair: Pair,
+    view: &View,
+) -> Option<Next> {
+    let status = view.own.status;
+    if drain::brings_back(case, known) {
+        return Some(drain::bring_back(case, memory));
+    }
+    let ours = known.started == Some(pair.k2hdkc);
+    if known.served == Some(pair) || !ours {
+        let text = format!(
+            "this server is {status}: somebody took it out of service; SERVICEIN on its control port brings it back"
+        );
+        return Some(case.hold(text));
+    }
+    if memory.in_status_for(case.now) < STICKS_AFTER {
+        return Some(Next::Wait(format!("this server is {status}"), case.rules.between_questions));
+    }
+    let why = format!("its join sticks at {status}");
+    memory.nudge(Order::ServiceIn, case.now, &why).or(Some(case.hold(why)))
+}
+
+/// chmpx lists the servers of the file. One that has left the file stays listed while it is up; one that was taken out
+/// of service before it went stays until the next FILEVERSION.
+pub(super) fn peers(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    let view = case.view()?;
+    let missing = case.ring.servers.iter().find(|node| !view.servers.iter().any(|row| is_row_of(row, node)));
+    if let Some(node) = missing {
+        return Some(again(case, memory, format!("chmpx does not list {}", node.label())));
+    }
+    let extra = view.servers.iter().find(|row| !case.ring.servers.iter().any(|node| is_row_of(row, node)));
+    let Some(row) = extra else {
+        memory.waited_enough("rows");
+        return None;
+    };
+    if row.status.is_up() || row.status.is_in_service() {
+        let text = format!("chmpx lists {} until that server ends ({})", label(row), row.status);
+        return Some(Next::Wait(text, case.rules.look));
+    }
+    Some(again(case, memory, format!("chmpx still lists {}, which is gone", label(row))))
+}
+
+/// Writes the ring again, once in a while and not for ever.
+fn again(case: &Case<'_>, memory: &mut Memory, why: String) -> Next {
+    let waited = memory.waited_for("rows", case.now);
+    if waited < STICKS_AFTER {
+        return Next::Wait(why, case.rules.between_questions);
+    }
+    memory.waited_enough("rows");
+    if memory.relisted >= super::rules::MOST_REWRITES {
+        return case.hold(why);
+    }
+    memory.relisted += 1;
+    Next::Rewrite(why)
+}

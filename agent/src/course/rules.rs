@@ -1,0 +1,77 @@
+//! What the operator allows, and how long things may take.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// See `[target]` in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Silence after a replacement of the file: a question in this time can make chmpx swallow the reload.
+    pub quiet: Duration,
+    /// Least time between two questions to chmpx.
+    pub between_questions: Duration,
+    /// Longest time between two looks where all is well.
+    pub look: Duration,
+    /// Least age of chmpx when k2hdkc starts.
+    pub start_gap: Duration,
+    /// Least time between the ends of k2hdkc and chmpx.
+    pub stop_gap: Duration,
+    /// Time for a program to end by itself before it is killed.
+    pub stop_within: Duration,
+    /// How long chmpx may answer nothing before it counts as dead: it is silent for 5 to 20 s while it tries members
+    /// that are down.
+    pub deaf_after: Duration,
+    /// How long after an installation the end of chmpx is blamed on the file.
+    pub roll_back_within: Duration,
+    /// How long a server that is listed but down keeps k2hdkc from starting, where others are up.
+    pub peers_within: Duration,
+    /// How long k2hdkc may take to join its chmpx.
+    pub join_within: Duration,
+    /// How long a merge may take.
+    pub merge_within: Duration,
+    /// Between the restarts of two servers for the same change.
+    pub turn: Duration,
+    /// Pauses before programs that end again and again are started again.
+    pub backoff: (Duration, Duration),
+    /// Whether a changed key that no running process takes may restart it.
+    pub restarts: Restarts,
+    /// Whether k2hdkc is restarted whenever its chmpx was.
+    pub pair: bool,
+    /// Whether k2hdkc waits for the other servers of its ring.
+    pub wait_for_peers: bool,
+}
+
+/// Which nodes restart their processes for a changed key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restarts {
+    /// Servers, one after the other, each out of service meanwhile; a slave waits for its operator, since a restart of
+    /// its chmpx breaks the handles of the programs on it.
+    Servers,
+    /// Slaves as well.
+    Always,
+    /// Nobody: it is told what waits.
+    Never,
+}
+
+/// A nudge is given after this time in a state that should pass by itself …
+pub(super) const STICKS_AFTER: Duration = Duration::from_secs(5);
+/// … again after this time …
+pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
+/// … and at most so often.
+pub(super) const MOST_NUDGES: u32 = 5;
+/// Times that the same ring is written again because chmpx has not loaded it.
+pub(super) const MOST_REWRITES: u32 = 3;
+/// Restarts that are not for a change, in one life of the agent, before somebody must look.
+pub(super) const MOST_CURES: u32 = 3;
+/// A program that ran for so long has not failed to start.
+pub(super) const SETTLED: Duration = Duration::from_secs(60);
+/// A program that ends within this time did not start.
+pub(super) const STILLBORN: Duration = Duration::from_secs(3);
+/// Failed starts with a file that is on trial.
+pub(super) const FAILED_STARTS: u32 = 2;
+/// Time for an orphaned k2hdkc to obey: with `-no_giveup_rejoin` it hears no signal while its chmpx is gone.
+pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
+/// The next look where something is on its way.
+pub(super) const SOON: Duration = Duration::from_millis(100);

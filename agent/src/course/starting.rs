@@ -1,0 +1,76 @@
+//! What must start, and when it may.
+
+use super::gate::{self, Gate};
+use super::rules::SOON;
+use super::{Case, Known, Memory, Next};
+use crate::ring::Mode;
+use crate::target::{Program, Step};
+
+/// Two processes with one ini destroy each other's shared memory. The agent starts none beside another; where somebody
+/// else did, it touches neither.
+pub(super) fn alone(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Next> {
+    let (program, _) = case.observed.surplus.first()?;
+    let running = if *program == Program::Chmpx { case.observed.chmpx } else { case.observed.k2hdkc };
+    let pids = running.map(|running| running.id.pid).into_iter();
+    let pids = pids.chain(case.observed.surplus.iter().filter(|(p, _)| p == program).map(|(_, pid)| *pid));
+    let pids: Vec<_> = pids.map(|pid| pid.to_string()).collect();
+    let name = program.name();
+    Some(case.hold(format!(
+        "several {name} run with this ini (pids {}): stop all but one, and k2hdkc with its chmpx",
+        pids.join(", ")
+    )))
+}
+
+pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    if case.observed.chmpx.is_some() {
+        return None;
+    }
+    Some(start(Program::Chmpx, case, memory, "it does not run"))
+}
+
+/// chmpx moves what its killed predecessor left out of its way, one file of the size of its shared memory each time.
+pub(super) fn tidy(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Next> {
+    let has_started = case.observed.said.is_some();
+    let text = format!("{} files of killed chmpx processes", case.observed.leftovers);
+    (has_started && case.observed.leftovers > 0).then_some(Next::Step(Step::Tidy, text))
+}
+
+/// k2hdkc comes at least a second after chmpx (started at once it makes joins stick), and only in sight of its peers:
+/// alone it makes a ring of its own, and joins the others later without any merge.
+pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    if case.mode() == Mode::Slave || case.observed.k2hdkc.is_some() {
+        return None;
+    }
+    let chmpx = case.observed.chmpx?;
+    let age = case.now.duration_since(chmpx.since);
+    if age < case.rules.start_gap {
+        let text = "k2hdkc starts a moment after its chmpx".to_owned();
+        return Some(Next::Wait(text, case.rules.start_gap.saturating_sub(age).max(SOON)));
+    }
+    let view = case.view()?;
+    match gate::gate(case, view, memory) {
+        Gate::Open(why) => {
+            let next = start(Program::K2hdkc, case, memory, &why);
+            if matches!(next, Next::Step(..)) {
+                memory.waited_enough("peers");
+            }
+            Some(next)
+        }
+        Gate::Shut(why) => Some(Next::Wait(why, case.rules.between_questions)),
+        Gate::Lonely(why) => Some(case.hold(why)),
+    }
+}
+
+fn start(program: Program, case: &Case<'_>, memory: &Memory, why: &str) -> Next {
+    let (failures, last) = memory.failures(program);
+    let last = last.map_or_else(String::new, |last| format!("; it {}", last.how.text()));
+    match memory.rests(program, case.now) {
+        // One end is an accident; a row of them is for somebody to look at.
+        Some(rest) if failures > 2 => {
+            let text = format!("{} has failed to run {failures} times in a row{last}", program.name());
+            Next::Hold(text, rest)
+        }
+        Some(rest) => Next::Wait(format!("{} is started again in a moment{last}", program.name()), rest),
+        None => Next::Step(Step::Start(program), format!("{why}{last}")),
+    }
+}

@@ -1,0 +1,91 @@
+//! What must stop, in the one order that was measured to be safe: k2hdkc, half a second, chmpx by HUP, and KILL where
+//! that was not heard. chmpx dies by SIGSEGV when HUP comes right after k2hdkc's end (12 of 12), and k2hdkc hears no
+//! signal while its chmpx is gone (12 of 12).
+
+use super::drain::{self, Readiness};
+use super::rules::{ORPHAN_WITHIN, SOON};
+use super::{Case, Known, Memory, Next};
+use crate::ring::Mode;
+use crate::target::{Program, Running};
+
+/// k2hdkc is never older than its chmpx: it would have lost its merge callbacks, and answer the next merge with nothing
+/// while every status looks healthy (30 of 60 keys unreadable).
+pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let k2hdkc = case.observed.k2hdkc.filter(|_| case.mode() == Mode::Server)?;
+    let demanded = known.must_go(k2hdkc.id, case.observed.chmpx.map(|chmpx| chmpx.id)).cloned();
+    let outlived = case.rules.pair && outlived(case, k2hdkc);
+    if demanded.is_none() && !outlived {
+        return None;
+    }
+    if let Some(why) = case.would_lose() {
+        let cause = demanded.map_or_else(|| "chmpx was started anew".to_owned(), |restart| restart.why);
+        memory.held = Some(format!(
+            "k2hdkc (pid {}) must be restarted ({cause}), but {why}: its keys would be lost. Until it is, do not scale \
+             the cluster. Copy its keys, then end it: the agent starts it again",
+            k2hdkc.id.pid
+        ));
+        return None;
+    }
+    if outlived {
+        let why = "it is older than its chmpx, and would answer merges with nothing";
+        return Some(stop_k2hdkc(case, memory, k2hdkc, why));
+    }
+    let restart = demanded?;
+    match drain::ready(case, memory, known, &restart) {
+        Readiness::Ready => Some(stop_k2hdkc(case, memory, k2hdkc, &restart.why)),
+        Readiness::NotYet(next) => Some(next),
+        Readiness::NotAllowed(text) => {
+            memory.held = Some(text);
+            None
+        }
+    }
+}
+
+/// chmpx stops for a restart, when its k2hdkc has been gone for a moment.
+pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let chmpx = case.observed.chmpx?;
+    let restart = known.restart.clone().filter(|restart| restart.chmpx == Some(chmpx.id))?;
+    if memory.held.is_some() {
+        return None;
+    }
+    match (case.mode(), drain::allowed(case, &restart)) {
+        (_, Err(text)) => {
+            memory.held = Some(text);
+            None
+        }
+        (Mode::Server, Ok(())) => Some(stop_chmpx(case, memory, chmpx, &restart.why)),
+        (Mode::Slave, Ok(())) => {
+            Some(memory.stop(Program::Chmpx, chmpx.id, case.rules.stop_within, case.now, &restart.why))
+        }
+    }
+}
+
+/// Both, since the agent ends and was told to take them with it.
+pub(super) fn both(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
+    let why = "the agent ends, and target.on-exit is \"stop\"";
+    if let Some(k2hdkc) = case.observed.k2hdkc.filter(|_| case.mode() == Mode::Server) {
+        return Some(stop_k2hdkc(case, memory, k2hdkc, why));
+    }
+    Some(stop_chmpx(case, memory, case.observed.chmpx?, why))
+}
+
+fn outlived(case: &Case<'_>, k2hdkc: Running) -> bool {
+    case.observed.chmpx.is_none_or(|chmpx| k2hdkc.id.ticks <= chmpx.id.ticks)
+}
+
+fn stop_k2hdkc(case: &Case<'_>, memory: &mut Memory, k2hdkc: Running, why: &str) -> Next {
+    let orphan = case.observed.chmpx.is_none();
+    let patience = if orphan { ORPHAN_WITHIN.min(case.rules.stop_within) } else { case.rules.stop_within };
+    memory.stop(Program::K2hdkc, k2hdkc.id, patience, case.now, why)
+}
+
+fn stop_chmpx(case: &Case<'_>, memory: &mut Memory, chmpx: Running, why: &str) -> Next {
+    let (gone, gap) = (memory.k2hdkc_gone_for(case.now), case.rules.stop_gap);
+    if case.mode() == Mode::Server && gone < gap {
+        return Next::Wait(
+            "chmpx stops a moment after its k2hdkc".to_owned(),
+            gap.saturating_sub(gone).max(SOON),
+        );
+    }
+    memory.stop(Program::Chmpx, chmpx.id, case.rules.stop_within, case.now, why)
+}

@@ -1,0 +1,117 @@
+//! Whether chmpx took the file: it answers, it reports the FILEVERSION, and it did not end of it.
+
+use super::rules::{FAILED_STARTS, MOST_CURES, MOST_REWRITES};
+use super::{Case, Known, Memory, Next, Urgency};
+use crate::plan::Class;
+use crate::target::{Ended, Ending, Program};
+
+/// A chmpx that ends of a file ends by itself with status 0, or crashes; an end by KILL or TERM is somebody's or the
+/// kernel's. A start that fails may be bad luck once.
+pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    let age = case.written.filter(|age| *age < case.rules.roll_back_within && case.way_back)?;
+    let on_trial = |ended: &&Ended| {
+        let saw_it_come = case.now.duration_since(ended.was.since) > age;
+        ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(ended.was.id)
+    };
+    let ended = case.observed.ended.iter().find(on_trial).filter(|_| !case.verified);
+    let blamed = ended.filter(|ended| is_own_end(ended.how)).map(|ended| {
+        format!(
+            "chmpx {} {} ms after generation {} was installed",
+            ended.how.text(),
+            age.as_millis(),
+            case.fileversion
+        )
+    });
+    let (failures, last) = memory.failures(Program::Chmpx);
+    let failed =
+        last.filter(|_| case.observed.chmpx.is_none() && !case.verified && failures >= FAILED_STARTS);
+    let failed = failed.map(|last| {
+        format!(
+            "chmpx does not start with generation {}: it {}, {failures} times",
+            case.fileversion,
+            last.how.text()
+        )
+    });
+    blamed.or(failed).map(Next::RollBack)
+}
+
+fn is_own_end(how: Ending) -> bool {
+    use nix::sys::signal::Signal as S;
+    match how {
+        Ending::Exit(_) => true,
+        Ending::Signal(signal) => {
+            [S::SIGSEGV, S::SIGABRT, S::SIGFPE, S::SIGBUS, S::SIGILL].iter().any(|s| *s as i32 == signal)
+        }
+        Ending::Unknown => false,
+    }
+}
+
+/// No answer is not a failure for a long time.
+pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let chmpx = case.observed.chmpx?;
+    let silent = case.observed.silent.as_ref();
+    if let Some((_, text)) =
+        silent.filter(|(since, _)| case.now.duration_since(*since) >= case.rules.deaf_after)
+    {
+        let why = format!("chmpx (pid {}) has been silent too long: {text}", chmpx.id.pid);
+        return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
+    }
+    if case.observed.said.is_some() {
+        return None;
+    }
+    let text = silent.map_or_else(|| "chmpx has not been asked yet".to_owned(), |(_, text)| text.clone());
+    Some(Next::Wait(format!("waiting for chmpx's first answer: {text}"), case.rules.between_questions))
+}
+
+/// Loaded means: chmpx reports this FILEVERSION, asked after the quiet time. What it swallowed or missed is written
+/// again under the next number; what it still does not hear, by a chmpx that is started anew.
+pub(super) fn loaded(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let said = case.observed.said.as_ref()?;
+    let quiet_until = memory.quiet_until(case.rules.quiet).filter(|until| said.at < *until);
+    if let Some(until) = quiet_until {
+        let left = until.saturating_duration_since(case.now);
+        let wait = if left.is_zero() { case.rules.between_questions } else { left };
+        return Some(Next::Wait(
+            "the file was replaced a moment ago; chmpx is asked after it".to_owned(),
+            wait,
+        ));
+    }
+    if said.view.fileversion == Some(case.fileversion) {
+        memory.rewrites = 0;
+        return None;
+    }
+    if known.restart.as_ref().is_some_and(|restart| restart.urgency >= Urgency::Deaf) {
+        return None;
+    }
+    let reported = said.view.fileversion.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    let why = format!("chmpx reports generation {reported}, not {}", case.fileversion);
+    if memory.rewrites < MOST_REWRITES {
+        memory.rewrites += 1;
+        return Some(Next::Rewrite(why));
+    }
+    let why = format!("{why}, although it was written {MOST_REWRITES} times again");
+    if memory.cures > 0 && case.way_back {
+        return Some(Next::RollBack(format!("{why} and chmpx was started anew")));
+    }
+    Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Deaf, why))
+}
+
+/// Demands a restart that is no change's, a few times at most.
+pub(super) fn cure(
+    case: &Case<'_>,
+    memory: &mut Memory,
+    known: &mut Known,
+    class: Class,
+    urgency: Urgency,
+    why: String,
+) -> Next {
+    if known.restart.as_ref().is_some_and(|restart| restart.urgency >= urgency) {
+        return Next::Wait(why, case.rules.between_questions);
+    }
+    if memory.cures >= MOST_CURES {
+        return case.hold(format!("{why}; {MOST_CURES} restarts did not help"));
+    }
+    memory.cures += 1;
+    known.demand(case, class, urgency, &why);
+    Next::Wait(why, super::rules::SOON)
+}

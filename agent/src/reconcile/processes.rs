@@ -1,0 +1,271 @@
+//! The process half of the pass: observe, chart the course, take one step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
+use crate::apply::full;
+use crate::clock::Timestamp;
+use crate::course::{self, Case, Memory, Next, Rejected};
+use crate::file;
+use crate::installed::{self, Installed};
+use crate::plan;
+use crate::problem::one_line;
+use crate::ring::NodeKey;
+use crate::source::Source;
+use crate::standing::Standing;
+use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
+
+/// The chmpx and the k2hdkc that run.
+pub(super) type Ids = (Option<Identity>, Option<Identity>);
+
+/// What is remembered of the processes from pass to pass.
+#[derive(Debug, Default)]
+pub(super) struct Processes {
+    memory: Memory,
+    /// When chmpx was last asked.
+    asked: Option<Instant>,
+    /// Whether nothing was on its way after the last pass.
+    settled: bool,
+    /// When the processes are looked at again.
+    next_look: Option<Instant>,
+    running: Option<Ids>,
+}
+
+impl Processes {
+    /// What runs, where that is the agent's business.
+    pub(super) fn running(&self) -> Option<Ids> {
+        self.running
+    }
+
+    /// The file was replaced.
+    pub(super) fn replaced(&mut self, anew: bool) {
+        self.memory.replaced(Instant::now(), anew);
+        self.settled = false;
+    }
+}
+
+impl Scene {
+    /// Servers of the installed file that chmpx reports as up, by their names in the file: chmpx shows resolved ones.
+    pub(super) fn up(&self) -> Option<BTreeSet<NodeKey>> {
+        let said = self.observed.as_ref()?.said.as_ref()?;
+        let ring = self.installed.ring()?;
+        let is_up = |row: &&crate::view::Row| row.status.is_up();
+        let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
+        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| course::is_row_of(row, node)));
+        Some(up.map(crate::ring::Node::key).collect())
+    }
+
+    /// How many nodes the running chmpx has room for.
+    pub(super) fn capacity(&self) -> Option<usize> {
+        self.observed.as_ref()?.said.as_ref()?.view.capacity
+    }
+}
+
+impl<S: Source, T: Target> Reconciler<S, T> {
+    /// What the target must know of this node. A chmpx that runs listens where it was started to.
+    pub(super) fn about(&self, installed: &Installed) -> Option<About> {
+        let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;
+        if let Some(ran) = self.store.ledger().known.chmpx {
+            about.control.set_port(ran.ctlport);
+        }
+        Some(about)
+    }
+
+    pub(super) async fn observe(&mut self, about: Option<&About>) -> Option<Observed> {
+        let ask = self.may_ask(Instant::now());
+        let observed = self.target.observe(about?, ask).await?;
+        if ask != Ask::No && observed.chmpx.is_some() {
+            self.processes.asked = Some(Instant::now());
+        }
+        self.processes.running =
+            Some((observed.chmpx.map(|process| process.id), observed.k2hdkc.map(|process| process.id)));
+        Some(observed)
+    }
+
+    /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
+    fn may_ask(&self, now: Instant) -> Ask {
+        if !self.patient {
+            return Ask::Wait;
+        }
+        let (rules, processes) = (&self.settings.target.rules, &self.processes);
+        let between = if processes.settled { rules.look } else { rules.between_questions };
+        let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
+        let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
+        if too_soon || too_loud { Ask::No } else { Ask::Start }
+    }
+
+    /// Decides what comes next for the processes. Where a file is to be installed anyway, that comes first.
+    pub(super) fn chart(&mut self, scene: &Scene, decision: &mut Decision) {
+        let now = Instant::now();
+        let (Some(observed), Some(ring), Some(about)) =
+            (&scene.observed, scene.installed.ring(), &scene.about)
+        else {
+            return;
+        };
+        let ledger = self.store.ledger();
+        let fileversion = scene.installed.fileversion().unwrap_or_default();
+        let written = ledger.written.as_ref().filter(|written| written.fileversion == fileversion);
+        let verified = ledger.verified.as_ref();
+        let case = Case {
+            now,
+            ring,
+            fileversion,
+            ctlport: about.control.port(),
+            observed,
+            written: written.map(|written| Timestamp::now().since(written.at)),
+            way_back: verified.is_some_and(|v| written.is_some_and(|written| written.ring != v.ring)),
+            verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
+            rules: &self.settings.target.rules,
+        };
+        let mut known = ledger.known.clone();
+        let next = course::next(&case, &mut self.processes.memory, &mut known);
+        let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
+        let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
+        decision.loaded = said.is_some_and(|said| said.view.fileversion == Some(fileversion));
+        decision.known = Some(known);
+        decision.standing = Some(Standing::of(observed, &next, now));
+        decision.about.clone_from(&scene.about);
+        self.processes.settled = matches!(next, Next::Converged | Next::Hold(..));
+        self.processes.next_look = Some(now + self.until_look(&next));
+        if matches!(decision.verdict, Decided::Install(_)) {
+            return;
+        }
+        match next {
+            Next::Rewrite(why) => self.write_again(scene, why, decision),
+            Next::RollBack(why) => self.roll_back(scene, &why, decision),
+            next => decision.next = Some(next),
+        }
+    }
+
+    fn until_look(&self, next: &Next) -> Duration {
+        match next {
+            Next::Converged => self.settings.target.rules.look,
+            Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
+            Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => SOON,
+        }
+    }
+
+    /// The same ring under the next number.
+    fn write_again(&self, scene: &Scene, why: String, decision: &mut Decision) {
+        let Some(ring) = scene.installed.ring() else { return };
+        match self.validated(scene, (**ring).clone()) {
+            Ok(validated) => {
+                let class = plan::Class::Reload;
+                let installation =
+                    Installation { validated, class, names: None, cause: Cause::NotLoaded(why) };
+                decision.verdict = Decided::Install(Box::new(installation));
+            }
+            Err(problems) => {
+                decision
+                    .notes
+                    .push(format!("{why}, and it cannot be written again: {}", one_line(&problems)));
+            }
+        }
+    }
+
+    /// The last verified ring under the next number; the live file is kept aside.
+    fn roll_back(&mut self, scene: &Scene, why: &str, decision: &mut Decision) {
+        match self.way_back(scene, why) {
+            Ok(installation) => decision.verdict = Decided::Install(Box::new(installation)),
+            Err(text) => decision.notes.push(format!("{why}, and there is no way back: {text}")),
+        }
+    }
+
+    fn way_back(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
+        let ledger = self.store.ledger();
+        let missing = || "no verified generation is kept".to_owned();
+        let verified = ledger.verified.as_ref().ok_or_else(missing)?;
+        let (_, path) = self
+            .store
+            .good_files()
+            .into_iter()
+            .find(|(version, _)| *version == verified.fileversion)
+            .ok_or_else(missing)?;
+        let bytes = file::read(&path).map_err(|error| full(&error))?;
+        let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
+        // What chmpx has room for is no question where it is dead.
+        let validated = self.validated(scene, (*ring).clone()).map_err(|problems| one_line(&problems))?;
+        let class = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring).class;
+        Ok(Installation { validated, class, names: None, cause: Cause::Rejected(why.to_owned()) })
+    }
+
+    /// Keeps the live file aside before it is replaced: what it was, and why it goes.
+    pub(super) fn keep_aside(&self, why: &str) -> Result<Rejected, String> {
+        let ledger = self.store.ledger();
+        let written = ledger.written.as_ref().ok_or_else(|| "nothing was written".to_owned())?;
+        let live = file::read(&self.settings.ini.path).map_err(|error| full(&error))?;
+        let kept = self.store.keep_rejected(written.fileversion, &live).map_err(|error| full(&error))?;
+        Ok(Rejected {
+            ring: written.ring.clone(),
+            fileversion: written.fileversion,
+            why: why.to_owned(),
+            at: Timestamp::now(),
+            kept: kept.display().to_string(),
+        })
+    }
+
+    /// Takes the step that was decided. What came of it, in one line.
+    pub(super) async fn step(
+        &mut self,
+        next: Option<Next>,
+        about: Option<&About>,
+    ) -> Option<Result<String, String>> {
+        let (Some(Next::Step(step, why)), Some(about)) = (next, about) else { return None };
+        let text = format!("{}: {why}", step.text());
+        Some(match self.target.act(&step, about).await {
+            Ok(Done::Plainly) => Ok(text),
+            Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
+            Ok(Done::Declined(answer)) => Err(format!("{text}; chmpx declined: {answer}")),
+            Err(error) => {
+                if let Step::Start(program) = step {
+                    let backoff = self.settings.target.rules.backoff;
+                    self.processes.memory.failed(program, Instant::now(), backoff);
+                }
+                Err(format!("{text}: {}", full(&error)))
+            }
+        })
+    }
+
+    fn started(&mut self, step: &Step, id: Identity) -> Result<(), String> {
+        if *step != Step::Start(Program::K2hdkc) {
+            return Ok(());
+        }
+        let kept = self.store.update(|ledger| ledger.known.started = Some(id));
+        kept.map_err(|error| format!("k2hdkc (pid {}) runs, but that is not kept: {}", id.pid, full(&error)))
+    }
+
+    /// When the processes are looked at again.
+    pub fn look_at(&self) -> Option<Instant> {
+        self.processes.next_look
+    }
+
+    /// One pass towards the end of both processes; whether nothing runs any more, and what was done.
+    pub async fn end(&mut self) -> (bool, Option<Result<String, String>>) {
+        let installed = self.look.at(&self.settings.ini.path).ok();
+        let about = installed.as_ref().and_then(|installed| self.about(installed));
+        let (Some(about), Some(installed)) = (about, installed) else { return (true, None) };
+        let observed = self.target.observe(&about, Ask::No).await;
+        let (Some(observed), Some(ring)) = (observed, installed.ring()) else { return (true, None) };
+        let case = Case {
+            now: Instant::now(),
+            ring,
+            fileversion: installed.fileversion().unwrap_or_default(),
+            ctlport: about.control.port(),
+            observed: &observed,
+            written: None,
+            way_back: false,
+            verified: false,
+            rules: &self.settings.target.rules,
+        };
+        match course::ending(&case, &mut self.processes.memory) {
+            Next::Converged => (true, None),
+            next => (false, self.step(Some(next), Some(&about)).await),
+        }
+    }
+}
+
+/// The next look after a step.
+const SOON: Duration = Duration::from_millis(100);

@@ -1,0 +1,98 @@
+//! Which processes run one of the two programs with a certain ini: read from `/proc`, so that a restarted agent needs no
+//! memory to find them, and a second instance is never started.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::target::{Identity, Program};
+
+/// The processes of that name in this mount namespace which read that ini, the oldest first.
+pub(super) fn processes(program: Program, ini: &Path) -> Vec<Identity> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let ours = fs::read_link("/proc/self/ns/mnt").ok();
+    let wanted = resolved(ini);
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let reads_it = |pid: &u32| {
+        let theirs = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        theirs == ours && configuration(*pid, program).is_some_and(|path| resolved(&path) == wanted)
+    };
+    let named = pids.filter(|pid| comm(*pid).as_deref() == Some(program.name()));
+    let mut found: Vec<_> = named.filter(reads_it).filter_map(identity).collect();
+    found.sort_by_key(|id| (id.ticks, id.pid));
+    found
+}
+
+fn comm(pid: u32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(text.trim_end_matches('\n').to_owned())
+}
+
+/// Who a process is; `None` for one that is gone or only waits to be reaped.
+pub(super) fn identity(pid: u32) -> Option<Identity> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (state, ticks) = parse(&stat)?;
+    (state != b'Z').then_some(Identity { pid, ticks })
+}
+
+/// State (field 3) and start time (field 22) of a stat line. The name before them is in brackets, and may have any.
+fn parse(stat: &[u8]) -> Option<(u8, u64)> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// The ini that a process was told to read, by its arguments or, without those, by its environment.
+fn configuration(pid: u32, program: Program) -> Option<PathBuf> {
+    let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut arguments = arguments.split(|byte| *byte == 0);
+    let is_flag = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"-conf");
+    let named = arguments.by_ref().find(is_flag).and_then(|_| arguments.next()).map(<[u8]>::to_vec);
+    let path = named.or_else(|| from_environment(pid, program))?;
+    let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+    // Relative to where it was started.
+    fs::read_link(format!("/proc/{pid}/cwd")).ok().map(|cwd| cwd.join(path))
+}
+
+fn from_environment(pid: u32, program: Program) -> Option<Vec<u8>> {
+    let key: &[u8] = match program {
+        Program::Chmpx => b"CHMCONFFILE=",
+        Program::K2hdkc => b"K2HDKCCONFFILE=",
+    };
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(key).map(<[u8]>::to_vec))
+}
+
+/// With links resolved in the directory; the file itself may be missing at the moment.
+fn resolved(path: &Path) -> PathBuf {
+    let directory = path.parent().map(|parent| parent.canonicalize().unwrap_or_else(|_| parent.to_owned()));
+    let name = path.file_name().unwrap_or(OsStr::from_bytes(b""));
+    directory.map_or_else(|| path.to_owned(), |directory| directory.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_blanks_does_not_shift_the_fields() {
+        let stat = b"7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
+        assert_eq!(parse(stat), Some((b'S', 4711)));
+        assert_eq!(parse(b"7 (a"), None);
+    }
+
+    #[test]
+    fn this_process_has_an_identity_and_a_gone_one_has_none() {
+        let own = identity(std::process::id()).unwrap();
+        assert_eq!(Some(own), identity(std::process::id()));
+        assert_eq!(identity(u32::MAX), None);
+    }
+
+    #[test]
+    fn nothing_runs_with_an_ini_that_nobody_has() {
+        assert_eq!(processes(Program::Chmpx, Path::new("/nowhere/k2hdkc.ini")), []);
+    }
+}

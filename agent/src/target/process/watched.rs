@@ -1,0 +1,141 @@
+//! One process under watch: the agent's own child, or one that an earlier agent left.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::found;
+use crate::target::{Ended, Ending, Identity, Program, Running, Signal, TargetError};
+use crate::wake::{Reason, Waker};
+
+/// The place of one program. Dropped, it watches no longer; the process goes on.
+#[derive(Debug)]
+pub(super) struct Watched {
+    program: Program,
+    running: Option<Running>,
+    /// Signals go through it: a number that was used again is never hit.
+    handle: Option<OwnedFd>,
+    watch: JoinSet<()>,
+}
+
+type Ends = mpsc::UnboundedSender<Ended>;
+
+impl Watched {
+    pub(super) fn new(program: Program) -> Self {
+        Self { program, running: None, handle: None, watch: JoinSet::new() }
+    }
+
+    pub(super) fn running(&self) -> Option<Running> {
+        self.running
+    }
+
+    /// Takes over the agent's own new child.
+    pub(super) fn take(
+        &mut self,
+        mut child: Child,
+        ends: Ends,
+        waker: Waker,
+    ) -> Result<Identity, TargetError> {
+        let pid = child.id().unwrap_or_default();
+        let failed =
+            |source: std::io::Error| TargetError::Spawn { program: self.program.name().to_owned(), source };
+        // A child that has ended already is still there until it is waited for.
+        let handle = open(pid).map_err(failed)?;
+        let ticks = found::identity(pid).map_or(0, |id| id.ticks);
+        let was = Running { id: Identity { pid, ticks }, since: Instant::now() };
+        let program = self.program;
+        (self.running, self.handle) = (Some(was), Some(handle));
+        self.watch.spawn(async move {
+            let how = child.wait().await.map_or(Ending::Unknown, how);
+            tell(Ended { program, was, how }, &ends, &waker);
+        });
+        Ok(was.id)
+    }
+
+    /// Takes over a process that runs already. One that ends in this moment is not there, and found so the next time.
+    pub(super) fn adopt(&mut self, id: Identity, ends: Ends, waker: Waker) {
+        let Ok(handle) = open(id.pid) else { return };
+        // The number may have been used again between the look and the handle.
+        let still = found::identity(id.pid) == Some(id);
+        let Some(handle_to_watch) = handle.try_clone().ok().filter(|_| still) else { return };
+        let Ok(end) = readable(handle_to_watch) else { return };
+        let was = Running { id, since: started(id) };
+        let program = self.program;
+        tracing::info!(pid = id.pid, "{} runs already and is taken over", program.name());
+        (self.running, self.handle) = (Some(was), Some(handle));
+        self.watch.spawn(async move {
+            // A pidfd becomes readable when its process ends.
+            let how = end.readable().await.map_or(Ending::Unknown, |_| Ending::Unknown);
+            tell(Ended { program, was, how }, &ends, &waker);
+        });
+    }
+
+    /// The process ended.
+    pub(super) fn forget(&mut self, id: Identity) {
+        if self.running.is_some_and(|running| running.id == id) {
+            (self.running, self.handle) = (None, None);
+        }
+        while self.watch.try_join_next().is_some() {}
+    }
+
+    /// Signals this very process; that it is gone already is no error.
+    pub(super) fn signal(&self, id: Identity, signal: Signal) -> Result<(), TargetError> {
+        let handle = self.handle.as_ref().filter(|_| self.running.is_some_and(|running| running.id == id));
+        let Some(handle) = handle else { return Ok(()) };
+        let signal = match signal {
+            Signal::Hangup => rustix::process::Signal::HUP,
+            Signal::Kill => rustix::process::Signal::KILL,
+        };
+        match pidfd_send_signal(handle, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(errno) => Err(TargetError::Signal { pid: id.pid, source: errno.into() }),
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "unsound only for types that do not own one descriptor all their life; OwnedFd does"
+)]
+fn readable(handle: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(handle, Interest::READABLE)
+}
+
+fn open(pid: u32) -> std::io::Result<OwnedFd> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| std::io::Error::other("it has no number"))?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+fn how(status: std::process::ExitStatus) -> Ending {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exit(code),
+        (None, Some(signal)) => Ending::Signal(signal),
+        (None, None) => Ending::Unknown,
+    }
+}
+
+fn tell(ended: Ended, ends: &Ends, waker: &Waker) {
+    // Nobody listens only while the agent ends.
+    let _ = ends.send(ended);
+    waker.wake(Reason::ProcessEnded);
+}
+
+/// When it started, on this agent's clock.
+fn started(id: Identity) -> Instant {
+    let now = Instant::now();
+    let up = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let up: f64 = up.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
+    let hertz = rustix::param::clock_ticks_per_second().max(1);
+    #[expect(clippy::cast_precision_loss, reason = "ticks since the host started are far below 2^52")]
+    let age = up - id.ticks as f64 / hertz as f64;
+    Duration::try_from_secs_f64(age).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now)
+}
