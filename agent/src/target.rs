@@ -11,6 +11,7 @@ pub mod process;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -131,6 +132,8 @@ pub struct Running {
     pub id: Identity,
     /// Since when.
     pub since: Instant,
+    /// How much processor time it has used.
+    pub worked: Duration,
 }
 
 /// How a process ended.

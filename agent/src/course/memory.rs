@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rules::{MOST_NUDGES, NUDGE_AGAIN, SETTLED, SOON, STILLBORN};
+use super::rules::{LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, SETTLED, SOON, STILLBORN, WORKING};
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
 use crate::view::NodeStatus;
@@ -23,6 +23,10 @@ pub struct Memory {
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
     status: Option<(NodeStatus, Instant)>,
+    /// When the processes were last seen at work.
+    busy: Option<Instant>,
+    /// When the processes were looked at before, and how much they had worked.
+    looked: Option<(Instant, Duration)>,
     /// Since when the same step of convergence is waited for: peers, rows.
     waiting: Option<(&'static str, Instant)>,
     nudges: u32,
@@ -105,7 +109,32 @@ impl Memory {
         if self.status.map(|(status, _)| status) != status {
             self.status = status.map(|status| (status, now));
             (self.nudges, self.nudged) = (0, None);
+            self.busy = None;
         }
+        self.notice_work(case);
+    }
+
+    /// A merge that goes on makes k2hdkc and chmpx work; the stuck one does not.
+    fn notice_work(&mut self, case: &Case<'_>) {
+        let worked =
+            [case.observed.chmpx, case.observed.k2hdkc].into_iter().flatten().map(|p| p.worked).sum();
+        let (busy, before) = (*self.busy.get_or_insert(case.now), self.looked);
+        let Some((at, past)) = before else {
+            self.looked = Some((case.now, worked));
+            return;
+        };
+        let time = case.now.duration_since(at);
+        if time < LEAST_LOOK {
+            return;
+        }
+        let share = worked.saturating_sub(past).as_secs_f64() / time.as_secs_f64();
+        self.busy = Some(if share >= WORKING { case.now } else { busy });
+        self.looked = Some((case.now, worked));
+    }
+
+    /// How long the processes have done nothing, in the present status.
+    pub(super) fn idle_for(&self, now: Instant) -> Duration {
+        self.busy.map_or(Duration::ZERO, |at| now.duration_since(at))
     }
 
     /// Whether the agent itself ended it.

@@ -75,3 +75,12 @@ pub(super) const FAILED_STARTS: u32 = 2;
 pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
 /// The next look where something is on its way.
 pub(super) const SOON: Duration = Duration::from_millis(100);
+/// Share of one processor that a merge takes at least.
+pub(super) const WORKING: f64 = 0.02;
+/// Least time over which that share is measured.
+pub(super) const LEAST_LOOK: Duration = Duration::from_millis(500);
+/// A merge in which nothing works for so long is the one that sticks: chmpx gives up to ask k2hdkc after some 70 s, and
+/// stays as it is (chmpx 1.0.113, lib/chmeventsock.cc:1558).
+pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);
+/// Time for a stuck chmpx to end by itself: it seldom does.
+pub(super) const STUCK_WITHIN: Duration = Duration::from_secs(3);

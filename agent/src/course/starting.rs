@@ -36,7 +36,8 @@ pub(super) fn tidy(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Nex
 }
 
 /// k2hdkc comes at least a second after chmpx (started at once it makes joins stick), and only in sight of its peers:
-/// alone it makes a ring of its own, and joins the others later without any merge.
+/// alone it makes a ring of its own, and joins the others later without any merge. Nor does it start before chmpx has
+/// seen the end of the one before it: started 0.1 s after that, its merge stuck at [Doing].
 pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     if case.mode() == Mode::Slave || case.observed.k2hdkc.is_some() {
         return None;
@@ -47,7 +48,16 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opt
         let text = "k2hdkc starts a moment after its chmpx".to_owned();
         return Some(Next::Wait(text, case.rules.start_gap.saturating_sub(age).max(SOON)));
     }
+    let gone = memory.k2hdkc_gone_for(case.now);
+    if gone < case.rules.start_gap {
+        let text = "k2hdkc starts a moment after the end of the one before it".to_owned();
+        return Some(Next::Wait(text, case.rules.start_gap.saturating_sub(gone).max(SOON)));
+    }
     let view = case.view()?;
+    if !view.own.status.is_suspended() {
+        let text = "k2hdkc starts when chmpx has seen the end of the one before it".to_owned();
+        return Some(Next::Wait(text, case.rules.between_questions));
+    }
     match gate::gate(case, view, memory) {
         Gate::Open(why) => {
             let next = start(Program::K2hdkc, case, memory, &why);

@@ -2,9 +2,11 @@
 //! that was not heard. chmpx dies by SIGSEGV when HUP comes right after k2hdkc's end (12 of 12), and k2hdkc hears no
 //! signal while its chmpx is gone (12 of 12).
 
+use std::time::Duration;
+
 use super::drain::{self, Readiness};
-use super::rules::{ORPHAN_WITHIN, SOON};
-use super::{Case, Known, Memory, Next};
+use super::rules::{ORPHAN_WITHIN, SOON, STUCK_WITHIN};
+use super::{Case, Known, Memory, Next, Urgency};
 use crate::ring::Mode;
 use crate::target::{Program, Running};
 
@@ -53,7 +55,12 @@ pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> 
             memory.held = Some(text);
             None
         }
-        (Mode::Server, Ok(())) => Some(stop_chmpx(case, memory, chmpx, &restart.why)),
+        (Mode::Server, Ok(())) => {
+            let stuck = restart.urgency == Urgency::Stuck;
+            let within =
+                if stuck { STUCK_WITHIN.min(case.rules.stop_within) } else { case.rules.stop_within };
+            Some(stop_chmpx(case, memory, chmpx, within, &restart.why))
+        }
         (Mode::Slave, Ok(())) => {
             Some(memory.stop(Program::Chmpx, chmpx.id, case.rules.stop_within, case.now, &restart.why))
         }
@@ -66,7 +73,7 @@ pub(super) fn both(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
     if let Some(k2hdkc) = case.observed.k2hdkc.filter(|_| case.mode() == Mode::Server) {
         return Some(stop_k2hdkc(case, memory, k2hdkc, why));
     }
-    Some(stop_chmpx(case, memory, case.observed.chmpx?, why))
+    Some(stop_chmpx(case, memory, case.observed.chmpx?, case.rules.stop_within, why))
 }
 
 fn outlived(case: &Case<'_>, k2hdkc: Running) -> bool {
@@ -79,7 +86,7 @@ fn stop_k2hdkc(case: &Case<'_>, memory: &mut Memory, k2hdkc: Running, why: &str)
     memory.stop(Program::K2hdkc, k2hdkc.id, patience, case.now, why)
 }
 
-fn stop_chmpx(case: &Case<'_>, memory: &mut Memory, chmpx: Running, why: &str) -> Next {
+fn stop_chmpx(case: &Case<'_>, memory: &mut Memory, chmpx: Running, within: Duration, why: &str) -> Next {
     let (gone, gap) = (memory.k2hdkc_gone_for(case.now), case.rules.stop_gap);
     if case.mode() == Mode::Server && gone < gap {
         return Next::Wait(
@@ -87,5 +94,5 @@ fn stop_chmpx(case: &Case<'_>, memory: &mut Memory, chmpx: Running, why: &str) -
             gap.saturating_sub(gone).max(SOON),
         );
     }
-    memory.stop(Program::Chmpx, chmpx.id, case.rules.stop_within, case.now, why)
+    memory.stop(Program::Chmpx, chmpx.id, within, case.now, why)
 }

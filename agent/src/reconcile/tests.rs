@@ -91,7 +91,9 @@ impl Stage {
     /// From now on a chmpx and a k2hdkc run, and chmpx says this.
     fn sees(&mut self, view: crate::view::View) {
         let now = Instant::now();
-        let running = |pid, ticks| Some(Running { id: target::Identity { pid, ticks }, since: now });
+        let running = |pid, ticks| {
+            Some(Running { id: target::Identity { pid, ticks }, since: now, worked: Duration::ZERO })
+        };
         self.reconciler.target.observed = Some(Observed {
             chmpx: running(7, 100),
             k2hdkc: running(8, 200),
@@ -495,7 +497,10 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
 async fn processes_are_cared_for_while_k2hr3_is_away() {
     let mut stage = converged(vec![Err(doubt())]).await;
     stage.poll().await;
-    stage.reconciler.target.observed.as_mut().unwrap().k2hdkc = None;
+    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    observed.k2hdkc = None;
+    observed.said.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
+    looks(&mut stage).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
     assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);

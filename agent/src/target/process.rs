@@ -193,8 +193,8 @@ impl Target for Processes {
         self.ask(about, ask).await;
         self.take_answer();
         Some(Observed {
-            chmpx: self.chmpx.running(),
-            k2hdkc: self.k2hdkc.running(),
+            chmpx: self.chmpx.at_work(),
+            k2hdkc: self.k2hdkc.at_work(),
             surplus: self.surplus.clone(),
             ended,
             said: self.said.clone(),

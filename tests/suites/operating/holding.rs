@@ -48,7 +48,7 @@ fn a_held_loss_is_installed_when_the_operator_confirms_it_by_its_name() {
 
     let (code, _, errors) = run(&node, &["confirm", &id]);
     assert!(
-        code == 1 && errors.contains("nothing is held, so there is nothing to confirm"),
+        code == 1 && errors.contains("nothing is held or rejected, so there is nothing to confirm"),
         "{code}: {errors}"
     );
     node.stop().unwrap();

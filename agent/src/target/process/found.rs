@@ -31,18 +31,35 @@ fn comm(pid: u32) -> Option<String> {
 
 /// Who a process is; `None` for one that is gone or only waits to be reaped.
 pub(super) fn identity(pid: u32) -> Option<Identity> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let (state, ticks) = parse(&stat)?;
+    let Stat { state, ticks, .. } = stat(pid)?;
     (state != b'Z').then_some(Identity { pid, ticks })
 }
 
-/// State (field 3) and start time (field 22) of a stat line. The name before them is in brackets, and may have any.
-fn parse(stat: &[u8]) -> Option<(u8, u64)> {
+/// Processor time of a process, in clock ticks.
+pub(super) fn worked(pid: u32) -> Option<u64> {
+    stat(pid).map(|stat| stat.worked)
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// What is read of a stat line: fields 3, 14 with 15, and 22.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: u8,
+    worked: u64,
+    ticks: u64,
+}
+
+/// The name before the fields is in brackets, and may have any in it.
+fn parse(stat: &[u8]) -> Option<Stat> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = *fields.next()?.as_bytes().first()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
+    let fields: Vec<&str> = rest.split_ascii_whitespace().take(20).collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    let state = *fields.first()?.as_bytes().first()?;
+    Some(Stat { state, worked: number(14)? + number(15)?, ticks: number(22)? })
 }
 
 /// The ini that a process was told to read, by its arguments or, without those, by its environment.
@@ -80,7 +97,7 @@ mod tests {
     #[test]
     fn a_name_with_brackets_and_blanks_does_not_shift_the_fields() {
         let stat = b"7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
-        assert_eq!(parse(stat), Some((b'S', 4711)));
+        assert_eq!(parse(stat), Some(Stat { state: b'S', worked: 11 + 12, ticks: 4711 }));
         assert_eq!(parse(b"7 (a"), None);
     }
 

@@ -36,6 +36,14 @@ impl Watched {
         self.running
     }
 
+    /// The same with what it has worked until now.
+    pub(super) fn at_work(&self) -> Option<Running> {
+        self.running.map(|running| {
+            let ticks = found::worked(running.id.pid).unwrap_or_default();
+            Running { worked: Duration::from_millis(ticks * 1000 / hertz()), ..running }
+        })
+    }
+
     /// Takes over the agent's own new child.
     pub(super) fn take(
         &mut self,
@@ -49,7 +57,7 @@ impl Watched {
         // A child that has ended already is still there until it is waited for.
         let handle = open(pid).map_err(failed)?;
         let ticks = found::identity(pid).map_or(0, |id| id.ticks);
-        let was = Running { id: Identity { pid, ticks }, since: Instant::now() };
+        let was = Running { id: Identity { pid, ticks }, since: Instant::now(), worked: Duration::ZERO };
         let program = self.program;
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
@@ -66,7 +74,7 @@ impl Watched {
         let still = found::identity(id.pid) == Some(id);
         let Some(handle_to_watch) = handle.try_clone().ok().filter(|_| still) else { return };
         let Ok(end) = readable(handle_to_watch) else { return };
-        let was = Running { id, since: started(id) };
+        let was = Running { id, since: started(id), worked: Duration::ZERO };
         let program = self.program;
         tracing::info!(pid = id.pid, "{} runs already and is taken over", program.name());
         (self.running, self.handle) = (Some(was), Some(handle));
@@ -129,13 +137,17 @@ fn tell(ended: Ended, ends: &Ends, waker: &Waker) {
     waker.wake(Reason::ProcessEnded);
 }
 
+/// Clock ticks a second.
+fn hertz() -> u64 {
+    rustix::param::clock_ticks_per_second().max(1)
+}
+
 /// When it started, on this agent's clock.
 fn started(id: Identity) -> Instant {
     let now = Instant::now();
     let up = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     let up: f64 = up.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
-    let hertz = rustix::param::clock_ticks_per_second().max(1);
     #[expect(clippy::cast_precision_loss, reason = "ticks since the host started are far below 2^52")]
-    let age = up - id.ticks as f64 / hertz as f64;
+    let age = up - id.ticks as f64 / hertz() as f64;
     Duration::try_from_secs_f64(age).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now)
 }
