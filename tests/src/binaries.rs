@@ -1,4 +1,4 @@
-//! Where the real `k2hdkc-agent` is, built first if it is cargo that runs us.
+//! Where the real `k2hdkc-agent` is, built first if it is cargo that runs us; and where the simulators are.
 //!
 //! A package's build does not build another package's program, and a stale agent would test yesterday's code.
 
@@ -14,6 +14,19 @@ pub fn agent() -> io::Result<&'static Path> {
     static AGENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = AGENT.get_or_init(|| locate().map_err(|error| error.to_string()));
     found.as_deref().map_err(|error| io::Error::other(error.clone()))
+}
+
+/// The binary of the simulators. cargo builds it with the suites of this package, so it is only looked for.
+///
+/// `K2HDKC_SIMULATORS` names another one.
+pub fn simulators() -> io::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("K2HDKC_SIMULATORS") {
+        return Ok(PathBuf::from(named));
+    }
+    let own = std::env::current_exe()?;
+    let found =
+        own.ancestors().skip(1).take(2).map(|dir| dir.join("k2hdkc-simulators")).find(|path| path.is_file());
+    found.ok_or_else(|| io::Error::other("no k2hdkc-simulators beside this program: set K2HDKC_SIMULATORS"))
 }
 
 fn locate() -> io::Result<PathBuf> {

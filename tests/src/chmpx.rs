@@ -1,0 +1,37 @@
+//! A chmpx that is not one: a program of the same name, with the same ears for its file, the same answers and the same
+//! ways to lose data, as far as the recordings of the real one show them (docs/facts.md C).
+//!
+//! ```text
+//! program      from the command line to the end          chmpxstatus  the other program: prints a picture
+//! config, own  the ini as chmpx understands it           watch        inotify on the inode
+//! node         the one owner of all state, by events     dial, link   sockets, one task each
+//! peers        other chmpx, and whose word counts        wire         what they say to each other
+//! reloading    what a changed file does                  commands     what the control port answers
+//! merging      the steps of a merge                      serving      where a key's request goes
+//! status       status words and their transitions        table, id    rows, slots, chmpxid
+//! picture      what there is to see at one moment        shm, dump, listing: where and how it is seen
+//! ```
+
+pub mod chmpxstatus;
+pub mod commands;
+pub mod config;
+pub mod dial;
+pub mod dump;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod id;
+pub mod link;
+pub mod listing;
+pub mod merging;
+pub mod node;
+pub mod own;
+pub mod peers;
+pub mod picture;
+pub mod program;
+pub mod reloading;
+pub mod serving;
+pub mod shm;
+pub mod status;
+pub mod table;
+pub mod watch;
+pub mod wire;

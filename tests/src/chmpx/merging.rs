@@ -1,0 +1,324 @@
+//! Merges: when one starts, its steps on every server, and what is copied.
+//!
+//! One server drives a merge: with AUTOMERGE the first one of the ring that is up, else the one that got the command.
+//! Every server that will have a slot copies its share from those that have one now; only then do statuses go to Done, and
+//! with Complete the new slots are in force. docs/facts.md C23, D3 to D6.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::node::{Chmpx, Event, Peer, Wake};
+use super::status::Status;
+use super::table::slot;
+use super::wire::{Item, Merge, Note, Question, Reply, Share};
+use crate::simulators::mischief::Stick;
+
+/// Between two looks at a merge that this server drives.
+const STEP: Duration = Duration::from_millis(20);
+
+/// What a server knows of merges besides the statuses.
+#[derive(Debug)]
+pub struct Merging {
+    /// SUSPENDMERGE
+    pub(super) suspended: bool,
+    /// Whether the one automatic SERVICEIN is still to come.
+    pub(super) startup: bool,
+    /// The merge that this server drives.
+    drive: Option<Drive>,
+    /// Who drives the merge that this server copies for, and its number.
+    copies_for: Option<(u64, u64)>,
+    /// The number of the copying that counts; older ones were given up.
+    copying: u64,
+    /// A share is copied after a loss; until then a key that is missing may be on its way.
+    pub(super) catches_up: bool,
+    stuck: Option<Stuck>,
+}
+
+/// What the mischief file has done to a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stuck {
+    /// In Doing, for good.
+    Doing,
+    /// In Done, until UPDATESTATUS.
+    Done,
+}
+
+#[derive(Debug)]
+struct Drive {
+    id: u64,
+    waits_for: HashSet<u64>,
+    until: Instant,
+    done: bool,
+    /// Whether Complete was said already: one that sticks in Done does not hear it twice.
+    completed: bool,
+}
+
+impl Merging {
+    /// Nothing merges yet.
+    pub(super) fn new(startup: bool) -> Self {
+        Self {
+            suspended: false,
+            startup,
+            drive: None,
+            copies_for: None,
+            copying: 0,
+            catches_up: false,
+            stuck: None,
+        }
+    }
+
+    /// Whether it hangs in Doing, which only SIGKILL ends.
+    pub(super) fn hangs(&self) -> bool {
+        self.stuck == Some(Stuck::Doing)
+    }
+}
+
+impl Chmpx {
+    /// Looks what must go on: the own SERVICEIN, a merge that waits, the next step of one that runs.
+    pub(super) fn advance(&mut self) {
+        if !self.config.is_server {
+            return;
+        }
+        let automatic = self.config.merges_by_itself() && !self.merging.suspended;
+        if self.merging.startup && self.own_status() == Status::OUT_UP && !self.table.is_operating() {
+            self.merging.startup = false;
+            if !self.mischief.sticks(Stick::ServiceOut) {
+                self.set_own(Status::service_in);
+            }
+        } else if self.merging.drive.is_some() {
+            self.drive_on(automatic);
+        } else if automatic && self.is_first() && self.may_merge() && !self.is_last_one_leaving() {
+            self.start_merge();
+        }
+    }
+
+    fn is_first(&self) -> bool {
+        let linked = self.linked();
+        let mut up = self.table.rows().iter().filter(|row| row.status.is_up());
+        up.find(|row| row.id == self.own || linked.contains(&row.id)).is_some_and(|row| row.id == self.own)
+    }
+
+    /// Whether a merge waits and nothing forbids it.
+    fn may_merge(&self) -> bool {
+        let rows = self.table.rows();
+        rows.iter().any(|row| row.status.is_pending() && row.status.is_in()) && self.allows_merge()
+    }
+
+    /// The last server of a ring waits for MERGE by hand (docs/facts.md C25).
+    fn is_last_one_leaving(&self) -> bool {
+        self.is_alone() && self.own_status().is_delete()
+    }
+
+    /// Whether every server has a status with which a merge may start.
+    pub(super) fn allows_merge(&self) -> bool {
+        self.table.rows().iter().all(|row| row.status.allows_merge())
+    }
+
+    /// Starts a merge and drives it.
+    pub(super) fn start_merge(&mut self) {
+        let linked = self.linked();
+        let rows = self.table.rows().to_vec();
+        let on_ring = rows.iter().filter(|row| row.status.is_in() && row.status.is_up());
+        let waits_for: HashSet<u64> =
+            on_ring.map(|row| row.id).filter(|id| *id == self.own || linked.contains(id)).collect();
+        let alone = waits_for.len() < 2;
+        let least = if alone { Duration::ZERO } else { self.mischief.merge_time() };
+        let id = self.stamp();
+        self.merging.drive =
+            Some(Drive { id, waits_for, until: Instant::now() + least, done: false, completed: false });
+        for row in rows.iter().filter(|row| !row.status.is_up()) {
+            self.set_status(row.id, row.status.merge_started());
+        }
+        self.tell_servers(&Merge::Start { id, rows: self.table.rows().to_vec() });
+        self.wake(Wake::Advance, if alone { Duration::from_millis(5) } else { STEP });
+    }
+
+    fn drive_on(&mut self, automatic: bool) {
+        let doing = self.table.rows().iter().any(|row| row.status.is_up() && row.status.is_doing());
+        let Some(drive) = &mut self.merging.drive else { return };
+        if !drive.done {
+            drive.done = drive.waits_for.is_empty() && Instant::now() >= drive.until;
+            if drive.done {
+                self.tell_servers(&Merge::Done);
+            }
+        } else if doing {
+            // Their word that they are done is on its way.
+        } else if automatic && !drive.completed {
+            drive.completed = true;
+            self.tell_servers(&Merge::Complete);
+        } else {
+            self.merging.drive = None;
+        }
+        if self.merging.drive.is_some() {
+            self.wake(Wake::Advance, STEP);
+        }
+    }
+
+    /// COMPMERGE, and the end of an automatic merge.
+    pub(super) fn complete_merge(&mut self) {
+        self.tell_servers(&Merge::Complete);
+    }
+
+    /// ABORTMERGE, and what a server does when k2hdkc or another server is lost in the middle.
+    pub(super) fn abort_merge(&mut self) {
+        self.tell_servers(&Merge::Abort);
+    }
+
+    /// UPDATESTATUS: the own status is said again, and one that stuck in Done goes on.
+    pub(super) fn update_status(&mut self) {
+        if self.merging.stuck.take_if(|stuck| *stuck == Stuck::Done).is_some() {
+            self.set_own(Status::merge_completed);
+        }
+        let stamp = self.stamp();
+        if let Some(own) = self.table.get_mut(self.own) {
+            own.stamp = stamp;
+            let own = own.clone();
+            self.spread(&[own], None);
+        }
+    }
+
+    /// SUSPENDMERGE and NOSUSPENDMERGE, as they arrive.
+    pub(super) fn suspend_merge(&mut self, suspended: bool) {
+        self.merging.suspended = suspended;
+        self.merging.startup &= !suspended;
+        self.wake(Wake::Advance, Duration::from_millis(10));
+    }
+
+    /// Tells every server once, this one included.
+    fn tell_servers(&mut self, step: &Merge) {
+        for id in self.linked() {
+            if let Some(link) = self.link_to(id) {
+                link.tell(Note::Merge(step.clone()));
+            }
+        }
+        self.merge_step(self.own, step.clone());
+    }
+
+    /// A step that another server, or this one, has said.
+    pub(super) fn merge_step(&mut self, from: u64, step: Merge) {
+        match step {
+            Merge::Start { id, rows } => {
+                self.learn(rows, None, true);
+                self.copy_for(from, id);
+            }
+            Merge::Copied { id } => {
+                if let Some(drive) = self.merging.drive.as_mut().filter(|drive| drive.id == id) {
+                    drive.waits_for.remove(&from);
+                    self.wake(Wake::Advance, Duration::from_millis(1));
+                }
+            }
+            Merge::Done if !self.merging.hangs() => self.set_own(Status::merge_done),
+            Merge::Complete if !self.merging.hangs() => self.completed(),
+            Merge::Abort => {
+                self.merging.drive = None;
+                self.merging.copying += 1;
+                if !self.merging.hangs() {
+                    self.set_own(Status::merge_aborted);
+                }
+                // Where nothing is pending afterwards, somebody else still may be.
+                self.wake(Wake::Advance, Duration::from_millis(50));
+            }
+            Merge::Done | Merge::Complete => {}
+        }
+    }
+
+    fn completed(&mut self) {
+        let own = self.own_status();
+        if own.is_add() && own.is_done() && self.mischief.sticks(Stick::AddDone) {
+            self.merging.stuck = Some(Stuck::Done);
+        } else {
+            self.set_own(Status::merge_completed);
+        }
+        let gone: Vec<u64> =
+            self.table.rows().iter().filter(|row| !row.status.is_up()).map(|row| row.id).collect();
+        for id in gone {
+            let status = self.table.get(id).map(|row| row.status.merge_completed());
+            status.map(|status| self.set_status(id, status));
+        }
+        self.drop_unlisted();
+    }
+
+    fn copy_for(&mut self, driver: u64, id: u64) {
+        self.merging.copies_for = Some((driver, id));
+        if self.own_status().is_pending() {
+            self.set_own(Status::merge_started);
+            if self.mischief.sticks(Stick::Doing) {
+                self.merging.stuck = Some(Stuck::Doing);
+            }
+        }
+        let pending = self.table.pending();
+        self.copy_share(&pending);
+    }
+
+    /// The servers that stay copy what one that went down held (docs/facts.md D6).
+    pub(super) fn catch_up(&mut self) {
+        let base = self.table.base();
+        let has_slot = self.own_status().is_servicing();
+        if has_slot && base.len() > 1 && self.config.replicas() > 0 && self.mischief.copies_after_loss() {
+            self.merging.catches_up = true;
+            self.copy_share(&base);
+        }
+    }
+
+    /// Copies the own share of `ring` from the servers that have slots now; an event tells the end of it.
+    fn copy_share(&mut self, ring: &[u64]) {
+        self.merging.copying += 1;
+        let number = self.merging.copying;
+        let place = slot(ring, self.own);
+        let share = Share { slot: place, slots: ring.len() as u64, replicas: self.config.replicas() as u64 };
+        let base = self.table.base();
+        let own = self.own;
+        let others = base.into_iter().filter(|id| place != u64::MAX && *id != own);
+        let asked: Vec<_> = others.filter_map(|id| self.ask_server(id, Question::MergeGet(share))).collect();
+        let events = self.events();
+        tokio::spawn(async move {
+            let items = gather(asked).await;
+            let _ = events.send(Event::Gathered(number, items));
+        });
+    }
+
+    /// What others had for the own share is here: k2hdkc keeps it.
+    pub(super) fn gathered(&mut self, number: u64, items: Vec<Item>) {
+        let kept = self.ask_k2hdkc(Question::MergeSet(items));
+        let events = self.events();
+        tokio::spawn(async move {
+            if let Some(kept) = kept {
+                // Without an answer there is no k2hdkc any more, which tells itself.
+                let _ = kept.await;
+            }
+            let _ = events.send(Event::Copied(number));
+        });
+    }
+
+    pub(super) fn copied(&mut self, number: u64) {
+        if number != self.merging.copying || self.merging.hangs() {
+            return;
+        }
+        self.merging.catches_up = false;
+        let Some((driver, id)) = self.merging.copies_for.take() else { return };
+        if driver == self.own {
+            self.merge_step(self.own, Merge::Copied { id });
+        } else if let Some(link) = self.link_to(driver) {
+            link.tell(Note::Merge(Merge::Copied { id }));
+        }
+    }
+
+    /// The connection of the k2hdkc that joined.
+    pub(super) fn k2hdkc_link(&self) -> Option<u64> {
+        let found = self.links.iter().find(|(_, (peer, _))| matches!(peer, Peer::Process(a) if a.is_k2hdkc));
+        found.map(|(number, _)| *number)
+    }
+}
+
+/// All items, one after the other; who does not answer has none.
+async fn gather(asked: Vec<oneshot::Receiver<Reply>>) -> Vec<Item> {
+    let mut items = Vec::new();
+    for answer in asked {
+        if let Ok(Reply::Items(more)) = answer.await {
+            items.extend(more);
+        }
+    }
+    items
+}

@@ -1,0 +1,166 @@
+//! Requests for keys: which servers they go to, and what a server does with them; and processes that attach.
+//!
+//! A key's owner answers; where it cannot and REPLICA is more than 0, another holder does (lib/chmimdata.cc:2130-2175).
+//! What is set goes to all holders, during a merge to those of the new slots as well. docs/facts.md D4, D5.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::id::key_hash;
+use super::node::{Chmpx, Event, Peer, Wake};
+use super::status::Status;
+use super::table::holders;
+use super::wire::{Attach, Question, Reply};
+
+/// How long a client's request may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// chmpx notices after so long that its k2hdkc left.
+const NOTICE: Duration = Duration::from_millis(100);
+
+impl Chmpx {
+    pub(super) fn attached(&mut self, number: u64, attach: Attach) {
+        let is_k2hdkc = attach.is_k2hdkc && self.config.is_server;
+        let joins = attach.joins_ring;
+        if let Some((peer, _)) = self.links.get_mut(&number) {
+            *peer = Peer::Process(attach);
+        }
+        if !is_k2hdkc {
+            return;
+        }
+        self.client_left = None;
+        self.merging.startup &= joins && (self.own_status().is_out());
+        self.set_own(Status::client_joined);
+        self.wake(Wake::Advance, Duration::from_millis(10));
+    }
+
+    pub(super) fn k2hdkc_left(&mut self) {
+        if self.k2hdkc_link().is_none() {
+            self.client_left = Some(Instant::now());
+            self.later(NOTICE, Event::ClientGone);
+        }
+    }
+
+    pub(super) fn client_gone(&mut self) {
+        let was_operating = self.table.is_operating();
+        if self.k2hdkc_link().is_some() || self.merging.hangs() {
+            return;
+        }
+        self.set_own(Status::client_left);
+        if was_operating {
+            self.abort_merge();
+        }
+    }
+
+    pub(super) fn asked(&mut self, number: u64, ticket: u64, question: Question) {
+        let Some((peer, _)) = self.links.get(&number) else { return };
+        match (peer, question) {
+            (Peer::Process(attach), question @ (Question::Set(_) | Question::Get(_)))
+                if !attach.is_k2hdkc =>
+            {
+                self.route(number, ticket, &question);
+            }
+            (Peer::Server(_) | Peer::Slave(_), Question::Command(text)) => {
+                let answer = self.execute(&text);
+                self.reply(number, ticket, Reply::Text(answer));
+            }
+            (Peer::Server(_) | Peer::Slave(_), question) => self.serve(number, ticket, question),
+            (Peer::Process(_) | Peer::Stranger(_), _) => {
+                self.reply(number, ticket, Reply::Failed("that is not for this connection".to_owned()));
+            }
+        }
+    }
+
+    fn reply(&self, number: u64, ticket: u64, reply: Reply) {
+        if let Some((_, link)) = self.links.get(&number) {
+            link.answer(ticket, reply);
+        }
+    }
+
+    /// A question of another chmpx for the own k2hdkc.
+    fn serve(&mut self, number: u64, ticket: u64, question: Question) {
+        if self.merging.catches_up && matches!(question, Question::Get(_)) {
+            return self.reply(number, ticket, Reply::Failed("the ring is changing".to_owned()));
+        }
+        let Some(answer) = self.ask_k2hdkc(question) else {
+            return self.reply(number, ticket, Reply::Failed("no k2hdkc".to_owned()));
+        };
+        let Some((_, link)) = self.links.get(&number) else { return };
+        let reply = link.answerer(ticket);
+        tokio::spawn(async move { reply(settle(answer).await) });
+    }
+
+    pub(super) fn ask_k2hdkc(&mut self, question: Question) -> Option<oneshot::Receiver<Reply>> {
+        let number = self.k2hdkc_link()?;
+        self.links.get_mut(&number).map(|(_, link)| link.ask(question))
+    }
+
+    /// A client's request: to whom it goes, and what its answer is.
+    fn route(&mut self, number: u64, ticket: u64, question: &Question) {
+        let key = match question {
+            Question::Set(item) => &item.key,
+            Question::Get(key) => key,
+            _ => return,
+        };
+        let Some((first, others)) = self.targets(key_hash(key)) else {
+            return self.reply(number, ticket, Reply::Failed("no server".to_owned()));
+        };
+        let others = if matches!(question, Question::Set(_)) { others } else { Vec::new() };
+        let answer = self.ask(first, question.clone());
+        let copies: Vec<_> = others.into_iter().filter_map(|id| self.ask(id, question.clone())).collect();
+        let Some((_, link)) = self.links.get(&number) else { return };
+        let reply = link.answerer(ticket);
+        tokio::spawn(async move {
+            let Some(answer) = answer else { return reply(Reply::Failed("no server".to_owned())) };
+            let result = settle(answer).await;
+            for copy in copies {
+                settle(copy).await;
+            }
+            reply(result);
+        });
+    }
+
+    fn ask(&mut self, id: u64, question: Question) -> Option<oneshot::Receiver<Reply>> {
+        if id != self.own || !self.config.is_server {
+            return self.ask_server(id, question);
+        }
+        if self.merging.catches_up && matches!(question, Question::Get(_)) {
+            let (sender, receiver) = oneshot::channel();
+            let _ = sender.send(Reply::Failed("the ring is changing".to_owned()));
+            return Some(receiver);
+        }
+        self.ask_k2hdkc(question)
+    }
+
+    /// Who answers for a key, and who else keeps it.
+    fn targets(&self, hash: u64) -> Option<(u64, Vec<u64>)> {
+        let replicas = self.config.replicas();
+        let base = holders(&self.table.base(), hash, replicas);
+        let status = |id: &u64| self.table.get(*id).map_or(Status::OUT_DOWN, |row| row.status);
+        let owner = base.first().copied().filter(|id| status(id).is_servicing());
+        let stand_in = || {
+            let settled = |id: &&u64| {
+                status(id).is_servicing() && !(status(id).is_operating() || status(id).is_pending())
+                    || status(id).is_servicing() && status(id).is_delete()
+            };
+            base.iter().find(settled).copied()
+        };
+        let first = owner.or_else(stand_in)?;
+        let mut others = base.clone();
+        others.extend(holders(&self.table.pending(), hash, replicas));
+        others.retain(|id| *id != first && status(id).is_up() && !status(id).is_suspended());
+        others.sort_unstable();
+        others.dedup();
+        Some((first, others))
+    }
+}
+
+/// The answer, or what became of it.
+async fn settle(answer: oneshot::Receiver<Reply>) -> Reply {
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => Reply::Failed("the server went away".to_owned()),
+        Err(_) => Reply::Failed("timeout".to_owned()),
+    }
+}

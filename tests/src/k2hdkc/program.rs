@@ -1,0 +1,222 @@
+//! `k2hdkc`: from the command line to its end.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+use thiserror::Error;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::attach::{self, AttachError};
+use super::store::{Store, StoreError};
+use crate::chmpx::config::{Config, Refused};
+use crate::chmpx::link::Link;
+use crate::chmpx::own::Identity;
+use crate::chmpx::wire::{Attach, Frame, Note, Question, Reply};
+use crate::simulators::arguments::Arguments;
+use crate::simulators::log::{Log, say};
+use crate::simulators::mischief::Mischief;
+use crate::simulators::place::Place;
+
+/// What VERSION and `-v` say.
+pub const VERSION: &str = "K2HDKC Version 1.0.19";
+/// From a signal to the end: 0.1 s and more were measured.
+const END: Duration = Duration::from_millis(100);
+/// Between two looks for a chmpx that is gone. The real one without `-no_giveup_rejoin` spins; this one does not.
+const LOOK: Duration = Duration::from_millis(100);
+/// From chmpx's return to the rejoin, about 0.9 s altogether.
+const REJOIN: Duration = Duration::from_millis(800);
+/// A chmpx that was gone for longer does not take back into service who does not insist (docs/facts.md C21).
+const LONG_GONE: Duration = Duration::from_secs(2);
+
+/// Why k2hdkc does not start.
+#[derive(Debug, Error)]
+enum StartError {
+    #[error("{0}")]
+    File(#[from] Refused),
+    #[error("configuration file does not have [K2HDKC] section")]
+    NoSection,
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("Failed to initialize control main object: {0}")]
+    Attach(#[from] AttachError),
+    #[error("MQACK is on")]
+    Ack,
+    #[error("{0}")]
+    Os(#[from] std::io::Error),
+    #[error("the mischief file wants this start to fail")]
+    Mischief,
+}
+
+/// Runs it to its end: exit code 1 where it does not start, else 0.
+pub fn run(arguments: &Arguments, place: &Place) -> ExitCode {
+    let log = Log::new("K2HDKC", arguments.level);
+    block_signals();
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let ended =
+        runtime.map_err(StartError::from).and_then(|runtime| runtime.block_on(serve(arguments, place, &log)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.err(&error);
+            say(&format!("ERROR: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// HUP, INT, TERM and USR1 are heard; the others have no effect.
+fn block_signals() {
+    let mut blocked = SigSet::empty();
+    for signal in [Signal::SIGQUIT, Signal::SIGUSR2, Signal::SIGALRM, Signal::SIGPIPE] {
+        blocked.add(signal);
+    }
+    // It cannot fail for a set of existing signals.
+    let _ = blocked.thread_block();
+}
+
+/// What a k2hdkc does between two connections to its chmpx.
+#[derive(Debug)]
+struct K2hdkc {
+    store: Store,
+    log: Log,
+    /// Merge callbacks are registered at the first join, and lost with the first chmpx.
+    has_callbacks: bool,
+}
+
+async fn serve(arguments: &Arguments, place: &Place, log: &Log) -> Result<(), StartError> {
+    if Mischief::of(place, log).fails_k2hdkc_start() {
+        return Err(StartError::Mischief);
+    }
+    let identity = Identity::of(arguments);
+    let config = Config::load(Path::new(&arguments.conf), &identity)?;
+    let section = config.ring.profile.k2hdkc.as_ref().ok_or(StartError::NoSection)?;
+    let value = |key: &str| {
+        section.iter().rev().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str())
+    };
+    let store = Store::open(value, place)?;
+    if config.is_on("MQACK") {
+        return Err(StartError::Ack);
+    }
+    let mut k2hdkc = K2hdkc { store, log: log.clone(), has_callbacks: true };
+    let mut ends = Ends::listen(log)?;
+    let mut connection = Connection::open(attach::connect_loaded(&config, &identity, place)?, true)?;
+    loop {
+        tokio::select! {
+            () = ends.asked() => break,
+            () = k2hdkc.work(&mut connection) => {}
+        }
+        k2hdkc.has_callbacks = false;
+        log.msg("Receive : chmpx is gone, and is joined again when it is back.");
+        let left = Instant::now();
+        let back = async {
+            loop {
+                if let Ok(stream) = attach::connect_loaded(&config, &identity, place) {
+                    return stream;
+                }
+                sleep(LOOK).await;
+            }
+        };
+        let stream = tokio::select! {
+            stream = back => stream,
+            () = ends.asked(), if !arguments.never_gives_up => break,
+        };
+        let joins_ring = arguments.never_gives_up || left.elapsed() < LONG_GONE;
+        sleep(REJOIN).await;
+        connection = Connection::open(stream, joins_ring)?;
+    }
+    sleep(END).await;
+    Ok(())
+}
+
+impl K2hdkc {
+    /// Answers chmpx until the connection ends.
+    async fn work(&mut self, connection: &mut Connection) {
+        while let Some(Some(frame)) = connection.frames.recv().await {
+            if let Frame::Ask { ticket, question } = frame {
+                connection.link.answer(ticket, self.answer(question));
+            }
+        }
+    }
+
+    fn answer(&mut self, question: Question) -> Reply {
+        match question {
+            Question::Set(item) => self.keep(vec![item]),
+            Question::Get(key) => Reply::Value(self.store.get(&key)),
+            // Without its callbacks it has nothing to give, and says yes to everything (docs/facts.md D2).
+            Question::MergeGet(_) if !self.has_callbacks => Reply::Items(Vec::new()),
+            Question::MergeSet(_) if !self.has_callbacks => Reply::Kept,
+            Question::MergeGet(share) => Reply::Items(self.store.share(&share)),
+            Question::MergeSet(items) => self.keep(items),
+            Question::Command(_) => Reply::Failed("k2hdkc has no control port".to_owned()),
+        }
+    }
+
+    fn keep(&mut self, items: Vec<crate::chmpx::wire::Item>) -> Reply {
+        match self.store.set(items) {
+            Ok(()) => Reply::Kept,
+            Err(error) => {
+                self.log.err(&error);
+                Reply::Failed(error.to_string())
+            }
+        }
+    }
+}
+
+/// The connection to chmpx.
+struct Connection {
+    link: Link,
+    frames: mpsc::UnboundedReceiver<Option<Frame>>,
+}
+
+impl Connection {
+    fn open(stream: std::os::unix::net::UnixStream, joins_ring: bool) -> std::io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let (read, write) = tokio::net::UnixStream::from_std(stream)?.into_split();
+        let (sender, frames) = mpsc::unbounded_channel();
+        // The receiver is gone only when the process ends.
+        let link = Link::open(read, write, move |frame| drop(sender.send(frame)));
+        link.tell(Note::Attach(Attach { pid: std::process::id(), is_k2hdkc: true, joins_ring }));
+        Ok(Self { link, frames })
+    }
+}
+
+/// The signals that end it.
+struct Ends(mpsc::UnboundedReceiver<()>);
+
+impl Ends {
+    fn listen(log: &Log) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let kinds = [
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::user_defined1(),
+        ];
+        for kind in kinds {
+            let mut caught = signal(kind)?;
+            let (sender, log) = (sender.clone(), log.clone());
+            tokio::spawn(async move {
+                while caught.recv().await.is_some() {
+                    if kind == SignalKind::user_defined1() {
+                        log.bump();
+                    } else if sender.send(()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(Self(receiver))
+    }
+
+    /// Waits for one; it stays asked for.
+    async fn asked(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
