@@ -116,7 +116,8 @@ pub fn update_hosts(path: Option<&Path>, names: &BTreeMap<IpAddr, String>) -> Op
     // Unlike the ini's, the old content has no use, and a stray file beside the hosts file would puzzle; it may
     // also be a killed predecessor's.
     let tidied = replaced.and_then(|()| file::remove(&file::beside(path)));
-    tidied.err().map(|error| format!("{} is not updated: {}", path.display(), full(&error)))
+    let failed = tidied.err().map(|error| format!("{} is not updated: {}", path.display(), full(&error)));
+    failed.or_else(|| hosts::unfit(&present, names).map(|text| format!("{}: {text}", path.display())))
 }
 
 /// An error with its causes in one line.

@@ -1,8 +1,11 @@
 //! The marked block in `/etc/hosts`: every node's address with a name, the rest of the file untouched.
 //!
 //! chmpx looks up names in its main loop and without a working cache: with a lossy resolver a reload of ten
-//! servers took over 100 s, with every address in `/etc/hosts` 0.02 to 3 s (chmpx 1.0.113). What is slow is an
-//! address without a name, so each needs one, whichever it is.
+//! servers took over 100 s, with every address in `/etc/hosts` 0.02 to 3 s (chmpx 1.0.113).
+//!
+//! Not any name will do. Before a merge the servers compare their lists, in which each calls itself by its address and
+//! the others by the first name it finds; a name that is neither the CUSTOM_ID_SEED nor the address leaves a joining
+//! server at `[ADD][Pending]` for ever (3 of 3 with another name, 0 of 32 with the seed, 0 of 2 with the address).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -26,16 +29,18 @@ pub fn entries(wanted: &Wanted) -> BTreeMap<IpAddr, String> {
             Ok(address) => Some((address, name_for(address, &node.seed))),
             Err(_) => wanted.addresses.get(&node.name).map(|address| (*address, node.name.clone())),
         })
-        .filter(|(address, name)| !address.is_unspecified() && is_host_name(name))
+        .filter(|(address, name)| {
+            !address.is_unspecified() && (is_host_name(name) || *name == address.to_string())
+        })
         .collect()
 }
 
-/// The seed is the host's FQDN by convention; where it cannot be a host name, one is made of the address.
+/// The seed is the host's FQDN by convention; where it cannot be a host name, the address is its own name.
 fn name_for(address: IpAddr, seed: &str) -> String {
     if is_host_name(seed) && seed.parse::<IpAddr>().is_err() {
         return seed.to_owned();
     }
-    format!("k2hdkc-{}", address.to_string().replace(['.', ':'], "-"))
+    address.to_string()
 }
 
 fn is_host_name(text: &str) -> bool {
@@ -61,6 +66,27 @@ pub fn updated(present: &str, entries: &BTreeMap<IpAddr, String>) -> Option<Stri
     let gap = if block.is_empty() || before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let next = format!("{before}{gap}{block}{after}");
     (next != present).then_some(next)
+}
+
+/// Addresses of nodes to which the operator gave a first name that keeps joins pending, in words.
+pub fn unfit(present: &str, entries: &BTreeMap<IpAddr, String>) -> Option<String> {
+    let (before, after) = around_block(present);
+    let named = before.lines().chain(after.lines()).filter_map(|line| {
+        let first = line.split('#').next()?.split_whitespace().nth(1)?;
+        Some((address_of(line)?, first))
+    });
+    let fits = |(address, first): &(IpAddr, &str)| match entries.get(address) {
+        Some(name) => name == first || address.to_string() == *first,
+        None => true,
+    };
+    let mut seen = BTreeSet::new();
+    let first_lines = named.filter(|(address, _)| seen.insert(*address));
+    let (address, first) = first_lines.into_iter().find(|line| !fits(line))?;
+    let name = entries.get(&address)?;
+    Some(format!(
+        "it calls {address} \"{first}\"; chmpx leaves joining servers at [ADD][Pending] unless the first name is \"{name}\" \
+         or the address itself"
+    ))
 }
 
 /// The text before the block and behind it. A block that lost its end mark ends where its lines end to look like
@@ -128,6 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn a_first_name_of_the_operator_that_keeps_joins_pending_is_told() {
+        let wanted = some(&[("10.0.0.1", "vm1"), ("10.0.0.2", "vm2")]);
+        for fit in
+            ["", "10.0.0.1 vm1 mine", "10.0.0.1 10.0.0.1\n10.0.0.1 mine", "10.9.9.9 other", "# 10.0.0.1 mine"]
+        {
+            assert_eq!(unfit(fit, &wanted), None, "{fit}");
+        }
+        let told = unfit("10.0.0.2 mine vm2\n", &wanted).unwrap();
+        assert!(
+            told.starts_with("it calls 10.0.0.2 \"mine\"; chmpx leaves joining servers at [ADD][Pending]"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_last_line_without_a_newline_stays_whole() {
         let next = updated("127.0.0.1 localhost", &some(&[("10.0.0.1", "vm1")])).unwrap();
         assert!(next.starts_with("127.0.0.1 localhost\n# BEGIN"), "{next}");
@@ -141,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_that_is_no_host_name_is_replaced_by_one_made_of_the_address() {
+    fn a_seed_that_is_no_host_name_is_replaced_by_the_address_itself() {
         let address: IpAddr = "10.0.0.1".parse().unwrap();
         for seed in ["", "10.0.0.1", "a b", "-x", "x..y", &"a".repeat(64)] {
-            assert_eq!(name_for(address, seed), "k2hdkc-10-0-0-1", "{seed}");
+            assert_eq!(name_for(address, seed), "10.0.0.1", "{seed}");
         }
         assert_eq!(name_for(address, "vm1.example.com"), "vm1.example.com");
-        assert_eq!(name_for("fe80::1".parse().unwrap(), ""), "k2hdkc-fe80--1");
+        assert_eq!(name_for("fe80::1".parse().unwrap(), ""), "fe80::1");
     }
 
     #[test]

@@ -12,4 +12,5 @@ pub mod node;
 pub mod raw_http;
 pub mod sandbox;
 pub mod simulators;
+pub mod ring;
 pub mod site;

@@ -1,13 +1,13 @@
 //! Where this node stands in its ring: joined, in service, and listing the servers that the file lists. AUTOMERGE does
 //! the joining; it sticks now and then, and then it is nudged.
 
-use super::rules::{IDLE_MERGE, STICKS_AFTER};
+use super::rules::{IDLE_MERGE, PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
 use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::Order;
-use crate::view::{NodeStatus, Operation, View};
+use crate::view::{NodeStatus, Operation, Row, View};
 
 /// This node's own status: 0x21 on a server, up on a slave.
 pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
@@ -48,7 +48,8 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
                 .nudge(Order::UpdateStatus, case.now, &why)
                 .or_else(|| Some(merging(case, memory, known, status)))
         }
-        Operation::Doing | Operation::Pending => Some(merging(case, memory, known, status)),
+        Operation::Doing => Some(merging(case, memory, known, status)),
+        Operation::Pending => Some(queueing(case, memory, view)),
         Operation::Nothing => out_of_service(case, memory, known, pair, view),
     }
 }
@@ -73,6 +74,21 @@ fn merging(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: Node
     }
     let why = format!("a merge sticks at {status}, idle for {} s", idle.as_secs());
     cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why)
+}
+
+/// Joins queue while another server merges. One that waits although nobody does is not let in: chmpx compares the
+/// servers' lists of names, and they differ.
+fn queueing(case: &Case<'_>, memory: &Memory, view: &View) -> Next {
+    let status = view.own.status;
+    let merges = |row: &&Row| matches!(row.status.operation(), Operation::Doing | Operation::Done);
+    let another = view.servers.iter().find(merges);
+    if another.is_some() || memory.in_status_for(case.now) < PENDING_WITHIN {
+        return Next::Wait(format!("this server is {status}"), case.rules.between_questions);
+    }
+    case.hold(format!(
+        "this server stays {status}: do all servers call each other by CUSTOM_ID_SEED or by address, first in /etc/hosts \
+         or in DNS?"
+    ))
 }
 
 /// Joined, and not in the ring: stuck after a start, or taken out by somebody. Only the first is nudged.

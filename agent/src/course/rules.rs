@@ -84,3 +84,5 @@ pub(super) const LEAST_LOOK: Duration = Duration::from_millis(500);
 pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);
 /// Time for a stuck chmpx to end by itself: it seldom does.
 pub(super) const STUCK_WITHIN: Duration = Duration::from_secs(3);
+/// A join that waits its turn although nobody merges is not waiting for a turn.
+pub(super) const PENDING_WITHIN: Duration = Duration::from_secs(60);

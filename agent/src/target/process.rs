@@ -112,6 +112,7 @@ impl Processes {
         while let Ok(end) = self.ends.1.try_recv() {
             // An end that was told late, of a process that another has followed, is still an end.
             self.watched(end.program).forget(end.was.id);
+            tracing::info!(pid = end.was.id.pid, "{} {}", end.program.name(), end.how.text());
             ended.push(end);
         }
         ended
