@@ -342,10 +342,13 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
         };
         let also = |ledger: &mut Ledger| {
-            ledger.known.rejected = rejected;
             if let Some((chmpx, k2hdkc)) = running {
                 ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning());
+                if let Cause::Rejected(why) = &cause {
+                    ledger.known.demand_now(chmpx, k2hdkc, why);
+                }
             }
+            ledger.known.rejected = rejected;
         };
         let (settings, store) = (&self.settings, &mut self.store);
         let applied = match apply::install(&validated, names.as_ref(), settings, store, also) {

@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
+use k2hdkc_agent::admin::{self, Request, Response};
 use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
+
+use tokio::runtime::{self, Runtime};
 
 use crate::k2hdkc::Client;
 use crate::node::{FILE_SOURCE, Node, Plan, wait_for};
 use crate::simulators::place::Place;
-use crate::simulators::stage::{Stage, Style};
+use crate::simulators::stage::{CTLPORT, Stage, Style};
 
 /// Settings under which a suite need not wait: what was measured on the real ones, and the simulators do not need.
 pub const FAST: &str = "\
@@ -53,12 +56,14 @@ pub struct Ring {
     stage: Stage,
     target: String,
     nodes: BTreeMap<u32, Node>,
+    runtime: Runtime,
 }
 
 impl Ring {
     /// An empty one, whose agents have these further lines in `[target]`.
     pub fn new(style: Style, target: &str) -> io::Result<Self> {
-        Ok(Self { stage: Stage::new(style)?, target: target.to_owned(), nodes: BTreeMap::new() })
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { stage: Stage::new(style)?, target: target.to_owned(), nodes: BTreeMap::new(), runtime })
     }
 
     /// Servers 1 to `servers` and slaves 100 on, all started and converged.
@@ -82,16 +87,15 @@ impl Ring {
         let root = place.root().to_owned();
         let bin = root.join("bin");
         crate::simulators::install(&bin)?;
-        let programs: String = crate::simulators::NAMES
-            .iter()
-            .map(|name| format!("{name} = \"{}/{name}\"\n", bin.display()))
-            .collect();
-        let extra = &self.target;
+        let programs =
+            crate::simulators::NAMES.iter().map(|name| format!("{name} = \"{}/{name}\"\n", bin.display()));
+        let usual = format!("{TARGET}{}", programs.collect::<String>());
         // A key that the suite sets itself stands only once.
+        let extra = &self.target;
         let sets = |line: &&str| !extra.lines().any(|own| own.split(" =").next() == line.split(" =").next());
-        let target: String = TARGET.lines().filter(sets).map(|line| format!("{line}\n")).collect();
+        let usual: String = usual.lines().filter(sets).map(|line| format!("{line}\n")).collect();
         let environment = format!("[target.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n", root.display());
-        let config = format!("{FILE_SOURCE}{FAST}{target}{programs}{extra}\n{environment}");
+        let config = format!("{FILE_SOURCE}{FAST}{usual}{extra}\n{environment}");
         let plan = Plan {
             api_uri: "http://127.0.0.1:1".to_owned(),
             role: "yrn:yahoo:::tenant0:role:mycluster/server".to_owned(),
@@ -131,6 +135,11 @@ impl Ring {
         self.nodes.get_mut(&number).expect("no such node")
     }
 
+    /// Where a node's chmpx listens for control.
+    pub fn control_port(&self, number: u32) -> String {
+        format!("{}:{CTLPORT}", self.node(number).plan().address)
+    }
+
     /// What the node is told to do wrong.
     pub fn mischief(&self, number: u32, toml: &str) -> io::Result<()> {
         self.node(number).write("simulator.toml", toml)
@@ -138,7 +147,11 @@ impl Ring {
 
     /// The status of a node's agent, if it answers.
     pub fn status(&self, number: u32) -> Option<Status> {
-        serde_json::from_value(self.node(number).status().ok()?).ok()
+        let directory = self.node(number).root().join("run/k2hdkc-agent");
+        match self.runtime.block_on(admin::ask(&directory, &Request::Status)) {
+            Ok(Response::Status(status)) => Some(*status),
+            _ => None,
+        }
     }
 
     /// How a node's processes are, by its agent.

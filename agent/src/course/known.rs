@@ -128,6 +128,13 @@ impl Known {
         }
     }
 
+    /// Whatever runs must go at once: it is of a ring that was rolled back.
+    pub fn demand_now(&mut self, chmpx: Option<Identity>, k2hdkc: Option<Identity>, why: &str) {
+        if chmpx.is_some() {
+            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why));
+        }
+    }
+
     /// Whether this k2hdkc must go: itself, or with the chmpx that it is on.
     pub(super) fn must_go(&self, k2hdkc: Identity, on: Option<Identity>) -> Option<&Restart> {
         let goes = |r: &&Restart| r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on);

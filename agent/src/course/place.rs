@@ -15,6 +15,7 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
     let status = view.own.status;
     let wait = |text: String| Some(Next::Wait(text, case.rules.between_questions));
     if case.mode() == Mode::Slave {
+        memory.cures = if status.is_up() { 0 } else { memory.cures };
         return if status.is_up() { None } else { wait(format!("this slave is {status}")) };
     }
     let (chmpx, k2hdkc) = (case.observed.chmpx?, case.observed.k2hdkc?);
@@ -25,6 +26,7 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
         if !current {
             return wait("chmpx is asked again, since k2hdkc has just started".to_owned());
         }
+        memory.cures = 0;
         known.served = Some(pair);
         known.drained = known.drained.filter(|_| known.restart.is_some());
         return None;

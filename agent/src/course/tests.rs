@@ -490,6 +490,21 @@ fn a_silent_chmpx_is_waited_for_and_a_deaf_one_is_restarted() {
 }
 
 #[test]
+fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
+    for (after, rolled_back) in [(10.0, true), (40.0, false)] {
+        let mut stage = Stage::well();
+        stage.next();
+        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+        stage.written = Some(Duration::ZERO);
+        stage.memory.replaced(stage.now, true);
+        stage.later(after);
+        stage.observed.silent = Some((stage.now, "no answer".into()));
+        let next = stage.later(120.0).next();
+        assert_eq!(matches!(next, Next::RollBack(_)), rolled_back, "{after} {next:?}");
+    }
+}
+
+#[test]
 fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_away() {
     let mut stage = Stage::well();
     let gone = stage.ring.servers.pop().unwrap();

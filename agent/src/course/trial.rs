@@ -54,6 +54,9 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
         silent.filter(|(since, _)| case.now.duration_since(*since) >= case.rules.deaf_after)
     {
         let why = format!("chmpx (pid {}) has been silent too long: {text}", chmpx.id.pid);
+        if fell_silent_of_the_file(case) {
+            return Some(Next::RollBack(why));
+        }
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
     if case.observed.said.is_some() {
@@ -61,6 +64,13 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
     }
     let text = silent.map_or_else(|| "chmpx has not been asked yet".to_owned(), |(_, text)| text.clone());
     Some(Next::Wait(format!("waiting for chmpx's first answer: {text}"), case.rules.between_questions))
+}
+
+/// Whether chmpx fell silent soon after the installation, and has not said since that it loaded the file.
+fn fell_silent_of_the_file(case: &Case<'_>) -> bool {
+    let (Some(age), Some((since, _))) = (case.written, &case.observed.silent) else { return false };
+    let spoke_for = age.saturating_sub(case.now.duration_since(*since));
+    case.way_back && !case.verified && spoke_for < case.rules.roll_back_within
 }
 
 /// Loaded means: chmpx reports this FILEVERSION, asked after the quiet time. What it swallowed or missed is written
@@ -90,9 +100,6 @@ pub(super) fn loaded(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
         return Some(Next::Rewrite(why));
     }
     let why = format!("{why}, although it was written {MOST_REWRITES} times again");
-    if memory.cures > 0 && case.way_back {
-        return Some(Next::RollBack(format!("{why} and chmpx was started anew")));
-    }
     Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Deaf, why))
 }
 
