@@ -15,6 +15,7 @@
 pub mod chmpxstatus;
 pub mod commands;
 pub mod config;
+pub mod date;
 pub mod dial;
 pub mod dump;
 #[cfg(test)]

@@ -332,6 +332,7 @@ impl Chmpx {
             id_type: self.config.id_type().word().to_owned(),
             settings: self.config.settings(),
             fileversion: self.config.fileversion,
+            date: self.config.date,
             is_server: self.config.is_server,
             automerge: self.config.merges_by_itself(),
             suspended: self.merging.suspended,

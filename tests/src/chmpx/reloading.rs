@@ -159,6 +159,8 @@ impl Chmpx {
     /// Slots of the table that are left.
     pub(super) fn free_slots(&self) -> usize {
         let rows = self.table.rows().iter().filter(|row| row.id != 0).count();
-        self.capacity.saturating_sub(rows + self.slaves().len())
+        // A slave is no server, and takes one for itself.
+        let own = usize::from(!self.config.is_server);
+        self.capacity.saturating_sub(rows + self.slaves().len() + own)
     }
 }
