@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Config;
-use super::node::{Chmpx, End, Peer, Wake};
+use super::event::{End, Peer};
+use super::node::{Chmpx, Wake};
 use super::status::Status;
 use super::table::Row;
 use crate::simulators::mischief::is_in;

@@ -187,8 +187,9 @@ impl Node {
     }
 
     /// Sends a program a signal.
-    pub fn signal(&mut self, program: &str, signal: Signal) -> io::Result<()> {
-        let child = self.child(program).ok_or_else(|| io::Error::other(format!("no {program} runs")))?;
+    pub fn signal(&self, program: &str, signal: Signal) -> io::Result<()> {
+        let child = if program == "chmpx" { self.chmpx.as_ref() } else { self.k2hdkc.as_ref() };
+        let child = child.ok_or_else(|| io::Error::other(format!("no {program} runs")))?;
         let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
         Ok(kill(Pid::from_raw(pid), signal)?)
     }
@@ -257,9 +258,19 @@ impl Node {
         found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
     }
 
-    /// Waits until that FILEVERSION is in force.
+    /// Waits until that FILEVERSION is in force. On a slave the question itself may swallow the reload: use
+    /// [`Node::shows`] there.
     pub fn has_loaded(&self, fileversion: u32) -> bool {
         wait_for(Duration::from_secs(10), || self.dumped("cfg_revision") == fileversion.to_string())
+    }
+
+    /// Waits until `chmpxstatus` shows that FILEVERSION, without a word to chmpx.
+    pub fn shows(&self, fileversion: u32) -> bool {
+        let wanted = format!("configuration file version                   = {fileversion}");
+        wait_for(Duration::from_secs(10), || {
+            let output = self.chmpxstatus(&[]).map(|output| output.stdout).unwrap_or_default();
+            String::from_utf8_lossy(&output).lines().any(|line| line == wanted)
+        })
     }
 
     /// `chmpxstatus` with those arguments.
