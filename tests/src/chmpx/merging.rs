@@ -78,6 +78,10 @@ impl Chmpx {
         if !self.config.is_server {
             return;
         }
+        if !self.is_linked_to_all() {
+            // Who is just being connected to is heard first, or a merge would pass it by.
+            return self.wake(Wake::Advance, STEP);
+        }
         let automatic = self.config.merges_by_itself() && !self.merging.suspended;
         if self.merging.startup && self.own_status() == Status::OUT_UP && !self.table.is_operating() {
             self.merging.startup = false;
@@ -89,6 +93,12 @@ impl Chmpx {
         } else if automatic && self.is_first() && self.may_merge() && !self.is_last_one_leaving() {
             self.start_merge();
         }
+    }
+
+    fn is_linked_to_all(&self) -> bool {
+        let linked = self.linked();
+        let others = self.table.rows().iter().filter(|row| row.status.is_up() && row.id != self.own);
+        others.map(|row| row.id).all(|id| linked.contains(&id))
     }
 
     fn is_first(&self) -> bool {
@@ -209,7 +219,7 @@ impl Chmpx {
             Merge::Complete if !self.merging.hangs() => self.completed(),
             Merge::Abort => {
                 self.merging.drive = None;
-                self.merging.copying += 1;
+                self.merging.copies_for = None;
                 if !self.merging.hangs() {
                     self.set_own(Status::merge_aborted);
                 }

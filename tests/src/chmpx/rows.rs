@@ -13,7 +13,7 @@ use super::table::Row;
 impl Chmpx {
     /// Takes the later word about each row, and passes it on. `greeting` is a whole table or a newcomer's row.
     pub(super) fn learn(&mut self, rows: Vec<Row>, from: Option<u64>, greeting: bool) {
-        let mut news = Vec::new();
+        let (mut news, mut lost) = (Vec::new(), false);
         for row in rows.into_iter().filter(|row| row.id != 0) {
             if row.id == self.own && self.config.is_server {
                 self.insist(&row);
@@ -22,6 +22,7 @@ impl Chmpx {
             match self.table.get_mut(row.id) {
                 Some(old) if old.stamp >= row.stamp => continue,
                 Some(old) => {
+                    lost |= old.status.has_base() && row.status == Status::OUT_DOWN;
                     // Its file may be newer than ours; a changed node makes a row of its own with the next reload.
                     old.status = row.status;
                     old.stamp = row.stamp;
@@ -35,6 +36,9 @@ impl Chmpx {
             return;
         }
         self.spread(&news, from);
+        if lost {
+            self.after_loss();
+        }
         if !greeting || news.iter().any(|row| row.status.is_pending()) || self.config.is_server {
             self.wake(Wake::Advance, Duration::from_millis(10));
         }
@@ -87,7 +91,14 @@ impl Chmpx {
         if self.config.merges_by_itself() && !self.merging.suspended && status.down().is_in() {
             let out = status.down().service_out().merge_completed();
             self.set_status(id, out);
-            self.drop_unlisted();
+            self.after_loss();
+        }
+    }
+
+    /// A server was taken out because it went down: seen here, or told by whoever saw it first.
+    fn after_loss(&mut self) {
+        self.drop_unlisted();
+        if self.config.is_server && self.config.merges_by_itself() {
             self.catch_up();
         }
     }
