@@ -201,6 +201,18 @@ fn servers_that_have_no_slot_left_are_rows_without_a_name() {
 }
 
 #[test]
+fn a_slave_for_which_there_is_no_slot_is_refused_again_and_again() {
+    let mut solo = Solo::styled(0, Style { global: "MAXCHMPX = 2".to_owned(), ..Style::default() });
+    let mut slave = solo.stage.node(100).unwrap();
+    slave.push(&solo.stage.ini(100, 1, &[0], &[100])).unwrap();
+    slave.start_chmpx().unwrap();
+    let refused = || solo.node.log("chmpx").matches("No more free CHMPXLIST.").count();
+    assert!(wait_for(PATIENCE, || refused() > 2), "{}", solo.node.log("chmpx"));
+    assert_eq!((slave.status_of(0), solo.node.dumped("chmpx_slave_count")), (0x10, "0".to_owned()));
+    assert!(solo.node.end("chmpx", Signal::SIGHUP).unwrap().success());
+}
+
+#[test]
 fn a_slave_that_is_not_in_its_new_file_goes_on() {
     let mut solo = Solo::start(100);
     solo.node.push(&solo.stage.ini(100, 2, &[0], &[])).unwrap();
