@@ -14,7 +14,7 @@ use crate::simulators::log::Log;
 const PATIENCE: Duration = Duration::from_millis(600);
 /// From the end of the old inode to the reload, with the file there: about what was measured. In this moment a
 /// connection to a slave's control port can swallow the reload (C18).
-const REARM: Duration = Duration::from_millis(2);
+const REARM: Duration = Duration::from_millis(1);
 
 const MASK: AddWatchFlags =
     AddWatchFlags::IN_DELETE_SELF.union(AddWatchFlags::IN_MODIFY).union(AddWatchFlags::IN_MOVE_SELF);
