@@ -45,6 +45,7 @@ between-questions = \"100ms\"
 quiet = \"100ms\"
 peers-within = \"5s\"
 restart-backoff = \"200ms\"
+calm = \"1s\"
 ";
 
 /// How long anything may take on a busy machine.

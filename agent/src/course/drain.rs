@@ -1,11 +1,13 @@
 //! A restart for a changed key: only where the operator allows it, one server after the other, and each out of service
 //! first, so that no program notices.
 
-use super::rules::NUDGE_AGAIN;
+use super::rules::{NUDGE_AGAIN, OUT_FOR};
 use super::{Case, Known, Memory, Next, Restart, Restarts, Urgency, is_own, label};
 use crate::clock::Timestamp;
+use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::Order;
+use crate::view::Operation;
 
 /// Whether the processes may stop now.
 #[derive(Debug)]
@@ -41,26 +43,50 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         return Readiness::NotAllowed(text);
     }
     let (Some(view), Some(chmpx)) = (case.view(), case.observed.chmpx) else { return Readiness::Ready };
-    if restart.urgency == Urgency::Stuck || !view.own.status.is_in_service() {
+    if restart.urgency == Urgency::Stuck {
         return Readiness::Ready;
+    }
+    let wait = |text: String| Readiness::NotYet(Next::Wait(text, case.rules.between_questions));
+    if !view.own.status.is_in_service() {
+        let drained = known.drained == Some(chmpx.id);
+        let out_for = memory.in_status_for(case.now);
+        return if drained && out_for < OUT_FOR {
+            wait(format!("{}: it is out of service, and stops in a moment", restart.why))
+        } else {
+            Readiness::Ready
+        };
     }
     let others: Vec<_> = view.servers.iter().filter(|row| !is_own(row, view)).collect();
     if !others.iter().any(|row| row.status.is_healthy()) {
         // Nobody could take the keys over, so there is nothing to wait for; they are in a file.
         return Readiness::Ready;
     }
-    let wait = |text: String| Readiness::NotYet(Next::Wait(text, case.rules.between_questions));
     if !view.own.status.is_healthy() {
+        if view.own.status.operation() != Operation::Nothing && memory.merge_sticks(case) {
+            // It was to stop anyway; its keys have their other copies, and come back with it.
+            known.demand(
+                case,
+                Class::RestartChmpx,
+                Urgency::Stuck,
+                &format!("a merge sticks at {}", view.own.status),
+            );
+            return Readiness::Ready;
+        }
         return wait(format!("{}: this server is {}", restart.why, view.own.status));
     }
     let unwell = others.iter().find(|row| row.status.is_in_service() && !row.status.is_healthy());
     if let Some(row) = unwell {
+        memory.waited_enough("calm");
         return wait(format!("{}: first {} must be well again ({})", restart.why, label(row), row.status));
     }
     let turn = case.rules.turn.saturating_mul(case.rank());
     let waited = Timestamp::now().since(restart.at);
     if waited < turn {
         return wait(format!("{}: the servers before it restart first", restart.why));
+    }
+    let calm = memory.waited_for("calm", case.now);
+    if calm < case.rules.calm {
+        return wait(format!("{}: all servers are well", restart.why));
     }
     known.drained = Some(chmpx.id);
     let why = format!("{}: its keys move first", restart.why);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rules::{LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, SETTLED, SOON, STILLBORN, WORKING};
+use super::rules::{IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, SETTLED, SOON, STILLBORN, WORKING};
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
 use crate::view::NodeStatus;
@@ -23,9 +23,9 @@ pub struct Memory {
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
     status: Option<(NodeStatus, Instant)>,
-    /// When the processes were last seen at work.
+    /// When k2hdkc was last seen at work.
     busy: Option<Instant>,
-    /// When the processes were looked at before, and how much they had worked.
+    /// When it was looked at before, and how much it had worked.
     looked: Option<(Instant, Duration)>,
     /// Since when the same step of convergence is waited for: peers, rows.
     waiting: Option<(&'static str, Instant)>,
@@ -114,10 +114,9 @@ impl Memory {
         self.notice_work(case);
     }
 
-    /// A merge that goes on makes k2hdkc and chmpx work; the stuck one does not.
+    /// A merge that goes on makes k2hdkc work; the stuck one does not. chmpx tells nothing: stuck, it spins.
     fn notice_work(&mut self, case: &Case<'_>) {
-        let worked =
-            [case.observed.chmpx, case.observed.k2hdkc].into_iter().flatten().map(|p| p.worked).sum();
+        let worked = case.observed.k2hdkc.map_or(Duration::ZERO, |process| process.worked);
         let (busy, before) = (*self.busy.get_or_insert(case.now), self.looked);
         let Some((at, past)) = before else {
             self.looked = Some((case.now, worked));
@@ -132,7 +131,7 @@ impl Memory {
         self.looked = Some((case.now, worked));
     }
 
-    /// How long the processes have done nothing, in the present status.
+    /// How long k2hdkc has done nothing, in the present status.
     pub(super) fn idle_for(&self, now: Instant) -> Duration {
         self.busy.map_or(Duration::ZERO, |at| now.duration_since(at))
     }
@@ -169,6 +168,11 @@ impl Memory {
     /// How long this node's status has been what it is.
     pub(super) fn in_status_for(&self, now: Instant) -> Duration {
         self.status.map_or(Duration::ZERO, |(_, since)| now.duration_since(since))
+    }
+
+    /// Whether a merge sticks: in which nothing works, or that takes longer than the operator allows.
+    pub(super) fn merge_sticks(&self, case: &Case<'_>) -> bool {
+        self.in_status_for(case.now) >= case.rules.merge_within || self.idle_for(case.now) >= IDLE_MERGE
     }
 
     /// How long it has been waited for this, without anything else between.

@@ -1,7 +1,7 @@
 //! Where this node stands in its ring: joined, in service, and listing the servers that the file lists. AUTOMERGE does
 //! the joining; it sticks now and then, and then it is nudged.
 
-use super::rules::{IDLE_MERGE, PENDING_WITHIN, STICKS_AFTER};
+use super::rules::{PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
 use crate::plan::Class;
@@ -71,7 +71,7 @@ fn not_joined(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: N
 /// A merge takes as long as the copy; without end it is the stuck one that only a kill ends.
 fn merging(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: NodeStatus) -> Next {
     let idle = memory.idle_for(case.now);
-    if memory.in_status_for(case.now) < case.rules.merge_within && idle < IDLE_MERGE {
+    if !memory.merge_sticks(case) {
         return Next::Wait(format!("the ring is merging ({status})"), case.rules.between_questions);
     }
     let why = format!("a merge sticks at {status}, idle for {} s", idle.as_secs());

@@ -32,6 +32,8 @@ pub struct Rules {
     pub merge_within: Duration,
     /// Between the restarts of two servers for the same change.
     pub turn: Duration,
+    /// How long all servers must have been well before one leaves the service.
+    pub calm: Duration,
     /// Pauses before programs that end again and again are started again.
     pub backoff: (Duration, Duration),
     /// Whether a changed key that no running process takes may restart it.
@@ -75,13 +77,15 @@ pub(super) const FAILED_STARTS: u32 = 2;
 pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
 /// The next look where something is on its way.
 pub(super) const SOON: Duration = Duration::from_millis(100);
-/// Share of one processor that a merge takes at least.
-pub(super) const WORKING: f64 = 0.02;
+/// Share of one processor that a merge takes of k2hdkc at least; at rest it takes 0.002 (k2hdkc 1.0.19).
+pub(super) const WORKING: f64 = 0.01;
 /// Least time over which that share is measured.
 pub(super) const LEAST_LOOK: Duration = Duration::from_millis(500);
 /// A merge in which nothing works for so long is the one that sticks: chmpx gives up to ask k2hdkc after some 70 s, and
 /// stays as it is (chmpx 1.0.113, lib/chmeventsock.cc:1558).
 pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);
+/// How long a server must have been out of service before its k2hdkc stops: what was under way to it is answered.
+pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
 /// Time for a stuck chmpx to end by itself: it seldom does.
 pub(super) const STUCK_WITHIN: Duration = Duration::from_secs(3);
 /// A join that waits its turn although nobody merges is not waiting for a turn.

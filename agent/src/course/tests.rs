@@ -323,12 +323,10 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     stage.later(1.0);
     assert!(waits(&stage.next()).contains("although it was written 3 times again"));
     assert_eq!(stage.known.restart.as_ref().unwrap().urgency, Urgency::Deaf);
-    assert_eq!(
-        step(&stage.later(0.1).next()),
-        &Step::Tell(Order::ServiceOut),
-        "a server leaves the service first"
-    );
+    assert!(waits(&stage.later(0.1).next()).ends_with("all servers are well"));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut), "out of service first");
     stage.set_own(0x11);
+    assert!(waits(&stage.later(0.5).next()).ends_with("it is out of service, and stops in a moment"));
     assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, Ending::Exit(0));
     assert!(waits(&stage.later(0.1).next()).contains("a moment after its k2hdkc"));
@@ -348,7 +346,8 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     stage.set_peer(1, 0x2121);
     assert!(waits(&stage.next()).contains("192.0.2.2:8021 must be well again"));
     stage.set_peer(1, 0x21);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
     stage.rules.restarts = Restarts::Never;
     assert!(holds(&stage.later(1.0).next()).contains("target.restarts forbids it"));
     // The second server's turn comes later.
@@ -360,12 +359,27 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
 }
 
 #[test]
+fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    stage.set_own(0x2221);
+    assert!(waits(&stage.later(1.0).next()).contains("this server is 0x2221"));
+    assert!(waits(&stage.later(99.0).next()).contains("this server is 0x2221"));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+}
+
+#[test]
 fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
     let mut stage = Stage::well();
     stage.next();
     stage.known.demand_for_change(Class::RestartK2hdkc, Some(CHMPX), Some(K2HDKC), "[K2HDKC] MAXTHREAD");
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
     stage.set_own(0x11);
+    waits(&stage.later(0.5).next());
     assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, Ending::Exit(0));
     assert!(waits(&stage.next()).contains("the end of the one before it"));

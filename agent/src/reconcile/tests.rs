@@ -487,6 +487,8 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     assert_eq!((restart.chmpx, restart.k2hdkc.unwrap().pid), (None, 8));
     let view = well(&stage, 2);
     stage.sees(view);
+    looks(&mut stage).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
     let report = looks(&mut stage).await;
     assert_eq!(stage.reconciler.target.acted, [Step::Tell(target::Order::ServiceOut)]);
     assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));

@@ -119,6 +119,8 @@ pub(super) const JOIN_WITHIN: Duration = Duration::from_secs(20);
 pub(super) const MERGE_WITHIN: Duration = Duration::from_secs(1800);
 /// Stop, start, join and merge of a small server.
 pub(super) const TURN: Duration = Duration::from_secs(30);
+/// A server that left the service one second after another had joined stuck in its merge.
+pub(super) const CALM: Duration = Duration::from_secs(5);
 /// First pause of a program that ends again and again.
 pub(super) const RESTART_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest pause.

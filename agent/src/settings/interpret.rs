@@ -224,6 +224,7 @@ fn target_rules(raw: &raw::Target, errors: &mut Vec<String>) -> Rules {
         join_within: span(raw.join_within, defaults::JOIN_WITHIN),
         merge_within: span(raw.merge_within, defaults::MERGE_WITHIN),
         turn: span(raw.turn, defaults::TURN),
+        calm: span(raw.calm, defaults::CALM),
         backoff,
         restarts: raw.restarts.unwrap_or(Restarts::Servers),
         pair: raw.pair.unwrap_or(true),

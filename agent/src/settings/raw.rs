@@ -128,6 +128,7 @@ pub(super) struct Target {
     pub(super) join_within: Option<Span>,
     pub(super) merge_within: Option<Span>,
     pub(super) turn: Option<Span>,
+    pub(super) calm: Option<Span>,
     pub(super) restart_backoff: Option<Span>,
     pub(super) max_restart_backoff: Option<Span>,
 }
