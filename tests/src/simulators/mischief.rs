@@ -37,7 +37,8 @@ pub struct Entries {
     pub fail_starts: u32,
     /// So many of the next starts of k2hdkc fail.
     pub fail_k2hdkc_starts: u32,
-    /// Whether servers that stay in service copy what the change of the ring gives to them. See docs/facts.md D6.
+    /// Whether servers that stay in service copy what the change of the ring gives to them, which the real ones do
+    /// not. See docs/facts.md D6.
     pub settled_copy: Option<bool>,
 }
 

@@ -90,6 +90,22 @@ fn a_server_in_memory_that_is_restarted_gets_its_share_back_from_the_replicas() 
     assert_eq!(cluster.readable(), 60);
 }
 
+/// As the real one (docs/facts.md D6): 35 of 60 keys, and all of them when the third is out again.
+#[test]
+fn where_servers_that_stay_do_not_copy_a_third_one_hides_keys_until_it_is_out() {
+    let mut cluster = Cluster::of(2, Style::default());
+    cluster.write();
+    for n in 0..2 {
+        cluster.server(n).put("simulator.toml", "settled-copy = false\n").unwrap();
+    }
+    cluster.grow_with("settled-copy = false\n");
+    cluster.wait_in_service();
+    let readable = cluster.readable();
+    assert!((25..=50).contains(&readable), "{readable} of 60");
+    cluster.service_out(2);
+    assert_eq!(cluster.readable(), 60);
+}
+
 #[test]
 fn where_servers_that_stay_do_not_copy_one_loss_is_enough_to_hide_keys() {
     let mut cluster = Cluster::of(3, Style { replicas: 1, ..Style::default() });
