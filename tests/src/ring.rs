@@ -241,6 +241,16 @@ impl Ring {
         (0..keys).filter(|key| reads(*key)).count()
     }
 
+    /// How many of them an application gets that asks again for this long, as one does while a ring changes.
+    pub fn served(&self, number: u32, keys: usize, patience: Duration) -> usize {
+        let mut client = self.client(number);
+        let mut serves = |key: usize| {
+            let (name, value) = (format!("key{key}"), format!("value{key}"));
+            wait_for(patience, || client.get(&name).ok().flatten().as_deref() == Some(value.as_str()))
+        };
+        (0..keys).filter(|key| serves(*key)).count()
+    }
+
     /// Whether all of them are readable within the usual time; else how many were.
     pub fn all_readable(&self, number: u32, keys: usize) -> Result<(), usize> {
         let mut last = 0;

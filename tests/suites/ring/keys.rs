@@ -98,7 +98,7 @@ fn a_chmpx_stopped_right_after_its_k2hdkc_crashes_and_half_a_second_later_it_end
 #[test]
 fn keys_in_memory_without_another_copy_are_held_not_thrown_away() {
     let style = Style { file: false, ..Style::default() };
-    let mut ring = Ring::running(style, "", 1, 1).unwrap();
+    let ring = Ring::running(style, "", 1, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     let k2hdkc = ring.pid(1, "k2hdkc").unwrap();
     ring.kill(1, "chmpx").unwrap();

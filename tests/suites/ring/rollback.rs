@@ -7,7 +7,7 @@ use k2hdkc_sandbox::simulators::stage::Style;
 
 /// Two servers and a slave; server 1 dislikes a value that its source now says.
 fn rolled_back(mischief: &str, value: &str) -> Ring {
-    let mut ring = Ring::running(Style { replicas: 1, ..Style::default() }, "", 2, 1).unwrap();
+    let ring = Ring::running(Style { replicas: 1, ..Style::default() }, "", 2, 1).unwrap();
     ring.write(100, 60).unwrap();
     ring.mischief(1, mischief).unwrap();
     ring.tell_more(1, &[1, 2], &[100], value).unwrap();
