@@ -131,6 +131,10 @@ impl Ring {
     }
 
     /// The node, to start and stop its agent.
+    ///
+    /// # Panics
+    ///
+    /// Where no such node was added.
     #[expect(clippy::expect_used, reason = "a suite asks for the nodes that it has added")]
     pub fn node_mut(&mut self, number: u32) -> &mut Node {
         self.nodes.get_mut(&number).expect("no such node")

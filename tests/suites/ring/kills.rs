@@ -39,7 +39,7 @@ fn recovered(ring: &mut Ring, victims: &[&str]) -> Duration {
         match (*victim, *pid) {
             ("agent", _) => ring.node_mut(2).kill().unwrap(),
             (_, Some(pid)) => k2hdkc_sandbox::ring::signal(pid, "KILL").unwrap(),
-            (program, None) => panic!("no {program} runs: {}", ring.told(2)),
+            (program, None) => unreachable!("no {program} runs: {}", ring.told(2)),
         }
     }
     if victims.contains(&"agent") {
