@@ -146,7 +146,7 @@ fn again(case: &Case<'_>, memory: &mut Memory, why: String) -> Next {
         return Next::Wait(why, case.rules.between_questions);
     }
     memory.waited_enough("rows");
-    if memory.relisted >= super::rules::MOST_REWRITES {
+    if memory.relisted >= super::rules::MOST_RELISTS {
         return case.hold(why);
     }
     memory.relisted += 1;

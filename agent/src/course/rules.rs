@@ -63,8 +63,11 @@ pub(super) const STICKS_AFTER: Duration = Duration::from_secs(5);
 pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
 /// … and at most so often.
 pub(super) const MOST_NUDGES: u32 = 5;
-/// Times that the same ring is written again because chmpx has not loaded it.
-pub(super) const MOST_REWRITES: u32 = 3;
+/// Times that the same ring is written again because chmpx has not loaded it. A slave whose control port others poll
+/// without pause swallows one reload in five, and its restart would break the handles of the programs there.
+pub(super) const MOST_REWRITES: u32 = 8;
+/// Times that the same ring is written again to correct the list of servers.
+pub(super) const MOST_RELISTS: u32 = 3;
 /// Restarts that are not for a change, in one life of the agent, before somebody must look.
 pub(super) const MOST_CURES: u32 = 3;
 /// A program that ran for so long has not failed to start.
