@@ -5,9 +5,10 @@
 //! program      from the command line to the end          chmpxstatus  the other program: prints a picture
 //! config, own  the ini as chmpx understands it           watch        inotify on the inode
 //! node         the one owner of all state, by events     dial, link   sockets, one task each
-//! peers        other chmpx, and whose word counts        wire         what they say to each other
+//! event        what happens to it                        sight        the picture it gives
+//! peers, rows  other chmpx, and whose word counts        wire         what they say to each other
 //! reloading    what a changed file does                  commands     what the control port answers
-//! merging      the steps of a merge                      serving      where a key's request goes
+//! merging, copying  the steps of a merge, and its keys   serving      where a key's request goes
 //! status       status words and their transitions        table, id    rows, slots, chmpxid
 //! picture      what there is to see at one moment        shm, dump, listing: where and how it is seen
 //! ```
@@ -15,8 +16,11 @@
 pub mod chmpxstatus;
 pub mod commands;
 pub mod config;
+pub mod copying;
+pub mod date;
 pub mod dial;
 pub mod dump;
+pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod id;
@@ -29,8 +33,10 @@ pub mod peers;
 pub mod picture;
 pub mod program;
 pub mod reloading;
+pub mod rows;
 pub mod serving;
 pub mod shm;
+pub mod sight;
 pub mod status;
 pub mod table;
 pub mod watch;

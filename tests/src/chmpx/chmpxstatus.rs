@@ -157,7 +157,7 @@ fn ring(picture: &Picture) -> String {
     let lines = [
         ("chmpx name", picture.group.clone()),
         ("configuration file version", picture.fileversion.to_string()),
-        ("configuration file date", "0 (unix time)".to_owned()),
+        ("configuration file date", format!("{} (unix time)", picture.date)),
         ("replication count", picture.replicas.to_string()),
         ("maximum chmpx count", picture.number("MAXCHMPX").to_string()),
         ("base hash count", picture.servers.base().len().to_string()),
@@ -165,7 +165,7 @@ fn ring(picture: &Picture) -> String {
         ("last using random chmpxid", "0xffffffffffffffff".to_owned()),
     ];
     format!(
-        "\n{}self chmpx = {{\n{}}}\nserver chmpxs [ {} ] = {{\n{}}}\nslave chmpxs [ {} ] = {{\n{}}}\n\
+        "\n{}self chmpx = {{\n{}}}\nserver chmpxs [ {} ] = {{\n{}}}\nslave chmpxs [ {} ] = {{\n{}}}\n{}{}\
          free chmpx area count                        = {}\nfree sock area count                         = 1021\n",
         lines.map(|(name, value)| format!("{name:<44} = {value}\n")).concat(),
         row(picture, &picture.own, "  "),
@@ -173,8 +173,21 @@ fn ring(picture: &Picture) -> String {
         rows(picture.servers.rows()),
         picture.slaves.len(),
         rows(&picture.slaves),
+        stat("server stat"),
+        stat("slave stat"),
         picture.free
     )
+}
+
+/// Traffic is not counted.
+fn stat(name: &str) -> String {
+    let counts = ["total send message count", "total receive message count"].map(|name| (name, "0"));
+    let sizes = ["total body size", "minimum body size", "maximum body size"].map(|name| (name, "0 (bytes)"));
+    let times = ["total elapsed time", "minimum elapsed time", "maximum elapsed time"];
+    let times = times.map(|name| (name, "0ms 0us 0ns (0ns)"));
+    let lines = counts.into_iter().chain(sizes).chain(times);
+    let lines: String = lines.map(|(name, value)| format!("    {name:<40} = {value}\n")).collect();
+    format!("{name} = {{\n{lines}}}\n")
 }
 
 fn row(picture: &Picture, row: &Row, indent: &str) -> String {
@@ -237,6 +250,9 @@ fn queues(picture: &Picture) -> String {
     format!(
         "\nchmpx using MQ [ {count} ] = {{\n{own}}}\nclient process using MQ [ {active} ] = {{\n{clients}}}\n\
          assigned MQ [ 0 ] = {{\n}}\nfree MQ                                      = {free}\n\
+         last random msgid used by chmpx process      = 0xffffffffffffffff\n\
+         last activated msgid                         = 0xffffffffffffffff\n\
+         last assigned msgid                          = 0xffffffffffffffff\n\
          joining client process = {{\n{joined}}}\n"
     )
 }

@@ -13,6 +13,7 @@ use k2hdkc_agent::ring::{Node, Ring};
 use k2hdkc_agent::{machine, problem};
 use thiserror::Error;
 
+use super::date;
 use super::id::{IdType, chmpxid};
 use super::own::{self, Identity};
 
@@ -25,6 +26,8 @@ pub struct Config {
     values: BTreeMap<&'static str, String>,
     /// `FILEVERSION`, as `atoi` reads it.
     pub fileversion: i32,
+    /// `DATE`, in seconds since 1970; nothing depends on it.
+    pub date: u64,
     /// What the file says.
     pub ring: Ring,
     /// Which of the nodes this host is; a slave may be none of them.
@@ -106,10 +109,12 @@ impl Config {
         }
         let values = values(&reading.ring);
         let (own, is_server) = own::find(&reading.ring, identity).map_err(refuse)?;
-        let globals = document.sections.iter().filter(|section| section.kind == Kind::Global);
-        let version = globals.filter_map(|section| section.get("FILEVERSION")).next_back();
-        let fileversion = version.map_or(0, |entry| atoi(&entry.value));
-        Ok(Self { path: path.to_owned(), values, fileversion, ring: reading.ring, own, is_server })
+        let last = |key| {
+            let globals = document.sections.iter().filter(|section| section.kind == Kind::Global);
+            globals.filter_map(|section| section.get(key)).next_back().map_or("", |entry| &*entry.value)
+        };
+        let (fileversion, date) = (atoi(last("FILEVERSION")), date::read(last("DATE")));
+        Ok(Self { path: path.to_owned(), values, fileversion, date, ring: reading.ring, own, is_server })
     }
 
     /// Whether chmpx would call this a change (lib/chmconf.h:415-455): DATE, K2H* and SELFCUK do not count.

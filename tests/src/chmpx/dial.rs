@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::event::{Event, Origin};
 use super::link::Link;
-use super::node::{Event, Origin};
 use super::wire::Frame;
 
 /// Between two accepts of which the first failed.

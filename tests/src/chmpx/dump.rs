@@ -112,7 +112,7 @@ fn ring(picture: &Picture) -> String {
         if rows.is_empty() { "0\n".to_owned() } else { format!("0x87e8\n  {{\n{}  }}\n", numbered(rows)) }
     };
     format!(
-        "chmpx_man{{\n  group              = {}\n  cfg_revision       = {}\n  cfg_date           = 0\n  \
+        "chmpx_man{{\n  group              = {}\n  cfg_revision       = {}\n  cfg_date           = {}\n  \
          replica_count      = {}\n  chmpx_count        = {}\n  chmpxid_map[4096]\n  \
          chmpx_base_srvs    = 0x691fe8\n{}  chmpx_pend_srvs    = 0x6927e8\n{}  chmpx_self         = 0x87e8\n  \
          {{\n{}  }}\n  chmpx_bhash_count  = {}\n  chmpx_server_count = {}\n  chmpx_servers      = {}  \
@@ -121,6 +121,7 @@ fn ring(picture: &Picture) -> String {
          is_operating       = {}\n  last_chmpxid       = 0xffffffffffffffff\n{}{}}}\n",
         picture.group,
         picture.fileversion,
+        picture.date,
         picture.replicas,
         picture.number("MAXCHMPX"),
         ids(&base),

@@ -1,5 +1,6 @@
 //! The texts of SELFSTATUS and ALLSTATUS ("Endppoints" is chmpx's spelling).
 
+use super::date::moment;
 use super::picture::{Picture, Sockets};
 use super::table::Row;
 
@@ -91,40 +92,4 @@ pub fn own(picture: &Picture) -> String {
 
 fn status(row: &Row) -> String {
     format!("{:#x}({})", row.status.bits(), row.status)
-}
-
-/// `2026-11-22 02h 25m 41s 135ms 28us(30120374...)`, in UTC.
-fn moment(stamp: u64) -> String {
-    let (seconds, micros) = (stamp / 1_000_000, stamp % 1_000_000);
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02} {hour:02}h {minute:02}m {second:02}s {}ms {}us({})",
-        micros / 1000,
-        micros % 1000,
-        Picture::moment(stamp)
-    )
-}
-
-/// Days since 1970 as year, month and day (the usual era arithmetic).
-fn date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + u64::from(month <= 2), month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_written_as_chmpx_does() {
-        let stamp = 1_795_314_320 * 1_000_000 + 227_202;
-        assert_eq!(moment(stamp), "2026-11-22 02h 25m 20s 227ms 202us(30120376134760322)");
-    }
 }

@@ -4,84 +4,21 @@
 //! own, too; it never touches the state.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::config::Config;
+use super::event::{End, Event, Peer};
 use super::link::Link;
 use super::merging::Merging;
 use super::own::Identity;
-use super::picture::Picture;
 use super::shm::Shm;
 use super::status::Status;
 use super::table::{Row, Table};
-use super::wire::{Attach, Frame, Item, Note};
+use super::wire::{Frame, Note};
 use crate::simulators::log::Log;
 use crate::simulators::mischief::Mischief;
-
-/// What happens to a chmpx.
-#[derive(Debug)]
-pub enum Event {
-    /// A connection was made; what comes over it bears the number.
-    Opened(u64, Link, Origin),
-    /// A frame came.
-    Frame(u64, Frame),
-    /// A connection ended.
-    Closed(u64),
-    /// Nobody took a connection to that server.
-    Unreachable(u64),
-    /// The watch says that the file changed.
-    File,
-    /// Somebody connected to the control port.
-    Control(IpAddr),
-    /// A command came over the control port.
-    Command(Vec<u8>, oneshot::Sender<String>),
-    /// Time to look what must go on.
-    Advance,
-    /// Time to look for peers.
-    Rescan,
-    /// k2hdkc has been gone for a moment.
-    ClientGone,
-    /// The copying with that number is finished.
-    Copied(u64),
-    /// The copying with that number has everything that others had.
-    Gathered(u64, Vec<Item>),
-    /// HUP or INT.
-    Stop,
-    /// USR1
-    Bump,
-}
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Somebody connected to PORT, from that address.
-    Port(IpAddr),
-    /// This process connected to that server.
-    Dialled(u64),
-    /// A process on this host.
-    Local,
-}
-
-/// Who is at the other end.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Peer {
-    Stranger(Origin),
-    Server(u64),
-    Slave(Box<Row>),
-    Process(Attach),
-}
-
-/// What ends the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Exit code 0, files removed.
-    Graceful,
-    /// SIGSEGV
-    Crash,
-}
 
 /// The state. Its behaviour stands in the modules named after it.
 #[derive(Debug)]
@@ -107,9 +44,9 @@ pub struct Chmpx {
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) wakes: HashSet<Wake>,
     pub(super) end: Option<End>,
-    shm: Shm,
-    start_time: u64,
-    socket: String,
+    pub(super) shm: Shm,
+    pub(super) start_time: u64,
+    pub(super) socket: String,
     last_stamp: u64,
 }
 
@@ -309,48 +246,6 @@ impl Chmpx {
             // Nobody hears it when the process ends.
             let _ = events.send(event);
         });
-    }
-
-    fn show(&mut self) {
-        let picture = self.picture();
-        if let Err(error) = self.shm.write(&picture) {
-            self.log.err(format_args!("{}: {error}", self.shm.path().display()));
-        }
-    }
-
-    /// What there is to see at this moment.
-    pub(super) fn picture(&self) -> Picture {
-        let own = self.table.get(self.own).filter(|_| self.config.is_server).unwrap_or(&self.own_slave);
-        let slaves = self.slaves();
-        Picture {
-            pid: std::process::id(),
-            start_time: self.start_time,
-            shm: self.shm.path().display().to_string(),
-            k2h: self.shm.k2h().display().to_string(),
-            socket: self.socket.clone(),
-            group: self.config.group().to_owned(),
-            id_type: self.config.id_type().word().to_owned(),
-            settings: self.config.settings(),
-            fileversion: self.config.fileversion,
-            is_server: self.config.is_server,
-            automerge: self.config.merges_by_itself(),
-            suspended: self.merging.suspended,
-            replicas: self.config.replicas(),
-            free: self.free_slots(),
-            own: own.clone(),
-            servers: self.table.clone(),
-            slaves,
-            linked: self.linked(),
-            clients: self.processes().map(|attach| attach.pid).collect(),
-        }
-    }
-
-    /// Attached processes.
-    pub(super) fn processes(&self) -> impl Iterator<Item = &Attach> {
-        self.links.values().filter_map(|(peer, _)| match peer {
-            Peer::Process(attach) => Some(attach),
-            Peer::Stranger(_) | Peer::Server(_) | Peer::Slave(_) => None,
-        })
     }
 }
 

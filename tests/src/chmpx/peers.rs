@@ -1,13 +1,11 @@
-//! Other chmpx: who is let in, who is connected to, and whose word about a row counts.
-//!
-//! A server writes its own row; a row of a server that went down is written by whoever saw its connection break. Of two
-//! words about one row the later counts, and every server passes on what was new to it.
+//! Other chmpx: who is let in, and who is connected to (docs/facts.md C22).
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::event::{Event, Origin, Peer};
 use super::link::Link;
-use super::node::{Chmpx, Event, Origin, Peer, Wake};
+use super::node::{Chmpx, Wake};
 use super::own::matches;
 use super::status::Status;
 use super::table::Row;
@@ -123,96 +121,6 @@ impl Chmpx {
         if let Some((place, _)) = self.links.get_mut(&number) {
             *place = peer;
         }
-    }
-
-    /// Takes the later word about each row, and passes it on. `greeting` is a whole table or a newcomer's row.
-    pub(super) fn learn(&mut self, rows: Vec<Row>, from: Option<u64>, greeting: bool) {
-        let mut news = Vec::new();
-        for row in rows.into_iter().filter(|row| row.id != 0) {
-            if row.id == self.own && self.config.is_server {
-                self.insist(&row);
-                continue;
-            }
-            match self.table.get_mut(row.id) {
-                Some(old) if old.stamp >= row.stamp => continue,
-                Some(old) => {
-                    // Its file may be newer than ours; a changed node makes a row of its own with the next reload.
-                    old.status = row.status;
-                    old.stamp = row.stamp;
-                }
-                None if row.status == Status::OUT_DOWN && self.config.server(row.id).is_none() => continue,
-                None => self.add(row.clone()),
-            }
-            news.push(row);
-        }
-        if news.is_empty() {
-            return;
-        }
-        self.spread(&news, from);
-        if !greeting || news.iter().any(|row| row.status.is_pending()) || self.config.is_server {
-            self.wake(Wake::Advance, Duration::from_millis(10));
-        }
-    }
-
-    /// Somebody takes this server for down, or has a later word about it than its own: the own word is said again.
-    fn insist(&mut self, row: &Row) {
-        let stamp = self.stamp().max(row.stamp + 1);
-        let Some(own) = self.table.get_mut(self.own) else { return };
-        if row.stamp <= own.stamp && row.status.is_up() {
-            return;
-        }
-        own.stamp = stamp;
-        let own = own.clone();
-        self.spread(&[own], None);
-    }
-
-    pub(super) fn closed(&mut self, number: u64) {
-        let Some((peer, _)) = self.links.remove(&number) else { return };
-        match peer {
-            Peer::Server(id) => self.lost(id),
-            Peer::Process(attach) if attach.is_k2hdkc => self.k2hdkc_left(),
-            Peer::Stranger(_) | Peer::Slave(_) | Peer::Process(_) => {}
-        }
-    }
-
-    pub(super) fn unreachable(&mut self, id: u64) {
-        self.dialling.remove(&id);
-        self.lost(id);
-    }
-
-    /// A server without any connection left is down; with AUTOMERGE its neighbours take it out (docs/facts.md C23).
-    fn lost(&mut self, id: u64) {
-        let still = self.links.values().any(|(peer, _)| *peer == Peer::Server(id));
-        let Some(status) = self.table.get(id).map(|row| row.status).filter(|status| !still && status.is_up())
-        else {
-            return;
-        };
-        let was_operating = self.table.is_operating();
-        self.set_status(id, status.down());
-        if !self.config.is_server {
-            if !self.table.rows().iter().any(|row| row.status.is_up()) {
-                self.all_down();
-            }
-            return;
-        }
-        if was_operating {
-            self.abort_merge();
-        }
-        if self.config.merges_by_itself() && !self.merging.suspended && status.down().is_in() {
-            let out = status.down().service_out().merge_completed();
-            self.set_status(id, out);
-            self.drop_unlisted();
-            self.catch_up();
-        }
-    }
-
-    /// To a slave that sees no server none of them is in service (lib/chmstructure.tcc `CheckAllServiceOutStatus`).
-    fn all_down(&mut self) {
-        let ids: Vec<u64> = self.table.rows().iter().map(|row| row.id).collect();
-        for id in ids {
-            self.set_status(id, Status::OUT_DOWN);
-        }
-        self.drop_unlisted();
     }
 
     /// Who sees no other server looks for one.

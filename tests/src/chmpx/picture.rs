@@ -28,6 +28,8 @@ pub struct Picture {
     pub settings: BTreeMap<String, String>,
     /// FILEVERSION that is in force.
     pub fileversion: i32,
+    /// DATE, in seconds since 1970.
+    pub date: u64,
     /// Server or slave.
     pub is_server: bool,
     /// Whether merges run by themselves.

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::config::{Config, Refused};
 use super::dial;
-use super::node::{Chmpx, End, Event, Start, now};
+use super::event::{End, Event};
+use super::node::{Chmpx, Start, now};
 use super::own::Identity;
 use super::shm::Shm;
 use super::watch::Watch;

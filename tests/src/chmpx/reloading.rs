@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Config;
-use super::node::{Chmpx, End, Peer, Wake};
+use super::event::{End, Peer};
+use super::node::{Chmpx, Wake};
 use super::status::Status;
 use super::table::Row;
 use crate::simulators::mischief::is_in;
@@ -159,6 +160,8 @@ impl Chmpx {
     /// Slots of the table that are left.
     pub(super) fn free_slots(&self) -> usize {
         let rows = self.table.rows().iter().filter(|row| row.id != 0).count();
-        self.capacity.saturating_sub(rows + self.slaves().len())
+        // A slave is no server, and takes one for itself.
+        let own = usize::from(!self.config.is_server);
+        self.capacity.saturating_sub(rows + self.slaves().len() + own)
     }
 }

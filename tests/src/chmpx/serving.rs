@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::event::{Event, Peer};
 use super::id::key_hash;
-use super::node::{Chmpx, Event, Peer, Wake};
+use super::node::{Chmpx, Wake};
 use super::status::Status;
 use super::table::holders;
 use super::wire::{Attach, Question, Reply};

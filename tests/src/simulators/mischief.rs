@@ -37,8 +37,8 @@ pub struct Entries {
     pub fail_starts: u32,
     /// So many of the next starts of k2hdkc fail.
     pub fail_k2hdkc_starts: u32,
-    /// Whether the servers that stay copy the share of one that went down. See docs/facts.md D6.
-    pub copy_after_loss: Option<bool>,
+    /// Whether servers that stay in service copy what the change of the ring gives to them. See docs/facts.md D6.
+    pub settled_copy: Option<bool>,
 }
 
 /// A stuck state of docs/facts.md C21.
@@ -115,9 +115,9 @@ impl Mischief {
         self.read().rescan_ms.map(Duration::from_millis)
     }
 
-    /// Whether the servers that stay copy the share of one that went down.
-    pub fn copies_after_loss(&self) -> bool {
-        self.read().copy_after_loss.unwrap_or(true)
+    /// Whether servers that stay in service copy what the change of the ring gives to them.
+    pub fn settled_copy(&self) -> bool {
+        self.read().settled_copy.unwrap_or(true)
     }
 
     fn use_up(&self, name: &str, limit: u32) -> bool {

@@ -7,6 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Default for Style {
 /// The stage; dropped, its processes are killed.
 #[derive(Debug)]
 pub struct Stage {
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
     network: String,
     style: Style,
 }
@@ -57,7 +58,8 @@ pub struct Node {
     /// Its address.
     pub address: String,
     root: PathBuf,
-    bin: PathBuf,
+    /// The stage's directory, which lives as long as one of its nodes.
+    dir: Arc<tempfile::TempDir>,
     chmpx: Option<Child>,
     k2hdkc: Option<Child>,
 }
@@ -70,7 +72,7 @@ impl Stage {
         // Two suites that run at once are two processes.
         let process = std::process::id();
         let network = format!("127.{}.{}", 16 + process % 200, (process / 200 + number * 7) % 250);
-        let stage = Self { dir: tempfile::tempdir()?, network, style };
+        let stage = Self { dir: Arc::new(tempfile::tempdir()?), network, style };
         super::install(&stage.dir.path().join("bin"))?;
         Ok(stage)
     }
@@ -81,7 +83,7 @@ impl Stage {
         fs::create_dir_all(root.join("var/lib/antpickax"))?;
         fs::create_dir_all(root.join("data"))?;
         let address = self.address(number);
-        Ok(Node { number, address, root, bin: self.dir.path().join("bin"), chmpx: None, k2hdkc: None })
+        Ok(Node { number, address, root, dir: Arc::clone(&self.dir), chmpx: None, k2hdkc: None })
     }
 
     fn address(&self, number: u32) -> String {
@@ -153,7 +155,7 @@ impl Node {
 
     /// One of the programs with this node's ini, not yet run.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.bin.join(program));
+        let mut command = Command::new(self.dir.path().join("bin").join(program));
         command.arg("-conf").arg(self.conf()).args(arguments).env_clear().env(ROOT, &self.root);
         command.stdin(Stdio::null());
         command
@@ -185,8 +187,9 @@ impl Node {
     }
 
     /// Sends a program a signal.
-    pub fn signal(&mut self, program: &str, signal: Signal) -> io::Result<()> {
-        let child = self.child(program).ok_or_else(|| io::Error::other(format!("no {program} runs")))?;
+    pub fn signal(&self, program: &str, signal: Signal) -> io::Result<()> {
+        let child = if program == "chmpx" { self.chmpx.as_ref() } else { self.k2hdkc.as_ref() };
+        let child = child.ok_or_else(|| io::Error::other(format!("no {program} runs")))?;
         let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
         Ok(kill(Pid::from_raw(pid), signal)?)
     }
@@ -255,9 +258,19 @@ impl Node {
         found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
     }
 
-    /// Waits until that FILEVERSION is in force.
+    /// Waits until that FILEVERSION is in force. On a slave the question itself may swallow the reload: use
+    /// [`Node::shows`] there.
     pub fn has_loaded(&self, fileversion: u32) -> bool {
         wait_for(Duration::from_secs(10), || self.dumped("cfg_revision") == fileversion.to_string())
+    }
+
+    /// Waits until `chmpxstatus` shows that FILEVERSION, without a word to chmpx.
+    pub fn shows(&self, fileversion: u32) -> bool {
+        let wanted = format!("configuration file version                   = {fileversion}");
+        wait_for(Duration::from_secs(10), || {
+            let output = self.chmpxstatus(&[]).map(|output| output.stdout).unwrap_or_default();
+            String::from_utf8_lossy(&output).lines().any(|line| line == wanted)
+        })
     }
 
     /// `chmpxstatus` with those arguments.

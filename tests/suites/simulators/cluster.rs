@@ -18,6 +18,13 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn of(servers: u32, style: Style) -> Self {
+        let cluster = Self::without_service(servers, style);
+        cluster.wait_in_service();
+        cluster
+    }
+
+    /// All processes run, but with AUTOMERGE off no server is in service.
+    pub(crate) fn without_service(servers: u32, style: Style) -> Self {
         let stage = Stage::new(style).unwrap();
         let nodes = (0..servers).map(|n| stage.node(n).unwrap()).collect();
         let slave = stage.node(SLAVE).unwrap();
@@ -31,7 +38,6 @@ impl Cluster {
             cluster.wait_for_peers(n);
             cluster.servers[n].start_k2hdkc(&["-no_giveup_rejoin"]).unwrap();
         }
-        cluster.wait_in_service();
         cluster
     }
 
@@ -74,6 +80,19 @@ impl Cluster {
         &mut self.servers[n]
     }
 
+    pub(crate) fn slave(&mut self) -> &mut Node {
+        &mut self.slave
+    }
+
+    /// A FILEVERSION that changes nothing else, loaded everywhere.
+    pub(crate) fn reload(&mut self) {
+        self.fileversion += 1;
+        self.push();
+        for node in self.servers.iter().chain([&self.slave]) {
+            assert!(node.shows(self.fileversion), "{}", node.log("chmpx"));
+        }
+    }
+
     pub(crate) fn write(&mut self) {
         let mut client = self.slave.client();
         for key in 0..KEYS {
@@ -91,6 +110,12 @@ impl Cluster {
 
     /// One more server, in the recommended order.
     pub(crate) fn grow(&mut self) {
+        self.grow_with("");
+        self.wait_in_service();
+    }
+
+    /// One more server with that mischief; what becomes of it is for the caller to see.
+    pub(crate) fn grow_with(&mut self, mischief: &str) {
         self.add();
         self.fileversion += 1;
         self.push();
@@ -98,10 +123,40 @@ impl Cluster {
             assert!(node.has_loaded(self.fileversion), "{}", node.log("chmpx"));
         }
         let last = self.servers.len() - 1;
+        self.servers[last].put("simulator.toml", mischief).unwrap();
         self.servers[last].start_chmpx().unwrap();
         self.wait_for_peers(last);
         self.servers[last].start_k2hdkc(&["-no_giveup_rejoin"]).unwrap();
-        self.wait_in_service();
+    }
+
+    /// One more server whose chmpx starts before the others know of it.
+    pub(crate) fn early(&self) -> Node {
+        let number = u32::try_from(self.servers.len()).unwrap();
+        let mut node = self.stage.node(number).unwrap();
+        let mut numbers = self.numbers();
+        numbers.push(number);
+        node.push(&self.stage.ini(number, self.fileversion + 1, &numbers, &[SLAVE])).unwrap();
+        node.start_chmpx().unwrap();
+        node
+    }
+
+    /// The others learn of it.
+    pub(crate) fn accept(&mut self, node: Node) {
+        self.servers.push(node);
+        self.fileversion += 1;
+        self.push();
+    }
+
+    /// The files of all but the last server do not list it any more.
+    pub(crate) fn shrink(&mut self) {
+        self.fileversion += 1;
+        let numbers = &self.numbers()[..self.servers.len() - 1];
+        for node in self.servers[..numbers.len()].iter().chain([&self.slave]) {
+            node.push(&self.stage.ini(node.number, self.fileversion, numbers, &[SLAVE])).unwrap();
+        }
+        for node in &self.servers[..numbers.len()] {
+            assert!(node.has_loaded(self.fileversion), "{}", node.log("chmpx"));
+        }
     }
 
     fn add(&mut self) {

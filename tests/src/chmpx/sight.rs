@@ -1,0 +1,51 @@
+//! The picture that a running chmpx gives of itself.
+
+use super::event::Peer;
+use super::node::Chmpx;
+use super::picture::Picture;
+use super::wire::Attach;
+
+impl Chmpx {
+    pub(super) fn show(&mut self) {
+        let picture = self.picture();
+        if let Err(error) = self.shm.write(&picture) {
+            self.log.err(format_args!("{}: {error}", self.shm.path().display()));
+        }
+    }
+
+    /// What there is to see at this moment.
+    pub(super) fn picture(&self) -> Picture {
+        let own = self.table.get(self.own).filter(|_| self.config.is_server).unwrap_or(&self.own_slave);
+        let slaves = self.slaves();
+        Picture {
+            pid: std::process::id(),
+            start_time: self.start_time,
+            shm: self.shm.path().display().to_string(),
+            k2h: self.shm.k2h().display().to_string(),
+            socket: self.socket.clone(),
+            group: self.config.group().to_owned(),
+            id_type: self.config.id_type().word().to_owned(),
+            settings: self.config.settings(),
+            fileversion: self.config.fileversion,
+            date: self.config.date,
+            is_server: self.config.is_server,
+            automerge: self.config.merges_by_itself(),
+            suspended: self.merging.suspended,
+            replicas: self.config.replicas(),
+            free: self.free_slots(),
+            own: own.clone(),
+            servers: self.table.clone(),
+            slaves,
+            linked: self.linked(),
+            clients: self.processes().map(|attach| attach.pid).collect(),
+        }
+    }
+
+    /// Attached processes.
+    pub(super) fn processes(&self) -> impl Iterator<Item = &Attach> {
+        self.links.values().filter_map(|(peer, _)| match peer {
+            Peer::Process(attach) => Some(attach),
+            Peer::Stranger(_) | Peer::Server(_) | Peer::Slave(_) => None,
+        })
+    }
+}
