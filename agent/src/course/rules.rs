@@ -63,6 +63,10 @@ pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
 pub(super) const MOST_NUDGES: u32 = 5;
 /// Times that the same ring is written again because chmpx has not loaded it.
 pub(super) const MOST_REWRITES: u32 = 3;
+/// A chmpx that sees another server looks for no further one; one that is started anew looks for all. The one that sees
+/// nobody looks every ten seconds by itself (chmpx 1.0.113, lib/chmcntrl.cc:528-549). After this time for the first time, then
+/// after twice as long, and so on.
+pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(5);
 /// Restarts that are not for a change, in one life of the agent, before somebody must look.
 pub(super) const MOST_CURES: u32 = 3;
 /// A program that ran for so long has not failed to start.
