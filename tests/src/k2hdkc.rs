@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! program   from the command line to the end     attach   the way to the chmpx of this host
-//! store     the keys                             client   what application programs use
+//! store     the keys                             client   what application programs use; linetool: by hand
 //! ```
 
 pub mod attach;
 pub mod client;
+pub mod linetool;
 pub mod program;
 pub mod store;
 

@@ -1,5 +1,6 @@
 //! One node of a cluster: a root directory as K2HR3's user-data leaves it, and a real agent process in it.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,13 +46,14 @@ pub struct Live {
 pub struct Node {
     plan: Plan,
     root: PathBuf,
+    entry: Vec<OsString>,
     child: Option<Child>,
 }
 
 impl Node {
     /// Lays out the directory; nothing runs yet.
     pub fn new(root: &Path, plan: Plan) -> io::Result<Self> {
-        let node = Self { plan, root: root.to_owned(), child: None };
+        let node = Self { plan, root: root.to_owned(), entry: Vec::new(), child: None };
         let userdata = root.join("etc/antpickax");
         for directory in [&userdata, &root.join("etc/k2hdkc-agent"), &root.join("var/lib/cloud/data")] {
             fs::create_dir_all(directory)?;
@@ -65,6 +67,12 @@ impl Node {
         }
         put(&root.join("etc/k2hdkc-agent/agent.toml"), &node.plan.config)?;
         Ok(node)
+    }
+
+    /// From now on every program of the node is started by these words and its own behind them: what enters the
+    /// namespaces of a node that has some.
+    pub fn enter_by(&mut self, words: Vec<OsString>) {
+        self.entry = words;
     }
 
     /// Its directory.
@@ -93,8 +101,10 @@ impl Node {
 
     /// An agent command on this node, not yet run.
     pub fn command(&self, arguments: &[&str]) -> io::Result<Command> {
-        let mut command = Command::new(binaries::agent()?);
-        command.arg("--root").arg(&self.root).args(arguments).stdin(Stdio::null());
+        let agent = binaries::agent()?.as_os_str().to_owned();
+        let mut words = self.entry.iter().cloned().chain([agent]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).arg("--root").arg(&self.root).args(arguments).stdin(Stdio::null());
         // cargo's and the test runner's variables are not the agent's business.
         command.env_clear();
         Ok(command)

@@ -1,27 +1,40 @@
-//! The sandbox: a K2HR3 simulator and the real agents of a whole cluster on this machine, put through scale events
-//! and sick answers.
+//! The sandbox: a whole cluster on this machine. A K2HR3 simulator, and nodes with a real agent, chmpx and k2hdkc each,
+//! put through scale events, sick answers and kills while programs on the slaves read their keys all the time.
 //!
 //! ```text
 //! options     the command line                         settings   the nodes' agent.toml
 //! scenario    what happens, as data; read this first   malady     the ways to be sick, as data
+//! ground      where nodes live, and with what programs
 //! cluster     K2HR3, its roles, its nodes              member     one node: directory, agent, status
-//! change      carries out what an event changes        sightings  what stood in a node's file, and when
-//! director    plays the events: every file follows     holding    .. or stays, and the status says why
+//! change      carries out what an event changes        leaving    .. as an operator does today
+//! sightings   what stood in a node's file, and when    ring       what its chmpx said of the ring, and when
+//! census      which processes there are and were
+//! keys        the keys, and what a read may give       handle     how a program reaches them
+//! traffic     the programs that read and write         toll       what an event cost, and whether that is too much
+//! director    plays the events                         following  every file and ring follows
+//!                                                      holding    .. or stays, and the status says why
 //!                                                      loss       .. until the loss is confirmed
 //!                                                      restarts   .. or is right again after a new start
+//!                                                      killing    .. or the processes are back in order
 //! record      what was measured                        tables     the end as text
 //! news        what is told while it runs               plain, live, terminal, text   how that is shown
 //! ```
 //!
-//! The director owns the cluster, and the cluster the processes; whatever ends a run drops them, and with them
-//! every agent. Nodes are processes with their own root, so what stands in for a VM is a directory and an address
-//! of 127.0.0.0/8, from which the agent asks K2HR3.
+//! The director owns the cluster, and the cluster the processes; whatever ends a run drops them, and with them every
+//! agent, chmpx and k2hdkc. What stands in for a VM is a directory and an address of 127.0.0.0/8.
 
+mod census;
 mod change;
 mod cluster;
 mod director;
+mod following;
+mod ground;
+mod handle;
 mod holding;
 mod keep;
+mod keys;
+mod killing;
+mod leaving;
 mod live;
 mod loss;
 mod malady;
@@ -31,22 +44,27 @@ mod options;
 mod plain;
 mod record;
 mod restarts;
+mod ring;
 mod scenario;
 mod settings;
 mod sightings;
 mod tables;
 mod terminal;
 mod text;
+mod toll;
+mod traffic;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use k2hdkc_agent::ring::Mode;
 use tempfile::TempDir;
 
 use crate::binaries;
 use cluster::Cluster;
 use director::Director;
+use ground::Ground;
 use news::{News, Teller};
 pub use options::Options;
 use settings::Pace;
@@ -90,7 +108,7 @@ async fn shown_run<F: Future<Output = ()>>(
     let director = tokio::select! {
         director = play(options, home.path(), &news) => director?,
         () = interrupted() => {
-            news.say("interrupted: the agents are ended, a temporary directory is removed");
+            news.say("interrupted: every process is ended, a temporary directory is removed");
             return Ok(End::Interrupted);
         }
     };
@@ -106,20 +124,25 @@ async fn shown_run<F: Future<Output = ()>>(
 
 async fn play(options: &Options, home: &Path, news: &Teller) -> io::Result<Director> {
     let pace = Pace::of(usize::from(options.servers) + usize::from(options.slaves) + 3);
-    let cluster = Cluster::open(home, pace, news.clone()).await?;
-    introduce(&cluster, home, news);
+    let ground = Ground::simulated(home)?;
+    let cluster = Cluster::open(home, ground, pace, news.clone()).await?;
+    introduce(&cluster, home, news)?;
     let mut director = Director::new(cluster, news.clone());
     director.play(&scenario::scenario(options)).await;
     Ok(director)
 }
 
-fn introduce(cluster: &Cluster, home: &Path, news: &Teller) {
+fn introduce(cluster: &Cluster, home: &Path, news: &Teller) -> io::Result<()> {
     news.say(format!("K2HR3 simulator at {}, nodes below {}", cluster.uri(), home.display()));
-    news.say("every node has this agent.toml, with an address of its own:");
-    cluster.pace.file("127.0.1.1").lines().filter(|line| !line.is_empty()).for_each(|line| {
+    news.say("every node has this agent.toml, with an address and paths of its own:");
+    let (mode, example) = (Mode::Server, home.join("server-1"));
+    let address = cluster.ground.address(mode, 1).to_string();
+    let seat = cluster.ground.seat(&example, mode)?;
+    cluster.pace.file(&address, &seat.target).lines().filter(|line| !line.is_empty()).for_each(|line| {
         news.say(format!("    {line}"));
     });
     news.say("while K2HR3 is sick the operator changes RWTIMEOUT, which only the next good answer may bring to the nodes");
+    Ok(())
 }
 
 /// Where the nodes' directories are.

@@ -1,4 +1,4 @@
-//! Programs that stand in for chmpx, k2hdkc and chmpxstatus: one binary that acts as what its `argv[0]` names.
+//! Programs that stand in for chmpx, k2hdkc, chmpxstatus and k2hdkclinetool: one binary that acts as what its `argv[0]` names.
 //!
 //! [`install`] makes links to it with those names, so that the kernel's name of the process is the real one's, too.
 //! Environment and mischief: [`place`] and [`mischief`].
@@ -17,12 +17,12 @@ use arguments::Wish;
 use place::Place;
 
 use crate::chmpx::{chmpxstatus, commands, program as chmpx};
-use crate::k2hdkc::program as k2hdkc;
+use crate::k2hdkc::{linetool, program as k2hdkc};
 
 /// The programs that the binary can be.
-pub const NAMES: [&str; 3] = ["chmpx", "k2hdkc", "chmpxstatus"];
+pub const NAMES: [&str; 4] = ["chmpx", "k2hdkc", "chmpxstatus", "k2hdkclinetool"];
 
-/// Links `dir/chmpx`, `dir/k2hdkc` and `dir/chmpxstatus` to the binary; links that are there are replaced.
+/// Links [`NAMES`] in `dir` to the binary; links that are there are replaced.
 pub fn install(dir: &Path) -> io::Result<()> {
     let program = crate::binaries::simulators()?;
     std::fs::create_dir_all(dir)?;
@@ -58,6 +58,9 @@ pub fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
             start(&words, file("K2HDKCCONFFILE"), k2hdkc::VERSION, |wanted| k2hdkc::run(wanted, &place))
         }
         "chmpxstatus" => start(&words, file("CHMCONFFILE"), "", |wanted| chmpxstatus::run(wanted, &place)),
+        "k2hdkclinetool" => {
+            start(&words, file("K2HDKCCONFFILE"), k2hdkc::VERSION, |wanted| linetool::run(wanted, &place))
+        }
         _ => {
             log::say(&format!(
                 "{name} is none of {}: call this program by a link of such a name",

@@ -1,4 +1,5 @@
-//! The sandbox itself, shortened: its scenario must come to a good verdict, and an interrupted one leaves nothing behind.
+//! The sandbox itself, shortened: its scenario must come to a good verdict, with no key lost and no process restarted by a
+//! change of the roles; and an interrupted one leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
 use std::io::{BufRead as _, BufReader};
@@ -36,14 +37,32 @@ fn a_short_run_comes_to_a_good_verdict() {
         child.kill().unwrap();
     }
     let (status, text) = (child.wait().unwrap(), reader.join().unwrap());
-    let verdict = "verdict: every scale event followed by every node; every sick answer held and explained\n";
+    let verdict = "verdict: every scale event followed by every node's ring without a restart, no key lost, no read \
+                   unserved; every sick answer held and explained\n";
     assert!(status.success() && text.ends_with(verdict), "{status}\n{text}");
     assert_eq!(text.matches(": 7 of 7 held").count(), 7, "{text}");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("servers ") && !line.contains("file"))
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    for row in rows {
+        // Restarts of chmpx, k2hdkc and agents, and keys that are lost.
+        assert_eq!(row[row.len() - 6..row.len() - 2], ["0", "0", "0", "0"], "{text}");
+    }
     assert!(dir.path().join("server-1/agent.log").exists());
+    assert_eq!(alive(dir.path()), Vec::<String>::new());
+}
+
+/// Processes that have a path below `dir` among their arguments.
+fn alive(dir: &Path) -> Vec<String> {
+    let output = Command::new("pgrep").arg("-af").arg(dir).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn an_interrupted_one_ends_its_agents() {
+fn an_interrupted_one_ends_every_process() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = sandbox(&["--servers", "2"], dir.path());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -53,7 +72,5 @@ fn an_interrupted_one_ends_its_agents() {
     let rest: Vec<_> = lines.map_while(Result::ok).collect();
     assert!(wait_for(LONG, || ended(&mut child)));
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-    let root = dir.path().join("server-1");
-    let alive = Command::new("pgrep").arg("-f").arg(root).output().unwrap();
-    assert!(!alive.status.success(), "{alive:?}");
+    assert_eq!(alive(dir.path()), Vec::<String>::new());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Memory, is_row_of, rules::Rules};
+use super::{Case, Memory, is_row_of, rules::LOOKS_AGAIN, rules::Rules};
 use crate::ring::Node;
 use crate::view::View;
 
@@ -13,6 +13,8 @@ pub(super) enum Gate {
     Open(String),
     /// Not yet.
     Shut(String),
+    /// Not yet, and chmpx must look for the others anew.
+    Scattered(String),
     /// Not at all, as long as nobody else is in sight.
     Lonely(String),
 }
@@ -45,12 +47,12 @@ pub(super) fn gate(case: &Case<'_>, view: &View, memory: &mut Memory) -> Gate {
             Gate::Open(format!("{} others serve; {} stay down", sight.serving, names(&sight.down)))
         }
         (1.., false) => Gate::Shut(format!("k2hdkc waits a while for {}", names(&sight.down))),
-        (0, all_up) => first(case, &sight, all_up, waited),
+        (0, all_up) => first(case, &sight, all_up, waited, memory),
     }
 }
 
-/// No ring is there yet. The first of those that are up begins it, the others join it then.
-fn first(case: &Case<'_>, sight: &Sight<'_>, all_up: bool, waited: Duration) -> Gate {
+/// No ring is in sight. The first of those that are up begins it, the others join it then; but only with a majority.
+fn first(case: &Case<'_>, sight: &Sight<'_>, all_up: bool, waited: Duration, memory: &mut Memory) -> Gate {
     if sight.ready.is_empty() {
         let text = format!(
             "k2hdkc is not started alone: none of the other {} servers is up to this chmpx ({}); if they are gone for \
@@ -61,7 +63,21 @@ fn first(case: &Case<'_>, sight: &Sight<'_>, all_up: bool, waited: Duration) -> 
         return if waited < case.rules.peers_within { Gate::Shut(text) } else { Gate::Lonely(text) };
     }
     if !all_up && waited < case.rules.peers_within {
+        // Servers that came together and were not let in see each other, and then look for nobody else.
+        if waited >= LOOKS_AGAIN.saturating_mul(1 << memory.looked_anew.min(16)) {
+            memory.looked_anew += 1;
+            return Gate::Scattered(format!("it looks for {} anew", names(&sight.down)));
+        }
         return Gate::Shut(format!("k2hdkc waits a while for {}", names(&sight.down)));
+    }
+    let (up, all) = (sight.ready.len() + 1, sight.ready.len() + sight.down.len() + 1);
+    if 2 * up <= all {
+        // Those that are down to it may serve without it; only a majority has no second ring beside it.
+        return Gate::Lonely(format!(
+            "k2hdkc does not begin a ring: only {up} of {all} servers are up to this chmpx, and none of them serves; \
+             missing are {}",
+            names(&sight.down)
+        ));
     }
     let own = case.own();
     let before = sight.ready.iter().filter(|node| own.is_some_and(|own| **node < own)).count();

@@ -35,6 +35,8 @@ pub struct Memory {
     pub(super) relisted: u32,
     /// How often this ring was written again.
     pub(super) rewrites: u32,
+    /// How often chmpx was started anew to look for the other servers.
+    pub(super) looked_anew: u32,
     /// Restarts that were no change's.
     pub(super) cures: u32,
     /// What is held although the later stages go on.

@@ -68,6 +68,10 @@ pub(super) const MOST_NUDGES: u32 = 5;
 pub(super) const MOST_REWRITES: u32 = 8;
 /// Times that the same ring is written again to correct the list of servers.
 pub(super) const MOST_RELISTS: u32 = 3;
+/// A chmpx that sees another server looks for no further one; one that is started anew looks for all. The one that sees
+/// nobody looks every ten seconds by itself (chmpx 1.0.113, lib/chmcntrl.cc:528-549). After this time for the first time, then
+/// after twice as long, and so on.
+pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(5);
 /// Restarts that are not for a change, in one life of the agent, before somebody must look.
 pub(super) const MOST_CURES: u32 = 3;
 /// A program that ran for so long has not failed to start.

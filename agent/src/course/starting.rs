@@ -2,7 +2,8 @@
 
 use super::gate::{self, Gate};
 use super::rules::SOON;
-use super::{Case, Known, Memory, Next};
+use super::{Case, Known, Memory, Next, Urgency};
+use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::{Program, Step};
 
@@ -38,7 +39,7 @@ pub(super) fn tidy(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Nex
 /// k2hdkc comes at least a second after chmpx (started at once it makes joins stick), and only in sight of its peers:
 /// alone it makes a ring of its own, and joins the others later without any merge. Nor does it start before chmpx has
 /// seen the end of the one before it: started 0.1 s after that, its merge stuck at [Doing].
-pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     if case.mode() == Mode::Slave || case.observed.k2hdkc.is_some() {
         return None;
     }
@@ -63,10 +64,15 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opt
             let next = start(Program::K2hdkc, case, memory, &why);
             if matches!(next, Next::Step(..)) {
                 memory.waited_enough("peers");
+                memory.looked_anew = 0;
             }
             Some(next)
         }
         Gate::Shut(why) => Some(Next::Wait(why, case.rules.between_questions)),
+        Gate::Scattered(why) => {
+            known.demand(case, Class::RestartChmpx, Urgency::Stuck, &why);
+            Some(Next::Wait(why, SOON))
+        }
         Gate::Lonely(why) => Some(case.hold(why)),
     }
 }

@@ -240,6 +240,39 @@ fn where_no_ring_is_yet_the_first_begins_and_the_others_join() {
 }
 
 #[test]
+fn servers_that_came_together_look_anew_for_those_that_did_not_let_them_in() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    stage.set_peer(1, 0x10011);
+    stage.set_peer(2, 0x10);
+    assert!(waits(&stage.next()).contains("waits a while for 192.0.2.3:8021"));
+    assert!(waits(&stage.later(10.0).next()).contains("looks for 192.0.2.3:8021 (server3.example) anew"));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
+    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
+    stage.later(1.0).answer(0x10011);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc), "now it sees that they serve");
+}
+
+#[test]
+fn a_minority_begins_no_ring_beside_the_one_that_it_does_not_see() {
+    for (servers, ready, begins) in [(5, 1, false), (5, 2, true), (4, 1, false), (3, 1, true)] {
+        let mut stage = Stage::of(&(1..=servers).collect::<Vec<_>>());
+        stage.without_k2hdkc();
+        (1..servers).for_each(|place| stage.set_peer(place, if place <= ready { 0x10011 } else { 0x10 }));
+        waits(&stage.next());
+        stage.memory.looked_anew = 9;
+        let next = stage.later(31.0).next();
+        if begins {
+            assert_eq!(step(&next), &Step::Start(Program::K2hdkc), "{servers} {ready}");
+        } else {
+            assert!(holds(&next).contains("does not begin a ring: only 2 of"), "{servers} {ready}");
+        }
+    }
+}
+
+#[test]
 fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
     let mut stage = Stage::well();
     stage.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());

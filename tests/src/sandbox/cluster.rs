@@ -1,22 +1,25 @@
 //! K2HR3, its roles and the nodes: what can be done to them. It waits for nothing and judges nothing.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k2hdkc_agent::ring::Mode;
 
+use super::census::Census;
+use super::ground::{GROUP, Ground};
 use super::member::Member;
-use super::news::Teller;
+use super::news::{News, Teller};
 use super::settings::Pace;
 use super::sightings::{Content, OPERATORS_KEY};
+use super::traffic::Traffic;
 use crate::k2hr3::{self, HostRecord, Lab, Server};
 use crate::node::{Node, Plan};
 use crate::raw_http;
 
 const TENANT: &str = "tenant0";
-const CLUSTER: &str = "sandbox";
+const CLUSTER: &str = GROUP;
 /// The simulator's template of the `DBaaS` tools, in which the operator's key comes from a key of the resource.
 const TEMPLATE: &str = include_str!("../k2hr3/dbaas.template");
 /// That key.
@@ -24,11 +27,17 @@ const RESOURCE_KEY: &str = "chmpx-rwtimeout";
 /// chmpx's default for it, in microseconds.
 const FIRST_VALUE: u32 = 10_000;
 
-/// The whole of it. Dropped, every agent is killed and K2HR3 ends; the directories stay.
+/// The whole of it. Dropped, every process is killed and K2HR3 ends; the directories stay.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    /// Everything that runs, in the order in which it came.
+    /// Who reads and writes all the time.
+    pub traffic: Traffic,
+    /// Every node that is in a role, in the order in which they came.
     pub members: Vec<Member>,
+    /// The processes of all nodes.
+    pub census: Census,
+    /// Where the nodes live.
+    pub ground: Ground,
     /// The control of the simulator.
     pub lab: Lab,
     /// Its roles and tokens.
@@ -46,56 +55,101 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts K2HR3 with empty roles. Nodes will live below `home`.
-    pub(super) async fn open(home: &Path, pace: Pace, news: Teller) -> io::Result<Self> {
+    /// Starts K2HR3 with empty roles. Nodes will live below `home`, on that ground.
+    pub(super) async fn open(home: &Path, ground: Ground, pace: Pace, news: Teller) -> io::Result<Self> {
         let lab = Lab::new();
         let roles = lab.create_cluster_with_template(TENANT, CLUSTER, &template()?);
-        let server = start(&lab, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let address = server.address();
-        let (members, home, server) = (Vec::new(), home.to_owned(), Some(server));
-        let operators_value = FIRST_VALUE;
-        let cluster =
-            Self { members, lab, roles, address, pace, home, server, ever: (0, 0), operators_value, news };
+        let server = start(&lab, ground.k2hr3()).await?;
+        let cluster = Self {
+            traffic: Traffic::new(pace.patience()),
+            members: Vec::new(),
+            census: Census::start(home.to_owned()),
+            ground,
+            lab,
+            roles,
+            address: server.address(),
+            pace,
+            home: home.to_owned(),
+            server: Some(server),
+            ever: (0, 0),
+            operators_value: FIRST_VALUE,
+            news,
+        };
+        let (lives, meter) = (cluster.census.subscribe(), cluster.traffic.meter());
+        cluster.news.tell(News::Counts { lives, meter });
         cluster.set_operators_key();
         Ok(cluster)
     }
 
-    /// Registers a new node and starts its agent, as a new VM does.
-    pub(super) fn join(&mut self, mode: Mode) -> io::Result<()> {
-        let (kind, address, number) = self.next_place(mode);
-        let name = format!("{kind}-{number}");
-        let (role, token) = self.role(mode);
-        let (role, token) = (role.to_owned(), token.to_owned());
-        let tag = format!("{name}.sandbox");
-        self.lab.register(&role, HostRecord::openstack(&address, &name, tag));
-        let config = self.pace.file(&address);
-        let plan = Plan { api_uri: self.uri(), role, token: Some(token), address, cuk: name.clone(), config };
-        let node = Node::new(&self.home.join(&name), plan)?;
-        self.members.push(Member::boot(name, mode, node, self.news.clone())?);
-        Ok(())
+    /// Registers new nodes and then starts their agents, as new VMs do.
+    pub(super) fn join(&mut self, modes: &[Mode]) -> io::Result<()> {
+        let first = self.members.len();
+        for mode in modes {
+            let member = self.lay_out(*mode)?;
+            self.register(&member);
+            self.members.push(member);
+        }
+        self.members[first..].iter_mut().try_for_each(|member| member.node.start())
     }
 
-    fn next_place(&mut self, mode: Mode) -> (&'static str, String, u8) {
-        let (kind, net, count) = match mode {
-            Mode::Server => ("server", 1, &mut self.ever.0),
-            Mode::Slave => ("slave", 2, &mut self.ever.1),
+    fn lay_out(&mut self, mode: Mode) -> io::Result<Member> {
+        let (kind, number) = self.next_place(mode);
+        let name = format!("{kind}-{number}");
+        let (root, address) = (self.home.join(&name), self.ground.address(mode, number));
+        let (role, token) = self.role(mode);
+        let (role, token) = (role.to_owned(), Some(token.to_owned()));
+        std::fs::create_dir_all(root.join("etc/k2hdkc-agent/conf.d"))?;
+        let seat = self.ground.seat(&root, mode)?;
+        let config = self.pace.file(&address.to_string(), &seat.target);
+        let (api_uri, cuk) = (self.uri(), name.clone());
+        let plan = Plan { api_uri, role, token, address: address.to_string(), cuk, config };
+        let mut node = Node::new(&root, plan)?;
+        node.enter_by(seat.entry.clone());
+        Member::new(name, mode, address, node, seat, self.news.clone())
+    }
+
+    fn register(&self, member: &Member) {
+        let (role, _) = self.role(member.mode);
+        let host = HostRecord::openstack(member.address.to_string(), &member.name, member.seed());
+        self.lab.register(role, host);
+    }
+
+    fn next_place(&mut self, mode: Mode) -> (&'static str, u8) {
+        let (kind, count) = match mode {
+            Mode::Server => ("server", &mut self.ever.0),
+            Mode::Slave => ("slave", &mut self.ever.1),
         };
         *count += 1;
-        (kind, format!("127.0.{net}.{count}"), *count)
+        (kind, *count)
     }
 
-    /// Takes the newest node of this kind out of its role; its agent runs on.
-    pub(super) fn deregister_newest(&mut self, mode: Mode) -> io::Result<Member> {
+    /// The newest node of this kind.
+    pub(super) fn newest(&self, mode: Mode) -> io::Result<usize> {
         let place = self.members.iter().rposition(|member| member.mode == mode);
-        let member = self.members.remove(place.ok_or_else(|| io::Error::other("no such node is left"))?);
-        self.lab.deregister(self.role(mode).0, &member.name);
-        Ok(member)
+        place.ok_or_else(|| io::Error::other("no such node is left"))
+    }
+
+    /// Takes a node out of its role; its processes run on.
+    pub(super) fn deregister(&mut self, place: usize) -> Member {
+        let member = self.members.remove(place);
+        self.lab.deregister(self.role(member.mode).0, &member.name);
+        member
     }
 
     /// The first node of this kind.
     pub(super) fn first(&self, mode: Mode) -> io::Result<usize> {
         let place = self.members.iter().position(|member| member.mode == mode);
         place.ok_or_else(|| io::Error::other("no such node is left"))
+    }
+
+    /// All slaves.
+    pub(super) fn slaves(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.mode == Mode::Slave)
+    }
+
+    /// The name of the newest slave.
+    pub(super) fn newest_slave(&self) -> io::Result<String> {
+        Ok(self.members[self.newest(Mode::Slave)?].name.clone())
     }
 
     /// The operator writes a new value into the resource.

@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::clock::spoken;
+use tokio::task::JoinSet;
 
-use super::change::Changed;
+use super::census::Program;
 use super::cluster::Cluster;
 use super::member::Member;
 use super::news::{News, Teller};
-use super::plain;
-use super::record::{Failure, Record, Scale, Time, spread};
+use super::record::{Failure, Record, Time, spread};
 use super::scenario::{Event, Then, What};
 use super::sightings::Sighting;
+use super::toll::{Restarts, Toll};
+use super::traffic::Counted;
 
 /// More failures than that tell nothing new.
 const FAILURES: usize = 3;
@@ -68,82 +69,77 @@ impl Director {
     }
 
     async fn event(&mut self, event: &Event) -> Result<String, Trouble> {
-        let begun = Instant::now();
+        let (begun, counted) = (Instant::now(), self.cluster.traffic.take());
         let last = |member: &Member| (member.name.clone(), member.sightings.last());
         let before: Before = self.cluster.members.iter().map(last).collect();
-        let changed = self.cluster.change(&event.what)?;
+        let changed = self.cluster.change(&event.what).await?;
+        let title = &event.title;
         let line = match event.then {
-            Then::EveryFileFollows => self.follows(&event.title, changed, &before).await,
+            Then::EveryRingFollows => self.follows(title, changed).await,
             Then::EveryFileStays => {
                 let What::Sick(malady) = &event.what else {
                     return Err(Trouble::with(Vec::new(), "only a sickness has a recovery to wait for"));
                 };
-                self.stays(&event.title, &malady.cause, &changed, &before).await
+                self.stays(title, &malady.cause, &changed, &before, begun).await
             }
-            Then::HeldUntilReleased => self.released(&event.title, &changed, &before).await,
-            Then::CaughtUp => self.catches_up(&event.title, &before).await,
-            Then::RunsFromKept => return self.runs_from_kept(&event.title, &changed, &before).await,
+            Then::HeldUntilReleased => self.released(title, changed, &before).await,
+            Then::CaughtUp => self.catches_up(title, &before, begun).await,
+            Then::BackInOrder => self.comes_back(title, changed.at).await,
+            Then::RunsFromKept => self.runs_from_kept(title, &changed, &before).await,
         }?;
-        self.sound_since(begun)?;
-        Ok(line)
-    }
-
-    /// Every file lists exactly the members of the roles; a node that left keeps its file and says why.
-    async fn follows(&mut self, title: &str, changed: Changed, before: &Before) -> Result<String, Trouble> {
-        let times = self.times_from(changed.at, &changed.booted).await?;
-        let line = times_line(&times);
-        self.record.scales.push(Scale { title: title.to_owned(), times });
-        let mut line = format!("in every file {line}");
-        for mut member in changed.left {
-            let why = self.left_alone(&member, &changed.begun, before).await?;
-            line = format!("{line}\n{}, which left, keeps its file: {why}", member.name);
-            member.stop().map_err(|error| Trouble::at(&member.name, error))?;
+        let without_file =
+            if event.then == Then::RunsFromKept { Some(self.cluster.newest_slave()?) } else { None };
+        self.sound_since(begun, without_file.as_deref())?;
+        let toll = self.toll(begun, counted).await?;
+        let (cost, faults) = (toll.line(), toll.faults(event.what.restarts()));
+        self.record.charge(event.then, toll);
+        if faults.is_empty() {
+            Ok(format!("{line}\n{cost}"))
+        } else {
+            Err(Trouble::with(Vec::new(), faults.join("; ")))
         }
-        Ok(line)
     }
 
-    /// Waits until every file says what K2HR3 says now; each node's time since `since`.
-    pub(super) async fn times_from(&self, since: Instant, booted: &[String]) -> Result<Vec<Time>, Trouble> {
-        let (wanted, end) = (self.cluster.wanted(), Instant::now() + self.patience());
-        let (mut times, mut behind) = (Vec::new(), Vec::new());
-        for Member { name, sightings, .. } in &self.cluster.members {
-            match sightings.saying(&wanted, end.saturating_duration_since(Instant::now())).await {
-                Some(at) => times.push(Time {
-                    node: name.clone(),
-                    took: at.saturating_duration_since(since),
-                    booted: booted.contains(name),
-                }),
-                None => behind
-                    .push((name.clone(), plain::file_line(sightings.last().map(|last| last.shown).as_ref()))),
-            }
+    /// What the event cost: restarts by the kernel's word, lost keys by reading each of them through every slave.
+    async fn toll(&self, since: Instant, counted: Counted) -> Result<Toll, Trouble> {
+        let traffic = &self.cluster.traffic;
+        traffic.reads_beyond(counted.reads).await;
+        let mut counts = JoinSet::new();
+        for slave in self.cluster.slaves() {
+            counts.spawn(traffic.count(&slave.name, slave.seat.door.clone()));
         }
-        if behind.is_empty() { Ok(times) } else { Err(self.behind(&behind)) }
+        let counts = counts.join_all().await;
+        let keys = counts.iter().map(|(_, keys)| *keys).max().unwrap_or_default();
+        let lost = counts.into_iter().flat_map(|(lost, _)| lost).collect();
+        let lives = self.cluster.census.fresh().await;
+        let count = |program| lives.all_restarts(program, since);
+        let restarts = Restarts {
+            chmpx: count(Program::Chmpx),
+            k2hdkc: count(Program::K2hdkc),
+            agents: count(Program::Agent),
+        };
+        let counted = traffic.take().since(counted);
+        Ok(Toll { restarts, lost, keys, counted, trouble: traffic.trouble() })
     }
 
-    fn behind(&self, behind: &[(String, String)]) -> Trouble {
-        let names: Vec<_> = behind.iter().map(|(name, _)| name.clone()).collect();
-        let first = behind.first().map_or("", |(_, shown)| shown);
-        let within = spoken(self.patience());
-        let what = format!("not followed within {within} by {}; {}: {first}", names.join(", "), names[0]);
-        Trouble::with(names, what)
-    }
-
-    /// What must be true at any time: agents live, and no file was ever absent or unloadable.
-    fn sound_since(&mut self, since: Instant) -> Result<(), Trouble> {
+    /// What must be true at any time: agents live, and no file was ever absent or unloadable, but the one that was
+    /// lost on purpose.
+    fn sound_since(&mut self, since: Instant, without_file: Option<&str>) -> Result<(), Trouble> {
         for member in &mut self.cluster.members {
             if !member.node.is_running() {
                 return Err(Trouble::at(&member.name, "its agent ended by itself"));
             }
-            if let Some(problem) = member.sightings.unloadable_since(since).first() {
+            let problems = member.sightings.unloadable_since(since);
+            if let Some(problem) = problems.first().filter(|_| without_file != Some(member.name.as_str())) {
                 return Err(Trouble::at(&member.name, format!("its file was not loadable: {problem}")));
             }
         }
         Ok(())
     }
 
-    /// Longest time for anything that a node must do: a hundred polls and more.
+    /// Longest time for anything that a node must do.
     pub(super) fn patience(&self) -> Duration {
-        Duration::from_secs(10) + self.cluster.pace.interval * 100
+        self.cluster.pace.patience()
     }
 
     /// Says a line; what follows it in the same text stands below it.

@@ -1,4 +1,4 @@
-//! What must be true while an answer is not to be believed: files stay, statuses say why, and it ends.
+//! What must be true while an answer is not to be believed: files and rings stay, statuses say why, and it ends.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ impl Director {
         cause: &Cause,
         changed: &Changed,
         before: &Before,
+        begun: Instant,
     ) -> Result<String, Trouble> {
         let said = self.all_explain(cause, changed.begun).await?;
         let (touched, silent, reason) = (self.touched(before), silent(&said), reason(&said));
@@ -37,6 +38,8 @@ impl Director {
         self.record.answers.push(endured);
         all_quiet(touched, &said)?;
         let took = recovery?.as_millis();
+        self.loaded().await?;
+        self.rings_steady(begun)?;
         Ok(format!("{held} of {of} held; next good answer in all files after {took} ms\n{reason}"))
     }
 
@@ -94,19 +97,28 @@ impl Director {
         self.cluster.members.iter().filter(is_touched).map(|member| member.name.clone()).collect()
     }
 
-    /// A node that is in no role any more keeps its file; what its status says.
-    pub(super) async fn left_alone(
-        &self,
-        member: &Member,
-        since: &Timestamp,
-        before: &Before,
-    ) -> Result<String, Trouble> {
-        let said = member.agent().status_that(explains, *since, PASSES, self.patience()).await;
-        let status = said.map_err(|said| Trouble::at(&member.name, format!("it left, and says: {said}")))?;
-        if !member.sightings.is_untouched(before.get(&member.name).and_then(Option::as_ref)) {
-            return Err(Trouble::at(&member.name, "it left, and its file changed"));
+    /// Waits until every chmpx has loaded its file.
+    pub(super) async fn loaded(&self) -> Result<(), Trouble> {
+        let end = Instant::now() + self.patience();
+        for member in &self.cluster.members {
+            let (left, version) = (end.saturating_duration_since(Instant::now()), member.fileversion());
+            if member.looks.until(left, |seen| Some(seen.fileversion) >= version).await.is_none() {
+                return Err(Trouble::at(
+                    &member.name,
+                    format!("its file is not loaded: {}", member.looks.line()),
+                ));
+            }
         }
-        Ok(status.line)
+        Ok(())
+    }
+
+    /// No server of any ring has changed since then.
+    pub(super) fn rings_steady(&self, since: Instant) -> Result<(), Trouble> {
+        for member in &self.cluster.members {
+            let steady = member.looks.steady_since(since);
+            steady.map_err(|seen| Trouble::at(&member.name, format!("its ring changed: {seen}")))?;
+        }
+        Ok(())
     }
 }
 

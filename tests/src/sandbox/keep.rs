@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use k2hdkc_agent::ring::Mode;
+
 use super::cluster::Cluster;
 use super::news::{News, Teller};
 
@@ -15,7 +17,7 @@ pub(super) fn instructions(cluster: &Cluster, agent: &Path, home: &Path, news: &
 fn text(cluster: &Cluster, agent: &Path, home: &Path) -> String {
     let roles = &cluster.roles;
     let nodes: Vec<_> = cluster.members.iter().map(|member| member.name.as_str()).collect();
-    let first = cluster.members.first().map(|member| member.node.plan().address.as_str());
+    let first = cluster.members.first().map(|member| member.node.plan().address.clone()).unwrap_or_default();
     format!(
         r#"
 Everything runs on until Ctrl-C. To play, set these in another terminal:
@@ -37,17 +39,18 @@ etc/antpickax/k2hr3-role-token and etc/k2hdkc-agent/agent.toml. Then:
                        $K2HR3/v1/resource/${{ROLE/role/resource}}
   members of a role  curl -s "$K2HR3/_lab/members?role=$ROLE"
   a server joins     curl -X PUT \
-                       "$K2HR3/_lab/members?role=$ROLE&host=127.0.1.9&cuk=n&tag=n"
+                       "$K2HR3/_lab/members?role=$ROLE&host={next}&cuk=n&tag=n"
   it leaves          curl -X DELETE "$K2HR3/_lab/members?role=$ROLE&cuk=n"
   K2HR3 falls ill    curl -X PUT "$K2HR3/_lab/sickness?name=half-of-servers"
   and is well again  curl -X DELETE $K2HR3/_lab/sickness
   other illnesses    cargo run -p k2hdkc-sandbox --bin k2hr3-simulator -- --help
-"#,
+{programs}"#,
         uri = cluster.uri(),
         agent = agent.display(),
         home = home.display(),
         role = roles.server_role,
         nodes = nodes.join(", "),
-        first = first.unwrap_or_default(),
+        next = cluster.ground.address(Mode::Server, 99),
+        programs = cluster.ground.instructions(),
     )
 }

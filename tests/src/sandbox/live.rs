@@ -2,17 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use k2hdkc_agent::report::Kind;
 use k2hdkc_agent::ring::Mode;
-use tokio::sync::mpsc;
+use k2hdkc_agent::status::Status;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::census::{Lives, Program};
 use super::member::Agent;
 use super::news::News;
+use super::ring::{Glimpse, Seen};
 use super::sightings::Shown;
 use super::terminal;
 use super::text::cut;
+use super::toll::milliseconds;
+use super::traffic::{Counted, Meter};
 
 /// Between two drawings.
 const FRAME: Duration = Duration::from_millis(200);
@@ -48,6 +55,7 @@ pub(super) async fn show(mut news: mpsc::UnboundedReceiver<News>) {
 struct Screen {
     start: Instant,
     rows: BTreeMap<(bool, usize, String), Row>,
+    counts: Option<Counts>,
     event: String,
     /// Lines that are not printed yet.
     lines: Vec<String>,
@@ -56,10 +64,21 @@ struct Screen {
 }
 
 struct Row {
+    address: Ipv4Addr,
     agent: Agent,
+    glimpses: watch::Receiver<Vec<Glimpse>>,
     shown: Option<Result<Shown, String>>,
     state: String,
     asked: Option<Instant>,
+}
+
+/// What is counted all the time.
+struct Counts {
+    lives: watch::Receiver<Lives>,
+    meter: Meter,
+    /// The reads of the last second, and the count and moment from which the next second is taken.
+    rate: u64,
+    last: (Instant, u64),
 }
 
 impl Screen {
@@ -68,6 +87,7 @@ impl Screen {
         Self {
             start: Instant::now(),
             rows: BTreeMap::new(),
+            counts: None,
             event: String::new(),
             lines: Vec::new(),
             drawn: 0,
@@ -83,9 +103,13 @@ impl Screen {
             News::Whole(line) => self.lines.push(line),
             News::Begins { number, of, title } => self.event = format!("event {number} of {of}: {title}"),
             News::Playing => "yours to play with; Ctrl-C ends it".clone_into(&mut self.event),
-            News::Came { name, mode, runtime } => {
+            News::Came { name, mode, address, runtime, glimpses } => {
                 let (agent, state) = (Agent { runtime }, "starts".to_owned());
-                self.rows.insert(place(&name, mode), Row { agent, shown: None, state, asked: None });
+                let row = Row { address, agent, glimpses, shown: None, state, asked: None };
+                self.rows.insert(place(&name, mode), row);
+            }
+            News::Counts { lives, meter } => {
+                self.counts = Some(Counts { lives, meter, rate: 0, last: (Instant::now(), 0) });
             }
             News::Went { name } => self.rows.retain(|(.., of), _| *of != name),
             News::File { of, shown } => {
@@ -104,7 +128,7 @@ impl Screen {
         for row in self.rows.values_mut().filter(due).take(share) {
             row.asked = Some(Instant::now());
             row.state = match tokio::time::timeout(STATUS_WITHIN, row.agent.status()).await {
-                Ok(Ok(status)) => status.line,
+                Ok(Ok(status)) => state(&status),
                 Ok(Err(_)) => "no agent answers".to_owned(),
                 Err(_) => continue,
             };
@@ -113,6 +137,9 @@ impl Screen {
 
     /// New lines above, the table below, in one write so that nothing flickers.
     fn draw(&mut self) {
+        if let Some(counts) = &mut self.counts {
+            counts.tick();
+        }
         let (width, height) = terminal::size().unwrap_or((WIDTH, 40));
         let table = self.table(width, height);
         let mut frame = self.erased();
@@ -131,11 +158,13 @@ impl Screen {
         let seconds = self.start.elapsed().as_secs_f64();
         let rule = format!("── {seconds:5.1} s ── {} {}", self.event, "─".repeat(width));
         let head = format!(
-            "{:<11}{:<8}{:>11}{:>9}{:>8}  {}",
-            "node", "role", "FILEVERSION", "servers", "slaves", "state"
+            "{:<10}{:<13}{:>7}{:>6}  {:<23}{:>7}{:>10}  {}",
+            "node", "address", "agent", "file", "chmpx", "k2hdkc", "ring", "state"
         );
         let mut lines = vec![cut(&rule, width).replace('…', "─"), cut(&head, width)];
-        lines.extend(self.rows.iter().map(|((slave, _, name), row)| cut(&row.line(name, *slave), width)));
+        let lives = self.counts.as_ref().map(|counts| counts.lives.borrow().clone()).unwrap_or_default();
+        lines.extend(self.rows.iter().map(|((.., name), row)| cut(&row.line(name, &lives), width)));
+        lines.extend(self.counts.as_ref().map(|counts| cut(&counts.line(), width)));
         // What does not fit could not be taken away again.
         lines.truncate(height.saturating_sub(1));
         lines
@@ -143,16 +172,62 @@ impl Screen {
 }
 
 impl Row {
-    fn line(&self, name: &str, slave: bool) -> String {
-        let role = if slave { "slave" } else { "server" };
-        let [version, servers, slaves] = match &self.shown {
-            Some(Ok(Shown { fileversion, content })) => {
-                [fileversion.to_string(), content.servers.len().to_string(), content.slaves.len().to_string()]
-            }
-            Some(Err(_)) => ["broken", "", ""].map(str::to_owned),
-            None => ["none", "", ""].map(str::to_owned),
+    fn line(&self, name: &str, lives: &Lives) -> String {
+        let pid = |program| lives.running(name, program).map_or("-".to_owned(), |life| life.pid.to_string());
+        let file = match &self.shown {
+            Some(Ok(Shown { fileversion, .. })) => fileversion.to_string(),
+            Some(Err(_)) => "broken".to_owned(),
+            None => "none".to_owned(),
         };
-        format!("{name:<11}{role:<8}{version:>11}{servers:>9}{slaves:>8}  {}", self.state)
+        let seen = self.glimpses.borrow().last().and_then(|glimpse| glimpse.seen.clone());
+        let (chmpx, ring) = seen.map_or_else(|| ("-".to_owned(), "-".to_owned()), |seen| chmpx(&seen));
+        format!(
+            "{name:<10}{:<13}{:>7}{file:>6}  {chmpx:<23}{:>7}{ring:>10}  {}",
+            self.address.to_string(),
+            pid(Program::Agent),
+            pid(Program::K2hdkc),
+            self.state
+        )
+    }
+}
+
+/// Its process, the generation it has loaded and its own status; how many servers of its ring are in service.
+fn chmpx(seen: &Seen) -> (String, String) {
+    let Seen { pid, fileversion, own, servers } = seen;
+    let healthy = servers.values().filter(|status| status.is_healthy()).count();
+    let own = format!("{:#x}", own.bits());
+    (format!("{pid:<7} {fileversion:>4} {own:>8}"), format!("{healthy} of {}", servers.len()))
+}
+
+/// What an operator would want to know first: why the file does not follow, else how the processes are.
+fn state(status: &Status) -> String {
+    let standing = status.standing.as_ref().map(|standing| standing.text.as_str());
+    match (status.state, standing) {
+        (Some(Kind::Unchanged | Kind::Installed), Some(text)) => text.to_owned(),
+        _ => status.line.clone(),
+    }
+}
+
+impl Counts {
+    fn tick(&mut self) {
+        let (at, reads) = self.last;
+        let passed = at.elapsed();
+        if passed >= Duration::from_secs(1) {
+            let now = self.meter.now().reads;
+            self.rate =
+                u64::try_from(u128::from(now - reads) * 1000 / passed.as_millis()).unwrap_or_default();
+            self.last = (Instant::now(), now);
+        }
+    }
+
+    fn line(&self) -> String {
+        let Counted { reads, retries, failed, broken, writes, longest, .. } = self.meter.now();
+        format!(
+            "programs on the slaves: {reads} reads ({} a second), longest {}, {retries} tried again, {failed} failed, \
+             {broken} handles broken; {writes} writes",
+            self.rate,
+            milliseconds(longest)
+        )
     }
 }
 

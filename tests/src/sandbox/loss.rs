@@ -1,4 +1,5 @@
-//! What must be true when too many servers are lost at once: held by all until somebody or time confirms it.
+//! What must be true when too many servers are gone from K2HR3 at once: held by all until somebody or time confirms it,
+//! and their keys are safe, since whoever confirms takes them out of service before.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use k2hdkc_agent::status::Status;
 use super::change::Changed;
 use super::director::{Before, Director, Trouble, times_line};
 use super::holding::{PASSES, all_quiet};
+use super::member::Member;
 use super::record::Time;
 
 impl Director {
@@ -18,23 +20,44 @@ impl Director {
     pub(super) async fn released(
         &mut self,
         title: &str,
-        changed: &Changed,
+        changed: Changed,
         before: &Before,
     ) -> Result<String, Trouble> {
         let first = self.cluster.first(Mode::Server)?;
         let name = self.cluster.members[first].name.clone();
-        let status = self.all_hold(first, changed, before).await?;
+        let status = self.all_hold(first, &changed, before).await?;
         let all = self.cluster.members.len();
         self.say("", &format!("{title}: {all} of {all} held\n{}", status.line));
+        let Changed { at, left, .. } = changed;
+        let left = self.take_out_of_service(left).await?;
         let id = releasable(&status).map(|held| held.id.clone()).unwrap_or_default();
         let took = self.confirm(first, &id).await?.as_millis();
-        let others = self.others_wait(&name, changed, before).await?;
+        for member in left {
+            self.cluster.end(member).await?;
+        }
+        let others = self.others_wait(&name, at, before).await?;
+        let rings = self.rings_from(at, &[]).await?;
+        self.converged().await?;
         let line = format!(
-            "{name} released {took} ms after 'k2hdkc-agent confirm {id}', the others by repeated polls {}",
-            times_line(&others)
+            "out of service by hand, then {name} released {took} ms after 'k2hdkc-agent confirm {id}', the others by \
+             repeated polls {}; every ring {}",
+            times_line(&others),
+            times_line(&rings)
         );
         self.record.others.push((title.to_owned(), format!("{all} of {all} held: {}\n{line}", status.line)));
         Ok(line)
+    }
+
+    /// What the operator does who means it: the keys of those servers move, one server after the other.
+    async fn take_out_of_service(&mut self, left: Vec<Member>) -> Result<Vec<Member>, Trouble> {
+        let (within, mut out) = (self.patience(), Vec::new());
+        for mut member in left {
+            let name = member.name.clone();
+            member.set_on_exit(true, within).await.map_err(|error| Trouble::at(&name, error))?;
+            self.cluster.service_out(&member).await.map_err(|what| Trouble::at(&name, what))?;
+            out.push(member);
+        }
+        Ok(out)
     }
 
     /// Every file stays, and every status says that it may be released; that of one node.
@@ -62,11 +85,11 @@ impl Director {
     async fn others_wait(
         &self,
         confirmed: &str,
-        changed: &Changed,
+        since: Instant,
         before: &Before,
     ) -> Result<Vec<Time>, Trouble> {
         let early = self.touched(before).len() > 1;
-        let mut times = self.times_from(changed.at, &[]).await?;
+        let mut times = self.times_from(since, &[]).await?;
         times.retain(|time| time.node != confirmed);
         let least = times.iter().map(|time| time.took).min().unwrap_or_default();
         if early || least < self.cluster.pace.confirm_for {

@@ -1,6 +1,7 @@
-//! One node of the sandbox: its directory, its real agent, and what is seen of it.
+//! One node of the sandbox: its directory, its real agent, and what is seen of it and of its chmpx.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,19 +9,25 @@ use k2hdkc_agent::admin::{self, Request, Response};
 use k2hdkc_agent::clock::Timestamp;
 use k2hdkc_agent::report::Kind;
 use k2hdkc_agent::ring::Mode;
+use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
 use tokio::time::{sleep, timeout};
 
+use super::census;
+use super::ground::Seat;
 use super::news::{News, Teller};
+use super::ring::Looks;
 use super::sightings::{Sighting, Sightings};
-use crate::node::{Node, wait_for};
+use crate::node::Node;
 
 /// Longest time for one status.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks at a status that is waited for.
 const LOOK: Duration = Duration::from_millis(25);
-/// Longest time from SIGTERM to the end of an agent.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Longest time from SIGTERM to the end of an agent: k2hdkc, half a second, chmpx, each with its own deadline.
+const STOP_WITHIN: Duration = Duration::from_secs(50);
+/// The settings of a node that is to take its processes with it.
+const STOPS: &str = "[target]\non-exit = \"stop\"\n";
 /// How much of a log a failure shows.
 const LOG_LINES: usize = 8;
 
@@ -33,23 +40,56 @@ pub(super) struct Member {
     pub mode: Mode,
     /// Its directory and agent.
     pub node: Node,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// How it is entered.
+    pub seat: Seat,
     /// What was seen of its ini.
     pub sightings: Sightings,
+    /// What was seen of its chmpx.
+    pub looks: Looks,
     news: Teller,
 }
 
 impl Member {
-    /// Starts the agent of a node that was laid out.
-    pub(super) fn boot(name: String, mode: Mode, mut node: Node, news: Teller) -> io::Result<Self> {
+    /// A node that was laid out; its agent does not run yet.
+    pub(super) fn new(
+        name: String,
+        mode: Mode,
+        address: Ipv4Addr,
+        node: Node,
+        seat: Seat,
+        news: Teller,
+    ) -> io::Result<Self> {
         let (told, of) = (news.clone(), name.clone());
         let tell = move |sighting: &Sighting| {
             let shown = sighting.shown.clone();
             told.tell(News::File { of: of.clone(), shown });
         };
         let sightings = Sightings::start(node.ini(), tell)?;
-        news.tell(News::Came { name: name.clone(), mode, runtime: runtime(&node) });
-        node.start()?;
-        Ok(Self { name, mode, node, sightings, news })
+        let looks = Looks::start(seat.eye.clone());
+        let came = News::Came {
+            name: name.clone(),
+            mode,
+            address,
+            runtime: runtime(&node),
+            glimpses: looks.subscribe(),
+        };
+        news.tell(came);
+        Ok(Self { name, mode, node, address, seat, sightings, looks, news })
+    }
+
+    /// FILEVERSION of its file, if it has one that loads.
+    pub(super) fn fileversion(&self) -> Option<u32> {
+        match self.sightings.last().map(|sighting| sighting.shown) {
+            Some(Ok(shown)) => Some(shown.fileversion),
+            Some(Err(_)) | None => None,
+        }
+    }
+
+    /// CUSTOM_ID_SEED.
+    pub(super) fn seed(&self) -> String {
+        format!("{}.sandbox", self.name)
     }
 
     /// Where its agent is asked.
@@ -58,12 +98,55 @@ impl Member {
     }
 
     /// Ends the agent with SIGTERM; an error where it did not end, or not with success.
-    pub(super) fn stop(&mut self) -> io::Result<()> {
+    pub(super) async fn stop(&mut self) -> io::Result<()> {
         self.node.signal("TERM")?;
-        let node = &mut self.node;
-        let ended = wait_for(STOP_WITHIN, || !node.is_running());
-        node.kill()?;
-        if ended { Ok(()) } else { Err(io::Error::other(format!("not ended {STOP_WITHIN:?} after SIGTERM"))) }
+        let end = Instant::now() + STOP_WITHIN;
+        while self.node.is_running() {
+            if Instant::now() >= end {
+                self.node.kill()?;
+                return Err(io::Error::other(format!("not ended {STOP_WITHIN:?} after SIGTERM")));
+            }
+            sleep(LOOK).await;
+        }
+        self.node.kill()
+    }
+
+    /// Tells the running agent that its processes are to end with it, or not any more, as an operator does: by a
+    /// fragment of its configuration, which it takes while it runs.
+    pub(super) async fn set_on_exit(&mut self, stops: bool, within: Duration) -> io::Result<()> {
+        const TAKEN: &str = "the configuration was read again";
+        let count = |node: &Node| node.log().matches(TAKEN).count();
+        let before = count(&self.node);
+        self.node.swap("etc/k2hdkc-agent/conf.d/90-leave.toml", if stops { STOPS } else { "" })?;
+        let end = Instant::now() + within;
+        while count(&self.node) == before {
+            if Instant::now() >= end {
+                return Err(io::Error::other("its agent does not take target.on-exit"));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the agent says that its processes run what its file says; else what it said last.
+    pub(super) async fn converged(&self, within: Duration) -> Result<(), String> {
+        let end = Instant::now() + within;
+        loop {
+            let version = self.fileversion();
+            let status = self.agent().status().await;
+            let standing = status.as_ref().ok().and_then(|status| status.standing.as_ref());
+            if standing.is_some_and(|standing| is_converged(standing, version)) {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(match (&status, standing) {
+                    (Err(error), _) => error.clone(),
+                    (Ok(_), Some(standing)) => standing.text.clone(),
+                    (Ok(status), None) => status.line.clone(),
+                });
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// The newest line of its log with this text.
@@ -79,8 +162,16 @@ impl Member {
     }
 }
 
+fn is_converged(standing: &Standing, version: Option<u32>) -> bool {
+    let loaded = standing.said.as_ref().and_then(|said| said.fileversion);
+    standing.state == State::Converged && version.is_some() && loaded == version
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
+        // The agent first, which would start them again. Nothing can be told from here.
+        let _ = self.node.kill();
+        census::kill_of(self.node.root());
         self.news.tell(News::Went { name: self.name.clone() });
     }
 }

@@ -1,11 +1,15 @@
 //! What the sandbox tells whoever shows it.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use k2hdkc_agent::ring::Mode;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use super::census::Lives;
+use super::ring::Glimpse;
 use super::sightings::Shown;
+use super::traffic::Meter;
 
 /// One thing to show.
 #[derive(Debug)]
@@ -14,6 +18,13 @@ pub(super) enum News {
     Line(String),
     /// A line that stays and must stay whole, since it will be copied.
     Whole(String),
+    /// What is counted all the time.
+    Counts {
+        /// The processes.
+        lives: watch::Receiver<Lives>,
+        /// The readers.
+        meter: Meter,
+    },
     /// An event has begun.
     Begins {
         /// Which, counted from 1.
@@ -31,8 +42,12 @@ pub(super) enum News {
         name: String,
         /// Server or slave.
         mode: Mode,
+        /// Its address.
+        address: Ipv4Addr,
         /// Where its agent is asked.
         runtime: PathBuf,
+        /// What is seen of its chmpx.
+        glimpses: watch::Receiver<Vec<Glimpse>>,
     },
     /// A node went.
     Went {

@@ -17,7 +17,11 @@ pub(super) async fn show(mut news: mpsc::UnboundedReceiver<News>) {
             News::File { of, shown } if playing => {
                 print(&format!("{of} has a new file: {}", file_line(Some(&shown))));
             }
-            News::File { .. } | News::Begins { .. } | News::Came { .. } | News::Went { .. } => {}
+            News::File { .. }
+            | News::Begins { .. }
+            | News::Came { .. }
+            | News::Went { .. }
+            | News::Counts { .. } => {}
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::scenario::Then;
+use super::toll::Toll;
+
 /// Everything that came of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Record {
@@ -9,6 +12,8 @@ pub(super) struct Record {
     pub scales: Vec<Scale>,
     /// Sick answers.
     pub answers: Vec<Endured>,
+    /// What those cost together.
+    pub answers_toll: Toll,
     /// Everything else, a title and what came of it.
     pub others: Vec<(String, String)>,
     /// What failed.
@@ -20,8 +25,12 @@ pub(super) struct Record {
 pub(super) struct Scale {
     /// Of the event.
     pub title: String,
-    /// One for each node.
-    pub times: Vec<Time>,
+    /// From the change of the role to the file that shows it, one for each node.
+    pub files: Vec<Time>,
+    /// From the change of the role to the chmpx that lists exactly the wanted servers, each of them in service.
+    pub rings: Vec<Time>,
+    /// What it cost.
+    pub toll: Toll,
 }
 
 /// How long one node took.
@@ -29,7 +38,7 @@ pub(super) struct Scale {
 pub(super) struct Time {
     /// Which.
     pub node: String,
-    /// From the change of the role to the file that shows it.
+    /// How long.
     pub took: Duration,
     /// Whether its agent was started by the event.
     pub booted: bool,
@@ -60,10 +69,29 @@ pub(super) struct Failure {
 }
 
 impl Record {
+    /// Keeps what an event cost, of which everything else is recorded.
+    pub(super) fn charge(&mut self, then: Then, toll: Toll) {
+        match then {
+            Then::EveryRingFollows => {
+                if let Some(scale) = self.scales.last_mut() {
+                    scale.toll = toll;
+                }
+            }
+            Then::EveryFileStays => self.answers_toll = std::mem::take(&mut self.answers_toll).and(toll),
+            Then::HeldUntilReleased | Then::CaughtUp | Then::BackInOrder | Then::RunsFromKept => {
+                if let Some((_, text)) = self.others.last_mut() {
+                    text.push('\n');
+                    text.push_str(&toll.line());
+                }
+            }
+        }
+    }
+
     /// One line.
     pub(super) fn verdict(&self) -> String {
         if self.failures.is_empty() {
-            return "every scale event followed by every node; every sick answer held and explained"
+            return "every scale event followed by every node's ring without a restart, no key lost, no read \
+                    unserved; every sick answer held and explained"
                 .to_owned();
         }
         let failed: Vec<_> = self.failures.iter().map(|f| format!("{}: {}", f.title, f.what)).collect();

@@ -9,11 +9,17 @@ use super::change::Changed;
 use super::director::{Before, Director, Trouble, times_line};
 use super::holding::{PASSES, all_quiet};
 use super::member::explains;
+use super::toll::milliseconds;
 
 impl Director {
     /// The first server's agent was killed and something was changed meanwhile: its file is whole, and right
     /// after the next start.
-    pub(super) async fn catches_up(&mut self, title: &str, before: &Before) -> Result<String, Trouble> {
+    pub(super) async fn catches_up(
+        &mut self,
+        title: &str,
+        before: &Before,
+        begun: Instant,
+    ) -> Result<String, Trouble> {
         let first = self.cluster.first(Mode::Server)?;
         let name = self.cluster.members[first].name.clone();
         self.others_follow(first).await?;
@@ -23,8 +29,11 @@ impl Director {
         let start = Instant::now();
         self.cluster.members[first].node.start()?;
         let took = self.until_right(first, start).await?;
-        let line =
-            format!("{name}'s file stayed whole, and showed what was missed {took} ms after the new start");
+        self.converged().await?;
+        self.rings_steady(begun)?;
+        let line = format!(
+            "{name}'s file stayed whole, and showed what was missed {took} ms after the new start; chmpx and k2hdkc ran on"
+        );
         self.record.others.push((title.to_owned(), line.clone()));
         Ok(line)
     }
@@ -49,24 +58,28 @@ impl Director {
         Ok(at.saturating_duration_since(since).as_millis())
     }
 
-    /// The first slave started without file and K2HR3: it runs from what it kept, and all follow again later.
+    /// The newest slave booted without file and K2HR3: it runs from what it kept, and all follow again later.
     pub(super) async fn runs_from_kept(
         &mut self,
         title: &str,
         changed: &Changed,
         before: &Before,
     ) -> Result<String, Trouble> {
-        let first = self.cluster.first(Mode::Slave)?;
+        let first = self.cluster.newest(Mode::Slave)?;
         let name = self.cluster.members[first].name.clone();
         let took = self.until_right(first, changed.at).await?;
+        let rings = self.rings_from(changed.at, &[]).await?;
+        let joined = rings.iter().map(|time| time.took).max().unwrap_or_default();
+        self.cluster.start_programs().await?;
         self.quiet_but(&name, before).await?;
         let logged = self.cluster.members[first].logged("put a kept generation back");
         let logged =
             logged.ok_or_else(|| Trouble::at(&name, "its log does not say that it put a kept file back"))?;
         let times = self.back_to_normal().await?;
         let line = format!(
-            "{name} has its kept file {took} ms after the start; with K2HR3 back every file follows {times}\n\
-             its log: {logged}"
+            "{name} has its kept file {took} ms after the start, and a whole ring {}; with K2HR3 back every file follows \
+             {times}\nits log: {logged}",
+            milliseconds(joined)
         );
         self.record.others.push((title.to_owned(), line.clone()));
         Ok(line)
@@ -84,6 +97,8 @@ impl Director {
         self.cluster.cure().await?;
         let well = Instant::now();
         self.cluster.change_operators_key();
-        Ok(times_line(&self.times_from(well, &[]).await?))
+        let times = times_line(&self.times_from(well, &[]).await?);
+        self.converged().await?;
+        Ok(times)
     }
 }

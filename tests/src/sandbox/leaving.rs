@@ -1,0 +1,93 @@
+//! How a node leaves today, which takes an operator: a server goes out of service first, and its keys move; then it is
+//! taken out of its role; then its agent ends, and takes k2hdkc and chmpx with it, in this order.
+
+use std::time::{Duration, Instant};
+
+use k2hdkc_agent::names::Port;
+use k2hdkc_agent::ring::Mode;
+use k2hdkc_agent::target::control_port::{Command, Server};
+use k2hdkc_agent::view::{self, Answer};
+use tokio::time::sleep;
+
+use super::census::{Life, Program};
+use super::cluster::Cluster;
+use super::director::Trouble;
+use super::ground::SERVER_CTLPORT;
+use super::member::Member;
+
+/// A server that is up, has joined, and is not in the ring.
+const OUT_OF_SERVICE: u32 = 0x11;
+/// Between two orders to a ring that is merging.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+
+impl Cluster {
+    /// Everything up to and with the removal from the role; the node still runs, and has nothing to do.
+    pub(super) async fn take_leave(&mut self, mode: Mode) -> Result<Member, Trouble> {
+        let place = self.newest(mode)?;
+        let within = self.pace.patience();
+        let member = &mut self.members[place];
+        let name = member.name.clone();
+        member.set_on_exit(true, within).await.map_err(|error| Trouble::at(&name, error))?;
+        match mode {
+            Mode::Server => {
+                let member = &self.members[place];
+                self.service_out(member).await.map_err(|what| Trouble::at(&name, what))?;
+            }
+            Mode::Slave => self.traffic.stop(&name).await,
+        }
+        Ok(self.deregister(place))
+    }
+
+    /// SERVICEOUT through another server, until the whole ring sees that it has left.
+    pub(super) async fn service_out(&self, server: &Member) -> Result<(), String> {
+        let port = Port::try_from(SERVER_CTLPORT).map_err(|error| error.to_string())?;
+        let named = Server::new(&server.address.to_string(), port, &server.seed());
+        let named = named.map_err(|error| error.to_string())?;
+        let others = || self.members.iter().filter(|member| member.name != server.name);
+        let asked = others().find(|member| member.mode == Mode::Server).ok_or("it is the last server")?;
+        let end = Instant::now() + self.pace.patience();
+        loop {
+            let said = self.ground.command(asked, &Command::ServiceOut(named.clone())).await;
+            let said = said.map_err(|error| error.to_string())?;
+            match view::answer(&said) {
+                Ok(Answer::Succeeded(_)) => break,
+                // The ring does one thing at a time.
+                _ if Instant::now() < end => sleep(ASK_AGAIN).await,
+                _ => return Err(format!("SERVICEOUT is answered with {:?}", said.trim())),
+            }
+        }
+        for member in others() {
+            let out = |seen: &super::ring::Seen| {
+                seen.servers.get(&server.name).is_some_and(|status| status.bits() == OUT_OF_SERVICE)
+            };
+            if member.looks.until(self.pace.patience(), out).await.is_none() {
+                let seen = member.looks.line();
+                return Err(format!("it does not go out of service: {} sees {seen}", member.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a node that has left with SIGTERM: afterwards nothing of it runs, and k2hdkc ended before chmpx.
+    pub(super) async fn end(&mut self, mut member: Member) -> Result<(), Trouble> {
+        let name = member.name.clone();
+        member.stop().await.map_err(|error| Trouble::at(&name, error))?;
+        let gone = self.census.until(self.pace.patience(), |lives| {
+            [Program::Chmpx, Program::K2hdkc].iter().all(|program| lives.running(&name, *program).is_none())
+        });
+        if !gone.await {
+            return Err(Trouble::at(&name, "chmpx or k2hdkc outlived an agent that was to end them"));
+        }
+        let lives = self.census.lives();
+        let [chmpx, k2hdkc] = [Program::Chmpx, Program::K2hdkc].map(|program| lives.last(&name, program));
+        match (member.mode, in_order(chmpx, k2hdkc)) {
+            (Mode::Server, false) => Err(Trouble::at(&name, "chmpx ended before its k2hdkc")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn in_order(chmpx: Option<Life>, k2hdkc: Option<Life>) -> bool {
+    let (Some(chmpx), Some(k2hdkc)) = (chmpx, k2hdkc) else { return false };
+    k2hdkc.last < chmpx.last
+}

@@ -1,0 +1,144 @@
+//! What an event cost the ring and its users, and whether that is too much. Pure.
+
+use std::time::Duration;
+
+use super::traffic::Counted;
+
+/// The cost of one event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Toll {
+    /// Processes that were followed by another one.
+    pub restarts: Restarts,
+    /// Keys that could not be read at the end of the event, each with what came instead, through any slave.
+    pub lost: Vec<String>,
+    /// Keys that were written before.
+    pub keys: usize,
+    /// What the readers counted meanwhile.
+    pub counted: Counted,
+    /// The last thing that did not go well for a reader.
+    pub trouble: String,
+}
+
+/// Restarts by program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Restarts {
+    /// Of chmpx.
+    pub chmpx: usize,
+    /// Of k2hdkc.
+    pub k2hdkc: usize,
+    /// Of agents.
+    pub agents: usize,
+}
+
+impl Restarts {
+    fn and(self, later: Self) -> Self {
+        Self {
+            chmpx: self.chmpx + later.chmpx,
+            k2hdkc: self.k2hdkc + later.k2hdkc,
+            agents: self.agents + later.agents,
+        }
+    }
+
+    /// In words.
+    pub(super) fn text(self) -> String {
+        format!("{} of chmpx, {} of k2hdkc, {} of agents", self.chmpx, self.k2hdkc, self.agents)
+    }
+}
+
+impl Toll {
+    /// Two events together.
+    pub(super) fn and(mut self, later: Self) -> Self {
+        self.restarts = self.restarts.and(later.restarts);
+        self.lost.extend(later.lost);
+        self.keys = later.keys;
+        self.counted = self.counted.and(later.counted);
+        self.trouble = later.trouble;
+        self
+    }
+
+    /// What is too much, where the event itself brings about exactly those restarts.
+    pub(super) fn faults(&self, expected: Restarts) -> Vec<String> {
+        let Counted { failed, broken, unwritten, reads, .. } = self.counted;
+        let mut faults = Vec::new();
+        if self.restarts != expected {
+            let (were, should) = (self.restarts.text(), expected.text());
+            faults.push(format!("restarts: {were}; there should be {should}"));
+        }
+        if let Some(first) = self.lost.first() {
+            faults.push(format!("{} of {} keys lost: {first}", self.lost.len(), self.keys));
+        }
+        if self.keys == 0 || reads == 0 {
+            faults.push("nothing was read".to_owned());
+        }
+        let counted = [(failed, "reads failed"), (unwritten, "writes failed"), (broken, "handles broke")];
+        for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+            faults.push(format!("{count} {what}, the last one: {}", self.trouble));
+        }
+        faults
+    }
+
+    /// In one line.
+    pub(super) fn line(&self) -> String {
+        let Counted { reads, retries, longest, .. } = self.counted;
+        let again = if retries == 0 { String::new() } else { format!(", {retries} tried again") };
+        format!(
+            "{reads} reads served{again}, the longest after {}; {} of {} keys lost",
+            milliseconds(longest),
+            self.lost.len(),
+            self.keys
+        )
+    }
+}
+
+/// A time with one digit behind the point where that says something.
+pub(super) fn milliseconds(time: Duration) -> String {
+    if time < Duration::from_millis(10) {
+        format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+    } else {
+        format!("{} ms", time.as_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Toll {
+        let counted = Counted { reads: 100, longest: Duration::from_millis(3), ..Counted::default() };
+        Toll { keys: 300, counted, ..Toll::default() }
+    }
+
+    #[test]
+    fn a_good_event_costs_nothing() {
+        let none = Restarts::default();
+        assert_eq!(good().faults(none), Vec::<String>::new());
+        assert_eq!(good().line(), "100 reads served, the longest after 3.0 ms; 0 of 300 keys lost");
+    }
+
+    #[test]
+    fn every_loss_is_a_fault() {
+        let none = Restarts::default();
+        let one = Restarts { chmpx: 1, ..none };
+        let (mut restarted, mut lost, mut failed, mut broken, mut unwritten) =
+            (good(), good(), good(), good(), good());
+        restarted.restarts = one;
+        lost.lost = vec!["a has no value".into()];
+        failed.counted.failed = 1;
+        broken.counted.broken = 1;
+        unwritten.counted.unwritten = 1;
+        for toll in [&restarted, &lost, &failed, &broken, &unwritten, &Toll::default()] {
+            assert_eq!(toll.faults(none).len(), 1, "{toll:?}");
+        }
+        assert_eq!(restarted.faults(one), Vec::<String>::new());
+        assert_eq!(good().faults(one).len(), 1, "a restart that should be and was not");
+        assert_eq!(lost.faults(none), ["1 of 300 keys lost: a has no value"]);
+    }
+
+    #[test]
+    fn a_retry_that_helped_is_told_and_is_no_fault() {
+        let mut toll = good();
+        toll.counted.retries = 2;
+        assert_eq!(toll.faults(Restarts::default()), Vec::<String>::new());
+        assert!(toll.line().contains("2 tried again"));
+    }
+}

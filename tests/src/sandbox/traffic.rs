@@ -1,0 +1,353 @@
+//! The application programs: one on each slave, which reads all keys over and over through one permanent handle, and
+//! writes now and then. It counts what it had to put up with.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::handle::{Door, Fault, Handle};
+use super::keys::{Key, Keys};
+
+/// Keys that each slave writes.
+const KEYS: usize = 150;
+/// Between two reads of one slave: two cores play the whole cluster.
+const BETWEEN: Duration = Duration::from_millis(2);
+/// Between two tries of a read that was not served.
+const AGAIN: Duration = Duration::from_millis(20);
+/// So many reads come between two writes.
+const READS_A_WRITE: usize = 40;
+
+/// What all readers counted so far.
+#[derive(Debug, Default)]
+struct Counters {
+    reads: AtomicU64,
+    retries: AtomicU64,
+    failed: AtomicU64,
+    broken: AtomicU64,
+    writes: AtomicU64,
+    unwritten: AtomicU64,
+    /// Microseconds, since it was last taken.
+    longest: AtomicU64,
+    /// The same since the start.
+    longest_ever: AtomicU64,
+    /// The last thing that did not go well.
+    trouble: Mutex<Option<String>>,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// Reads that were served, with the right value.
+    pub reads: u64,
+    /// Tries that were not.
+    pub retries: u64,
+    /// Reads that were not served although they were tried again for a long time.
+    pub failed: u64,
+    /// Handles that broke: somebody ended that slave's chmpx.
+    pub broken: u64,
+    /// Writes that were taken.
+    pub writes: u64,
+    /// Writes that were not, likewise.
+    pub unwritten: u64,
+    /// Longest time until a read was served: since the last [`Traffic::take`].
+    pub longest: Duration,
+}
+
+impl Counted {
+    /// Both together.
+    pub(super) fn and(self, later: Self) -> Self {
+        Self {
+            reads: self.reads + later.reads,
+            retries: self.retries + later.retries,
+            failed: self.failed + later.failed,
+            broken: self.broken + later.broken,
+            writes: self.writes + later.writes,
+            unwritten: self.unwritten + later.unwritten,
+            longest: self.longest.max(later.longest),
+        }
+    }
+
+    /// What came since then.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            reads: self.reads - earlier.reads,
+            retries: self.retries - earlier.retries,
+            failed: self.failed - earlier.failed,
+            broken: self.broken - earlier.broken,
+            writes: self.writes - earlier.writes,
+            unwritten: self.unwritten - earlier.unwritten,
+            longest: self.longest,
+        }
+    }
+}
+
+/// For whoever shows it: the counters of a running traffic.
+#[derive(Debug, Clone)]
+pub(super) struct Meter(Arc<Counters>);
+
+impl Meter {
+    /// The counters now, the longest wait since the start.
+    pub(super) fn now(&self) -> Counted {
+        let longest = Duration::from_micros(self.0.longest_ever.load(Ordering::Relaxed));
+        Counted { longest, ..self.0.now() }
+    }
+}
+
+impl Counters {
+    fn now(&self) -> Counted {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counted {
+            reads: of(&self.reads),
+            retries: of(&self.retries),
+            failed: of(&self.failed),
+            broken: of(&self.broken),
+            writes: of(&self.writes),
+            unwritten: of(&self.unwritten),
+            longest: Duration::from_micros(of(&self.longest)),
+        }
+    }
+
+    fn note(&self, text: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+}
+
+/// All application programs. Dropped, they end after what they are at.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    keys: Keys,
+    counters: Arc<Counters>,
+    readers: BTreeMap<String, Reader>,
+    /// How long a read is tried.
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Reader {
+    _stop: Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Traffic {
+    /// Nobody reads yet.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { keys: Keys::default(), counters: Arc::default(), readers: BTreeMap::new(), patience }
+    }
+
+    /// For whoever shows it.
+    pub(super) fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.counters))
+    }
+
+    /// Starts the program of a slave, unless it runs. Returns when its keys are written.
+    pub(super) async fn start(&mut self, slave: &str, door: Door) -> Result<(), String> {
+        if self.readers.contains_key(slave) {
+            return Ok(());
+        }
+        let (stop, stopped) = mpsc::channel();
+        let (tell, ready) = tokio::sync::oneshot::channel();
+        let program = Program {
+            own: self.keys.of(slave, KEYS),
+            keys: self.keys.clone(),
+            counters: Arc::clone(&self.counters),
+            stopped,
+            patience: self.patience,
+            slave: slave.to_owned(),
+            handle: None,
+            door,
+        };
+        let thread = thread::spawn(move || program.run(tell));
+        self.readers.insert(slave.to_owned(), Reader { _stop: stop, thread });
+        ready
+            .await
+            .map_err(|_| format!("the program on {slave} could not write its keys: {}", self.trouble()))
+    }
+
+    /// Ends the program of a slave, as its operator does before the slave goes.
+    pub(super) async fn stop(&mut self, slave: &str) {
+        let Some(Reader { _stop: stop, thread }) = self.readers.remove(slave) else { return };
+        drop(stop);
+        // A thread that panicked has told so itself.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+
+    /// The counters; the longest wait begins anew.
+    pub(super) fn take(&self) -> Counted {
+        let longest = Duration::from_micros(self.counters.longest.swap(0, Ordering::Relaxed));
+        Counted { longest, ..self.counters.now() }
+    }
+
+    /// Waits until there are more reads than that, where anybody reads.
+    pub(super) async fn reads_beyond(&self, reads: u64) {
+        let end = Instant::now() + self.patience;
+        while self.counters.now().reads <= reads && !self.readers.is_empty() && Instant::now() < end {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// The last thing that did not go well.
+    pub(super) fn trouble(&self) -> String {
+        let trouble = self.counters.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().unwrap_or_else(|| "nobody said why".to_owned())
+    }
+
+    /// Reads every key through a new handle on that slave: those that are lost, and how many there are.
+    pub(super) fn count(
+        &self,
+        slave: &str,
+        door: Door,
+    ) -> impl Future<Output = (Vec<String>, usize)> + use<> {
+        let (keys, slave) = (self.keys.written(), slave.to_owned());
+        let all = keys.len();
+        let counted = tokio::task::spawn_blocking(move || lost(&door, &keys));
+        async move {
+            let lost = counted.await.unwrap_or_else(|error| vec![error.to_string()]);
+            (lost.into_iter().map(|text| format!("{slave}: {text}")).collect(), all)
+        }
+    }
+}
+
+/// Keys that cannot be read, each tried several times.
+fn lost(door: &Door, keys: &[Arc<Key>]) -> Vec<String> {
+    const TRIES: usize = 5;
+    let mut handle = None;
+    let mut read = |key: &Key| {
+        let mut last = Ok(());
+        for _ in 0..TRIES {
+            let least = key.least().unwrap_or_default();
+            last = ask(door, &mut handle, |handle| {
+                let answer = handle.get(&key.name)?;
+                key.check(least, answer.as_deref()).map_err(Fault::Passing)
+            });
+            if last.is_ok() {
+                break;
+            }
+            // Nobody ends it by a word: it pauses.
+            let _ = mpsc::channel::<()>().1.recv_timeout(AGAIN);
+        }
+        last.err().map(|fault| fault.text().to_owned())
+    };
+    keys.iter().filter_map(|key| read(key)).collect()
+}
+
+/// Does something with an open handle, which is opened if it is not. A broken one is thrown away.
+fn ask<T>(
+    door: &Door,
+    handle: &mut Option<Handle>,
+    what: impl FnOnce(&mut Handle) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut open = match handle.take() {
+        Some(open) => open,
+        None => door.open()?,
+    };
+    let result = what(&mut open);
+    if !matches!(result, Err(Fault::Broken(_))) {
+        *handle = Some(open);
+    }
+    result
+}
+
+/// The program of one slave, in its thread.
+struct Program {
+    own: Vec<Arc<Key>>,
+    keys: Keys,
+    counters: Arc<Counters>,
+    stopped: mpsc::Receiver<()>,
+    patience: Duration,
+    slave: String,
+    door: Door,
+    handle: Option<Handle>,
+}
+
+/// It was told to end.
+struct Stopped;
+
+impl Program {
+    fn run(mut self, ready: tokio::sync::oneshot::Sender<()>) {
+        let mut ready = Some(ready);
+        // Stopped is the only way out.
+        let _ = self.work(&mut ready);
+    }
+
+    fn work(&mut self, ready: &mut Option<tokio::sync::oneshot::Sender<()>>) -> Result<(), Stopped> {
+        for key in self.own.clone() {
+            if !self.write(&key)? {
+                // Who waits sees that nobody will say anything.
+                *ready = None;
+            }
+        }
+        if let Some(ready) = ready.take() {
+            // Who started it may have gone.
+            let _ = ready.send(());
+        }
+        let mut writes = self.own.clone().into_iter().cycle();
+        let mut count = 0;
+        loop {
+            for key in self.keys.written() {
+                self.read(&key)?;
+                count += 1;
+                if count % READS_A_WRITE == 0
+                    && let Some(key) = writes.next()
+                {
+                    self.write(&key)?;
+                }
+                self.pause(BETWEEN)?;
+            }
+        }
+    }
+
+    fn read(&mut self, key: &Key) -> Result<(), Stopped> {
+        let (begun, least) = (Instant::now(), key.least().unwrap_or_default());
+        let served = self.insist(|handle| {
+            let answer = handle.get(&key.name)?;
+            key.check(least, answer.as_deref()).map_err(Fault::Passing)
+        })?;
+        let counter = if served { &self.counters.reads } else { &self.counters.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.longest.fetch_max(waited, Ordering::Relaxed);
+        self.counters.longest_ever.fetch_max(waited, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether it was taken.
+    fn write(&mut self, key: &Key) -> Result<bool, Stopped> {
+        let (version, value) = key.next();
+        let taken = self.insist(|handle| handle.set(&key.name, &value))?;
+        if taken {
+            key.taken(version);
+        }
+        let counter = if taken { &self.counters.writes } else { &self.counters.unwritten };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(taken)
+    }
+
+    /// Tries until it goes well or the patience ends.
+    fn insist(&mut self, mut what: impl FnMut(&mut Handle) -> Result<(), Fault>) -> Result<bool, Stopped> {
+        let end = Instant::now() + self.patience;
+        loop {
+            let Err(fault) = ask(&self.door, &mut self.handle, &mut what) else { return Ok(true) };
+            self.counters.note(format!("{}: {}", self.slave, fault.text()));
+            if matches!(fault, Fault::Broken(_)) {
+                self.counters.broken.fetch_add(1, Ordering::Relaxed);
+            }
+            if Instant::now() >= end {
+                // Should it be the handle, another one may do better.
+                self.handle = None;
+                return Ok(false);
+            }
+            self.counters.retries.fetch_add(1, Ordering::Relaxed);
+            self.pause(AGAIN)?;
+        }
+    }
+
+    fn pause(&self, time: Duration) -> Result<(), Stopped> {
+        match self.stopped.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+        }
+    }
+}
