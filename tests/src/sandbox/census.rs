@@ -107,7 +107,7 @@ impl Lives {
 
     fn note(&mut self, found: Vec<Found>, at: Instant) {
         self.counted = Some(at);
-        for Found { node, program, pid, ticks } in found {
+        for Found { node, program, pid, ticks, .. } in found {
             let lives = self.lives.entry((node, program)).or_default();
             match lives.iter_mut().find(|life| (life.pid, life.ticks) == (pid, ticks)) {
                 Some(life) => life.last = at,
@@ -188,12 +188,20 @@ struct Found {
     program: Program,
     pid: u32,
     ticks: u64,
+    parent: u32,
 }
 
 fn find(home: &Path) -> Vec<Found> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| one(pid, home)).collect()
+    without_forks(pids.filter_map(|pid| one(pid, home)).collect())
+}
+
+/// Between fork and exec a child is called like its parent.
+fn without_forks(mut found: Vec<Found>) -> Vec<Found> {
+    let pids: Vec<_> = found.iter().map(|found| (found.program, found.pid)).collect();
+    found.retain(|found| !pids.contains(&(found.program, found.parent)));
+    found
 }
 
 fn one(pid: u32, home: &Path) -> Option<Found> {
@@ -209,15 +217,17 @@ fn one(pid: u32, home: &Path) -> Option<Found> {
     let below =
         arguments.split('\0').skip(1).find_map(|argument| Path::new(argument).strip_prefix(home).ok())?;
     let node = below.components().next()?.as_os_str().to_str()?.to_owned();
-    Some(Found { node, program, pid, ticks: started(pid)? })
+    let (parent, ticks) = origin(pid)?;
+    Some(Found { node, program, pid, ticks, parent })
 }
 
-/// Field 22 of a process that is not a zombie.
-fn started(pid: u32) -> Option<u64> {
+/// Parent and start (fields 4 and 22) of a process that is not a zombie.
+fn origin(pid: u32) -> Option<(u32, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    fields.nth(18)?.parse().ok().filter(|_| state != "Z")
+    let (state, parent) = (fields.next()?, fields.next()?.parse().ok()?);
+    let ticks = fields.nth(17)?.parse().ok()?;
+    (state != "Z").then_some((parent, ticks))
 }
 
 #[cfg(test)]
@@ -225,7 +235,7 @@ mod tests {
     use super::*;
 
     fn found(node: &str, program: Program, pid: u32, ticks: u64) -> Found {
-        Found { node: node.to_owned(), program, pid, ticks }
+        Found { node: node.to_owned(), program, pid, ticks, parent: 1 }
     }
 
     #[test]
@@ -258,8 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn a_child_that_is_not_yet_what_it_will_be_is_nobody() {
+        let agent = found("server-1", Program::Agent, 7, 100);
+        let child = Found { parent: 7, ..found("server-1", Program::Agent, 8, 110) };
+        let pids: Vec<_> = without_forks(vec![agent, child]).iter().map(|found| found.pid).collect();
+        assert_eq!(pids, [7]);
+    }
+
+    #[test]
     fn a_process_without_a_node_is_not_counted() {
-        assert!(started(std::process::id()).is_some());
+        let (parent, ticks) = origin(std::process::id()).unwrap();
+        assert!(parent > 0 && ticks > 0);
         assert!(one(std::process::id(), Path::new("/nowhere")).is_none());
     }
 }
