@@ -84,12 +84,12 @@ const STAGES: [Stage; 11] = [
     stopping::k2hdkc,
     stopping::chmpx,
     starting::chmpx,
-    starting::tidy,
     trial::answering,
     trial::loaded,
     starting::k2hdkc,
     place::own,
     place::peers,
+    starting::tidy,
 ];
 
 /// What comes next. Takes what is observed into `memory` and `known` first.
@@ -98,6 +98,8 @@ pub fn next(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Next {
     known.notice(case);
     let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
     // What is held comes last: a held node follows its file all the same.
+    let asked = asked.or(memory.pending.take());
+    memory.pending = None;
     match (asked, memory.held.take()) {
         (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held, time),
         (Some(next), _) => next,

@@ -219,6 +219,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Err(error) => return Decision::leave(Outcome::Failed(full(&error)), asked),
         };
         let about = self.about(&installed);
+        self.processes.unseen();
         let observed = self.observe(about.as_ref()).await;
         let scene = Scene { identity, installed, observed, about, doubt, asked };
         let known =
@@ -304,7 +305,13 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
         let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
         let (known, loaded) = (decision.known, decision.loaded);
-        if let Err(error) = self.store.update(|ledger| remember(ledger, guard, known, loaded)) {
+        // Another good answer has come since the one that was rolled back.
+        let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
+        let learnt = |ledger: &mut Ledger| {
+            remember(ledger, guard, known, loaded);
+            ledger.known.rejected = ledger.known.rejected.take().filter(|_| !another);
+        };
+        if let Err(error) = self.store.update(learnt) {
             warn!(error = full(&error), "what was learnt in this pass is not kept");
         }
         let outcome = match verdict {

@@ -196,6 +196,8 @@ pub struct Observed {
     pub said: Option<Said>,
     /// Since when this chmpx has answered nothing, and what came instead of the last answer.
     pub silent: Option<(Instant, String)>,
+    /// What chmpx answered where that could not be understood: it is no silence.
+    pub strange: Option<String>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
 }
@@ -287,6 +289,14 @@ pub enum TargetError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// One runs that the agent cannot watch.
+    #[error("{program} runs already (pid {pid}), and cannot be watched")]
+    RunsAlready {
+        /// Which program.
+        program: &'static str,
+        /// Its process.
+        pid: u32,
     },
     /// A process cannot be signalled.
     #[error("cannot signal process {pid}")]

@@ -2,12 +2,12 @@
 //! first, so that no program notices.
 
 use super::rules::{NUDGE_AGAIN, OUT_FOR};
-use super::{Case, Known, Memory, Next, Restart, Restarts, Urgency, is_own, label};
+use super::{Case, Known, Memory, Next, Restart, Restarts, Urgency, is_row_of};
 use crate::clock::Timestamp;
 use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::Order;
-use crate::view::Operation;
+use crate::view::{NodeStatus, Operation};
 
 /// Whether the processes may stop now.
 #[derive(Debug)]
@@ -56,13 +56,23 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
             Readiness::Ready
         };
     }
-    let others: Vec<_> = view.servers.iter().filter(|row| !is_own(row, view)).collect();
-    if !others.iter().any(|row| row.status.is_healthy()) {
+    if view.own.status.is_suspended() {
+        // Its k2hdkc serves nobody.
+        return Readiness::Ready;
+    }
+    if case.peers().next().is_none() {
         // Nobody could take the keys over, so there is nothing to wait for; they are in a file.
         return Readiness::Ready;
     }
+    if !view.automerge || view.automerge_suspended {
+        return Readiness::NotAllowed(format!(
+            "{}; AUTOMERGE is off, so take it out of service by hand",
+            restart.why
+        ));
+    }
     if !view.own.status.is_healthy() {
-        if view.own.status.operation() != Operation::Nothing && memory.merge_sticks(case) {
+        let merging = matches!(view.own.status.operation(), Operation::Doing | Operation::Done);
+        if merging && memory.merge_sticks(case) {
             // It was to stop anyway; its keys have their other copies, and come back with it.
             known.demand(
                 case,
@@ -74,10 +84,16 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         }
         return wait(format!("{}: this server is {}", restart.why, view.own.status));
     }
-    let unwell = others.iter().find(|row| row.status.is_in_service() && !row.status.is_healthy());
-    if let Some(row) = unwell {
+    // Every other server of the file, also one that failed to come back from the same restart.
+    for node in case.peers() {
+        let status = view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status);
+        if status.is_some_and(NodeStatus::is_healthy) {
+            continue;
+        }
         memory.waited_enough("calm");
-        return wait(format!("{}: first {} must be well again ({})", restart.why, label(row), row.status));
+        let is = status.map_or_else(|| "not listed".to_owned(), |status| status.to_string());
+        let text = format!("{}: first {} must be well again ({is})", restart.why, node.label());
+        return if status.is_some_and(NodeStatus::is_up) { wait(text) } else { Readiness::NotAllowed(text) };
     }
     let turn = case.rules.turn.saturating_mul(case.rank());
     let waited = Timestamp::now().since(restart.at);
@@ -106,6 +122,6 @@ pub(super) fn brings_back(case: &Case<'_>, known: &Known) -> bool {
 /// The order that brings it back.
 pub(super) fn bring_back(case: &Case<'_>, memory: &mut Memory) -> Next {
     let why = "it was taken out of service for a restart";
-    let again = Next::Wait(why.to_owned(), NUDGE_AGAIN);
+    let again = Next::Hold(format!("{why}, and chmpx does not take SERVICEIN"), NUDGE_AGAIN);
     memory.nudge(Order::ServiceIn, case.now, why).unwrap_or(again)
 }

@@ -40,7 +40,9 @@ pub(super) fn gate(case: &Case<'_>, view: &View, memory: &mut Memory) -> Gate {
     if peers == 0 {
         return Gate::Open("this is the ring's only server".to_owned());
     }
-    let waited = memory.waited_for("peers", case.now);
+    // How long it was alone says nothing of those that come then.
+    let alone = sight.serving == 0 && sight.ready.is_empty();
+    let waited = memory.waited_for(if alone { "anybody" } else { "peers" }, case.now);
     match (sight.serving, sight.down.is_empty()) {
         (1.., true) => Gate::Open(format!("all {peers} other servers are up")),
         (1.., false) if waited >= peers_within => {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rules::{IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, SETTLED, SOON, STILLBORN, WORKING};
+use super::rules::{
+    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STILLBORN, WORKING,
+};
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
 use crate::view::NodeStatus;
@@ -41,6 +43,10 @@ pub struct Memory {
     pub(super) cures: u32,
     /// What is held although the later stages go on.
     pub(super) held: Option<String>,
+    /// What waits although the later stages go on.
+    pub(super) pending: Option<Next>,
+    /// When leftovers were last removed, or could not be.
+    pub(super) tidied: Option<Instant>,
 }
 
 /// One program's past.
@@ -50,7 +56,9 @@ struct Past {
     gone: Option<Instant>,
     /// Ends in a row that came too soon.
     failures: u32,
-    /// The last of them.
+    /// Starts in a row that this host refused.
+    blocked: u32,
+    /// The last end.
     last: Option<Ended>,
     /// Not started before.
     not_before: Option<Instant>,
@@ -79,9 +87,10 @@ impl Memory {
 
     /// A step could not be taken: the program is not tried again at once.
     pub fn failed(&mut self, program: Program, now: Instant, backoff: (Duration, Duration)) {
+        // No failure of the program itself: it has not run.
         let past = self.past(program);
-        past.failures += 1;
-        past.not_before = Some(now + pause(past.failures, backoff));
+        past.blocked += 1;
+        past.not_before = Some(now + pause(past.blocked, backoff));
     }
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {
@@ -100,7 +109,7 @@ impl Memory {
             match running {
                 None => drop(past.gone.get_or_insert(now)),
                 Some(running) => {
-                    past.gone = None;
+                    (past.gone, past.blocked) = (None, 0);
                     if now.duration_since(running.since) > SETTLED {
                         past.failures = 0;
                     }
@@ -220,7 +229,8 @@ impl Memory {
         if let Some(at) = self.nudged.filter(|at| now.duration_since(*at) < NUDGE_AGAIN) {
             return Some(Next::Wait(why.to_owned(), NUDGE_AGAIN.saturating_sub(now.duration_since(at))));
         }
-        if self.nudges >= MOST_NUDGES {
+        // Afterwards only now and then, and somebody is told.
+        if self.nudges >= MOST_NUDGES && self.nudged.is_some_and(|at| now.duration_since(at) < NUDGE_SELDOM) {
             return None;
         }
         self.nudges += 1;

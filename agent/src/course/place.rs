@@ -130,6 +130,7 @@ pub(super) fn peers(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
     let extra = view.servers.iter().find(|row| !case.ring.servers.iter().any(|node| is_row_of(row, node)));
     let Some(row) = extra else {
         memory.waited_enough("rows");
+        memory.relisted = 0;
         return None;
     };
     if row.status.is_up() || row.status.is_in_service() {

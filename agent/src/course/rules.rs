@@ -63,6 +63,10 @@ pub(super) const STICKS_AFTER: Duration = Duration::from_secs(5);
 pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
 /// … and at most so often.
 pub(super) const MOST_NUDGES: u32 = 5;
+/// … but now and then for ever: what forbade it may be gone.
+pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
+/// Between two attempts to remove what killed processes left.
+pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
 /// Times that the same ring is written again because chmpx has not loaded it. A slave whose control port others poll
 /// without pause swallows one reload in five, and its restart would break the handles of the programs there.
 pub(super) const MOST_REWRITES: u32 = 8;

@@ -1,7 +1,7 @@
 //! What must start, and when it may.
 
 use super::gate::{self, Gate};
-use super::rules::SOON;
+use super::rules::{SOON, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::ring::Mode;
@@ -30,10 +30,14 @@ pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
 }
 
 /// chmpx moves what its killed predecessor left out of its way, one file of the size of its shared memory each time.
-pub(super) fn tidy(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Next> {
-    let has_started = case.observed.said.is_some();
+pub(super) fn tidy(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    let recent = memory.tidied.is_some_and(|at| case.now.duration_since(at) < TIDY_AGAIN);
+    let due = case.observed.said.is_some() && case.observed.leftovers > 0 && !recent;
+    if due {
+        memory.tidied = Some(case.now);
+    }
     let text = format!("{} files of killed chmpx processes", case.observed.leftovers);
-    (has_started && case.observed.leftovers > 0).then_some(Next::Step(Step::Tidy, text))
+    due.then_some(Next::Step(Step::Tidy, text))
 }
 
 /// k2hdkc comes at least a second after chmpx (started at once it makes joins stick), and only in sight of its peers:
@@ -55,6 +59,10 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
         return Some(Next::Wait(text, case.rules.start_gap.saturating_sub(gone).max(SOON)));
     }
     let view = case.view()?;
+    if case.observed.silent.is_some() {
+        let text = "k2hdkc starts when chmpx answers again".to_owned();
+        return Some(Next::Wait(text, case.rules.between_questions));
+    }
     if !view.own.status.is_suspended() {
         let text = "k2hdkc starts when chmpx has seen the end of the one before it".to_owned();
         return Some(Next::Wait(text, case.rules.between_questions));

@@ -35,6 +35,11 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     let restart = demanded?;
     match drain::ready(case, memory, known, &restart) {
         Readiness::Ready => Some(stop_k2hdkc(case, memory, k2hdkc, &restart.why)),
+        // A restart for a changed key may wait long; reloads and merges are cared for meanwhile.
+        Readiness::NotYet(next @ Next::Wait(..)) if restart.urgency == Urgency::Change && serves(case) => {
+            memory.pending = Some(next);
+            None
+        }
         Readiness::NotYet(next) => Some(next),
         Readiness::NotAllowed(text) => {
             memory.held = Some(text);
@@ -47,7 +52,9 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
 pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let chmpx = case.observed.chmpx?;
     let restart = known.restart.clone().filter(|restart| restart.chmpx == Some(chmpx.id))?;
-    if memory.held.is_some() {
+    // Never under a k2hdkc that runs.
+    let under = case.mode() == Mode::Server && case.observed.k2hdkc.is_some();
+    if memory.held.is_some() || under {
         return None;
     }
     match (case.mode(), drain::allowed(case, &restart)) {
@@ -74,6 +81,10 @@ pub(super) fn both(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
         return Some(stop_k2hdkc(case, memory, k2hdkc, why));
     }
     Some(stop_chmpx(case, memory, case.observed.chmpx?, case.rules.stop_within, why))
+}
+
+fn serves(case: &Case<'_>) -> bool {
+    case.view().is_some_and(|view| view.own.status.is_healthy())
 }
 
 fn outlived(case: &Case<'_>, k2hdkc: Running) -> bool {

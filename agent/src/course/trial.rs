@@ -8,12 +8,13 @@ use crate::target::{Ended, Ending, Program};
 /// A chmpx that ends of a file ends by itself with status 0, or crashes; an end by KILL or TERM is somebody's or the
 /// kernel's. A start that fails may be bad luck once.
 pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
-    let age = case.written.filter(|age| *age < case.rules.roll_back_within && case.way_back)?;
+    let age = case.written.filter(|_| case.way_back && !case.verified)?;
     let on_trial = |ended: &&Ended| {
         let saw_it_come = case.now.duration_since(ended.was.since) > age;
         ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(ended.was.id)
     };
-    let ended = case.observed.ended.iter().find(on_trial).filter(|_| !case.verified);
+    let in_time = age < case.rules.roll_back_within;
+    let ended = case.observed.ended.iter().find(on_trial).filter(|_| in_time);
     let blamed = ended.filter(|ended| is_own_end(ended.how)).map(|ended| {
         format!(
             "chmpx {} {} ms after generation {} was installed",
@@ -23,8 +24,8 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
         )
     });
     let (failures, last) = memory.failures(Program::Chmpx);
-    let failed =
-        last.filter(|_| case.observed.chmpx.is_none() && !case.verified && failures >= FAILED_STARTS);
+    // A start that fails does so however late the agent comes to try it.
+    let failed = last.filter(|_| case.observed.chmpx.is_none() && failures >= FAILED_STARTS);
     let failed = failed.map(|last| {
         format!(
             "chmpx does not start with generation {}: it {}, {failures} times",
@@ -58,6 +59,9 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
             return Some(Next::RollBack(why));
         }
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
+    }
+    if let Some(text) = &case.observed.strange {
+        memory.held = Some(format!("chmpx (pid {}) answers what is not understood: {text}", chmpx.id.pid));
     }
     if case.observed.said.is_some() {
         return None;

@@ -40,6 +40,11 @@ impl Processes {
         self.running
     }
 
+    /// Nothing is known of the present yet.
+    pub(super) fn unseen(&mut self) {
+        self.next_look = None;
+    }
+
     /// The file was replaced.
     pub(super) fn replaced(&mut self, anew: bool) {
         self.memory.replaced(Instant::now(), anew);
@@ -68,7 +73,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     /// What the target must know of this node. A chmpx that runs listens where it was started to.
     pub(super) fn about(&self, installed: &Installed) -> Option<About> {
         let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;
-        if let Some(ran) = self.store.ledger().known.chmpx {
+        let running = self.processes.running.map(|(chmpx, _)| chmpx);
+        if let Some(ran) = self.store.ledger().known.chmpx
+            && running.is_none_or(|chmpx| chmpx == Some(ran.id))
+        {
             about.control.set_port(ran.ctlport);
         }
         Some(about)
@@ -76,7 +84,14 @@ impl<S: Source, T: Target> Reconciler<S, T> {
 
     pub(super) async fn observe(&mut self, about: Option<&About>) -> Option<Observed> {
         let ask = self.may_ask(Instant::now());
-        let observed = self.target.observe(about?, ask).await?;
+        let seen = match about {
+            Some(about) => self.target.observe(about, ask).await,
+            None => None,
+        };
+        if seen.is_none() {
+            self.processes.running = None;
+        }
+        let observed = seen?;
         if ask != Ask::No && observed.chmpx.is_some() {
             self.processes.asked = Some(Instant::now());
         }
@@ -113,7 +128,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             now,
             ring,
             fileversion,
-            ctlport: about.control.port(),
+            ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
             observed,
             written: written.map(|written| Timestamp::now().since(written.at)),
             way_back: verified.is_some_and(|v| written.is_some_and(|written| written.ring != v.ring)),
@@ -124,7 +139,8 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let next = course::next(&case, &mut self.processes.memory, &mut known);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
-        decision.loaded = said.is_some_and(|said| said.view.fileversion == Some(fileversion));
+        decision.loaded =
+            written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion));
         decision.known = Some(known);
         decision.standing = Some(Standing::of(observed, &next, now));
         decision.about.clone_from(&scene.about);

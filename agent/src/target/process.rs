@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use super::{About, Ask, Done, Ended, Observed, Program, Said, Step, Target, TargetError};
 use crate::ring::Mode;
 use crate::wake::Waker;
-use question::{Answer, Question};
+use question::{Answer, Question, Trouble};
 use watched::Watched;
 
 /// How the programs are started. See `[target]` in the configuration.
@@ -70,6 +70,7 @@ pub struct Processes {
     question: Option<Question>,
     said: Option<Said>,
     silent: Option<(Instant, String)>,
+    strange: Option<String>,
     searched: Option<Instant>,
     surplus: Vec<(Program, u32)>,
     /// Output that is read on; empty in a command that only looks.
@@ -88,6 +89,7 @@ impl Processes {
             question: None,
             said: None,
             silent: None,
+            strange: None,
             searched: None,
             surplus: Vec::new(),
             outputs: Vec::new(),
@@ -130,13 +132,19 @@ impl Processes {
         self.searched = Some(now);
         self.surplus.clear();
         for program in [Program::Chmpx, Program::K2hdkc] {
-            for id in found::processes(program, &about.ini) {
+            let configured = match program {
+                Program::Chmpx => self.settings.chmpx.clone(),
+                Program::K2hdkc => self.settings.k2hdkc.clone(),
+            };
+            for id in found::processes(program, &configured, &about.ini) {
                 let (waker, ends) = (self.waker.clone(), self.ends.0.clone());
                 let watched = self.watched(program);
                 match watched.running() {
                     Some(running) if running.id == id => {}
                     Some(_) => self.surplus.push((program, id.pid)),
-                    None => watched.adopt(id, ends, waker),
+                    // One that cannot be watched is one too many: it is told, and none is started beside it.
+                    None if !watched.adopt(id, ends, waker) => self.surplus.push((program, id.pid)),
+                    None => {}
                 }
             }
         }
@@ -160,12 +168,15 @@ impl Processes {
         self.question = None;
         let pid = self.chmpx.running().map(|running| running.id.pid);
         let said = result.and_then(|view| match pid {
-            Some(pid) if pid != view.pid => Err(format!("another chmpx (pid {}) answered", view.pid)),
+            Some(pid) if pid != view.pid => {
+                Err(Trouble { text: format!("another chmpx (pid {}) answered", view.pid), silent: false })
+            }
             _ => Ok(view),
         });
         match said {
-            Ok(view) => (self.said, self.silent) = (Some(Said { view, at }), None),
-            Err(text) => {
+            Ok(view) => (self.said, self.silent, self.strange) = (Some(Said { view, at }), None, None),
+            Err(Trouble { text, silent: false }) => self.strange = Some(text),
+            Err(Trouble { text, silent: true }) => {
                 let since = self.silent.take().map_or(at, |(since, _)| since);
                 self.silent = Some((since, text));
             }
@@ -173,7 +184,7 @@ impl Processes {
     }
 
     fn forget_answers(&mut self) {
-        (self.question, self.said, self.silent) = (None, None, None);
+        (self.question, self.said, self.silent, self.strange) = (None, None, None, None);
     }
 }
 
@@ -200,6 +211,7 @@ impl Target for Processes {
             ended,
             said: self.said.clone(),
             silent: self.silent.clone(),
+            strange: self.strange.clone(),
             leftovers: prepare::leftovers(&self.settings.base_directory, about).len(),
         })
     }
@@ -228,6 +240,9 @@ impl Processes {
         self.search(about);
         if let Some(running) = self.watched(program).running() {
             return Ok(Done::Started(running.id));
+        }
+        if let Some((_, pid)) = self.surplus.iter().find(|(surplus, _)| *surplus == program) {
+            return Err(TargetError::RunsAlready { program: program.name(), pid: *pid });
         }
         if self.settings.prepares_host {
             prepare::host(program, about, &self.settings)?;

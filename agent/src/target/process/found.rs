@@ -9,19 +9,28 @@ use std::path::{Path, PathBuf};
 use crate::target::{Identity, Program};
 
 /// The processes of that name in this mount namespace which read that ini, the oldest first.
-pub(super) fn processes(program: Program, ini: &Path) -> Vec<Identity> {
+pub(super) fn processes(program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let ours = fs::read_link("/proc/self/ns/mnt").ok();
     let wanted = resolved(ini);
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let reads_it = |pid: &u32| {
         let theirs = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-        theirs == ours && configuration(*pid, program).is_some_and(|path| resolved(&path) == wanted)
+        // What may not be read (another user's process, without CAP_SYS_PTRACE) counts as ours: a second chmpx beside it
+        // would be worse than one too few.
+        (theirs.is_none() || theirs == ours)
+            && configuration(*pid, program).is_some_and(|path| resolved(&path) == wanted)
     };
-    let named = pids.filter(|pid| comm(*pid).as_deref() == Some(program.name()));
+    let named = pids.filter(|pid| comm(*pid).is_some_and(|comm| is_named(&comm, program, configured)));
     let mut found: Vec<_> = named.filter(reads_it).filter_map(identity).collect();
     found.sort_by_key(|id| (id.ticks, id.pid));
     found
+}
+
+/// The kernel keeps 15 bytes of the file's name.
+fn is_named(comm: &str, program: Program, configured: &str) -> bool {
+    let file = configured.rsplit('/').next().unwrap_or_default().as_bytes();
+    comm == program.name() || comm.as_bytes() == &file[..file.len().min(15)]
 }
 
 fn comm(pid: u32) -> Option<String> {
@@ -70,6 +79,9 @@ fn configuration(pid: u32, program: Program) -> Option<PathBuf> {
     let named = arguments.by_ref().find(is_flag).and_then(|_| arguments.next()).map(<[u8]>::to_vec);
     let path = named.or_else(|| from_environment(pid, program))?;
     let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+    if path.is_absolute() {
+        return Some(path);
+    }
     // Relative to where it was started.
     fs::read_link(format!("/proc/{pid}/cwd")).ok().map(|cwd| cwd.join(path))
 }
@@ -109,7 +121,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_known_by_its_own_name_and_by_that_of_its_file() {
+        let named = |comm, configured| is_named(comm, Program::Chmpx, configured);
+        assert!(
+            named("chmpx", "/opt/chmpx-1.0.113-patched")
+                && named("chmpx-1.0.113-p", "/opt/chmpx-1.0.113-patched")
+        );
+        assert!(!named("k2hdkc", "chmpx"));
+    }
+
+    #[test]
     fn nothing_runs_with_an_ini_that_nobody_has() {
-        assert_eq!(processes(Program::Chmpx, Path::new("/nowhere/k2hdkc.ini")), []);
+        assert_eq!(processes(Program::Chmpx, "chmpx", Path::new("/nowhere/k2hdkc.ini")), []);
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::pipe;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
@@ -71,7 +71,7 @@ async fn log_lines(receiver: pipe::Receiver, program: Program) {
     loop {
         line.clear();
         // The pipe has always a writer, the agent itself, so there is no end of it.
-        if reader.read_until(b'\n', &mut line).await.is_err() {
+        if (&mut reader).take(LONGEST as u64).read_until(b'\n', &mut line).await.is_err() {
             return;
         }
         if begun.elapsed() > WINDOW {

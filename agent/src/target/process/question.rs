@@ -35,7 +35,16 @@ pub(super) struct Answer {
     /// When it was put.
     pub at: Instant,
     /// What chmpx said; why that is nothing.
-    pub result: Result<View, String>,
+    pub result: Result<View, Trouble>,
+}
+
+/// Why it said nothing that can be used.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// In words.
+    pub text: String,
+    /// Whether nothing came, rather than something that is not understood.
+    pub silent: bool,
 }
 
 impl Question {
@@ -74,21 +83,26 @@ impl Question {
     }
 }
 
-async fn by_control_port(about: &About, within: Duration) -> Result<View, String> {
-    let text =
-        control_port::ask(about.control, &Command::Dump, within).await.map_err(|error| full(&error))?;
-    view::dump(&text).map_err(|error| full(&error))
+async fn by_control_port(about: &About, within: Duration) -> Result<View, Trouble> {
+    let silent = |error| Trouble { text: full(&error), silent: true };
+    let text = control_port::ask(about.control, &Command::Dump, within).await.map_err(silent)?;
+    view::dump(&text).map_err(|error| Trouble { text: full(&error), silent: false })
 }
 
+/// A tool that fails says nothing of chmpx, which is then asked itself.
 async fn by_status(
     program: PathBuf,
     about: &About,
     environment: Vec<(OsString, OsString)>,
     within: Duration,
-) -> Result<View, String> {
-    let text =
-        chmpx_status::ask(&program, &about.ini, &environment, within).await.map_err(|error| full(&error))?;
-    view::chmpxstatus(&text).map_err(|error| full(&error))
+) -> Result<View, Trouble> {
+    match chmpx_status::ask(&program, &about.ini, &environment, within).await {
+        Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble { text: full(&error), silent: false }),
+        Err(error) => {
+            tracing::debug!(error = full(&error), "chmpxstatus did not help; the control port is asked");
+            by_control_port(about, within).await
+        }
+    }
 }
 
 /// Tells chmpx something that it does to the ring.

@@ -55,7 +55,14 @@ impl Watched {
         let failed =
             |source: std::io::Error| TargetError::Spawn { program: self.program.name().to_owned(), source };
         // A child that has ended already is still there until it is waited for.
-        let handle = open(pid).map_err(failed)?;
+        let handle = match open(pid) {
+            Ok(handle) => handle,
+            Err(error) => {
+                // Nobody would watch it, and the next one would be started beside it.
+                let _ = child.start_kill();
+                return Err(failed(error));
+            }
+        };
         let ticks = found::identity(pid).map_or(0, |id| id.ticks);
         let was = Running { id: Identity { pid, ticks }, since: Instant::now(), worked: Duration::ZERO };
         let program = self.program;
@@ -68,12 +75,14 @@ impl Watched {
     }
 
     /// Takes over a process that runs already. One that ends in this moment is not there, and found so the next time.
-    pub(super) fn adopt(&mut self, id: Identity, ends: Ends, waker: Waker) {
-        let Ok(handle) = open(id.pid) else { return };
+    /// Whether it is watched now, or gone.
+    pub(super) fn adopt(&mut self, id: Identity, ends: Ends, waker: Waker) -> bool {
+        let gone = || found::identity(id.pid) != Some(id);
+        let Ok(handle) = open(id.pid) else { return gone() };
         // The number may have been used again between the look and the handle.
         let still = found::identity(id.pid) == Some(id);
-        let Some(handle_to_watch) = handle.try_clone().ok().filter(|_| still) else { return };
-        let Ok(end) = readable(handle_to_watch) else { return };
+        let Some(handle_to_watch) = handle.try_clone().ok().filter(|_| still) else { return gone() };
+        let Ok(end) = readable(handle_to_watch) else { return gone() };
         let was = Running { id, since: started(id), worked: Duration::ZERO };
         let program = self.program;
         tracing::info!(pid = id.pid, "{} runs already and is taken over", program.name());
@@ -83,6 +92,7 @@ impl Watched {
             let how = end.readable().await.map_or(Ending::Unknown, |_| Ending::Unknown);
             tell(Ended { program, was, how }, &ends, &waker);
         });
+        true
     }
 
     /// The process ended.
