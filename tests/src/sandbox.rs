@@ -5,11 +5,13 @@
 //! options     the command line                         settings   the nodes' agent.toml
 //! scenario    what happens, as data; read this first   malady     the ways to be sick, as data
 //! ground      where nodes live, and with what programs
+//! real        .. the real ones, from outside            hub        the bridge in namespaces, and a node's own
+//! inside      .. what a node does in its own            programs   what must be on PATH
 //! cluster     K2HR3, its roles, its nodes              member     one node: directory, agent, status
 //! change      carries out what an event changes        leaving    .. as an operator does today
 //! sightings   what stood in a node's file, and when    ring       what its chmpx said of the ring, and when
 //! census      which processes there are and were
-//! keys        the keys, and what a read may give       handle     how a program reaches them
+//! keys        the keys, and what a read may give       handle     how a program reaches them; linetool: the real one
 //! traffic     the programs that read and write         toll       what an event cost, and whether that is too much
 //! director    plays the events                         following  every file and ring follows
 //!                                                      holding    .. or stays, and the status says why
@@ -31,10 +33,13 @@ mod following;
 mod ground;
 mod handle;
 mod holding;
+mod hub;
+mod inside;
 mod keep;
 mod keys;
 mod killing;
 mod leaving;
+mod linetool;
 mod live;
 mod loss;
 mod malady;
@@ -42,6 +47,8 @@ mod member;
 mod news;
 mod options;
 mod plain;
+mod programs;
+mod real;
 mod record;
 mod restarts;
 mod ring;
@@ -67,6 +74,7 @@ use director::Director;
 use ground::Ground;
 use news::{News, Teller};
 pub use options::Options;
+use programs::Programs;
 use settings::Pace;
 
 /// How a run ended.
@@ -82,9 +90,21 @@ pub enum End {
 
 /// Runs the sandbox; `interrupted` is called for a future that ends with Ctrl-C.
 pub async fn run<F: Future<Output = ()>>(options: &Options, interrupted: impl Fn() -> F) -> io::Result<End> {
+    if let Some(root) = &options.as_node {
+        return inside::hold(root).map(|()| End::Good);
+    }
+    if options.real && !options.as_hub {
+        Programs::find()?;
+    }
     // Before any picture is drawn, since cargo talks too; Ctrl-C still ends both of them.
-    plain::print("building the agent, if it is not yet ..");
+    if !options.as_hub {
+        plain::print("building the agent, if it is not yet ..");
+    }
     let agent = binaries::agent()?;
+    if options.real && !options.as_hub {
+        let home = Home::new(options.dir.as_deref())?;
+        return real::run(options, agent, home.path(), interrupted).await;
+    }
     let (news, listener) = Teller::new();
     let live = terminal::is_one() && !options.plain;
     let shown =
@@ -123,26 +143,27 @@ async fn shown_run<F: Future<Output = ()>>(
 }
 
 async fn play(options: &Options, home: &Path, news: &Teller) -> io::Result<Director> {
-    let pace = Pace::of(usize::from(options.servers) + usize::from(options.slaves) + 3);
-    let ground = Ground::simulated(home)?;
+    let pace = Pace::of(usize::from(options.servers) + usize::from(options.slaves) + 3, options.real);
+    let ground = if options.as_hub { Ground::real()? } else { Ground::simulated(home)? };
     let cluster = Cluster::open(home, ground, pace, news.clone()).await?;
-    introduce(&cluster, home, news)?;
+    introduce(&cluster, home, news);
     let mut director = Director::new(cluster, news.clone());
     director.play(&scenario::scenario(options)).await;
     Ok(director)
 }
 
-fn introduce(cluster: &Cluster, home: &Path, news: &Teller) -> io::Result<()> {
+fn introduce(cluster: &Cluster, home: &Path, news: &Teller) {
     news.say(format!("K2HR3 simulator at {}, nodes below {}", cluster.uri(), home.display()));
     news.say("every node has this agent.toml, with an address and paths of its own:");
-    let (mode, example) = (Mode::Server, home.join("server-1"));
-    let address = cluster.ground.address(mode, 1).to_string();
-    let seat = cluster.ground.seat(&example, mode)?;
-    cluster.pace.file(&address, &seat.target).lines().filter(|line| !line.is_empty()).for_each(|line| {
+    let address = cluster.ground.address(Mode::Server, 1).to_string();
+    let target = cluster.ground.target(&home.join("server-1"));
+    cluster.pace.file(&address, &target).lines().filter(|line| !line.is_empty()).for_each(|line| {
         news.say(format!("    {line}"));
     });
     news.say("while K2HR3 is sick the operator changes RWTIMEOUT, which only the next good answer may bring to the nodes");
-    Ok(())
+    if cluster.ground.is_real() {
+        news.say("left out with the real programs: server-1 that registers again and again, which needs its address here");
+    }
 }
 
 /// Where the nodes' directories are.

@@ -98,7 +98,7 @@ impl Cluster {
     /// A VM that shuts down, loses its file, and boots while K2HR3 is down.
     async fn reboot_newest_slave_alone(&mut self) -> Result<(), Trouble> {
         let newest = self.newest(Mode::Slave)?;
-        let within = self.pace.patience();
+        let within = self.pace.patience;
         let name = self.members[newest].name.clone();
         self.traffic.stop(&name).await;
         let member = &mut self.members[newest];

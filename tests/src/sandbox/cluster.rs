@@ -61,7 +61,7 @@ impl Cluster {
         let roles = lab.create_cluster_with_template(TENANT, CLUSTER, &template()?);
         let server = start(&lab, ground.k2hr3()).await?;
         let cluster = Self {
-            traffic: Traffic::new(pace.patience()),
+            traffic: Traffic::new(pace.patience),
             members: Vec::new(),
             census: Census::start(home.to_owned()),
             ground,
@@ -99,8 +99,8 @@ impl Cluster {
         let (role, token) = self.role(mode);
         let (role, token) = (role.to_owned(), Some(token.to_owned()));
         std::fs::create_dir_all(root.join("etc/k2hdkc-agent/conf.d"))?;
-        let seat = self.ground.seat(&root, mode)?;
-        let config = self.pace.file(&address.to_string(), &seat.target);
+        let seat = self.ground.seat(&root, mode, address)?;
+        let config = self.pace.file(&address.to_string(), &self.ground.target(&root));
         let (api_uri, cuk) = (self.uri(), name.clone());
         let plan = Plan { api_uri, role, token, address: address.to_string(), cuk, config };
         let mut node = Node::new(&root, plan)?;

@@ -110,7 +110,8 @@ impl Director {
         }
         let counts = counts.join_all().await;
         let keys = counts.iter().map(|(_, keys)| *keys).max().unwrap_or_default();
-        let lost = counts.into_iter().flat_map(|(lost, _)| lost).collect();
+        let lost: Vec<_> = counts.into_iter().flat_map(|(lost, _)| lost).collect();
+        traffic.lost(lost.len());
         let lives = self.cluster.census.fresh().await;
         let count = |program| lives.all_restarts(program, since);
         let restarts = Restarts {
@@ -139,7 +140,7 @@ impl Director {
 
     /// Longest time for anything that a node must do.
     pub(super) fn patience(&self) -> Duration {
-        self.cluster.pace.patience()
+        self.cluster.pace.patience
     }
 
     /// Says a line; what follows it in the same text stands below it.

@@ -1,4 +1,4 @@
-//! Where the nodes live and which programs they run: loopback addresses and simulators.
+//! Where the nodes live and which programs they run: loopback addresses and simulators, or namespaces and the real ones.
 //!
 //! Everything that differs between simulated and real programs is here and in what this hands out.
 
@@ -13,7 +13,9 @@ use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::target::control_port::{self, Command};
 
 use super::handle::Door;
+use super::hub::{Hub, Namespaces, ask_within};
 use super::member::Member;
+use super::programs::Programs;
 use super::ring::Eye;
 use crate::chmpx::shm;
 use crate::simulators::{self, place};
@@ -27,13 +29,15 @@ const SLAVE_CTLPORT: u16 = 8031;
 /// Where K2HR3 listens, on an address of its own.
 const K2HR3_PORT: u16 = 18080;
 /// Longest wait for an answer of a control port.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The ground that the nodes stand on.
 #[derive(Debug)]
 pub(super) enum Ground {
     /// Addresses of 127.0.0.0/8, and simulators.
     Loopback(Loopback),
+    /// Namespaces on a bridge, and real programs.
+    Bridge(Box<Hub>),
 }
 
 /// A network of loopback addresses that no other sandbox uses: the ports of chmpx are fixed.
@@ -45,16 +49,16 @@ pub(super) struct Loopback {
 }
 
 /// How one node is entered, and looked at from outside.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Seat {
     /// What stands before the words of a program that is to run in the node.
     pub entry: Vec<OsString>,
-    /// `[target]` of its `agent.toml`.
-    pub target: String,
     /// How its chmpx is looked at.
     pub eye: Eye,
     /// How programs on it reach the ring.
     pub door: Door,
+    /// What it lives in, where it is more than a directory.
+    pub namespaces: Option<Namespaces>,
 }
 
 impl Ground {
@@ -72,12 +76,23 @@ impl Ground {
         Ok(Self::Loopback(Loopback { network, programs, _claim: claim }))
     }
 
+    /// Real programs. This process must be the first one of its namespaces.
+    pub(super) fn real() -> io::Result<Self> {
+        Ok(Self::Bridge(Box::new(Hub::open()?)))
+    }
+
+    /// Whether the programs are the real ones.
+    pub(super) fn is_real(&self) -> bool {
+        matches!(self, Self::Bridge(_))
+    }
+
     /// Where K2HR3 listens.
     pub(super) fn k2hr3(&self) -> SocketAddr {
         match self {
             Self::Loopback(Loopback { network, .. }) => {
                 (Ipv4Addr::new(127, *network, 0, 1), K2HR3_PORT).into()
             }
+            Self::Bridge(_) => (Hub::address(), K2HR3_PORT).into(),
         }
     }
 
@@ -87,24 +102,48 @@ impl Ground {
             Self::Loopback(Loopback { network, .. }) => {
                 Ipv4Addr::new(127, *network, if mode == Mode::Server { 1 } else { 2 }, number)
             }
+            Self::Bridge(_) => Hub::address_of(mode, number),
+        }
+    }
+
+    /// What the `[target]` of a node with that root begins with.
+    pub(super) fn target(&self, root: &Path) -> String {
+        match self {
+            Self::Loopback(Loopback { programs, .. }) => {
+                let path = |name: &str| programs.join(name);
+                let environment = format!("{} = \"{}\"", place::ROOT, root.display());
+                target([path("chmpx"), path("k2hdkc"), path("chmpxstatus")], &environment)
+            }
+            Self::Bridge(hub) => {
+                let Programs { chmpx, k2hdkc, chmpxstatus, .. } = hub.programs.clone();
+                target([chmpx, k2hdkc, chmpxstatus], "")
+            }
         }
     }
 
     /// Prepares a node with that root.
-    pub(super) fn seat(&self, root: &Path, mode: Mode) -> io::Result<Seat> {
+    pub(super) fn seat(&self, root: &Path, mode: Mode, address: Ipv4Addr) -> io::Result<Seat> {
         // Below a root the agent makes no directories for others.
         fs::create_dir_all(root.join("var/lib/antpickax/k2hdkc/data"))?;
+        let conf = root.join("etc/antpickax/k2hdkc.ini");
         match self {
-            Self::Loopback(Loopback { programs, .. }) => {
+            Self::Loopback(_) => {
                 let place = place::Place::at(root);
                 let port = if mode == Mode::Server { SERVER_CTLPORT } else { SLAVE_CTLPORT };
                 let memory = shm::path(&place, GROUP, Some(i32::from(port)));
-                Ok(Seat {
-                    entry: Vec::new(),
-                    target: target(programs, &format!("{} = \"{}\"", place::ROOT, root.display())),
-                    eye: Eye::Memory(memory),
-                    door: Door::Simulated(root.join("etc/antpickax/k2hdkc.ini"), place),
-                })
+                let door = Door::Simulated(conf, place);
+                Ok(Seat { entry: Vec::new(), eye: Eye::Memory(memory), door, namespaces: None })
+            }
+            Self::Bridge(hub) => {
+                let namespaces = hub.attach(root, address)?;
+                let entry = namespaces.entry(&hub.programs);
+                let words = |program: &Path, more: &[&str]| {
+                    let own = [program.as_os_str().to_owned(), "-conf".into(), conf.clone().into()];
+                    entry.iter().cloned().chain(own).chain(more.iter().map(OsString::from)).collect()
+                };
+                let eye = Eye::Program(words(&hub.programs.chmpxstatus, &[]));
+                let door = Door::Program(words(&hub.programs.k2hdkclinetool, &["-perm"]));
+                Ok(Seat { entry, eye, door, namespaces: Some(namespaces) })
             }
         }
     }
@@ -124,6 +163,20 @@ What chmpx says, and what happens to the ring (SIGKILL of any process is fine to
 ",
                 programs = programs.display()
             ),
+            Self::Bridge(hub) => format!(
+                r"
+Everything above runs in namespaces: enter those of the hub first, and from there a node's.
+
+  the hub            nsenter --target {hub} --all
+  a node, from there nsenter --target $(pgrep -fx '.*--as-node .*/slave-1') --net --ipc --mount --uts
+  chmpx's own word   {chmpxstatus} -conf $NODES/slave-1/etc/antpickax/k2hdkc.ini
+  read a key         {linetool} -conf $NODES/slave-1/etc/antpickax/k2hdkc.ini -perm
+                       and then: print slave-1/0
+",
+                hub = hub.pid_outside,
+                chmpxstatus = hub.programs.chmpxstatus.display(),
+                linetool = hub.programs.k2hdkclinetool.display(),
+            ),
         }
     }
 
@@ -134,19 +187,24 @@ What chmpx says, and what happens to the ring (SIGKILL of any process is fine to
             Self::Loopback(_) => {
                 control_port::ask(address, command, ANSWER_WITHIN).await.map_err(io::Error::other)
             }
+            Self::Bridge(_) => {
+                let network = server.seat.namespaces.as_ref().map(Namespaces::network).unwrap_or_default();
+                ask_within(network, address, command.clone()).await
+            }
         }
     }
 }
 
-/// `[target]` with programs of one directory.
-fn target(programs: &Path, environment: &str) -> String {
-    let line = |key: &str, name: &str| format!("{key:<15} = \"{}\"\n", programs.join(name).display());
-    [
-        "kind            = \"process\"   # default \"none\"\n".to_owned(),
-        line("chmpx", "chmpx"),
-        line("k2hdkc", "k2hdkc"),
-        line("chmpxstatus", "chmpxstatus"),
-        format!("environment     = {{ {environment} }}\n"),
-    ]
-    .concat()
+/// `[target]` with the programs chmpx, k2hdkc and chmpxstatus.
+fn target(programs: [PathBuf; 3], environment: &str) -> String {
+    let names = ["chmpx", "k2hdkc", "chmpxstatus"];
+    let line = |(key, path): (&str, PathBuf)| format!("{key:<15} = \"{}\"\n", path.display());
+    let lines: String = names.into_iter().zip(programs).map(line).collect();
+    let kind = "kind            = \"process\"   # default \"none\"\n";
+    let environment = if environment.is_empty() {
+        String::new()
+    } else {
+        format!("environment     = {{ {environment} }}\n")
+    };
+    [kind, &lines, &environment].concat()
 }

@@ -1,8 +1,10 @@
 //! A permanent handle on a slave, as an application program has it: it survives reloads of its chmpx, and breaks for ever
 //! when that chmpx ends. Blocking.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::linetool::LineTool;
 use crate::k2hdkc::{Client, Failure};
 use crate::simulators::place::Place;
 
@@ -11,6 +13,8 @@ use crate::simulators::place::Place;
 pub(super) enum Door {
     /// By the simulators' client, for the ini of a node at this place.
     Simulated(PathBuf, Place),
+    /// By `k2hdkclinetool` with its arguments, and what enters the node before it.
+    Program(Vec<OsString>),
 }
 
 /// Why a key was not set or read.
@@ -36,6 +40,8 @@ impl Fault {
 pub(super) enum Handle {
     /// Of the simulators.
     Simulated(Client),
+    /// A running `k2hdkclinetool`.
+    Program(LineTool),
 }
 
 impl Door {
@@ -46,6 +52,10 @@ impl Door {
                 let client = Client::permanent(conf, place.clone());
                 client.map(Handle::Simulated).map_err(|error| Fault::Passing(error.to_string()))
             }
+            Self::Program(words) => {
+                let tool = LineTool::start(words);
+                tool.map(Handle::Program).map_err(|error| Fault::Passing(error.to_string()))
+            }
         }
     }
 }
@@ -55,6 +65,7 @@ impl Handle {
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), Fault> {
         match self {
             Self::Simulated(client) => client.set(key, value).map_err(|failure| fault(&failure)),
+            Self::Program(tool) => tool.set(key, value),
         }
     }
 
@@ -62,6 +73,7 @@ impl Handle {
     pub(super) fn get(&mut self, key: &str) -> Result<Option<String>, Fault> {
         match self {
             Self::Simulated(client) => client.get(key).map_err(|failure| fault(&failure)),
+            Self::Program(tool) => tool.get(key),
         }
     }
 }

@@ -24,7 +24,7 @@ impl Cluster {
     /// Everything up to and with the removal from the role; the node still runs, and has nothing to do.
     pub(super) async fn take_leave(&mut self, mode: Mode) -> Result<Member, Trouble> {
         let place = self.newest(mode)?;
-        let within = self.pace.patience();
+        let within = self.pace.patience;
         let member = &mut self.members[place];
         let name = member.name.clone();
         member.set_on_exit(true, within).await.map_err(|error| Trouble::at(&name, error))?;
@@ -45,7 +45,7 @@ impl Cluster {
         let named = named.map_err(|error| error.to_string())?;
         let others = || self.members.iter().filter(|member| member.name != server.name);
         let asked = others().find(|member| member.mode == Mode::Server).ok_or("it is the last server")?;
-        let end = Instant::now() + self.pace.patience();
+        let end = Instant::now() + self.pace.patience;
         loop {
             let said = self.ground.command(asked, &Command::ServiceOut(named.clone())).await;
             let said = said.map_err(|error| error.to_string())?;
@@ -60,7 +60,7 @@ impl Cluster {
             let out = |seen: &super::ring::Seen| {
                 seen.servers.get(&server.name).is_some_and(|status| status.bits() == OUT_OF_SERVICE)
             };
-            if member.looks.until(self.pace.patience(), out).await.is_none() {
+            if member.looks.until(self.pace.patience, out).await.is_none() {
                 let seen = member.looks.line();
                 return Err(format!("it does not go out of service: {} sees {seen}", member.name));
             }
@@ -72,7 +72,7 @@ impl Cluster {
     pub(super) async fn end(&mut self, mut member: Member) -> Result<(), Trouble> {
         let name = member.name.clone();
         member.stop().await.map_err(|error| Trouble::at(&name, error))?;
-        let gone = self.census.until(self.pace.patience(), |lives| {
+        let gone = self.census.until(self.pace.patience, |lives| {
             [Program::Chmpx, Program::K2hdkc].iter().all(|program| lives.running(&name, *program).is_none())
         });
         if !gone.await {

@@ -223,10 +223,11 @@ impl Counts {
     fn line(&self) -> String {
         let Counted { reads, retries, failed, broken, writes, longest, .. } = self.meter.now();
         format!(
-            "programs on the slaves: {reads} reads ({} a second), longest {}, {retries} tried again, {failed} failed, \
-             {broken} handles broken; {writes} writes",
+            "readers on the slaves: {reads} reads ({}/s), longest {}, {retries} tried again, {failed} failed, \
+             {broken} handles broken; {writes} writes; {} keys lost",
             self.rate,
-            milliseconds(longest)
+            milliseconds(longest),
+            self.meter.lost()
         )
     }
 }

@@ -1,18 +1,23 @@
 //! The command line of `k2hdkc-sandbox`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
 const AFTER_HELP: &str = "\
-It starts a K2HR3 simulator on a free port of 127.0.0.1 and one real `k2hdkc-agent run` process a node, each with
-its own root directory and its own address in 127.0.0.0/8. Nothing outside those directories is touched, and no
-root rights are needed.
+It starts a K2HR3 simulator and nodes, each with a real `k2hdkc-agent run` process, a root directory and an address in
+127.0.0.0/8, and with simulators of chmpx and k2hdkc. Nothing outside those directories is touched, and no root rights
+are needed.
+
+With --real the programs are chmpx, k2hdkc, chmpxstatus and k2hdkclinetool from PATH, and each node is a set of Linux
+namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter.
 
 The last line is the verdict. Exit status: 0 it is good; 1 something failed; 130 interrupted.";
 
-/// Runs a whole K2HDKC cluster's agents on this machine, scales it, makes K2HR3 sick, and says what came of it.
+/// Runs a whole K2HDKC cluster on this machine, scales it, makes K2HR3 sick, kills processes, and says what came of it.
 #[derive(Debug, Clone, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
 #[command(name = "k2hdkc-sandbox", after_help = AFTER_HELP)]
 pub struct Options {
     /// Server nodes to start with
@@ -33,4 +38,46 @@ pub struct Options {
     /// Keep the nodes' directories here, logs included [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Real chmpx and k2hdkc instead of simulators
+    #[arg(long)]
+    pub real: bool,
+    /// This process is the first one of the namespaces of `--real`.
+    #[arg(long, hide = true)]
+    pub(super) as_hub: bool,
+    /// This process only holds the namespaces of the node with this directory.
+    #[arg(long, hide = true, value_name = "ROOT")]
+    pub(super) as_node: Option<PathBuf>,
+}
+
+impl Options {
+    /// The command line of the same run inside the namespaces of `--real`.
+    pub(super) fn as_hub(&self, home: &Path) -> Vec<OsString> {
+        let numbers = [("--servers", self.servers), ("--slaves", self.slaves)];
+        let flags = [("--short", self.short), ("--plain", self.plain), ("--keep", self.keep)];
+        let mut words = vec!["--real".to_owned(), "--as-hub".to_owned()];
+        words.extend(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
+        words.extend(flags.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_owned()));
+        let words = words.into_iter().map(OsString::from);
+        words.chain(["--dir".into(), home.as_os_str().to_owned()]).collect()
+    }
+
+    /// The command line of a process that holds the namespaces of a node.
+    pub(super) fn as_node(root: &Path) -> [OsString; 2] {
+        ["--as-node".into(), root.as_os_str().to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_inside_has_the_same_options() {
+        let outside = ["k2hdkc-sandbox", "--real", "--servers", "4", "--short", "--plain"];
+        let outside = Options::try_parse_from(outside).unwrap();
+        let words = outside.as_hub(Path::new("/tmp/x"));
+        let inside = Options::try_parse_from([vec!["k2hdkc-sandbox".into()], words].concat()).unwrap();
+        assert!(inside.real && inside.as_hub && inside.short && inside.plain && !inside.keep);
+        assert_eq!((inside.servers, inside.slaves, inside.dir), (4, 2, Some("/tmp/x".into())));
+    }
 }

@@ -2,46 +2,71 @@
 //! without the agent, and without a connection that could make chmpx swallow a reload.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::view::NodeStatus;
+use k2hdkc_agent::view::{self, NodeStatus};
+use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::chmpx::picture::Picture;
 use crate::chmpx::shm;
+
+/// It takes some 40 ms.
+const PRINTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How it is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Eye {
     /// The simulator's shared memory, a file.
     Memory(PathBuf),
+    /// `chmpxstatus` with its arguments, and what enters the node before it.
+    Program(Vec<OsString>),
 }
 
 impl Eye {
-    /// Between two looks.
+    /// Between two looks. The real `chmpxstatus` takes 40 ms of a processor.
     fn every(&self) -> Duration {
         match self {
             Self::Memory(_) => Duration::from_millis(20),
+            Self::Program(_) => Duration::from_millis(400),
         }
     }
 
-    fn look(&self) -> Option<Seen> {
+    async fn look(&self) -> Option<Seen> {
         match self {
-            Self::Memory(path) => shm::read(path).ok().map(|picture| Seen {
-                pid: picture.pid,
-                fileversion: u32::try_from(picture.fileversion).unwrap_or_default(),
-                own: status(picture.own.status.bits()),
-                servers: picture
-                    .servers
-                    .rows()
-                    .iter()
-                    .map(|row| (row.cuk.clone(), status(row.status.bits())))
-                    .collect(),
-            }),
+            Self::Memory(path) => in_memory(&shm::read(path).ok()?),
+            Self::Program(words) => printed(words).await,
         }
     }
+}
+
+fn in_memory(picture: &Picture) -> Option<Seen> {
+    let rows = picture.servers.rows().iter();
+    Some(Seen {
+        pid: picture.pid,
+        fileversion: u32::try_from(picture.fileversion).ok()?,
+        own: status(picture.own.status.bits()),
+        servers: rows.map(|row| (row.cuk.clone(), status(row.status.bits()))).collect(),
+    })
+}
+
+async fn printed(words: &[OsString]) -> Option<Seen> {
+    let (program, arguments) = words.split_first()?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(PRINTED_WITHIN, command.output()).await.ok()?.ok()?;
+    let view = view::chmpxstatus(&String::from_utf8_lossy(&output.stdout)).ok()?;
+    Some(Seen {
+        pid: view.pid,
+        fileversion: view.fileversion?,
+        own: view.own.status,
+        servers: view.servers.into_iter().map(|row| (row.cuk, row.status)).collect(),
+    })
 }
 
 fn status(bits: u64) -> NodeStatus {
@@ -103,7 +128,7 @@ impl Looks {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let (at, seen) = (Instant::now(), eye.look());
+                let (at, seen) = (Instant::now(), eye.look().await);
                 let is_new = sender.borrow().last().is_none_or(|last| last.seen != seen);
                 if is_new {
                     sender.send_modify(|glimpses| glimpses.push(Glimpse { at, seen }));

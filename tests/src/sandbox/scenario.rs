@@ -5,7 +5,7 @@
 use k2hdkc_agent::ring::Mode;
 
 use super::census::Program;
-use super::malady::{Malady, maladies, some_maladies};
+use super::malady::{Cause, Malady, maladies, some_maladies};
 use super::options::Options;
 use super::toll::Restarts;
 
@@ -101,6 +101,11 @@ pub(super) fn scenario(options: &Options) -> Vec<Event> {
         events.extend([join_slave(slaves), leave_slave(slaves + 1)]);
         events.push(burst(servers - 1, servers + 2));
         events.extend(maladies().into_iter().map(sick));
+    }
+    if options.real {
+        events.retain(
+            |event| !matches!(&event.what, What::Sick(malady) if malady.cause == Cause::FirstServerBlinks),
+        );
     }
     events.extend([lose_two(servers + 2), agent_killed()]);
     events.extend([killed(Program::Chmpx), killed(Program::K2hdkc), start_without_network()]);

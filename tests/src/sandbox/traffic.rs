@@ -29,6 +29,7 @@ struct Counters {
     broken: AtomicU64,
     writes: AtomicU64,
     unwritten: AtomicU64,
+    lost: AtomicU64,
     /// Microseconds, since it was last taken.
     longest: AtomicU64,
     /// The same since the start.
@@ -93,6 +94,11 @@ impl Meter {
     pub(super) fn now(&self) -> Counted {
         let longest = Duration::from_micros(self.0.longest_ever.load(Ordering::Relaxed));
         Counted { longest, ..self.0.now() }
+    }
+
+    /// Keys that were found lost, all events together.
+    pub(super) fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -186,6 +192,11 @@ impl Traffic {
         while self.counters.now().reads <= reads && !self.readers.is_empty() && Instant::now() < end {
             tokio::time::sleep(AGAIN).await;
         }
+    }
+
+    /// Keys were found lost.
+    pub(super) fn lost(&self, keys: usize) {
+        self.counters.lost.fetch_add(keys as u64, Ordering::Relaxed);
     }
 
     /// The last thing that did not go well.
