@@ -46,6 +46,8 @@ fn readable_after_a_boot_in_isolation(target: &str) -> usize {
     let mut ring = Ring::running(Style::default(), target, 1, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     ring.add(2).unwrap();
+    // As the real ones, which copy nothing to servers that stay: a connection that breaks must not mend what is shown.
+    [1, 2].into_iter().for_each(|number| ring.mischief(number, "settled-copy = false\n").unwrap());
     ring.tell_one(2, &[1, 2], &[100]).unwrap();
     ring.node_mut(2).start().unwrap();
     let alone = || ring.standing(2).is_some_and(|standing| standing.k2hdkc.is_some());
@@ -62,6 +64,8 @@ fn readable_after_a_boot_in_isolation(target: &str) -> usize {
     }
     ring.tell(&[1, 2], &[100]).unwrap();
     ring.settled().unwrap();
+    let sees_both = |number| ring.standing(number).is_some_and(|standing| standing.healthy() == (2, 2));
+    assert!(wait_for(PATIENCE, || [1, 2, 100].into_iter().all(sees_both)), "{}", ring.told(2));
     ring.readable(100, KEYS)
 }
 
