@@ -61,7 +61,7 @@ impl Cluster {
         let roles = lab.create_cluster_with_template(TENANT, CLUSTER, &template()?);
         let server = start(&lab, ground.k2hr3()).await?;
         let cluster = Self {
-            traffic: Traffic::new(pace.patience),
+            traffic: Traffic::new(pace.read_within),
             members: Vec::new(),
             census: Census::start(home.to_owned()),
             ground,

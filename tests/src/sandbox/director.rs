@@ -16,9 +16,9 @@ use super::record::{Failure, Record, Time, spread};
 use super::scenario::{Event, Then, What};
 use super::sightings::Sighting;
 use super::toll::{Restarts, Toll};
-use super::traffic::Counted;
+use super::traffic::{Counted, Lost};
 
-/// More failures than that tell nothing new.
+/// More events than that which cannot be played tell nothing new.
 const FAILURES: usize = 3;
 /// Where the text of lines begins.
 const MARGIN: &str = "                  ";
@@ -34,6 +34,8 @@ pub(super) struct Director {
     pub record: Record,
     pub(super) news: Teller,
     start: Instant,
+    /// Events that could not be played to their end.
+    broken_off: usize,
 }
 
 /// Why an event failed, and whose log may tell more.
@@ -41,6 +43,8 @@ pub(super) struct Director {
 pub(super) struct Trouble {
     what: String,
     nodes: Vec<String>,
+    /// Whether the cluster is as the next event needs it, whatever it has cost.
+    goes_on: bool,
 }
 
 /// What stood in the files before an event.
@@ -49,7 +53,7 @@ pub(super) type Before = BTreeMap<String, Option<Sighting>>;
 impl Director {
     /// Nothing has been played yet.
     pub(super) fn new(cluster: Cluster, news: Teller) -> Self {
-        Self { cluster, record: Record::default(), news, start: Instant::now() }
+        Self { cluster, record: Record::default(), news, start: Instant::now(), broken_off: 0 }
     }
 
     /// Plays everything, also after a failure, unless there are too many.
@@ -62,7 +66,7 @@ impl Director {
                 Err(trouble) => self.failed(event, trouble).await,
             }
             let without_start = number == 1 && !self.record.failures.is_empty();
-            if without_start || self.record.failures.len() >= FAILURES {
+            if without_start || self.broken_off >= FAILURES {
                 return self.say("", "giving up");
             }
         }
@@ -96,7 +100,7 @@ impl Director {
         if faults.is_empty() {
             Ok(format!("{line}\n{cost}"))
         } else {
-            Err(Trouble::with(Vec::new(), faults.join("; ")))
+            Err(Trouble { what: faults.join("; "), nodes: Vec::new(), goes_on: true })
         }
     }
 
@@ -110,7 +114,8 @@ impl Director {
         }
         let counts = counts.join_all().await;
         let keys = counts.iter().map(|(_, keys)| *keys).max().unwrap_or_default();
-        let lost: Vec<_> = counts.into_iter().flat_map(|(lost, _)| lost).collect();
+        // What one slave does not find is lost, whatever another one finds.
+        let lost: Lost = counts.into_iter().flat_map(|(lost, _)| lost).collect();
         traffic.lost(lost.len());
         let lives = self.cluster.census.fresh().await;
         let count = |program| lives.all_restarts(program, since);
@@ -158,6 +163,7 @@ impl Director {
             self.news.say(format!("{MARGIN}{}'s agent {runs}; the end of its log:", member.name));
             member.last_log_lines().iter().for_each(|line| self.news.say(format!("{MARGIN}  {line}")));
         }
+        self.broken_off += usize::from(!trouble.goes_on);
         self.record.failures.push(Failure { title: event.title.clone(), what });
         if let Err(error) = self.cluster.cure().await {
             self.say("", &format!("K2HR3 could not be made well: {error}"));
@@ -176,18 +182,18 @@ pub(super) fn times_line(times: &[Time]) -> String {
 impl Trouble {
     /// With one node.
     pub(super) fn at(node: &str, what: impl std::fmt::Display) -> Self {
-        Self { what: format!("{node}: {what}"), nodes: vec![node.to_owned()] }
+        Self { what: format!("{node}: {what}"), nodes: vec![node.to_owned()], goes_on: false }
     }
 
     /// With several nodes.
     pub(super) fn with(nodes: Vec<String>, what: impl Into<String>) -> Self {
-        Self { what: what.into(), nodes }
+        Self { what: what.into(), nodes, goes_on: false }
     }
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        Self { what: error.to_string(), nodes: Vec::new() }
+        Self { what: error.to_string(), nodes: Vec::new(), goes_on: false }
     }
 }
 

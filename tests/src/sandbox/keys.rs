@@ -1,6 +1,6 @@
 //! The keys that the sandbox writes, and what a read of one may give.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One key. Only the slave that made it writes it; everybody reads it.
@@ -13,6 +13,8 @@ pub(super) struct Key {
     taken: AtomicU32,
     /// The last version that was sent.
     sent: AtomicU32,
+    /// Whether it was not there when all keys were counted.
+    lost: AtomicBool,
 }
 
 impl Key {
@@ -30,6 +32,16 @@ impl Key {
     /// The version that a read which begins now must give at least; `None` before the first write.
     pub(super) fn least(&self) -> Option<u32> {
         Some(self.taken.load(Ordering::SeqCst)).filter(|version| *version > 0)
+    }
+
+    /// It was counted, and there or not.
+    pub(super) fn counted(&self, is_lost: bool) {
+        self.lost.store(is_lost, Ordering::SeqCst);
+    }
+
+    /// Whether it was not there when all keys were counted the last time: nobody waits for it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
     }
 
     /// Whether an answer is right, for a read that began when the key had at least version `least`.
@@ -58,7 +70,13 @@ impl Keys {
         if !keys.iter().any(|key| key.owner == slave) {
             keys.extend((0..count).map(|number| {
                 let (name, owner) = (format!("{slave}/{number}"), slave.to_owned());
-                Arc::new(Key { name, owner, taken: AtomicU32::new(0), sent: AtomicU32::new(0) })
+                Arc::new(Key {
+                    name,
+                    owner,
+                    taken: AtomicU32::new(0),
+                    sent: AtomicU32::new(0),
+                    lost: AtomicBool::new(false),
+                })
             }));
         }
         keys.iter().filter(|key| key.owner == slave).cloned().collect()
@@ -91,5 +109,7 @@ mod tests {
         assert!(key.check(1, Some("slave-1/0#3")).is_err());
         assert!(key.check(1, Some("else")).is_err() && key.check(1, None).is_err());
         assert_eq!((keys.written().len(), keys.of("slave-1", 9).len()), (1, 2));
+        key.counted(true);
+        assert!(key.is_lost() && keys.written()[0].is_lost());
     }
 }

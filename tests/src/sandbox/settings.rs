@@ -17,6 +17,8 @@ pub(super) struct Pace {
     pub confirm_for: Duration,
     /// Longest time for anything that a node must do.
     pub patience: Duration,
+    /// Longest time for a read or a write: the real ones may fail twice, after some nine seconds each.
+    pub read_within: Duration,
 }
 
 /// Time that the simulator and the nodes need on two cores for one poll, with room to spare.
@@ -28,10 +30,16 @@ impl Pace {
     /// doing nothing for 100 s.
     pub(super) fn of(nodes: usize, is_real: bool) -> Self {
         let needed = SHARE_OF_A_NODE * u32::try_from(nodes).unwrap_or(u32::MAX);
-        let (slow, patience) = if is_real { (3, 270) } else { (1, 30) };
+        let (slow, patience, read) = if is_real { (3, 270, 60) } else { (1, 30, 30) };
         let interval = needed.max(Duration::from_millis(100)) * slow;
         let patience = Duration::from_secs(patience) + interval * 100;
-        Self { interval, removal_for: interval * 15, confirm_for: interval * 40, patience }
+        Self {
+            interval,
+            removal_for: interval * 15,
+            confirm_for: interval * 40,
+            patience,
+            read_within: Duration::from_secs(read),
+        }
     }
 
     /// The whole file of the node at `address`, with what its `[target]` begins with.

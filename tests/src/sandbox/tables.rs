@@ -179,7 +179,7 @@ mod tests {
     fn a_loss_and_a_restart_stand_in_their_columns() {
         let mut scale = scale();
         scale.toll.restarts.chmpx = 2;
-        scale.toll.lost = vec!["a".into(); 30];
+        scale.toll.lost = (0..30).map(|key| (key.to_string(), String::new())).collect();
         let table = scale_table(&[scale]);
         assert!(table[2].contains("        2       0      0     30     2345"), "{}", table[2]);
     }

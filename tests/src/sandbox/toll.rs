@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::traffic::Counted;
+use super::traffic::{Counted, Lost};
 
 /// The cost of one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(super) struct Toll {
     /// Processes that were followed by another one.
     pub restarts: Restarts,
     /// Keys that could not be read at the end of the event, each with what came instead, through any slave.
-    pub lost: Vec<String>,
+    pub lost: Lost,
     /// Keys that were written before.
     pub keys: usize,
     /// What the readers counted meanwhile.
@@ -64,7 +64,7 @@ impl Toll {
             let (were, should) = (self.restarts.text(), expected.text());
             faults.push(format!("restarts: {were}; there should be {should}"));
         }
-        if let Some(first) = self.lost.first() {
+        if let Some(first) = self.lost.values().next() {
             faults.push(format!("{} of {} keys lost: {first}", self.lost.len(), self.keys));
         }
         if self.keys == 0 || reads == 0 {
@@ -122,7 +122,7 @@ mod tests {
         let (mut restarted, mut lost, mut failed, mut broken, mut unwritten) =
             (good(), good(), good(), good(), good());
         restarted.restarts = one;
-        lost.lost = vec!["a has no value".into()];
+        lost.lost = Lost::from([("a".into(), "a has no value".into())]);
         failed.counted.failed = 1;
         broken.counted.broken = 1;
         unwritten.counted.unwritten = 1;

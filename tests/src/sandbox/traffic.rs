@@ -20,6 +20,9 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// So many reads come between two writes.
 const READS_A_WRITE: usize = 40;
 
+/// Keys that are lost, by name, with what came instead.
+pub(super) type Lost = BTreeMap<String, String>;
+
 /// What all readers counted so far.
 #[derive(Debug, Default)]
 struct Counters {
@@ -96,7 +99,7 @@ impl Meter {
         Counted { longest, ..self.0.now() }
     }
 
-    /// Keys that were found lost, all events together.
+    /// Keys that were found lost when all were counted the last time.
     pub(super) fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
@@ -194,9 +197,9 @@ impl Traffic {
         }
     }
 
-    /// Keys were found lost.
+    /// So many keys were found lost, when all were counted.
     pub(super) fn lost(&self, keys: usize) {
-        self.counters.lost.fetch_add(keys as u64, Ordering::Relaxed);
+        self.counters.lost.store(keys as u64, Ordering::Relaxed);
     }
 
     /// The last thing that did not go well.
@@ -205,24 +208,21 @@ impl Traffic {
         trouble.clone().unwrap_or_else(|| "nobody said why".to_owned())
     }
 
-    /// Reads every key through a new handle on that slave: those that are lost, and how many there are.
-    pub(super) fn count(
-        &self,
-        slave: &str,
-        door: Door,
-    ) -> impl Future<Output = (Vec<String>, usize)> + use<> {
+    /// Reads every key through a new handle on that slave: those that are lost, with what came instead, and how many
+    /// there are.
+    pub(super) fn count(&self, slave: &str, door: Door) -> impl Future<Output = (Lost, usize)> + use<> {
         let (keys, slave) = (self.keys.written(), slave.to_owned());
         let all = keys.len();
-        let counted = tokio::task::spawn_blocking(move || lost(&door, &keys));
+        let counted = tokio::task::spawn_blocking(move || lost(&slave, &door, &keys));
         async move {
-            let lost = counted.await.unwrap_or_else(|error| vec![error.to_string()]);
-            (lost.into_iter().map(|text| format!("{slave}: {text}")).collect(), all)
+            let failed = |error: tokio::task::JoinError| Lost::from([("all".to_owned(), error.to_string())]);
+            (counted.await.unwrap_or_else(failed), all)
         }
     }
 }
 
-/// Keys that cannot be read, each tried several times.
-fn lost(door: &Door, keys: &[Arc<Key>]) -> Vec<String> {
+/// Keys that cannot be read by that slave, each tried several times.
+fn lost(slave: &str, door: &Door, keys: &[Arc<Key>]) -> Lost {
     const TRIES: usize = 5;
     let mut handle = None;
     let mut read = |key: &Key| {
@@ -239,7 +239,8 @@ fn lost(door: &Door, keys: &[Arc<Key>]) -> Vec<String> {
             // Nobody ends it by a word: it pauses.
             let _ = mpsc::channel::<()>().1.recv_timeout(AGAIN);
         }
-        last.err().map(|fault| fault.text().to_owned())
+        key.counted(last.is_err());
+        Some((key.name.clone(), format!("{slave}: {}", last.err()?.text())))
     };
     keys.iter().filter_map(|key| read(key)).collect()
 }
@@ -297,11 +298,12 @@ impl Program {
         let mut writes = self.own.clone().into_iter().cycle();
         let mut count = 0;
         loop {
-            for key in self.keys.written() {
-                self.read(&key)?;
+            self.pause(BETWEEN)?;
+            for key in self.keys.written().iter().filter(|key| !key.is_lost()) {
+                self.read(key)?;
                 count += 1;
                 if count % READS_A_WRITE == 0
-                    && let Some(key) = writes.next()
+                    && let Some(key) = writes.next().filter(|key| !key.is_lost())
                 {
                     self.write(&key)?;
                 }
@@ -312,7 +314,7 @@ impl Program {
 
     fn read(&mut self, key: &Key) -> Result<(), Stopped> {
         let (begun, least) = (Instant::now(), key.least().unwrap_or_default());
-        let served = self.insist(|handle| {
+        let served = self.insist(key, |handle| {
             let answer = handle.get(&key.name)?;
             key.check(least, answer.as_deref()).map_err(Fault::Passing)
         })?;
@@ -327,7 +329,7 @@ impl Program {
     /// Whether it was taken.
     fn write(&mut self, key: &Key) -> Result<bool, Stopped> {
         let (version, value) = key.next();
-        let taken = self.insist(|handle| handle.set(&key.name, &value))?;
+        let taken = self.insist(key, |handle| handle.set(&key.name, &value))?;
         if taken {
             key.taken(version);
         }
@@ -336,8 +338,12 @@ impl Program {
         Ok(taken)
     }
 
-    /// Tries until it goes well or the patience ends.
-    fn insist(&mut self, mut what: impl FnMut(&mut Handle) -> Result<(), Fault>) -> Result<bool, Stopped> {
+    /// Tries until it goes well, the patience ends or the key is known to be lost.
+    fn insist(
+        &mut self,
+        key: &Key,
+        mut what: impl FnMut(&mut Handle) -> Result<(), Fault>,
+    ) -> Result<bool, Stopped> {
         let end = Instant::now() + self.patience;
         loop {
             let Err(fault) = ask(&self.door, &mut self.handle, &mut what) else { return Ok(true) };
@@ -345,7 +351,7 @@ impl Program {
             if matches!(fault, Fault::Broken(_)) {
                 self.counters.broken.fetch_add(1, Ordering::Relaxed);
             }
-            if Instant::now() >= end {
+            if Instant::now() >= end || key.is_lost() {
                 // Should it be the handle, another one may do better.
                 self.handle = None;
                 return Ok(false);
