@@ -42,7 +42,7 @@ pub(super) fn tidy(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Optio
 
 /// k2hdkc comes at least a second after chmpx (started at once it makes joins stick), and only in sight of its peers:
 /// alone it makes a ring of its own, and joins the others later without any merge. Nor does it start before chmpx has
-/// seen the end of the one before it: started 0.1 s after that, its merge stuck at [Doing].
+/// seen the end of the one before it: started 0.1 s after that, its merge stuck at `[Doing]`.
 pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     if case.mode() == Mode::Slave || case.observed.k2hdkc.is_some() {
         return None;
