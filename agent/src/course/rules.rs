@@ -90,8 +90,9 @@ pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
 pub(super) const SOON: Duration = Duration::from_millis(100);
 /// Share of one processor that a merge takes of k2hdkc at least; at rest it takes 0.002 (k2hdkc 1.0.19).
 pub(super) const WORKING: f64 = 0.01;
-/// Least time over which that share is measured.
-pub(super) const LEAST_LOOK: Duration = Duration::from_millis(500);
+/// Least time over which that share is measured: the kernel counts in ticks of 10 ms, and one of them in half a second
+/// would be a merge at work.
+pub(super) const LEAST_LOOK: Duration = Duration::from_secs(5);
 /// A merge in which nothing works for so long is the one that sticks: chmpx gives up to ask k2hdkc after some 70 s, and
 /// stays as it is (chmpx 1.0.113, lib/chmeventsock.cc:1558).
 pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);

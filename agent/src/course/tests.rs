@@ -477,6 +477,21 @@ fn a_merge_that_works_is_waited_for_and_one_in_which_nothing_works_is_ended() {
 }
 
 #[test]
+fn a_tick_of_the_clock_now_and_then_is_no_work() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(0x2121);
+    let sticks = |next: &Next| matches!(next, Next::Wait(text, _) if text.contains("a merge sticks"));
+    let stuck = (1..240).find(|pass| {
+        if pass % 8 == 0 {
+            stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(10);
+        }
+        sticks(&stage.later(0.5).next())
+    });
+    assert!(stuck.is_some_and(|pass| pass >= 200), "{stuck:?}");
+}
+
+#[test]
 fn even_a_merge_that_works_does_not_last_for_ever() {
     let mut stage = Stage::well();
     stage.set_own(0x2121);

@@ -26,7 +26,7 @@ pub struct Options {
     /// Slave nodes to start with
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=40))]
     pub slaves: u8,
-    /// A few events of each kind only, in about a quarter of the time
+    /// A few events of each kind only, in about half of the time
     #[arg(long)]
     pub short: bool,
     /// Lines instead of the live table, also on a terminal
