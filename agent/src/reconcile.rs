@@ -350,9 +350,9 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         };
         let also = |ledger: &mut Ledger| {
             if let Some((chmpx, k2hdkc)) = running {
-                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning());
+                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), Timestamp::now());
                 if let Cause::Rejected(why) = &cause {
-                    ledger.known.demand_now(chmpx, k2hdkc, why);
+                    ledger.known.demand_now(chmpx, k2hdkc, why, Timestamp::now());
                 }
             }
             ledger.known.rejected = rejected;
@@ -443,7 +443,8 @@ fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<cou
     if ledger.known.restart.is_none() {
         ledger.applied.clone_from(&ledger.written);
     }
-    if loaded {
+    // A chmpx that runs on with old keys proves nothing of the new ones.
+    if loaded && ledger.known.restart.is_none() {
         ledger.verified.clone_from(&ledger.written);
     }
 }

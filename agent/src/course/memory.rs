@@ -1,16 +1,19 @@
 //! What the agent remembers of the processes from pass to pass, and may forget: since when they are as they are, what
 //! it has tried, and how often.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::keeping::Others;
 use super::rules::{
-    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STILLBORN, WORKING,
+    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STALLED, STILLBORN,
+    WORKING,
 };
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
-use crate::view::NodeStatus;
+use crate::view::{NodeStatus, Operation, Row};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +32,16 @@ pub struct Memory {
     busy: Option<Instant>,
     /// When it was looked at before, and how much it had worked.
     looked: Option<(Instant, Duration)>,
-    /// Since when the same step of convergence is waited for: peers, rows.
-    waiting: Option<(&'static str, Instant)>,
+    /// How often the agent has looked.
+    passes: u64,
+    /// Since when each thing has been waited for, and in which pass last.
+    waiting: BTreeMap<Waiting, (Instant, u64)>,
+    /// Since when nothing has moved.
+    still: Option<Instant>,
+    /// What is seen of the other servers' keys.
+    pub(super) others: Others,
+    /// Which limit the file counts against that is to be written next.
+    pub(super) rewriting: Option<Rewriting>,
     nudges: u32,
     nudged: Option<Instant>,
     /// How often this ring was written again to correct the list of servers.
@@ -47,6 +58,28 @@ pub struct Memory {
     pub(super) pending: Option<Next>,
     /// When leftovers were last removed, or could not be.
     pub(super) tidied: Option<Instant>,
+}
+
+/// What a step of convergence waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiting {
+    /// Any other server at all.
+    Anybody,
+    /// Every other server.
+    Peers,
+    /// All servers well without a break.
+    Calm,
+    /// chmpx's list of servers.
+    Rows,
+}
+
+/// Why the same ring is written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rewriting {
+    /// chmpx has not loaded it.
+    Unheard,
+    /// chmpx lists other servers.
+    Relist,
 }
 
 /// One program's past.
@@ -74,6 +107,12 @@ impl Memory {
     /// The file was replaced. `anew`: by another ring, to which nothing tried so far applies.
     pub fn replaced(&mut self, now: Instant, anew: bool) {
         self.replaced = Some(now);
+        // Only a file that was really written counts.
+        match self.rewriting.take() {
+            Some(Rewriting::Unheard) => self.rewrites += 1,
+            Some(Rewriting::Relist) => self.relisted += 1,
+            None => {}
+        }
         if anew {
             (self.rewrites, self.relisted, self.chmpx.failures) = (0, 0, 0);
             self.chmpx.not_before = None;
@@ -95,11 +134,16 @@ impl Memory {
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {
         let now = case.now;
+        self.passes += 1;
         self.born.get_or_insert(now);
         // A file that somebody else wrote just before is as fresh as one of our own.
         self.replaced.get_or_insert(now);
         for ended in &case.observed.ended {
             let asked = self.asked_to_end(ended.was.id);
+            let of_a_new_file = self.replaced.is_some_and(|at| now - at < case.rules.roll_back_within);
+            if ended.program == Program::Chmpx && !asked && of_a_new_file {
+                self.others.doubt();
+            }
             self.past(ended.program).ended(*ended, asked, case);
         }
         for (program, running) in
@@ -120,7 +164,10 @@ impl Memory {
         if self.status.map(|(status, _)| status) != status {
             self.status = status.map(|status| (status, now));
             (self.nudges, self.nudged) = (0, None);
-            self.busy = None;
+            (self.busy, self.still) = (None, None);
+        }
+        if let (Some(chmpx), Some(view)) = (case.observed.chmpx, case.view()) {
+            self.others.notice(chmpx.id, view);
         }
         self.notice_work(case);
     }
@@ -186,20 +233,38 @@ impl Memory {
         self.in_status_for(case.now) >= case.rules.merge_within || self.idle_for(case.now) >= IDLE_MERGE
     }
 
-    /// How long it has been waited for this, without anything else between.
-    pub(super) fn waited_for(&mut self, what: &'static str, now: Instant) -> Duration {
-        match self.waiting {
-            Some((waiting, since)) if waiting == what => now.duration_since(since),
-            _ => {
-                self.waiting = Some((what, now));
-                Duration::ZERO
-            }
+    /// How long it has been waited for this in every pass, without a break.
+    pub(super) fn waited_for(&mut self, what: Waiting, now: Instant) -> Duration {
+        let before =
+            self.waiting.get(&what).filter(|(_, pass)| self.passes - pass <= 1).map(|(since, _)| *since);
+        if before.is_none() {
+            self.still = None;
         }
+        let since = before.unwrap_or(now);
+        self.waiting.insert(what, (since, self.passes));
+        now.duration_since(since)
     }
 
     /// What was waited for has come.
-    pub(super) fn waited_enough(&mut self, what: &'static str) {
-        self.waiting = self.waiting.filter(|(waiting, _)| *waiting != what);
+    pub(super) fn waited_enough(&mut self, what: Waiting) {
+        self.waiting.remove(&what);
+    }
+
+    /// Whether it has been waited so long without any movement that somebody must look.
+    pub(super) fn stalls(&self, case: &Case<'_>) -> bool {
+        let doing = |row: &Row| row.status.operation() == Operation::Doing;
+        let merges = case.view().is_some_and(|view| view.servers.iter().any(doing));
+        !merges && self.still.is_some_and(|since| case.now.duration_since(since) >= STALLED)
+    }
+
+    /// Takes what was decided: what moves a process or the file is movement, a word to chmpx is not.
+    pub(super) fn went_on(&mut self, case: &Case<'_>, next: &Next) {
+        match next {
+            Next::Step(Step::Tell(_) | Step::Tidy, _) | Next::Wait(..) | Next::Hold(..) => {
+                self.still.get_or_insert(case.now);
+            }
+            Next::Converged | Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => self.still = None,
+        }
     }
 
     /// Ends a process: by SIGHUP, and by SIGKILL where it is still there after `patience`.

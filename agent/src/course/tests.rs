@@ -21,7 +21,10 @@ struct Stage {
     way_back: bool,
     verified: bool,
     now: Instant,
+    wall: Timestamp,
 }
+
+const WALL: Timestamp = Timestamp(1_795_000_000_000);
 
 const CHMPX: Identity = Identity { pid: 7, ticks: 100 };
 const K2HDKC: Identity = Identity { pid: 8, ticks: 300 };
@@ -64,6 +67,7 @@ impl Stage {
             way_back: false,
             verified: true,
             now: since,
+            wall: WALL,
         };
         stage.memory.replaced(since, true);
         stage.now = now;
@@ -73,6 +77,7 @@ impl Stage {
     fn next(&mut self) -> Next {
         let case = Case {
             now: self.now,
+            wall: self.wall,
             ring: &self.ring,
             fileversion: self.fileversion,
             ctlport: 8021,
@@ -82,14 +87,15 @@ impl Stage {
             verified: self.verified,
             rules: &self.rules,
         };
-        let next = next(&case, &mut self.memory, &mut self.known);
+        let course = chart(&case, &mut self.memory, &mut self.known);
         self.observed.ended.clear();
-        next
+        course.next
     }
 
     fn later(&mut self, seconds: f64) -> &mut Self {
         let time = Duration::from_secs_f64(seconds);
         self.now += time;
+        self.wall = self.wall.after(time);
         self.written = self.written.map(|age| age + time);
         if let Some(said) = &mut self.observed.said {
             said.at = self.now;
@@ -314,6 +320,7 @@ fn the_only_copy_is_never_thrown_away() {
     for (replicas, others, lost) in [("0", 2, true), ("1", 0, true), ("1", 2, false)] {
         let mut stage = Stage::well();
         stage.in_memory().ring.profile.global.insert("REPLICA".into(), replicas.into());
+        stage.next();
         stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
         (1..3).skip(others).for_each(|place| stage.set_peer(place, 0x10));
         let next = stage.next();
@@ -326,6 +333,128 @@ fn the_only_copy_is_never_thrown_away() {
             assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
         }
     }
+}
+
+/// The same server in memory, its chmpx started anew under its k2hdkc.
+fn outlived_in_memory() -> Stage {
+    let mut stage = Stage::well();
+    stage.in_memory().ring.profile.global.insert("REPLICA".into(), "1".into());
+    stage.next();
+    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    stage
+}
+
+#[test]
+fn keys_in_memory_are_given_up_only_where_the_others_kept_theirs_all_the_time() {
+    let restarted = |next: &Next| matches!(next, Next::Step(Step::Send(Program::K2hdkc, ..), _));
+    // Another server's chmpx ended as well: it comes back in the middle of a join, or without its k2hdkc.
+    for bits in [0x2121, 0x10021, 0x11, 0x1121] {
+        let mut stage = outlived_in_memory();
+        stage.set_peer(2, bits);
+        stage.next();
+        stage.set_peer(2, 0x21);
+        assert!(holds(&stage.later(5.0).next()).contains("not seen in service all the time"), "{bits:#x}");
+    }
+    // One that is not reached yet, and one that merges for this server's sake, have lost nothing.
+    for bits in [0x20, 0x2021] {
+        let mut stage = outlived_in_memory();
+        stage.set_peer(2, bits);
+        let next = stage.next();
+        stage.set_peer(2, 0x21);
+        assert!(restarted(&next) || restarted(&stage.later(5.0).next()), "{bits:#x}");
+    }
+    // It was up, and went.
+    let mut stage = outlived_in_memory();
+    stage.set_own(0x2121);
+    stage.set_peer(1, 0x2021);
+    stage.set_peer(2, 0x2021);
+    stage.next();
+    stage.set_peer(2, 0x10);
+    stage.later(1.0).next();
+    (1..3).for_each(|place| stage.set_peer(place, 0x21));
+    assert!(holds(&stage.later(1.0).next()).contains("not seen in service all the time"));
+}
+
+#[test]
+fn a_file_that_ended_chmpx_may_have_ended_it_everywhere() {
+    let mut stage = Stage::well();
+    stage.in_memory().ring.profile.global.insert("REPLICA".into(), "1".into());
+    stage.next();
+    (stage.fileversion, stage.verified, stage.written) = (5, false, Some(Duration::ZERO));
+    stage.memory.replaced(stage.now, true);
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    stage.later(0.1).next();
+    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
+    stage.later(1.0).answer(0x21);
+    assert!(holds(&stage.next()).contains("not seen in service all the time"));
+}
+
+#[test]
+fn k2hdkc_is_not_restarted_onto_another_database() {
+    let place = |stage: &mut Stage, kind: &str, file: &str| {
+        let keys = [("K2HTYPE", kind), ("K2HFILE", file)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        stage.ring.profile.k2hdkc = Some(keys.to_vec());
+    };
+    for (kind, file) in [("file", "/data/b.k2h"), ("mem", "")] {
+        let mut stage = Stage::well();
+        place(&mut stage, "file", "/data/a.k2h");
+        assert_eq!(stage.next(), Next::Converged);
+        place(&mut stage, kind, file);
+        stage.known.demand_for_change(Class::RestartK2hdkc, None, Some(K2HDKC), "[K2HDKC] K2HFILE", WALL);
+        assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
+        // Nor does it go with its chmpx.
+        stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+        assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
+        // Where the old place is back, so are the keys.
+        place(&mut stage, "file", "/data/a.k2h");
+        waits(&stage.later(1.0).next());
+        assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    }
+    let mut stage = Stage::well();
+    place(&mut stage, "file", "/data/a.k2h");
+    stage.ring.profile.global.insert("REPLICA".into(), "0".into());
+    stage.next();
+    place(&mut stage, "file", "/data/b.k2h");
+    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    assert!(holds(&stage.next()).contains("its database is /data/a.k2h, and the file names another one"));
+}
+
+#[test]
+fn a_wait_in_which_nothing_moves_is_told_after_ten_minutes_and_a_merge_is_none() {
+    let mut stage = Stage::well();
+    stage.view().automerge = false;
+    stage.set_own(0x3121);
+    assert!(waits(&stage.next()).contains("AUTOMERGE is off"));
+    stage.set_peer(1, 0x2121);
+    waits(&stage.later(700.0).next());
+    stage.set_peer(1, 0x21);
+    assert!(holds(&stage.later(1.0).next()).ends_with("nothing has changed for 10 min"));
+    stage.set_own(0x1121);
+    assert!(waits(&stage.later(1.0).next()).contains("AUTOMERGE is off"), "another status is a movement");
+}
+
+#[test]
+fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    stage.ring.servers.pop();
+    stage.set_peer(2, 0x10);
+    stage.rules.calm = Duration::from_secs(20);
+    let next = (0..10).map(|_| stage.later(1.0).next()).find(|next| matches!(next, Next::Rewrite(_)));
+    assert!(next.is_some());
+}
+
+#[test]
+fn only_a_file_that_was_written_counts_as_written_again() {
+    let mut stage = Stage::well();
+    stage.next();
+    (stage.fileversion, stage.verified) = (5, false);
+    stage.memory.replaced(stage.now, true);
+    for _ in 0..3 * rules::MOST_REWRITES {
+        assert!(matches!(stage.later(1.0).next(), Next::Rewrite(_)), "no attempt succeeded");
+    }
+    assert_eq!(stage.known.restart, None);
 }
 
 #[test]
@@ -377,7 +506,7 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
 fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
     stage.set_peer(1, 0x2121);
     assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
     stage.set_peer(1, 0x21);
@@ -389,7 +518,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     let mut second = Stage::well();
     second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
     second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
     assert!(waits(&second.next()).contains("the servers before it restart first"));
 }
 
@@ -397,7 +526,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
 fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
     stage.set_own(0x2221);
@@ -410,7 +539,13 @@ fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
 fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartK2hdkc, Some(CHMPX), Some(K2HDKC), "[K2HDKC] MAXTHREAD");
+    stage.known.demand_for_change(
+        Class::RestartK2hdkc,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "[K2HDKC] MAXTHREAD",
+        WALL,
+    );
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
     stage.set_own(0x11);
@@ -569,6 +704,18 @@ fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
 }
 
 #[test]
+fn a_chmpx_that_has_many_dead_servers_to_try_may_be_silent_longer() {
+    let mut stage = Stage::well();
+    stage.ring.servers.extend(ring(&[4, 5, 6, 7, 8, 9], &[]).servers);
+    (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+    stage.written = Some(Duration::ZERO);
+    stage.memory.replaced(stage.now, true);
+    stage.observed.silent = Some((stage.now, "no answer".into()));
+    assert!(!matches!(stage.later(179.0).next(), Next::RollBack(_)));
+    assert!(matches!(stage.later(1.0).next(), Next::RollBack(_)));
+}
+
+#[test]
 fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_away() {
     let mut stage = Stage::well();
     let gone = stage.ring.servers.pop().unwrap();
@@ -624,7 +771,7 @@ fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
     stage.view().own.status = NodeStatus::from_bits(0x1);
     stage.observed.k2hdkc = None;
     assert_eq!(stage.next(), Next::Converged);
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX");
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", WALL);
     assert!(holds(&stage.next()).contains("target.restarts forbids it"));
     stage.rules.restarts = Restarts::Always;
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
@@ -637,6 +784,7 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
         let (rules, observed, ring) = (stage.rules, stage.observed.clone(), stage.ring.clone());
         let case = Case {
             now: stage.now,
+            wall: stage.wall,
             ring: &ring,
             fileversion: 4,
             ctlport: 8021,
@@ -673,7 +821,7 @@ proptest! {
         let mut stage = Stage::well();
         (stage.fileversion, stage.way_back) = (fileversion, way_back);
         if memory { stage.in_memory(); }
-        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x"); }
+        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", WALL); }
         (0..3).for_each(|place| stage.set_peer(place, bits[place]));
         stage.set_own(bits[0]);
         if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }

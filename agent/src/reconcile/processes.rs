@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
 use crate::apply::full;
 use crate::clock::Timestamp;
-use crate::course::{self, Case, Memory, Next, Rejected};
+use crate::course::{self, Case, Memory, Next, Rejected, SOON};
 use crate::file;
 use crate::installed::{self, Installed};
 use crate::plan;
@@ -126,6 +126,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let verified = ledger.verified.as_ref();
         let case = Case {
             now,
+            wall: Timestamp::now(),
             ring,
             fileversion,
             ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
@@ -136,14 +137,15 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             rules: &self.settings.target.rules,
         };
         let mut known = ledger.known.clone();
-        let next = course::next(&case, &mut self.processes.memory, &mut known);
+        let course = course::chart(&case, &mut self.processes.memory, &mut known);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         decision.loaded =
             written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion));
         decision.known = Some(known);
-        decision.standing = Some(Standing::of(observed, &next, now));
+        decision.standing = Some(Standing::of(observed, &course, now));
         decision.about.clone_from(&scene.about);
+        let next = course.next;
         self.processes.settled = matches!(next, Next::Converged | Next::Hold(..));
         self.processes.next_look = Some(now + self.until_look(&next));
         if matches!(decision.verdict, Decided::Install(_)) {
@@ -267,6 +269,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let (Some(observed), Some(ring)) = (observed, installed.ring()) else { return (true, None) };
         let case = Case {
             now: Instant::now(),
+            wall: Timestamp::now(),
             ring,
             fileversion: installed.fileversion().unwrap_or_default(),
             ctlport: about.control.port(),
@@ -282,6 +285,3 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         }
     }
 }
-
-/// The next look after a step.
-const SOON: Duration = Duration::from_millis(100);
