@@ -320,7 +320,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Decided::Install(installation) => self.install(*installation, &mut notes),
         };
         match outcome {
-            Outcome::Failed(_) => self.failures += 1,
+            Outcome::Failed(_) => {
+                self.failures += 1;
+                self.look_later(self.settings.pace.after_doubt(self.failures, 1.0));
+            }
             Outcome::Installed(_)
             | Outcome::Restored(..)
             | Outcome::Rewritten(..)

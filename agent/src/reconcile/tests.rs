@@ -492,7 +492,56 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     let report = looks(&mut stage).await;
     assert_eq!(stage.reconciler.target.acted, [Step::Tell(target::Order::ServiceOut)]);
     assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
-    assert_eq!(stage.reconciler.store().ledger().applied.as_ref().unwrap().fileversion, 1, "not yet");
+    let ledger = stage.reconciler.store().ledger();
+    let numbers =
+        [&ledger.written, &ledger.applied, &ledger.verified].map(|g| g.as_ref().unwrap().fileversion);
+    assert_eq!(numbers, [2, 1, 1], "a process that runs on with the old key proves nothing of the new one");
+    let view = well(&stage, 2);
+    stage.sees(view);
+    let k2hdkc = stage.reconciler.target.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
+    k2hdkc.id = target::Identity { pid: 9, ticks: 900 };
+    looks(&mut stage).await;
+    let ledger = stage.reconciler.store().ledger();
+    assert_eq!((&ledger.applied, &ledger.verified), (&ledger.written, &ledger.written));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let view = well(&stage, 99);
+    stage.sees(view);
+    let state = stage.reconciler.settings.state.directory.clone();
+    std::fs::remove_dir_all(&state).unwrap();
+    crate::file::store(&state, b"in the way").unwrap();
+    for pauses in [1, 2, 4] {
+        let report = looks(&mut stage).await;
+        assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+        let pause = stage.reconciler.look_at().unwrap() - Instant::now();
+        assert!(pause >= Duration::from_secs(pauses), "{pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
+    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged)]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    for (version, path) in stage.reconciler.store.good_files() {
+        if version == 1 {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let mut observed = stage.reconciler.target.observed.take().unwrap();
+    let was = observed.chmpx.take().unwrap();
+    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
+    (observed.said, observed.k2hdkc) = (None, None);
+    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
+    stage.reconciler.target.observed = Some(observed);
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into()).await;
+    assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
+    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    let report = looks(&mut stage).await;
+    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::Chmpx)]);
+    assert!(report.notes.iter().any(|note| note.contains("there is no way back")), "{:?}", report.notes);
 }
 
 #[tokio::test(start_paused = true)]
