@@ -14,7 +14,6 @@ use crate::installed::{self, Installed};
 use crate::plan;
 use crate::problem::one_line;
 use crate::ring::NodeKey;
-use crate::source::Source;
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
 
@@ -36,7 +35,15 @@ pub(super) struct Processes {
     no_way_back: Option<(u32, String)>,
 }
 
+/// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 impl Processes {
+    /// Nothing was looked at yet. Who only looks once is not told when.
+    pub(super) fn new(patient: bool) -> Self {
+        Self { next_look: patient.then(|| Instant::now() + FIRST_LOOK), ..Self::default() }
+    }
+
     /// What runs, where that is the agent's business.
     pub(super) fn running(&self) -> Option<Ids> {
         self.running
@@ -71,7 +78,7 @@ impl Scene {
     }
 }
 
-impl<S: Source, T: Target> Reconciler<S, T> {
+impl<T: Target> Reconciler<T> {
     /// What the target must know of this node. A chmpx that runs listens where it was started to.
     pub(super) fn about(&self, installed: &Installed) -> Option<About> {
         let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::*;
 use crate::fixtures::{self, ring};
 use crate::render;
+use crate::ring::Mode;
 use crate::settings::{self, Origin};
-use crate::source::Asked;
+use crate::source::{self, Answer, Asked, DoubtKind, Source};
 use crate::target::{self, Ask, Done, Program, Running, Said, Step, TargetError};
 use crate::wake::Reason;
 
@@ -50,7 +51,8 @@ impl Target for Remembering {
 /// A node's root directory and its reconciler.
 struct Stage {
     root: tempfile::TempDir,
-    reconciler: Reconciler<Told, Remembering>,
+    reconciler: Reconciler<Remembering>,
+    source: Told,
 }
 
 const CONFIG: &str = "[guard]\nremoval-polls = 2\nremoval-for = \"0s\"\nconfirm-polls = 3\nconfirm-for = \"0s\"\n\
@@ -75,8 +77,8 @@ impl Stage {
         }
         let settings = settings::load(&Origin { config: None, root: Some(root.path().into()) }).unwrap();
         let store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();
-        let reconciler = Reconciler::new(settings, Told(answers), Remembering::default(), store, patient);
-        Self { root, reconciler }
+        let reconciler = Reconciler::new(settings, Remembering::default(), store, patient);
+        Self { root, reconciler, source: Told(answers) }
     }
 
     fn ini(&self) -> PathBuf {
@@ -103,7 +105,12 @@ impl Stage {
     }
 
     async fn poll(&mut self) -> Outcome {
-        self.reconciler.pass(Reason::Timer.into()).await.outcome
+        let answered = self.ask().await;
+        self.reconciler.pass(Reason::Timer.into(), Some(answered)).await.outcome
+    }
+
+    async fn ask(&mut self) -> Answered {
+        source::put(&mut self.source, &self.reconciler.settings.k2hr3).await
     }
 }
 
@@ -164,7 +171,7 @@ async fn a_change_rests_and_a_storm_of_changes_does_not_wait_for_ever() {
     assert_eq!(installations, [800, 1650], "every 800 ms while it changes, then after its rest");
     let due = stage.reconciler.settled_at().unwrap();
     tokio::time::advance(due - Instant::now()).await;
-    let last = stage.reconciler.pass(Reason::Settled.into()).await;
+    let last = stage.reconciler.pass(Reason::Settled.into(), None).await;
     assert_eq!(installed(&last.outcome), 4);
     assert_eq!(stage.servers().len(), 39);
 }
@@ -187,10 +194,10 @@ async fn a_confirmed_loss_is_installed_after_its_rest_and_only_once() {
     let Outcome::Held(held) = stage.poll().await else { panic!() };
     assert!(stage.reconciler.confirm(Some("another")).unwrap_err().contains(&held.id));
     assert!(stage.reconciler.confirm(Some(&held.id)).unwrap().contains("3 of 4 servers"));
-    let confirmed = stage.reconciler.pass(Reason::Confirmed.into()).await;
+    let confirmed = stage.reconciler.pass(Reason::Confirmed.into(), None).await;
     assert_eq!(confirmed.outcome, Outcome::Settling);
     tokio::time::advance(Duration::from_millis(250)).await;
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into()).await.outcome), 2);
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into(), None).await.outcome), 2);
     assert_eq!(stage.reconciler.store().ledger().guard.confirmed, None);
     assert!(stage.reconciler.confirm(None).unwrap_err().contains("nothing is held"));
 }
@@ -211,7 +218,7 @@ async fn an_edited_file_is_put_right_without_asking() {
     stage.poll().await;
     let edited = std::fs::read_to_string(stage.ini()).unwrap().replace("REPLICA = 1", "REPLICA = 0");
     crate::file::store(&stage.ini(), edited.as_bytes()).unwrap();
-    let report = stage.reconciler.pass(Reason::IniChanged.into()).await;
+    let report = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!((installed(&report.outcome), report.asked), (2, None));
     assert_eq!(report.plan.unwrap().changes[0].text, "[GLOBAL] REPLICA: \"0\" -> \"1\"");
 }
@@ -225,7 +232,7 @@ async fn a_lost_file_comes_back_from_the_kept_ones_when_nobody_answers() {
     assert_eq!(generation.fileversion, 2);
     assert!(why.contains("the live file is missing") && why.contains("no connection"), "{why}");
     assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
-    let after = stage.reconciler.pass(Reason::IniChanged.into()).await;
+    let after = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!(
         after.outcome,
         Outcome::Doubtful(doubt()),
@@ -270,7 +277,7 @@ async fn a_doubt_takes_no_resting_change_back() {
     assert_eq!(stage.poll().await, Outcome::Settling);
     assert_eq!(stage.poll().await, Outcome::Doubtful(doubt()));
     tokio::time::advance(Duration::from_millis(250)).await;
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into()).await.outcome), 2);
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into(), None).await.outcome), 2);
 }
 
 #[tokio::test]
@@ -321,7 +328,8 @@ async fn a_node_that_does_not_know_itself_says_what_it_waits_for() {
 #[tokio::test]
 async fn looking_changes_nothing() {
     let mut stage = Stage::new(false, vec![says(&[1, 2])]);
-    let decision = stage.reconciler.decide(Reason::Start.into()).await;
+    let answered = stage.ask().await;
+    let decision = stage.reconciler.decide(Some(answered)).await;
     assert!(matches!(decision.verdict, Decided::Install(_)));
     assert!(!stage.ini().exists());
     assert_eq!(stage.reconciler.store().ledger(), &crate::ledger::Ledger::default());
@@ -398,7 +406,7 @@ fn well(stage: &Stage, fileversion: u32) -> crate::view::View {
 
 async fn looks(stage: &mut Stage) -> Report {
     tokio::time::advance(Duration::from_secs(2)).await;
-    stage.reconciler.pass(Reason::Look.into()).await
+    stage.reconciler.pass(Reason::Look.into(), None).await
 }
 
 /// Two servers, installed as generation 1 and loaded.
@@ -442,7 +450,7 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
     observed.said = None;
     observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
     stage.reconciler.target.observed = Some(observed);
-    let report = stage.reconciler.pass(Reason::ProcessEnded.into()).await;
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!((generation.fileversion, stage.servers().len()), (3, 2));
     assert!(why.starts_with("chmpx ended with status 0"), "{why}");
@@ -470,7 +478,7 @@ async fn the_operator_may_have_a_rejected_ring_tried_again() {
     assert_eq!(stage.poll().await, Outcome::Rejected(rejected.clone()));
     assert!(stage.reconciler.confirm(Some("other")).is_err());
     assert!(stage.reconciler.confirm(Some(rejected.id())).unwrap().contains("is tried again"));
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into()).await.outcome), 2);
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into(), None).await.outcome), 2);
 }
 
 fn text_of(answer: &Result<Answer, Doubt>) -> String {
@@ -536,7 +544,7 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
     (observed.said, observed.k2hdkc) = (None, None);
     observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
     stage.reconciler.target.observed = Some(observed);
-    let report = stage.reconciler.pass(Reason::ProcessEnded.into()).await;
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
     stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
     let report = looks(&mut stage).await;
