@@ -14,6 +14,7 @@ mod gate;
 mod keeping;
 mod known;
 mod memory;
+mod past;
 mod place;
 mod rules;
 mod starting;

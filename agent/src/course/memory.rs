@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::keeping::Others;
+use super::past::{Past, pause};
 use super::rules::{
-    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STALLED, STILLBORN,
-    WORKING,
+    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
@@ -80,21 +80,6 @@ pub(super) enum Rewriting {
     Unheard,
     /// chmpx lists other servers.
     Relist,
-}
-
-/// One program's past.
-#[derive(Debug, Clone, Copy, Default)]
-struct Past {
-    /// When it was first seen gone.
-    gone: Option<Instant>,
-    /// Ends in a row that came too soon.
-    failures: u32,
-    /// Starts in a row that this host refused.
-    blocked: u32,
-    /// The last end.
-    last: Option<Ended>,
-    /// Not started before.
-    not_before: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -302,23 +287,4 @@ impl Memory {
         self.nudged = Some(now);
         Some(Next::Step(Step::Tell(order), why.to_owned()))
     }
-}
-
-impl Past {
-    fn ended(&mut self, ended: Ended, asked: bool, case: &Case<'_>) {
-        self.last = Some(ended);
-        if asked {
-            self.not_before = None;
-            return;
-        }
-        let ran = case.now.duration_since(ended.was.since);
-        self.failures = if ran < STILLBORN { self.failures + 1 } else { u32::from(ran < SETTLED) };
-        // The first time at once: a node without chmpx is out of its ring.
-        let rest = if self.failures > 1 { pause(self.failures - 1, case.rules.backoff) } else { SOON };
-        self.not_before = Some(case.now + rest);
-    }
-}
-
-fn pause(failures: u32, (least, most): (Duration, Duration)) -> Duration {
-    least.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most)
 }
