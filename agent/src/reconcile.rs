@@ -34,6 +34,7 @@ use crate::ledger::{Ledger, Store};
 use crate::membership::Wanted;
 use crate::plan::{Class, Plan};
 use crate::problem::Problem;
+use crate::render;
 use crate::report::{Outcome, Report};
 use crate::ring::Ring;
 use crate::settings::Settings;
@@ -283,9 +284,15 @@ impl<T: Target> Reconciler<T> {
             Cause::Answer => None,
             Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
         };
+        let ring = render::name(&validated.rendered().ring);
         let also = |ledger: &mut Ledger| {
             if let Some((chmpx, k2hdkc)) = running {
                 ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), Timestamp::now());
+                // Back to what they were last seen to run wholly.
+                let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
+                if back && matches!(cause, Cause::Answer) {
+                    ledger.known.withdraw_change();
+                }
                 if let Cause::Rejected(why) = &cause {
                     ledger.known.demand_now(chmpx, k2hdkc, why, Timestamp::now());
                 }

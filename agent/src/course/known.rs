@@ -134,6 +134,11 @@ impl Known {
         }
     }
 
+    /// No change is left for which something would have to go.
+    pub fn withdraw_change(&mut self) {
+        self.restart = self.restart.take().filter(|restart| restart.urgency > Urgency::Change);
+    }
+
     /// Whatever runs must go at once: it is of a ring that was rolled back.
     pub fn demand_now(
         &mut self,
