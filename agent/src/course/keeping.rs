@@ -59,7 +59,7 @@ impl Others {
     /// Takes what chmpx says now.
     pub(super) fn notice(&mut self, chmpx: Identity, view: &View) {
         if self.of != Some(chmpx) {
-            *self = Self { of: Some(chmpx), before: self.well && !self.broken, ..Self::default() };
+            *self = Self { of: Some(chmpx), before: self.well, ..Self::default() };
         }
         let others = || view.servers.iter().filter(|row| !is_own(row, view)).map(|row| row.status);
         let up = others().filter(|status| status.is_up()).count();

@@ -11,6 +11,7 @@ use super::past::{Past, pause};
 use super::rules::{
     IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
+use super::trial::is_own_end;
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
 use crate::view::{NodeStatus, Operation, Row};
@@ -126,7 +127,7 @@ impl Memory {
         for ended in &case.observed.ended {
             let asked = self.asked_to_end(ended.was.id);
             let of_a_new_file = self.replaced.is_some_and(|at| now - at < case.rules.roll_back_within);
-            if ended.program == Program::Chmpx && !asked && of_a_new_file {
+            if ended.program == Program::Chmpx && !asked && of_a_new_file && is_own_end(ended.how) {
                 self.others.doubt();
             }
             self.past(ended.program).ended(*ended, asked, case);

@@ -39,7 +39,8 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
     blamed.or(failed).map(Next::RollBack)
 }
 
-fn is_own_end(how: Ending) -> bool {
+/// Whether a file may have ended it so.
+pub(super) fn is_own_end(how: Ending) -> bool {
     use nix::sys::signal::Signal as S;
     match how {
         Ending::Exit(_) => true,

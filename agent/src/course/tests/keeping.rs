@@ -32,6 +32,18 @@ fn outlived_in_memory() -> Stage {
 }
 
 #[test]
+fn how_the_ring_came_together_is_no_doubt_of_it() {
+    let mut stage = Stage::well();
+    stage.in_memory().ring.profile.global.insert("REPLICA".into(), "1".into());
+    stage.set_peer(2, 0x2121);
+    stage.next();
+    stage.set_peer(2, 0x21);
+    stage.later(1.0).next();
+    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+}
+
+#[test]
 fn keys_in_memory_are_given_up_only_where_the_others_kept_theirs_all_the_time() {
     let restarted = |next: &Next| matches!(next, Next::Step(Step::Send(Program::K2hdkc, ..), _));
     // Another server's chmpx ended as well: it comes back in the middle of a join, or without its k2hdkc.
