@@ -149,6 +149,7 @@ impl<T: Target> Reconciler<T> {
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
             rules: &self.settings.target.rules,
         };
+        decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
         let mut course = course::chart(&case, &mut self.processes.memory, &mut known);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
@@ -260,7 +261,6 @@ impl<T: Target> Reconciler<T> {
         Some(match self.target.act(&step, about).await {
             Ok(Done::Plainly) => Ok(text),
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
-            Ok(Done::Declined(answer)) => Err(format!("{text}; chmpx declined: {answer}")),
             Err(error) => {
                 if let Step::Start(program) = step {
                     let backoff = self.settings.target.rules.backoff;
