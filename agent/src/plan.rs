@@ -173,7 +173,7 @@ fn k2hdkc(old: &Ring, new: &Ring) -> Vec<Change> {
 }
 
 /// Keys that say where a k2hdkc has its database.
-const PLACES: [&str; 3] = ["K2HTYPE", "K2HFILE", "K2HINIT"];
+const PLACES: [&str; 2] = ["K2HTYPE", "K2HFILE"];
 
 fn k2hdkc_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change> {
     let names: BTreeSet<_> = old.iter().chain(new).map(|(key, _)| key).collect();

@@ -7,11 +7,11 @@ use crate::ring::Ring;
 use crate::target::{Identity, Running};
 use crate::view::{Action, NodeStatus, View};
 
-/// Where a k2hdkc keeps its keys (K2HTYPE, K2HFILE and K2HINIT of its section).
+/// Where a k2hdkc keeps its keys (K2HTYPE and K2HFILE of its section; K2HINIT is read and never used, k2hdkc 1.0.19).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Database {
-    /// They end with the process: in memory, in a temporary file, or in one that is made anew at each start.
+    /// They end with the process: in memory, or in a temporary file.
     Passing,
     /// In this file.
     File(String),
@@ -33,9 +33,8 @@ impl Database {
         let last =
             |name: &str| keys.iter().rfind(|(key, _)| key == name).map_or("", |(_, value)| value.trim());
         let (kind, file) = (last("K2HTYPE").to_ascii_lowercase(), last("K2HFILE"));
-        let anew = ["on", "yes"].contains(&last("K2HINIT").to_ascii_lowercase().as_str());
         match kind.as_str() {
-            "f" | "file" | "" if !file.is_empty() && !anew => Self::File(file.to_owned()),
+            "f" | "file" | "" if !file.is_empty() => Self::File(file.to_owned()),
             _ => Self::Passing,
         }
     }
