@@ -307,6 +307,19 @@ pub enum TargetError {
         #[source]
         source: std::io::Error,
     },
+    /// It belongs to somebody whose processes the agent may not signal.
+    #[error(
+        "process {pid} belongs to the user {owner}, and the agent, which is {own}, may not signal it: run the agent as \
+         root or as {owner}, or end the process yourself; target.user says as whom the next one runs"
+    )]
+    NotPermitted {
+        /// Which.
+        pid: u32,
+        /// Its user.
+        owner: String,
+        /// The agent's.
+        own: String,
+    },
     /// A file beside the processes cannot be made or removed.
     #[error(transparent)]
     File(#[from] crate::file::FileError),

@@ -21,6 +21,8 @@ pub struct Memory {
     replaced: Option<Instant>,
     /// What was last asked of a process that shall end.
     signalled: Option<Signalled>,
+    /// The process that could not be asked.
+    unheard: Option<Unheard>,
     chmpx: Past,
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
@@ -70,6 +72,18 @@ struct Signalled {
     at: Instant,
 }
 
+/// A process that the agent may not signal.
+#[derive(Debug, Clone)]
+struct Unheard {
+    id: Identity,
+    /// What the operating system said, and what helps.
+    why: String,
+    /// Attempts in a row.
+    times: u32,
+    /// Not tried again before.
+    not_before: Instant,
+}
+
 impl Memory {
     /// The file was replaced. `anew`: by another ring, to which nothing tried so far applies.
     pub fn replaced(&mut self, now: Instant, anew: bool) {
@@ -91,6 +105,15 @@ impl Memory {
         let past = self.past(program);
         past.blocked += 1;
         past.not_before = Some(now + pause(past.blocked, backoff));
+    }
+
+    /// A signal did not reach its process: it was not asked to end, and is not asked again at once.
+    pub fn unheard(&mut self, id: Identity, why: &str, now: Instant, backoff: (Duration, Duration)) {
+        self.signalled = self.signalled.filter(|signalled| signalled.id != id);
+        let past = self.unheard.take().filter(|past| past.id == id);
+        let times = past.map_or(0, |past| past.times) + 1;
+        self.unheard =
+            Some(Unheard { id, why: why.to_owned(), times, not_before: now + pause(times, backoff) });
     }
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {
@@ -211,6 +234,11 @@ impl Memory {
         now: Instant,
         why: &str,
     ) -> Next {
+        let unheard = self.unheard.as_ref().filter(|unheard| unheard.id == id && now < unheard.not_before);
+        if let Some(unheard) = unheard {
+            let text = format!("{} (pid {}) must stop ({why}): {}", program.name(), id.pid, unheard.why);
+            return Next::Hold(text, unheard.not_before - now);
+        }
         match self.signalled.filter(|signalled| signalled.id == id) {
             Some(Signalled { at, .. }) if now.duration_since(at) < patience => {
                 let left = patience.saturating_sub(now.duration_since(at));
@@ -256,4 +284,34 @@ impl Past {
 
 fn pause(failures: u32, (least, most): (Duration, Duration)) -> Duration {
     least.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Identity = Identity { pid: 7, ticks: 100 };
+    const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+    fn stop(memory: &mut Memory, now: Instant) -> Next {
+        memory.stop(Program::Chmpx, ID, Duration::from_secs(20), now, "it is deaf")
+    }
+
+    #[test]
+    fn a_process_that_may_not_be_signalled_is_held_and_tried_again_ever_more_seldom() {
+        let (mut memory, mut now) = (Memory::default(), Instant::now());
+        let hangup = Next::Step(Step::Send(Program::Chmpx, ID, Signal::Hangup), "it is deaf".into());
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            // Never SIGKILL: it was not asked to end yet.
+            assert_eq!(stop(&mut memory, now), hangup);
+            memory.unheard(ID, "run the agent as root", now, BACKOFF);
+            let text = "chmpx (pid 7) must stop (it is deaf): run the agent as root".to_owned();
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(stop(&mut memory, now), Next::Hold(text, pause));
+            assert!(!memory.asked_to_end(ID), "its end will be no doing of the agent");
+            now += pause;
+        }
+        assert_eq!(stop(&mut memory, now), hangup);
+        assert!(matches!(stop(&mut memory, now), Next::Wait(..)), "this time it was heard");
+    }
 }

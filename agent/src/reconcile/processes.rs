@@ -236,11 +236,14 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
             Ok(Done::Declined(answer)) => Err(format!("{text}; chmpx declined: {answer}")),
             Err(error) => {
-                if let Step::Start(program) = step {
-                    let backoff = self.settings.target.rules.backoff;
-                    self.processes.memory.failed(program, Instant::now(), backoff);
+                let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
+                let why = full(&error);
+                match step {
+                    Step::Start(program) => self.processes.memory.failed(program, now, backoff),
+                    Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
+                    Step::Tell(_) | Step::Tidy => {}
                 }
-                Err(format!("{text}: {}", full(&error)))
+                Err(format!("{text}: {why}"))
             }
         })
     }
