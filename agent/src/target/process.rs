@@ -96,9 +96,11 @@ impl Processes {
         }
     }
 
-    /// Other settings; the processes that run are kept.
+    /// Other settings; the processes that run are kept. They still write to the pipes in the old runtime directory, and
+    /// like the rest of `[state]` another one is taken at the next start.
     pub fn reset(&mut self, settings: Process) {
-        self.settings = settings;
+        let runtime_directory = std::mem::take(&mut self.settings.runtime_directory);
+        self.settings = Process { runtime_directory, ..settings };
     }
 
     fn watched(&mut self, program: Program) -> &mut Watched {
@@ -251,6 +253,7 @@ impl Processes {
         let child = spawn::spawn(program, about, &self.settings, output)?;
         let (ends, waker) = (self.ends.0.clone(), self.waker.clone());
         let id = self.watched(program).take(child, ends, waker)?;
+        self.outputs.iter().for_each(|output| output.started(program));
         if program == Program::Chmpx {
             self.forget_answers();
         }
@@ -260,9 +263,7 @@ impl Processes {
     /// Reads the output of both programs into the log from now on.
     pub fn listen(&mut self) {
         let directory = &self.settings.runtime_directory;
-        self.outputs = [Program::Chmpx, Program::K2hdkc]
-            .into_iter()
-            .filter_map(|p| output::read(directory, p))
-            .collect();
+        self.outputs =
+            [Program::Chmpx, Program::K2hdkc].map(|program| output::Output::read(directory, program)).into();
     }
 }
