@@ -17,7 +17,7 @@ use crate::log::Logging;
 use crate::reconcile::Reconciler;
 use crate::report::Report;
 use crate::settings::{self, Origin, Settings};
-use crate::source::AnySource;
+use crate::source::{self, AnySource};
 use crate::target::AnyTarget;
 use crate::wake::{Reason, Waker};
 
@@ -132,9 +132,10 @@ async fn once(settings: Settings) -> ExitCode {
     if let Some(complaint) = &store.complaint {
         complain(complaint);
     }
-    let (source, target) = (AnySource::new(&settings), AnyTarget::new(&settings, Waker::default()));
-    let mut reconciler = Reconciler::new(settings, source, target, store, false);
-    tell(&reconciler.pass(Reason::Start.into()).await)
+    let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
+    let target = AnyTarget::new(&settings, Waker::default());
+    let mut reconciler = Reconciler::new(settings, target, store, false);
+    tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }
 
 /// One line on standard output for what is done, on standard error for what is not.

@@ -11,8 +11,10 @@
 
 mod drain;
 mod gate;
+mod keeping;
 mod known;
 mod memory;
+mod past;
 mod place;
 mod rules;
 mod starting;
@@ -26,10 +28,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
 pub use memory::Memory;
+pub(crate) use rules::SOON;
 pub use rules::{Restarts, Rules};
 
+use crate::clock::Timestamp;
 use crate::ring::{Mode, Node, Ring};
 use crate::target::{Observed, Step};
 use crate::view::{Row, View};
@@ -39,6 +44,8 @@ use crate::view::{Row, View};
 pub struct Case<'a> {
     /// The present.
     pub now: Instant,
+    /// The same on the wall, for what outlives the agent.
+    pub wall: Timestamp,
     /// What the installed file says.
     pub ring: &'a Ring,
     /// Its generation.
@@ -92,20 +99,41 @@ const STAGES: [Stage; 11] = [
     starting::tidy,
 ];
 
+/// What comes next, and what is for somebody to look at meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// What comes next.
+    pub next: Next,
+    /// What the agent may not do by itself, although it goes on with the rest.
+    pub held: Option<String>,
+}
+
 /// What comes next. Takes what is observed into `memory` and `known` first.
-pub fn next(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Next {
+pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
     memory.notice(case);
     known.notice(case);
     let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
     // What is held comes last: a held node follows its file all the same.
     let asked = asked.or(memory.pending.take());
     memory.pending = None;
-    match (asked, memory.held.take()) {
-        (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held, time),
+    let held = memory.held.take();
+    let next = match (asked, &held) {
+        (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held.clone(), time),
         (Some(next), _) => next,
-        (None, Some(held)) => Next::Hold(held, case.rules.look),
+        (None, Some(held)) => Next::Hold(held.clone(), case.rules.look),
         (None, None) => Next::Converged,
-    }
+    };
+    let next = match next {
+        Next::Wait(text, time) if memory.stalls(case) => Next::Hold(stalled(&text), time),
+        next => next,
+    };
+    memory.went_on(case, &next);
+    Course { next, held }
+}
+
+/// A wait without an end is for somebody to look at.
+fn stalled(text: &str) -> String {
+    format!("{text}; nothing has changed for {} min", rules::STALLED.as_secs() / 60)
 }
 
 /// What comes next where both processes shall end: `Converged` once nothing runs.
@@ -146,36 +174,6 @@ impl Case<'_> {
         let own = self.own();
         let place = self.ring.servers.iter().position(|node| own.is_some_and(|own| std::ptr::eq(node, own)));
         u32::try_from(place.unwrap_or_default()).unwrap_or(u32::MAX)
-    }
-
-    /// Whether k2hdkc would come back empty: its database is in memory, or in a file that goes with it.
-    fn forgets(&self) -> bool {
-        let keys = self.ring.profile.k2hdkc.as_deref().unwrap_or_default();
-        let last = |name: &str| keys.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let (kind, file) = (last("K2HTYPE"), last("K2HFILE"));
-        match kind.map(str::to_ascii_lowercase).as_deref() {
-            Some("f" | "file") => false,
-            Some(_) => true,
-            None => file.is_none_or(str::is_empty),
-        }
-    }
-
-    /// Why a restart of k2hdkc would take the only copy of its keys away, where it would.
-    fn would_lose(&self) -> Option<String> {
-        if !self.forgets() {
-            return None;
-        }
-        let replicas: i64 = self.ring.global("REPLICA").parse().unwrap_or(0);
-        let Some(view) = self.view() else {
-            return Some("its database is in memory, and chmpx has not said who else serves".to_owned());
-        };
-        let others = view.servers.iter().filter(|row| !is_own(row, view) && row.status.is_healthy()).count();
-        let text = match (replicas, others) {
-            (..=0, _) => "its database is in memory and REPLICA is 0",
-            (_, 0) => "its database is in memory and no other server is in service",
-            _ => return None,
-        };
-        Some(text.to_owned())
     }
 }
 

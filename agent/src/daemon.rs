@@ -3,6 +3,8 @@
 //! Everything runs on one thread. The pass does its few file operations in place: they take milliseconds, happen
 //! when something changed, and so can never run beside a second pass.
 
+mod asker;
+
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -18,6 +20,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
+use asker::Asker;
+
 use crate::admin::{self, AdminError, Confirmation};
 use crate::apply::full;
 use crate::clock::{Timestamp, spoken};
@@ -26,7 +30,7 @@ use crate::log::Logging;
 use crate::reconcile::Reconciler;
 use crate::report::{Kind, Outcome, Report};
 use crate::settings::{self, OnExit, Origin, Settings};
-use crate::source::AnySource;
+use crate::source::Answered;
 use crate::standing::State;
 use crate::status::Status;
 use crate::target::{AnyTarget, Target as _};
@@ -46,9 +50,6 @@ pub enum DaemonError {
     #[error("cannot receive signals")]
     Signals(#[source] std::io::Error),
 }
-
-/// Questions that an event asks for come at least this far apart.
-const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
 
 /// Between two looks at processes that shall end.
 const BETWEEN_ENDS: Duration = Duration::from_millis(200);
@@ -112,18 +113,24 @@ fn sender(signal: &Signal) -> String {
     }
 }
 
+/// What the loop waits for.
+enum Event {
+    /// Something happened, or it is time for something.
+    Woken(Reasons),
+    /// The source answered the question that was put for these reasons.
+    Answered(Reasons, Answered),
+}
+
 /// The running agent: the reconciler and its edges.
 struct Agent {
     origin: Origin,
-    reconciler: Reconciler<AnySource, AnyTarget>,
+    reconciler: Reconciler<AnyTarget>,
+    asker: Asker,
     waker: Waker,
     watches: Watches,
     status: Status,
     published: watch::Sender<Status>,
     logging: Logging,
-    /// When the source is asked next, and when it was asked last.
-    next_question: Instant,
-    last_question: Option<Instant>,
     /// What was logged since the last good pass: the same fault may alternate between a few sentences.
     said: BTreeSet<String>,
     /// Since when answers have been doubtful.
@@ -134,7 +141,7 @@ impl Agent {
     fn new(origin: Origin, settings: Settings, store: Store, logging: Logging) -> Self {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
-        let source = AnySource::new(&settings);
+        let asker = Asker::new(&settings);
         let mut target = AnyTarget::new(&settings, waker.clone());
         target.listen();
         let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
@@ -144,14 +151,13 @@ impl Agent {
         waker.wake(Reason::Start);
         Self {
             origin,
-            reconciler: Reconciler::new(settings, source, target, store, true),
+            reconciler: Reconciler::new(settings, target, store, true),
+            asker,
             waker,
             watches,
             status,
             published,
             logging,
-            next_question: Instant::now(),
-            last_question: None,
             said: BTreeSet::new(),
             doubtful: None,
         }
@@ -161,19 +167,30 @@ impl Agent {
     async fn work(&mut self, mut confirmations: mpsc::Receiver<Confirmation>) -> std::convert::Infallible {
         loop {
             let (settled, look) = (self.reconciler.settled_at(), self.reconciler.look_at());
-            let reasons = tokio::select! {
-                reasons = self.waker.woken() => reasons,
-                () = sleep_until(self.next_question) => Reason::Timer.into(),
-                () = sleep_until(settled.unwrap_or_else(Instant::now)), if settled.is_some() => Reason::Settled.into(),
-                () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => Reason::Look.into(),
-                Some(confirmation) = confirmations.recv() => self.confirmed(confirmation),
+            let (asking, due) = (self.asker.is_asking(), self.asker.due());
+            let event = tokio::select! {
+                reasons = self.waker.woken() => Event::Woken(reasons),
+                (reasons, answered) = self.asker.answered() => Event::Answered(reasons, answered),
+                () = sleep_until(due), if !asking => Event::Woken(Reason::Timer.into()),
+                () = sleep_until(settled.unwrap_or(due)), if settled.is_some() => Event::Woken(Reason::Settled.into()),
+                () = sleep_until(look.unwrap_or(due)), if look.is_some() => Event::Woken(Reason::Look.into()),
+                Some(confirmation) = confirmations.recv() => Event::Woken(self.confirmed(confirmation)),
             };
-            if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
-                self.reload();
+            match event {
+                Event::Woken(reasons) => self.woken(reasons).await,
+                Event::Answered(reasons, answered) => self.pass(reasons, Some(answered)).await,
             }
-            if let Some(reasons) = self.paced(reasons) {
-                self.pass(reasons).await;
-            }
+        }
+    }
+
+    /// What needs an answer of the source waits for it; what does not, is done now.
+    async fn woken(&mut self, reasons: Reasons) {
+        if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
+            self.reload();
+        }
+        self.asker.ask(reasons.asking(), &self.reconciler.settings().k2hr3);
+        if !reasons.local().is_empty() {
+            self.pass(reasons.local(), None).await;
         }
     }
 
@@ -193,39 +210,12 @@ impl Agent {
         reasons
     }
 
-    /// Events may hurry a question, but not to more than one a second: `None` where there is nothing to do yet.
-    fn paced(&mut self, reasons: Reasons) -> Option<Reasons> {
-        if reasons == Reasons::default() {
-            return None;
-        }
-        let own = reasons.contains(Reason::Timer) || reasons.contains(Reason::SourceChanged);
-        let earliest = self.last_question.map(|last| last + BETWEEN_QUESTIONS);
-        match earliest.filter(|earliest| reasons.ask() && !own && Instant::now() < *earliest) {
-            Some(earliest) => {
-                self.next_question = self.next_question.min(earliest);
-                None
-            }
-            None => Some(reasons),
-        }
-    }
-
-    async fn pass(&mut self, reasons: Reasons) {
-        let asking = reasons.ask();
-        if asking {
-            self.last_question = Some(Instant::now());
-        }
-        // A process that ends must not wait for an answer of K2HR3: the question is dropped, and put again at once. Only
-        // waiting is dropped, since nothing that changes the machine waits.
-        let report = tokio::select! {
-            report = self.reconciler.pass(reasons) => report,
-            () = self.waker.alarmed(), if asking && !reasons.contains(Reason::ProcessEnded) => {
-                self.next_question = Instant::now() + BETWEEN_QUESTIONS;
-                return;
-            }
-        };
-        if asking {
+    async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) {
+        let asked = answered.is_some();
+        let report = self.reconciler.pass(reasons, answered).await;
+        if asked {
             let wait = self.reconciler.until_next_question(fastrand::f64());
-            self.next_question = Instant::now() + wait;
+            self.asker.rest(wait);
             self.status.next_question = Some(Timestamp::now().after(wait));
         }
         self.watches.refresh();
@@ -267,8 +257,8 @@ impl Agent {
         self.logging.set(settings.log);
         self.watches.follow(&settings);
         self.status.ini = settings.ini.path.display().to_string();
-        let source = AnySource::new(&settings);
-        self.reconciler.replace_settings(settings, source);
+        self.asker.follow(&settings);
+        self.reconciler.replace_settings(settings);
         let settings = self.reconciler.settings().clone();
         self.reconciler.target_mut().reset(&settings, &self.waker);
         self.status.target = self.reconciler.target_mut().name().to_owned();

@@ -172,6 +172,9 @@ fn k2hdkc(old: &Ring, new: &Ring) -> Vec<Change> {
     }
 }
 
+/// Keys that say where a k2hdkc has its database.
+const PLACES: [&str; 2] = ["K2HTYPE", "K2HFILE"];
+
 fn k2hdkc_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change> {
     let names: BTreeSet<_> = old.iter().chain(new).map(|(key, _)| key).collect();
     let values = |entries: &[(String, String)], name: &str| -> Vec<String> {
@@ -185,7 +188,10 @@ fn k2hdkc_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change
                 _ if SECRET.contains(&name.as_str()) => "***".to_owned(),
                 values => format!("\"{}\"", values.join("\", \"")),
             };
-            let text = format!("[K2HDKC] {name}: {} -> {}", show(old), show(new));
+            let mut text = format!("[K2HDKC] {name}: {} -> {}", show(old), show(new));
+            if PLACES.contains(&name.to_ascii_uppercase().as_str()) {
+                text.push_str(" (the keys do not move: k2hdkc is not restarted for it)");
+            }
             Change { class: Class::RestartK2hdkc, text }
         })
         .collect()
@@ -280,6 +286,12 @@ mod tests {
             }
         });
         assert_eq!(more.changes[0].text, "[K2HDKC] MAXTHREAD: \"20\" -> (absent)");
+        let place = changed(|ring| {
+            if let Some(k2hdkc) = &mut ring.profile.k2hdkc {
+                k2hdkc.retain(|(key, _)| key != "K2HFILE");
+            }
+        });
+        assert!(place.changes[0].text.ends_with("(the keys do not move: k2hdkc is not restarted for it)"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The pass: ask, read, judge, render, validate, plan, apply, report. Read this file first.
+//! The pass: read, judge, render, validate, plan, apply, report. Read this file first.
 //!
 //! The only owner and writer of the agent's state, and the only caller of the stages, in this order:
 //!
@@ -10,6 +10,7 @@
 //! [`Reconciler::decide`] looks and changes nothing, so that `render` and `diff` show exactly what `once` and `run`
 //! would do. A pass cannot fail: whatever happens in it is in the [`Report`].
 
+mod answers;
 mod decide;
 mod processes;
 #[cfg(test)]
@@ -24,20 +25,20 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::apply::{self, full};
-use crate::backoff;
 use crate::clock::Timestamp;
 use crate::course::{self, Next};
 use crate::guard;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
 use crate::ledger::{Ledger, Store};
-use crate::membership::{self, Template, Wanted};
+use crate::membership::Wanted;
 use crate::plan::{Class, Plan};
-use crate::problem::{Problem, one_line};
+use crate::problem::Problem;
+use crate::render;
 use crate::report::{Outcome, Report};
-use crate::ring::{Mode, Ring};
+use crate::ring::Ring;
 use crate::settings::Settings;
-use crate::source::{Answer, Doubt, DoubtKind, Source};
+use crate::source::{Answered, Doubt};
 use crate::standing::Standing;
 use crate::target::{About, Observed, Target};
 use crate::validate::Validated;
@@ -45,9 +46,8 @@ use crate::wake::Reasons;
 
 /// The owner of the state.
 #[derive(Debug)]
-pub struct Reconciler<S, T> {
+pub struct Reconciler<T> {
     settings: Settings,
-    source: S,
     target: T,
     store: Store,
     look: Look,
@@ -155,12 +155,11 @@ struct Scene {
     asked: Option<Duration>,
 }
 
-impl<S: Source, T: Target> Reconciler<S, T> {
+impl<T: Target> Reconciler<T> {
     /// A reconciler that has seen nothing yet.
-    pub fn new(settings: Settings, source: S, target: T, store: Store, patient: bool) -> Self {
+    pub fn new(settings: Settings, target: T, store: Store, patient: bool) -> Self {
         Self {
             settings,
-            source,
             target,
             store,
             look: Look::default(),
@@ -172,7 +171,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             cost: None,
             nodes: 1,
             settling: None,
-            processes: processes::Processes::default(),
+            processes: processes::Processes::new(patient),
             patient,
         }
     }
@@ -182,10 +181,9 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         &self.settings
     }
 
-    /// Takes new settings and a source made of them; what was learnt stays.
-    pub fn replace_settings(&mut self, settings: Settings, source: S) {
+    /// Takes new settings; what was learnt of the processes stays.
+    pub fn replace_settings(&mut self, settings: Settings) {
         self.settings = settings;
-        self.source = source;
         self.answer = None;
     }
 
@@ -204,16 +202,19 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         confirm(&mut self.store, id)
     }
 
-    /// One pass.
-    pub async fn pass(&mut self, reasons: Reasons) -> Report {
-        let decision = self.decide(reasons).await;
+    /// One pass. It does not wait for the source: an answer is an argument, where one has come.
+    pub async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) -> Report {
+        let decision = self.decide(answered).await;
         self.carry_out(decision, reasons).await
     }
 
-    /// Looks at everything and decides. Changes nothing on the host; asks the source if the reasons say so.
-    pub async fn decide(&mut self, reasons: Reasons) -> Decision {
-        let identity = identity::read(&self.settings.k2hr3);
-        let (doubt, asked) = if reasons.ask() { self.ask(&identity).await } else { (None, None) };
+    /// Takes the answer, looks at everything and decides. Changes nothing on the host.
+    pub async fn decide(&mut self, answered: Option<Answered>) -> Decision {
+        let was_answered = answered.is_some();
+        let (identity, doubt, asked) = match answered {
+            Some(answered) => self.take(answered),
+            None => (identity::read(&self.settings.k2hr3), None, None),
+        };
         let installed = match self.look.at(&self.settings.ini.path) {
             Ok(installed) => installed,
             Err(error) => return Decision::leave(Outcome::Failed(full(&error)), asked),
@@ -225,81 +226,13 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let known =
             [scene.installed.ring(), self.answer.as_ref().and_then(|a| a.as_ref().ok()).map(|w| &w.ring)];
         self.nodes = known.into_iter().flatten().map(|ring| ring.len()).max().unwrap_or(self.nodes);
-        let fresh = reasons.ask() && scene.doubt.is_none();
+        let fresh = was_answered && scene.doubt.is_none();
         let mut decision = self.judged(&scene, fresh);
         decision.notes.extend(self.notes(&scene));
         if self.patient {
             self.chart(&scene, &mut decision);
         }
         decision
-    }
-
-    /// Asks the source and remembers its answer. Returns the doubt, where there is one.
-    async fn ask(&mut self, identity: &Result<Identity, Vec<Problem>>) -> (Option<Doubt>, Option<Duration>) {
-        let (doubt, took) = match identity {
-            Err(problems) => (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None),
-            Ok(identity) => {
-                let asked = self.source.ask(identity).await;
-                (self.remember(asked.result, identity), Some(asked.took))
-            }
-        };
-        self.doubt.clone_from(&doubt);
-        match (&doubt, took) {
-            (None, Some(took)) => {
-                self.doubts = 0;
-                self.cost = Some(backoff::smoothed(self.cost, took));
-            }
-            _ => self.doubts += 1,
-        }
-        (doubt, took)
-    }
-
-    /// Keeps what an answer says; the doubt, where there is none.
-    fn remember(&mut self, result: Result<Answer, Doubt>, identity: &Identity) -> Option<Doubt> {
-        match result {
-            Err(doubt) => return Some(doubt),
-            Ok(Answer::Unchanged) => {}
-            Ok(answer) => self.answer = Some(self.understood(answer, identity).map(Rc::new)),
-        }
-        None
-    }
-
-    fn understood(&self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {
-        match answer {
-            Answer::Ini(text) => {
-                membership::from_ini(&text, &identity.cuk, &self.settings.ini.extra_sections)
-            }
-            Answer::Members { servers, slaves } => {
-                let (template, mode) = self.template(identity)?;
-                membership::from_members(&servers, &slaves, &template, mode, &identity.cuk)
-            }
-            Answer::Unchanged => {
-                Err(vec![Problem::refused(None, "the source says \"unchanged\" to a first question")])
-            }
-        }
-    }
-
-    /// The local half of the membership source; GROUP and MODE follow from the role.
-    fn template(&self, identity: &Identity) -> Result<(Template, Mode), Vec<Problem>> {
-        let lacking = |text: &str| vec![Problem::refused(None, text)];
-        let registry = identity.k2hr3.as_ref().ok_or_else(|| lacking("no role is known"))?;
-        let mode = registry.mode(&self.settings.k2hr3).ok_or_else(|| {
-            lacking("this node's role is neither the server nor the slave role: set k2hr3.server-role and slave-role")
-        })?;
-        let profile = &self.settings.profile;
-        let cluster =
-            registry.role.path().rsplit_once('/').map_or(registry.role.path(), |(parent, _)| parent);
-        let template = Template {
-            global: profile.global.clone(),
-            k2hdkc: profile.k2hdkc.clone(),
-            group: profile.group.clone().unwrap_or_else(|| cluster.to_owned()),
-            naming: profile.naming,
-            peers: profile.peers,
-            server_port: profile.server_port,
-            server_ctlport: profile.server_ctlport,
-            slave_ctlport: profile.slave_ctlport,
-        };
-        Ok((template, mode))
     }
 
     async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
@@ -320,7 +253,10 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Decided::Install(installation) => self.install(*installation, &mut notes),
         };
         match outcome {
-            Outcome::Failed(_) => self.failures += 1,
+            Outcome::Failed(_) => {
+                self.failures += 1;
+                self.look_later(self.settings.pace.after_doubt(self.failures, 1.0));
+            }
             Outcome::Installed(_)
             | Outcome::Restored(..)
             | Outcome::Rewritten(..)
@@ -348,11 +284,17 @@ impl<S: Source, T: Target> Reconciler<S, T> {
             Cause::Answer => None,
             Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
         };
+        let ring = render::name(&validated.rendered().ring);
         let also = |ledger: &mut Ledger| {
             if let Some((chmpx, k2hdkc)) = running {
-                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning());
+                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), Timestamp::now());
+                // Back to what they were last seen to run wholly.
+                let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
+                if back && matches!(cause, Cause::Answer) {
+                    ledger.known.withdraw_change();
+                }
                 if let Cause::Rejected(why) = &cause {
-                    ledger.known.demand_now(chmpx, k2hdkc, why);
+                    ledger.known.demand_now(chmpx, k2hdkc, why, Timestamp::now());
                 }
             }
             ledger.known.rejected = rejected;
@@ -392,21 +334,6 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         Outcome::Unchanged
     }
 
-    /// How long to wait before the source is asked again.
-    pub fn until_next_question(&self, random: f64) -> Duration {
-        let pace = &self.settings.pace;
-        let interval = pace.interval(self.nodes, self.cost.unwrap_or_default());
-        let wait = pace.jittered(interval, random);
-        match self.doubts {
-            0 if self.failures > 0 => pace.after_doubt(self.failures, random).max(wait),
-            0 => wait,
-            // A lost packet is asked for again at once; after that, what all nodes together ask of a sick K2HR3 must
-            // not be more than of a well one, or it never gets well.
-            1 | 2 => pace.after_doubt(self.doubts, random),
-            doubts => pace.after_doubt(doubts, random).max(wait),
-        }
-    }
-
     /// When a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
         self.settling.as_ref().map(|settling| settling.due(self.settings.settle))
@@ -443,7 +370,8 @@ fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<cou
     if ledger.known.restart.is_none() {
         ledger.applied.clone_from(&ledger.written);
     }
-    if loaded {
+    // A chmpx that runs on with old keys proves nothing of the new ones.
+    if loaded && ledger.known.restart.is_none() {
         ledger.verified.clone_from(&ledger.written);
     }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::membership::HostRecord;
-use crate::settings::{Settings, SourceKind};
+use crate::problem::Problem;
+use crate::settings::{self, Settings, SourceKind};
 
 /// Asks for the wanted membership. One question at a time.
 pub trait Source {
@@ -26,6 +27,25 @@ pub struct Asked {
     pub result: Result<Answer, Doubt>,
     /// From question to verdict.
     pub took: Duration,
+}
+
+/// A question that was put, as whom, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// Who asked, or why this node does not know yet.
+    pub identity: Result<Identity, Vec<Problem>>,
+    /// What came of it; `None` where nobody was asked.
+    pub asked: Option<Asked>,
+}
+
+/// Puts the question as the node that this host is now.
+pub async fn put(source: &mut impl Source, settings: &settings::K2hr3) -> Answered {
+    let identity = identity::read(settings);
+    let asked = match &identity {
+        Ok(identity) => Some(source.ask(identity).await),
+        Err(_) => None,
+    };
+    Answered { identity, asked }
 }
 
 /// An answer that may be read. Whether it may be believed is decided later.

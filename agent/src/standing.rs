@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::course::Next;
+use crate::course::{Course, Next};
 use crate::target::{Observed, Running};
 use crate::view::NodeStatus;
 
@@ -63,8 +63,10 @@ pub struct Said {
 
 impl Standing {
     /// Made of what was observed and what comes next, at the present in both clocks.
-    pub fn of(observed: &Observed, next: &Next, now: Instant) -> Self {
-        let (state, text) = match next {
+    pub fn of(observed: &Observed, course: &Course, now: Instant) -> Self {
+        let (state, text) = match &course.next {
+            // What is done meanwhile does not take it from the operator's sight.
+            _ if course.held.is_some() => (State::Held, course.held.clone().unwrap_or_default()),
             Next::Converged => {
                 (State::Converged, "converged: chmpx and k2hdkc run what the file says".to_owned())
             }

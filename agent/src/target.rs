@@ -198,6 +198,8 @@ pub struct Observed {
     pub silent: Option<(Instant, String)>,
     /// What chmpx answered where that could not be understood: it is no silence.
     pub strange: Option<String>,
+    /// What chmpx did not do of what it was told last, and what it said to that.
+    pub declined: Option<String>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
 }
@@ -268,8 +270,6 @@ pub enum Done {
     Plainly,
     /// It is done, and this process runs now.
     Started(Identity),
-    /// chmpx said no, in these words.
-    Declined(String),
 }
 
 /// Why a step was not taken.
@@ -323,9 +323,6 @@ pub enum TargetError {
     /// A file beside the processes cannot be made or removed.
     #[error(transparent)]
     File(#[from] crate::file::FileError),
-    /// chmpx did not answer.
-    #[error(transparent)]
-    ControlPort(#[from] control_port::ControlPortError),
     /// What has to be said to chmpx has no form on its control port.
     #[error("cannot say {order} for this node: {why}")]
     Unsayable {

@@ -94,15 +94,38 @@ impl Reasons {
 
     /// Whether the source is asked: not where only something on this host moved.
     pub fn ask(self) -> bool {
-        let local = [
-            Reason::Settled,
-            Reason::IniChanged,
-            Reason::Confirmed,
-            Reason::ProcessEnded,
-            Reason::Answered,
-            Reason::Look,
+        self != self.local()
+    }
+
+    /// Those of them that need no answer of the source.
+    #[must_use]
+    pub fn local(self) -> Self {
+        let asking = [
+            Reason::Start,
+            Reason::Timer,
+            Reason::SourceChanged,
+            Reason::SettingsChanged,
+            Reason::Hangup,
+            Reason::Command,
         ];
-        Reason::ALL.into_iter().any(|reason| self.contains(reason) && !local.contains(&reason))
+        Self(asking.into_iter().fold(self.0, |rest, reason| rest & !reason.bit()))
+    }
+
+    /// Those of them that need one.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self(self.0 & !self.local().0)
+    }
+
+    /// All of both.
+    #[must_use]
+    pub fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
     }
 }
 
@@ -124,7 +147,6 @@ impl fmt::Display for Reasons {
 pub struct Waker {
     raised: Arc<AtomicU32>,
     bell: Arc<Notify>,
-    alarm: Arc<Notify>,
 }
 
 impl Waker {
@@ -132,17 +154,6 @@ impl Waker {
     pub fn wake(&self, reason: Reason) {
         self.raised.fetch_or(reason.bit(), Ordering::AcqRel);
         self.bell.notify_one();
-        if reason == Reason::ProcessEnded {
-            self.alarm.notify_waiters();
-        }
-    }
-
-    /// Waits until something happens that a question to K2HR3, which may take half a minute, must not keep waiting.
-    pub async fn alarmed(&self) {
-        let alarm = self.alarm.notified();
-        if self.raised.load(Ordering::Acquire) & Reason::ProcessEnded.bit() == 0 {
-            alarm.await;
-        }
     }
 
     /// Waits until a reason was raised, and takes all that were.

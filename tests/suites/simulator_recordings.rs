@@ -10,6 +10,7 @@ use k2hdkc_sandbox::simulators::stage::{Node, Stage, Style};
 const VARIES: &[&str] = &[
     "pid",
     "start_time",
+    "From Slaves",
     "chmpx process id",
     "process start time",
     "Shared memory file path",

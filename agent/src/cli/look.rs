@@ -13,10 +13,10 @@ use crate::plan::Plan;
 use crate::reconcile::{Decided, Decision, Reconciler};
 use crate::report::Outcome;
 use crate::settings::{Auth, Settings};
-use crate::source::AnySource;
+use crate::source::{self, AnySource};
 use crate::status::change_line;
 use crate::target::AnyTarget;
-use crate::wake::{Reason, Waker};
+use crate::wake::Waker;
 
 /// What a pass would do now.
 async fn decided(mut settings: Settings) -> Decision {
@@ -25,9 +25,10 @@ async fn decided(mut settings: Settings) -> Decision {
         settings.k2hr3.auth = Auth::Address;
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
-    let (source, target) = (AnySource::new(&settings), AnyTarget::new(&settings, Waker::default()));
-    let mut reconciler = Reconciler::new(settings, source, target, store, false);
-    reconciler.decide(Reason::Start.into()).await
+    let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
+    let target = AnyTarget::new(&settings, Waker::default());
+    let mut reconciler = Reconciler::new(settings, target, store, false);
+    reconciler.decide(Some(answered)).await
 }
 
 /// Prints the file that would be installed; the installed one where nothing would change.

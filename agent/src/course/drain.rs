@@ -1,9 +1,9 @@
 //! A restart for a changed key: only where the operator allows it, one server after the other, and each out of service
 //! first, so that no program notices.
 
+use super::memory::Waiting;
 use super::rules::{NUDGE_AGAIN, OUT_FOR};
 use super::{Case, Known, Memory, Next, Restart, Restarts, Urgency, is_row_of};
-use crate::clock::Timestamp;
 use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::Order;
@@ -90,17 +90,17 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         if status.is_some_and(NodeStatus::is_healthy) {
             continue;
         }
-        memory.waited_enough("calm");
+        memory.waited_enough(Waiting::Calm);
         let is = status.map_or_else(|| "not listed".to_owned(), |status| status.to_string());
         let text = format!("{}: first {} must be well again ({is})", restart.why, node.label());
         return if status.is_some_and(NodeStatus::is_up) { wait(text) } else { Readiness::NotAllowed(text) };
     }
     let turn = case.rules.turn.saturating_mul(case.rank());
-    let waited = Timestamp::now().since(restart.at);
+    let waited = case.wall.since(restart.at);
     if waited < turn {
         return wait(format!("{}: the servers before it restart first", restart.why));
     }
-    let calm = memory.waited_for("calm", case.now);
+    let calm = memory.waited_for(Waiting::Calm, case.now);
     if calm < case.rules.calm {
         return wait(format!("{}: all servers are well", restart.why));
     }

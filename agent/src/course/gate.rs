@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::memory::Waiting;
 use super::{Case, Memory, is_row_of, rules::LOOKS_AGAIN, rules::Rules};
 use crate::ring::Node;
 use crate::view::View;
@@ -42,7 +43,7 @@ pub(super) fn gate(case: &Case<'_>, view: &View, memory: &mut Memory) -> Gate {
     }
     // How long it was alone says nothing of those that come then.
     let alone = sight.serving == 0 && sight.ready.is_empty();
-    let waited = memory.waited_for(if alone { "anybody" } else { "peers" }, case.now);
+    let waited = memory.waited_for(if alone { Waiting::Anybody } else { Waiting::Peers }, case.now);
     match (sight.serving, sight.down.is_empty()) {
         (1.., true) => Gate::Open(format!("all {peers} other servers are up")),
         (1.., false) if waited >= peers_within => {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Case;
+use super::{Case, Database, Keeps};
 use crate::clock::Timestamp;
 use crate::plan::Class;
 use crate::target::Identity;
@@ -16,6 +16,8 @@ pub struct Known {
     pub chmpx: Option<Ran>,
     /// Processes that must be started anew.
     pub restart: Option<Restart>,
+    /// The k2hdkc that runs, and where it has its keys.
+    pub keeps: Option<Keeps>,
     /// The pair that was last seen in service.
     pub served: Option<Pair>,
     /// The k2hdkc that the agent itself started.
@@ -100,6 +102,9 @@ impl Known {
         if chmpx.is_some() && self.chmpx.map(|ran| ran.id) != chmpx {
             self.chmpx = chmpx.map(|id| Ran { id, ctlport: case.ctlport });
         }
+        if k2hdkc.is_some() && self.keeps.as_ref().map(|keeps| keeps.id) != k2hdkc {
+            self.keeps = k2hdkc.map(|id| Keeps { id, database: Database::of(case.ring) });
+        }
         let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));
         // A k2hdkc that stopped for a restart leaves its chmpx out of service until another has joined.
@@ -111,7 +116,7 @@ impl Known {
         let observed = case.observed;
         let chmpx = observed.chmpx.map(|process| process.id).filter(|_| class == Class::RestartChmpx);
         let k2hdkc = observed.k2hdkc.map(|process| process.id);
-        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why));
+        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why, case.wall));
     }
 
     /// The same for a changed key; `None` where nothing runs that would have to go.
@@ -121,17 +126,29 @@ impl Known {
         chmpx: Option<Identity>,
         k2hdkc: Option<Identity>,
         why: &str,
+        wall: Timestamp,
     ) {
         let chmpx = chmpx.filter(|_| class == Class::RestartChmpx);
         if class >= Class::RestartK2hdkc && (chmpx.is_some() || k2hdkc.is_some()) {
-            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why));
+            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why, wall));
         }
     }
 
+    /// No change is left for which something would have to go.
+    pub fn withdraw_change(&mut self) {
+        self.restart = self.restart.take().filter(|restart| restart.urgency > Urgency::Change);
+    }
+
     /// Whatever runs must go at once: it is of a ring that was rolled back.
-    pub fn demand_now(&mut self, chmpx: Option<Identity>, k2hdkc: Option<Identity>, why: &str) {
+    pub fn demand_now(
+        &mut self,
+        chmpx: Option<Identity>,
+        k2hdkc: Option<Identity>,
+        why: &str,
+        wall: Timestamp,
+    ) {
         if chmpx.is_some() {
-            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why));
+            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why, wall));
         }
     }
 
@@ -148,8 +165,9 @@ fn demanded(
     k2hdkc: Option<Identity>,
     urgency: Urgency,
     why: &str,
+    wall: Timestamp,
 ) -> Restart {
-    let at = old.as_ref().map_or_else(Timestamp::now, |old| old.at);
+    let at = old.as_ref().map_or(wall, |old| old.at);
     let (urgency, why) = match &old {
         Some(old) if old.urgency > urgency => (old.urgency, old.why.clone()),
         _ => (urgency, why.to_owned()),

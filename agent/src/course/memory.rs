@@ -1,16 +1,20 @@
 //! What the agent remembers of the processes from pass to pass, and may forget: since when they are as they are, what
 //! it has tried, and how often.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::keeping::Others;
+use super::past::{Past, pause};
 use super::rules::{
-    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STILLBORN, WORKING,
+    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
+use super::trial::is_own_end;
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
-use crate::view::NodeStatus;
+use crate::view::{NodeStatus, Operation, Row};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +35,16 @@ pub struct Memory {
     busy: Option<Instant>,
     /// When it was looked at before, and how much it had worked.
     looked: Option<(Instant, Duration)>,
-    /// Since when the same step of convergence is waited for: peers, rows.
-    waiting: Option<(&'static str, Instant)>,
+    /// How often the agent has looked.
+    passes: u64,
+    /// Since when each thing has been waited for, and in which pass last.
+    waiting: BTreeMap<Waiting, (Instant, u64)>,
+    /// Since when nothing has moved.
+    still: Option<Instant>,
+    /// What is seen of the other servers' keys.
+    pub(super) others: Others,
+    /// Which limit the file counts against that is to be written next.
+    pub(super) rewriting: Option<Rewriting>,
     nudges: u32,
     nudged: Option<Instant>,
     /// How often this ring was written again to correct the list of servers.
@@ -51,19 +63,26 @@ pub struct Memory {
     pub(super) tidied: Option<Instant>,
 }
 
-/// One program's past.
-#[derive(Debug, Clone, Copy, Default)]
-struct Past {
-    /// When it was first seen gone.
-    gone: Option<Instant>,
-    /// Ends in a row that came too soon.
-    failures: u32,
-    /// Starts in a row that this host refused.
-    blocked: u32,
-    /// The last end.
-    last: Option<Ended>,
-    /// Not started before.
-    not_before: Option<Instant>,
+/// What a step of convergence waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiting {
+    /// Any other server at all.
+    Anybody,
+    /// Every other server.
+    Peers,
+    /// All servers well without a break.
+    Calm,
+    /// chmpx's list of servers.
+    Rows,
+}
+
+/// Why the same ring is written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rewriting {
+    /// chmpx has not loaded it.
+    Unheard,
+    /// chmpx lists other servers.
+    Relist,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +107,12 @@ impl Memory {
     /// The file was replaced. `anew`: by another ring, to which nothing tried so far applies.
     pub fn replaced(&mut self, now: Instant, anew: bool) {
         self.replaced = Some(now);
+        // Only a file that was really written counts.
+        match self.rewriting.take() {
+            Some(Rewriting::Unheard) => self.rewrites += 1,
+            Some(Rewriting::Relist) => self.relisted += 1,
+            None => {}
+        }
         if anew {
             (self.rewrites, self.relisted, self.chmpx.failures) = (0, 0, 0);
             self.chmpx.not_before = None;
@@ -118,11 +143,16 @@ impl Memory {
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {
         let now = case.now;
+        self.passes += 1;
         self.born.get_or_insert(now);
         // A file that somebody else wrote just before is as fresh as one of our own.
         self.replaced.get_or_insert(now);
         for ended in &case.observed.ended {
             let asked = self.asked_to_end(ended.was.id);
+            let of_a_new_file = self.replaced.is_some_and(|at| now - at < case.rules.roll_back_within);
+            if ended.program == Program::Chmpx && !asked && of_a_new_file && is_own_end(ended.how) {
+                self.others.doubt();
+            }
             self.past(ended.program).ended(*ended, asked, case);
         }
         for (program, running) in
@@ -143,7 +173,10 @@ impl Memory {
         if self.status.map(|(status, _)| status) != status {
             self.status = status.map(|status| (status, now));
             (self.nudges, self.nudged) = (0, None);
-            self.busy = None;
+            (self.busy, self.still) = (None, None);
+        }
+        if let (Some(chmpx), Some(view)) = (case.observed.chmpx, case.view()) {
+            self.others.notice(chmpx.id, view);
         }
         self.notice_work(case);
     }
@@ -209,20 +242,38 @@ impl Memory {
         self.in_status_for(case.now) >= case.rules.merge_within || self.idle_for(case.now) >= IDLE_MERGE
     }
 
-    /// How long it has been waited for this, without anything else between.
-    pub(super) fn waited_for(&mut self, what: &'static str, now: Instant) -> Duration {
-        match self.waiting {
-            Some((waiting, since)) if waiting == what => now.duration_since(since),
-            _ => {
-                self.waiting = Some((what, now));
-                Duration::ZERO
-            }
+    /// How long it has been waited for this in every pass, without a break.
+    pub(super) fn waited_for(&mut self, what: Waiting, now: Instant) -> Duration {
+        let before =
+            self.waiting.get(&what).filter(|(_, pass)| self.passes - pass <= 1).map(|(since, _)| *since);
+        if before.is_none() {
+            self.still = None;
         }
+        let since = before.unwrap_or(now);
+        self.waiting.insert(what, (since, self.passes));
+        now.duration_since(since)
     }
 
     /// What was waited for has come.
-    pub(super) fn waited_enough(&mut self, what: &'static str) {
-        self.waiting = self.waiting.filter(|(waiting, _)| *waiting != what);
+    pub(super) fn waited_enough(&mut self, what: Waiting) {
+        self.waiting.remove(&what);
+    }
+
+    /// Whether it has been waited so long without any movement that somebody must look.
+    pub(super) fn stalls(&self, case: &Case<'_>) -> bool {
+        let doing = |row: &Row| row.status.operation() == Operation::Doing;
+        let merges = case.view().is_some_and(|view| view.servers.iter().any(doing));
+        !merges && self.still.is_some_and(|since| case.now.duration_since(since) >= STALLED)
+    }
+
+    /// Takes what was decided: what moves a process or the file is movement, a word to chmpx is not.
+    pub(super) fn went_on(&mut self, case: &Case<'_>, next: &Next) {
+        match next {
+            Next::Step(Step::Tell(_) | Step::Tidy, _) | Next::Wait(..) | Next::Hold(..) => {
+                self.still.get_or_insert(case.now);
+            }
+            Next::Converged | Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => self.still = None,
+        }
     }
 
     /// Ends a process: by SIGHUP, and by SIGKILL where it is still there after `patience`.
@@ -267,51 +318,5 @@ impl Memory {
     }
 }
 
-impl Past {
-    fn ended(&mut self, ended: Ended, asked: bool, case: &Case<'_>) {
-        self.last = Some(ended);
-        if asked {
-            self.not_before = None;
-            return;
-        }
-        let ran = case.now.duration_since(ended.was.since);
-        self.failures = if ran < STILLBORN { self.failures + 1 } else { u32::from(ran < SETTLED) };
-        // The first time at once: a node without chmpx is out of its ring.
-        let rest = if self.failures > 1 { pause(self.failures - 1, case.rules.backoff) } else { SOON };
-        self.not_before = Some(case.now + rest);
-    }
-}
-
-fn pause(failures: u32, (least, most): (Duration, Duration)) -> Duration {
-    least.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: Identity = Identity { pid: 7, ticks: 100 };
-    const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-    fn stop(memory: &mut Memory, now: Instant) -> Next {
-        memory.stop(Program::Chmpx, ID, Duration::from_secs(20), now, "it is deaf")
-    }
-
-    #[test]
-    fn a_process_that_may_not_be_signalled_is_held_and_tried_again_ever_more_seldom() {
-        let (mut memory, mut now) = (Memory::default(), Instant::now());
-        let hangup = Next::Step(Step::Send(Program::Chmpx, ID, Signal::Hangup), "it is deaf".into());
-        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            // Never SIGKILL: it was not asked to end yet.
-            assert_eq!(stop(&mut memory, now), hangup);
-            memory.unheard(ID, "run the agent as root", now, BACKOFF);
-            let text = "chmpx (pid 7) must stop (it is deaf): run the agent as root".to_owned();
-            let pause = Duration::from_secs(seconds);
-            assert_eq!(stop(&mut memory, now), Next::Hold(text, pause));
-            assert!(!memory.asked_to_end(ID), "its end will be no doing of the agent");
-            now += pause;
-        }
-        assert_eq!(stop(&mut memory, now), hangup);
-        assert!(matches!(stop(&mut memory, now), Next::Wait(..)), "this time it was heard");
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Where this node stands in its ring: joined, in service, and listing the servers that the file lists. AUTOMERGE does
 //! the joining; it sticks now and then, and then it is nudged.
 
+use super::memory::{Rewriting, Waiting};
 use super::rules::{PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
@@ -129,7 +130,7 @@ pub(super) fn peers(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
     }
     let extra = view.servers.iter().find(|row| !case.ring.servers.iter().any(|node| is_row_of(row, node)));
     let Some(row) = extra else {
-        memory.waited_enough("rows");
+        memory.waited_enough(Waiting::Rows);
         memory.relisted = 0;
         return None;
     };
@@ -142,14 +143,14 @@ pub(super) fn peers(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
 
 /// Writes the ring again, once in a while and not for ever.
 fn again(case: &Case<'_>, memory: &mut Memory, why: String) -> Next {
-    let waited = memory.waited_for("rows", case.now);
+    let waited = memory.waited_for(Waiting::Rows, case.now);
     if waited < STICKS_AFTER {
         return Next::Wait(why, case.rules.between_questions);
     }
-    memory.waited_enough("rows");
+    memory.waited_enough(Waiting::Rows);
     if memory.relisted >= super::rules::MOST_RELISTS {
         return case.hold(why);
     }
-    memory.relisted += 1;
+    memory.rewriting = Some(Rewriting::Relist);
     Next::Rewrite(why)
 }

@@ -65,8 +65,13 @@ pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
 pub(super) const MOST_NUDGES: u32 = 5;
 /// … but now and then for ever: what forbade it may be gone.
 pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
+/// A wait in which nothing changes is told after this time, except a merge, which has its own limit.
+pub(super) const STALLED: Duration = Duration::from_secs(600);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
+/// How long chmpx may try a server that it does not know as up, before it answers again (measured: 5 to 20 s for one or
+/// two of them; a lossy resolver made it 100 s for ten).
+pub(super) const TRIES_ONE_FOR: Duration = Duration::from_secs(10);
 /// Times that the same ring is written again because chmpx has not loaded it. A slave whose control port others poll
 /// without pause swallows one reload in five, and its restart would break the handles of the programs there.
 pub(super) const MOST_REWRITES: u32 = 8;
@@ -87,7 +92,7 @@ pub(super) const FAILED_STARTS: u32 = 2;
 /// Time for an orphaned k2hdkc to obey: with `-no_giveup_rejoin` it hears no signal while its chmpx is gone.
 pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
 /// The next look where something is on its way.
-pub(super) const SOON: Duration = Duration::from_millis(100);
+pub(crate) const SOON: Duration = Duration::from_millis(100);
 /// Share of one processor that a merge takes of k2hdkc at least; at rest it takes 0.002 (k2hdkc 1.0.19).
 pub(super) const WORKING: f64 = 0.01;
 /// Least time over which that share is measured: the kernel counts in ticks of 10 ms, and one of them in half a second

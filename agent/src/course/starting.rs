@@ -1,6 +1,7 @@
 //! What must start, and when it may.
 
 use super::gate::{self, Gate};
+use super::memory::Waiting;
 use super::rules::{SOON, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
@@ -71,7 +72,7 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
         Gate::Open(why) => {
             let next = start(Program::K2hdkc, case, memory, &why);
             if matches!(next, Next::Step(..)) {
-                memory.waited_enough("peers");
+                memory.waited_enough(Waiting::Peers);
                 memory.looked_anew = 0;
             }
             Some(next)

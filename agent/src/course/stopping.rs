@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::drain::{self, Readiness};
 use super::rules::{ORPHAN_WITHIN, SOON, STUCK_WITHIN};
-use super::{Case, Known, Memory, Next, Urgency};
+use super::{Case, Known, Memory, Next, Urgency, keeping};
 use crate::ring::Mode;
 use crate::target::{Program, Running};
 
@@ -19,7 +19,16 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     if demanded.is_none() && !outlived {
         return None;
     }
-    if let Some(why) = case.would_lose() {
+    let for_a_change = demanded.as_ref().is_some_and(|restart| restart.urgency == Urgency::Change);
+    if for_a_change && !outlived && keeping::moves(case, known, k2hdkc) {
+        memory.held = Some(format!(
+            "[K2HDKC] names another database: k2hdkc (pid {}) is not restarted for it, since its keys would stay behind. \
+             Move them, then end it by SIGHUP: the agent starts it again",
+            k2hdkc.id.pid
+        ));
+        return None;
+    }
+    if let Some(why) = keeping::would_lose(case, memory, known, k2hdkc) {
         let cause = demanded.map_or_else(|| "chmpx was started anew".to_owned(), |restart| restart.why);
         memory.held = Some(format!(
             "k2hdkc (pid {}) must be restarted ({cause}), but {why}: its keys would be lost. Until it is, do not scale \

@@ -1,5 +1,11 @@
 //! The course, situation by situation: what comes next, and what never does.
 
+mod keeping;
+mod place;
+mod starting;
+mod stopping;
+mod trial;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -21,7 +27,10 @@ struct Stage {
     way_back: bool,
     verified: bool,
     now: Instant,
+    wall: Timestamp,
 }
+
+const WALL: Timestamp = Timestamp(1_795_000_000_000);
 
 const CHMPX: Identity = Identity { pid: 7, ticks: 100 };
 const K2HDKC: Identity = Identity { pid: 8, ticks: 300 };
@@ -64,6 +73,7 @@ impl Stage {
             way_back: false,
             verified: true,
             now: since,
+            wall: WALL,
         };
         stage.memory.replaced(since, true);
         stage.now = now;
@@ -73,6 +83,7 @@ impl Stage {
     fn next(&mut self) -> Next {
         let case = Case {
             now: self.now,
+            wall: self.wall,
             ring: &self.ring,
             fileversion: self.fileversion,
             ctlport: 8021,
@@ -82,14 +93,15 @@ impl Stage {
             verified: self.verified,
             rules: &self.rules,
         };
-        let next = next(&case, &mut self.memory, &mut self.known);
+        let course = chart(&case, &mut self.memory, &mut self.known);
         self.observed.ended.clear();
-        next
+        course.next
     }
 
     fn later(&mut self, seconds: f64) -> &mut Self {
         let time = Duration::from_secs_f64(seconds);
         self.now += time;
+        self.wall = self.wall.after(time);
         self.written = self.written.map(|age| age + time);
         if let Some(said) = &mut self.observed.said {
             said.at = self.now;
@@ -174,490 +186,6 @@ fn holds(next: &Next) -> &str {
     }
 }
 
-#[test]
-fn a_node_that_runs_what_the_file_says_has_converged() {
-    let mut stage = Stage::well();
-    assert_eq!(stage.next(), Next::Converged);
-    assert_eq!(stage.known.served, Some(Pair { chmpx: CHMPX, k2hdkc: K2HDKC }));
-    assert_eq!(stage.known.chmpx, Some(Ran { id: CHMPX, ctlport: 8021 }));
-}
-
-#[test]
-fn from_nothing_chmpx_starts_then_k2hdkc_a_second_later_and_in_sight_of_its_peers() {
-    let mut stage = Stage::well();
-    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
-    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
-    stage.run(Program::Chmpx, CHMPX);
-    assert!(waits(&stage.next()).starts_with("waiting for chmpx's first answer"));
-    stage.later(0.6).answer(0x10011);
-    assert!(waits(&stage.next()).contains("a moment after its chmpx"));
-    stage.later(0.6);
-    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
-    stage.run(Program::K2hdkc, K2HDKC);
-    stage.later(0.5).answer(0x2121);
-    assert_eq!(waits(&stage.next()), "the ring is merging (0x2121 [SERVICE IN][UP][ADD][Doing][NoSuspend])");
-    stage.later(1.0).answer(0x21);
-    assert_eq!(stage.next(), Next::Converged);
-}
-
-#[test]
-fn k2hdkc_never_starts_alone_on_a_ring_that_has_other_members() {
-    let mut stage = Stage::well();
-    stage.without_k2hdkc();
-    (1..3).for_each(|place| stage.set_peer(place, 0x10));
-    assert!(waits(&stage.next()).contains("not started alone"));
-    stage.later(3600.0);
-    assert!(holds(&stage.next()).contains("take them out of their role"));
-    // One that serves is enough after a while: this node will join its ring.
-    stage.set_peer(1, 0x21);
-    assert!(
-        waits(&stage.next()).contains("waits a while for 192.0.2.3:8021"),
-        "the long wait alone does not count"
-    );
-    assert_eq!(step(&stage.later(31.0).next()), &Step::Start(Program::K2hdkc));
-}
-
-#[test]
-fn the_only_server_of_a_ring_begins_it() {
-    let mut stage = Stage::of(&[1]);
-    stage.without_k2hdkc();
-    let Next::Step(Step::Start(Program::K2hdkc), why) = stage.next() else { panic!() };
-    assert_eq!(why, "this is the ring's only server");
-}
-
-#[test]
-fn where_no_ring_is_yet_the_first_begins_and_the_others_join() {
-    let mut first = Stage::well();
-    first.without_k2hdkc();
-    (1..3).for_each(|place| first.set_peer(place, 0x10011));
-    assert_eq!(step(&first.next()), &Step::Start(Program::K2hdkc));
-    let mut second = Stage::well();
-    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
-    second.without_k2hdkc();
-    (0..3).for_each(|place| second.set_peer(place, 0x10011));
-    assert!(waits(&second.next()).contains("waits for 192.0.2.1:8021 (server1.example) to begin"));
-    second.set_peer(0, 0x21);
-    assert_eq!(step(&second.next()), &Step::Start(Program::K2hdkc));
-}
-
-#[test]
-fn servers_that_came_together_look_anew_for_those_that_did_not_let_them_in() {
-    let mut stage = Stage::well();
-    stage.without_k2hdkc();
-    stage.set_peer(1, 0x10011);
-    stage.set_peer(2, 0x10);
-    assert!(waits(&stage.next()).contains("waits a while for 192.0.2.3:8021"));
-    assert!(waits(&stage.later(10.0).next()).contains("looks for 192.0.2.3:8021 (server3.example) anew"));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
-    stage.end(Program::Chmpx, Ending::Exit(0));
-    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
-    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
-    stage.later(1.0).answer(0x10011);
-    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc), "now it sees that they serve");
-}
-
-#[test]
-fn a_minority_begins_no_ring_beside_the_one_that_it_does_not_see() {
-    for (servers, ready, begins) in [(5, 1, false), (5, 2, true), (4, 1, false), (3, 1, true)] {
-        let mut stage = Stage::of(&(1..=servers).collect::<Vec<_>>());
-        stage.without_k2hdkc();
-        (1..servers).for_each(|place| stage.set_peer(place, if place <= ready { 0x10011 } else { 0x10 }));
-        waits(&stage.next());
-        stage.memory.looked_anew = 9;
-        let next = stage.later(31.0).next();
-        if begins {
-            assert_eq!(step(&next), &Step::Start(Program::K2hdkc), "{servers} {ready}");
-        } else {
-            assert!(holds(&next).contains("does not begin a ring: only 2 of"), "{servers} {ready}");
-        }
-    }
-}
-
-#[test]
-fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
-    let mut stage = Stage::well();
-    stage.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
-    stage.without_k2hdkc();
-    (0..3).for_each(|place| stage.set_peer(place, 0x10011));
-    assert!(waits(&stage.next()).contains("to begin"));
-    stage.later(61.0);
-    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
-}
-
-#[test]
-fn when_chmpx_dies_its_k2hdkc_goes_before_the_next_chmpx_comes() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.end(Program::Chmpx, Ending::Signal(9));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    assert!(waits(&stage.later(0.5).next()).contains("is stopping"));
-    assert_eq!(step(&stage.later(0.6).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Kill));
-    stage.end(Program::K2hdkc, Ending::Signal(9));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
-}
-
-#[test]
-fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_is_not() {
-    let mut stage = Stage::well();
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    let mut stage = Stage::well();
-    stage.rules.pair = false;
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
-    assert_eq!(stage.next(), Next::Converged);
-}
-
-#[test]
-fn the_only_copy_is_never_thrown_away() {
-    for (replicas, others, lost) in [("0", 2, true), ("1", 0, true), ("1", 2, false)] {
-        let mut stage = Stage::well();
-        stage.in_memory().ring.profile.global.insert("REPLICA".into(), replicas.into());
-        stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
-        (1..3).skip(others).for_each(|place| stage.set_peer(place, 0x10));
-        let next = stage.next();
-        if lost {
-            assert!(holds(&next).contains("its keys would be lost"), "{next:?}");
-            // Nor is a merge nudged meanwhile.
-            stage.set_own(0x3121);
-            assert!(holds(&stage.later(60.0).next()).contains("do not scale"));
-        } else {
-            assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-        }
-    }
-}
-
-#[test]
-fn with_its_keys_in_memory_an_orphan_keeps_them_until_chmpx_is_back() {
-    let mut stage = Stage::well();
-    stage.in_memory();
-    stage.next();
-    stage.end(Program::Chmpx, Ending::Signal(9));
-    let Next::Hold(_, soon) = stage.next() else { panic!() };
-    assert!(soon <= Duration::from_millis(100), "{soon:?}");
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx), "k2hdkc is not touched");
-}
-
-#[test]
-fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
-    let mut stage = Stage::well();
-    stage.next();
-    (stage.fileversion, stage.verified) = (5, false);
-    stage.memory.replaced(stage.now, true);
-    assert!(waits(&stage.next()).contains("asked after it"), "nobody asks in the quiet time");
-    for _ in 0..rules::MOST_REWRITES {
-        stage.later(1.0);
-        assert_eq!(
-            stage.next(),
-            Next::Rewrite(format!("chmpx reports generation 4, not {}", stage.fileversion))
-        );
-        stage.fileversion += 1;
-        stage.memory.replaced(stage.now, false);
-    }
-    stage.later(1.0);
-    assert!(waits(&stage.next()).contains("although it was written 8 times again"));
-    assert_eq!(stage.known.restart.as_ref().unwrap().urgency, Urgency::Deaf);
-    assert!(waits(&stage.later(0.1).next()).ends_with("all servers are well"));
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut), "out of service first");
-    stage.set_own(0x11);
-    assert!(waits(&stage.later(0.5).next()).ends_with("it is out of service, and stops in a moment"));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
-    assert!(waits(&stage.later(0.1).next()).contains("a moment after its k2hdkc"));
-    assert_eq!(step(&stage.later(0.5).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
-    assert!(waits(&stage.later(10.0).next()).contains("is stopping"));
-    assert_eq!(step(&stage.later(10.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
-    stage.end(Program::Chmpx, Ending::Signal(9));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
-    assert_eq!(stage.known.restart, None);
-}
-
-#[test]
-fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
-    stage.set_peer(1, 0x2121);
-    assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
-    stage.set_peer(1, 0x21);
-    waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
-    stage.rules.restarts = Restarts::Never;
-    assert!(holds(&stage.later(1.0).next()).contains("target.restarts forbids it"));
-    // The second server's turn comes later.
-    let mut second = Stage::well();
-    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
-    assert!(waits(&second.next()).contains("the servers before it restart first"));
-}
-
-#[test]
-fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX");
-    waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
-    stage.set_own(0x2221);
-    assert!(waits(&stage.later(1.0).next()).contains("this server is 0x2221"));
-    assert!(waits(&stage.later(99.0).next()).contains("this server is 0x2221"));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-}
-
-#[test]
-fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.known.demand_for_change(Class::RestartK2hdkc, Some(CHMPX), Some(K2HDKC), "[K2HDKC] MAXTHREAD");
-    waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
-    stage.set_own(0x11);
-    waits(&stage.later(0.5).next());
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
-    assert!(waits(&stage.next()).contains("the end of the one before it"));
-    assert!(waits(&stage.later(1.0).next()).contains("when chmpx has seen the end"));
-    stage.set_own(0x10011);
-    assert_eq!(step(&stage.later(0.2).next()), &Step::Start(Program::K2hdkc));
-    stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
-    stage.later(1.0).set_own(0x11);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceIn));
-    stage.later(1.0).set_own(0x21);
-    assert_eq!(stage.next(), Next::Converged);
-    assert_eq!(stage.known.drained, None);
-}
-
-#[test]
-fn who_was_taken_out_of_service_by_hand_stays_out_and_is_told() {
-    let mut stage = Stage::well();
-    stage.known.started = Some(K2HDKC);
-    stage.next();
-    stage.set_own(0x11);
-    assert!(holds(&stage.later(60.0).next()).contains("somebody took it out of service"));
-}
-
-#[test]
-fn a_join_that_sticks_is_nudged_a_few_times() {
-    for (bits, order) in [(0x3121, Order::UpdateStatus), (0x11, Order::ServiceIn)] {
-        let mut stage = Stage::well();
-        stage.known.started = Some(K2HDKC);
-        stage.set_own(bits);
-        assert!(waits(&stage.next()).contains("this server is"));
-        for _ in 0..5 {
-            assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(order));
-            waits(&stage.later(1.0).next());
-        }
-        assert!(!matches!(stage.later(11.0).next(), Next::Step(..)), "{bits:#x}");
-    }
-}
-
-#[test]
-fn a_merge_that_works_is_waited_for_and_one_in_which_nothing_works_is_ended() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.set_own(0x2021);
-    stage.next();
-    for _ in 0..100 {
-        stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
-        assert!(waits(&stage.later(10.0).next()).contains("merging"));
-    }
-    assert!(waits(&stage.later(99.0).next()).contains("merging"));
-    assert!(waits(&stage.later(1.0).next()).contains("a merge sticks at 0x2021"));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
-    waits(&stage.later(0.1).next());
-    assert_eq!(step(&stage.later(0.6).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
-    assert_eq!(
-        step(&stage.later(3.0).next()),
-        &Step::Send(Program::Chmpx, CHMPX, Signal::Kill),
-        "it seldom hears HUP"
-    );
-}
-
-#[test]
-fn a_tick_of_the_clock_now_and_then_is_no_work() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.set_own(0x2121);
-    let sticks = |next: &Next| matches!(next, Next::Wait(text, _) if text.contains("a merge sticks"));
-    let stuck = (1..240).find(|pass| {
-        if pass % 8 == 0 {
-            stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(10);
-        }
-        sticks(&stage.later(0.5).next())
-    });
-    assert!(stuck.is_some_and(|pass| pass >= 200), "{stuck:?}");
-}
-
-#[test]
-fn even_a_merge_that_works_does_not_last_for_ever() {
-    let mut stage = Stage::well();
-    stage.set_own(0x2121);
-    stage.next();
-    for _ in 0..179 {
-        stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
-        assert!(waits(&stage.later(10.0).next()).contains("merging"));
-    }
-    stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
-    assert!(waits(&stage.later(10.0).next()).contains("a merge sticks"));
-}
-
-#[test]
-fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
-    let ended = |how| {
-        let mut stage = Stage::well();
-        stage.next();
-        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
-        stage.written = Some(Duration::from_millis(30));
-        stage.memory.replaced(stage.now, true);
-        stage.end(Program::Chmpx, how);
-        stage
-    };
-    let Next::RollBack(why) = ended(Ending::Exit(0)).next() else { panic!() };
-    assert_eq!(why, "chmpx ended with status 0 30 ms after generation 5 was installed");
-    assert!(matches!(ended(Ending::Signal(11)).next(), Next::RollBack(_)));
-    for how in [Ending::Signal(9), Ending::Unknown] {
-        let mut stage = ended(how);
-        assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup), "{how:?}");
-        stage.end(Program::K2hdkc, Ending::Exit(0));
-        // Two starts that fail with the file on trial are the file's fault as well.
-        for start in 0..2 {
-            stage.later(2.0);
-            assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx), "{how:?} {start}");
-            stage.run(Program::Chmpx, Identity { pid: 20 + start, ticks: 1000 });
-            stage.later(0.1).end(Program::Chmpx, Ending::Exit(1));
-            if start == 0 {
-                assert!(waits(&stage.next()).contains("started again in a moment; it ended with status 1"));
-            }
-        }
-        let Next::RollBack(why) = stage.next() else { panic!("{how:?}") };
-        assert!(why.contains("does not start with generation 5: it ended with status 1, 2 times"), "{why}");
-    }
-    let mut old = ended(Ending::Exit(0));
-    old.written = Some(Duration::from_secs(31));
-    assert!(!matches!(old.next(), Next::RollBack(_)));
-    let mut first = ended(Ending::Exit(0));
-    first.way_back = false;
-    assert!(!matches!(first.next(), Next::RollBack(_)));
-}
-
-#[test]
-fn a_silent_chmpx_is_waited_for_and_a_deaf_one_is_restarted() {
-    let mut stage = Stage::well();
-    stage.next();
-    stage.observed.silent = Some((stage.now, "no answer".into()));
-    assert_eq!(stage.later(60.0).next(), Next::Converged);
-    assert!(waits(&stage.later(60.0).next()).contains("silent too long: no answer"));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-}
-
-#[test]
-fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
-    for (after, rolled_back) in [(10.0, true), (40.0, false)] {
-        let mut stage = Stage::well();
-        stage.next();
-        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
-        stage.written = Some(Duration::ZERO);
-        stage.memory.replaced(stage.now, true);
-        stage.later(after);
-        stage.observed.silent = Some((stage.now, "no answer".into()));
-        let next = stage.later(120.0).next();
-        assert_eq!(matches!(next, Next::RollBack(_)), rolled_back, "{after} {next:?}");
-    }
-}
-
-#[test]
-fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_away() {
-    let mut stage = Stage::well();
-    let gone = stage.ring.servers.pop().unwrap();
-    assert!(waits(&stage.next()).contains("lists 192.0.2.3:8021 until that server ends"));
-    stage.set_peer(2, 0x10);
-    assert!(waits(&stage.next()).contains("still lists 192.0.2.3:8021, which is gone"));
-    assert!(matches!(stage.later(6.0).next(), Next::Rewrite(_)));
-    stage.view().servers.pop();
-    assert_eq!(stage.next(), Next::Converged);
-    stage.ring.servers.push(gone);
-    assert!(waits(&stage.next()).contains("chmpx does not list"));
-}
-
-#[test]
-fn two_of_one_kind_are_for_somebody_to_look_at() {
-    let mut stage = Stage::well();
-    stage.observed.surplus = vec![(Program::Chmpx, 99)];
-    assert!(holds(&stage.next()).starts_with("several chmpx run with this ini (pids 7, 99)"));
-}
-
-#[test]
-fn what_killed_processes_left_is_removed_once_chmpx_answers() {
-    let mut stage = Stage::well();
-    stage.observed.leftovers = 2;
-    assert_eq!(step(&stage.next()), &Step::Tidy);
-    stage.observed.said = None;
-    assert!(waits(&stage.next()).contains("first answer"));
-}
-
-#[test]
-fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
-    let mut stage = Stage::well();
-    let mut pauses = Vec::new();
-    for start in 0..6 {
-        stage.end(Program::K2hdkc, Ending::Exit(1));
-        stage.set_own(0x10021);
-        let mut paused = 0.0;
-        while !matches!(stage.next(), Next::Step(Step::Start(Program::K2hdkc), _)) {
-            paused += 0.5;
-            stage.later(0.5);
-        }
-        pauses.push(paused);
-        stage.run(Program::K2hdkc, Identity { pid: 30 + start, ticks: 2000 });
-        stage.later(0.1);
-    }
-    assert!(pauses[0] <= 1.0 && pauses[1..].is_sorted() && pauses[5] >= 8.0, "{pauses:?}");
-}
-
-#[test]
-fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
-    let mut stage = Stage::well();
-    stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
-    stage.view().own.status = NodeStatus::from_bits(0x1);
-    stage.observed.k2hdkc = None;
-    assert_eq!(stage.next(), Next::Converged);
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX");
-    assert!(holds(&stage.next()).contains("target.restarts forbids it"));
-    stage.rules.restarts = Restarts::Always;
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
-}
-
-#[test]
-fn at_the_agent_s_own_end_both_stop_in_order() {
-    let mut stage = Stage::well();
-    let ending = |stage: &mut Stage| {
-        let (rules, observed, ring) = (stage.rules, stage.observed.clone(), stage.ring.clone());
-        let case = Case {
-            now: stage.now,
-            ring: &ring,
-            fileversion: 4,
-            ctlport: 8021,
-            observed: &observed,
-            written: None,
-            way_back: false,
-            verified: true,
-            rules: &rules,
-        };
-        super::ending(&case, &mut stage.memory)
-    };
-    assert_eq!(step(&ending(&mut stage)), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.observed.k2hdkc = None;
-    waits(&ending(stage.later(0.2)));
-    waits(&ending(stage.later(0.1)));
-    assert_eq!(step(&ending(stage.later(0.5))), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
-    stage.observed.chmpx = None;
-    assert_eq!(ending(&mut stage), Next::Converged);
-    assert_eq!(Port::LEAST.get(), 1);
-}
-
 proptest! {
     /// Whatever runs and whatever chmpx says: chmpx never starts or stops beside a k2hdkc on a server, and k2hdkc never
     /// starts without a chmpx, nor alone beside other servers.
@@ -673,7 +201,7 @@ proptest! {
         let mut stage = Stage::well();
         (stage.fileversion, stage.way_back) = (fileversion, way_back);
         if memory { stage.in_memory(); }
-        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x"); }
+        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", WALL); }
         (0..3).for_each(|place| stage.set_peer(place, bits[place]));
         stage.set_own(bits[0]);
         if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }

@@ -1,6 +1,9 @@
 //! Whether chmpx took the file: it answers, it reports the FILEVERSION, and it did not end of it.
 
-use super::rules::{FAILED_STARTS, MOST_CURES, MOST_REWRITES};
+use std::time::Duration;
+
+use super::memory::Rewriting;
+use super::rules::{FAILED_STARTS, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::target::{Ended, Ending, Program};
@@ -36,7 +39,8 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
     blamed.or(failed).map(Next::RollBack)
 }
 
-fn is_own_end(how: Ending) -> bool {
+/// Whether a file may have ended it so.
+pub(super) fn is_own_end(how: Ending) -> bool {
     use nix::sys::signal::Signal as S;
     match how {
         Ending::Exit(_) => true,
@@ -51,9 +55,7 @@ fn is_own_end(how: Ending) -> bool {
 pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let chmpx = case.observed.chmpx?;
     let silent = case.observed.silent.as_ref();
-    if let Some((_, text)) =
-        silent.filter(|(since, _)| case.now.duration_since(*since) >= case.rules.deaf_after)
-    {
+    if let Some((_, text)) = silent.filter(|(since, _)| case.now.duration_since(*since) >= deaf_after(case)) {
         let why = format!("chmpx (pid {}) has been silent too long: {text}", chmpx.id.pid);
         if fell_silent_of_the_file(case) {
             return Some(Next::RollBack(why));
@@ -68,6 +70,13 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
     }
     let text = silent.map_or_else(|| "chmpx has not been asked yet".to_owned(), |(_, text)| text.clone());
     Some(Next::Wait(format!("waiting for chmpx's first answer: {text}"), case.rules.between_questions))
+}
+
+/// chmpx is silent while it tries members that are down, one after the other.
+fn deaf_after(case: &Case<'_>) -> Duration {
+    let up = case.view().map_or(0, |view| view.servers.iter().filter(|row| row.status.is_up()).count());
+    let tried = case.ring.servers.len().saturating_sub(up.max(1));
+    case.rules.deaf_after + TRIES_ONE_FOR.saturating_mul(u32::try_from(tried).unwrap_or(u32::MAX))
 }
 
 /// Whether chmpx fell silent soon after the installation, and has not said since that it loaded the file.
@@ -100,7 +109,7 @@ pub(super) fn loaded(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     let reported = said.view.fileversion.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let why = format!("chmpx reports generation {reported}, not {}", case.fileversion);
     if memory.rewrites < MOST_REWRITES {
-        memory.rewrites += 1;
+        memory.rewriting = Some(Rewriting::Unheard);
         return Some(Next::Rewrite(why));
     }
     let why = format!("{why}, although it was written {MOST_REWRITES} times again");

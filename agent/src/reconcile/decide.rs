@@ -19,11 +19,11 @@ use crate::problem::{Problem, one_line};
 use crate::render::{self, Rendered, Stamp};
 use crate::report::Outcome;
 use crate::ring::Ring;
-use crate::source::{Doubt, DoubtKind, Source};
+use crate::source::{Doubt, DoubtKind};
 use crate::target::Target;
 use crate::validate::{self, FILEVERSION_MOST, Facts, Validated};
 
-impl<S: Source, T: Target> Reconciler<S, T> {
+impl<T: Target> Reconciler<T> {
     /// From what is known to what is done: doubt, refusal, equality, hold, rest, installation.
     pub(super) fn judged(&mut self, scene: &Scene, fresh: bool) -> Decision {
         if let Some(doubt) = &scene.doubt {
@@ -46,8 +46,11 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     fn answered(&mut self, scene: &Scene, fresh: bool) -> Decision {
         let wanted = match self.answer.clone() {
             None => {
-                let doubt = self.doubt.clone().unwrap_or_else(not_asked_yet);
-                return self.restored_or(scene, Outcome::Doubtful(doubt));
+                return match self.doubt.clone() {
+                    Some(doubt) => self.restored_or(scene, Outcome::Doubtful(doubt)),
+                    // The first answer is still to come, and may be a good one.
+                    None => Decision::leave(Outcome::Doubtful(not_asked_yet()), scene.asked),
+                };
             }
             Some(Err(problems)) => return self.restored_or(scene, Outcome::Refused(problems)),
             Some(Ok(wanted)) => wanted,

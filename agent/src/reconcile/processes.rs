@@ -8,13 +8,12 @@ use tokio::time::Instant;
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
 use crate::apply::full;
 use crate::clock::Timestamp;
-use crate::course::{self, Case, Memory, Next, Rejected};
+use crate::course::{self, Case, Memory, Next, Rejected, SOON};
 use crate::file;
 use crate::installed::{self, Installed};
 use crate::plan;
 use crate::problem::one_line;
 use crate::ring::NodeKey;
-use crate::source::Source;
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
 
@@ -32,9 +31,19 @@ pub(super) struct Processes {
     /// When the processes are looked at again.
     next_look: Option<Instant>,
     running: Option<Ids>,
+    /// The generation that cannot be rolled back, and why: the node goes on with it.
+    no_way_back: Option<(u32, String)>,
 }
 
+/// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 impl Processes {
+    /// Nothing was looked at yet. Who only looks once is not told when.
+    pub(super) fn new(patient: bool) -> Self {
+        Self { next_look: patient.then(|| Instant::now() + FIRST_LOOK), ..Self::default() }
+    }
+
     /// What runs, where that is the agent's business.
     pub(super) fn running(&self) -> Option<Ids> {
         self.running
@@ -69,7 +78,7 @@ impl Scene {
     }
 }
 
-impl<S: Source, T: Target> Reconciler<S, T> {
+impl<T: Target> Reconciler<T> {
     /// What the target must know of this node. A chmpx that runs listens where it was started to.
     pub(super) fn about(&self, installed: &Installed) -> Option<About> {
         let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;
@@ -124,35 +133,61 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let fileversion = scene.installed.fileversion().unwrap_or_default();
         let written = ledger.written.as_ref().filter(|written| written.fileversion == fileversion);
         let verified = ledger.verified.as_ref();
+        let no_way_back = self.processes.no_way_back.as_ref().filter(|(version, _)| *version == fileversion);
+        decision.notes.extend(no_way_back.map(|(_, why)| why.clone()));
+        let way_back = no_way_back.is_none()
+            && verified.is_some_and(|v| written.is_some_and(|written| written.ring != v.ring));
         let case = Case {
             now,
+            wall: Timestamp::now(),
             ring,
             fileversion,
             ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
             observed,
             written: written.map(|written| Timestamp::now().since(written.at)),
-            way_back: verified.is_some_and(|v| written.is_some_and(|written| written.ring != v.ring)),
+            way_back,
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
             rules: &self.settings.target.rules,
         };
+        decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
-        let next = course::next(&case, &mut self.processes.memory, &mut known);
+        let mut course = course::chart(&case, &mut self.processes.memory, &mut known);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         decision.loaded =
             written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion));
         decision.known = Some(known);
-        decision.standing = Some(Standing::of(observed, &next, now));
         decision.about.clone_from(&scene.about);
-        self.processes.settled = matches!(next, Next::Converged | Next::Hold(..));
-        self.processes.next_look = Some(now + self.until_look(&next));
-        if matches!(decision.verdict, Decided::Install(_)) {
-            return;
+        let installs = matches!(decision.verdict, Decided::Install(_));
+        if !installs && let Some(installation) = self.put_right(scene, &mut course.next) {
+            decision.verdict = Decided::Install(Box::new(installation));
         }
-        match next {
-            Next::Rewrite(why) => self.write_again(scene, why, decision),
-            Next::RollBack(why) => self.roll_back(scene, &why, decision),
-            next => decision.next = Some(next),
+        decision.standing = Some(Standing::of(observed, &course, now));
+        self.processes.settled = matches!(course.next, Next::Converged | Next::Hold(..));
+        self.processes.next_look = Some(now + self.until_look(&course.next));
+        // A file that is installed comes before any step.
+        decision.next = Some(course.next).filter(|_| !installs);
+    }
+
+    /// The file that the course asks for. Where there is none, somebody must look.
+    fn put_right(&mut self, scene: &Scene, next: &mut Next) -> Option<Installation> {
+        let made = match next {
+            Next::Rewrite(why) => self.written_again(scene, why),
+            Next::RollBack(why) => self.way_back(scene, why),
+            _ => return None,
+        };
+        match made {
+            Ok(installation) => Some(installation),
+            Err(text) => {
+                if matches!(next, Next::RollBack(_)) {
+                    let fileversion = scene.installed.fileversion().unwrap_or_default();
+                    self.processes.no_way_back = Some((fileversion, text.clone()));
+                    *next = Next::Hold(text, SOON);
+                } else {
+                    *next = Next::Hold(text, self.settings.target.rules.look);
+                }
+                None
+            }
         }
     }
 
@@ -165,47 +200,39 @@ impl<S: Source, T: Target> Reconciler<S, T> {
     }
 
     /// The same ring under the next number.
-    fn write_again(&self, scene: &Scene, why: String, decision: &mut Decision) {
-        let Some(ring) = scene.installed.ring() else { return };
-        match self.validated(scene, (**ring).clone()) {
-            Ok(validated) => {
-                let class = plan::Class::Reload;
-                let installation =
-                    Installation { validated, class, names: None, cause: Cause::NotLoaded(why) };
-                decision.verdict = Decided::Install(Box::new(installation));
-            }
-            Err(problems) => {
-                decision
-                    .notes
-                    .push(format!("{why}, and it cannot be written again: {}", one_line(&problems)));
-            }
-        }
+    fn written_again(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
+        let cannot = |text: &str| format!("{why}, and it cannot be written again: {text}");
+        let ring = scene.installed.ring().ok_or_else(|| cannot("chmpx would refuse the live file"))?;
+        let validated =
+            self.validated(scene, (**ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
+        let cause = Cause::NotLoaded(why.to_owned());
+        Ok(Installation { validated, class: plan::Class::Reload, names: None, cause })
     }
 
     /// The last verified ring under the next number; the live file is kept aside.
-    fn roll_back(&mut self, scene: &Scene, why: &str, decision: &mut Decision) {
-        match self.way_back(scene, why) {
-            Ok(installation) => decision.verdict = Decided::Install(Box::new(installation)),
-            Err(text) => decision.notes.push(format!("{why}, and there is no way back: {text}")),
-        }
-    }
-
     fn way_back(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
-        let ledger = self.store.ledger();
-        let missing = || "no verified generation is kept".to_owned();
-        let verified = ledger.verified.as_ref().ok_or_else(missing)?;
+        let cannot = |text: &str| format!("{why}, and there is no way back: {text}");
+        let missing = || cannot("no verified generation is kept");
+        let verified = self.store.ledger().verified.as_ref().ok_or_else(missing)?;
         let (_, path) = self
             .store
             .good_files()
             .into_iter()
             .find(|(version, _)| *version == verified.fileversion)
             .ok_or_else(missing)?;
-        let bytes = file::read(&path).map_err(|error| full(&error))?;
+        let bytes = file::read(&path).map_err(|error| cannot(&full(&error)))?;
         let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
         // What chmpx has room for is no question where it is dead.
-        let validated = self.validated(scene, (*ring).clone()).map_err(|problems| one_line(&problems))?;
+        let validated =
+            self.validated(scene, (*ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
         let class = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring).class;
         Ok(Installation { validated, class, names: None, cause: Cause::Rejected(why.to_owned()) })
+    }
+
+    /// The host did not let the agent write: the next look is not at once.
+    pub(super) fn look_later(&mut self, wait: Duration) {
+        let later = Instant::now() + wait.min(self.settings.target.rules.look);
+        self.processes.next_look = self.processes.next_look.map(|look| look.max(later));
     }
 
     /// Keeps the live file aside before it is replaced: what it was, and why it goes.
@@ -234,7 +261,6 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         Some(match self.target.act(&step, about).await {
             Ok(Done::Plainly) => Ok(text),
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
-            Ok(Done::Declined(answer)) => Err(format!("{text}; chmpx declined: {answer}")),
             Err(error) => {
                 let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
                 let why = full(&error);
@@ -270,6 +296,7 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         let (Some(observed), Some(ring)) = (observed, installed.ring()) else { return (true, None) };
         let case = Case {
             now: Instant::now(),
+            wall: Timestamp::now(),
             ring,
             fileversion: installed.fileversion().unwrap_or_default(),
             ctlport: about.control.port(),
@@ -285,6 +312,3 @@ impl<S: Source, T: Target> Reconciler<S, T> {
         }
     }
 }
-
-/// The next look after a step.
-const SOON: Duration = Duration::from_millis(100);

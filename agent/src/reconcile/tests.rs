@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::*;
 use crate::fixtures::{self, ring};
 use crate::render;
+use crate::ring::Mode;
 use crate::settings::{self, Origin};
-use crate::source::Asked;
+use crate::source::{self, Answer, Asked, DoubtKind, Source};
 use crate::target::{self, Ask, Done, Program, Running, Said, Step, TargetError};
 use crate::wake::Reason;
 
@@ -50,7 +51,8 @@ impl Target for Remembering {
 /// A node's root directory and its reconciler.
 struct Stage {
     root: tempfile::TempDir,
-    reconciler: Reconciler<Told, Remembering>,
+    reconciler: Reconciler<Remembering>,
+    source: Told,
 }
 
 const CONFIG: &str = "[guard]\nremoval-polls = 2\nremoval-for = \"0s\"\nconfirm-polls = 3\nconfirm-for = \"0s\"\n\
@@ -75,8 +77,8 @@ impl Stage {
         }
         let settings = settings::load(&Origin { config: None, root: Some(root.path().into()) }).unwrap();
         let store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();
-        let reconciler = Reconciler::new(settings, Told(answers), Remembering::default(), store, patient);
-        Self { root, reconciler }
+        let reconciler = Reconciler::new(settings, Remembering::default(), store, patient);
+        Self { root, reconciler, source: Told(answers) }
     }
 
     fn ini(&self) -> PathBuf {
@@ -103,7 +105,12 @@ impl Stage {
     }
 
     async fn poll(&mut self) -> Outcome {
-        self.reconciler.pass(Reason::Timer.into()).await.outcome
+        let answered = self.ask().await;
+        self.reconciler.pass(Reason::Timer.into(), Some(answered)).await.outcome
+    }
+
+    async fn ask(&mut self) -> Answered {
+        source::put(&mut self.source, &self.reconciler.settings.k2hr3).await
     }
 }
 
@@ -164,7 +171,7 @@ async fn a_change_rests_and_a_storm_of_changes_does_not_wait_for_ever() {
     assert_eq!(installations, [800, 1650], "every 800 ms while it changes, then after its rest");
     let due = stage.reconciler.settled_at().unwrap();
     tokio::time::advance(due - Instant::now()).await;
-    let last = stage.reconciler.pass(Reason::Settled.into()).await;
+    let last = stage.reconciler.pass(Reason::Settled.into(), None).await;
     assert_eq!(installed(&last.outcome), 4);
     assert_eq!(stage.servers().len(), 39);
 }
@@ -187,10 +194,10 @@ async fn a_confirmed_loss_is_installed_after_its_rest_and_only_once() {
     let Outcome::Held(held) = stage.poll().await else { panic!() };
     assert!(stage.reconciler.confirm(Some("another")).unwrap_err().contains(&held.id));
     assert!(stage.reconciler.confirm(Some(&held.id)).unwrap().contains("3 of 4 servers"));
-    let confirmed = stage.reconciler.pass(Reason::Confirmed.into()).await;
+    let confirmed = stage.reconciler.pass(Reason::Confirmed.into(), None).await;
     assert_eq!(confirmed.outcome, Outcome::Settling);
     tokio::time::advance(Duration::from_millis(250)).await;
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into()).await.outcome), 2);
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into(), None).await.outcome), 2);
     assert_eq!(stage.reconciler.store().ledger().guard.confirmed, None);
     assert!(stage.reconciler.confirm(None).unwrap_err().contains("nothing is held"));
 }
@@ -211,7 +218,7 @@ async fn an_edited_file_is_put_right_without_asking() {
     stage.poll().await;
     let edited = std::fs::read_to_string(stage.ini()).unwrap().replace("REPLICA = 1", "REPLICA = 0");
     crate::file::store(&stage.ini(), edited.as_bytes()).unwrap();
-    let report = stage.reconciler.pass(Reason::IniChanged.into()).await;
+    let report = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!((installed(&report.outcome), report.asked), (2, None));
     assert_eq!(report.plan.unwrap().changes[0].text, "[GLOBAL] REPLICA: \"0\" -> \"1\"");
 }
@@ -225,7 +232,7 @@ async fn a_lost_file_comes_back_from_the_kept_ones_when_nobody_answers() {
     assert_eq!(generation.fileversion, 2);
     assert!(why.contains("the live file is missing") && why.contains("no connection"), "{why}");
     assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
-    let after = stage.reconciler.pass(Reason::IniChanged.into()).await;
+    let after = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!(
         after.outcome,
         Outcome::Doubtful(doubt()),
@@ -270,7 +277,7 @@ async fn a_doubt_takes_no_resting_change_back() {
     assert_eq!(stage.poll().await, Outcome::Settling);
     assert_eq!(stage.poll().await, Outcome::Doubtful(doubt()));
     tokio::time::advance(Duration::from_millis(250)).await;
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into()).await.outcome), 2);
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Settled.into(), None).await.outcome), 2);
 }
 
 #[tokio::test]
@@ -321,7 +328,8 @@ async fn a_node_that_does_not_know_itself_says_what_it_waits_for() {
 #[tokio::test]
 async fn looking_changes_nothing() {
     let mut stage = Stage::new(false, vec![says(&[1, 2])]);
-    let decision = stage.reconciler.decide(Reason::Start.into()).await;
+    let answered = stage.ask().await;
+    let decision = stage.reconciler.decide(Some(answered)).await;
     assert!(matches!(decision.verdict, Decided::Install(_)));
     assert!(!stage.ini().exists());
     assert_eq!(stage.reconciler.store().ledger(), &crate::ledger::Ledger::default());
@@ -398,7 +406,7 @@ fn well(stage: &Stage, fileversion: u32) -> crate::view::View {
 
 async fn looks(stage: &mut Stage) -> Report {
     tokio::time::advance(Duration::from_secs(2)).await;
-    stage.reconciler.pass(Reason::Look.into()).await
+    stage.reconciler.pass(Reason::Look.into(), None).await
 }
 
 /// Two servers, installed as generation 1 and loaded.
@@ -442,7 +450,7 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
     observed.said = None;
     observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
     stage.reconciler.target.observed = Some(observed);
-    let report = stage.reconciler.pass(Reason::ProcessEnded.into()).await;
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!((generation.fileversion, stage.servers().len()), (3, 2));
     assert!(why.starts_with("chmpx ended with status 0"), "{why}");
@@ -470,7 +478,7 @@ async fn the_operator_may_have_a_rejected_ring_tried_again() {
     assert_eq!(stage.poll().await, Outcome::Rejected(rejected.clone()));
     assert!(stage.reconciler.confirm(Some("other")).is_err());
     assert!(stage.reconciler.confirm(Some(rejected.id())).unwrap().contains("is tried again"));
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into()).await.outcome), 2);
+    assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into(), None).await.outcome), 2);
 }
 
 fn text_of(answer: &Result<Answer, Doubt>) -> String {
@@ -492,7 +500,56 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     let report = looks(&mut stage).await;
     assert_eq!(stage.reconciler.target.acted, [Step::Tell(target::Order::ServiceOut)]);
     assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
-    assert_eq!(stage.reconciler.store().ledger().applied.as_ref().unwrap().fileversion, 1, "not yet");
+    let ledger = stage.reconciler.store().ledger();
+    let numbers =
+        [&ledger.written, &ledger.applied, &ledger.verified].map(|g| g.as_ref().unwrap().fileversion);
+    assert_eq!(numbers, [2, 1, 1], "a process that runs on with the old key proves nothing of the new one");
+    let view = well(&stage, 2);
+    stage.sees(view);
+    let k2hdkc = stage.reconciler.target.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
+    k2hdkc.id = target::Identity { pid: 9, ticks: 900 };
+    looks(&mut stage).await;
+    let ledger = stage.reconciler.store().ledger();
+    assert_eq!((&ledger.applied, &ledger.verified), (&ledger.written, &ledger.written));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let view = well(&stage, 99);
+    stage.sees(view);
+    let state = stage.reconciler.settings.state.directory.clone();
+    std::fs::remove_dir_all(&state).unwrap();
+    crate::file::store(&state, b"in the way").unwrap();
+    for pauses in [1, 2, 4] {
+        let report = looks(&mut stage).await;
+        assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
+        let pause = stage.reconciler.look_at().unwrap() - Instant::now();
+        assert!(pause >= Duration::from_secs(pauses), "{pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
+    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged)]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    for (version, path) in stage.reconciler.store.good_files() {
+        if version == 1 {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let mut observed = stage.reconciler.target.observed.take().unwrap();
+    let was = observed.chmpx.take().unwrap();
+    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
+    (observed.said, observed.k2hdkc) = (None, None);
+    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
+    stage.reconciler.target.observed = Some(observed);
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
+    assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
+    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    let report = looks(&mut stage).await;
+    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::Chmpx)]);
+    assert!(report.notes.iter().any(|note| note.contains("there is no way back")), "{:?}", report.notes);
 }
 
 #[tokio::test(start_paused = true)]

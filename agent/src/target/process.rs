@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use super::{About, Ask, Done, Ended, Observed, Program, Said, Step, Target, TargetError};
 use crate::ring::Mode;
 use crate::wake::Waker;
-use question::{Answer, Question, Trouble};
+use question::{Answer, Question, Trouble, Word};
 use watched::Watched;
 
 /// How the programs are started. See `[target]` in the configuration.
@@ -68,6 +68,8 @@ pub struct Processes {
     /// Ends are told here by the watches.
     ends: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
     question: Option<Question>,
+    word: Option<Word>,
+    declined: Option<String>,
     said: Option<Said>,
     silent: Option<(Instant, String)>,
     strange: Option<String>,
@@ -87,6 +89,8 @@ impl Processes {
             k2hdkc: Watched::new(Program::K2hdkc),
             ends: mpsc::unbounded_channel(),
             question: None,
+            word: None,
+            declined: None,
             said: None,
             silent: None,
             strange: None,
@@ -166,6 +170,9 @@ impl Processes {
 
     /// Takes in an answer, if one has come.
     fn take_answer(&mut self) {
+        if let Some(said) = self.word.as_mut().and_then(Word::answer) {
+            (self.word, self.declined) = (None, said.err());
+        }
         let Some(Answer { at, result }) = self.question.as_mut().and_then(Question::answer) else { return };
         self.question = None;
         let pid = self.chmpx.running().map(|running| running.id.pid);
@@ -187,6 +194,7 @@ impl Processes {
 
     fn forget_answers(&mut self) {
         (self.question, self.said, self.silent, self.strange) = (None, None, None, None);
+        (self.word, self.declined) = (None, None);
     }
 }
 
@@ -214,6 +222,7 @@ impl Target for Processes {
             said: self.said.clone(),
             silent: self.silent.clone(),
             strange: self.strange.clone(),
+            declined: self.declined.clone(),
             leftovers: prepare::leftovers(&self.settings.base_directory, about).len(),
         })
     }
@@ -225,7 +234,12 @@ impl Target for Processes {
                 self.watched(*program).signal(*id, *signal)?;
                 Ok(Done::Plainly)
             }
-            Step::Tell(order) => question::tell(*order, about, self.settings.answer_within).await,
+            Step::Tell(order) => {
+                let within = self.settings.answer_within;
+                self.word = Some(Word::say(*order, about, within, self.waker.clone())?);
+                self.declined = None;
+                Ok(Done::Plainly)
+            }
             Step::Tidy => {
                 let leftovers = prepare::leftovers(&self.settings.base_directory, about);
                 leftovers.iter().try_for_each(|path| crate::file::remove(path))?;

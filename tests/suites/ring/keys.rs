@@ -124,6 +124,9 @@ fn keys_in_memory_with_a_copy_elsewhere_survive_a_restart_of_the_pair() {
     let style = Style { file: false, replicas: 1, ..Style::default() };
     let mut ring = Ring::running(style, "", 3, 1).unwrap();
     ring.write(100, KEYS).unwrap();
+    // It must have seen that the others have theirs.
+    let sees_all = || ring.standing(2).is_some_and(|standing| standing.healthy() == (3, 3));
+    assert!(wait_for(PATIENCE, sees_all), "{}", ring.told(2));
     ring.kill(2, "chmpx").unwrap();
     assert!(wait_for(PATIENCE, || !ring.is_settled(2)));
     ring.settled().unwrap();

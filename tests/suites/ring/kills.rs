@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_agent::standing::State;
+use k2hdkc_sandbox::node::{FILE_SOURCE, wait_for};
 use k2hdkc_sandbox::ring::{PATIENCE, Ring};
 use k2hdkc_sandbox::simulators::stage::Style;
 
@@ -107,4 +108,31 @@ fn an_agent_killed_at_every_step_of_a_restart_is_followed_by_one_that_goes_on() 
     ring.node_mut(4).start().unwrap();
     ring.settled().unwrap();
     ring.all_readable(100, KEYS).unwrap();
+}
+
+#[test]
+fn a_k2hr3_that_does_not_answer_keeps_nobody_from_caring_for_the_processes() {
+    let ring = Ring::running(style(), "", 2, 0).unwrap();
+    // It takes connections, and never says a word.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let node = ring.node(2);
+    node.write("etc/antpickax/k2hr3-api-uri", &format!("http://{}", mute.local_addr().unwrap())).unwrap();
+    let config = node.plan().config.replace(FILE_SOURCE, "");
+    node.swap("etc/k2hdkc-agent/agent.toml", &config).unwrap();
+    mute.set_nonblocking(true).unwrap();
+    let mut asked = None;
+    let is_asked = || {
+        asked = asked.take().or_else(|| mute.accept().ok());
+        asked.is_some()
+    };
+    assert!(wait_for(PATIENCE, is_asked), "{}", ring.told(2));
+    let (chmpx, begun) = (ring.kill(2, "chmpx").unwrap(), Instant::now());
+    let recovered = || {
+        let standing = ring.standing(2);
+        standing.is_some_and(|now| {
+            now.state == State::Converged && now.chmpx.is_some_and(|process| process.pid != chmpx)
+        })
+    };
+    assert!(wait_for(Duration::from_secs(20), recovered), "{}", ring.told(2));
+    println!("recovered after {:.1} s beside a question of 30 s", begun.elapsed().as_secs_f64());
 }

@@ -72,6 +72,29 @@ fn a_key_of_k2hdkc_restarts_k2hdkc_alone_and_out_of_service() {
 }
 
 #[test]
+fn another_database_is_held_and_told_and_no_key_stays_behind() {
+    let ring = Ring::running(style(), "turn = \"1s\"", 2, 1).unwrap();
+    ring.write(100, 60).unwrap();
+    let before = (ring.pid(2, "chmpx"), ring.pid(2, "k2hdkc"));
+    let ini = std::fs::read_to_string(ring.node(2).root().join("source.ini")).unwrap();
+    ring.node(2).give(&ini.replace("/data/keys.k2h", "/data/other.k2h")).unwrap();
+    let held = || ring.standing(2).is_some_and(|s| s.text.contains("names another database"));
+    assert!(wait_for(PATIENCE, held), "{}", ring.told(2));
+    assert!(!ring.node(2).run(&["status"]).unwrap().status.success());
+    // The file is followed all the same.
+    ring.node(2)
+        .give(&ini.replace("/data/keys.k2h", "/data/other.k2h").replace("MQACK = no", "MQACK = yes"))
+        .unwrap();
+    let mqack = || std::fs::read_to_string(ring.node(2).ini()).is_ok_and(|live| live.contains("MQACK = yes"));
+    assert!(wait_for(PATIENCE, mqack), "{}", ring.told(2));
+    // What is taken back is as if it had never been said.
+    ring.node(2).give(&ini).unwrap();
+    assert!(wait_for(PATIENCE, || ring.is_settled(2) && !mqack()), "{}", ring.told(2));
+    assert_eq!((ring.pid(2, "chmpx"), ring.pid(2, "k2hdkc")), before);
+    ring.all_readable(100, 60).unwrap();
+}
+
+#[test]
 fn a_key_of_chmpx_rolls_through_the_servers_without_a_key_unreadable_and_waits_on_slaves() {
     let ring = Ring::running(style(), "turn = \"2s\"", 3, 1).unwrap();
     ring.write(100, 60).unwrap();

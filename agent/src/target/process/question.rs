@@ -14,7 +14,7 @@ use crate::apply::full;
 use crate::problem::printable;
 use crate::ring::Mode;
 use crate::target::control_port::{self, Command, Server};
-use crate::target::{About, Done, Order, TargetError, chmpx_status};
+use crate::target::{About, Order, TargetError, chmpx_status};
 use crate::view::{self, View};
 use crate::wake::{Reason, Waker};
 
@@ -105,24 +105,112 @@ async fn by_status(
     }
 }
 
-/// Tells chmpx something that it does to the ring.
-pub(super) async fn tell(order: Order, about: &About, within: Duration) -> Result<Done, TargetError> {
-    let command = match order {
+/// A word to chmpx on its way. Dropped, nobody waits for what it says to it.
+#[derive(Debug)]
+pub(super) struct Word {
+    _telling: JoinSet<()>,
+    answer: oneshot::Receiver<Result<(), String>>,
+}
+
+impl Word {
+    /// Tells chmpx something that it does to the ring, and does not wait for what it says to it.
+    pub(super) fn say(
+        order: Order,
+        about: &About,
+        within: Duration,
+        waker: Waker,
+    ) -> Result<Self, TargetError> {
+        let command = command(order, about)?;
+        let (answered, answer) = oneshot::channel();
+        let (mut telling, control) = (JoinSet::new(), about.control);
+        telling.spawn(async move {
+            let said = match control_port::ask(control, &command, within).await {
+                Ok(text) => accepted(&text),
+                Err(error) => Err(full(&error)),
+            };
+            // Nobody waits any more where the process is gone.
+            let _ =
+                answered.send(said.map_err(|text| format!("chmpx did not take {}: {text}", order.word())));
+            waker.wake(Reason::Answered);
+        });
+        Ok(Self { _telling: telling, answer })
+    }
+
+    /// What chmpx said to it, if that has come: nothing, or why it did not do it.
+    pub(super) fn answer(&mut self) -> Option<Result<(), String>> {
+        self.answer.try_recv().ok()
+    }
+}
+
+fn command(order: Order, about: &About) -> Result<Command, TargetError> {
+    Ok(match order {
         Order::UpdateStatus => Command::UpdateStatus,
         Order::ServiceIn => Command::ServiceIn,
         Order::ServiceOut => {
             let (host, ctlport, id) = about.own.clone();
-            let server = Server::new(&host, ctlport, &id);
             let unsayable =
                 |why: &dyn std::error::Error| TargetError::Unsayable { order: order.word(), why: full(why) };
-            Command::ServiceOut(server.map_err(|error| unsayable(&error))?)
+            Command::ServiceOut(Server::new(&host, ctlport, &id).map_err(|error| unsayable(&error))?)
         }
-    };
-    let text = control_port::ask(about.control, &command, within).await?;
-    match view::answer(&text) {
-        Ok(view::Answer::Succeeded(_)) => Ok(Done::Plainly),
+    })
+}
+
+fn accepted(text: &str) -> Result<(), String> {
+    match view::answer(text) {
+        Ok(view::Answer::Succeeded(_)) => Ok(()),
         Ok(view::Answer::Refused(..) | view::Answer::Unknown(_)) | Err(_) => {
-            Ok(Done::Declined(printable(text.trim(), LONGEST_ANSWER)))
+            Err(printable(text.trim(), LONGEST_ANSWER))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::fixtures;
+
+    /// A chmpx that answers one connection with that text, at its time.
+    async fn chmpx(text: &'static str) -> (About, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let ring = fixtures::ring(&[1, 2], &[]);
+        let mut about = About::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
+        about.control =
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listener.local_addr().unwrap().port());
+        let heard = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = vec![0; 200];
+            let length = stream.read(&mut heard).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&heard[..length]).into_owned()
+        });
+        (about, heard)
+    }
+
+    #[tokio::test]
+    async fn a_word_is_not_waited_for_and_what_chmpx_says_to_it_wakes_a_pass() {
+        for (said, taken) in [("SUCCEED: \n", true), ("ERROR: operating now\n", false)] {
+            let (waker, (about, heard)) = (Waker::default(), chmpx(said).await);
+            let mut word =
+                Word::say(Order::ServiceOut, &about, Duration::from_secs(5), waker.clone()).unwrap();
+            assert_eq!(word.answer(), None, "it returned before anybody listened");
+            assert!(waker.woken().await.contains(Reason::Answered));
+            assert!(heard.await.unwrap().starts_with("SERVICEOUT 192.0.2.1:8021"));
+            let answer = word.answer().unwrap();
+            assert_eq!(answer.is_ok(), taken, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_that_is_told() {
+        let (waker, (mut about, _)) = (Waker::default(), chmpx("").await);
+        about.control.set_port(1);
+        let mut word = Word::say(Order::ServiceIn, &about, Duration::from_secs(5), waker.clone()).unwrap();
+        waker.woken().await;
+        assert!(word.answer().unwrap().unwrap_err().starts_with("chmpx did not take SERVICEIN: "));
     }
 }

@@ -1,0 +1,114 @@
+//! This node's place in its ring, and what is done where it sticks.
+
+use super::*;
+
+#[test]
+fn a_node_that_runs_what_the_file_says_has_converged() {
+    let mut stage = Stage::well();
+    assert_eq!(stage.next(), Next::Converged);
+    assert_eq!(stage.known.served, Some(Pair { chmpx: CHMPX, k2hdkc: K2HDKC }));
+    assert_eq!(stage.known.chmpx, Some(Ran { id: CHMPX, ctlport: 8021 }));
+}
+
+#[test]
+fn a_wait_in_which_nothing_moves_is_told_after_ten_minutes_and_a_merge_is_none() {
+    let mut stage = Stage::well();
+    stage.view().automerge = false;
+    stage.set_own(0x3121);
+    assert!(waits(&stage.next()).contains("AUTOMERGE is off"));
+    stage.set_peer(1, 0x2121);
+    waits(&stage.later(700.0).next());
+    stage.set_peer(1, 0x21);
+    assert!(holds(&stage.later(1.0).next()).ends_with("nothing has changed for 10 min"));
+    stage.set_own(0x1121);
+    assert!(waits(&stage.later(1.0).next()).contains("AUTOMERGE is off"), "another status is a movement");
+}
+
+#[test]
+fn who_was_taken_out_of_service_by_hand_stays_out_and_is_told() {
+    let mut stage = Stage::well();
+    stage.known.started = Some(K2HDKC);
+    stage.next();
+    stage.set_own(0x11);
+    assert!(holds(&stage.later(60.0).next()).contains("somebody took it out of service"));
+}
+
+#[test]
+fn a_join_that_sticks_is_nudged_a_few_times() {
+    for (bits, order) in [(0x3121, Order::UpdateStatus), (0x11, Order::ServiceIn)] {
+        let mut stage = Stage::well();
+        stage.known.started = Some(K2HDKC);
+        stage.set_own(bits);
+        assert!(waits(&stage.next()).contains("this server is"));
+        for _ in 0..5 {
+            assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(order));
+            waits(&stage.later(1.0).next());
+        }
+        assert!(!matches!(stage.later(11.0).next(), Next::Step(..)), "{bits:#x}");
+    }
+}
+
+#[test]
+fn a_merge_that_works_is_waited_for_and_one_in_which_nothing_works_is_ended() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(0x2021);
+    stage.next();
+    for _ in 0..100 {
+        stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
+        assert!(waits(&stage.later(10.0).next()).contains("merging"));
+    }
+    assert!(waits(&stage.later(99.0).next()).contains("merging"));
+    assert!(waits(&stage.later(1.0).next()).contains("a merge sticks at 0x2021"));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    waits(&stage.later(0.1).next());
+    assert_eq!(step(&stage.later(0.6).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(
+        step(&stage.later(3.0).next()),
+        &Step::Send(Program::Chmpx, CHMPX, Signal::Kill),
+        "it seldom hears HUP"
+    );
+}
+
+#[test]
+fn a_tick_of_the_clock_now_and_then_is_no_work() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(0x2121);
+    let sticks = |next: &Next| matches!(next, Next::Wait(text, _) if text.contains("a merge sticks"));
+    let stuck = (1..240).find(|pass| {
+        if pass % 8 == 0 {
+            stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(10);
+        }
+        sticks(&stage.later(0.5).next())
+    });
+    assert!(stuck.is_some_and(|pass| pass >= 200), "{stuck:?}");
+}
+
+#[test]
+fn even_a_merge_that_works_does_not_last_for_ever() {
+    let mut stage = Stage::well();
+    stage.set_own(0x2121);
+    stage.next();
+    for _ in 0..179 {
+        stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
+        assert!(waits(&stage.later(10.0).next()).contains("merging"));
+    }
+    stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
+    assert!(waits(&stage.later(10.0).next()).contains("a merge sticks"));
+}
+
+#[test]
+fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_away() {
+    let mut stage = Stage::well();
+    let gone = stage.ring.servers.pop().unwrap();
+    assert!(waits(&stage.next()).contains("lists 192.0.2.3:8021 until that server ends"));
+    stage.set_peer(2, 0x10);
+    assert!(waits(&stage.next()).contains("still lists 192.0.2.3:8021, which is gone"));
+    assert!(matches!(stage.later(6.0).next(), Next::Rewrite(_)));
+    stage.view().servers.pop();
+    assert_eq!(stage.next(), Next::Converged);
+    stage.ring.servers.push(gone);
+    assert!(waits(&stage.next()).contains("chmpx does not list"));
+}

@@ -1,0 +1,142 @@
+//! What starts, when, and in which order.
+
+use super::*;
+
+#[test]
+fn from_nothing_chmpx_starts_then_k2hdkc_a_second_later_and_in_sight_of_its_peers() {
+    let mut stage = Stage::well();
+    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
+    stage.run(Program::Chmpx, CHMPX);
+    assert!(waits(&stage.next()).starts_with("waiting for chmpx's first answer"));
+    stage.later(0.6).answer(0x10011);
+    assert!(waits(&stage.next()).contains("a moment after its chmpx"));
+    stage.later(0.6);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
+    stage.run(Program::K2hdkc, K2HDKC);
+    stage.later(0.5).answer(0x2121);
+    assert_eq!(waits(&stage.next()), "the ring is merging (0x2121 [SERVICE IN][UP][ADD][Doing][NoSuspend])");
+    stage.later(1.0).answer(0x21);
+    assert_eq!(stage.next(), Next::Converged);
+}
+
+#[test]
+fn k2hdkc_never_starts_alone_on_a_ring_that_has_other_members() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    (1..3).for_each(|place| stage.set_peer(place, 0x10));
+    assert!(waits(&stage.next()).contains("not started alone"));
+    stage.later(3600.0);
+    assert!(holds(&stage.next()).contains("take them out of their role"));
+    // One that serves is enough after a while: this node will join its ring.
+    stage.set_peer(1, 0x21);
+    assert!(
+        waits(&stage.next()).contains("waits a while for 192.0.2.3:8021"),
+        "the long wait alone does not count"
+    );
+    assert_eq!(step(&stage.later(31.0).next()), &Step::Start(Program::K2hdkc));
+}
+
+#[test]
+fn the_only_server_of_a_ring_begins_it() {
+    let mut stage = Stage::of(&[1]);
+    stage.without_k2hdkc();
+    let Next::Step(Step::Start(Program::K2hdkc), why) = stage.next() else { panic!() };
+    assert_eq!(why, "this is the ring's only server");
+}
+
+#[test]
+fn where_no_ring_is_yet_the_first_begins_and_the_others_join() {
+    let mut first = Stage::well();
+    first.without_k2hdkc();
+    (1..3).for_each(|place| first.set_peer(place, 0x10011));
+    assert_eq!(step(&first.next()), &Step::Start(Program::K2hdkc));
+    let mut second = Stage::well();
+    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
+    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+    second.without_k2hdkc();
+    (0..3).for_each(|place| second.set_peer(place, 0x10011));
+    assert!(waits(&second.next()).contains("waits for 192.0.2.1:8021 (server1.example) to begin"));
+    second.set_peer(0, 0x21);
+    assert_eq!(step(&second.next()), &Step::Start(Program::K2hdkc));
+}
+
+#[test]
+fn servers_that_came_together_look_anew_for_those_that_did_not_let_them_in() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    stage.set_peer(1, 0x10011);
+    stage.set_peer(2, 0x10);
+    assert!(waits(&stage.next()).contains("waits a while for 192.0.2.3:8021"));
+    assert!(waits(&stage.later(10.0).next()).contains("looks for 192.0.2.3:8021 (server3.example) anew"));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
+    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
+    stage.later(1.0).answer(0x10011);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc), "now it sees that they serve");
+}
+
+#[test]
+fn a_minority_begins_no_ring_beside_the_one_that_it_does_not_see() {
+    for (servers, ready, begins) in [(5, 1, false), (5, 2, true), (4, 1, false), (3, 1, true)] {
+        let mut stage = Stage::of(&(1..=servers).collect::<Vec<_>>());
+        stage.without_k2hdkc();
+        (1..servers).for_each(|place| stage.set_peer(place, if place <= ready { 0x10011 } else { 0x10 }));
+        waits(&stage.next());
+        stage.memory.looked_anew = 9;
+        let next = stage.later(31.0).next();
+        if begins {
+            assert_eq!(step(&next), &Step::Start(Program::K2hdkc), "{servers} {ready}");
+        } else {
+            assert!(holds(&next).contains("does not begin a ring: only 2 of"), "{servers} {ready}");
+        }
+    }
+}
+
+#[test]
+fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
+    let mut stage = Stage::well();
+    stage.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
+    stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+    stage.without_k2hdkc();
+    (0..3).for_each(|place| stage.set_peer(place, 0x10011));
+    assert!(waits(&stage.next()).contains("to begin"));
+    stage.later(61.0);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
+}
+
+#[test]
+fn two_of_one_kind_are_for_somebody_to_look_at() {
+    let mut stage = Stage::well();
+    stage.observed.surplus = vec![(Program::Chmpx, 99)];
+    assert!(holds(&stage.next()).starts_with("several chmpx run with this ini (pids 7, 99)"));
+}
+
+#[test]
+fn what_killed_processes_left_is_removed_once_chmpx_answers() {
+    let mut stage = Stage::well();
+    stage.observed.leftovers = 2;
+    assert_eq!(step(&stage.next()), &Step::Tidy);
+    stage.observed.said = None;
+    assert!(waits(&stage.next()).contains("first answer"));
+}
+
+#[test]
+fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
+    let mut stage = Stage::well();
+    let mut pauses = Vec::new();
+    for start in 0..6 {
+        stage.end(Program::K2hdkc, Ending::Exit(1));
+        stage.set_own(0x10021);
+        let mut paused = 0.0;
+        while !matches!(stage.next(), Next::Step(Step::Start(Program::K2hdkc), _)) {
+            paused += 0.5;
+            stage.later(0.5);
+        }
+        pauses.push(paused);
+        stage.run(Program::K2hdkc, Identity { pid: 30 + start, ticks: 2000 });
+        stage.later(0.1);
+    }
+    assert!(pauses[0] <= 1.0 && pauses[1..].is_sorted() && pauses[5] >= 8.0, "{pauses:?}");
+}

@@ -1,0 +1,142 @@
+//! What stops, in which order, and in whose turn.
+
+use super::*;
+
+#[test]
+fn when_chmpx_dies_its_k2hdkc_goes_before_the_next_chmpx_comes() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.end(Program::Chmpx, Ending::Signal(9));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert!(waits(&stage.later(0.5).next()).contains("is stopping"));
+    assert_eq!(step(&stage.later(0.6).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Kill));
+    stage.end(Program::K2hdkc, Ending::Signal(9));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
+}
+
+#[test]
+fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_is_not() {
+    let mut stage = Stage::well();
+    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    let mut stage = Stage::well();
+    stage.rules.pair = false;
+    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    assert_eq!(stage.next(), Next::Converged);
+}
+
+#[test]
+fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    stage.ring.servers.pop();
+    stage.set_peer(2, 0x10);
+    stage.rules.calm = Duration::from_secs(20);
+    let next = (0..10).map(|_| stage.later(1.0).next()).find(|next| matches!(next, Next::Rewrite(_)));
+    assert!(next.is_some());
+}
+
+#[test]
+fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    stage.set_peer(1, 0x2121);
+    assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
+    stage.set_peer(1, 0x21);
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    stage.rules.restarts = Restarts::Never;
+    assert!(holds(&stage.later(1.0).next()).contains("target.restarts forbids it"));
+    // The second server's turn comes later.
+    let mut second = Stage::well();
+    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
+    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    assert!(waits(&second.next()).contains("the servers before it restart first"));
+}
+
+#[test]
+fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    stage.set_own(0x2221);
+    assert!(waits(&stage.later(1.0).next()).contains("this server is 0x2221"));
+    assert!(waits(&stage.later(99.0).next()).contains("this server is 0x2221"));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+}
+
+#[test]
+fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(
+        Class::RestartK2hdkc,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "[K2HDKC] MAXTHREAD",
+        WALL,
+    );
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    stage.set_own(0x11);
+    waits(&stage.later(0.5).next());
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert!(waits(&stage.next()).contains("the end of the one before it"));
+    assert!(waits(&stage.later(1.0).next()).contains("when chmpx has seen the end"));
+    stage.set_own(0x10011);
+    assert_eq!(step(&stage.later(0.2).next()), &Step::Start(Program::K2hdkc));
+    stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+    stage.later(1.0).set_own(0x11);
+    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceIn));
+    stage.later(1.0).set_own(0x21);
+    assert_eq!(stage.next(), Next::Converged);
+    assert_eq!(stage.known.drained, None);
+}
+
+#[test]
+fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
+    let mut stage = Stage::well();
+    stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
+    stage.view().own.status = NodeStatus::from_bits(0x1);
+    stage.observed.k2hdkc = None;
+    assert_eq!(stage.next(), Next::Converged);
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", WALL);
+    assert!(holds(&stage.next()).contains("target.restarts forbids it"));
+    stage.rules.restarts = Restarts::Always;
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+}
+
+#[test]
+fn at_the_agent_s_own_end_both_stop_in_order() {
+    let mut stage = Stage::well();
+    let ending = |stage: &mut Stage| {
+        let (rules, observed, ring) = (stage.rules, stage.observed.clone(), stage.ring.clone());
+        let case = Case {
+            now: stage.now,
+            wall: stage.wall,
+            ring: &ring,
+            fileversion: 4,
+            ctlport: 8021,
+            observed: &observed,
+            written: None,
+            way_back: false,
+            verified: true,
+            rules: &rules,
+        };
+        super::ending(&case, &mut stage.memory)
+    };
+    assert_eq!(step(&ending(&mut stage)), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.observed.k2hdkc = None;
+    waits(&ending(stage.later(0.2)));
+    waits(&ending(stage.later(0.1)));
+    assert_eq!(step(&ending(stage.later(0.5))), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    stage.observed.chmpx = None;
+    assert_eq!(ending(&mut stage), Next::Converged);
+    assert_eq!(Port::LEAST.get(), 1);
+}

@@ -1,0 +1,125 @@
+//! What becomes of a file: loaded, written again, rolled back.
+
+use super::*;
+
+#[test]
+fn only_a_file_that_was_written_counts_as_written_again() {
+    let mut stage = Stage::well();
+    stage.next();
+    (stage.fileversion, stage.verified) = (5, false);
+    stage.memory.replaced(stage.now, true);
+    for _ in 0..3 * rules::MOST_REWRITES {
+        assert!(matches!(stage.later(1.0).next(), Next::Rewrite(_)), "no attempt succeeded");
+    }
+    assert_eq!(stage.known.restart, None);
+}
+
+#[test]
+fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
+    let mut stage = Stage::well();
+    stage.next();
+    (stage.fileversion, stage.verified) = (5, false);
+    stage.memory.replaced(stage.now, true);
+    assert!(waits(&stage.next()).contains("asked after it"), "nobody asks in the quiet time");
+    for _ in 0..rules::MOST_REWRITES {
+        stage.later(1.0);
+        assert_eq!(
+            stage.next(),
+            Next::Rewrite(format!("chmpx reports generation 4, not {}", stage.fileversion))
+        );
+        stage.fileversion += 1;
+        stage.memory.replaced(stage.now, false);
+    }
+    stage.later(1.0);
+    assert!(waits(&stage.next()).contains("although it was written 8 times again"));
+    assert_eq!(stage.known.restart.as_ref().unwrap().urgency, Urgency::Deaf);
+    assert!(waits(&stage.later(0.1).next()).ends_with("all servers are well"));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut), "out of service first");
+    stage.set_own(0x11);
+    assert!(waits(&stage.later(0.5).next()).ends_with("it is out of service, and stops in a moment"));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert!(waits(&stage.later(0.1).next()).contains("a moment after its k2hdkc"));
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert!(waits(&stage.later(10.0).next()).contains("is stopping"));
+    assert_eq!(step(&stage.later(10.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
+    stage.end(Program::Chmpx, Ending::Signal(9));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
+    assert_eq!(stage.known.restart, None);
+}
+
+#[test]
+fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
+    let ended = |how| {
+        let mut stage = Stage::well();
+        stage.next();
+        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+        stage.written = Some(Duration::from_millis(30));
+        stage.memory.replaced(stage.now, true);
+        stage.end(Program::Chmpx, how);
+        stage
+    };
+    let Next::RollBack(why) = ended(Ending::Exit(0)).next() else { panic!() };
+    assert_eq!(why, "chmpx ended with status 0 30 ms after generation 5 was installed");
+    assert!(matches!(ended(Ending::Signal(11)).next(), Next::RollBack(_)));
+    for how in [Ending::Signal(9), Ending::Unknown] {
+        let mut stage = ended(how);
+        assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup), "{how:?}");
+        stage.end(Program::K2hdkc, Ending::Exit(0));
+        // Two starts that fail with the file on trial are the file's fault as well.
+        for start in 0..2 {
+            stage.later(2.0);
+            assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx), "{how:?} {start}");
+            stage.run(Program::Chmpx, Identity { pid: 20 + start, ticks: 1000 });
+            stage.later(0.1).end(Program::Chmpx, Ending::Exit(1));
+            if start == 0 {
+                assert!(waits(&stage.next()).contains("started again in a moment; it ended with status 1"));
+            }
+        }
+        let Next::RollBack(why) = stage.next() else { panic!("{how:?}") };
+        assert!(why.contains("does not start with generation 5: it ended with status 1, 2 times"), "{why}");
+    }
+    let mut old = ended(Ending::Exit(0));
+    old.written = Some(Duration::from_secs(31));
+    assert!(!matches!(old.next(), Next::RollBack(_)));
+    let mut first = ended(Ending::Exit(0));
+    first.way_back = false;
+    assert!(!matches!(first.next(), Next::RollBack(_)));
+}
+
+#[test]
+fn a_silent_chmpx_is_waited_for_and_a_deaf_one_is_restarted() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.observed.silent = Some((stage.now, "no answer".into()));
+    assert_eq!(stage.later(60.0).next(), Next::Converged);
+    assert!(waits(&stage.later(60.0).next()).contains("silent too long: no answer"));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+}
+
+#[test]
+fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
+    for (after, rolled_back) in [(10.0, true), (40.0, false)] {
+        let mut stage = Stage::well();
+        stage.next();
+        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+        stage.written = Some(Duration::ZERO);
+        stage.memory.replaced(stage.now, true);
+        stage.later(after);
+        stage.observed.silent = Some((stage.now, "no answer".into()));
+        let next = stage.later(120.0).next();
+        assert_eq!(matches!(next, Next::RollBack(_)), rolled_back, "{after} {next:?}");
+    }
+}
+
+#[test]
+fn a_chmpx_that_has_many_dead_servers_to_try_may_be_silent_longer() {
+    let mut stage = Stage::well();
+    stage.ring.servers.extend(ring(&[4, 5, 6, 7, 8, 9], &[]).servers);
+    (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+    stage.written = Some(Duration::ZERO);
+    stage.memory.replaced(stage.now, true);
+    stage.observed.silent = Some((stage.now, "no answer".into()));
+    assert!(!matches!(stage.later(179.0).next(), Next::RollBack(_)));
+    assert!(matches!(stage.later(1.0).next(), Next::RollBack(_)));
+}

@@ -1,0 +1,104 @@
+//! The one question to the source that may be under way. The passes do not wait for it: K2HR3 may take half a minute,
+//! and meanwhile processes end and merges go on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::settings::{self, Settings};
+use crate::source::{self, Answered, AnySource};
+use crate::wake::{Reason, Reasons};
+
+/// Questions that an event asks for come at least this far apart.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+
+/// The source while it is asked, and what comes of it.
+type Question = Pin<Box<dyn Future<Output = (AnySource, Answered)>>>;
+
+/// See the module.
+pub(super) struct Asker {
+    /// The source, while nobody asks it.
+    source: Option<AnySource>,
+    question: Option<Question>,
+    /// Why the question under way was put.
+    reasons: Reasons,
+    /// Why another one is to be put.
+    again: Reasons,
+    next: Instant,
+    last: Option<Instant>,
+}
+
+impl Asker {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            source: Some(AnySource::new(settings)),
+            question: None,
+            reasons: Reasons::default(),
+            again: Reasons::default(),
+            next: Instant::now(),
+            last: None,
+        }
+    }
+
+    /// Takes new settings. A question by the old ones is dropped, and put again.
+    pub(super) fn follow(&mut self, settings: &Settings) {
+        self.source = Some(AnySource::new(settings));
+        if self.question.take().is_some() {
+            self.again = self.again.with(self.reasons);
+        }
+    }
+
+    /// Whether a question is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        self.question.is_some()
+    }
+
+    /// When the next question is due.
+    pub(super) fn due(&self) -> Instant {
+        self.next
+    }
+
+    /// The next question is not due before this time has passed.
+    pub(super) fn rest(&mut self, wait: Duration) {
+        self.next = Instant::now() + wait;
+        if !self.again.is_empty() {
+            self.next = self.next.min(self.earliest());
+        }
+    }
+
+    /// Puts a question for these reasons, now or soon: events may hurry it, but not to more than one a second, and what
+    /// happens while one is under way may not be in its answer.
+    pub(super) fn ask(&mut self, reasons: Reasons, settings: &settings::K2hr3) {
+        self.again = self.again.with(reasons);
+        let own = self.again.contains(Reason::Timer) || self.again.contains(Reason::SourceChanged);
+        let too_early = !own && Instant::now() < self.earliest();
+        if too_early {
+            self.next = self.next.min(self.earliest());
+        }
+        if self.again.is_empty() || too_early || self.is_asking() {
+            return;
+        }
+        let Some(mut source) = self.source.take() else { return };
+        let settings = settings.clone();
+        (self.reasons, self.again) = (std::mem::take(&mut self.again), Reasons::default());
+        self.last = Some(Instant::now());
+        self.question = Some(Box::pin(async move {
+            let answered = source::put(&mut source, &settings).await;
+            (source, answered)
+        }));
+    }
+
+    /// Waits for what comes of the question under way; for ever where there is none.
+    pub(super) async fn answered(&mut self) -> (Reasons, Answered) {
+        let Some(question) = &mut self.question else { return std::future::pending().await };
+        let (source, answered) = question.await;
+        (self.question, self.source) = (None, Some(source));
+        (self.reasons, answered)
+    }
+
+    fn earliest(&self) -> Instant {
+        self.last.map_or_else(Instant::now, |last| last + BETWEEN_QUESTIONS)
+    }
+}

@@ -1,0 +1,101 @@
+//! What the source says, kept until it says something else: the last readable answer, the doubts since, and how long to
+//! wait before it is asked again. Looks at no file, changes none.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Reconciler;
+use crate::backoff;
+use crate::identity::Identity;
+use crate::membership::{self, Template, Wanted};
+use crate::problem::{Problem, one_line};
+use crate::ring::Mode;
+use crate::source::{Answer, Answered, Doubt, DoubtKind};
+use crate::target::Target;
+
+/// Who asked, why there is no answer, and how long it took.
+type Taken = (Result<Identity, Vec<Problem>>, Option<Doubt>, Option<Duration>);
+
+impl<T: Target> Reconciler<T> {
+    /// Remembers what a question has brought: who asked, the doubt, where there is one, and how long it took.
+    pub(super) fn take(&mut self, answered: Answered) -> Taken {
+        let Answered { identity, asked } = answered;
+        let (doubt, took) = match (&identity, asked) {
+            (Ok(identity), Some(asked)) => (self.remember(asked.result, identity), Some(asked.took)),
+            (Err(problems), _) => (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None),
+            (Ok(_), None) => (None, None),
+        };
+        self.doubt.clone_from(&doubt);
+        match (&doubt, took) {
+            (None, Some(took)) => {
+                self.doubts = 0;
+                self.cost = Some(backoff::smoothed(self.cost, took));
+            }
+            _ => self.doubts += 1,
+        }
+        (identity, doubt, took)
+    }
+
+    /// Keeps what an answer says; the doubt, where there is none.
+    fn remember(&mut self, result: Result<Answer, Doubt>, identity: &Identity) -> Option<Doubt> {
+        match result {
+            Err(doubt) => return Some(doubt),
+            Ok(Answer::Unchanged) => {}
+            Ok(answer) => self.answer = Some(self.understood(answer, identity).map(Rc::new)),
+        }
+        None
+    }
+
+    fn understood(&self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {
+        match answer {
+            Answer::Ini(text) => {
+                membership::from_ini(&text, &identity.cuk, &self.settings.ini.extra_sections)
+            }
+            Answer::Members { servers, slaves } => {
+                let (template, mode) = self.template(identity)?;
+                membership::from_members(&servers, &slaves, &template, mode, &identity.cuk)
+            }
+            Answer::Unchanged => {
+                Err(vec![Problem::refused(None, "the source says \"unchanged\" to a first question")])
+            }
+        }
+    }
+
+    /// The local half of the membership source; GROUP and MODE follow from the role.
+    fn template(&self, identity: &Identity) -> Result<(Template, Mode), Vec<Problem>> {
+        let lacking = |text: &str| vec![Problem::refused(None, text)];
+        let registry = identity.k2hr3.as_ref().ok_or_else(|| lacking("no role is known"))?;
+        let mode = registry.mode(&self.settings.k2hr3).ok_or_else(|| {
+            lacking("this node's role is neither the server nor the slave role: set k2hr3.server-role and slave-role")
+        })?;
+        let profile = &self.settings.profile;
+        let cluster =
+            registry.role.path().rsplit_once('/').map_or(registry.role.path(), |(parent, _)| parent);
+        let template = Template {
+            global: profile.global.clone(),
+            k2hdkc: profile.k2hdkc.clone(),
+            group: profile.group.clone().unwrap_or_else(|| cluster.to_owned()),
+            naming: profile.naming,
+            peers: profile.peers,
+            server_port: profile.server_port,
+            server_ctlport: profile.server_ctlport,
+            slave_ctlport: profile.slave_ctlport,
+        };
+        Ok((template, mode))
+    }
+
+    /// How long to wait before the source is asked again.
+    pub fn until_next_question(&self, random: f64) -> Duration {
+        let pace = &self.settings.pace;
+        let interval = pace.interval(self.nodes, self.cost.unwrap_or_default());
+        let wait = pace.jittered(interval, random);
+        match self.doubts {
+            0 if self.failures > 0 => pace.after_doubt(self.failures, random).max(wait),
+            0 => wait,
+            // A lost packet is asked for again at once; after that, what all nodes together ask of a sick K2HR3 must
+            // not be more than of a well one, or it never gets well.
+            1 | 2 => pace.after_doubt(self.doubts, random),
+            doubts => pace.after_doubt(doubts, random).max(wait),
+        }
+    }
+}
