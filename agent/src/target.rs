@@ -68,6 +68,21 @@ pub struct About {
 }
 
 impl About {
+    /// Where the file is missing or cannot be read: enough to find the processes by its path, and to end them. There may be
+    /// a k2hdkc, so it is looked for.
+    pub fn unread(ini: &Path) -> Self {
+        Self {
+            ini: ini.to_owned(),
+            mode: Mode::Server,
+            group: String::new(),
+            control: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            own: (String::new(), Port::LEAST, String::new()),
+            selfctlport: None,
+            queues: 0,
+            database: None,
+        }
+    }
+
     /// Reads it from the installed ring; `None` where the file does not say which node it is for.
     pub fn of(ring: &Ring, ini: &Path) -> Option<Self> {
         let mode = ring.mode().unwrap_or(Mode::Slave);

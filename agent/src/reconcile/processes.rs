@@ -13,7 +13,7 @@ use crate::file;
 use crate::installed::{self, Installed};
 use crate::plan;
 use crate::problem::one_line;
-use crate::ring::NodeKey;
+use crate::ring::{NodeKey, Ring};
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
 
@@ -287,13 +287,15 @@ impl<T: Target> Reconciler<T> {
         self.processes.next_look
     }
 
-    /// One pass towards the end of both processes; whether nothing runs any more, and what was done.
+    /// One pass towards the end of both processes; whether nothing runs any more, and what was done. A file that is missing
+    /// or cannot be read does not keep them running: they are found by its path.
     pub async fn end(&mut self) -> (bool, Option<Result<String, String>>) {
-        let installed = self.look.at(&self.settings.ini.path).ok();
-        let about = installed.as_ref().and_then(|installed| self.about(installed));
-        let (Some(about), Some(installed)) = (about, installed) else { return (true, None) };
-        let observed = self.target.observe(&about, Ask::No).await;
-        let (Some(observed), Some(ring)) = (observed, installed.ring()) else { return (true, None) };
+        let installed = self.look.at(&self.settings.ini.path).unwrap_or_else(|_| Installed::Missing.into());
+        let about = self.about(&installed).unwrap_or_else(|| About::unread(&self.settings.ini.path));
+        let Some(observed) = self.target.observe(&about, Ask::No).await else { return (true, None) };
+        let unread = Ring::unread(about.mode);
+        let ring =
+            installed.ring().filter(|ring| ring.mode() == Some(about.mode)).map_or(&unread, |ring| ring);
         let case = Case {
             now: Instant::now(),
             wall: Timestamp::now(),

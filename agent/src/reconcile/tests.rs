@@ -1,5 +1,7 @@
 //! The loop's passes with a source that is told what to answer, real files, and paused time.
 
+mod ending;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
