@@ -371,6 +371,16 @@ impl AnyTarget {
         }
     }
 
+    /// The same for a command that looks once, maybe beside an agent that runs.
+    pub fn onlooker(settings: &Settings) -> Self {
+        match settings.target.kind {
+            TargetKind::None => Self::FileOnly(FileOnly),
+            TargetKind::Process => {
+                Self::Process(Box::new(process::Processes::onlooker(settings.target.process.clone())))
+            }
+        }
+    }
+
     /// Takes new settings, and with it what is known of the processes as far as they are still the agent's.
     pub fn reset(&mut self, settings: &Settings, waker: &Waker) {
         if let (Self::Process(processes), TargetKind::Process) = (&mut *self, settings.target.kind) {

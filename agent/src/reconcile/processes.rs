@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
 use crate::apply::full;
@@ -37,6 +37,9 @@ pub(super) struct Processes {
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// Longest time that a command waits at once until chmpx may be asked.
+const LONGEST_QUIET: Duration = Duration::from_secs(1);
 
 impl Processes {
     /// Nothing was looked at yet. Who only looks once is not told when.
@@ -91,8 +94,9 @@ impl<T: Target> Reconciler<T> {
         Some(about)
     }
 
-    pub(super) async fn observe(&mut self, about: Option<&About>) -> Option<Observed> {
-        let ask = self.may_ask(Instant::now());
+    pub(super) async fn observe(&mut self, about: Option<&About>, installed: &Installed) -> Option<Observed> {
+        let ask =
+            if self.patient { self.may_ask(Instant::now()) } else { self.may_ask_once(installed).await };
         let seen = match about {
             Some(about) => self.target.observe(about, ask).await,
             None => None,
@@ -109,16 +113,37 @@ impl<T: Target> Reconciler<T> {
         Some(observed)
     }
 
+    /// A command asks only where chmpx's view of the ring may decide: before another ring than the installed one. Beside
+    /// it an agent may run that has just replaced the file.
+    async fn may_ask_once(&self, installed: &Installed) -> Ask {
+        let wanted = self.answer.as_ref().and_then(|answer| answer.as_ref().ok());
+        if installed.ring().is_none_or(|ring| wanted.is_none_or(|wanted| **ring == *wanted.ring)) {
+            return Ask::No;
+        }
+        for _ in 0..2 {
+            match self.quiet_for() {
+                None => return Ask::Wait,
+                Some(left) => sleep(left.min(LONGEST_QUIET)).await,
+            }
+        }
+        if self.quiet_for().is_none() { Ask::Wait } else { Ask::No }
+    }
+
+    /// How long the quiet after a replacement still lasts, also one that somebody else made.
+    fn quiet_for(&self) -> Option<Duration> {
+        let quiet = self.settings.target.rules.quiet;
+        installed::age(&self.settings.ini.path)
+            .and_then(|age| quiet.checked_sub(age))
+            .filter(|left| !left.is_zero())
+    }
+
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     fn may_ask(&self, now: Instant) -> Ask {
-        if !self.patient {
-            return Ask::Wait;
-        }
         let (rules, processes) = (&self.settings.target.rules, &self.processes);
         let between = if processes.settled { rules.look } else { rules.between_questions };
         let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
         let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
-        if too_soon || too_loud { Ask::No } else { Ask::Start }
+        if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }
     }
 
     /// Decides what comes next for the processes. Where a file is to be installed anyway, that comes first.

@@ -86,7 +86,6 @@ impl Watched {
         let Ok(end) = readable(handle_to_watch) else { return gone() };
         let was = Running { id, since: started(id), worked: Duration::ZERO };
         let program = self.program;
-        tracing::info!(pid = id.pid, "{} runs already and is taken over", program.name());
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
             // A pidfd becomes readable when its process ends.
