@@ -19,7 +19,7 @@ use crate::report::Report;
 use crate::settings::{self, Origin, Settings};
 use crate::source::{self, AnySource};
 use crate::target::AnyTarget;
-use crate::wake::{Reason, Waker};
+use crate::wake::Reason;
 
 /// Follows the roles of a K2HDKC cluster in K2HR3 and keeps the ini of the local chmpx and k2hdkc right.
 #[derive(Debug, Parser)]
@@ -133,7 +133,7 @@ async fn once(settings: Settings) -> ExitCode {
         complain(complaint);
     }
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
-    let target = AnyTarget::new(&settings, Waker::default());
+    let target = AnyTarget::onlooker(&settings);
     let mut reconciler = Reconciler::new(settings, target, store, false);
     tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }

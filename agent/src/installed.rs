@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::acceptance::{self, Host};
 use crate::file::{self, FileError};
@@ -74,6 +75,15 @@ impl Look {
         };
         Ok(Rc::clone(&self.last.insert((seen, installed)).1))
     }
+}
+
+/// How long ago the file was put in its place, by whomever: an exchange and a rename both change its inode's time. `None`
+/// where there is no file, or the host's clock was set back.
+pub fn age(path: &Path) -> Option<Duration> {
+    let metadata = file::examine(path).ok()??;
+    let at = (u64::try_from(metadata.ctime()).ok()?, u32::try_from(metadata.ctime_nsec()).ok()?);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    now.checked_sub(Duration::new(at.0, at.1))
 }
 
 /// What a file with these bytes says to chmpx.

@@ -221,7 +221,7 @@ impl<T: Target> Reconciler<T> {
         };
         let about = self.about(&installed);
         self.processes.unseen();
-        let observed = self.observe(about.as_ref()).await;
+        let observed = self.observe(about.as_ref(), &installed).await;
         let scene = Scene { identity, installed, observed, about, doubt, asked };
         let known =
             [scene.installed.ring(), self.answer.as_ref().and_then(|a| a.as_ref().ok()).map(|w| &w.ring)];

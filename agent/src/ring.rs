@@ -193,6 +193,13 @@ impl Ring {
         Mode::read(self.global("MODE"))
     }
 
+    /// Of a file that cannot be read: no more than what kind of node it is for.
+    pub fn unread(mode: Mode) -> Self {
+        let global = [("MODE".to_owned(), mode.word().to_owned())].into();
+        let profile = Profile { global, ..Profile::default() };
+        Self { profile, servers: Vec::new(), slaves: Vec::new() }
+    }
+
     /// The nodes of `mode`.
     pub fn nodes(&self, mode: Mode) -> &[Node] {
         match mode {

@@ -68,6 +68,21 @@ pub struct About {
 }
 
 impl About {
+    /// Where the file is missing or cannot be read: enough to find the processes by its path, and to end them. There may be
+    /// a k2hdkc, so it is looked for.
+    pub fn unread(ini: &Path) -> Self {
+        Self {
+            ini: ini.to_owned(),
+            mode: Mode::Server,
+            group: String::new(),
+            control: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            own: (String::new(), Port::LEAST, String::new()),
+            selfctlport: None,
+            queues: 0,
+            database: None,
+        }
+    }
+
     /// Reads it from the installed ring; `None` where the file does not say which node it is for.
     pub fn of(ring: &Ring, ini: &Path) -> Option<Self> {
         let mode = ring.mode().unwrap_or(Mode::Slave);
@@ -307,6 +322,19 @@ pub enum TargetError {
         #[source]
         source: std::io::Error,
     },
+    /// It belongs to somebody whose processes the agent may not signal.
+    #[error(
+        "process {pid} belongs to the user {owner}, and the agent, which is {own}, may not signal it: run the agent as \
+         root or as {owner}, or end the process yourself; target.user says as whom the next one runs"
+    )]
+    NotPermitted {
+        /// Which.
+        pid: u32,
+        /// Its user.
+        owner: String,
+        /// The agent's.
+        own: String,
+    },
     /// A file beside the processes cannot be made or removed.
     #[error(transparent)]
     File(#[from] crate::file::FileError),
@@ -339,6 +367,16 @@ impl AnyTarget {
             TargetKind::None => Self::FileOnly(FileOnly),
             TargetKind::Process => {
                 Self::Process(Box::new(process::Processes::new(settings.target.process.clone(), waker)))
+            }
+        }
+    }
+
+    /// The same for a command that looks once, maybe beside an agent that runs.
+    pub fn onlooker(settings: &Settings) -> Self {
+        match settings.target.kind {
+            TargetKind::None => Self::FileOnly(FileOnly),
+            TargetKind::Process => {
+                Self::Process(Box::new(process::Processes::onlooker(settings.target.process.clone())))
             }
         }
     }

@@ -16,7 +16,6 @@ use crate::settings::{Auth, Settings};
 use crate::source::{self, AnySource};
 use crate::status::change_line;
 use crate::target::AnyTarget;
-use crate::wake::Waker;
 
 /// What a pass would do now.
 async fn decided(mut settings: Settings) -> Decision {
@@ -26,7 +25,7 @@ async fn decided(mut settings: Settings) -> Decision {
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
-    let target = AnyTarget::new(&settings, Waker::default());
+    let target = AnyTarget::onlooker(&settings);
     let mut reconciler = Reconciler::new(settings, target, store, false);
     reconciler.decide(Some(answered)).await
 }

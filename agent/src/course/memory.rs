@@ -25,6 +25,8 @@ pub struct Memory {
     replaced: Option<Instant>,
     /// What was last asked of a process that shall end.
     signalled: Option<Signalled>,
+    /// The process that could not be asked.
+    unheard: Option<Unheard>,
     chmpx: Past,
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
@@ -89,6 +91,18 @@ struct Signalled {
     at: Instant,
 }
 
+/// A process that the agent may not signal.
+#[derive(Debug, Clone)]
+struct Unheard {
+    id: Identity,
+    /// What the operating system said, and what helps.
+    why: String,
+    /// Attempts in a row.
+    times: u32,
+    /// Not tried again before.
+    not_before: Instant,
+}
+
 impl Memory {
     /// The file was replaced. `anew`: by another ring, to which nothing tried so far applies.
     pub fn replaced(&mut self, now: Instant, anew: bool) {
@@ -116,6 +130,15 @@ impl Memory {
         let past = self.past(program);
         past.blocked += 1;
         past.not_before = Some(now + pause(past.blocked, backoff));
+    }
+
+    /// A signal did not reach its process: it was not asked to end, and is not asked again at once.
+    pub fn unheard(&mut self, id: Identity, why: &str, now: Instant, backoff: (Duration, Duration)) {
+        self.signalled = self.signalled.filter(|signalled| signalled.id != id);
+        let past = self.unheard.take().filter(|past| past.id == id);
+        let times = past.map_or(0, |past| past.times) + 1;
+        self.unheard =
+            Some(Unheard { id, why: why.to_owned(), times, not_before: now + pause(times, backoff) });
     }
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {
@@ -262,6 +285,11 @@ impl Memory {
         now: Instant,
         why: &str,
     ) -> Next {
+        let unheard = self.unheard.as_ref().filter(|unheard| unheard.id == id && now < unheard.not_before);
+        if let Some(unheard) = unheard {
+            let text = format!("{} (pid {}) must stop ({why}): {}", program.name(), id.pid, unheard.why);
+            return Next::Hold(text, unheard.not_before - now);
+        }
         match self.signalled.filter(|signalled| signalled.id == id) {
             Some(Signalled { at, .. }) if now.duration_since(at) < patience => {
                 let left = patience.saturating_sub(now.duration_since(at));
@@ -289,3 +317,6 @@ impl Memory {
         Some(Next::Step(Step::Tell(order), why.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
 use crate::apply::full;
@@ -13,7 +13,7 @@ use crate::file;
 use crate::installed::{self, Installed};
 use crate::plan;
 use crate::problem::one_line;
-use crate::ring::NodeKey;
+use crate::ring::{NodeKey, Ring};
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
 
@@ -37,6 +37,9 @@ pub(super) struct Processes {
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// Longest time that a command waits at once until chmpx may be asked.
+const LONGEST_QUIET: Duration = Duration::from_secs(1);
 
 impl Processes {
     /// Nothing was looked at yet. Who only looks once is not told when.
@@ -91,8 +94,9 @@ impl<T: Target> Reconciler<T> {
         Some(about)
     }
 
-    pub(super) async fn observe(&mut self, about: Option<&About>) -> Option<Observed> {
-        let ask = self.may_ask(Instant::now());
+    pub(super) async fn observe(&mut self, about: Option<&About>, installed: &Installed) -> Option<Observed> {
+        let ask =
+            if self.patient { self.may_ask(Instant::now()) } else { self.may_ask_once(installed).await };
         let seen = match about {
             Some(about) => self.target.observe(about, ask).await,
             None => None,
@@ -109,16 +113,37 @@ impl<T: Target> Reconciler<T> {
         Some(observed)
     }
 
+    /// A command asks only where chmpx's view of the ring may decide: before another ring than the installed one. Beside
+    /// it an agent may run that has just replaced the file.
+    async fn may_ask_once(&self, installed: &Installed) -> Ask {
+        let wanted = self.answer.as_ref().and_then(|answer| answer.as_ref().ok());
+        if installed.ring().is_none_or(|ring| wanted.is_none_or(|wanted| **ring == *wanted.ring)) {
+            return Ask::No;
+        }
+        for _ in 0..2 {
+            match self.quiet_for() {
+                None => return Ask::Wait,
+                Some(left) => sleep(left.min(LONGEST_QUIET)).await,
+            }
+        }
+        if self.quiet_for().is_none() { Ask::Wait } else { Ask::No }
+    }
+
+    /// How long the quiet after a replacement still lasts, also one that somebody else made.
+    fn quiet_for(&self) -> Option<Duration> {
+        let quiet = self.settings.target.rules.quiet;
+        installed::age(&self.settings.ini.path)
+            .and_then(|age| quiet.checked_sub(age))
+            .filter(|left| !left.is_zero())
+    }
+
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     fn may_ask(&self, now: Instant) -> Ask {
-        if !self.patient {
-            return Ask::Wait;
-        }
         let (rules, processes) = (&self.settings.target.rules, &self.processes);
         let between = if processes.settled { rules.look } else { rules.between_questions };
         let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
         let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
-        if too_soon || too_loud { Ask::No } else { Ask::Start }
+        if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }
     }
 
     /// Decides what comes next for the processes. Where a file is to be installed anyway, that comes first.
@@ -262,11 +287,14 @@ impl<T: Target> Reconciler<T> {
             Ok(Done::Plainly) => Ok(text),
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
             Err(error) => {
-                if let Step::Start(program) = step {
-                    let backoff = self.settings.target.rules.backoff;
-                    self.processes.memory.failed(program, Instant::now(), backoff);
+                let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
+                let why = full(&error);
+                match step {
+                    Step::Start(program) => self.processes.memory.failed(program, now, backoff),
+                    Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
+                    Step::Tell(_) | Step::Tidy => {}
                 }
-                Err(format!("{text}: {}", full(&error)))
+                Err(format!("{text}: {why}"))
             }
         })
     }
@@ -284,13 +312,15 @@ impl<T: Target> Reconciler<T> {
         self.processes.next_look
     }
 
-    /// One pass towards the end of both processes; whether nothing runs any more, and what was done.
+    /// One pass towards the end of both processes; whether nothing runs any more, and what was done. A file that is missing
+    /// or cannot be read does not keep them running: they are found by its path.
     pub async fn end(&mut self) -> (bool, Option<Result<String, String>>) {
-        let installed = self.look.at(&self.settings.ini.path).ok();
-        let about = installed.as_ref().and_then(|installed| self.about(installed));
-        let (Some(about), Some(installed)) = (about, installed) else { return (true, None) };
-        let observed = self.target.observe(&about, Ask::No).await;
-        let (Some(observed), Some(ring)) = (observed, installed.ring()) else { return (true, None) };
+        let installed = self.look.at(&self.settings.ini.path).unwrap_or_else(|_| Installed::Missing.into());
+        let about = self.about(&installed).unwrap_or_else(|| About::unread(&self.settings.ini.path));
+        let Some(observed) = self.target.observe(&about, Ask::No).await else { return (true, None) };
+        let unread = Ring::unread(about.mode);
+        let ring =
+            installed.ring().filter(|ring| ring.mode() == Some(about.mode)).map_or(&unread, |ring| ring);
         let case = Case {
             now: Instant::now(),
             wall: Timestamp::now(),

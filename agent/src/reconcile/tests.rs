@@ -1,5 +1,8 @@
 //! The loop's passes with a source that is told what to answer, real files, and paused time.
 
+mod asking;
+mod ending;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ impl Source for Told {
 #[derive(Default)]
 struct Remembering {
     acted: Vec<Step>,
+    asked: Vec<Ask>,
     observed: Option<Observed>,
 }
 
@@ -34,7 +38,8 @@ impl Target for Remembering {
         "remembering"
     }
 
-    async fn observe(&mut self, _: &About, _: Ask) -> Option<Observed> {
+    async fn observe(&mut self, _: &About, ask: Ask) -> Option<Observed> {
+        self.asked.push(ask);
         self.observed.clone()
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tracing::info;
 
 use super::{About, Ask, Done, Ended, Observed, Program, Said, Step, Target, TargetError};
 use crate::ring::Mode;
@@ -63,6 +64,8 @@ const GLANCE: Duration = Duration::from_secs(3);
 pub struct Processes {
     settings: Process,
     waker: Waker,
+    /// Whether this is a command beside the agent that has the processes in its care: it logs nothing of them.
+    looks_on: bool,
     chmpx: Watched,
     k2hdkc: Watched,
     /// Ends are told here by the watches.
@@ -85,6 +88,7 @@ impl Processes {
         Self {
             settings,
             waker,
+            looks_on: false,
             chmpx: Watched::new(Program::Chmpx),
             k2hdkc: Watched::new(Program::K2hdkc),
             ends: mpsc::unbounded_channel(),
@@ -100,9 +104,16 @@ impl Processes {
         }
     }
 
-    /// Other settings; the processes that run are kept.
+    /// The target of a command that looks once.
+    pub fn onlooker(settings: Process) -> Self {
+        Self { looks_on: true, ..Self::new(settings, Waker::default()) }
+    }
+
+    /// Other settings; the processes that run are kept. They still write to the pipes in the old runtime directory, and
+    /// like the rest of `[state]` another one is taken at the next start.
     pub fn reset(&mut self, settings: Process) {
-        self.settings = settings;
+        let runtime_directory = std::mem::take(&mut self.settings.runtime_directory);
+        self.settings = Process { runtime_directory, ..settings };
     }
 
     fn watched(&mut self, program: Program) -> &mut Watched {
@@ -118,7 +129,7 @@ impl Processes {
         while let Ok(end) = self.ends.1.try_recv() {
             // An end that was told late, of a process that another has followed, is still an end.
             self.watched(end.program).forget(end.was.id);
-            tracing::info!(pid = end.was.id.pid, "{} {}", end.program.name(), end.how.text());
+            info!(pid = end.was.id.pid, "{} {}", end.program.name(), end.how.text());
             ended.push(end);
         }
         ended
@@ -148,7 +159,8 @@ impl Processes {
                     Some(_) => self.surplus.push((program, id.pid)),
                     // One that cannot be watched is one too many: it is told, and none is started beside it.
                     None if !watched.adopt(id, ends, waker) => self.surplus.push((program, id.pid)),
-                    None => {}
+                    None if self.looks_on || self.watched(program).running().is_none() => {}
+                    None => info!(pid = id.pid, "{} runs already and is taken over", program.name()),
                 }
             }
         }
@@ -265,6 +277,7 @@ impl Processes {
         let child = spawn::spawn(program, about, &self.settings, output)?;
         let (ends, waker) = (self.ends.0.clone(), self.waker.clone());
         let id = self.watched(program).take(child, ends, waker)?;
+        self.outputs.iter().for_each(|output| output.started(program));
         if program == Program::Chmpx {
             self.forget_answers();
         }
@@ -274,9 +287,7 @@ impl Processes {
     /// Reads the output of both programs into the log from now on.
     pub fn listen(&mut self) {
         let directory = &self.settings.runtime_directory;
-        self.outputs = [Program::Chmpx, Program::K2hdkc]
-            .into_iter()
-            .filter_map(|p| output::read(directory, p))
-            .collect();
+        self.outputs =
+            [Program::Chmpx, Program::K2hdkc].map(|program| output::Output::read(directory, program)).into();
     }
 }

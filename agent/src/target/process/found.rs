@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
+
 use crate::target::{Identity, Program};
 
 /// The processes of that name in this mount namespace which read that ini, the oldest first.
@@ -42,6 +44,12 @@ fn comm(pid: u32) -> Option<String> {
 pub(super) fn identity(pid: u32) -> Option<Identity> {
     let Stat { state, ticks, .. } = stat(pid)?;
     (state != b'Z').then_some(Identity { pid, ticks })
+}
+
+/// Whose process it is.
+pub(super) fn owner(pid: u32) -> Option<Uid> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(format!("/proc/{pid}")).ok().map(|metadata| Uid::from_raw(metadata.uid()))
 }
 
 /// Processor time of a process, in clock ticks.

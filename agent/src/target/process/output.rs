@@ -3,31 +3,56 @@
 //! Through a named pipe that the program itself holds open in both directions and without waiting: it can neither break
 //! when the agent ends nor fill up and stop chmpx, and the next agent finds in it what was said meanwhile (up to 64 kB).
 
+mod lines;
+
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use nix::sys::stat::{Mode, fstat};
 use tokio::net::unix::pipe;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
+use crate::problem::printable;
 use crate::target::Program;
+use lines::{Flow, LONGEST, Lines};
 
-/// Lines of one program that are logged within [`WINDOW`]; what is above is counted.
-const MOST_LINES: u32 = 200;
-const WINDOW: Duration = Duration::from_secs(10);
-/// Bytes of one line that are logged.
-const LONGEST: usize = 2000;
+/// Pauses before a pipe that failed is opened again.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+const MOST_PAUSE: Duration = Duration::from_secs(60);
+/// What is read at once: a whole pipe.
+const AT_ONCE: usize = 64 * 1024;
+/// Between two reads of a program that says more than is logged. It need not be heard; what it says meanwhile is lost.
+const IN_A_FLOOD: Duration = Duration::from_millis(100);
 
 /// Output that is being read, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Output {
+    program: Program,
     _reader: JoinSet<()>,
+    started: Arc<Notify>,
+}
+
+impl Output {
+    /// Logs what the program says from now on, or from when its pipe can be had.
+    pub(super) fn read(directory: &Path, program: Program) -> Self {
+        let (mut reader, started) = (JoinSet::new(), Arc::new(Notify::new()));
+        reader.spawn(read_on(path(directory, program), program, Arc::clone(&started)));
+        Self { program, _reader: reader, started }
+    }
+
+    /// The program was started: somebody may have removed the pipe before, and it has a new one.
+    pub(super) fn started(&self, program: Program) {
+        if self.program == program {
+            self.started.notify_one();
+        }
+    }
 }
 
 fn path(directory: &Path, program: Program) -> PathBuf {
@@ -43,17 +68,6 @@ pub(super) fn writer(directory: &Path, program: Program) -> Option<File> {
     opened.map_err(|error| warn!(%error, path = %path.display(), "its output is not logged")).ok()
 }
 
-/// Starts to log what the program says.
-pub(super) fn read(directory: &Path, program: Program) -> Option<Output> {
-    let path = path(directory, program);
-    let opened = make(&path).and_then(|()| pipe::OpenOptions::new().read_write(true).open_receiver(&path));
-    let receiver =
-        opened.map_err(|error| warn!(%error, path = %path.display(), "no output is logged")).ok()?;
-    let mut reader = JoinSet::new();
-    reader.spawn(log_lines(receiver, program));
-    Some(Output { _reader: reader })
-}
-
 fn make(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.file_type().is_fifo() => Ok(()),
@@ -65,36 +79,122 @@ fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn log_lines(receiver: pipe::Receiver, program: Program) {
-    let mut reader = BufReader::new(receiver);
-    let (mut line, mut begun, mut lines) = (Vec::new(), Instant::now(), 0_u32);
+/// Opens the pipe again and again. A fault is told once, and so is its end.
+async fn read_on(path: PathBuf, program: Program, started: Arc<Notify>) {
+    let (mut pause, mut told) = (LEAST_PAUSE, None);
     loop {
-        line.clear();
-        // The pipe has always a writer, the agent itself, so there is no end of it.
-        if (&mut reader).take(LONGEST as u64).read_until(b'\n', &mut line).await.is_err() {
-            return;
-        }
-        if begun.elapsed() > WINDOW {
-            if lines > MOST_LINES {
-                info!(program = program.name(), more = lines - MOST_LINES, "further lines are not logged");
+        let mut reader = Reader { program, lines: Lines::default(), flow: Flow::new(Instant::now()) };
+        let opened =
+            make(&path).and_then(|()| pipe::OpenOptions::new().read_write(true).open_receiver(&path));
+        let error = match opened {
+            Ok(receiver) => {
+                if told.take().is_some() {
+                    info!(program = program.name(), "its output is read again");
+                }
+                let begun = Instant::now();
+                let Err(error) = reader.log(&receiver, &path, &started).await else { continue };
+                if begun.elapsed() > MOST_PAUSE {
+                    pause = LEAST_PAUSE;
+                }
+                error
             }
-            (begun, lines) = (Instant::now(), 0);
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        if told.as_ref() != Some(&text) {
+            warn!(error = text, path = %path.display(), "what {} says is not logged", program.name());
+            told = Some(text);
         }
-        lines += 1;
-        if lines <= MOST_LINES {
-            log(program.name(), &line);
+        sleep(pause).await;
+        pause = (2 * pause).min(MOST_PAUSE);
+    }
+}
+
+struct Reader {
+    program: Program,
+    lines: Lines,
+    flow: Flow,
+}
+
+impl Reader {
+    /// Logs until the path has another pipe. Its own end makes sure that there is always a writer, and no end.
+    async fn log(&mut self, receiver: &pipe::Receiver, path: &Path, started: &Notify) -> io::Result<()> {
+        let mut bytes = vec![0; AT_ONCE];
+        loop {
+            let told_at = self.flow.told_at();
+            tokio::select! {
+                ready = receiver.readable() => {
+                    ready?;
+                    self.take(receiver, &mut bytes)?;
+                }
+                () = started.notified() => {
+                    if is_another(receiver, path) {
+                        // The one that wrote to it has ended, so there is no more than this. The runtime may not have
+                        // noticed it yet, and then reads nothing.
+                        let length = nix::unistd::read(receiver, &mut bytes).unwrap_or_default();
+                        self.hear(&bytes[..length]);
+                        self.lines.end().into_iter().for_each(|line| say(self.program, &line, false));
+                        return Ok(());
+                    }
+                }
+                () = sleep_until(told_at.unwrap_or_else(Instant::now)), if told_at.is_some() => self.tell_more(),
+            }
+            if self.flow.is_over() {
+                sleep(IN_A_FLOOD).await;
+            }
+        }
+    }
+
+    fn take(&mut self, receiver: &pipe::Receiver, bytes: &mut [u8]) -> io::Result<()> {
+        let length = match receiver.try_read(bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.hear(&bytes[..length]);
+        Ok(())
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        let now = Instant::now();
+        if self.flow.told_at().is_some_and(|at| at <= now) {
+            self.tell_more();
+        }
+        let (program, flow) = (self.program, &mut self.flow);
+        self.lines.take(bytes, |line, cut| {
+            if flow.lets_pass(now) {
+                say(program, line, cut);
+            }
+        });
+    }
+
+    fn tell_more(&mut self) {
+        let more = self.flow.begin(Instant::now());
+        if more > 0 {
+            info!(program = self.program.name(), more, "further lines were not logged");
         }
     }
 }
 
-/// At the level that the program itself gave the line.
-fn log(program: &str, line: &[u8]) {
-    let text = String::from_utf8_lossy(&line[..line.len().min(LONGEST)]);
-    let text = text.trim_end();
-    match text {
+/// Whether another pipe has taken the place of this one.
+fn is_another(receiver: &pipe::Receiver, path: &Path) -> bool {
+    let Ok(present) = path.symlink_metadata() else { return false };
+    fstat(receiver).is_ok_and(|own| (own.st_dev, own.st_ino) != (present.dev(), present.ino()))
+}
+
+/// At the level that the program itself gave the line. What is no text, or would move a terminal's cursor, is escaped.
+fn say(program: Program, line: &[u8], cut: bool) {
+    let (program, text) = (program.name(), String::from_utf8_lossy(line));
+    let text = printable(text.trim_end(), LONGEST);
+    let rest = if cut { "…" } else { "" };
+    match &*text {
         "" => {}
-        _ if text.contains("-ERR]") || text.starts_with("ERROR") => warn!(program, "{text}"),
-        _ if text.contains("-WAN]") => info!(program, "{text}"),
-        _ => debug!(program, "{text}"),
+        _ if text.contains("-ERR]") || text.starts_with("ERROR") => warn!(program, "{text}{rest}"),
+        _ if text.contains("-WAN]") => info!(program, "{text}{rest}"),
+        _ => debug!(program, "{text}{rest}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

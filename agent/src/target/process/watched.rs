@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use nix::unistd::{Uid, User};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -85,7 +86,6 @@ impl Watched {
         let Ok(end) = readable(handle_to_watch) else { return gone() };
         let was = Running { id, since: started(id), worked: Duration::ZERO };
         let program = self.program;
-        tracing::info!(pid = id.pid, "{} runs already and is taken over", program.name());
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
             // A pidfd becomes readable when its process ends.
@@ -113,9 +113,22 @@ impl Watched {
         };
         match pidfd_send_signal(handle, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(errno) => Err(TargetError::Signal { pid: id.pid, source: errno.into() }),
+            Err(errno) => Err(refused(id.pid, errno)),
         }
     }
+}
+
+fn refused(pid: u32, errno: rustix::io::Errno) -> TargetError {
+    if errno != rustix::io::Errno::PERM {
+        return TargetError::Signal { pid, source: errno.into() };
+    }
+    let owner = found::owner(pid).map_or_else(|| "of somebody else".to_owned(), user_name);
+    TargetError::NotPermitted { pid, owner, own: user_name(nix::unistd::geteuid()) }
+}
+
+/// A user's name, or the number where the host has none for it.
+fn user_name(uid: Uid) -> String {
+    User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 #[expect(
@@ -160,4 +173,20 @@ fn started(id: Identity) -> Instant {
     #[expect(clippy::cast_precision_loss, reason = "ticks since the host started are far below 2^52")]
     let age = up - id.ticks as f64 / hertz() as f64;
     Duration::try_from_secs_f64(age).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_signal_names_whose_process_it_is_and_what_helps() {
+        let text = refused(1, rustix::io::Errno::PERM).to_string();
+        let own = user_name(nix::unistd::geteuid());
+        assert!(text.starts_with("process 1 belongs to the user root, and the agent, which is "), "{text}");
+        assert!(text.contains(&own) && text.contains("run the agent as root or as root"), "{text}");
+        assert!(text.ends_with("target.user says as whom the next one runs"), "{text}");
+        let other = refused(1, rustix::io::Errno::INVAL);
+        assert!(matches!(other, TargetError::Signal { pid: 1, .. }), "{other}");
+    }
 }
