@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::keeping::Others;
 use super::past::{Past, pause};
 use super::rules::{
-    IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
+    HEARD_WITHIN, IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -23,6 +23,8 @@ pub struct Memory {
     born: Option<Instant>,
     /// When the file was last replaced.
     replaced: Option<Instant>,
+    /// By another ring, of which the others have not heard yet that this server has loaded it.
+    unheard: bool,
     /// What was last asked of a process that shall end.
     signalled: Option<Signalled>,
     /// The process that could not be asked.
@@ -114,9 +116,16 @@ impl Memory {
             None => {}
         }
         if anew {
+            self.unheard = true;
             (self.rewrites, self.relisted, self.chmpx.failures) = (0, 0, 0);
             self.chmpx.not_before = None;
         }
+    }
+
+    /// Whether the others shall hear of this server, which has loaded the ring of the last replacement: once.
+    pub(super) fn speaks_up(&mut self, now: Instant) -> bool {
+        let fresh = self.replaced.is_some_and(|at| now.duration_since(at) < HEARD_WITHIN);
+        std::mem::take(&mut self.unheard) && fresh
     }
 
     /// When chmpx may be asked again after the last replacement.

@@ -7,7 +7,7 @@ use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
 use crate::plan::Class;
 use crate::ring::Mode;
-use crate::target::Order;
+use crate::target::{Order, Step};
 use crate::view::{NodeStatus, Operation, Row, View};
 
 /// This node's own status: 0x21 on a server, up on a slave.
@@ -17,7 +17,7 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
     let wait = |text: String| Some(Next::Wait(text, case.rules.between_questions));
     if case.mode() == Mode::Slave {
         memory.cures = if status.is_up() { 0 } else { memory.cures };
-        return if status.is_up() { None } else { wait(format!("this slave is {status}")) };
+        return if status.is_up() { refused(case, view) } else { wait(format!("this slave is {status}")) };
     }
     let (chmpx, k2hdkc) = (case.observed.chmpx?, case.observed.k2hdkc?);
     let pair = Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id };
@@ -30,7 +30,7 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
         memory.cures = 0;
         known.served = Some(pair);
         known.drained = known.drained.filter(|_| known.restart.is_some());
-        return None;
+        return let_in(case, memory, view);
     }
     if memory.held.is_some() {
         return wait(format!("this server is {status}, and no merge is nudged"));
@@ -55,6 +55,25 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
         Operation::Pending => Some(queueing(case, memory, view)),
         Operation::Nothing => out_of_service(case, memory, known, pair, view),
     }
+}
+
+/// A server that this slave sees in service and yet down has turned it away: chmpx tries again only where it sees no
+/// server at all, or when that server speaks. A server that has ended is out of service to everybody, with AUTOMERGE.
+fn refused(case: &Case<'_>, view: &View) -> Option<Next> {
+    let away = |row: &&Row| row.status.is_in_service() && !row.status.is_up();
+    let row = view.servers.iter().find(away).filter(|_| view.automerge)?;
+    let text = format!("this slave has no connection to {}, which is in service", label(row));
+    Some(Next::Wait(text, case.rules.look))
+}
+
+/// Slaves that came before this server had loaded the file which lists them were turned away, and try again only when
+/// they hear its status. A ring that merges is left alone: it speaks by itself.
+fn let_in(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
+    let calm = view.servers.iter().all(|row| row.status.operation() == Operation::Nothing);
+    let others = view.servers.iter().filter(|row| row.status.is_up()).count() > 1;
+    let told = calm && others && memory.speaks_up(case.now);
+    let why = "slaves that were turned away before this file was loaded try again";
+    told.then(|| Next::Step(Step::Tell(Order::UpdateStatus), why.to_owned()))
 }
 
 fn not_joined(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: NodeStatus) -> Option<Next> {

@@ -101,6 +101,8 @@ pub(super) const LEAST_LOOK: Duration = Duration::from_secs(5);
 /// A merge in which nothing works for so long is the one that sticks: chmpx gives up to ask k2hdkc after some 70 s, and
 /// stays as it is (chmpx 1.0.113, lib/chmeventsock.cc:1558).
 pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);
+/// A file that was installed longer ago is nobody's news: with a calm ring it was told at once.
+pub(super) const HEARD_WITHIN: Duration = Duration::from_mins(5);
 /// How long a server must have been out of service before its k2hdkc stops: what was under way to it is answered.
 pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
 /// Time for a stuck chmpx to end by itself: it seldom does.

@@ -2,7 +2,7 @@
 //!
 //! What a change is stands in `change`, how it is shown in `plain` and `live`; here is only what must be true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub(super) struct Director {
     start: Instant,
     /// Events that could not be played to their end.
     broken_off: usize,
+    /// Keys that were lost when all were counted the last time.
+    lost: BTreeSet<String>,
 }
 
 /// Why an event failed, and whose log may tell more.
@@ -53,7 +55,14 @@ pub(super) type Before = BTreeMap<String, Option<Sighting>>;
 impl Director {
     /// Nothing has been played yet.
     pub(super) fn new(cluster: Cluster, news: Teller) -> Self {
-        Self { cluster, record: Record::default(), news, start: Instant::now(), broken_off: 0 }
+        Self {
+            cluster,
+            record: Record::default(),
+            news,
+            start: Instant::now(),
+            broken_off: 0,
+            lost: BTreeSet::new(),
+        }
     }
 
     /// Plays everything, also after a failure, unless there are too many.
@@ -105,7 +114,7 @@ impl Director {
     }
 
     /// What the event cost: restarts by the kernel's word, lost keys by reading each of them through every slave.
-    async fn toll(&self, since: Instant, counted: Counted) -> Result<Toll, Trouble> {
+    async fn toll(&mut self, since: Instant, counted: Counted) -> Result<Toll, Trouble> {
         let traffic = &self.cluster.traffic;
         traffic.reads_beyond(counted.reads).await;
         let mut counts = JoinSet::new();
@@ -115,8 +124,11 @@ impl Director {
         let counts = counts.join_all().await;
         let keys = counts.iter().map(|(_, keys)| *keys).max().unwrap_or_default();
         // What one slave does not find is lost, whatever another one finds.
-        let lost: Lost = counts.into_iter().flat_map(|(lost, _)| lost).collect();
-        traffic.lost(lost.len());
+        let missing: Lost = counts.into_iter().flat_map(|(lost, _)| lost).collect();
+        traffic.lost(missing.len());
+        let now_lost = missing.keys().cloned().collect();
+        let before = std::mem::replace(&mut self.lost, now_lost);
+        let (old, lost): (Lost, Lost) = missing.into_iter().partition(|(key, _)| before.contains(key));
         let lives = self.cluster.census.fresh().await;
         let count = |program| lives.all_restarts(program, since);
         let restarts = Restarts {
@@ -124,8 +136,9 @@ impl Director {
             k2hdkc: count(Program::K2hdkc),
             agents: count(Program::Agent),
         };
-        let counted = traffic.take().since(counted);
-        Ok(Toll { restarts, lost, keys, counted, trouble: traffic.trouble() })
+        let counted = self.cluster.traffic.take().since(counted);
+        let trouble = self.cluster.traffic.trouble();
+        Ok(Toll { restarts, lost, lost_before: old.len(), keys, counted, trouble })
     }
 
     /// What must be true at any time: agents live, and no file was ever absent or unloadable, but the one that was

@@ -11,7 +11,8 @@ It starts a K2HR3 simulator and nodes, each with a real `k2hdkc-agent run` proce
 are needed.
 
 With --real the programs are chmpx, k2hdkc, chmpxstatus and k2hdkclinetool from PATH, and each node is a set of Linux
-namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter.
+namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter. The real
+servers lose sight of keys whenever one comes or goes (docs/facts.md, D9 to D11): those are counted as lost.
 
 The last line is the verdict. Exit status: 0 it is good; 1 something failed; 130 interrupted.";
 

@@ -9,8 +9,11 @@ use super::traffic::{Counted, Lost};
 pub(super) struct Toll {
     /// Processes that were followed by another one.
     pub restarts: Restarts,
-    /// Keys that could not be read at the end of the event, each with what came instead, through any slave.
+    /// Keys that could not be read at the end of the event and could before it, each with what came instead, through any
+    /// slave.
     pub lost: Lost,
+    /// Keys that were lost before the event and still are.
+    pub lost_before: usize,
     /// Keys that were written before.
     pub keys: usize,
     /// What the readers counted meanwhile.
@@ -50,6 +53,7 @@ impl Toll {
     pub(super) fn and(mut self, later: Self) -> Self {
         self.restarts = self.restarts.and(later.restarts);
         self.lost.extend(later.lost);
+        self.lost_before = later.lost_before;
         self.keys = later.keys;
         self.counted = self.counted.and(later.counted);
         self.trouble = later.trouble;
@@ -65,7 +69,7 @@ impl Toll {
             faults.push(format!("restarts: {were}; there should be {should}"));
         }
         if let Some(first) = self.lost.values().next() {
-            faults.push(format!("{} of {} keys lost: {first}", self.lost.len(), self.keys));
+            faults.push(format!("{}: {first}", self.lost_text()));
         }
         if self.keys == 0 || reads == 0 {
             faults.push("nothing was read".to_owned());
@@ -81,12 +85,17 @@ impl Toll {
     pub(super) fn line(&self) -> String {
         let Counted { reads, retries, longest, .. } = self.counted;
         let again = if retries == 0 { String::new() } else { format!(", {retries} tried again") };
-        format!(
-            "{reads} reads served{again}, the longest after {}; {} of {} keys lost",
-            milliseconds(longest),
-            self.lost.len(),
-            self.keys
-        )
+        let longest = milliseconds(longest);
+        format!("{reads} reads served{again}, the longest after {longest}; {}", self.lost_text())
+    }
+
+    /// How many keys were lost, in words.
+    pub(super) fn lost_text(&self) -> String {
+        let before = match self.lost_before {
+            0 => String::new(),
+            lost => format!(" (besides {lost} that were lost before)"),
+        };
+        format!("{} of {} keys lost{before}", self.lost.len(), self.keys)
     }
 }
 
@@ -132,6 +141,15 @@ mod tests {
         assert_eq!(restarted.faults(one), Vec::<String>::new());
         assert_eq!(good().faults(one).len(), 1, "a restart that should be and was not");
         assert_eq!(lost.faults(none), ["1 of 300 keys lost: a has no value"]);
+    }
+
+    #[test]
+    fn what_was_lost_before_is_told_and_is_no_fault_of_this_event() {
+        let toll = Toll { lost_before: 74, ..good() };
+        assert_eq!(toll.faults(Restarts::default()), Vec::<String>::new());
+        assert!(toll.line().ends_with("0 of 300 keys lost (besides 74 that were lost before)"));
+        let both = good().and(toll.clone()).and(toll);
+        assert_eq!(both.lost_before, 74, "those are the same keys");
     }
 
     #[test]

@@ -221,13 +221,15 @@ impl Traffic {
     }
 }
 
-/// Keys that cannot be read by that slave, each tried several times.
+/// Keys that cannot be read by that slave, each tried several times unless it was lost before.
 fn lost(slave: &str, door: &Door, keys: &[Arc<Key>]) -> Lost {
     const TRIES: usize = 5;
     let mut handle = None;
     let mut read = |key: &Key| {
         let mut last = Ok(());
-        for _ in 0..TRIES {
+        // One that was lost before seldom comes back, and hundreds of them would take minutes.
+        let tries = if key.is_lost() { 1 } else { TRIES };
+        for _ in 0..tries {
             let least = key.least().unwrap_or_default();
             last = ask(door, &mut handle, |handle| {
                 let answer = handle.get(&key.name)?;

@@ -85,6 +85,7 @@ fn a_file_that_ended_chmpx_may_have_ended_it_everywhere() {
     stage.later(0.1).next();
     stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
     stage.later(1.0).answer(0x21);
+    assert_eq!(step(&stage.next()), &Step::Tell(Order::UpdateStatus), "of the file that was installed");
     assert!(holds(&stage.next()).contains("not seen in service all the time"));
 }
 

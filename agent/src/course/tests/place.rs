@@ -112,3 +112,28 @@ fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_aw
     stage.ring.servers.push(gone);
     assert!(waits(&stage.next()).contains("chmpx does not list"));
 }
+
+#[test]
+fn a_server_that_has_loaded_another_ring_speaks_once_so_that_slaves_it_turned_away_try_again() {
+    let mut stage = Stage::well();
+    stage.memory.replaced(stage.now, true);
+    stage.set_peer(1, 0x2121);
+    assert_eq!(stage.later(1.0).next(), Next::Converged, "a ring that merges speaks by itself");
+    stage.set_peer(1, 0x21);
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::UpdateStatus));
+    assert_eq!(stage.later(1.0).next(), Next::Converged);
+    stage.memory.replaced(stage.now, false);
+    assert_eq!(stage.later(1.0).next(), Next::Converged, "the same ring again is no news");
+}
+
+#[test]
+fn a_slave_that_a_server_in_service_turned_away_is_not_well() {
+    let mut stage = Stage::well();
+    stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
+    stage.observed.k2hdkc = None;
+    stage.view().own.status = NodeStatus::from_bits(0x1);
+    stage.set_peer(0, 0x20);
+    assert!(waits(&stage.next()).contains("has no connection to"));
+    stage.set_peer(0, 0x10);
+    assert_eq!(stage.next(), Next::Converged, "that server is down");
+}
