@@ -24,7 +24,7 @@ pub struct Memory {
     /// When the file was last replaced.
     replaced: Option<Instant>,
     /// By another ring, of which the others have not heard yet that this server has loaded it.
-    unheard: bool,
+    untold: bool,
     /// What was last asked of a process that shall end.
     signalled: Option<Signalled>,
     /// The process that could not be asked.
@@ -116,7 +116,7 @@ impl Memory {
             None => {}
         }
         if anew {
-            self.unheard = true;
+            self.untold = true;
             (self.rewrites, self.relisted, self.chmpx.failures) = (0, 0, 0);
             self.chmpx.not_before = None;
         }
@@ -125,7 +125,7 @@ impl Memory {
     /// Whether the others shall hear of this server, which has loaded the ring of the last replacement: once.
     pub(super) fn speaks_up(&mut self, now: Instant) -> bool {
         let fresh = self.replaced.is_some_and(|at| now.duration_since(at) < HEARD_WITHIN);
-        std::mem::take(&mut self.unheard) && fresh
+        std::mem::take(&mut self.untold) && fresh
     }
 
     /// When chmpx may be asked again after the last replacement.

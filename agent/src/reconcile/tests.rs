@@ -421,8 +421,11 @@ async fn converged(mut answers: Vec<Result<Answer, Doubt>>) -> Stage {
     stage.poll().await;
     let view = well(&stage, 1);
     stage.sees(view);
+    // It speaks up once of the file that it has loaded.
+    looks(&mut stage).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Converged);
+    stage.reconciler.target.acted.clear();
     stage
 }
 
@@ -503,7 +506,8 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     looks(&mut stage).await;
     tokio::time::advance(Duration::from_secs(5)).await;
     let report = looks(&mut stage).await;
-    assert_eq!(stage.reconciler.target.acted, [Step::Tell(target::Order::ServiceOut)]);
+    let told = [target::Order::UpdateStatus, target::Order::ServiceOut].map(Step::Tell);
+    assert_eq!(stage.reconciler.target.acted, told);
     assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
     let ledger = stage.reconciler.store().ledger();
     let numbers =
