@@ -88,7 +88,7 @@ impl Process {
         comm.is_some_and(|comm| is_named(comm.trim_end_matches('\n'), program, configured))
     }
 
-    /// What may not be read (another user's process, without CAP_SYS_PTRACE) counts as ours: a second chmpx beside it would
+    /// What may not be read (another user's process, without the right to trace it) counts as ours: a second chmpx beside it would
     /// be worse than one too few.
     fn reads(&self, program: Program, ini: &Ini) -> bool {
         let path = match self.told(program) {
@@ -111,7 +111,7 @@ impl Process {
         let mut arguments = arguments.split(|byte| *byte == 0);
         let is_flag = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"-conf");
         let named = arguments.by_ref().find(is_flag).and_then(|_| arguments.next()).map(<[u8]>::to_vec);
-        let path = match named.map_or_else(|| self.from_environment(program), Ok) {
+        let path = match named.map_or_else(|| self.by_environment(program), Ok) {
             Ok(path) if path.is_empty() => return Told::Nothing,
             Ok(path) => PathBuf::from(OsString::from_vec(path)),
             Err(told) => return told,
@@ -126,7 +126,7 @@ impl Process {
         }
     }
 
-    fn from_environment(&self, program: Program) -> Result<Vec<u8>, Told> {
+    fn by_environment(&self, program: Program) -> Result<Vec<u8>, Told> {
         let key: &[u8] = match program {
             Program::Chmpx => b"CHMCONFFILE=",
             Program::K2hdkc => b"K2HDKCCONFFILE=",
