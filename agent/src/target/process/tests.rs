@@ -88,7 +88,7 @@ fn send(id: Identity, signal: Sent) {
 async fn start(target: &mut Processes, about: &About) -> Identity {
     match target.act(&Step::Start(Program::Chmpx), about).await.unwrap() {
         Done::Started(id) => id,
-        other => panic!("{other:?}"),
+        Done::Plainly => panic!("it was not started"),
     }
 }
 

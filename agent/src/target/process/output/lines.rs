@@ -87,7 +87,9 @@ mod tests {
 
     fn lines(pieces: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let (mut lines, mut out) = (Lines::default(), Vec::new());
-        pieces.iter().for_each(|piece| lines.take(piece, |line, cut| out.push((line.to_vec(), cut))));
+        for piece in pieces {
+            lines.take(piece, |line, cut| out.push((line.to_vec(), cut)));
+        }
         out.extend(lines.end().map(|line| (line, false)));
         out
     }

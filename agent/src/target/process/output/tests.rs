@@ -80,7 +80,7 @@ async fn bytes_that_are_no_text_and_lines_without_end_and_floods_do_no_harm() {
     let mut chmpx = writer(dir.path(), Program::Chmpx).unwrap();
     chmpx.write_all(b"a\xff\x1b[31mb\rc\n").unwrap();
     has(&log, "a\u{fffd}\\u{1b}[31mb\\rc", 1).await;
-    chmpx.write_all(&[b'x'; 30_000]).unwrap();
+    chmpx.write_all("x".repeat(30_000).as_bytes()).unwrap();
     chmpx.write_all(b"\nbehind it\n").unwrap();
     has(&log, "behind it", 1).await;
     assert_eq!(log.count("xxx…"), 1);
