@@ -6,10 +6,14 @@
 //! kernel (a child's by its exit, an adopted one's by its pidfd) and wakes a pass at once.
 
 mod found;
+#[cfg(test)]
+mod heard;
 mod output;
 mod prepare;
 mod question;
 mod spawn;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -55,6 +59,10 @@ pub struct Process {
 
 /// Between two searches for processes that nobody should have started.
 const SEARCH_AGAIN: Duration = Duration::from_secs(10);
+
+/// The same where one of them does not run: each looks at every process of the host, and passes may follow each other
+/// ten times a second. Before a start it is looked in any case.
+const SEARCH_SOON: Duration = Duration::from_secs(1);
 
 /// Longest wait for an answer in a command that looks once.
 const GLANCE: Duration = Duration::from_secs(3);
@@ -140,8 +148,8 @@ impl Processes {
         let now = Instant::now();
         let complete =
             self.chmpx.running().is_some() && (self.k2hdkc.running().is_some() || about.mode == Mode::Slave);
-        let recent = self.searched.is_some_and(|at| now.duration_since(at) < SEARCH_AGAIN);
-        if complete && recent {
+        let again = if complete { SEARCH_AGAIN } else { SEARCH_SOON };
+        if self.searched.is_some_and(|at| now.duration_since(at) < again) {
             return;
         }
         self.searched = Some(now);

@@ -1,32 +1,156 @@
 //! Which processes run one of the two programs with a certain ini: read from `/proc`, so that a restarted agent needs no
 //! memory to find them, and a second instance is never started.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
 use crate::target::{Identity, Program};
 
-/// The processes of that name in this mount namespace which read that ini, the oldest first.
+const PROC: &str = "/proc";
+
+/// The processes of that name which read that ini, the oldest first.
 pub(super) fn processes(program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let ours = fs::read_link("/proc/self/ns/mnt").ok();
-    let wanted = resolved(ini);
+    processes_in(Path::new(PROC), program, configured, ini)
+}
+
+fn processes_in(proc: &Path, program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
+    let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let reads_it = |pid: &u32| {
-        let theirs = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-        // What may not be read (another user's process, without CAP_SYS_PTRACE) counts as ours: a second chmpx beside it
-        // would be worse than one too few.
-        (theirs.is_none() || theirs == ours)
-            && configuration(*pid, program).is_some_and(|path| resolved(&path) == wanted)
-    };
-    let named = pids.filter(|pid| comm(*pid).is_some_and(|comm| is_named(&comm, program, configured)));
-    let mut found: Vec<_> = named.filter(reads_it).filter_map(identity).collect();
+    let named = pids.map(|pid| Process { place: proc.join(pid.to_string()), pid });
+    let named = named.filter(|process| process.is_named(program, configured));
+    let ini = Ini::at(ini, fs::read_link(proc.join("self/ns/mnt")).ok());
+    let ours = named.filter_map(|process| {
+        let id = process.identity()?;
+        // The number may have been used again between the looks.
+        (process.reads(program, &ini) && process.identity() == Some(id)).then_some(id)
+    });
+    let mut found: Vec<_> = ours.collect();
     found.sort_by_key(|id| (id.ticks, id.pid));
     found
+}
+
+/// The ini that is looked for, and what stands there now.
+struct Ini {
+    name: OsString,
+    directory: Option<Inode>,
+    file: Option<Inode>,
+    /// The agent's mount namespace.
+    namespace: Option<PathBuf>,
+}
+
+/// Device and number: the same through every path and in every mount namespace.
+type Inode = (u64, u64);
+
+impl Ini {
+    fn at(path: &Path, namespace: Option<PathBuf>) -> Self {
+        let name = path.file_name().unwrap_or_default().to_owned();
+        Self { name, directory: inode(path.parent()), file: inode(Some(path)), namespace }
+    }
+
+    /// Whether that path is this ini: the same file now, or the same name in the same directory, since the file itself may
+    /// be missing at the moment.
+    fn is(&self, path: &Path) -> bool {
+        let in_directory = || self.directory.is_some() && inode(path.parent()) == self.directory;
+        (self.file.is_some() && inode(Some(path)) == self.file)
+            || (path.file_name() == Some(&self.name) && in_directory())
+    }
+}
+
+fn inode(path: Option<&Path>) -> Option<Inode> {
+    fs::metadata(path?).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// One entry of `/proc`.
+struct Process {
+    place: PathBuf,
+    pid: u32,
+}
+
+/// The ini that a process was told to read.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// None, or not by a file.
+    Nothing,
+    /// This one, by its own view.
+    Path(PathBuf),
+    /// The agent may not see it.
+    Hidden,
+}
+
+impl Process {
+    fn is_named(&self, program: Program, configured: &str) -> bool {
+        let comm = fs::read_to_string(self.place.join("comm")).ok();
+        comm.is_some_and(|comm| is_named(comm.trim_end_matches('\n'), program, configured))
+    }
+
+    /// What may not be read (another user's process, without the right to trace it) counts as ours: a second chmpx beside it would
+    /// be worse than one too few.
+    fn reads(&self, program: Program, ini: &Ini) -> bool {
+        let path = match self.told(program) {
+            Told::Nothing => return false,
+            Told::Hidden => return true,
+            Told::Path(path) => path,
+        };
+        let theirs = fs::read_link(self.place.join("ns/mnt")).ok();
+        if theirs.is_none() || theirs == ini.namespace {
+            return ini.is(&path);
+        }
+        // A mount namespace of its own makes no other host: an agent of a unit with a private /tmp gets a new one at each
+        // start, and what the one before it has started keeps the old one. In a container the same path is another file.
+        ini.is(&self.place.join("root").join(path.strip_prefix("/").unwrap_or(&path)))
+    }
+
+    /// By its arguments or, without those, by its environment.
+    fn told(&self, program: Program) -> Told {
+        let arguments = fs::read(self.place.join("cmdline")).unwrap_or_default();
+        let mut arguments = arguments.split(|byte| *byte == 0);
+        let is_flag = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"-conf");
+        let named = arguments.by_ref().find(is_flag).and_then(|_| arguments.next()).map(<[u8]>::to_vec);
+        let path = match named.map_or_else(|| self.by_environment(program), Ok) {
+            Ok(path) if path.is_empty() => return Told::Nothing,
+            Ok(path) => PathBuf::from(OsString::from_vec(path)),
+            Err(told) => return told,
+        };
+        if path.is_absolute() {
+            return Told::Path(path);
+        }
+        // Relative to where it was started.
+        match fs::read_link(self.place.join("cwd")) {
+            Ok(directory) => Told::Path(directory.join(path)),
+            Err(error) => Told::unreadable(&error),
+        }
+    }
+
+    fn by_environment(&self, program: Program) -> Result<Vec<u8>, Told> {
+        let key: &[u8] = match program {
+            Program::Chmpx => b"CHMCONFFILE=",
+            Program::K2hdkc => b"K2HDKCCONFFILE=",
+        };
+        let environment = fs::read(self.place.join("environ")).map_err(|error| Told::unreadable(&error))?;
+        let mut entries = environment.split(|byte| *byte == 0);
+        Ok(entries.find_map(|entry| entry.strip_prefix(key)).unwrap_or_default().to_vec())
+    }
+
+    /// Who it is; `None` for one that is gone or only waits to be reaped.
+    fn identity(&self) -> Option<Identity> {
+        let Stat { state, ticks, .. } = self.stat()?;
+        (!matches!(state, b'Z' | b'X')).then_some(Identity { pid: self.pid, ticks })
+    }
+
+    fn stat(&self) -> Option<Stat> {
+        parse(&fs::read(self.place.join("stat")).ok()?)
+    }
+}
+
+impl Told {
+    fn unreadable(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::PermissionDenied { Self::Hidden } else { Self::Nothing }
+    }
 }
 
 /// The kernel keeps 15 bytes of the file's name.
@@ -35,30 +159,28 @@ fn is_named(comm: &str, program: Program, configured: &str) -> bool {
     comm == program.name() || comm.as_bytes() == &file[..file.len().min(15)]
 }
 
-fn comm(pid: u32) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(text.trim_end_matches('\n').to_owned())
-}
-
 /// Who a process is; `None` for one that is gone or only waits to be reaped.
 pub(super) fn identity(pid: u32) -> Option<Identity> {
-    let Stat { state, ticks, .. } = stat(pid)?;
-    (state != b'Z').then_some(Identity { pid, ticks })
+    process(pid).identity()
+}
+
+/// The same for a child that nobody has waited for yet: it may have ended, and is still itself.
+pub(super) fn child(pid: u32) -> Identity {
+    Identity { pid, ticks: process(pid).stat().map_or(0, |stat| stat.ticks) }
 }
 
 /// Whose process it is.
 pub(super) fn owner(pid: u32) -> Option<Uid> {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata(format!("/proc/{pid}")).ok().map(|metadata| Uid::from_raw(metadata.uid()))
+    fs::metadata(process(pid).place).ok().map(|metadata| Uid::from_raw(metadata.uid()))
 }
 
 /// Processor time of a process, in clock ticks.
 pub(super) fn worked(pid: u32) -> Option<u64> {
-    stat(pid).map(|stat| stat.worked)
+    process(pid).stat().map(|stat| stat.worked)
 }
 
-fn stat(pid: u32) -> Option<Stat> {
-    parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+fn process(pid: u32) -> Process {
+    Process { place: Path::new(PROC).join(pid.to_string()), pid }
 }
 
 /// What is read of a stat line: fields 3, 14 with 15, and 22.
@@ -79,67 +201,5 @@ fn parse(stat: &[u8]) -> Option<Stat> {
     Some(Stat { state, worked: number(14)? + number(15)?, ticks: number(22)? })
 }
 
-/// The ini that a process was told to read, by its arguments or, without those, by its environment.
-fn configuration(pid: u32, program: Program) -> Option<PathBuf> {
-    let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let mut arguments = arguments.split(|byte| *byte == 0);
-    let is_flag = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"-conf");
-    let named = arguments.by_ref().find(is_flag).and_then(|_| arguments.next()).map(<[u8]>::to_vec);
-    let path = named.or_else(|| from_environment(pid, program))?;
-    let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-    if path.is_absolute() {
-        return Some(path);
-    }
-    // Relative to where it was started.
-    fs::read_link(format!("/proc/{pid}/cwd")).ok().map(|cwd| cwd.join(path))
-}
-
-fn from_environment(pid: u32, program: Program) -> Option<Vec<u8>> {
-    let key: &[u8] = match program {
-        Program::Chmpx => b"CHMCONFFILE=",
-        Program::K2hdkc => b"K2HDKCCONFFILE=",
-    };
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(key).map(<[u8]>::to_vec))
-}
-
-/// With links resolved in the directory; the file itself may be missing at the moment.
-fn resolved(path: &Path) -> PathBuf {
-    let directory = path.parent().map(|parent| parent.canonicalize().unwrap_or_else(|_| parent.to_owned()));
-    let name = path.file_name().unwrap_or(OsStr::from_bytes(b""));
-    directory.map_or_else(|| path.to_owned(), |directory| directory.join(name))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_brackets_and_blanks_does_not_shift_the_fields() {
-        let stat = b"7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
-        assert_eq!(parse(stat), Some(Stat { state: b'S', worked: 11 + 12, ticks: 4711 }));
-        assert_eq!(parse(b"7 (a"), None);
-    }
-
-    #[test]
-    fn this_process_has_an_identity_and_a_gone_one_has_none() {
-        let own = identity(std::process::id()).unwrap();
-        assert_eq!(Some(own), identity(std::process::id()));
-        assert_eq!(identity(u32::MAX), None);
-    }
-
-    #[test]
-    fn a_program_is_known_by_its_own_name_and_by_that_of_its_file() {
-        let named = |comm, configured| is_named(comm, Program::Chmpx, configured);
-        assert!(
-            named("chmpx", "/opt/chmpx-1.0.113-patched")
-                && named("chmpx-1.0.113-p", "/opt/chmpx-1.0.113-patched")
-        );
-        assert!(!named("k2hdkc", "chmpx"));
-    }
-
-    #[test]
-    fn nothing_runs_with_an_ini_that_nobody_has() {
-        assert_eq!(processes(Program::Chmpx, "chmpx", Path::new("/nowhere/k2hdkc.ini")), []);
-    }
-}
+mod tests;

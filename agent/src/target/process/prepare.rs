@@ -72,13 +72,68 @@ fn queues(needed: u32) {
     }
 }
 
-/// The files `<GROUP>-<SELFCTLPORT>.chmpx.bup*`: chmpx moves the shared memory of a killed predecessor there, one file of
-/// that size each time, and never removes them.
+/// The files `<GROUP>-<SELFCTLPORT>.chmpx.bup`, `.bup.0`, `.bup.1` and so on: chmpx moves the shared memory of a killed
+/// predecessor there, one file of that size each time, and never removes them. Nothing else is one: they are unlinked.
 pub(super) fn leftovers(base: &Path, about: &About) -> Vec<PathBuf> {
     let port = about.selfctlport.map_or_else(String::new, |port| format!("-{port}"));
     let start = format!("{}{port}.chmpx.bup", about.group);
     let Ok(entries) = std::fs::read_dir(base) else { return Vec::new() };
-    let named =
-        entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(start.as_bytes()));
-    named.map(|entry| entry.path()).collect()
+    let is_one = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(&start));
+        rest.is_some_and(is_count) && entry.file_type().is_ok_and(|kind| kind.is_file())
+    };
+    entries.flatten().filter(is_one).map(|entry| entry.path()).collect()
+}
+
+/// Nothing, or a dot and a number.
+fn is_count(rest: &str) -> bool {
+    let number = rest.strip_prefix('.').unwrap_or("x");
+    rest.is_empty() || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file;
+    use crate::fixtures;
+    use crate::names::Port;
+
+    fn left(base: &Path, port: Option<u16>) -> Vec<String> {
+        let mut about = About::of(&fixtures::ring(&[1], &[]), Path::new("/x.ini")).unwrap();
+        about.selfctlport = port.map(|port| Port::try_from(port).unwrap());
+        let paths = leftovers(base, &about);
+        let mut names: Vec<_> =
+            paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_what_this_nodes_own_chmpx_left_is_a_leftover_and_never_what_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "mycluster-8021.chmpx",
+            "mycluster-8021.k2h",
+            "mycluster-8021.chmpx.bup",
+            "mycluster-8021.chmpx.bup.0",
+            "mycluster-8021.chmpx.bup.12",
+            "mycluster-8021.chmpx.bup.mine",
+            "mycluster-8021.chmpx.bup.1.gz",
+            "mycluster-8021.chmpx.bup.",
+            "mycluster-8021.chmpx.bupper",
+            "mycluster-80211.chmpx.bup",
+            "mycluster-8022.chmpx.bup",
+            "mycluster.chmpx.bup",
+            "another-8021.chmpx.bup",
+        ] {
+            file::store(&dir.path().join(name), b"").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("mycluster-8021.chmpx.bup.7")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("mycluster-8021.chmpx.bup.8")).unwrap();
+        let ours = ["mycluster-8021.chmpx.bup", "mycluster-8021.chmpx.bup.0", "mycluster-8021.chmpx.bup.12"];
+        assert_eq!(left(dir.path(), Some(8021)), ours);
+        assert_eq!(left(dir.path(), None), ["mycluster.chmpx.bup"]);
+        assert_eq!(left(&dir.path().join("gone"), None), [""; 0]);
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn spawn(
         Program::K2hdkc => (&settings.k2hdkc, &settings.k2hdkc_options),
     };
     let failed = |source: std::io::Error| TargetError::Spawn { program: name.clone(), source };
-    let path = find(name).ok_or_else(|| TargetError::NotInstalled(name.clone()))?;
+    let path = find(name).ok_or_else(|| unfound(name))?;
     let mut command = Command::new(path);
     command.arg("-conf").arg(&about.ini).args(options).current_dir("/").stdin(Stdio::null());
     // Its own group, so that an interrupt typed at the agent's terminal does not reach it.
@@ -40,6 +40,15 @@ pub(super) fn spawn(
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     command.spawn().map_err(failed)
+}
+
+/// A file that is there and no program is told apart from none.
+fn unfound(name: &str) -> TargetError {
+    if name.contains('/') && Path::new(name).exists() {
+        let source = std::io::ErrorKind::PermissionDenied.into();
+        return TargetError::Spawn { program: name.to_owned(), source };
+    }
+    TargetError::NotInstalled(name.to_owned())
 }
 
 /// The user of the programs, where one is set.

@@ -64,8 +64,7 @@ impl Watched {
                 return Err(failed(error));
             }
         };
-        let ticks = found::identity(pid).map_or(0, |id| id.ticks);
-        let was = Running { id: Identity { pid, ticks }, since: Instant::now(), worked: Duration::ZERO };
+        let was = Running { id: found::child(pid), since: Instant::now(), worked: Duration::ZERO };
         let program = self.program;
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {

@@ -1,44 +1,19 @@
 //! The reader with real pipes and paused time.
 
 use std::io::Write as _;
-use std::sync::Mutex;
-
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::target::process::heard::Log;
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Takes what this thread logs until the guard is dropped.
-    fn taken() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let made = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
-        let guard = tracing::subscriber::set_default(made.with_writer(log.clone()).finish());
-        (log, guard)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn count(&self, text: &str) -> usize {
-        self.text().matches(text).count()
-    }
-
-    /// Lets time pass until that was logged so often, a minute of it at most.
-    async fn has(&self, text: &str, times: usize) {
-        for _ in 0..600 {
-            if self.count(text) >= times {
-                return;
-            }
-            pass(1).await;
+/// Lets time pass until that was logged so often, a minute of it at most.
+async fn has(log: &Log, text: &str, times: usize) {
+    for _ in 0..600 {
+        if log.count(text) >= times {
+            return;
         }
-        panic!("no {times} times {text:?} in\n{}", self.text());
+        pass(1).await;
     }
+    panic!("no {times} times {text:?} in\n{}", log.text());
 }
 
 /// Lets so many tenths of a second pass, and everybody run.
@@ -51,36 +26,17 @@ async fn pass(tenths: u32) {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_was_said_while_no_agent_ran_is_logged_by_the_next_one() {
     let (dir, (log, _guard)) = (tempfile::tempdir().unwrap(), Log::taken());
     let mut chmpx = writer(dir.path(), Program::Chmpx).unwrap();
     chmpx.write_all(b"[CHMPX-ERR] before\n").unwrap();
     let output = Output::read(dir.path(), Program::Chmpx);
-    log.has("[CHMPX-ERR] before", 1).await;
+    has(&log, "[CHMPX-ERR] before", 1).await;
     drop(output);
     chmpx.write_all(b"between\n").unwrap();
     let _output = Output::read(dir.path(), Program::Chmpx);
-    log.has("between", 1).await;
+    has(&log, "between", 1).await;
     assert_eq!(log.count("before"), 1, "{}", log.text());
 }
 
@@ -93,9 +49,9 @@ async fn a_pipe_that_cannot_be_had_is_told_once_and_tried_again() {
     pass(600).await;
     assert_eq!(log.count("what k2hdkc says is not logged"), 1, "{}", log.text());
     std::fs::remove_dir(&at).unwrap();
-    log.has("its output is read again", 1).await;
+    has(&log, "its output is read again", 1).await;
     writer(dir.path(), Program::K2hdkc).unwrap().write_all(b"[K2HDKC-WAN] here\n").unwrap();
-    log.has("[K2HDKC-WAN] here", 1).await;
+    has(&log, "[K2HDKC-WAN] here", 1).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,14 +60,14 @@ async fn a_program_that_got_another_pipe_is_heard_through_it() {
     let output = Output::read(dir.path(), Program::Chmpx);
     let mut old = writer(dir.path(), Program::Chmpx).unwrap();
     old.write_all(b"one\n").unwrap();
-    log.has("one", 1).await;
+    has(&log, "one", 1).await;
     std::fs::remove_file(path(dir.path(), Program::Chmpx)).unwrap();
     old.write_all(b"two\nits last wor").unwrap();
     let mut new = writer(dir.path(), Program::Chmpx).unwrap();
     new.write_all(b"three\n").unwrap();
     output.started(Program::K2hdkc);
     output.started(Program::Chmpx);
-    log.has("three", 1).await;
+    has(&log, "three", 1).await;
     let text = log.text();
     let places: Vec<_> = ["one", "two", "its last wor", "three"].iter().map(|line| text.find(line)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
@@ -123,13 +79,13 @@ async fn bytes_that_are_no_text_and_lines_without_end_and_floods_do_no_harm() {
     let _output = Output::read(dir.path(), Program::Chmpx);
     let mut chmpx = writer(dir.path(), Program::Chmpx).unwrap();
     chmpx.write_all(b"a\xff\x1b[31mb\rc\n").unwrap();
-    log.has("a\u{fffd}\\u{1b}[31mb\\rc", 1).await;
-    chmpx.write_all(&vec![b'x'; 30_000]).unwrap();
+    has(&log, "a\u{fffd}\\u{1b}[31mb\\rc", 1).await;
+    chmpx.write_all("x".repeat(30_000).as_bytes()).unwrap();
     chmpx.write_all(b"\nbehind it\n").unwrap();
-    log.has("behind it", 1).await;
+    has(&log, "behind it", 1).await;
     assert_eq!(log.count("xxx…"), 1);
     chmpx.write_all("flood\n".repeat(1000).as_bytes()).unwrap();
     // Nothing follows it, and the count is told all the same.
-    log.has("further lines were not logged", 1).await;
+    has(&log, "further lines were not logged", 1).await;
     assert!(log.count("flood") < 200 && log.text().contains("more=80"), "{}", log.text());
 }
