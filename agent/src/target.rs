@@ -6,6 +6,7 @@
 
 pub mod chmpx_status;
 pub mod control_port;
+mod local;
 pub mod process;
 
 use std::future::Future;

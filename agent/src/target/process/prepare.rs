@@ -15,7 +15,11 @@ const QUEUES: u32 = 1025;
 const QUEUES_PATH: &str = "/proc/sys/fs/mqueue/msg_max";
 
 /// Directories and limits, as upstream's helpers make them, but no directory that everybody may write to.
-pub(super) fn host(program: Program, about: &About, settings: &Process) -> Result<(), TargetError> {
+pub(in crate::target) fn host(
+    program: Program,
+    about: &About,
+    settings: &Process,
+) -> Result<(), TargetError> {
     match program {
         Program::Chmpx => {
             directory(&settings.base_directory, settings)?;
@@ -27,6 +31,12 @@ pub(super) fn host(program: Program, about: &About, settings: &Process) -> Resul
             }
         }
     }
+    Ok(())
+}
+
+/// Removes what killed chmpx processes left behind.
+pub(in crate::target) fn tidy(settings: &Process, about: &About) -> Result<(), TargetError> {
+    leftovers(&settings.base_directory, about).iter().try_for_each(|path| crate::file::remove(path))?;
     Ok(())
 }
 
@@ -74,7 +84,7 @@ fn queues(needed: u32) {
 
 /// The files `<GROUP>-<SELFCTLPORT>.chmpx.bup`, `.bup.0`, `.bup.1` and so on: chmpx moves the shared memory of a killed
 /// predecessor there, one file of that size each time, and never removes them. Nothing else is one: they are unlinked.
-pub(super) fn leftovers(base: &Path, about: &About) -> Vec<PathBuf> {
+pub(in crate::target) fn leftovers(base: &Path, about: &About) -> Vec<PathBuf> {
     let port = about.selfctlport.map_or_else(String::new, |port| format!("-{port}"));
     let start = format!("{}{port}.chmpx.bup", about.group);
     let Ok(entries) = std::fs::read_dir(base) else { return Vec::new() };

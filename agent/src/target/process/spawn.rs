@@ -14,7 +14,7 @@ use crate::target::{About, Program, TargetError};
 /// Where programs are looked for, and what they get as PATH.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(super) fn spawn(
+pub(in crate::target) fn spawn(
     program: Program,
     about: &About,
     settings: &Process,
@@ -52,14 +52,14 @@ fn unfound(name: &str) -> TargetError {
 }
 
 /// The user of the programs, where one is set.
-pub(super) fn user(settings: &Process) -> Result<Option<User>, TargetError> {
+pub(in crate::target) fn user(settings: &Process) -> Result<Option<User>, TargetError> {
     let Some(name) = &settings.user else { return Ok(None) };
     let found = User::from_name(name).ok().flatten();
     found.map(Some).ok_or_else(|| TargetError::NoUser(name.clone()))
 }
 
 /// A path as it is, a name in [`PATH`] or in the agent's own.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub(in crate::target) fn find(name: &str) -> Option<PathBuf> {
     let is_program = |path: &Path| path.metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0);
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| is_program(path));

@@ -4,11 +4,14 @@ use std::os::unix::process::CommandExt as _;
 
 use nix::sys::signal::{Signal as Sent, kill};
 use nix::unistd::Pid;
+use tokio::time::timeout;
 
 use super::heard::Log;
 use super::*;
 use crate::fixtures;
+use crate::ring::Mode;
 use crate::settings::{self, Origin, Settings, TargetKind};
+use crate::target::local::found;
 use crate::target::{AnyTarget, Ending, Identity, Running, Signal};
 use crate::wake::Reason;
 
@@ -157,7 +160,7 @@ async fn one_that_somebody_else_starts_beside_it_is_one_too_many() {
     let mut stranger = std::process::Command::new(&node.settings.target.process.chmpx);
     let mut stranger = stranger.arg("-conf").arg(&node.about.ini).process_group(0).spawn().unwrap();
     node.run(&[first, found::child(stranger.id())]);
-    target.searched = None;
+    target.local.searched = None;
     let observed = look(&mut target, &node.about).await;
     assert_eq!((id(observed.chmpx), observed.surplus), (Some(first), vec![(Program::Chmpx, stranger.id())]));
     stranger.kill().unwrap();
@@ -245,12 +248,12 @@ async fn a_command_that_looks_logs_no_taking_over() {
 async fn another_runtime_directory_is_taken_at_the_next_start() {
     let (mut node, waker) = (Node::new(), Waker::default());
     let mut target = node.target(&waker);
-    let before = target.settings.runtime_directory.clone();
+    let before = target.local.settings.runtime_directory.clone();
     node.settings.target.process.runtime_directory = "/elsewhere".into();
     node.settings.target.process.chmpx_options = vec!["-d".into(), "msg".into()];
     target.reset(node.settings.target.process.clone());
     let expected = Process { runtime_directory: before, ..node.settings.target.process.clone() };
-    assert_eq!(target.settings, expected);
+    assert_eq!(target.local.settings, expected);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::target::{Identity, Program};
 const PROC: &str = "/proc";
 
 /// The processes of that name which read that ini, the oldest first.
-pub(super) fn processes(program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
+pub(in crate::target) fn processes(program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
     processes_in(Path::new(PROC), program, configured, ini)
 }
 
@@ -160,22 +160,22 @@ fn is_named(comm: &str, program: Program, configured: &str) -> bool {
 }
 
 /// Who a process is; `None` for one that is gone or only waits to be reaped.
-pub(super) fn identity(pid: u32) -> Option<Identity> {
+pub(in crate::target) fn identity(pid: u32) -> Option<Identity> {
     process(pid).identity()
 }
 
 /// The same for a child that nobody has waited for yet: it may have ended, and is still itself.
-pub(super) fn child(pid: u32) -> Identity {
+pub(in crate::target) fn child(pid: u32) -> Identity {
     Identity { pid, ticks: process(pid).stat().map_or(0, |stat| stat.ticks) }
 }
 
 /// Whose process it is.
-pub(super) fn owner(pid: u32) -> Option<Uid> {
+pub(in crate::target) fn owner(pid: u32) -> Option<Uid> {
     fs::metadata(process(pid).place).ok().map(|metadata| Uid::from_raw(metadata.uid()))
 }
 
 /// Processor time of a process, in clock ticks.
-pub(super) fn worked(pid: u32) -> Option<u64> {
+pub(in crate::target) fn worked(pid: u32) -> Option<u64> {
     process(pid).stat().map(|stat| stat.worked)
 }
 

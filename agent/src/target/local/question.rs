@@ -9,11 +9,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Process, spawn};
 use crate::apply::full;
 use crate::problem::printable;
 use crate::ring::Mode;
 use crate::target::control_port::{self, Command, Server};
+use crate::target::process::{Process, spawn};
 use crate::target::{About, Order, TargetError, chmpx_status};
 use crate::view::{self, View};
 use crate::wake::{Reason, Waker};
@@ -23,7 +23,7 @@ const LONGEST_ANSWER: usize = 200;
 
 /// A question on its way. Dropped, nobody waits for the answer.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(in crate::target) struct Question {
     _asking: JoinSet<()>,
     answer: oneshot::Receiver<Answer>,
     early: Option<Answer>,
@@ -31,7 +31,7 @@ pub(super) struct Question {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(in crate::target) struct Answer {
     /// When it was put.
     pub at: Instant,
     /// What chmpx said; why that is nothing.
@@ -40,7 +40,7 @@ pub(super) struct Answer {
 
 /// Why it said nothing that can be used.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(in crate::target) struct Trouble {
     /// In words.
     pub text: String,
     /// Whether nothing came, rather than something that is not understood.
@@ -50,7 +50,7 @@ pub(super) struct Trouble {
 impl Question {
     /// Asks for everything that chmpx knows. On a slave by chmpxstatus where it is installed, since a connection to a
     /// slave's control port can make it swallow a reload (24 of 160).
-    pub(super) fn put(settings: &Process, about: &About, waker: Waker) -> Self {
+    pub(in crate::target) fn put(settings: &Process, about: &About, waker: Waker) -> Self {
         let (answered, answer) = oneshot::channel();
         let mut asking = JoinSet::new();
         let (about, within) = (about.clone(), settings.answer_within);
@@ -71,12 +71,12 @@ impl Question {
     }
 
     /// The answer, if it has come.
-    pub(super) fn answer(&mut self) -> Option<Answer> {
+    pub(in crate::target) fn answer(&mut self) -> Option<Answer> {
         self.early.take().or_else(|| self.answer.try_recv().ok())
     }
 
     /// Waits for the answer.
-    pub(super) async fn finished(&mut self) {
+    pub(in crate::target) async fn finished(&mut self) {
         if self.early.is_none() {
             self.early = (&mut self.answer).await.ok();
         }
@@ -107,14 +107,14 @@ async fn by_status(
 
 /// A word to chmpx on its way. Dropped, nobody waits for what it says to it.
 #[derive(Debug)]
-pub(super) struct Word {
+pub(in crate::target) struct Word {
     _telling: JoinSet<()>,
     answer: oneshot::Receiver<Result<(), String>>,
 }
 
 impl Word {
     /// Tells chmpx something that it does to the ring, and does not wait for what it says to it.
-    pub(super) fn say(
+    pub(in crate::target) fn say(
         order: Order,
         about: &About,
         within: Duration,
@@ -137,7 +137,7 @@ impl Word {
     }
 
     /// What chmpx said to it, if that has come: nothing, or why it did not do it.
-    pub(super) fn answer(&mut self) -> Option<Result<(), String>> {
+    pub(in crate::target) fn answer(&mut self) -> Option<Result<(), String>> {
         self.answer.try_recv().ok()
     }
 }

@@ -18,7 +18,7 @@ use crate::wake::{Reason, Waker};
 
 /// The place of one program. Dropped, it watches no longer; the process goes on.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(in crate::target) struct Watched {
     program: Program,
     running: Option<Running>,
     /// Signals go through it: a number that was used again is never hit.
@@ -29,16 +29,16 @@ pub(super) struct Watched {
 type Ends = mpsc::UnboundedSender<Ended>;
 
 impl Watched {
-    pub(super) fn new(program: Program) -> Self {
+    pub(in crate::target) fn new(program: Program) -> Self {
         Self { program, running: None, handle: None, watch: JoinSet::new() }
     }
 
-    pub(super) fn running(&self) -> Option<Running> {
+    pub(in crate::target) fn running(&self) -> Option<Running> {
         self.running
     }
 
     /// The same with what it has worked until now.
-    pub(super) fn at_work(&self) -> Option<Running> {
+    pub(in crate::target) fn at_work(&self) -> Option<Running> {
         self.running.map(|running| {
             let ticks = found::worked(running.id.pid).unwrap_or_default();
             Running { worked: Duration::from_millis(ticks * 1000 / hertz()), ..running }
@@ -46,7 +46,7 @@ impl Watched {
     }
 
     /// Takes over the agent's own new child.
-    pub(super) fn take(
+    pub(in crate::target) fn take(
         &mut self,
         mut child: Child,
         ends: Ends,
@@ -76,7 +76,7 @@ impl Watched {
 
     /// Takes over a process that runs already. One that ends in this moment is not there, and found so the next time.
     /// Whether it is watched now, or gone.
-    pub(super) fn adopt(&mut self, id: Identity, ends: Ends, waker: Waker) -> bool {
+    pub(in crate::target) fn adopt(&mut self, id: Identity, ends: Ends, waker: Waker) -> bool {
         let gone = || found::identity(id.pid) != Some(id);
         let Ok(handle) = open(id.pid) else { return gone() };
         // The number may have been used again between the look and the handle.
@@ -95,7 +95,7 @@ impl Watched {
     }
 
     /// The process ended.
-    pub(super) fn forget(&mut self, id: Identity) {
+    pub(in crate::target) fn forget(&mut self, id: Identity) {
         if self.running.is_some_and(|running| running.id == id) {
             (self.running, self.handle) = (None, None);
         }
@@ -103,7 +103,7 @@ impl Watched {
     }
 
     /// Signals this very process; that it is gone already is no error.
-    pub(super) fn signal(&self, id: Identity, signal: Signal) -> Result<(), TargetError> {
+    pub(in crate::target) fn signal(&self, id: Identity, signal: Signal) -> Result<(), TargetError> {
         let handle = self.handle.as_ref().filter(|_| self.running.is_some_and(|running| running.id == id));
         let Some(handle) = handle else { return Ok(()) };
         let signal = match signal {
