@@ -85,7 +85,8 @@ pub enum Next {
 type Stage = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
 
 /// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
+    starting::rival,
     starting::alone,
     trial::roll_back,
     stopping::k2hdkc,
@@ -116,7 +117,8 @@ pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course 
     // What is held comes last: a held node follows its file all the same.
     let asked = asked.or(memory.pending.take());
     memory.pending = None;
-    let held = memory.held.take();
+    let (held, loud) = (memory.held.take(), memory.loud.take());
+    let held = held.or(loud);
     let next = match (asked, &held) {
         (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held.clone(), time),
         (Some(next), _) => next,

@@ -21,6 +21,7 @@ use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
 use crate::target::process::Process;
+use crate::target::systemd::Units;
 use raw::Raw;
 
 /// Where the settings come from: the global flags of the command line.
@@ -139,6 +140,8 @@ pub struct Target {
     pub rules: course::Rules,
     /// How the agent starts them, where it does.
     pub process: Process,
+    /// The units that start them, where systemd does.
+    pub units: Units,
     /// Whether they end with the agent.
     pub on_exit: OnExit,
     /// How long the agent takes to end.
@@ -153,6 +156,8 @@ pub enum TargetKind {
     None,
     /// The agent starts chmpx and k2hdkc itself.
     Process,
+    /// They are units of systemd.
+    Systemd,
 }
 
 /// What happens to the processes when the agent ends.

@@ -4,10 +4,14 @@
 //! once: waiting between them is the business of [`crate::course`], so that an agent that is killed between two steps
 //! finds its place again by looking.
 
+mod any;
 pub mod chmpx_status;
 pub mod control_port;
 mod local;
 pub mod process;
+pub mod systemd;
+
+pub use any::{AnyTarget, FileOnly};
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,9 +24,7 @@ use tokio::time::Instant;
 
 use crate::names::Port;
 use crate::ring::{Mode, Ring};
-use crate::settings::{Settings, TargetKind};
 use crate::view::View;
-use crate::wake::Waker;
 
 /// Sees and moves the local chmpx and k2hdkc.
 pub trait Target {
@@ -216,6 +218,18 @@ pub struct Observed {
     pub strange: Option<String>,
     /// What chmpx did not do of what it was told last, and what it said to that.
     pub declined: Option<String>,
+    /// Programs that do not run, and that come or go by themselves.
+    pub moving: Vec<(Program, String)>,
+    /// Programs that do not run, and that the agent cannot start, with the remedy.
+    pub blocked: Vec<(Program, String)>,
+    /// Starts that came to nothing since the last observation, and why.
+    pub refused: Vec<(Program, String)>,
+    /// How programs that do not run ended, by who runs them.
+    pub last_words: Vec<(Program, String)>,
+    /// The process that has come of the last start, where that was not known at once.
+    pub appeared: Option<(Program, Identity)>,
+    /// Another program that replaces the same file.
+    pub rival: Option<String>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
 }
@@ -262,6 +276,8 @@ pub enum Step {
     Tell(Order),
     /// Removes the files that killed chmpx processes left behind.
     Tidy,
+    /// Ends the other program that replaces the same file, for good.
+    TakeOver,
 }
 
 impl Step {
@@ -275,6 +291,7 @@ impl Step {
             }
             Self::Tell(order) => format!("tell chmpx {}", order.word()),
             Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
+            Self::TakeOver => "take the file over".to_owned(),
         }
     }
 }
@@ -347,96 +364,13 @@ pub enum TargetError {
         /// Why.
         why: String,
     },
+    /// Who runs the processes cannot be reached.
+    #[error("{0}")]
+    Away(String),
+    /// systemd did not do it.
+    #[error(transparent)]
+    Systemd(#[from] systemd::BusError),
     /// This target moves no processes.
     #[error("the target \"{0}\" moves no processes")]
     NotOurs(&'static str),
-}
-
-/// The target that the settings name.
-#[derive(Debug)]
-pub enum AnyTarget {
-    /// Only the file.
-    FileOnly(FileOnly),
-    /// The agent's own processes.
-    Process(Box<process::Processes>),
-}
-
-impl AnyTarget {
-    /// Makes the target of the settings; nothing is looked at yet.
-    pub fn new(settings: &Settings, waker: Waker) -> Self {
-        match settings.target.kind {
-            TargetKind::None => Self::FileOnly(FileOnly),
-            TargetKind::Process => {
-                Self::Process(Box::new(process::Processes::new(settings.target.process.clone(), waker)))
-            }
-        }
-    }
-
-    /// The same for a command that looks once, maybe beside an agent that runs.
-    pub fn onlooker(settings: &Settings) -> Self {
-        match settings.target.kind {
-            TargetKind::None => Self::FileOnly(FileOnly),
-            TargetKind::Process => {
-                Self::Process(Box::new(process::Processes::onlooker(settings.target.process.clone())))
-            }
-        }
-    }
-
-    /// Takes new settings, and with it what is known of the processes as far as they are still the agent's.
-    pub fn reset(&mut self, settings: &Settings, waker: &Waker) {
-        if let (Self::Process(processes), TargetKind::Process) = (&mut *self, settings.target.kind) {
-            processes.reset(settings.target.process.clone());
-            return;
-        }
-        *self = Self::new(settings, waker.clone());
-        self.listen();
-    }
-
-    /// Reads the programs' output into the log from now on.
-    pub fn listen(&mut self) {
-        if let Self::Process(processes) = self {
-            processes.listen();
-        }
-    }
-}
-
-impl Target for AnyTarget {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::FileOnly(target) => target.name(),
-            Self::Process(target) => target.name(),
-        }
-    }
-
-    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
-        match self {
-            Self::FileOnly(target) => target.observe(about, ask).await,
-            Self::Process(target) => target.observe(about, ask).await,
-        }
-    }
-
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
-        match self {
-            Self::FileOnly(target) => target.act(step, about).await,
-            Self::Process(target) => target.act(step, about).await,
-        }
-    }
-}
-
-/// Target kind `none`: only the file is ours.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FileOnly;
-
-impl Target for FileOnly {
-    fn name(&self) -> &'static str {
-        "none"
-    }
-
-    async fn observe(&mut self, _: &About, _: Ask) -> Option<Observed> {
-        None
-    }
-
-    async fn act(&mut self, _: &Step, _: &About) -> Result<Done, TargetError> {
-        Err(TargetError::NotOurs(self.name()))
-    }
 }

@@ -36,10 +36,12 @@ pub enum Reason {
     Answered,
     /// It is time to look at the processes.
     Look,
+    /// Who runs the processes says that something changed.
+    TargetChanged,
 }
 
 impl Reason {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Start,
         Self::Timer,
         Self::Settled,
@@ -52,6 +54,7 @@ impl Reason {
         Self::ProcessEnded,
         Self::Answered,
         Self::Look,
+        Self::TargetChanged,
     ];
 
     fn bit(self) -> u32 {
@@ -72,6 +75,7 @@ impl Reason {
             Self::ProcessEnded => "process-ended",
             Self::Answered => "answered",
             Self::Look => "look",
+            Self::TargetChanged => "target-changed",
         }
     }
 }

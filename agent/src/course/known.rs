@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Case, Database, Keeps};
 use crate::clock::Timestamp;
 use crate::plan::Class;
-use crate::target::Identity;
+use crate::target::{Identity, Program};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,9 @@ impl Known {
         }
         if k2hdkc.is_some() && self.keeps.as_ref().map(|keeps| keeps.id) != k2hdkc {
             self.keeps = k2hdkc.map(|id| Keeps { id, database: Database::of(case.ring) });
+        }
+        if let Some((Program::K2hdkc, id)) = case.observed.appeared {
+            self.started = Some(id);
         }
         let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));

@@ -59,6 +59,8 @@ pub struct Memory {
     pub(super) cures: u32,
     /// What is held although the later stages go on.
     pub(super) held: Option<String>,
+    /// What somebody must look at besides, and what keeps nothing from being done.
+    pub(super) loud: Option<String>,
     /// What waits although the later stages go on.
     pub(super) pending: Option<Next>,
     /// When leftovers were last removed, or could not be.
@@ -164,6 +166,10 @@ impl Memory {
             }
             self.past(ended.program).ended(*ended, asked, case);
         }
+        for (program, why) in &case.observed.refused {
+            self.failed(*program, now, case.rules.backoff);
+            self.past(*program).refusal = Some(why.clone());
+        }
         for (program, running) in
             [(Program::Chmpx, case.observed.chmpx), (Program::K2hdkc, case.observed.k2hdkc)]
         {
@@ -171,7 +177,7 @@ impl Memory {
             match running {
                 None => drop(past.gone.get_or_insert(now)),
                 Some(running) => {
-                    (past.gone, past.blocked) = (None, 0);
+                    (past.gone, past.blocked, past.refusal) = (None, 0, None);
                     if now.duration_since(running.since) > SETTLED {
                         past.failures = 0;
                     }
@@ -226,13 +232,19 @@ impl Memory {
 
     /// How often in a row the program ended too soon, and how it did last.
     pub(super) fn failures(&self, program: Program) -> (u32, Option<Ended>) {
-        let past = if program == Program::Chmpx { self.chmpx } else { self.k2hdkc };
+        let past = if program == Program::Chmpx { &self.chmpx } else { &self.k2hdkc };
         (past.failures, past.last)
+    }
+
+    /// Why the last start came to nothing.
+    pub(super) fn refusal(&self, program: Program) -> Option<String> {
+        let past = if program == Program::Chmpx { &self.chmpx } else { &self.k2hdkc };
+        past.refusal.clone()
     }
 
     /// How long the program must still wait before it is started again.
     pub(super) fn rests(&self, program: Program, now: Instant) -> Option<Duration> {
-        let past = if program == Program::Chmpx { self.chmpx } else { self.k2hdkc };
+        let past = if program == Program::Chmpx { &self.chmpx } else { &self.k2hdkc };
         past.not_before.filter(|at| *at > now).map(|at| at - now)
     }
 
@@ -278,7 +290,7 @@ impl Memory {
     /// Takes what was decided: what moves a process or the file is movement, a word to chmpx is not.
     pub(super) fn went_on(&mut self, case: &Case<'_>, next: &Next) {
         match next {
-            Next::Step(Step::Tell(_) | Step::Tidy, _) | Next::Wait(..) | Next::Hold(..) => {
+            Next::Step(Step::Tell(_) | Step::Tidy | Step::TakeOver, _) | Next::Wait(..) | Next::Hold(..) => {
                 self.still.get_or_insert(case.now);
             }
             Next::Converged | Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => self.still = None,

@@ -9,7 +9,7 @@ use super::rules::{SETTLED, SOON, STILLBORN};
 use crate::target::Ended;
 
 /// One program's past.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Past {
     /// When it was first seen gone.
     pub(super) gone: Option<Instant>,
@@ -17,6 +17,8 @@ pub(super) struct Past {
     pub(super) failures: u32,
     /// Starts in a row that this host refused.
     pub(super) blocked: u32,
+    /// Why the last of them came to nothing.
+    pub(super) refusal: Option<String>,
     /// The last end.
     pub(super) last: Option<Ended>,
     /// Not started before.

@@ -42,6 +42,8 @@ pub struct Rules {
     pub pair: bool,
     /// Whether k2hdkc waits for the other servers of its ring.
     pub wait_for_peers: bool,
+    /// Whether another program that writes the same file may be ended for good.
+    pub take_over: bool,
 }
 
 /// Which nodes restart their processes for a changed key.

@@ -86,9 +86,29 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     }
 }
 
+/// Two programs that write the same file are one too many: upstream's writes in place, and ends chmpx.
+pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    let rival = case.observed.rival.as_ref()?;
+    if case.rules.take_over {
+        return Some(Next::Step(Step::TakeOver, rival.clone()));
+    }
+    memory.loud = Some(format!("{rival}. Disable it, or set target.take-over = true"));
+    None
+}
+
 fn start(program: Program, case: &Case<'_>, memory: &Memory, why: &str) -> Next {
+    let said =
+        |of: &[(Program, String)]| of.iter().find(|(p, _)| *p == program).map(|(_, text)| text.clone());
+    if let Some(text) = said(&case.observed.blocked) {
+        return case.hold(format!("{} cannot be started: {text}", program.name()));
+    }
+    if let Some(text) = said(&case.observed.moving) {
+        return Next::Wait(text, case.rules.between_questions);
+    }
     let (failures, last) = memory.failures(program);
-    let last = last.map_or_else(String::new, |last| format!("; it {}", last.how.text()));
+    let told = said(&case.observed.last_words).or_else(|| memory.refusal(program));
+    let last = told.or_else(|| last.map(|last| format!("it {}", last.how.text())));
+    let last = last.map_or_else(String::new, |text| format!("; {text}"));
     match memory.rests(program, case.now) {
         // One end is an accident; a row of them is for somebody to look at.
         Some(rest) if failures > 2 => {

@@ -292,7 +292,7 @@ impl<T: Target> Reconciler<T> {
                 match step {
                     Step::Start(program) => self.processes.memory.failed(program, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
-                    Step::Tell(_) | Step::Tidy => {}
+                    Step::Tell(_) | Step::Tidy | Step::TakeOver => {}
                 }
                 Err(format!("{text}: {why}"))
             }

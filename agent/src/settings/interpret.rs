@@ -15,6 +15,7 @@ use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
 use crate::target::process::Process;
+use crate::target::systemd::Units;
 
 /// Makes settings of the merged configuration; whatever is wrong in it is added to `errors`.
 pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Settings {
@@ -194,10 +195,21 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, errors: &mut Vec<String
         prepares_host: root == Path::new("/"),
         answer_within: span(raw.answer_within, defaults::ANSWER_WITHIN),
     };
+    let unit = |given: Option<String>, usual: &str| given.unwrap_or_else(|| usual.to_owned());
+    let units = Units {
+        chmpx: unit(raw.systemd.chmpx_unit, "chmpx.service"),
+        k2hdkc: unit(raw.systemd.k2hdkc_unit, "k2hdkc.service"),
+        rival: ["k2hr3-get-resource.timer".to_owned(), "k2hr3-get-resource.service".to_owned()],
+    };
+    for (key, name) in [("chmpx-unit", &units.chmpx), ("k2hdkc-unit", &units.k2hdkc)] {
+        let well = name.ends_with(".service") && !name.contains(|c: char| c == '/' || c.is_whitespace());
+        check(&format!("target.systemd.{key}"), well, "must be the name of a .service", errors);
+    }
     Target {
         kind: raw.kind.unwrap_or(TargetKind::None),
         rules,
         process,
+        units,
         on_exit: raw.on_exit.unwrap_or(OnExit::Leave),
         drain: span(raw.drain, defaults::DRAIN),
     }
@@ -229,6 +241,7 @@ fn target_rules(raw: &raw::Target, errors: &mut Vec<String>) -> Rules {
         restarts: raw.restarts.unwrap_or(Restarts::Servers),
         pair: raw.pair.unwrap_or(true),
         wait_for_peers: raw.wait_for_peers.unwrap_or(true),
+        take_over: raw.take_over.unwrap_or(false),
     }
 }
 

@@ -103,6 +103,8 @@ pub(super) struct Profile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Target {
     pub(super) kind: Option<super::TargetKind>,
+    pub(super) take_over: Option<bool>,
+    pub(super) systemd: Systemd,
     pub(super) chmpx: Option<String>,
     pub(super) k2hdkc: Option<String>,
     pub(super) chmpxstatus: Option<String>,
@@ -131,6 +133,13 @@ pub(super) struct Target {
     pub(super) calm: Option<Span>,
     pub(super) restart_backoff: Option<Span>,
     pub(super) max_restart_backoff: Option<Span>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Systemd {
+    pub(super) chmpx_unit: Option<String>,
+    pub(super) k2hdkc_unit: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -140,3 +140,54 @@ fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
     }
     assert!(pauses[0] <= 1.0 && pauses[1..].is_sorted() && pauses[5] >= 8.0, "{pauses:?}");
 }
+
+#[test]
+fn what_cannot_be_started_is_told_and_what_comes_by_itself_is_waited_for() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.end(Program::Chmpx, Ending::Signal(9));
+    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.observed.blocked = vec![(Program::Chmpx, "chmpx.service is masked".into())];
+    assert_eq!(holds(&stage.next()), "chmpx cannot be started: chmpx.service is masked");
+    stage.observed.blocked.clear();
+    stage.observed.moving = vec![(Program::Chmpx, "chmpx.service is activating (start)".into())];
+    assert_eq!(waits(&stage.later(1.0).next()), "chmpx.service is activating (start)");
+    assert!(holds(&stage.later(700.0).next()).contains("nothing has changed for 10 min"), "but not for ever");
+    stage.observed.moving.clear();
+    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
+}
+
+#[test]
+fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.end(Program::Chmpx, Ending::Signal(9));
+    stage.later(1.0);
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let mut paused = 0;
+        while !matches!(stage.next(), Next::Step(Step::Start(Program::Chmpx), _)) {
+            paused += 1;
+            stage.later(0.5);
+        }
+        pauses.push(paused);
+        stage.observed.refused = vec![(Program::Chmpx, "the job ended with \"dependency\"".into())];
+        assert!(waits(&stage.next()).contains("the job ended with \"dependency\""));
+        stage.observed.refused.clear();
+    }
+    assert!(pauses.is_sorted() && pauses[3] > pauses[1], "{pauses:?}");
+}
+
+#[test]
+fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_told_elsewhere() {
+    let mut stage = Stage::well();
+    stage.observed.rival = Some("k2hr3-get-resource.timer is active".into());
+    assert!(holds(&stage.next()).contains("Disable it, or set target.take-over"));
+    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.set_own(0x10011);
+    stage.next();
+    assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::K2hdkc), "all else goes on");
+    stage.rules.take_over = true;
+    assert_eq!(step(&stage.next()), &Step::TakeOver);
+}

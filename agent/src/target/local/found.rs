@@ -174,6 +174,13 @@ pub(in crate::target) fn owner(pid: u32) -> Option<Uid> {
     fs::metadata(process(pid).place).ok().map(|metadata| Uid::from_raw(metadata.uid()))
 }
 
+/// Its control group, which names the unit that it belongs to.
+pub(in crate::target) fn control_group(pid: u32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    // Of several hierarchies the last one is systemd's.
+    text.lines().last().and_then(|line| line.rsplit(':').next()).map(str::to_owned)
+}
+
 /// Processor time of a process, in clock ticks.
 pub(in crate::target) fn worked(pid: u32) -> Option<u64> {
     process(pid).stat().map(|stat| stat.worked)
