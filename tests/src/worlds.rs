@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-pub use container::{Container, ask};
+pub use container::Container;
 pub use docker::Docker;
 pub use ground::Ground;
 

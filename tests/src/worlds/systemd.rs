@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::container::Container;
 use super::ground::{Ground, Identity};
-use super::{ask, asset, say};
+use super::{asset, say};
 use crate::binaries;
 use crate::node::wait_for;
 
@@ -245,9 +245,9 @@ impl Node {
         self.exec(&["/usr/libexec/k2hr3-get-resource-helper"]).map(drop)
     }
 
-    /// Sends a command to this node's control port, from the test machine.
+    /// Sends a command to this node's control port, from this node.
     pub fn control(&self, command: &str) -> io::Result<String> {
-        ask(&self.identity.address, self.identity.ctlport(), command)
+        self.ask(&self.identity.address, self.identity.ctlport(), command)
     }
 
     /// What `chmpxstatus -self` shows on this node.

@@ -71,6 +71,16 @@ impl Vm {
         fs::read_to_string(self.dir.join("dockerd.log")).unwrap_or_default()
     }
 
+    /// The container that holds its network: what is asked in there is asked from the VM.
+    pub fn network(&self) -> &Container {
+        &self.network
+    }
+
+    /// Sends a command to this node's control port, from the VM.
+    pub fn control(&self, command: &str) -> io::Result<String> {
+        self.network.ask(&self.identity.address, self.identity.ctlport(), command)
+    }
+
     /// The words that start a program in its network, with `DOCKER_HOST` set to its daemon.
     pub fn enter(&self) -> io::Result<Vec<OsString>> {
         let host = self.docker.host().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::INI;
 use k2hdkc_sandbox::worlds::trove::{IMAGE, Layout, World};
-use k2hdkc_sandbox::worlds::{PATIENCE, ask, keys, ready, say};
+use k2hdkc_sandbox::worlds::{PATIENCE, keys, ready, say};
 
 const KEYS: usize = 20;
 
@@ -18,7 +18,7 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
     let begun = Instant::now();
     let address = |number: u32| world.ground().identity(number).address;
     let serves = |number: u32| {
-        ask(&address(number), 8021, "SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
+        world.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
     };
     let well = wait_for(PATIENCE, || (1..=3).all(|number| serves(number)));
     assert!(well, "{}", world.server(1).database().log());

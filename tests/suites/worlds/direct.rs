@@ -44,7 +44,7 @@ fn a_ring_without_any_agent_joins_and_serves_keys() {
 
     // A control port answers from another node, too.
     let address = &world.node(1).identity().address;
-    assert!(world.node(2).ask(address, 8021, "VERSION").unwrap().contains("chmpx"));
+    assert!(world.node(2).ask(address, 8021, "VERSION").unwrap().contains("Version 1.0"));
     assert!(slave.chmpxstatus().unwrap().contains("[SLAVE]"), "{}", slave.chmpxstatus().unwrap());
 
     // A server whose chmpx is killed is a failed unit, and nobody starts it.

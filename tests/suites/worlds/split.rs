@@ -2,7 +2,7 @@
 
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::trove::{Layout, World};
-use k2hdkc_sandbox::worlds::{PATIENCE, ask, ready};
+use k2hdkc_sandbox::worlds::{PATIENCE, ready};
 
 #[test]
 fn a_container_for_each_program_shares_what_they_meet_in() {
@@ -10,12 +10,16 @@ fn a_container_for_each_program_shares_what_they_meet_in() {
         return;
     }
     let world = World::start(Layout::Split, 0.1, 2, 0).unwrap();
-    let address = |number: u32| world.ground().identity(number).address;
     let serves = |number: u32| {
-        ask(&address(number), 8021, "SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
+        world.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
     };
     let well = wait_for(PATIENCE, || (1..=2).all(|number| serves(number)));
-    assert!(well, "{} {:?}", world.server(1).container("k2hdkc").log(), ask(&address(1), 8021, "SELFSTATUS"));
+    assert!(
+        well,
+        "{} {:?}",
+        world.server(1).container("k2hdkc").log(),
+        world.server(1).vm().control("SELFSTATUS")
+    );
     let server = world.server(1);
     let (chmpx, k2hdkc) = (server.container("chmpx"), server.container("k2hdkc"));
     assert_eq!((chmpx.pid("chmpx"), chmpx.pid("k2hdkc")), (Some(1), None));
@@ -34,15 +38,11 @@ fn a_container_for_each_program_shares_what_they_meet_in() {
     )
     .unwrap();
     std::fs::rename(&parked, shared.join("k2hdkc.ini")).unwrap();
-    let loaded = || {
-        ask(&address(1), 8021, "DUMP").is_ok_and(|text| {
-            text.lines().any(|line| {
-                line.split_once('=')
-                    .is_some_and(|(key, value)| key.trim() == "cfg_revision" && value.trim() == "7")
-            })
-        })
+    let is_seven = |line: &str| {
+        line.split_once('=').is_some_and(|(key, value)| key.trim() == "cfg_revision" && value.trim() == "7")
     };
-    assert!(wait_for(PATIENCE, loaded));
+    let loaded = || server.vm().control("DUMP").is_ok_and(|text| text.lines().any(is_seven));
+    assert!(wait_for(PATIENCE, loaded), "{}", chmpx.log());
 
     // chmpx as the first process of its container still ends by HUP, and Docker starts it again.
     let started = chmpx.inspect("{{.State.StartedAt}}").unwrap();
