@@ -79,7 +79,9 @@ impl World {
     /// Boots VMs side by side: an import of the image takes some seconds.
     fn boot(&mut self, numbers: &[u32]) -> io::Result<()> {
         if self.layout == Layout::Split {
-            numbers.iter().for_each(|number| self.ground.register(*number));
+            for number in numbers {
+                self.ground.register(*number);
+            }
         }
         let world = &*self;
         let booted: Vec<io::Result<Server>> = thread::scope(|scope| {

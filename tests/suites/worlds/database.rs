@@ -20,7 +20,7 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
     let serves = |number: u32| {
         world.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
     };
-    let well = wait_for(PATIENCE, || (1..=3).all(|number| serves(number)));
+    let well = wait_for(PATIENCE, || (1..=3).all(serves));
     assert!(well, "{}", world.server(1).database().log());
     say(&format!("3 databases in service after {:.1} s", begun.elapsed().as_secs_f64()));
     assert!((1..=3).all(|number| world.ground().is_member(number)));

@@ -76,13 +76,13 @@ fn the_incumbents_timer_kills_chmpx_by_writing_in_place() {
     let (first, rounds) = (inode(), 10);
     let mut died = 0;
     for round in 0..rounds {
-        assert!(wait_for(PATIENCE, || node.control("VERSION").is_ok_and(|text| !text.is_empty())));
+        assert!(wait_for(PATIENCE, || node.chmpxstatus().is_ok()));
         let before = node.pid("chmpx").unwrap();
         let host = world.ground().identity(100).address;
         if round % 2 == 0 {
-            world.ground().register(100)
+            world.ground().register(100);
         } else {
-            world.ground().deregister(100)
+            world.ground().deregister(100);
         }
         let follows = || node.read(INI).is_ok_and(|text| text.contains(&host) == (round % 2 == 0));
         assert!(wait_for(PATIENCE, follows), "{}", node.journal("k2hr3-get-resource.service"));

@@ -1,19 +1,21 @@
 //! One container for each program.
 
+use std::time::Instant;
+
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::trove::{Layout, World};
-use k2hdkc_sandbox::worlds::{PATIENCE, ready};
+use k2hdkc_sandbox::worlds::{PATIENCE, ready, say};
 
 #[test]
 fn a_container_for_each_program_shares_what_they_meet_in() {
     if !ready() {
         return;
     }
-    let world = World::start(Layout::Split, 0.1, 2, 0).unwrap();
+    let mut world = World::start(Layout::Split, 0.1, 2, 0).unwrap();
     let serves = |number: u32| {
         world.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
     };
-    let well = wait_for(PATIENCE, || (1..=2).all(|number| serves(number)));
+    let well = wait_for(PATIENCE, || (1..=2).all(serves));
     assert!(
         well,
         "{} {:?}",
@@ -49,4 +51,12 @@ fn a_container_for_each_program_shares_what_they_meet_in() {
     chmpx.kill("chmpx", "HUP").unwrap();
     assert!(wait_for(PATIENCE, || chmpx.inspect("{{.State.StartedAt}}").is_ok_and(|now| now != started)
         && chmpx.pid("chmpx").is_some()));
+
+    // A daemon that is killed leaves its containers to the next one.
+    let (vm, begun) = (world.server_mut(2).unwrap().vm_mut(), Instant::now());
+    vm.kill_daemon().unwrap();
+    vm.start_daemon().unwrap();
+    let chmpx = world.server(2).container("chmpx");
+    assert!(wait_for(PATIENCE, || chmpx.pid("chmpx").is_some()), "{}", world.server(2).vm().log());
+    say(&format!("daemon killed, chmpx runs after {:.1} s", begun.elapsed().as_secs_f64()));
 }
