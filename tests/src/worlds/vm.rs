@@ -125,7 +125,8 @@ impl Vm {
         self.end_daemon(Signal::SIGTERM)
     }
 
-    /// Kills the daemon alone; its containers go on, and the next one finds them.
+    /// Kills the daemon alone. What becomes of its containers is the next one's business: Docker 20.10 did not start
+    /// them again.
     pub fn kill_daemon(&mut self) -> io::Result<()> {
         self.end_daemon(Signal::SIGKILL)
     }
@@ -134,7 +135,22 @@ impl Vm {
         let Some(mut daemon) = self.daemon.take() else { return Ok(()) };
         kill(Pid::from_raw(i32::try_from(daemon.id()).map_err(io::Error::other)?), signal)?;
         let ended = wait_for(super::PATIENCE, || !matches!(daemon.try_wait(), Ok(None)));
-        if ended { Ok(()) } else { Err(io::Error::other(format!("dockerd does not end: {}", self.log()))) }
+        if !ended {
+            return Err(io::Error::other(format!("dockerd does not end: {}", self.log())));
+        }
+        self.forget_containerd()
+    }
+
+    /// containerd is killed with its dockerd, and where nobody reaps it, the next dockerd takes its remains for a
+    /// running one and waits for it in vain. So its pid file goes when it is dead.
+    fn forget_containerd(&self) -> io::Result<()> {
+        let file = self.dir.join("exec/containerd/containerd.pid");
+        let Ok(pid) = fs::read_to_string(&file) else { return Ok(()) };
+        let line = PathBuf::from(format!("/proc/{}/cmdline", pid.trim()));
+        if !wait_for(super::PATIENCE, || fs::read(&line).unwrap_or_default().is_empty()) {
+            return Err(io::Error::other("containerd does not end with its dockerd"));
+        }
+        fs::remove_file(file)
     }
 }
 
