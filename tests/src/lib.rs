@@ -2,6 +2,7 @@
 //!
 //! `k2hr3` is a K2HR3 REST API in memory, for whoever polls one; `raw_http` is a client that sees every byte.
 //! `simulators` are chmpx, k2hdkc and chmpxstatus as programs, made of `chmpx` and `k2hdkc`.
+//! `worlds` are nodes in containers: with systemd, and as Trove makes them.
 //! `node` is a node's directory with a real agent in it, `binaries` finds that agent, `site` is a K2HR3 with nodes. The suites stand in `suites/`, one file each.
 
 pub mod binaries;
@@ -14,3 +15,4 @@ pub mod sandbox;
 pub mod simulators;
 pub mod ring;
 pub mod site;
+pub mod worlds;

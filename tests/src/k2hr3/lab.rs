@@ -128,6 +128,11 @@ impl Lab {
             .map(|made| made.0)
     }
 
+    /// The part of the address of `userdata` and `extdata` that belongs to a role token.
+    pub fn register_path(&self, token: &str) -> Option<String> {
+        self.lock().state.role_tokens.get(token).map(|entry| entry.register_path.clone())
+    }
+
     /// Makes a scoped user token, without `U=`.
     pub fn make_user_token(&self, tenant: &str) -> String {
         self.with(|state| state.make_user_token(USER, Some(tenant)))

@@ -1,0 +1,32 @@
+//! The base image: made by `tests/worlds/image` where it is missing, and there for all runs on this machine.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::docker::told;
+
+/// The base image in its two forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// Its name in the machine's daemon.
+    pub name: String,
+    /// Its root directory, for daemons of nodes.
+    pub tarball: PathBuf,
+}
+
+/// Finds it, or makes it: a minute or two, once on a machine.
+pub fn base() -> io::Result<&'static Base> {
+    static BASE: OnceLock<Result<Base, String>> = OnceLock::new();
+    let found = BASE.get_or_init(|| make().map_err(|error| error.to_string()));
+    found.as_ref().map_err(|error| io::Error::other(error.clone()))
+}
+
+fn make() -> io::Result<Base> {
+    let mut command = Command::new(super::asset("image"));
+    let line = told(command.stdin(Stdio::null()).output()?)?;
+    let (name, tarball) =
+        line.split_once(' ').ok_or_else(|| io::Error::other(format!("no image and tarball: {line}")))?;
+    Ok(Base { name: name.to_owned(), tarball: tarball.into() })
+}
