@@ -1,0 +1,98 @@
+//! What the tests of both shapes begin with: a ring whose agents have converged.
+
+use std::time::{Duration, Instant};
+
+use k2hdkc_agent::standing::State;
+use k2hdkc_agent::status::Status;
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::systemd::{INI, Node, World};
+use k2hdkc_sandbox::worlds::{keys, say};
+
+/// How long anything may take on a busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(90);
+
+pub(crate) const KEYS: usize = 60;
+
+const CONFIG: &str = "\
+[poll]
+interval = \"300ms\"
+jitter = 0.0
+backoff = \"100ms\"
+max-backoff = \"300ms\"
+settle = \"0ms\"
+max-settle = \"0ms\"
+[guard]
+removal-polls = 1
+removal-for = \"0s\"
+max-lost-servers = 9
+max-lost-share = 1.0
+[log]
+level = \"debug\"
+[target]
+kind = \"systemd\"
+look = \"1s\"
+between-questions = \"200ms\"
+calm = \"1s\"
+restart-backoff = \"200ms\"
+";
+
+/// The settings of the agents, with these further lines in `[target]`.
+pub(crate) fn config(more: &str) -> String {
+    format!("{CONFIG}{more}")
+}
+
+pub(crate) fn status(node: &Node) -> Option<Status> {
+    let output = node.output(&["k2hdkc-agent", "status", "--json"]).ok()?;
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+/// Whether its agent says that the processes run what the file says, with so many servers in service.
+pub(crate) fn is_settled(node: &Node, servers: usize) -> bool {
+    status(node).and_then(|status| status.standing).is_some_and(|standing| {
+        standing.state == State::Converged && standing.healthy() == (servers, servers)
+    })
+}
+
+/// Everything that tells why a node is as it is.
+pub(crate) fn told(node: &Node) -> String {
+    let text = node.exec(&["k2hdkc-agent", "status"]).unwrap_or_else(|error| error.to_string());
+    let units = ["k2hdkc-agent.service", "chmpx.service", "k2hdkc.service"].map(|unit| node.journal(unit));
+    format!("{}: {text}\n{}", node.identity().cuk, units.join("\n---\n"))
+}
+
+pub(crate) fn settled(world: &World, servers: usize) -> Duration {
+    let begun = Instant::now();
+    for node in world.nodes() {
+        assert!(wait_for(LONG, || is_settled(node, servers)), "{}", told(node));
+    }
+    begun.elapsed()
+}
+
+/// Starts the agents, which start everything else, and writes keys from slave 100.
+pub(crate) fn running(world: &World, config: &str, servers: usize) {
+    for node in world.nodes() {
+        node.start_agent(config).unwrap();
+    }
+    let took = settled(world, servers);
+    say(&format!(
+        "{servers} servers and their slaves converged {:.1} s after the agents' start",
+        took.as_secs_f64()
+    ));
+    assert_eq!(keys::write(world.node(100), INI, KEYS).unwrap(), KEYS);
+    all_readable(world);
+}
+
+/// Waits for a moment in which all keys are readable.
+pub(crate) fn all_readable(world: &World) {
+    let mut count = 0;
+    let all = wait_for(LONG, || {
+        count = keys::readable(world.node(100), INI, KEYS).unwrap_or_default();
+        count == KEYS
+    });
+    assert!(all, "{count} of {KEYS} keys are readable: {}", told(world.node(100)));
+}
+
+/// The pids of both programs.
+pub(crate) fn pids(node: &Node) -> (Option<u32>, Option<u32>) {
+    (node.pid("chmpx"), node.pid("k2hdkc"))
+}
