@@ -74,7 +74,7 @@ impl Director {
                 Ok(line) => self.say("ok", &format!("{}: {line}", event.title)),
                 Err(trouble) => self.failed(event, trouble).await,
             }
-            let without_start = number == 1 && !self.record.failures.is_empty();
+            let without_start = number == 1 && self.broken_off > 0;
             if without_start || self.broken_off >= FAILURES {
                 return self.say("", "giving up");
             }
