@@ -60,6 +60,8 @@ pub struct Case<'a> {
     pub way_back: bool,
     /// Whether chmpx was seen with this generation loaded.
     pub verified: bool,
+    /// Whether it replaced a file that chmpx does not survive: an end soon after says nothing of this one.
+    pub mended: bool,
     /// The operator's rules.
     pub rules: &'a Rules,
 }

@@ -109,6 +109,8 @@ pub struct Decision {
     next: Option<Next>,
     standing: Option<Standing>,
     about: Option<About>,
+    /// Whether the live file is none that chmpx survives.
+    mends: bool,
 }
 
 /// What to do with a pass.
@@ -228,6 +230,7 @@ impl<T: Target> Reconciler<T> {
         self.nodes = known.into_iter().flatten().map(|ring| ring.len()).max().unwrap_or(self.nodes);
         let fresh = was_answered && scene.doubt.is_none();
         let mut decision = self.judged(&scene, fresh);
+        decision.mends = scene.installed.ring().is_none();
         decision.notes.extend(self.notes(&scene));
         if self.patient {
             self.chart(&scene, &mut decision);
@@ -247,11 +250,15 @@ impl<T: Target> Reconciler<T> {
         if let Err(error) = self.store.update(learnt) {
             warn!(error = full(&error), "what was learnt in this pass is not kept");
         }
+        let mends = decision.mends;
         let outcome = match verdict {
             Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),
             Decided::Leave(outcome) => outcome,
             Decided::Install(installation) => self.install(*installation, &mut notes),
         };
+        if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) = (&outcome, mends) {
+            self.processes.mended(generation.fileversion);
+        }
         match outcome {
             Outcome::Failed(_) => {
                 self.failures += 1;
@@ -356,6 +363,7 @@ impl Decision {
             next: None,
             standing: None,
             about: None,
+            mends: false,
         }
     }
 }

@@ -214,6 +214,8 @@ pub struct Observed {
     pub said: Option<Said>,
     /// Since when this chmpx has answered nothing, and what came instead of the last answer.
     pub silent: Option<(Instant, String)>,
+    /// Whether nobody listened at its control port when it was asked last.
+    pub shut: bool,
     /// What chmpx answered where that could not be understood: it is no silence.
     pub strange: Option<String>,
     /// What chmpx did not do of what it was told last, and what it said to that.

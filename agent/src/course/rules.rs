@@ -71,6 +71,9 @@ pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
 pub(super) const STALLED: Duration = Duration::from_secs(600);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
+/// A chmpx listens within a second of its start. One of chmpx 1.0.113 was seen that had not after 160 s, while another
+/// server's join waited for it.
+pub(super) const LISTENS_WITHIN: Duration = Duration::from_secs(60);
 /// How long chmpx may try a server that it does not know as up, before it answers again (measured: 5 to 20 s for one or
 /// two of them; a lossy resolver made it 100 s for ten).
 pub(super) const TRIES_ONE_FOR: Duration = Duration::from_secs(10);

@@ -26,6 +26,7 @@ struct Stage {
     written: Option<Duration>,
     way_back: bool,
     verified: bool,
+    mended: bool,
     now: Instant,
     wall: Timestamp,
 }
@@ -72,6 +73,7 @@ impl Stage {
             written: Some(Duration::from_secs(600)),
             way_back: false,
             verified: true,
+            mended: false,
             now: since,
             wall: WALL,
         };
@@ -91,6 +93,7 @@ impl Stage {
             written: self.written,
             way_back: self.way_back,
             verified: self.verified,
+            mended: self.mended,
             rules: &self.rules,
         };
         let course = chart(&case, &mut self.memory, &mut self.known);

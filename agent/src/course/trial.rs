@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory::Rewriting;
-use super::rules::{FAILED_STARTS, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
+use super::rules::{FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::target::{Ended, Ending, Program};
@@ -16,7 +16,7 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
         let saw_it_come = case.now.duration_since(ended.was.since) > age;
         ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(ended.was.id)
     };
-    let in_time = age < case.rules.roll_back_within;
+    let in_time = age < case.rules.roll_back_within && !case.mended;
     let ended = case.observed.ended.iter().find(on_trial).filter(|_| in_time);
     let blamed = ended.filter(|ended| is_own_end(ended.how)).map(|ended| {
         format!(
@@ -60,6 +60,11 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
         if fell_silent_of_the_file(case) {
             return Some(Next::RollBack(why));
         }
+        return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
+    }
+    let age = case.now.duration_since(chmpx.since);
+    if case.observed.said.is_none() && case.observed.shut && age >= LISTENS_WITHIN {
+        let why = format!("chmpx (pid {}) has never listened on its control port", chmpx.id.pid);
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
     if let Some(text) = &case.observed.strange {

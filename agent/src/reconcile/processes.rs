@@ -33,6 +33,8 @@ pub(super) struct Processes {
     running: Option<Ids>,
     /// The generation that cannot be rolled back, and why: the node goes on with it.
     no_way_back: Option<(u32, String)>,
+    /// The generation that replaced a file which chmpx does not survive.
+    mended: Option<u32>,
 }
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
@@ -55,6 +57,11 @@ impl Processes {
     /// Nothing is known of the present yet.
     pub(super) fn unseen(&mut self) {
         self.next_look = None;
+    }
+
+    /// This generation replaced a file which chmpx does not survive, or none.
+    pub(super) fn mended(&mut self, fileversion: u32) {
+        self.mended = Some(fileversion);
     }
 
     /// The file was replaced.
@@ -172,6 +179,7 @@ impl<T: Target> Reconciler<T> {
             written: written.map(|written| Timestamp::now().since(written.at)),
             way_back,
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
+            mended: self.processes.mended == Some(fileversion),
             rules: &self.settings.target.rules,
         };
         decision.notes.extend(observed.declined.clone());
@@ -331,6 +339,7 @@ impl<T: Target> Reconciler<T> {
             written: None,
             way_back: false,
             verified: false,
+            mended: false,
             rules: &self.settings.target.rules,
         };
         match course::ending(&case, &mut self.processes.memory) {

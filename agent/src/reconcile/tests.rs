@@ -574,3 +574,27 @@ async fn processes_are_cared_for_while_k2hr3_is_away() {
     assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);
     assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
+    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged)]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    crate::file::store(&stage.ini(), b"garbage\n").unwrap();
+    let mended = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
+    assert_eq!((installed(&mended.outcome), stage.servers().len()), (3, 3));
+    let mut observed = stage.reconciler.target.observed.take().unwrap();
+    let was = observed.chmpx.take().unwrap();
+    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
+    (observed.said, observed.k2hdkc) = (None, None);
+    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
+    stage.reconciler.target.observed = Some(observed);
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
+    assert_eq!(report.outcome, Outcome::Unchanged);
+    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
+    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    looks(&mut stage).await;
+    assert!(
+        stage.reconciler.target.acted.contains(&Step::Start(Program::Chmpx)),
+        "it starts with the good one"
+    );
+}

@@ -44,6 +44,7 @@ pub(super) struct Local {
     declined: Option<String>,
     said: Option<Said>,
     silent: Option<(Instant, String)>,
+    shut: bool,
     strange: Option<String>,
     pub(super) searched: Option<Instant>,
     surplus: Vec<(Program, u32)>,
@@ -64,6 +65,7 @@ impl Local {
             declined: None,
             said: None,
             silent: None,
+            shut: false,
             strange: None,
             searched: None,
             surplus: Vec::new(),
@@ -141,15 +143,18 @@ impl Local {
         self.question = None;
         let pid = self.chmpx.running().map(|running| running.id.pid);
         let said = result.and_then(|view| match pid {
-            Some(pid) if pid != view.pid => {
-                Err(Trouble { text: format!("another chmpx (pid {}) answered", view.pid), silent: false })
-            }
+            Some(pid) if pid != view.pid => Err(Trouble {
+                text: format!("another chmpx (pid {}) answered", view.pid),
+                silent: false,
+                shut: false,
+            }),
             _ => Ok(view),
         });
+        self.shut = said.as_ref().is_err_and(|trouble| trouble.shut);
         match said {
             Ok(view) => (self.said, self.silent, self.strange) = (Some(Said { view, at }), None, None),
-            Err(Trouble { text, silent: false }) => self.strange = Some(text),
-            Err(Trouble { text, silent: true }) => {
+            Err(Trouble { text, silent: false, .. }) => self.strange = Some(text),
+            Err(Trouble { text, silent: true, .. }) => {
                 let since = self.silent.take().map_or(at, |(since, _)| since);
                 self.silent = Some((since, text));
             }
@@ -159,7 +164,7 @@ impl Local {
     /// What another process said says nothing of this one.
     pub(super) fn forget_answers(&mut self) {
         (self.question, self.said, self.silent, self.strange) = (None, None, None, None);
-        (self.word, self.declined) = (None, None);
+        (self.word, self.declined, self.shut) = (None, None, false);
     }
 
     /// What runs, what has ended, and what chmpx said last.
@@ -181,6 +186,7 @@ impl Local {
             ended,
             said: self.said.clone(),
             silent: self.silent.clone(),
+            shut: self.shut,
             strange: self.strange.clone(),
             declined: self.declined.clone(),
             leftovers: prepare::leftovers(&self.settings.base_directory, about).len(),

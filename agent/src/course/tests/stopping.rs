@@ -127,6 +127,7 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
             written: None,
             way_back: false,
             verified: true,
+            mended: false,
             rules: &rules,
         };
         super::ending(&case, &mut stage.memory)

@@ -123,3 +123,42 @@ fn a_chmpx_that_has_many_dead_servers_to_try_may_be_silent_longer() {
     assert!(!matches!(stage.later(179.0).next(), Next::RollBack(_)));
     assert!(matches!(stage.later(1.0).next(), Next::RollBack(_)));
 }
+
+#[test]
+fn the_file_that_replaced_a_bad_one_is_not_blamed_for_what_the_bad_one_did() {
+    let mut stage = Stage::well();
+    stage.next();
+    (stage.fileversion, stage.verified, stage.way_back, stage.mended) = (6, false, true, true);
+    stage.written = Some(Duration::ZERO);
+    stage.memory.replaced(stage.now, true);
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    // But one that cannot start with it is.
+    let mut rolled_back = false;
+    for start in 0..3 {
+        while !matches!(
+            stage.later(0.5).next(),
+            Next::Step(Step::Start(Program::Chmpx), _) | Next::RollBack(_)
+        ) {}
+        stage.run(Program::Chmpx, Identity { pid: 30 + start, ticks: 2000 });
+        stage.later(0.1);
+        stage.end(Program::Chmpx, Ending::Exit(1));
+        rolled_back |= matches!(stage.next(), Next::RollBack(_));
+    }
+    assert!(rolled_back);
+}
+
+#[test]
+fn a_chmpx_that_never_listens_is_started_anew_sooner_than_a_silent_one() {
+    let mut stage = Stage::well();
+    stage.end(Program::Chmpx, Ending::Signal(9));
+    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.next();
+    stage.run(Program::Chmpx, Identity { pid: 30, ticks: 2000 });
+    stage.observed.silent = Some((stage.now, "nobody listens".into()));
+    stage.observed.shut = true;
+    assert!(waits(&stage.later(59.0).next()).contains("first answer"));
+    assert!(waits(&stage.later(1.0).next()).contains("has never listened"));
+    assert!(matches!(step(&stage.later(0.6).next()), Step::Send(Program::Chmpx, _, Signal::Hangup)));
+}

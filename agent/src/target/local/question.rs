@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::apply::full;
 use crate::problem::printable;
 use crate::ring::Mode;
-use crate::target::control_port::{self, Command, Server};
+use crate::target::control_port::{self, Command, ControlPortError, Server};
 use crate::target::process::{Process, spawn};
 use crate::target::{About, Order, TargetError, chmpx_status};
 use crate::view::{self, View};
@@ -45,6 +45,8 @@ pub(in crate::target) struct Trouble {
     pub text: String,
     /// Whether nothing came, rather than something that is not understood.
     pub silent: bool,
+    /// Whether nobody listened there at all.
+    pub shut: bool,
 }
 
 impl Question {
@@ -84,9 +86,12 @@ impl Question {
 }
 
 async fn by_control_port(about: &About, within: Duration) -> Result<View, Trouble> {
-    let silent = |error| Trouble { text: full(&error), silent: true };
+    let silent = |error| {
+        let shut = matches!(error, ControlPortError::NotListening { .. });
+        Trouble { text: full(&error), silent: true, shut }
+    };
     let text = control_port::ask(about.control, &Command::Dump, within).await.map_err(silent)?;
-    view::dump(&text).map_err(|error| Trouble { text: full(&error), silent: false })
+    view::dump(&text).map_err(|error| Trouble { text: full(&error), silent: false, shut: false })
 }
 
 /// A tool that fails says nothing of chmpx, which is then asked itself.
@@ -97,7 +102,11 @@ async fn by_status(
     within: Duration,
 ) -> Result<View, Trouble> {
     match chmpx_status::ask(&program, &about.ini, &environment, within).await {
-        Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble { text: full(&error), silent: false }),
+        Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble {
+            text: full(&error),
+            silent: false,
+            shut: false,
+        }),
         Err(error) => {
             tracing::debug!(error = full(&error), "chmpxstatus did not help; the control port is asked");
             by_control_port(about, within).await
