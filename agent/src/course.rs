@@ -16,6 +16,7 @@ mod known;
 mod memory;
 mod past;
 mod place;
+mod placing;
 mod rules;
 mod starting;
 mod stopping;
@@ -87,8 +88,10 @@ pub enum Next {
 type Stage = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
 
 /// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 14] = [
+    placing::seen,
     starting::rival,
+    placing::placed,
     starting::alone,
     trial::roll_back,
     stopping::k2hdkc,

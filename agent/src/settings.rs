@@ -20,6 +20,7 @@ use crate::course;
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
 use raw::Raw;
@@ -142,6 +143,8 @@ pub struct Target {
     pub process: Process,
     /// The units that start them, where systemd does.
     pub units: Units,
+    /// The containers that they are in, where Docker runs them.
+    pub containers: Containers,
     /// Whether they end with the agent.
     pub on_exit: OnExit,
     /// How long the agent takes to end.
@@ -158,6 +161,8 @@ pub enum TargetKind {
     Process,
     /// They are units of systemd.
     Systemd,
+    /// They are in containers of Docker.
+    Docker,
 }
 
 /// What happens to the processes when the agent ends.

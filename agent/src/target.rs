@@ -7,6 +7,7 @@
 mod any;
 pub mod chmpx_status;
 pub mod control_port;
+pub mod docker;
 mod local;
 pub mod process;
 pub mod systemd;
@@ -232,8 +233,21 @@ pub struct Observed {
     pub appeared: Option<(Program, Identity)>,
     /// Another program that replaces the same file.
     pub rival: Option<String>,
+    /// Why nothing can be seen now: what else is here is as it was last.
+    pub unseen: Option<String>,
+    /// Where the processes have a file of their own: that it is not the installed one.
+    pub misplaced: Option<Misplaced>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
+}
+
+/// A file before the processes that is not the installed one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misplaced {
+    /// It can be replaced: what is wrong with it.
+    Yet(String),
+    /// It cannot, and this is the remedy.
+    ForGood(String),
 }
 
 /// A signal that the agent sends.
@@ -280,6 +294,8 @@ pub enum Step {
     Tidy,
     /// Ends the other program that replaces the same file, for good.
     TakeOver,
+    /// Puts the installed file before the processes, where they have one of their own.
+    Place,
 }
 
 impl Step {
@@ -294,6 +310,7 @@ impl Step {
             Self::Tell(order) => format!("tell chmpx {}", order.word()),
             Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
             Self::TakeOver => "take the file over".to_owned(),
+            Self::Place => "put the file in place".to_owned(),
         }
     }
 }
@@ -372,6 +389,9 @@ pub enum TargetError {
     /// systemd did not do it.
     #[error(transparent)]
     Systemd(#[from] systemd::BusError),
+    /// Docker did not do it.
+    #[error(transparent)]
+    Docker(#[from] docker::EngineError),
     /// This target moves no processes.
     #[error("the target \"{0}\" moves no processes")]
     NotOurs(&'static str),

@@ -29,6 +29,8 @@ pub struct Memory {
     signalled: Option<Signalled>,
     /// The process that could not be asked.
     unheard: Option<Unheard>,
+    /// A step that failed, and that nothing else can take the place of.
+    vain: Option<Vain>,
     chmpx: Past,
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
@@ -107,6 +109,17 @@ struct Unheard {
     not_before: Instant,
 }
 
+/// What the file needs, and what could not be done.
+#[derive(Debug, Clone)]
+struct Vain {
+    step: Step,
+    why: String,
+    /// Attempts in a row.
+    times: u32,
+    /// Not tried again before.
+    not_before: Instant,
+}
+
 impl Memory {
     /// The file was replaced. `anew`: by another ring, to which nothing tried so far applies.
     pub fn replaced(&mut self, now: Instant, anew: bool) {
@@ -150,6 +163,26 @@ impl Memory {
         let times = past.map_or(0, |past| past.times) + 1;
         self.unheard =
             Some(Unheard { id, why: why.to_owned(), times, not_before: now + pause(times, backoff) });
+    }
+
+    /// A step for the file failed: it is not tried again at once.
+    pub fn in_vain(&mut self, step: &Step, why: &str, now: Instant, backoff: (Duration, Duration)) {
+        let times = self.vain.take().filter(|past| past.step == *step).map_or(0, |past| past.times) + 1;
+        let not_before = now + pause(times, backoff);
+        self.vain = Some(Vain { step: step.clone(), why: why.to_owned(), times, not_before });
+    }
+
+    /// It was taken.
+    pub fn not_in_vain(&mut self) {
+        self.vain = None;
+    }
+
+    /// A step for the file, or the rest after it has failed.
+    pub(super) fn try_again(&self, step: Step, now: Instant, text: &str) -> Next {
+        match self.vain.as_ref().filter(|vain| vain.step == step && now < vain.not_before) {
+            Some(vain) => Next::Hold(format!("{text}: {}", vain.why), vain.not_before - now),
+            None => Next::Step(step, text.to_owned()),
+        }
     }
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {

@@ -90,7 +90,7 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
 pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     let rival = case.observed.rival.as_ref()?;
     if case.rules.take_over {
-        return Some(Next::Step(Step::TakeOver, rival.clone()));
+        return Some(memory.try_again(Step::TakeOver, case.now, rival));
     }
     memory.loud = Some(format!("{rival}. Disable it, or set target.take-over = true"));
     None

@@ -2,6 +2,7 @@
 
 mod keeping;
 mod place;
+mod placing;
 mod starting;
 mod stopping;
 mod trial;

@@ -292,7 +292,16 @@ impl<T: Target> Reconciler<T> {
         let (Some(Next::Step(step, why)), Some(about)) = (next, about) else { return None };
         let text = format!("{}: {why}", step.text());
         Some(match self.target.act(&step, about).await {
-            Ok(Done::Plainly) => Ok(text),
+            Ok(Done::Plainly) => {
+                if matches!(step, Step::Place | Step::TakeOver) {
+                    self.processes.memory.not_in_vain();
+                }
+                if step == Step::Place {
+                    // The processes hear of the file only now.
+                    self.processes.replaced(false);
+                }
+                Ok(text)
+            }
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
             Err(error) => {
                 let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
@@ -300,7 +309,10 @@ impl<T: Target> Reconciler<T> {
                 match step {
                     Step::Start(program) => self.processes.memory.failed(program, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
-                    Step::Tell(_) | Step::Tidy | Step::TakeOver => {}
+                    Step::Place | Step::TakeOver => {
+                        self.processes.memory.in_vain(&step, &why, now, backoff);
+                    }
+                    Step::Tell(_) | Step::Tidy => {}
                 }
                 Err(format!("{text}: {why}"))
             }

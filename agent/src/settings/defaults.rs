@@ -89,6 +89,8 @@ pub(super) const K2HDKC: &[(&str, &str)] = &[
     ("MAXTHREAD", "20"),
 ];
 
+/// Where the shipped override.conf lets everything meet (dbaas.md 2.3).
+pub(super) const INI: &str = "/etc/antpickax/k2hdkc.ini";
 /// Errors only: at the usual level chmpx dies of a bad file without a word.
 pub(super) const CHMPX_OPTIONS: &[&str] = &["-d", "err"];
 /// Without the first, k2hdkc spins at 100 % CPU while its chmpx is gone.

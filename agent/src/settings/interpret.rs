@@ -14,6 +14,7 @@ use crate::course::{Restarts, Rules};
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
 
@@ -22,6 +23,7 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
     let state = below(root, Path::new(raw.state.directory.as_deref().unwrap_or("/var/lib/k2hdkc-agent")));
     let runtime =
         below(root, Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")));
+    let inside = raw.ini.path.clone().unwrap_or_else(|| defaults::INI.to_owned());
     Settings {
         k2hr3: k2hr3(raw.k2hr3, root, &state, errors),
         pace: pace(&raw.poll, errors),
@@ -30,7 +32,7 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
         hosts: hosts(&raw.hosts, root),
         guard: guard_rules(&raw.guard, errors),
         profile: profile(raw.profile, errors),
-        target: target(raw.target, root, &runtime, errors),
+        target: target(raw.target, root, &runtime, inside, errors),
         state: State { directory: state, runtime_directory: runtime },
         log: Log {
             level: raw.log.level.unwrap_or(Level::Info),
@@ -125,7 +127,7 @@ fn check(key: &str, good: bool, text: &str, errors: &mut Vec<String>) {
 }
 
 fn ini(raw: raw::Ini, root: &Path, errors: &mut Vec<String>) -> Ini {
-    let path = raw.path.unwrap_or_else(|| "/etc/antpickax/k2hdkc.ini".to_owned());
+    let path = raw.path.unwrap_or_else(|| defaults::INI.to_owned());
     // chmpx takes the format from the extension; the same file must be an ini to it.
     let is_ini = Path::new(&path).extension().is_none_or(|e| e.eq_ignore_ascii_case("ini"));
     check("ini.path", is_ini, "must end in .ini (chmpx chooses the format by the extension)", errors);
@@ -165,7 +167,7 @@ fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
     }
 }
 
-fn target(raw: raw::Target, root: &Path, runtime: &Path, errors: &mut Vec<String>) -> Target {
+fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors: &mut Vec<String>) -> Target {
     let rules = target_rules(&raw, errors);
     let within = raw.answer_within.is_none_or(|span| !span.0.is_zero());
     check("target.answer-within", within, "must be more than 0", errors);
@@ -205,13 +207,34 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, errors: &mut Vec<String
         let well = name.ends_with(".service") && !name.contains(|c: char| c == '/' || c.is_whitespace());
         check(&format!("target.systemd.{key}"), well, "must be the name of a .service", errors);
     }
+    let kind = raw.kind.unwrap_or(TargetKind::None);
+    // What ends inside is started again by its helper, or by the daemon.
+    let ends = kind == TargetKind::Docker && raw.on_exit == Some(OnExit::Stop);
+    check("target.on-exit", !ends, "cannot be \"stop\" where target.kind is \"docker\"", errors);
     Target {
-        kind: raw.kind.unwrap_or(TargetKind::None),
+        kind,
         rules,
         process,
         units,
+        containers: containers(raw.docker, inside, errors),
         on_exit: raw.on_exit.unwrap_or(OnExit::Leave),
         drain: span(raw.drain, defaults::DRAIN),
+    }
+}
+
+fn containers(raw: raw::Docker, inside: String, errors: &mut Vec<String>) -> Containers {
+    let ini = raw.ini.unwrap_or(inside);
+    check("target.docker.ini", ini.starts_with('/'), "must be an absolute path in the container", errors);
+    let one = raw.container.is_none() || raw.chmpx_container.is_none();
+    check("target.docker.container", one, "is for both programs: leave chmpx-container out", errors);
+    let paired = raw.k2hdkc_container.is_none() || raw.chmpx_container.is_some();
+    check("target.docker.k2hdkc-container", paired, "needs chmpx-container as well", errors);
+    Containers {
+        container: raw.container,
+        chmpx: raw.chmpx_container,
+        k2hdkc: raw.k2hdkc_container,
+        socket: raw.socket,
+        ini,
     }
 }
 

@@ -105,6 +105,7 @@ pub(super) struct Target {
     pub(super) kind: Option<super::TargetKind>,
     pub(super) take_over: Option<bool>,
     pub(super) systemd: Systemd,
+    pub(super) docker: Docker,
     pub(super) chmpx: Option<String>,
     pub(super) k2hdkc: Option<String>,
     pub(super) chmpxstatus: Option<String>,
@@ -140,6 +141,16 @@ pub(super) struct Target {
 pub(super) struct Systemd {
     pub(super) chmpx_unit: Option<String>,
     pub(super) k2hdkc_unit: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Docker {
+    pub(super) container: Option<String>,
+    pub(super) chmpx_container: Option<String>,
+    pub(super) k2hdkc_container: Option<String>,
+    pub(super) socket: Option<String>,
+    pub(super) ini: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! What the targets share whose processes run on this very host: they are found in `/proc` by their name, their ini and
 //! their start time, watched through pidfd, so that an end wakes a pass at once, and chmpx is asked beside the pass.
 
+pub(super) mod conversation;
 pub(super) mod found;
 mod question;
 pub(super) mod watched;
@@ -8,14 +9,14 @@ pub(super) mod watched;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::info;
 
 use super::process::{Process, prepare};
-use super::{About, Ask, Ended, Observed, Order, Program, Said, TargetError};
+use super::{About, Ask, Ended, Observed, Order, Program, TargetError};
 use crate::ring::Mode;
 use crate::wake::Waker;
-use question::{Answer, Question, Trouble, Word};
+use conversation::Conversation;
 use watched::Watched;
 
 /// Between two searches for processes that nobody should have started.
@@ -24,9 +25,6 @@ const SEARCH_AGAIN: Duration = Duration::from_secs(10);
 /// The same where one of them does not run: each looks at every process of the host, and passes may follow each other
 /// ten times a second. Before a start it is looked in any case.
 const SEARCH_SOON: Duration = Duration::from_secs(1);
-
-/// Longest wait for an answer in a command that looks once.
-const GLANCE: Duration = Duration::from_secs(3);
 
 /// The processes of one node, as they are seen on its host.
 #[derive(Debug)]
@@ -39,13 +37,7 @@ pub(super) struct Local {
     k2hdkc: Watched,
     /// Ends are told here by the watches.
     pub(super) ends: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
-    question: Option<Question>,
-    word: Option<Word>,
-    declined: Option<String>,
-    said: Option<Said>,
-    silent: Option<(Instant, String)>,
-    shut: bool,
-    strange: Option<String>,
+    talk: Conversation,
     pub(super) searched: Option<Instant>,
     surplus: Vec<(Program, u32)>,
 }
@@ -60,13 +52,7 @@ impl Local {
             chmpx: Watched::new(Program::Chmpx),
             k2hdkc: Watched::new(Program::K2hdkc),
             ends: mpsc::unbounded_channel(),
-            question: None,
-            word: None,
-            declined: None,
-            said: None,
-            silent: None,
-            shut: false,
-            strange: None,
+            talk: Conversation::default(),
             searched: None,
             surplus: Vec::new(),
         }
@@ -122,49 +108,9 @@ impl Local {
         }
     }
 
-    async fn ask(&mut self, about: &About, ask: Ask) {
-        if self.question.is_none() && ask != Ask::No && self.chmpx.running().is_some() {
-            self.question = Some(Question::put(&self.settings, about, self.waker.clone()));
-        }
-        if ask == Ask::Wait
-            && let Some(question) = &mut self.question
-        {
-            // What does not come in time is told as unknown.
-            let _ = timeout(GLANCE, question.finished()).await;
-        }
-    }
-
-    /// Takes in an answer, if one has come.
-    fn take_answer(&mut self) {
-        if let Some(said) = self.word.as_mut().and_then(Word::answer) {
-            (self.word, self.declined) = (None, said.err());
-        }
-        let Some(Answer { at, result }) = self.question.as_mut().and_then(Question::answer) else { return };
-        self.question = None;
-        let pid = self.chmpx.running().map(|running| running.id.pid);
-        let said = result.and_then(|view| match pid {
-            Some(pid) if pid != view.pid => Err(Trouble {
-                text: format!("another chmpx (pid {}) answered", view.pid),
-                silent: false,
-                shut: false,
-            }),
-            _ => Ok(view),
-        });
-        self.shut = said.as_ref().is_err_and(|trouble| trouble.shut);
-        match said {
-            Ok(view) => (self.said, self.silent, self.strange) = (Some(Said { view, at }), None, None),
-            Err(Trouble { text, silent: false, .. }) => self.strange = Some(text),
-            Err(Trouble { text, silent: true, .. }) => {
-                let since = self.silent.take().map_or(at, |(since, _)| since);
-                self.silent = Some((since, text));
-            }
-        }
-    }
-
     /// What another process said says nothing of this one.
     pub(super) fn forget_answers(&mut self) {
-        (self.question, self.said, self.silent, self.strange) = (None, None, None, None);
-        (self.word, self.declined, self.shut) = (None, None, false);
+        self.talk.forget();
     }
 
     /// What runs, what has ended, and what chmpx said last.
@@ -176,30 +122,23 @@ impl Local {
             // What another process said says nothing of this one.
             self.forget_answers();
         }
-        self.take_answer();
-        self.ask(about, ask).await;
-        self.take_answer();
-        Observed {
+        let pid = self.chmpx.running().map(|running| running.id.pid);
+        self.talk.go_on(pid, ask, (&self.settings, about, &self.waker)).await;
+        let mut observed = Observed {
             chmpx: self.chmpx.at_work(),
             k2hdkc: self.k2hdkc.at_work(),
             surplus: self.surplus.clone(),
             ended,
-            said: self.said.clone(),
-            silent: self.silent.clone(),
-            shut: self.shut,
-            strange: self.strange.clone(),
-            declined: self.declined.clone(),
             leftovers: prepare::leftovers(&self.settings.base_directory, about).len(),
             ..Observed::default()
-        }
+        };
+        self.talk.tell(&mut observed);
+        observed
     }
 
     /// Tells chmpx something, and does not wait for what it says to it.
     pub(super) fn say(&mut self, order: Order, about: &About) -> Result<(), TargetError> {
-        let within = self.settings.answer_within;
-        self.word = Some(Word::say(order, about, within, self.waker.clone())?);
-        self.declined = None;
-        Ok(())
+        self.talk.say(order, (&self.settings, about, &self.waker))
     }
 
     /// Somebody may have started one since the last look.

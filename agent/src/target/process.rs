@@ -90,7 +90,7 @@ impl Target for Processes {
             Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
             Step::Tell(order) => self.local.say(*order, about)?,
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
-            Step::TakeOver => return Err(TargetError::NotOurs(self.name())),
+            Step::TakeOver | Step::Place => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)
     }

@@ -250,6 +250,8 @@ impl Target for Systemd {
                 info!("{} is stopped and disabled; its file is this agent's now", rival[0]);
                 self.rival = None;
             }
+            // Its processes read the installed file itself.
+            Step::Place => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)
     }

@@ -1,0 +1,28 @@
+//! What is to be true before anything else is looked at: that the processes can be seen, and that the installed file is the
+//! one before them, where they have one of their own.
+
+use super::{Case, Known, Memory, Next};
+use crate::target::{Misplaced, Step};
+
+/// What is not seen is not moved. It is for somebody to look at: a daemon is away, or somebody has frozen the container.
+pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Next> {
+    let why = case.observed.unseen.as_ref()?;
+    Some(Next::Hold(why.clone(), case.rules.between_questions))
+}
+
+/// A file that is installed and not in place is as good as none. It comes before the processes: a chmpx that starts with
+/// another one would be restarted for it, and a helper waits for the file before it starts anything.
+pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
+    let text = match case.observed.misplaced.as_ref()? {
+        Misplaced::ForGood(text) => return Some(case.hold(text.clone())),
+        Misplaced::Yet(text) => text,
+    };
+    if let Some(rival) = case.observed.rival.as_ref().filter(|_| !case.rules.take_over) {
+        // Two that write in turn would end chmpx now and then; the other one was there first.
+        let text = format!(
+            "{text}, and {rival}. Set target.take-over = true: the agent then makes it write elsewhere"
+        );
+        return Some(case.hold(text));
+    }
+    Some(memory.try_again(Step::Place, case.now, text))
+}

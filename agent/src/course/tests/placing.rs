@@ -1,0 +1,85 @@
+//! A file that is installed and not before the processes yet, and processes that cannot be seen.
+
+use super::*;
+use crate::target::Misplaced;
+
+fn misplaced() -> Stage {
+    let mut stage = Stage::well();
+    stage.observed.misplaced = Some(Misplaced::Yet("the container has another one".into()));
+    stage
+}
+
+#[test]
+fn the_file_comes_before_the_processes_whatever_else_is_to_be_done() {
+    let mut stage = misplaced();
+    assert_eq!(step(&stage.next()), &Step::Place);
+    let mut stage = misplaced();
+    stage.observed.surplus = vec![(Program::Chmpx, 99)];
+    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
+    stage.observed.moving = vec![(Program::Chmpx, "its helper waits for a file".into())];
+    assert_eq!(step(&stage.next()), &Step::Place);
+    stage.observed.misplaced = None;
+    stage.observed.surplus.clear();
+    assert_eq!(waits(&stage.next()), "its helper waits for a file");
+}
+
+#[test]
+fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
+    let mut stage = misplaced();
+    stage.fileversion = 5;
+    assert_eq!(step(&stage.next()), &Step::Place);
+    stage.memory.replaced(stage.now, false);
+    stage.observed.misplaced = None;
+    assert!(waits(&stage.next()).contains("replaced a moment ago"), "its answer is from before");
+    stage.later(0.6);
+    assert!(matches!(stage.next(), Next::Rewrite(_)), "and then it has not heard of it");
+}
+
+#[test]
+fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
+    let mut stage = misplaced();
+    stage.observed.rival = Some("a loop rewrites it".into());
+    let text = holds(&stage.next()).to_owned();
+    assert!(text.contains("a loop rewrites it. Set target.take-over = true"), "{text}");
+    stage.rules.take_over = true;
+    assert_eq!(step(&stage.next()), &Step::TakeOver);
+    stage.observed.rival = None;
+    assert_eq!(step(&stage.next()), &Step::Place);
+}
+
+#[test]
+fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
+    let mut stage = misplaced();
+    let mut tries = 0;
+    for _ in 0..60 {
+        match stage.next() {
+            Next::Step(Step::Place, _) => {
+                tries += 1;
+                stage.memory.in_vain(&Step::Place, "the disk is full", stage.now, stage.rules.backoff);
+            }
+            next => assert!(holds(&next).ends_with("another one: the disk is full"), "{next:?}"),
+        }
+        stage.later(1.0);
+    }
+    assert!((3..12).contains(&tries), "{tries}");
+    stage.memory.not_in_vain();
+    assert_eq!(step(&stage.next()), &Step::Place);
+}
+
+#[test]
+fn where_there_is_no_way_to_the_file_nothing_is_moved() {
+    let mut stage = Stage::well();
+    stage.observed.misplaced = Some(Misplaced::ForGood("mount its directory instead".into()));
+    stage.observed.chmpx = None;
+    assert_eq!(holds(&stage.next()), "mount its directory instead");
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_moved() {
+    let mut stage = misplaced();
+    stage.observed.chmpx = None;
+    stage.observed.unseen = Some("the daemon is away".into());
+    assert_eq!(holds(&stage.next()), "the daemon is away");
+    stage.later(3600.0);
+    assert_eq!(holds(&stage.next()), "the daemon is away");
+}

@@ -1,0 +1,408 @@
+//! Target kind `docker`: chmpx and k2hdkc are in one container, as Trove makes it, or in one each.
+//!
+//! The agent's own file stays the one truth: it is installed as ever, and then put before the processes, by an archive
+//! under a temporary name and a rename inside (0 of 10 chmpx ended; an archive over the file itself 1 of 10). The processes are
+//! seen from inside, so that their numbers and start times are exact wherever the daemon is, and signalled from inside:
+//! a signal to the container is one to Trove's loop, which takes the node out of its role.
+//!
+//! In Trove's container a helper starts again what ends, so that nothing is started from here; a container of a single
+//! program is started when that has ended.
+
+mod engine;
+mod inside;
+mod pick;
+mod reach;
+
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+pub use engine::EngineError;
+
+use super::local::conversation::Conversation;
+use super::process::Process;
+use super::{
+    About, Ask, Done, Ended, Ending, Identity, Misplaced, Observed, Program, Running, Signal, Step, Target,
+    TargetError,
+};
+use crate::wake::Waker;
+use engine::Engine;
+use inside::Inside;
+use pick::{Container, Picked, State};
+use reach::Reach;
+
+/// Between two looks into the containers: each starts a program there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same where something is known to have happened.
+const LOOK_SOON: Duration = Duration::from_millis(200);
+
+/// Where the programs are. See `[target.docker]` in the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Containers {
+    /// The container of both programs: a name, or a label as `key=value`; else Trove's.
+    pub container: Option<String>,
+    /// The container of chmpx alone.
+    pub chmpx: Option<String>,
+    /// The container of k2hdkc alone.
+    pub k2hdkc: Option<String>,
+    /// The daemon's socket; else `DOCKER_HOST`, else the usual one.
+    pub socket: Option<String>,
+    /// The ini inside.
+    pub ini: String,
+}
+
+impl Containers {
+    fn names(&self) -> Vec<String> {
+        [&self.container, &self.chmpx, &self.k2hdkc].into_iter().flatten().cloned().collect()
+    }
+}
+
+/// The processes of one node, in containers.
+#[derive(Debug)]
+pub struct Docker {
+    settings: Process,
+    wanted: Containers,
+    waker: Waker,
+    /// Whether this is a command beside the agent: it looks once.
+    looks_on: bool,
+    reach: Reach,
+    talk: Conversation,
+    looked: Option<Instant>,
+    /// Whether something was done since the last look.
+    stale: bool,
+    picked: Option<Picked>,
+    /// What the last look found in each container.
+    inside: Vec<(Container, Inside)>,
+    chmpx: Option<Running>,
+    k2hdkc: Option<Running>,
+    surplus: Vec<(Program, u32)>,
+    unseen: Option<String>,
+    /// What has happened since the last observation.
+    ended: Vec<Ended>,
+    appeared: Option<(Program, Identity)>,
+}
+
+impl Docker {
+    /// Nothing is looked at yet.
+    pub fn new(settings: Process, wanted: Containers, waker: Waker, looks_on: bool) -> Self {
+        Self {
+            settings: asking(settings),
+            wanted,
+            waker,
+            looks_on,
+            reach: Reach::default(),
+            talk: Conversation::default(),
+            looked: None,
+            stale: false,
+            picked: None,
+            inside: Vec::new(),
+            chmpx: None,
+            k2hdkc: None,
+            surplus: Vec::new(),
+            unseen: None,
+            ended: Vec::new(),
+            appeared: None,
+        }
+    }
+
+    /// Other settings; what is known of the processes stays.
+    pub fn reset(&mut self, settings: Process, wanted: Containers) {
+        if wanted != self.wanted {
+            (self.reach, self.stale) = (Reach::default(), true);
+        }
+        (self.settings, self.wanted) = (asking(settings), wanted);
+    }
+
+    /// Looks into the containers, unless that was done just now.
+    async fn look(&mut self) {
+        let since = self.looked.map(|at| at.elapsed());
+        let (wanted, waker, listens) = (self.wanted.clone(), self.waker.clone(), !self.looks_on);
+        let (engine, news) = match self.reach.engine(&wanted, &waker, listens).await {
+            Ok(engine) => engine,
+            Err(why) => {
+                self.unseen = Some(why);
+                return;
+            }
+        };
+        self.stale |= news;
+        let again = if self.stale || self.unseen.is_some() { LOOK_SOON } else { LOOK_AGAIN };
+        if since.is_some_and(|since| since < again) {
+            return;
+        }
+        let seen = see(engine, &wanted).await;
+        self.looked = Some(Instant::now());
+        match seen {
+            Ok((picked, inside)) => {
+                let paused =
+                    picked.containers().into_iter().find(|container| container.state == State::Paused);
+                // What is frozen is as it was.
+                self.unseen = paused.map(|container| {
+                    format!("the container {0} is paused: 'docker unpause {0}' lets it go on", container.name)
+                });
+                self.picked = Some(picked);
+                self.stale = false;
+                self.reach.well();
+                if self.unseen.is_none() {
+                    self.take(inside, since.is_some());
+                }
+            }
+            Err(error) => self.unseen = Some(self.reach.judge(&error)),
+        }
+    }
+
+    /// Takes in what a look found, and compares it with the one before.
+    fn take(&mut self, inside: Vec<(Container, Inside)>, looked_before: bool) {
+        let now = Instant::now();
+        self.surplus.clear();
+        for program in [Program::Chmpx, Program::K2hdkc] {
+            let of_it = inside.iter().flat_map(|(_, inside)| &inside.processes);
+            let mut found = of_it.filter(|found| found.program == program);
+            let before = match program {
+                Program::Chmpx => self.chmpx,
+                Program::K2hdkc => self.k2hdkc,
+            };
+            let running = found.next().map(|found| {
+                let same = before.filter(|before| before.id == found.id);
+                let since = same.map_or_else(|| now.checked_sub(found.age).unwrap_or(now), |same| same.since);
+                Running { id: found.id, since, worked: found.worked }
+            });
+            self.surplus.extend(found.map(|found| (program, found.id.pid)));
+            let anew = running.map(|running| running.id) != before.map(|before| before.id);
+            if let Some(was) = before.filter(|_| anew) {
+                info!(pid = was.id.pid, "{} {}", program.name(), Ending::Unknown.text());
+                self.ended.push(Ended { program, was, how: Ending::Unknown });
+            }
+            if let Some(running) = running.filter(|_| anew && looked_before) {
+                // Helpers and the daemon start it on the agent's account.
+                self.appeared = Some((program, running.id));
+            }
+            match program {
+                Program::Chmpx => {
+                    if anew {
+                        self.talk.forget();
+                    }
+                    self.chmpx = running;
+                }
+                Program::K2hdkc => self.k2hdkc = running,
+            }
+        }
+        self.inside = inside;
+    }
+
+    /// What is known of programs that do not run.
+    fn add_places(&self, observed: &mut Observed) {
+        let Some(picked) = &self.picked else { return };
+        for (program, runs) in
+            [(Program::Chmpx, observed.chmpx.is_some()), (Program::K2hdkc, observed.k2hdkc.is_some())]
+        {
+            if runs {
+                continue;
+            }
+            match picked.place(program) {
+                Err(why) => observed.blocked.push((program, why.clone())),
+                Ok(container) => match idle(container, picked.shared, program) {
+                    Some(Ok(text)) => observed.moving.push((program, text)),
+                    Some(Err(text)) => observed.blocked.push((program, text)),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    /// Whether the containers have the installed file.
+    fn misplaced(&self, about: &About) -> Option<Misplaced> {
+        let live = crate::file::read(&about.ini).ok()?;
+        let (container, inside) =
+            self.inside.iter().find(|(_, inside)| inside.ini.as_ref() != Some(&live))?;
+        let name = &container.name;
+        Some(match (pick::no_way_to(&self.wanted.ini, &container.mounts), &inside.ini) {
+            (Some(text), _) => Misplaced::ForGood(format!("the container {name}: {text}")),
+            (None, None) => Misplaced::Yet(format!("the container {name} has no {}", self.wanted.ini)),
+            (None, Some(_)) => {
+                Misplaced::Yet(format!("{} in the container {name} is another one", self.wanted.ini))
+            }
+        })
+    }
+
+    /// The loop that rewrites the ini inside.
+    fn rival(&self) -> Option<String> {
+        let (container, _) = self.rewritten()?;
+        let ini = &self.wanted.ini;
+        Some(format!(
+            "the loop in the container {} rewrites {ini} in place, which ends chmpx",
+            container.name
+        ))
+    }
+
+    fn rewritten(&self) -> Option<&(Container, Inside)> {
+        self.inside
+            .iter()
+            .find(|(container, inside)| container.loops() && inside.is_rewritten(&self.wanted.ini))
+    }
+
+    /// Where chmpx is asked: at its container's address, where that has its own.
+    fn reached_at(&self, about: &About) -> About {
+        let mut about = about.clone();
+        let container = self.picked.as_ref().and_then(|picked| picked.chmpx.as_ref().ok());
+        if let Some(address) = container.and_then(|c| c.address.as_ref()?.parse::<IpAddr>().ok()) {
+            about.control.set_ip(address);
+        }
+        about
+    }
+
+    /// A client for a step, and where the program is.
+    async fn at(&mut self, program: Program) -> Result<(&mut Engine, Container), TargetError> {
+        let picked = self.picked.as_ref().map(|picked| picked.place(program).clone());
+        let container = picked.unwrap_or_else(|| Err("it has not been looked for yet".to_owned()));
+        let container = container.map_err(TargetError::Away)?;
+        self.stale = true;
+        let (engine, _) =
+            self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
+        Ok((engine, container))
+    }
+
+    async fn send(&mut self, program: Program, id: Identity, signal: Signal) -> Result<(), TargetError> {
+        let (engine, container) = self.at(program).await?;
+        // The kernel lets nobody inside kill the first process, and no signal of the agent is for a container with a loop.
+        if id.pid == 1 && signal == Signal::Kill {
+            return Ok(engine.kill(&container).await?);
+        }
+        let name = if signal == Signal::Kill { "KILL" } else { "HUP" };
+        engine.run(&container, inside::signal(program, id, name)).await?;
+        Ok(())
+    }
+
+    /// Puts the installed file into every container that has another one.
+    async fn place(&mut self, about: &About) -> Result<(), TargetError> {
+        let live = crate::file::read(&about.ini)?;
+        let mode = std::fs::metadata(&about.ini).map_or(0o644, |metadata| metadata.permissions().mode());
+        let ini = self.wanted.ini.clone();
+        let name = format!(".{}.k2hdkc-agent", ini.rsplit('/').next().unwrap_or_default());
+        let directory = inside::beside(&ini, "");
+        self.stale = true;
+        let (engine, _) =
+            self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
+        for (container, seen) in self.inside.iter_mut().filter(|(_, seen)| seen.ini.as_ref() != Some(&live)) {
+            let archive = inside::archive(&name, &live, mode, seen.user);
+            engine.put(container, &directory, archive).await?;
+            engine.run(container, inside::rename(&inside::beside(&ini, &name), &ini)).await?;
+            // Known without another look, so that it is not done twice.
+            seen.ini = Some(live.clone());
+        }
+        Ok(())
+    }
+
+    async fn take_over(&mut self) -> Result<(), TargetError> {
+        let ini = &self.wanted.ini;
+        let rewritten =
+            |(container, seen): &&mut (Container, Inside)| container.loops() && seen.is_rewritten(ini);
+        let Some((container, seen)) = self.inside.iter_mut().find(rewritten) else { return Ok(()) };
+        // One made here would take every other setting of the helpers from its own file (dbaas.md 2.3).
+        if seen.output.is_none() {
+            let conf = inside::beside(ini, "override.conf");
+            return Err(TargetError::Away(format!(
+                "the container {} has no {conf} to say it in",
+                container.name
+            )));
+        }
+        self.stale = true;
+        let (engine, _) =
+            self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
+        engine.run(container, inside::take_over(ini)).await?;
+        info!("the loop in the container {} writes elsewhere now; the ini is this agent's", container.name);
+        seen.output = Some(inside::ELSEWHERE.to_owned());
+        Ok(())
+    }
+}
+
+/// A slave is asked through its control port as well: chmpxstatus reads shared memory that is inside.
+fn asking(settings: Process) -> Process {
+    Process { chmpxstatus: String::new(), ..settings }
+}
+
+/// Which containers there are, and what is in those that run.
+async fn see(
+    engine: &mut Engine,
+    wanted: &Containers,
+) -> Result<(Picked, Vec<(Container, Inside)>), EngineError> {
+    let address = engine::address(wanted.socket.as_deref());
+    let picked = pick::pick(&engine.list(&address).await?, wanted);
+    let containers = picked.containers();
+    engine.watch(containers.iter().map(|container| container.id.clone()).collect());
+    let mut seen = Vec::new();
+    for container in containers.into_iter().filter(|container| container.state == State::Running) {
+        let printed = engine.run(&container, inside::look(&wanted.ini)).await?;
+        let inside = inside::read(&printed, &wanted.ini).ok_or_else(|| EngineError::Failed {
+            program: "look".to_owned(),
+            container: container.name.clone(),
+            status: 0,
+            said: crate::problem::printable(&String::from_utf8_lossy(&printed), 100),
+        })?;
+        seen.push((container, inside));
+    }
+    Ok((picked, seen))
+}
+
+/// What it means that a program does not run in its container: it comes by itself, somebody must look, or it may be started.
+fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
+    let name = &container.name;
+    match (container.state, shared) {
+        (State::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),
+        (State::Running | State::Moving | State::Paused, _) => {
+            Some(Ok(format!("the container {name} is starting or ending")))
+        }
+        (State::Stopped, true) => {
+            Some(Err(format!("the container {name} is stopped: 'docker start {name}' starts it")))
+        }
+        (State::Stopped, false) => None,
+    }
+}
+
+impl Target for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+        self.look().await;
+        let ask = if self.unseen.is_some() { Ask::No } else { ask };
+        let (pid, about) = (self.chmpx.map(|running| running.id.pid), self.reached_at(about));
+        self.talk.go_on(pid, ask, (&self.settings, &about, &self.waker)).await;
+        let mut observed = Observed {
+            chmpx: self.chmpx,
+            k2hdkc: self.k2hdkc,
+            surplus: self.surplus.clone(),
+            ended: std::mem::take(&mut self.ended),
+            appeared: self.appeared.take(),
+            unseen: self.unseen.clone(),
+            misplaced: self.misplaced(&about),
+            rival: self.rival(),
+            ..Observed::default()
+        };
+        self.talk.tell(&mut observed);
+        self.add_places(&mut observed);
+        Some(observed)
+    }
+
+    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
+        match step {
+            Step::Start(program) => {
+                let (engine, container) = self.at(*program).await?;
+                engine.start(&container).await?;
+            }
+            Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
+            Step::Tell(order) => {
+                let about = self.reached_at(about);
+                self.talk.say(*order, (&self.settings, &about, &self.waker))?;
+            }
+            // What killed chmpx processes leave is the container's, and goes with it.
+            Step::Tidy => return Err(TargetError::NotOurs(self.name())),
+            Step::TakeOver => self.take_over().await?,
+            Step::Place => self.place(about).await?,
+        }
+        Ok(Done::Plainly)
+    }
+}

@@ -1,0 +1,348 @@
+//! The Docker daemon: lists containers, runs a program inside, puts a file in, and hears what happens. The only file that
+//! knows bollard. No `docker` program, whose output is for people.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, EventMessage};
+use bollard::query_parameters::{
+    EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder, TopOptionsBuilder,
+    UploadToContainerOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker, body_full};
+use futures_core::Stream;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::pick::{Container, Mount, State};
+use crate::target::Program;
+use crate::wake::{Reason, Waker};
+
+/// Longest wait for an answer of the daemon, and for a program that it runs inside.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The same for bollard itself, in seconds: longer, so that the text is ours.
+const BOLLARD_WITHIN: u64 = 30;
+/// What is read of a program's output: an ini of a thousand nodes has 200 kB.
+const MOST_OUTPUT: usize = 4 << 20;
+/// Between two looks whether a process inside has ended: no event tells of it.
+const PULSE: Duration = Duration::from_secs(2);
+const USUAL: &str = "unix:///var/run/docker.sock";
+/// What changes where the processes are. Not what is executed inside: the agent itself does that all the time.
+const EVENTS: [&str; 8] = ["create", "start", "die", "destroy", "rename", "pause", "unpause", "restart"];
+
+/// Why the daemon did not do or say something.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// It cannot be reached.
+    #[error("the Docker daemon at {address} cannot be reached")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why.
+        #[source]
+        source: bollard::errors::Error,
+    },
+    /// Its address is none that the agent has a way to.
+    #[error(
+        "the Docker daemon is said to be at {0}, and the agent speaks to unix:// and to tcp:// without TLS only"
+    )]
+    Address(String),
+    /// It refused.
+    #[error("the Docker daemon does not {what} {container}")]
+    Refused {
+        /// "look into", "start", ...
+        what: &'static str,
+        /// The container.
+        container: String,
+        /// Why.
+        #[source]
+        source: bollard::errors::Error,
+    },
+    /// It did not answer in time.
+    #[error("the Docker daemon did not {what} within {} s", ANSWER_WITHIN.as_secs())]
+    Late {
+        /// What.
+        what: &'static str,
+    },
+    /// A program inside of a container failed.
+    #[error("{program} in the container {container} failed with status {status}: {said}")]
+    Failed {
+        /// Which.
+        program: String,
+        /// Where.
+        container: String,
+        /// How.
+        status: i64,
+        /// Its last words.
+        said: String,
+    },
+}
+
+/// Whether what happens to a container of that name and image matters to those that are looked for.
+pub(super) type Concerns = fn(name: &str, image: &str, wanted: &[String]) -> bool;
+
+/// Where the daemon is.
+pub(super) fn address(given: Option<&str>) -> String {
+    let named = given.map(str::to_owned).or_else(|| std::env::var("DOCKER_HOST").ok());
+    let named = named.filter(|address| !address.is_empty()).unwrap_or_else(|| USUAL.to_owned());
+    if named.starts_with('/') { format!("unix://{named}") } else { named }
+}
+
+/// One client. Dropped, nobody listens any more.
+#[derive(Debug)]
+pub(super) struct Engine {
+    docker: Docker,
+    listening: JoinSet<()>,
+    heard: mpsc::UnboundedReceiver<()>,
+    bell: Bell,
+    /// The containers that are looked at between the passes.
+    pulse: Option<(Vec<String>, JoinSet<()>)>,
+}
+
+#[derive(Debug, Clone)]
+struct Bell(mpsc::UnboundedSender<()>, Waker);
+
+impl Bell {
+    fn ring(&self) {
+        // Nobody listens only while the agent ends.
+        let _ = self.0.send(());
+        self.1.wake(Reason::TargetChanged);
+    }
+}
+
+impl Engine {
+    /// Connects; where it is to `listen`, every change of a container that `concerns` wakes a pass from now on.
+    pub(super) async fn connect(
+        address: &str,
+        waker: &Waker,
+        concerns: Option<Concerns>,
+        names: Vec<String>,
+    ) -> Result<Self, EngineError> {
+        let unreachable = |source| EngineError::Unreachable { address: address.to_owned(), source };
+        let docker = if address.starts_with("unix://") {
+            Docker::connect_with_unix(address, BOLLARD_WITHIN, API_DEFAULT_VERSION)
+        } else if address.starts_with("tcp://") || address.starts_with("http://") {
+            Docker::connect_with_http(address, BOLLARD_WITHIN, API_DEFAULT_VERSION)
+        } else {
+            return Err(EngineError::Address(address.to_owned()));
+        };
+        // An older daemon refuses a newer client's version.
+        let docker = docker.map_err(unreachable)?.negotiate_version();
+        let docker = in_time("answer", docker).await?.map_err(unreachable)?;
+        let (sender, heard) = mpsc::unbounded_channel();
+        let bell = Bell(sender, waker.clone());
+        let mut listening = JoinSet::new();
+        if let Some(concerns) = concerns {
+            let filters = HashMap::from([
+                ("type".to_owned(), vec!["container".to_owned()]),
+                ("event".to_owned(), EVENTS.map(str::to_owned).into()),
+            ]);
+            let stream = docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
+            listening.spawn(hear(Box::pin(stream), concerns, names, bell.clone()));
+        }
+        Ok(Self { docker, listening, heard, bell, pulse: None })
+    }
+
+    /// Whether it still hears, and whether something has happened since the last call.
+    pub(super) fn news(&mut self) -> (bool, bool) {
+        let whole = self.listening.try_join_next().is_none();
+        let mut news = false;
+        while self.heard.try_recv().is_ok() {
+            news = true;
+        }
+        (whole, news)
+    }
+
+    /// All containers of the daemon.
+    pub(super) async fn list(&self, address: &str) -> Result<Vec<Container>, EngineError> {
+        let all = ListContainersOptionsBuilder::new().all(true).build();
+        let listed = in_time("list its containers", self.docker.list_containers(Some(all))).await?;
+        let listed =
+            listed.map_err(|source| EngineError::Unreachable { address: address.to_owned(), source })?;
+        Ok(listed.into_iter().filter_map(container).collect())
+    }
+
+    /// Runs a program inside, as the container's user, and gives what it printed.
+    pub(super) async fn run(
+        &self,
+        container: &Container,
+        words: Vec<String>,
+    ) -> Result<Vec<u8>, EngineError> {
+        in_time("run a program in the container", self.run_to_its_end(container, words)).await?
+    }
+
+    async fn run_to_its_end(
+        &self,
+        container: &Container,
+        words: Vec<String>,
+    ) -> Result<Vec<u8>, EngineError> {
+        let refused = refused("run a program in", container);
+        let program = words.get(3).or(words.first()).cloned().unwrap_or_default();
+        let options = CreateExecOptions {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(words),
+            ..CreateExecOptions::default()
+        };
+        let id = self.docker.create_exec(&container.id, options).await.map_err(&refused)?.id;
+        let started = self.docker.start_exec(&id, None).await.map_err(&refused)?;
+        let (mut printed, mut said) = (Vec::new(), Vec::new());
+        if let StartExecResults::Attached { mut output, .. } = started {
+            while let Some(part) = next(output.as_mut()).await {
+                match part.map_err(&refused)? {
+                    LogOutput::StdErr { message } => said.extend_from_slice(&message),
+                    LogOutput::StdOut { message }
+                    | LogOutput::StdIn { message }
+                    | LogOutput::Console { message } => printed.extend_from_slice(&message),
+                }
+                if printed.len() + said.len() > MOST_OUTPUT {
+                    break;
+                }
+            }
+        }
+        let status = self.docker.inspect_exec(&id).await.map_err(&refused)?.exit_code.unwrap_or_default();
+        if status == 0 {
+            return Ok(printed);
+        }
+        let said = String::from_utf8_lossy(&said);
+        let said = crate::problem::printable(said.trim(), 300);
+        Err(EngineError::Failed { program, container: container.name.clone(), status, said })
+    }
+
+    /// Unpacks an archive into a directory of the container.
+    pub(super) async fn put(
+        &self,
+        container: &Container,
+        directory: &str,
+        archive: Vec<u8>,
+    ) -> Result<(), EngineError> {
+        let options = UploadToContainerOptionsBuilder::new().path(directory).build();
+        let put = self.docker.upload_to_container(&container.id, Some(options), body_full(archive.into()));
+        in_time("take a file", put).await?.map_err(refused("put a file into", container))
+    }
+
+    /// Starts a container; one that runs already is no error.
+    pub(super) async fn start(&self, container: &Container) -> Result<(), EngineError> {
+        let start = self.docker.start_container(&container.id, None);
+        in_time("start a container", start).await?.map_err(refused("start", container))
+    }
+
+    /// Kills a container's first process, which no signal from inside can do.
+    pub(super) async fn kill(&self, container: &Container) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::new().signal("KILL").build();
+        let kill = self.docker.kill_container(&container.id, Some(options));
+        in_time("kill a container", kill).await?.map_err(refused("kill", container))
+    }
+
+    /// Wakes a pass when a process of these containers has come or gone.
+    pub(super) fn watch(&mut self, ids: Vec<String>) {
+        if self.listening.is_empty() || self.pulse.as_ref().is_some_and(|(watched, _)| *watched == ids) {
+            return;
+        }
+        let mut task = JoinSet::new();
+        task.spawn(feel(self.docker.clone(), ids.clone(), self.bell.clone()));
+        self.pulse = Some((ids, task));
+    }
+}
+
+async fn in_time<T>(what: &'static str, answer: impl Future<Output = T>) -> Result<T, EngineError> {
+    timeout(ANSWER_WITHIN, answer).await.map_err(|_| EngineError::Late { what })
+}
+
+fn refused(what: &'static str, container: &Container) -> impl Fn(bollard::errors::Error) -> EngineError {
+    let container = container.name.clone();
+    move |source| EngineError::Refused { what, container: container.clone(), source }
+}
+
+async fn next<S: Stream + ?Sized>(mut stream: Pin<&mut S>) -> Option<S::Item> {
+    std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
+}
+
+/// Turns what the daemon says into wakes, until the connection breaks, which is one as well.
+async fn hear(
+    mut stream: Pin<Box<impl Stream<Item = Result<EventMessage, bollard::errors::Error>>>>,
+    concerns: Concerns,
+    names: Vec<String>,
+    bell: Bell,
+) {
+    while let Some(Ok(event)) = next(stream.as_mut()).await {
+        let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
+        let of = |key: &str| attributes.get(key).map(String::as_str).unwrap_or_default();
+        let old = of("oldName").trim_start_matches('/');
+        if concerns(of("name"), of("image"), &names) || concerns(old, "", &names) {
+            bell.ring();
+        }
+    }
+    bell.ring();
+}
+
+/// Asks which processes there are. The numbers are the host's, and mean nothing here but that they change.
+async fn feel(docker: Docker, ids: Vec<String>, bell: Bell) {
+    let mut pulse = interval(PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = None;
+    loop {
+        pulse.tick().await;
+        let mut now = Vec::new();
+        for id in &ids {
+            let options = TopOptionsBuilder::new().ps_args("-eo pid,comm").build();
+            let Ok(Ok(top)) = timeout(ANSWER_WITHIN, docker.top_processes(id, Some(options))).await else {
+                // Stopped, paused or gone: events tell of that.
+                now.clear();
+                break;
+            };
+            let is_ours = |row: &Vec<String>| {
+                row.last().is_some_and(|name| {
+                    [Program::Chmpx, Program::K2hdkc].iter().any(|program| program.name() == name)
+                })
+            };
+            now.extend(top.processes.unwrap_or_default().into_iter().filter(is_ours));
+        }
+        now.sort();
+        if before.as_ref().is_some_and(|before| *before != now) {
+            bell.ring();
+        }
+        before = Some(now);
+    }
+}
+
+fn container(listed: ContainerSummary) -> Option<Container> {
+    let name = listed.names?.into_iter().next()?.trim_start_matches('/').to_owned();
+    let mode = listed.host_config.and_then(|host| host.network_mode).unwrap_or_default();
+    let networks = listed.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let mut addresses: Vec<_> =
+        networks.into_iter().filter_map(|(name, end)| Some((name, end.ip_address?))).collect();
+    addresses.sort();
+    let address = addresses.into_iter().map(|(_, address)| address).find(|address| !address.is_empty());
+    let mounts = listed.mounts.unwrap_or_default().into_iter().map(|mount| Mount {
+        source: mount.source.unwrap_or_default(),
+        destination: mount.destination.unwrap_or_default(),
+        writable: mount.rw.unwrap_or(true),
+    });
+    Some(Container {
+        id: listed.id?,
+        name,
+        image: listed.image.unwrap_or_default(),
+        command: listed.command.unwrap_or_default(),
+        labels: listed.labels.unwrap_or_default().into_iter().collect(),
+        state: match listed.state? {
+            ContainerSummaryStateEnum::RUNNING => State::Running,
+            ContainerSummaryStateEnum::PAUSED => State::Paused,
+            ContainerSummaryStateEnum::RESTARTING
+            | ContainerSummaryStateEnum::REMOVING
+            | ContainerSummaryStateEnum::STOPPING => State::Moving,
+            ContainerSummaryStateEnum::EMPTY
+            | ContainerSummaryStateEnum::CREATED
+            | ContainerSummaryStateEnum::EXITED
+            | ContainerSummaryStateEnum::DEAD => State::Stopped,
+        },
+        address: address.filter(|_| mode != "host"),
+        mounts: mounts.collect(),
+    })
+}

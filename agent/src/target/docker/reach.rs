@@ -1,0 +1,83 @@
+//! The connection to the daemon: kept while it holds, made anew with growing pauses where it broke.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Containers;
+use super::engine::{self, Concerns, Engine, EngineError};
+use super::pick;
+use crate::apply::full;
+use crate::wake::Waker;
+
+/// Pauses between attempts to reach a daemon that is away: the first, and the longest.
+const AGAIN: Duration = Duration::from_millis(500);
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    engine: Option<Engine>,
+    /// When the daemon was last tried in vain, how often in a row, and why.
+    away: Option<(Instant, u32, String)>,
+}
+
+impl Reach {
+    /// A client that hears, and whether something has happened. What keeps it away, where it is not to be had.
+    pub(super) async fn engine(
+        &mut self,
+        wanted: &Containers,
+        waker: &Waker,
+        listens: bool,
+    ) -> Result<(&mut Engine, bool), String> {
+        let mut news = false;
+        if let Some(engine) = &mut self.engine {
+            let (whole, heard) = engine.news();
+            news = heard;
+            if listens && !whole {
+                self.lost("it has closed the connection".to_owned());
+            }
+        }
+        if self.engine.is_none() {
+            if let Some((at, times, why)) = &self.away
+                && at.elapsed() < pause(*times)
+            {
+                return Err(why.clone());
+            }
+            let address = engine::address(wanted.socket.as_deref());
+            let concerns = listens.then_some(pick::concerns as Concerns);
+            match Engine::connect(&address, waker, concerns, wanted.names()).await {
+                Ok(engine) => (self.engine, news) = (Some(engine), true),
+                Err(error) => return Err(self.lost(full(&error))),
+            }
+        }
+        match &mut self.engine {
+            Some(engine) => Ok((engine, news)),
+            None => Err("the Docker daemon is away".to_owned()),
+        }
+    }
+
+    /// It answered.
+    pub(super) fn well(&mut self) {
+        self.away = None;
+    }
+
+    /// The client is of no more use.
+    pub(super) fn lost(&mut self, why: String) -> String {
+        let times = self.away.as_ref().map_or(0, |(_, times, _)| *times) + 1;
+        (self.engine, self.away) = (None, Some((Instant::now(), times, why.clone())));
+        why
+    }
+
+    /// An error of a single call: only that of a daemon that is away ends the connection.
+    pub(super) fn judge(&mut self, error: &EngineError) -> String {
+        match error {
+            EngineError::Unreachable { .. } | EngineError::Late { .. } => self.lost(full(error)),
+            EngineError::Address(_) | EngineError::Refused { .. } | EngineError::Failed { .. } => full(error),
+        }
+    }
+}
+
+fn pause(times: u32) -> Duration {
+    AGAIN.saturating_mul(1 << times.saturating_sub(1).min(10)).min(SELDOM)
+}

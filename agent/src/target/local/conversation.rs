@@ -1,0 +1,98 @@
+//! What chmpx is asked and told, one thing at a time and beside the pass, and what it said last.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::question::{Answer, Question, Trouble, Word};
+use crate::target::process::Process;
+use crate::target::{About, Ask, Observed, Order, Said, TargetError};
+use crate::wake::Waker;
+
+/// Longest wait for an answer in a command that looks once.
+const GLANCE: Duration = Duration::from_secs(3);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::target) struct Conversation {
+    question: Option<Question>,
+    word: Option<Word>,
+    declined: Option<String>,
+    said: Option<Said>,
+    silent: Option<(Instant, String)>,
+    shut: bool,
+    strange: Option<String>,
+}
+
+impl Conversation {
+    /// Takes in what has come for the chmpx of that number, and asks it, where that may be.
+    pub(in crate::target) async fn go_on(
+        &mut self,
+        pid: Option<u32>,
+        ask: Ask,
+        (settings, about, waker): (&Process, &About, &Waker),
+    ) {
+        self.take_answer(pid);
+        if self.question.is_none() && ask != Ask::No && pid.is_some() {
+            self.question = Some(Question::put(settings, about, waker.clone()));
+        }
+        if ask == Ask::Wait
+            && let Some(question) = &mut self.question
+        {
+            // What does not come in time is told as unknown.
+            let _ = timeout(GLANCE, question.finished()).await;
+        }
+        self.take_answer(pid);
+    }
+
+    /// Takes in an answer, if one has come.
+    fn take_answer(&mut self, pid: Option<u32>) {
+        if let Some(said) = self.word.as_mut().and_then(Word::answer) {
+            (self.word, self.declined) = (None, said.err());
+        }
+        let Some(Answer { at, result }) = self.question.as_mut().and_then(Question::answer) else { return };
+        self.question = None;
+        let said = result.and_then(|view| match pid {
+            Some(pid) if pid != view.pid => Err(Trouble {
+                text: format!("another chmpx (pid {}) answered", view.pid),
+                silent: false,
+                shut: false,
+            }),
+            _ => Ok(view),
+        });
+        self.shut = said.as_ref().is_err_and(|trouble| trouble.shut);
+        match said {
+            Ok(view) => (self.said, self.silent, self.strange) = (Some(Said { view, at }), None, None),
+            Err(Trouble { text, silent: false, .. }) => self.strange = Some(text),
+            Err(Trouble { text, silent: true, .. }) => {
+                let since = self.silent.take().map_or(at, |(since, _)| since);
+                self.silent = Some((since, text));
+            }
+        }
+    }
+
+    /// What another process said says nothing of this one.
+    pub(in crate::target) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Tells chmpx something, and does not wait for what it says to it.
+    pub(in crate::target) fn say(
+        &mut self,
+        order: Order,
+        (settings, about, waker): (&Process, &About, &Waker),
+    ) -> Result<(), TargetError> {
+        self.word = Some(Word::say(order, about, settings.answer_within, waker.clone())?);
+        self.declined = None;
+        Ok(())
+    }
+
+    /// Adds what it said to what is observed.
+    pub(in crate::target) fn tell(&self, observed: &mut Observed) {
+        observed.said.clone_from(&self.said);
+        observed.silent.clone_from(&self.silent);
+        observed.shut = self.shut;
+        observed.strange.clone_from(&self.strange);
+        observed.declined.clone_from(&self.declined);
+    }
+}
