@@ -285,12 +285,20 @@ impl Docker {
         self.stale = true;
         let (engine, _) =
             self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
-        for (container, seen) in self.inside.iter_mut().filter(|(_, seen)| seen.ini.as_ref() != Some(&live)) {
+        let mut done = false;
+        for (container, seen) in &mut self.inside {
+            // Two containers may have one directory between them, and one replacement is enough.
+            if done && let Some(now) = inside::read(&engine.run(container, inside::look(&ini)).await?, &ini) {
+                seen.ini = now.ini;
+            }
+            if seen.ini.as_ref() == Some(&live) {
+                continue;
+            }
             let archive = inside::archive(&name, &live, mode, seen.user);
             engine.put(container, &directory, archive).await?;
             engine.run(container, inside::rename(&inside::beside(&ini, &name), &ini)).await?;
             // Known without another look, so that it is not done twice.
-            seen.ini = Some(live.clone());
+            (seen.ini, done) = (Some(live.clone()), true);
         }
         Ok(())
     }

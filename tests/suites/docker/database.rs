@@ -1,0 +1,112 @@
+//! Trove's container: followed without a death of chmpx, and kept through all that Docker does to it.
+
+use std::time::Instant;
+
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::systemd::INI;
+use k2hdkc_sandbox::worlds::trove::Layout;
+use k2hdkc_sandbox::worlds::{ready, say};
+
+use crate::ring::{LONG, Ring};
+
+#[test]
+fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_containers() {
+    if !ready() {
+        return;
+    }
+    let mut ring = Ring::start(Layout::Database, 2, "take-over = true\n").unwrap();
+    for number in [1, 2] {
+        assert!(ring.is_neutralised(number), "{}", ring.told(number));
+    }
+
+    // The membership changes while the loop runs: every chmpx has it, and none of them ends.
+    let before = [1, 2].map(|number| ring.pids(number));
+    let address = ring.world.ground().identity(110).address;
+    let (begun, mut longest) = (Instant::now(), 0.0f64);
+    for change in 0..100u32 {
+        let listed = change % 2 == 0;
+        if listed {
+            ring.world.ground().register(110);
+        } else {
+            ring.world.ground().deregister(110);
+        }
+        let changed = Instant::now();
+        for number in [1, 2] {
+            let database = ring.world.server(number).database();
+            let has = || database.read(INI).is_ok_and(|text| text.contains(&address) == listed);
+            assert!(wait_for(LONG, has), "change {change}: {}", ring.told(number));
+        }
+        longest = longest.max(changed.elapsed().as_secs_f64());
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    ring.settled();
+    assert_eq!([1, 2].map(|number| ring.pids(number)), before, "nothing ended");
+    say(&format!(
+        "100 changes in 2 containers in {seconds:.1} s, the slowest after {longest:.1} s; 0 deaths"
+    ));
+    ring.all_readable();
+
+    // chmpx -9 inside: its helper starts another, and the agent sees to it that k2hdkc is younger.
+    let (begun, before) = (Instant::now(), ring.pids(2));
+    ring.world.server(2).database().kill("chmpx", "KILL").unwrap();
+    let anew = || {
+        let now = ring.pids(2);
+        now.0.is_some() && now.1.is_some() && now.0 != before.0 && now.1 != before.1
+    };
+    assert!(wait_for(LONG, anew), "{}", ring.told(2));
+    ring.settled();
+    ring.all_readable();
+    say(&format!("kill -9 of chmpx: both anew and converged after {:.1} s", begun.elapsed().as_secs_f64()));
+
+    // Frozen, it is left alone; thawed, it goes on with the same processes.
+    let before = ring.pids(1);
+    let database = ring.world.server(1).database();
+    database.pause().unwrap();
+    assert!(wait_for(LONG, || ring.says(1, "is paused")), "{}", ring.told(1));
+    ring.world.ground().register(110);
+    database.unpause().unwrap();
+    let has = || database.read(INI).is_ok_and(|text| text.contains(&address));
+    assert!(wait_for(LONG, has), "{}", ring.told(1));
+    ring.settled();
+    assert_eq!(ring.pids(1), before);
+
+    // Made anew, its loop is told again, and it comes back into the ring.
+    let begun = Instant::now();
+    ring.world.server(2).recreate().unwrap();
+    assert!(wait_for(LONG, || ring.is_neutralised(2)), "{}", ring.told(2));
+    say(&format!("a new container is told after {:.1} s", begun.elapsed().as_secs_f64()));
+    assert!(wait_for(LONG, || ring.pids(2).1.is_some()), "{}", ring.told(2));
+    ring.settled();
+    ring.all_readable();
+    assert!(ring.is_neutralised(2));
+    say(&format!("a new container has converged after {:.1} s", begun.elapsed().as_secs_f64()));
+
+    // A daemon that ends is waited for.
+    let begun = Instant::now();
+    ring.world.server_mut(1).unwrap().vm_mut().stop_daemon().unwrap();
+    assert!(wait_for(LONG, || ring.says(1, "Docker daemon")), "{}", ring.told(1));
+    ring.world.server_mut(1).unwrap().vm_mut().start_daemon().unwrap();
+    assert!(wait_for(LONG, || ring.pids(1).1.is_some()), "{}", ring.told(1));
+    ring.settled();
+    ring.all_readable();
+    say(&format!("a daemon that was restarted: converged after {:.1} s", begun.elapsed().as_secs_f64()));
+}
+
+#[test]
+fn a_loop_that_may_not_be_taken_over_is_told_and_the_file_is_left_to_it() {
+    if !ready() {
+        return;
+    }
+    let ring = Ring::alone("").unwrap();
+    assert!(wait_for(LONG, || ring.says(1, "or set target.take-over = true")), "{}", ring.told(1));
+
+    // From the next change on the two files differ, and the loop's stays.
+    ring.world.ground().register(110);
+    assert!(wait_for(LONG, || ring.says(1, "is another one, and the loop in")), "{}", ring.told(1));
+    let (database, address) = (ring.world.server(1).database(), ring.world.ground().identity(110).address);
+    let has = || database.read(INI).is_ok_and(|text| text.contains(&address));
+    assert!(wait_for(LONG, has), "{}", ring.told(1));
+    let live = ring.agents[&1].live().unwrap().text;
+    assert!(live.contains(&address) && live != database.read(INI).unwrap());
+    assert!(!ring.is_neutralised(1));
+}
