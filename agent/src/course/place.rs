@@ -142,7 +142,7 @@ fn out_of_service(
 /// chmpx lists the servers of the file. One that has left the file stays listed while it is up; one that was taken out
 /// of service before it went stays until the next FILEVERSION.
 pub(super) fn peers(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
-    let view = case.view()?;
+    let view = case.view().filter(|_| case.observed.misplaced.is_none())?;
     let missing = case.ring.servers.iter().find(|node| !view.servers.iter().any(|row| is_row_of(row, node)));
     if let Some(node) = missing {
         return Some(again(case, memory, format!("chmpx does not list {}", node.label())));

@@ -12,17 +12,21 @@ pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Nex
 
 /// A file that is installed and not in place is as good as none. It comes before the processes: a chmpx that starts with
 /// another one would be restarted for it, and a helper waits for the file before it starts anything.
+///
+/// Where it cannot or may not be put there, the processes are kept all the same, on the file that they have.
 pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     let text = match case.observed.misplaced.as_ref()? {
-        Misplaced::ForGood(text) => return Some(case.hold(text.clone())),
+        Misplaced::ForGood(text) => {
+            memory.held = Some(text.clone());
+            return None;
+        }
         Misplaced::Yet(text) => text,
     };
     if let Some(rival) = case.observed.rival.as_ref().filter(|_| !case.rules.take_over) {
         // Two that write in turn would end chmpx now and then; the other one was there first.
-        let text = format!(
-            "{text}, and {rival}. Set target.take-over = true: the agent then makes it write elsewhere"
-        );
-        return Some(case.hold(text));
+        let remedy = "Set target.take-over = true: the agent then makes it write elsewhere";
+        memory.held = Some(format!("{text}, and {rival}. {remedy}"));
+        return None;
     }
     Some(memory.try_again(Step::Place, case.now, text))
 }

@@ -95,6 +95,10 @@ fn fell_silent_of_the_file(case: &Case<'_>) -> bool {
 /// again under the next number; what it still does not hear, by a chmpx that is started anew.
 pub(super) fn loaded(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let said = case.observed.said.as_ref()?;
+    if case.observed.misplaced.is_some() {
+        // Held: chmpx has another file, which it may well have loaded.
+        return None;
+    }
     let quiet_until = memory.quiet_until(case.rules.quiet).filter(|until| said.at < *until);
     if let Some(until) = quiet_until {
         let left = until.saturating_duration_since(case.now);

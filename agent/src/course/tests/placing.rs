@@ -67,11 +67,18 @@ fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
 }
 
 #[test]
-fn where_there_is_no_way_to_the_file_nothing_is_moved() {
+fn where_the_file_cannot_be_put_in_place_the_processes_are_kept_on_the_one_that_they_have() {
+    let hopeless = Some(Misplaced::ForGood("mount its directory instead".into()));
     let mut stage = Stage::well();
-    stage.observed.misplaced = Some(Misplaced::ForGood("mount its directory instead".into()));
-    stage.observed.chmpx = None;
+    (stage.observed.misplaced, stage.fileversion) = (hopeless.clone(), 5);
+    assert_eq!(holds(&stage.next()), "mount its directory instead", "and nothing is written again");
+    stage.later(60.0);
     assert_eq!(holds(&stage.next()), "mount its directory instead");
+    let mut stage = Stage::well();
+    stage.observed.misplaced = hopeless;
+    stage.end(Program::Chmpx, Ending::Unknown);
+    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
