@@ -3,7 +3,7 @@
 //! The only owner and writer of the agent's state, and the only caller of the stages, in this order:
 //!
 //! ```text
-//! wake -> source -> membership -> guard -> render -> validate -> plan -> apply -> report
+//! wake, answer -> membership -> guard -> render -> validate -> plan -> apply -> report
 //!     \-> target -> view -> course -> apply -> report
 //! ```
 //!
