@@ -22,7 +22,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::warn;
 
 use crate::apply::{self, full};
 use crate::clock::Timestamp;
@@ -58,6 +57,8 @@ pub struct Reconciler<T> {
     doubt: Option<Doubt>,
     /// Passes in a row in which this host did not let the agent do its work.
     failures: u32,
+    /// When the host is tried again, and why it failed.
+    failed: Option<(Instant, String)>,
     /// Why a kept generation is in place, until an answer is good again.
     restored: Option<String>,
     /// Smoothed answer time.
@@ -111,6 +112,8 @@ pub struct Decision {
     about: Option<About>,
     /// Whether the live file is none that chmpx survives.
     mends: bool,
+    /// Whether the failure is one that was counted before.
+    again: bool,
 }
 
 /// What to do with a pass.
@@ -169,6 +172,7 @@ impl<T: Target> Reconciler<T> {
             doubts: 0,
             doubt: None,
             failures: 0,
+            failed: None,
             restored: None,
             cost: None,
             nodes: 1,
@@ -186,7 +190,7 @@ impl<T: Target> Reconciler<T> {
     /// Takes new settings; what was learnt of the processes stays.
     pub fn replace_settings(&mut self, settings: Settings) {
         self.settings = settings;
-        self.answer = None;
+        (self.answer, self.settling) = (None, None);
     }
 
     /// The target of the present settings.
@@ -231,6 +235,14 @@ impl<T: Target> Reconciler<T> {
         let fresh = was_answered && scene.doubt.is_none();
         let mut decision = self.judged(&scene, fresh);
         decision.mends = scene.installed.ring().is_none();
+        if !was_answered
+            && matches!(decision.verdict, Decided::Install(_))
+            && let Some(text) = self.rests()
+        {
+            // The host is not asked for the same thing at every look.
+            decision.verdict = Decided::Leave(Outcome::Failed(text));
+            decision.again = true;
+        }
         decision.notes.extend(self.notes(&scene));
         if self.patient {
             self.chart(&scene, &mut decision);
@@ -241,14 +253,16 @@ impl<T: Target> Reconciler<T> {
     async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
         let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
         let (known, loaded) = (decision.known, decision.loaded);
-        // Another good answer has come since the one that was rolled back.
+        // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
+        let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
+        let forget_after = self.settings.guard.confirm_for;
         let learnt = |ledger: &mut Ledger| {
             remember(ledger, guard, known, loaded);
-            ledger.known.rejected = ledger.known.rejected.take().filter(|_| !another);
+            forget_rejected(ledger, another, again, forget_after);
         };
-        if let Err(error) = self.store.update(learnt) {
-            warn!(error = full(&error), "what was learnt in this pass is not kept");
+        if let Err(error) = self.store.learn(learnt) {
+            notes.push(format!("what was learnt is not kept over a restart: {}", full(&error)));
         }
         let mends = decision.mends;
         let outcome = match verdict {
@@ -260,10 +274,14 @@ impl<T: Target> Reconciler<T> {
             self.processes.mended(generation.fileversion);
         }
         match outcome {
-            Outcome::Failed(_) => {
+            Outcome::Failed(_) if decision.again => {}
+            Outcome::Failed(ref text) => {
                 self.failures += 1;
-                self.look_later(self.settings.pace.after_doubt(self.failures, 1.0));
+                let wait = self.settings.pace.after_doubt(self.failures, 1.0);
+                self.failed = Some((Instant::now() + wait, text.clone()));
             }
+            // The file is right; that it could not be written again is not over.
+            Outcome::Unchanged if self.rests().is_some() => {}
             Outcome::Installed(_)
             | Outcome::Restored(..)
             | Outcome::Rewritten(..)
@@ -280,6 +298,12 @@ impl<T: Target> Reconciler<T> {
         Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
     }
 
+    /// Why the host is not tried again yet.
+    fn rests(&self) -> Option<String> {
+        let (at, text) = self.failed.as_ref()?;
+        (self.failures > 0 && Instant::now() < *at).then(|| text.clone())
+    }
+
     fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
         let Installation { validated, class, names, cause } = installation;
         let (running, same) = (self.processes.running(), matches!(cause, Cause::NotLoaded(_)));
@@ -292,16 +316,21 @@ impl<T: Target> Reconciler<T> {
             Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
         };
         let ring = render::name(&validated.rendered().ring);
+        let at = (Timestamp::now(), validated.rendered().stamp.fileversion);
         let also = |ledger: &mut Ledger| {
+            if matches!(cause, Cause::Answer) {
+                let other = ledger.loaded.as_ref().is_some_and(|loaded| loaded.ring != ring);
+                ledger.before = if other { ledger.loaded.clone() } else { ledger.before.take() };
+            }
             if let Some((chmpx, k2hdkc)) = running {
-                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), Timestamp::now());
+                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), at);
                 // Back to what they were last seen to run wholly.
                 let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
                 if back && matches!(cause, Cause::Answer) {
                     ledger.known.withdraw_change();
                 }
                 if let Cause::Rejected(why) = &cause {
-                    ledger.known.demand_now(chmpx, k2hdkc, why, Timestamp::now());
+                    ledger.known.demand_now(chmpx, k2hdkc, why, at);
                 }
             }
             ledger.known.rejected = rejected;
@@ -343,7 +372,10 @@ impl<T: Target> Reconciler<T> {
 
     /// When a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
-        self.settling.as_ref().map(|settling| settling.due(self.settings.settle))
+        let due = self.settling.as_ref().filter(|_| self.answer.is_some())?.due(self.settings.settle);
+        // Where the host failed, not before it is tried again.
+        let again = self.failed.as_ref().filter(|_| self.failures > 0).map(|(at, _)| *at);
+        Some(again.map_or(due, |at| due.max(at)))
     }
 }
 
@@ -364,6 +396,7 @@ impl Decision {
             standing: None,
             about: None,
             mends: false,
+            again: false,
         }
     }
 }
@@ -378,9 +411,26 @@ fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<cou
     if ledger.known.restart.is_none() {
         ledger.applied.clone_from(&ledger.written);
     }
+    if loaded {
+        ledger.loaded.clone_from(&ledger.written);
+    }
     // A chmpx that runs on with old keys proves nothing of the new ones.
     if loaded && ledger.known.restart.is_none() {
         ledger.verified.clone_from(&ledger.written);
+    }
+}
+
+/// A ring that was rolled back may come again once K2HR3 has said another one for a while.
+fn forget_rejected(ledger: &mut Ledger, another: bool, again: bool, after: Duration) {
+    let Some(rejected) = &mut ledger.known.rejected else { return };
+    if again {
+        rejected.gone = None;
+    }
+    if another {
+        let gone = *rejected.gone.get_or_insert_with(Timestamp::now);
+        if Timestamp::now().since(gone) >= after {
+            ledger.known.rejected = None;
+        }
     }
 }
 

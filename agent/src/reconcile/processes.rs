@@ -8,9 +8,10 @@ use tokio::time::{Instant, sleep};
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
 use crate::apply::full;
 use crate::clock::Timestamp;
-use crate::course::{self, Case, Memory, Next, Rejected, SOON};
+use crate::course::{self, Back, Case, Course, Memory, Next, Rejected, Restarts, SOON, Ways};
 use crate::file;
 use crate::installed::{self, Installed};
+use crate::ledger::Generation;
 use crate::plan;
 use crate::problem::one_line;
 use crate::ring::{NodeKey, Ring};
@@ -167,8 +168,11 @@ impl<T: Target> Reconciler<T> {
         let verified = ledger.verified.as_ref();
         let no_way_back = self.processes.no_way_back.as_ref().filter(|(version, _)| *version == fileversion);
         decision.notes.extend(no_way_back.map(|(_, why)| why.clone()));
-        let way_back = no_way_back.is_none()
-            && verified.is_some_and(|v| written.is_some_and(|written| written.ring != v.ring));
+        let is_way = |way: Option<&Generation>| {
+            no_way_back.is_none()
+                && way.is_some_and(|way| written.is_some_and(|written| written.ring != way.ring))
+        };
+        let ways = Ways { before: is_way(ledger.before.as_ref()), proven: is_way(verified) };
         let case = Case {
             now,
             wall: Timestamp::now(),
@@ -177,42 +181,52 @@ impl<T: Target> Reconciler<T> {
             ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
             observed,
             written: written.map(|written| Timestamp::now().since(written.at)),
-            way_back,
+            ways,
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
             mended: self.processes.mended == Some(fileversion),
             rules: &self.settings.target.rules,
         };
         decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
-        let mut course = course::chart(&case, &mut self.processes.memory, &mut known);
+        // A file that is installed comes before any step, and what is not taken is not asked for.
+        let installs = matches!(decision.verdict, Decided::Install(_));
+        let mut course = if installs {
+            course::notice(&case, &mut self.processes.memory, &mut known);
+            Course { next: Next::Wait("the file comes first".to_owned(), SOON), held: None }
+        } else {
+            course::chart(&case, &mut self.processes.memory, &mut known)
+        };
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         decision.loaded =
             written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion));
         decision.known = Some(known);
         decision.about.clone_from(&scene.about);
-        let installs = matches!(decision.verdict, Decided::Install(_));
-        if !installs && let Some(installation) = self.put_right(scene, &mut course.next) {
+        if let Some(installation) = self.put_right(scene, &mut course.next) {
             decision.verdict = Decided::Install(Box::new(installation));
         }
         decision.standing = Some(Standing::of(observed, &course, now));
         self.processes.settled = matches!(course.next, Next::Converged | Next::Hold(..));
         self.processes.next_look = Some(now + self.until_look(&course.next));
-        // A file that is installed comes before any step.
-        decision.next = Some(course.next).filter(|_| !installs);
+        decision.next = Some(course.next);
     }
 
     /// The file that the course asks for. Where there is none, somebody must look.
     fn put_right(&mut self, scene: &Scene, next: &mut Next) -> Option<Installation> {
         let made = match next {
+            Next::Rewrite(why) | Next::RollBack(_, why) if let Some(text) = self.rests() => {
+                let text = format!("{why}, and the file cannot be written: {text}");
+                *next = Next::Hold(text, self.settings.target.rules.look);
+                return None;
+            }
             Next::Rewrite(why) => self.written_again(scene, why),
-            Next::RollBack(why) => self.way_back(scene, why),
+            Next::RollBack(back, why) => self.way_back(scene, *back, why),
             _ => return None,
         };
         match made {
             Ok(installation) => Some(installation),
             Err(text) => {
-                if matches!(next, Next::RollBack(_)) {
+                if matches!(next, Next::RollBack(..)) {
                     let fileversion = scene.installed.fileversion().unwrap_or_default();
                     self.processes.no_way_back = Some((fileversion, text.clone()));
                     *next = Next::Hold(text, SOON);
@@ -228,7 +242,7 @@ impl<T: Target> Reconciler<T> {
         match next {
             Next::Converged => self.settings.target.rules.look,
             Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
-            Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => SOON,
+            Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => SOON,
         }
     }
 
@@ -242,16 +256,21 @@ impl<T: Target> Reconciler<T> {
         Ok(Installation { validated, class: plan::Class::Reload, names: None, cause })
     }
 
-    /// The last verified ring under the next number; the live file is kept aside.
-    fn way_back(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
+    /// The ring that it goes back to, under the next number; the live file is kept aside.
+    fn way_back(&self, scene: &Scene, back: Back, why: &str) -> Result<Installation, String> {
         let cannot = |text: &str| format!("{why}, and there is no way back: {text}");
-        let missing = || cannot("no verified generation is kept");
-        let verified = self.store.ledger().verified.as_ref().ok_or_else(missing)?;
+        let missing = || cannot("no generation that chmpx ran with is kept");
+        let ledger = self.store.ledger();
+        let way = match back {
+            Back::Before => &ledger.before,
+            Back::Proven => &ledger.verified,
+        };
+        let way = way.as_ref().ok_or_else(missing)?;
         let (_, path) = self
             .store
             .good_files()
             .into_iter()
-            .find(|(version, _)| *version == verified.fileversion)
+            .find(|(version, _)| *version == way.fileversion)
             .ok_or_else(missing)?;
         let bytes = file::read(&path).map_err(|error| cannot(&full(&error)))?;
         let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
@@ -260,12 +279,6 @@ impl<T: Target> Reconciler<T> {
             self.validated(scene, (*ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
         let class = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring).class;
         Ok(Installation { validated, class, names: None, cause: Cause::Rejected(why.to_owned()) })
-    }
-
-    /// The host did not let the agent write: the next look is not at once.
-    pub(super) fn look_later(&mut self, wait: Duration) {
-        let later = Instant::now() + wait.min(self.settings.target.rules.look);
-        self.processes.next_look = self.processes.next_look.map(|look| look.max(later));
     }
 
     /// Keeps the live file aside before it is replaced: what it was, and why it goes.
@@ -279,6 +292,7 @@ impl<T: Target> Reconciler<T> {
             fileversion: written.fileversion,
             why: why.to_owned(),
             at: Timestamp::now(),
+            gone: None,
             kept: kept.display().to_string(),
         })
     }
@@ -300,7 +314,8 @@ impl<T: Target> Reconciler<T> {
                 match step {
                     Step::Start(program) => self.processes.memory.failed(program, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
-                    Step::Tell(_) | Step::Tidy | Step::TakeOver => {}
+                    Step::TakeOver => self.processes.memory.not_taken_over(now),
+                    Step::Tell(_) | Step::Tidy => {}
                 }
                 Err(format!("{text}: {why}"))
             }
@@ -311,8 +326,18 @@ impl<T: Target> Reconciler<T> {
         if *step != Step::Start(Program::K2hdkc) {
             return Ok(());
         }
-        let kept = self.store.update(|ledger| ledger.known.started = Some(id));
+        let kept = self.store.learn(|ledger| ledger.known.started = Some(id));
         kept.map_err(|error| format!("k2hdkc (pid {}) runs, but that is not kept: {}", id.pid, full(&error)))
+    }
+
+    /// From now on no restart begins; the agent ends.
+    pub fn begin_nothing(&mut self) {
+        self.settings.target.rules.restarts = Restarts::Never;
+    }
+
+    /// Whether something was stopped, or taken out of service, that must come back.
+    pub fn is_midway(&self) -> bool {
+        self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some()
     }
 
     /// When the processes are looked at again.
@@ -337,7 +362,7 @@ impl<T: Target> Reconciler<T> {
             ctlport: about.control.port(),
             observed: &observed,
             written: None,
-            way_back: false,
+            ways: Ways::default(),
             verified: false,
             mended: false,
             rules: &self.settings.target.rules,

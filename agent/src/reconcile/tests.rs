@@ -481,6 +481,7 @@ async fn the_operator_may_have_a_rejected_ring_tried_again() {
         why: "x".into(),
         at: Timestamp::now(),
         kept: String::new(),
+        gone: None,
     };
     stage.reconciler.store.update(|ledger| ledger.known.rejected = Some(rejected.clone())).unwrap();
     assert_eq!(stage.poll().await, Outcome::Rejected(rejected.clone()));
@@ -527,15 +528,124 @@ async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     let view = well(&stage, 99);
     stage.sees(view);
+    break_the_state(&stage);
+    for _ in 0..30 {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        let report = stage.reconciler.pass(Reason::Look.into(), None).await;
+        assert!(!report.outcome.is_good() || report.standing.is_some());
+    }
+    assert!((1..=3).contains(&stage.reconciler.failures), "{}", stage.reconciler.failures);
+}
+
+/// From now on nothing can be written to the state directory.
+fn break_the_state(stage: &Stage) {
     let state = stage.reconciler.settings.state.directory.clone();
     std::fs::remove_dir_all(&state).unwrap();
     crate::file::store(&state, b"in the way").unwrap();
-    for pauses in [1, 2, 4] {
-        let report = looks(&mut stage).await;
-        assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
-        let pause = stage.reconciler.look_at().unwrap() - Instant::now();
-        assert!(pause >= Duration::from_secs(pauses), "{pause:?}");
+}
+
+/// chmpx has ended so, a while after it was started.
+fn end_chmpx(stage: &mut Stage, how: target::Ending) {
+    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    let was = observed.chmpx.take().unwrap();
+    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
+    (observed.said, observed.k2hdkc) = (None, None);
+    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how }];
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_keeps_no_process_dead() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    break_the_state(&stage);
+    assert!(matches!(stage.poll().await, Outcome::Failed(_)));
+    end_chmpx(&mut stage, target::Ending::Signal(9));
+    for _ in 0..4 {
+        looks(&mut stage).await;
+        stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
     }
+    assert!(stage.reconciler.target.acted.contains(&Step::Start(Program::Chmpx)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_done_in_a_pass_that_installs_is_done_in_the_next() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    observed.chmpx.as_mut().unwrap().id = target::Identity { pid: 9, ticks: 900 };
+    assert_eq!(installed(&stage.poll().await), 2);
+    assert_eq!(stage.reconciler.target.acted, []);
+    looks(&mut stage).await;
+    let id = target::Identity { pid: 8, ticks: 200 };
+    assert_eq!(stage.reconciler.target.acted, [Step::Send(Program::K2hdkc, id, target::Signal::Hangup)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_the_processes_is_known_although_it_cannot_be_written() {
+    let mut stage = converged(vec![Ok(Answer::Unchanged)]).await;
+    break_the_state(&stage);
+    let now = Instant::now();
+    stage.reconciler.target.observed.as_mut().unwrap().silent = Some((now, "no answer".into()));
+    let mut told = false;
+    for _ in 0..100 {
+        let report = looks(&mut stage).await;
+        told |= report.notes.iter().any(|note| note.contains("is not kept over a restart"));
+    }
+    let stopped = |step: &Step| matches!(step, Step::Send(Program::K2hdkc, _, target::Signal::Hangup));
+    assert!(told && stage.reconciler.target.acted.iter().any(stopped), "{:?}", stage.reconciler.target.acted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_for_long() {
+    let growing = |n: usize| {
+        let text = text_of(&says(&(1..=n).collect::<Vec<_>>())).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
+        Ok(Answer::Ini(text))
+    };
+    let mut stage =
+        converged(vec![growing(2), growing(3), growing(4), growing(5), Ok(Answer::Unchanged)]).await;
+    stage.reconciler.settings.target.rules.restarts = course::Restarts::Never;
+    for generation in 2..=5 {
+        assert_eq!(installed(&stage.poll().await), generation);
+        let view = well(&stage, generation);
+        stage.sees(view);
+        looks(&mut stage).await;
+    }
+    // It had reported the file, and ends seconds later.
+    end_chmpx(&mut stage, target::Ending::Signal(11));
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
+    assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
+    assert_eq!(stage.servers().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_ring_outlives_one_cut_answer_and_not_a_lasting_one() {
+    let mut stage = converged(vec![says(&[1, 2, 3]), says(&[1, 2]), says(&[1, 2, 3]), says(&[1, 2])]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    end_chmpx(&mut stage, target::Ending::Exit(0));
+    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
+    assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
+    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    assert_eq!(stage.poll().await, Outcome::Unchanged);
+    assert!(matches!(stage.poll().await, Outcome::Rejected(_)), "one poll later it is still rejected");
+    stage.poll().await;
+    let rejected = || stage.reconciler.store().ledger().known.rejected.clone().unwrap();
+    let long_ago = rejected().gone.unwrap().before(stage.reconciler.settings.guard.confirm_for);
+    stage
+        .reconciler
+        .store
+        .update(|ledger| ledger.known.rejected.as_mut().unwrap().gone = Some(long_ago))
+        .unwrap();
+    stage.poll().await;
+    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_rests_is_forgotten_with_the_settings_that_brought_it() {
+    let mut stage = Stage::with(CONFIG, true, vec![says(&[1, 2]), says(&[1, 2, 3])]);
+    stage.poll().await;
+    assert_eq!(stage.poll().await, Outcome::Settling);
+    assert!(stage.reconciler.settled_at().is_some());
+    let settings = stage.reconciler.settings.clone();
+    stage.reconciler.replace_settings(settings);
+    assert_eq!(stage.reconciler.settled_at(), None);
 }
 
 #[tokio::test(start_paused = true)]
