@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::keeping::Others;
 use super::past::{Past, pause};
 use super::rules::{
-    HEARD_WITHIN, IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
+    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -264,7 +264,7 @@ impl Memory {
 
     /// Whether a merge sticks: nothing works in it.
     pub(super) fn merge_sticks(&self, case: &Case<'_>) -> bool {
-        self.idle_for(case.now) >= IDLE_MERGE
+        self.idle_for(case.now) >= case.rules.idle_merge
     }
 
     /// How long it has been waited for this in every pass, without a break.
