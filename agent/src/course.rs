@@ -57,14 +57,23 @@ pub struct Case<'a> {
     pub observed: &'a Observed,
     /// How long ago the agent installed this very file; `None` where somebody else did.
     pub written: Option<Duration>,
-    /// Whether a generation that says another ring was once seen loaded and is still kept.
-    pub way_back: bool,
+    /// Which ways back there are.
+    pub ways: Ways,
     /// Whether chmpx was seen with this generation loaded.
     pub verified: bool,
     /// Whether it replaced a file that chmpx does not survive: an end soon after says nothing of this one.
     pub mended: bool,
     /// The operator's rules.
     pub rules: &'a Rules,
+}
+
+/// Generations of another ring that chmpx ran with, and that are still kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// The one before this.
+    pub before: bool,
+    /// The last one with which nothing waited for a restart.
+    pub proven: bool,
 }
 
 /// What comes next.
@@ -80,8 +89,17 @@ pub enum Next {
     Step(Step, String),
     /// The same ring again, with the next FILEVERSION: chmpx has not loaded this one.
     Rewrite(String),
-    /// The last verified ring: this one ended chmpx, or made it deaf.
-    RollBack(String),
+    /// Another ring, since this one ended chmpx, or made it deaf.
+    RollBack(Back, String),
+}
+
+/// How far a roll-back goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// To the generation that chmpx ran with before this one.
+    Before,
+    /// To the last one with which nothing waited for a restart: a later one was perhaps only reloaded, never started with.
+    Proven,
 }
 
 /// One stage: what it asks for, or `None` where it is content.
@@ -116,14 +134,13 @@ pub struct Course {
 
 /// What comes next. Takes what is observed into `memory` and `known` first.
 pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
-    memory.notice(case);
-    known.notice(case);
+    notice(case, memory, known);
     let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
     // What is held comes last: a held node follows its file all the same.
     let asked = asked.or(memory.pending.take());
     memory.pending = None;
-    let (held, loud) = (memory.held.take(), memory.loud.take());
-    let held = held.or(loud);
+    let texts: Vec<_> = memory.at_stake.take().into_iter().chain(std::mem::take(&mut memory.loud)).collect();
+    let held = (!texts.is_empty()).then(|| texts.join("; "));
     let next = match (asked, &held) {
         (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held.clone(), time),
         (Some(next), _) => next,
@@ -136,6 +153,12 @@ pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course 
     };
     memory.went_on(case, &next);
     Course { next, held }
+}
+
+/// Takes what is observed into `memory` and `known`, and asks for nothing: what is asked for must be done.
+pub fn notice(case: &Case<'_>, memory: &mut Memory, known: &mut Known) {
+    memory.notice(case);
+    known.notice(case);
 }
 
 /// A wait without an end is for somebody to look at.

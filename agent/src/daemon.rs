@@ -266,11 +266,11 @@ impl Agent {
         self.waker.wake(Reason::Hangup);
     }
 
-    /// Ends the processes where the settings say so, within the time that they give.
+    /// Ends the processes where the settings say so; where they stay, what was begun with them is brought to its end.
     async fn end_processes(&mut self) {
         let target = &self.reconciler.settings().target;
         if target.on_exit == OnExit::Leave {
-            return;
+            return self.finish().await;
         }
         let ended = timeout(target.drain, async {
             loop {
@@ -285,6 +285,25 @@ impl Agent {
         });
         if ended.await.is_err() {
             error!("chmpx and k2hdkc did not end in time and are left as they are");
+        }
+    }
+
+    /// A node is not left without what the agent has just stopped.
+    async fn finish(&mut self) {
+        let within = self.reconciler.settings().target.drain;
+        self.reconciler.begin_nothing();
+        let finished = timeout(within, async {
+            while self.reconciler.is_midway() {
+                let look = self.reconciler.look_at().unwrap_or_else(Instant::now);
+                tokio::select! {
+                    _ = self.waker.woken() => {}
+                    () = sleep_until(look) => {}
+                }
+                self.pass(Reason::Look.into(), None).await;
+            }
+        });
+        if finished.await.is_err() {
+            error!("what was stopped does not run again yet; the next agent goes on with it");
         }
     }
 

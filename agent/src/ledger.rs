@@ -28,8 +28,12 @@ pub struct Ledger {
     pub written: Option<Generation>,
     /// The newest generation for which the target did what the plan demanded.
     pub applied: Option<Generation>,
-    /// The newest generation that chmpx itself reported.
+    /// The newest generation that chmpx itself reported while nothing waited for a restart.
     pub verified: Option<Generation>,
+    /// The newest generation that chmpx itself reported.
+    pub loaded: Option<Generation>,
+    /// The one that it had loaded when another ring was installed last: the way back from that.
+    pub before: Option<Generation>,
     /// What the guard has seen.
     pub guard: guard::Memory,
     /// What is known of the processes.
@@ -83,6 +87,8 @@ pub struct Store {
     ledger: Ledger,
     /// What is wrong with the file that was found, for the log.
     pub complaint: Option<String>,
+    /// Whether more is known than could be written.
+    unwritten: bool,
     /// Held as long as the store is.
     lock: Option<Flock<File>>,
 }
@@ -118,7 +124,7 @@ impl Store {
             },
             Err(_) => (Ledger::default(), None),
         };
-        Self { directory: directory.to_owned(), keep, ledger, complaint, lock: None }
+        Self { directory: directory.to_owned(), keep, ledger, complaint, unwritten: false, lock: None }
     }
 
     /// What is known.
@@ -130,20 +136,34 @@ impl Store {
     pub fn update(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
         let mut next = self.ledger.clone();
         change(&mut next);
-        if next != self.ledger {
+        if next != self.ledger || self.unwritten {
             let bytes = serde_json::to_vec_pretty(&next).unwrap_or_default();
             file::store(&self.directory.join("ledger.json"), &bytes)?;
-            self.ledger = next;
+            (self.ledger, self.unwritten) = (next, false);
         }
         Ok(())
+    }
+
+    /// The same for what need not outlive the agent: it is known from now on also where it cannot be written.
+    pub fn learn(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
+        let mut next = self.ledger.clone();
+        change(&mut next);
+        let written = self.update(|ledger| ledger.clone_from(&next));
+        if written.is_err() {
+            self.ledger = next;
+            self.unwritten = true;
+        }
+        written
     }
 
     /// Keeps an installed file, and lets go of the oldest beyond the limit.
     pub fn keep_good(&self, fileversion: u32, bytes: &[u8]) -> Result<(), LedgerError> {
         file::store(&self.directory.join("good").join(format!("{fileversion}.ini")), bytes)?;
         // The way back stays open, however often the same ring is written again.
-        let verified = self.ledger.verified.as_ref().map(|generation| generation.fileversion);
-        let kept = |version: u32| version == fileversion || Some(version) == verified;
+        let ledger = &self.ledger;
+        let ways = [&ledger.verified, &ledger.before, &ledger.loaded]
+            .map(|way| way.as_ref().map(|way| way.fileversion));
+        let kept = |version: u32| version == fileversion || ways.contains(&Some(version));
         let others = self.good_files().into_iter().filter(|(version, _)| !kept(*version));
         for (_, path) in others.skip(self.keep.saturating_sub(1)) {
             file::remove(&path)?;

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Stages in brackets touch the world; the others are pure functions of plain values. Only [`reconcile`] calls them,
-//! in this order; no stage calls another. Start reading there. The upper line makes the file right; the lower one makes
+//! in this order; no stage calls another. The source alone is asked beside the passes, by [`daemon`]: its answer is an
+//! argument of the pass that it wakes. Start reading in [`reconcile`]. The upper line makes the file right; the lower one makes
 //! the processes run it, one step a pass, and is done when chmpx itself says so.
 //!
 //! # Invariants

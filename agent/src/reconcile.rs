@@ -3,7 +3,7 @@
 //! The only owner and writer of the agent's state, and the only caller of the stages, in this order:
 //!
 //! ```text
-//! wake -> source -> membership -> guard -> render -> validate -> plan -> apply -> report
+//! wake, answer -> membership -> guard -> render -> validate -> plan -> apply -> report
 //!     \-> target -> view -> course -> apply -> report
 //! ```
 //!
@@ -11,7 +11,9 @@
 //! would do. A pass cannot fail: whatever happens in it is in the [`Report`].
 
 mod answers;
+mod carrying;
 mod decide;
+mod files;
 mod processes;
 #[cfg(test)]
 mod tests;
@@ -22,19 +24,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::warn;
 
-use crate::apply::{self, full};
-use crate::clock::Timestamp;
+use crate::apply::full;
 use crate::course::{self, Next};
 use crate::guard;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
-use crate::ledger::{Ledger, Store};
+use crate::ledger::Store;
 use crate::membership::Wanted;
 use crate::plan::{Class, Plan};
 use crate::problem::Problem;
-use crate::render;
 use crate::report::{Outcome, Report};
 use crate::ring::Ring;
 use crate::settings::Settings;
@@ -58,6 +57,8 @@ pub struct Reconciler<T> {
     doubt: Option<Doubt>,
     /// Passes in a row in which this host did not let the agent do its work.
     failures: u32,
+    /// When the host is tried again, and why it failed.
+    failed: Option<(Instant, String)>,
     /// Why a kept generation is in place, until an answer is good again.
     restored: Option<String>,
     /// Smoothed answer time.
@@ -111,6 +112,8 @@ pub struct Decision {
     about: Option<About>,
     /// Whether the live file is none that chmpx survives.
     mends: bool,
+    /// Whether the failure is one that was counted before.
+    again: bool,
 }
 
 /// What to do with a pass.
@@ -169,6 +172,7 @@ impl<T: Target> Reconciler<T> {
             doubts: 0,
             doubt: None,
             failures: 0,
+            failed: None,
             restored: None,
             cost: None,
             nodes: 1,
@@ -186,7 +190,7 @@ impl<T: Target> Reconciler<T> {
     /// Takes new settings; what was learnt of the processes stays.
     pub fn replace_settings(&mut self, settings: Settings) {
         self.settings = settings;
-        self.answer = None;
+        (self.answer, self.settling) = (None, None);
     }
 
     /// The target of the present settings.
@@ -231,6 +235,14 @@ impl<T: Target> Reconciler<T> {
         let fresh = was_answered && scene.doubt.is_none();
         let mut decision = self.judged(&scene, fresh);
         decision.mends = scene.installed.ring().is_none();
+        if !was_answered
+            && matches!(decision.verdict, Decided::Install(_))
+            && let Some(text) = self.rests()
+        {
+            // The host is not asked for the same thing at every look.
+            decision.verdict = Decided::Leave(Outcome::Failed(text));
+            decision.again = true;
+        }
         decision.notes.extend(self.notes(&scene));
         if self.patient {
             self.chart(&scene, &mut decision);
@@ -238,112 +250,12 @@ impl<T: Target> Reconciler<T> {
         decision
     }
 
-    async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
-        let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
-        let (known, loaded) = (decision.known, decision.loaded);
-        // Another good answer has come since the one that was rolled back.
-        let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
-        let learnt = |ledger: &mut Ledger| {
-            remember(ledger, guard, known, loaded);
-            ledger.known.rejected = ledger.known.rejected.take().filter(|_| !another);
-        };
-        if let Err(error) = self.store.update(learnt) {
-            warn!(error = full(&error), "what was learnt in this pass is not kept");
-        }
-        let mends = decision.mends;
-        let outcome = match verdict {
-            Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),
-            Decided::Leave(outcome) => outcome,
-            Decided::Install(installation) => self.install(*installation, &mut notes),
-        };
-        if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) = (&outcome, mends) {
-            self.processes.mended(generation.fileversion);
-        }
-        match outcome {
-            Outcome::Failed(_) => {
-                self.failures += 1;
-                self.look_later(self.settings.pace.after_doubt(self.failures, 1.0));
-            }
-            Outcome::Installed(_)
-            | Outcome::Restored(..)
-            | Outcome::Rewritten(..)
-            | Outcome::RolledBack(..)
-            | Outcome::Unchanged => self.failures = 0,
-            Outcome::Settling
-            | Outcome::Doubtful(_)
-            | Outcome::Refused(_)
-            | Outcome::Rejected(_)
-            | Outcome::Held(_) => {}
-        }
-        let step = self.step(decision.next, decision.about.as_ref()).await;
-        let (at, reasons, standing) = (Timestamp::now(), reasons.to_string(), decision.standing);
-        Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
-    }
-
-    fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
-        let Installation { validated, class, names, cause } = installation;
-        let (running, same) = (self.processes.running(), matches!(cause, Cause::NotLoaded(_)));
-        let rejected = match &cause {
-            Cause::Rejected(why) => match self.keep_aside(why) {
-                Ok(rejected) => Some(rejected),
-                Err(error) => return Outcome::Failed(error),
-            },
-            Cause::Answer => None,
-            Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
-        };
-        let ring = render::name(&validated.rendered().ring);
-        let also = |ledger: &mut Ledger| {
-            if let Some((chmpx, k2hdkc)) = running {
-                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), Timestamp::now());
-                // Back to what they were last seen to run wholly.
-                let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
-                if back && matches!(cause, Cause::Answer) {
-                    ledger.known.withdraw_change();
-                }
-                if let Cause::Rejected(why) = &cause {
-                    ledger.known.demand_now(chmpx, k2hdkc, why, Timestamp::now());
-                }
-            }
-            ledger.known.rejected = rejected;
-        };
-        let (settings, store) = (&self.settings, &mut self.store);
-        let applied = match apply::install(&validated, names.as_ref(), settings, store, also) {
-            Ok(applied) => applied,
-            Err(error) => return Outcome::Failed(full(&error)),
-        };
-        self.settling = None;
-        self.processes.replaced(!same);
-        let fileversion = applied.generation.fileversion;
-        notes.extend(applied.notes);
-        if running.is_none() && class > Class::Reload {
-            notes.push(format!("generation {fileversion}: {}", class.meaning()));
-        }
-        match cause {
-            Cause::Answer => Outcome::Installed(applied.generation),
-            Cause::NotLoaded(why) => Outcome::Rewritten(applied.generation, why),
-            Cause::Rejected(why) => Outcome::RolledBack(applied.generation, why),
-            Cause::Lost(why) => {
-                self.restored = Some(format!("generation {fileversion}: {why}"));
-                Outcome::Restored(applied.generation, why)
-            }
-        }
-    }
-
-    /// The file is right: the ledger and the hosts block must say so too, also after a kill in between, and for
-    /// a right file that somebody else wrote.
-    fn adopt(&mut self, names: Option<&BTreeMap<IpAddr, String>>, notes: &mut Vec<String>) -> Outcome {
-        let path = self.settings.ini.path.clone();
-        notes.extend(names.and_then(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)));
-        let adopted = self.look.at(&path).map_err(|error| full(&error)).and_then(|installed| {
-            apply::adopt(&installed, &path, &mut self.store).map_err(|error| full(&error))
-        });
-        notes.extend(adopted.err().map(|error| format!("the ledger is not up to date: {error}")));
-        Outcome::Unchanged
-    }
-
     /// When a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
-        self.settling.as_ref().map(|settling| settling.due(self.settings.settle))
+        let due = self.settling.as_ref().filter(|_| self.answer.is_some())?.due(self.settings.settle);
+        // Where the host failed, not before it is tried again.
+        let again = self.failed.as_ref().filter(|_| self.failures > 0).map(|(at, _)| *at);
+        Some(again.map_or(due, |at| due.max(at)))
     }
 }
 
@@ -364,23 +276,8 @@ impl Decision {
             standing: None,
             about: None,
             mends: false,
+            again: false,
         }
-    }
-}
-
-/// What the ledger learns in a pass besides what is installed.
-fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<course::Known>, loaded: bool) {
-    if let Some(guard) = guard {
-        ledger.guard = guard;
-    }
-    let Some(known) = known else { return };
-    ledger.known = known;
-    if ledger.known.restart.is_none() {
-        ledger.applied.clone_from(&ledger.written);
-    }
-    // A chmpx that runs on with old keys proves nothing of the new ones.
-    if loaded && ledger.known.restart.is_none() {
-        ledger.verified.clone_from(&ledger.written);
     }
 }
 

@@ -72,7 +72,7 @@ impl Standing {
             }
             Next::Wait(text, _) => (State::Waiting, text.clone()),
             Next::Step(step, why) => (State::Waiting, format!("{}: {why}", step.text())),
-            Next::Rewrite(why) | Next::RollBack(why) => (State::Waiting, why.clone()),
+            Next::Rewrite(why) | Next::RollBack(_, why) => (State::Waiting, why.clone()),
             Next::Hold(text, _) => (State::Held, text.clone()),
         };
         let stamp = |at: Instant| Timestamp::now().before(now.saturating_duration_since(at));

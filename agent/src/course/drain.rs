@@ -1,5 +1,6 @@
 //! A restart for a changed key: only where the operator allows it, one server after the other, and each out of service
-//! first, so that no program notices.
+//! first, so that no request waits for it. Its keys are read from their other copies meanwhile, as far as the ring
+//! finds those (facts D6 and D10).
 
 use super::memory::Waiting;
 use super::rules::{NUDGE_AGAIN, OUT_FOR};
@@ -39,7 +40,9 @@ pub(super) fn allowed(case: &Case<'_>, restart: &Restart) -> Result<(), String> 
 
 /// The ring is the lock: chmpx lets one server at a time leave, and answers "operating now" to the others.
 pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, restart: &Restart) -> Readiness {
-    if let Err(text) = allowed(case, restart) {
+    // What has begun is brought to its end: the server is out of service.
+    let begun = known.drained.is_some() && known.drained == case.observed.chmpx.map(|chmpx| chmpx.id);
+    if !begun && let Err(text) = allowed(case, restart) {
         return Readiness::NotAllowed(text);
     }
     let (Some(view), Some(chmpx)) = (case.view(), case.observed.chmpx) else { return Readiness::Ready };
@@ -96,8 +99,8 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         return if status.is_some_and(NodeStatus::is_up) { wait(text) } else { Readiness::NotAllowed(text) };
     }
     let turn = case.rules.turn.saturating_mul(case.rank());
-    let waited = case.wall.since(restart.at);
-    if waited < turn {
+    // A demand of the future is one of a clock that was set back.
+    if case.wall >= restart.at && case.wall.since(restart.at) < turn {
         return wait(format!("{}: the servers before it restart first", restart.why));
     }
     let calm = memory.waited_for(Waiting::Calm, case.now);

@@ -22,6 +22,8 @@ pub struct Known {
     pub served: Option<Pair>,
     /// The k2hdkc that the agent itself started.
     pub started: Option<Identity>,
+    /// The chmpx that somebody else took out of service.
+    pub out_by_hand: Option<Identity>,
     /// The chmpx that the agent took out of service for a restart.
     pub drained: Option<Identity>,
     /// A ring that ended chmpx or made it deaf.
@@ -59,6 +61,17 @@ pub struct Restart {
     pub why: String,
     /// Since when.
     pub at: Timestamp,
+    /// The generation for which; until its file is in place, nothing is restarted.
+    #[serde(default)]
+    pub file: u32,
+}
+
+impl Restart {
+    /// Whether the file for which it was demanded has come. The largest number is followed by small ones.
+    pub(super) fn is_due(&self, case: &Case<'_>) -> bool {
+        const WRAPPED: u32 = 1 << 30;
+        case.fileversion >= self.file || self.file - case.fileversion > WRAPPED
+    }
 }
 
 /// How much consideration a restart shows.
@@ -86,6 +99,9 @@ pub struct Rejected {
     pub at: Timestamp,
     /// Where its file is kept.
     pub kept: String,
+    /// Since when K2HR3 has said another one.
+    #[serde(default)]
+    pub gone: Option<Timestamp>,
 }
 
 impl Rejected {
@@ -110,6 +126,7 @@ impl Known {
         }
         let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));
+        self.out_by_hand = self.out_by_hand.filter(|out| chmpx.is_none_or(|id| id == *out));
         // A k2hdkc that stopped for a restart leaves its chmpx out of service until another has joined.
         self.drained = self.drained.filter(|drained| chmpx.is_none_or(|id| id == *drained));
     }
@@ -119,7 +136,7 @@ impl Known {
         let observed = case.observed;
         let chmpx = observed.chmpx.map(|process| process.id).filter(|_| class == Class::RestartChmpx);
         let k2hdkc = observed.k2hdkc.map(|process| process.id);
-        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why, case.wall));
+        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why, (case.wall, 0)));
     }
 
     /// The same for a changed key; `None` where nothing runs that would have to go.
@@ -129,11 +146,12 @@ impl Known {
         chmpx: Option<Identity>,
         k2hdkc: Option<Identity>,
         why: &str,
-        wall: Timestamp,
+        (wall, file): (Timestamp, u32),
     ) {
         let chmpx = chmpx.filter(|_| class == Class::RestartChmpx);
         if class >= Class::RestartK2hdkc && (chmpx.is_some() || k2hdkc.is_some()) {
-            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why, wall));
+            self.restart =
+                Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why, (wall, file)));
         }
     }
 
@@ -148,16 +166,24 @@ impl Known {
         chmpx: Option<Identity>,
         k2hdkc: Option<Identity>,
         why: &str,
-        wall: Timestamp,
+        (wall, file): (Timestamp, u32),
     ) {
         if chmpx.is_some() {
-            self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why, wall));
+            self.restart =
+                Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why, (wall, file)));
         }
     }
 
     /// Whether this k2hdkc must go: itself, or with the chmpx that it is on.
-    pub(super) fn must_go(&self, k2hdkc: Identity, on: Option<Identity>) -> Option<&Restart> {
-        let goes = |r: &&Restart| r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on);
+    pub(super) fn must_go(
+        &self,
+        case: &Case<'_>,
+        k2hdkc: Identity,
+        on: Option<Identity>,
+    ) -> Option<&Restart> {
+        let goes = |r: &&Restart| {
+            r.is_due(case) && (r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on))
+        };
         self.restart.as_ref().filter(goes)
     }
 }
@@ -168,13 +194,14 @@ fn demanded(
     k2hdkc: Option<Identity>,
     urgency: Urgency,
     why: &str,
-    wall: Timestamp,
+    (wall, file): (Timestamp, u32),
 ) -> Restart {
+    let file = old.as_ref().map_or(file, |old| old.file.max(file));
     let at = old.as_ref().map_or(wall, |old| old.at);
     let (urgency, why) = match &old {
         Some(old) if old.urgency > urgency => (old.urgency, old.why.clone()),
         _ => (urgency, why.to_owned()),
     };
     let chmpx = chmpx.or(old.and_then(|old| old.chmpx));
-    Restart { chmpx, k2hdkc, urgency, why, at }
+    Restart { chmpx, k2hdkc, urgency, why, at, file }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::keeping::Others;
 use super::past::{Past, pause};
 use super::rules::{
-    HEARD_WITHIN, IDLE_MERGE, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
+    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -25,6 +25,8 @@ pub struct Memory {
     replaced: Option<Instant>,
     /// By another ring, of which the others have not heard yet that this server has loaded it.
     untold: bool,
+    /// Whether something was stopped that must run again.
+    midway: bool,
     /// What was last asked of a process that shall end.
     signalled: Option<Signalled>,
     /// The process that could not be asked.
@@ -59,10 +61,12 @@ pub struct Memory {
     pub(super) looked_anew: u32,
     /// Restarts that were no change's.
     pub(super) cures: u32,
-    /// What is held although the later stages go on.
-    pub(super) held: Option<String>,
-    /// What somebody must look at besides, and what keeps nothing from being done.
-    pub(super) loud: Option<String>,
+    /// Why the only copy of keys would be lost: held although the later stages go on, but for merges.
+    pub(super) at_stake: Option<String>,
+    /// What somebody must look at besides; it keeps nothing from being done.
+    pub(super) loud: Vec<String>,
+    /// When another program that writes the same file could not be ended.
+    pub(super) took_over: Option<Instant>,
     /// What waits although the later stages go on.
     pub(super) pending: Option<Next>,
     /// When leftovers were last removed, or could not be.
@@ -177,7 +181,7 @@ impl Memory {
         self.vain = None;
     }
 
-    /// A step for the file, or the rest after it has failed.
+    /// A placement, or the rest after one has failed.
     pub(super) fn try_again(&self, step: Step, now: Instant, text: &str) -> Next {
         match self.vain.as_ref().filter(|vain| vain.step == step && now < vain.not_before) {
             Some(vain) => Next::Hold(format!("{text}: {}", vain.why), vain.not_before - now),
@@ -291,9 +295,9 @@ impl Memory {
         self.status.map_or(Duration::ZERO, |(_, since)| now.duration_since(since))
     }
 
-    /// Whether a merge sticks: in which nothing works, or that takes longer than the operator allows.
+    /// Whether a merge sticks: nothing works in it.
     pub(super) fn merge_sticks(&self, case: &Case<'_>) -> bool {
-        self.in_status_for(case.now) >= case.rules.merge_within || self.idle_for(case.now) >= IDLE_MERGE
+        self.idle_for(case.now) >= case.rules.idle_merge
     }
 
     /// How long it has been waited for this in every pass, without a break.
@@ -322,11 +326,13 @@ impl Memory {
 
     /// Takes what was decided: what moves a process or the file is movement, a word to chmpx is not.
     pub(super) fn went_on(&mut self, case: &Case<'_>, next: &Next) {
+        // Where somebody must look, nobody waits for more.
+        self.midway &= !matches!(next, Next::Converged | Next::Hold(..));
         match next {
             Next::Step(Step::Tell(_) | Step::Tidy | Step::TakeOver, _) | Next::Wait(..) | Next::Hold(..) => {
                 self.still.get_or_insert(case.now);
             }
-            Next::Converged | Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => self.still = None,
+            Next::Converged | Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => self.still = None,
         }
     }
 
@@ -351,10 +357,21 @@ impl Memory {
             }
             past => {
                 self.signalled = Some(Signalled { id, at: now });
+                self.midway = true;
                 let signal = if past.is_some() { Signal::Kill } else { Signal::Hangup };
                 Next::Step(Step::Send(program, id, signal), why.to_owned())
             }
         }
+    }
+
+    /// Another program that writes the same file could not be ended.
+    pub fn not_taken_over(&mut self, now: Instant) {
+        self.took_over = Some(now);
+    }
+
+    /// Whether the agent has begun to stop something that does not run again yet.
+    pub fn is_midway(&self) -> bool {
+        self.midway
     }
 
     /// Tells chmpx something once more, unless it was told just now or too often.

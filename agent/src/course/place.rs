@@ -5,6 +5,7 @@ use super::memory::{Rewriting, Waiting};
 use super::rules::{PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
+use crate::clock::spoken;
 use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::{Order, Step};
@@ -30,9 +31,10 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
         memory.cures = 0;
         known.served = Some(pair);
         known.drained = known.drained.filter(|_| known.restart.is_some());
+        known.out_by_hand = None;
         return let_in(case, memory, view);
     }
-    if memory.held.is_some() {
+    if memory.at_stake.is_some() {
         return wait(format!("this server is {status}, and no merge is nudged"));
     }
     if status.is_suspended() {
@@ -92,6 +94,14 @@ fn not_joined(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: N
 fn merging(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: NodeStatus) -> Next {
     let idle = memory.idle_for(case.now);
     if !memory.merge_sticks(case) {
+        let takes = memory.in_status_for(case.now);
+        if takes >= case.rules.merge_within {
+            let text = format!(
+                "the ring has been merging for more than {} ({status})",
+                spoken(case.rules.merge_within)
+            );
+            return case.hold(format!("{text}; k2hdkc works on it, and it is left alone"));
+        }
         return Next::Wait(format!("the ring is merging ({status})"), case.rules.between_questions);
     }
     let why = format!("a merge sticks at {status}, idle for {} s", idle.as_secs());
@@ -117,7 +127,7 @@ fn queueing(case: &Case<'_>, memory: &Memory, view: &View) -> Next {
 fn out_of_service(
     case: &Case<'_>,
     memory: &mut Memory,
-    known: &Known,
+    known: &mut Known,
     pair: Pair,
     view: &View,
 ) -> Option<Next> {
@@ -126,7 +136,10 @@ fn out_of_service(
         return Some(drain::bring_back(case, memory));
     }
     let ours = known.started == Some(pair.k2hdkc);
-    if known.served == Some(pair) || !ours {
+    // Another k2hdkc on the same chmpx changes nothing in what somebody wanted.
+    let by_hand = known.out_by_hand == Some(pair.chmpx);
+    if known.served == Some(pair) || !ours || by_hand {
+        known.out_by_hand = Some(pair.chmpx);
         let text = format!(
             "this server is {status}: somebody took it out of service; SERVICEIN on its control port brings it back"
         );

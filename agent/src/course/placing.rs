@@ -17,15 +17,14 @@ pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Nex
 pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     let text = match case.observed.misplaced.as_ref()? {
         Misplaced::ForGood(text) => {
-            memory.held = Some(text.clone());
+            memory.loud.push(text.clone());
             return None;
         }
         Misplaced::Yet(text) => text,
     };
-    if let Some(rival) = case.observed.rival.as_ref().filter(|_| !case.rules.take_over) {
+    if case.observed.rival.is_some() {
         // Two that write in turn would end chmpx now and then; the other one was there first.
-        let remedy = "Set target.take-over = true: the agent then makes it write elsewhere";
-        memory.held = Some(format!("{text}, and {rival}. {remedy}"));
+        memory.loud.push(format!("{text}, and stays so as long as both are to write it"));
         return None;
     }
     Some(memory.try_again(Step::Place, case.now, text))

@@ -28,8 +28,11 @@ pub struct Rules {
     pub peers_within: Duration,
     /// How long k2hdkc may take to join its chmpx.
     pub join_within: Duration,
-    /// How long a merge may take.
+    /// How long a merge may take before it is told; one that works is left alone.
     pub merge_within: Duration,
+    /// How long nothing may work in a merge until it is the one that sticks: chmpx gives up to ask k2hdkc after some 70 s,
+    /// and stays as it is (chmpx 1.0.113, lib/chmeventsock.cc:1558).
+    pub idle_merge: Duration,
     /// Between the restarts of two servers for the same change.
     pub turn: Duration,
     /// How long all servers must have been well before one leaves the service.
@@ -69,6 +72,8 @@ pub(super) const MOST_NUDGES: u32 = 5;
 pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
 /// A wait in which nothing changes is told after this time, except a merge, which has its own limit.
 pub(super) const STALLED: Duration = Duration::from_secs(600);
+/// Between two attempts to end another program that writes the same file.
+pub(super) const TAKE_OVER_AGAIN: Duration = Duration::from_secs(60);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
 /// A chmpx listens within a second of its start. One of chmpx 1.0.113 was seen that had not after 160 s, while another
@@ -103,9 +108,6 @@ pub(super) const WORKING: f64 = 0.01;
 /// Least time over which that share is measured: the kernel counts in ticks of 10 ms, and one of them in half a second
 /// would be a merge at work.
 pub(super) const LEAST_LOOK: Duration = Duration::from_secs(5);
-/// A merge in which nothing works for so long is the one that sticks: chmpx gives up to ask k2hdkc after some 70 s, and
-/// stays as it is (chmpx 1.0.113, lib/chmeventsock.cc:1558).
-pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);
 /// A file that was installed longer ago is nobody's news: with a calm ring it was told at once.
 pub(super) const HEARD_WITHIN: Duration = Duration::from_mins(5);
 /// How long a server must have been out of service before its k2hdkc stops: what was under way to it is answered.

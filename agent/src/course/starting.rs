@@ -2,7 +2,7 @@
 
 use super::gate::{self, Gate};
 use super::memory::Waiting;
-use super::rules::{SOON, TIDY_AGAIN};
+use super::rules::{SOON, TAKE_OVER_AGAIN, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::ring::Mode;
@@ -89,10 +89,13 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
 /// Two programs that write the same file are one too many: upstream's writes in place, and ends chmpx.
 pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     let rival = case.observed.rival.as_ref()?;
-    if case.rules.take_over {
-        return Some(memory.try_again(Step::TakeOver, case.now, rival));
+    let failed = memory.took_over.is_some_and(|at| case.now.duration_since(at) < TAKE_OVER_AGAIN);
+    if case.rules.take_over && !failed {
+        return Some(Next::Step(Step::TakeOver, rival.clone()));
     }
-    memory.loud = Some(format!("{rival}. Disable it, or set target.take-over = true"));
+    let remedy =
+        if failed { "it could not be disabled" } else { "disable it, or set target.take-over = true" };
+    memory.loud.push(format!("{rival}; {remedy}"));
     None
 }
 

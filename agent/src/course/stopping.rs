@@ -14,14 +14,14 @@ use crate::target::{Program, Running};
 /// while every status looks healthy (30 of 60 keys unreadable).
 pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let k2hdkc = case.observed.k2hdkc.filter(|_| case.mode() == Mode::Server)?;
-    let demanded = known.must_go(k2hdkc.id, case.observed.chmpx.map(|chmpx| chmpx.id)).cloned();
+    let demanded = known.must_go(case, k2hdkc.id, case.observed.chmpx.map(|chmpx| chmpx.id)).cloned();
     let outlived = case.rules.pair && outlived(case, k2hdkc);
     if demanded.is_none() && !outlived {
         return None;
     }
     let for_a_change = demanded.as_ref().is_some_and(|restart| restart.urgency == Urgency::Change);
     if for_a_change && !outlived && keeping::moves(case, known, k2hdkc) {
-        memory.held = Some(format!(
+        memory.loud.push(format!(
             "[K2HDKC] names another database: k2hdkc (pid {}) is not restarted for it, since its keys would stay behind. \
              Move them, then end it by SIGHUP: the agent starts it again",
             k2hdkc.id.pid
@@ -30,7 +30,7 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     }
     if let Some(why) = keeping::would_lose(case, memory, known, k2hdkc) {
         let cause = demanded.map_or_else(|| "chmpx was started anew".to_owned(), |restart| restart.why);
-        memory.held = Some(format!(
+        memory.at_stake = Some(format!(
             "k2hdkc (pid {}) must be restarted ({cause}), but {why}: its keys would be lost. Until it is, do not scale \
              the cluster. Copy its keys, then end it: the agent starts it again",
             k2hdkc.id.pid
@@ -51,7 +51,7 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
         }
         Readiness::NotYet(next) => Some(next),
         Readiness::NotAllowed(text) => {
-            memory.held = Some(text);
+            memory.loud.push(text);
             None
         }
     }
@@ -60,15 +60,19 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
 /// chmpx stops for a restart, when its k2hdkc has been gone for a moment.
 pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let chmpx = case.observed.chmpx?;
-    let restart = known.restart.clone().filter(|restart| restart.chmpx == Some(chmpx.id))?;
+    let restart =
+        known.restart.clone().filter(|restart| restart.chmpx == Some(chmpx.id) && restart.is_due(case))?;
     // Never under a k2hdkc that runs.
     let under = case.mode() == Mode::Server && case.observed.k2hdkc.is_some();
-    if memory.held.is_some() || under {
+    if memory.at_stake.is_some() || under {
         return None;
     }
-    match (case.mode(), drain::allowed(case, &restart)) {
+    // What has begun is brought to its end.
+    let begun = known.drained == Some(chmpx.id);
+    let allowed = if begun { Ok(()) } else { drain::allowed(case, &restart) };
+    match (case.mode(), allowed) {
         (_, Err(text)) => {
-            memory.held = Some(text);
+            memory.loud.push(text);
             None
         }
         (Mode::Server, Ok(())) => {

@@ -92,7 +92,7 @@ impl Stage {
             ctlport: 8021,
             observed: &self.observed,
             written: self.written,
-            way_back: self.way_back,
+            ways: Ways { before: self.way_back, proven: self.way_back },
             verified: self.verified,
             mended: self.mended,
             rules: &self.rules,
@@ -205,7 +205,7 @@ proptest! {
         let mut stage = Stage::well();
         (stage.fileversion, stage.way_back) = (fileversion, way_back);
         if memory { stage.in_memory(); }
-        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", WALL); }
+        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (WALL, 4)); }
         (0..3).for_each(|place| stage.set_peer(place, bits[place]));
         stage.set_own(bits[0]);
         if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }

@@ -4,39 +4,43 @@ use std::time::Duration;
 
 use super::memory::Rewriting;
 use super::rules::{FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
-use super::{Case, Known, Memory, Next, Urgency};
+use super::{Back, Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::target::{Ended, Ending, Program};
 
 /// A chmpx that ends of a file ends by itself with status 0, or crashes; an end by KILL or TERM is somebody's or the
 /// kernel's. A start that fails may be bad luck once.
 pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
-    let age = case.written.filter(|_| case.way_back && !case.verified)?;
+    let age = case.written?;
     let on_trial = |ended: &&Ended| {
         let saw_it_come = case.now.duration_since(ended.was.since) > age;
         ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(ended.was.id)
     };
-    let in_time = age < case.rules.roll_back_within && !case.mended;
+    let in_time = case.ways.before && !case.mended && age < case.rules.roll_back_within;
     let ended = case.observed.ended.iter().find(on_trial).filter(|_| in_time);
     let blamed = ended.filter(|ended| is_own_end(ended.how)).map(|ended| {
-        format!(
+        let text = format!(
             "chmpx {} {} ms after generation {} was installed",
             ended.how.text(),
             age.as_millis(),
             case.fileversion
-        )
+        );
+        Next::RollBack(Back::Before, text)
     });
+    blamed.or_else(|| fails_to_start(case, memory))
+}
+
+/// A start that fails does so however late the agent comes to try it.
+fn fails_to_start(case: &Case<'_>, memory: &Memory) -> Option<Next> {
     let (failures, last) = memory.failures(Program::Chmpx);
-    // A start that fails does so however late the agent comes to try it.
-    let failed = last.filter(|_| case.observed.chmpx.is_none() && failures >= FAILED_STARTS);
-    let failed = failed.map(|last| {
-        format!(
-            "chmpx does not start with generation {}: it {}, {failures} times",
-            case.fileversion,
-            last.how.text()
-        )
-    });
-    blamed.or(failed).map(Next::RollBack)
+    let unproven = case.ways.proven && !case.verified && case.observed.chmpx.is_none();
+    let last = last.filter(|_| unproven && failures >= FAILED_STARTS)?;
+    let text = format!(
+        "chmpx does not start with generation {}: it {}, {failures} times",
+        case.fileversion,
+        last.how.text()
+    );
+    Some(Next::RollBack(Back::Proven, text))
 }
 
 /// Whether a file may have ended it so.
@@ -58,7 +62,7 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
     if let Some((_, text)) = silent.filter(|(since, _)| case.now.duration_since(*since) >= deaf_after(case)) {
         let why = format!("chmpx (pid {}) has been silent too long: {text}", chmpx.id.pid);
         if fell_silent_of_the_file(case) {
-            return Some(Next::RollBack(why));
+            return Some(Next::RollBack(Back::Before, why));
         }
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
@@ -68,7 +72,7 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
     if let Some(text) = &case.observed.strange {
-        memory.held = Some(format!("chmpx (pid {}) answers what is not understood: {text}", chmpx.id.pid));
+        memory.loud.push(format!("chmpx (pid {}) answers what is not understood: {text}", chmpx.id.pid));
     }
     if case.observed.said.is_some() {
         return None;
@@ -84,11 +88,11 @@ fn deaf_after(case: &Case<'_>) -> Duration {
     case.rules.deaf_after + TRIES_ONE_FOR.saturating_mul(u32::try_from(tried).unwrap_or(u32::MAX))
 }
 
-/// Whether chmpx fell silent soon after the installation, and has not said since that it loaded the file.
+/// Whether chmpx fell silent soon after the installation.
 fn fell_silent_of_the_file(case: &Case<'_>) -> bool {
     let (Some(age), Some((since, _))) = (case.written, &case.observed.silent) else { return false };
     let spoke_for = age.saturating_sub(case.now.duration_since(*since));
-    case.way_back && !case.verified && spoke_for < case.rules.roll_back_within
+    case.ways.before && spoke_for < case.rules.roll_back_within
 }
 
 /// Loaded means: chmpx reports this FILEVERSION, asked after the quiet time. What it swallowed or missed is written

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Cause, Decided, Decision, Installation, Reconciler, Scene};
+use super::{Decided, Decision, Reconciler, Scene};
 use crate::apply::full;
 use crate::clock::Timestamp;
-use crate::course::{self, Case, Memory, Next, Rejected, SOON};
-use crate::file;
+use crate::course::{self, Case, Course, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::{self, Installed};
-use crate::plan;
-use crate::problem::one_line;
+use crate::ledger::Generation;
 use crate::ring::{NodeKey, Ring};
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
@@ -32,7 +30,7 @@ pub(super) struct Processes {
     next_look: Option<Instant>,
     running: Option<Ids>,
     /// The generation that cannot be rolled back, and why: the node goes on with it.
-    no_way_back: Option<(u32, String)>,
+    pub(super) no_way_back: Option<(u32, String)>,
     /// The generation that replaced a file which chmpx does not survive.
     mended: Option<u32>,
 }
@@ -167,8 +165,11 @@ impl<T: Target> Reconciler<T> {
         let verified = ledger.verified.as_ref();
         let no_way_back = self.processes.no_way_back.as_ref().filter(|(version, _)| *version == fileversion);
         decision.notes.extend(no_way_back.map(|(_, why)| why.clone()));
-        let way_back = no_way_back.is_none()
-            && verified.is_some_and(|v| written.is_some_and(|written| written.ring != v.ring));
+        let is_way = |way: Option<&Generation>| {
+            no_way_back.is_none()
+                && way.is_some_and(|way| written.is_some_and(|written| written.ring != way.ring))
+        };
+        let ways = Ways { before: is_way(ledger.before.as_ref()), proven: is_way(verified) };
         let case = Case {
             now,
             wall: Timestamp::now(),
@@ -177,110 +178,42 @@ impl<T: Target> Reconciler<T> {
             ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
             observed,
             written: written.map(|written| Timestamp::now().since(written.at)),
-            way_back,
+            ways,
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
             mended: self.processes.mended == Some(fileversion),
             rules: &self.settings.target.rules,
         };
         decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
-        let mut course = course::chart(&case, &mut self.processes.memory, &mut known);
+        // A file that is installed comes before any step, and what is not taken is not asked for.
+        let installs = matches!(decision.verdict, Decided::Install(_));
+        let mut course = if installs {
+            course::notice(&case, &mut self.processes.memory, &mut known);
+            Course { next: Next::Wait("the file comes first".to_owned(), SOON), held: None }
+        } else {
+            course::chart(&case, &mut self.processes.memory, &mut known)
+        };
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         decision.loaded =
             written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion));
         decision.known = Some(known);
         decision.about.clone_from(&scene.about);
-        let installs = matches!(decision.verdict, Decided::Install(_));
-        if !installs && let Some(installation) = self.put_right(scene, &mut course.next) {
+        if let Some(installation) = self.put_right(scene, &mut course.next) {
             decision.verdict = Decided::Install(Box::new(installation));
         }
         decision.standing = Some(Standing::of(observed, &course, now));
         self.processes.settled = matches!(course.next, Next::Converged | Next::Hold(..));
         self.processes.next_look = Some(now + self.until_look(&course.next));
-        // A file that is installed comes before any step.
-        decision.next = Some(course.next).filter(|_| !installs);
-    }
-
-    /// The file that the course asks for. Where there is none, somebody must look.
-    fn put_right(&mut self, scene: &Scene, next: &mut Next) -> Option<Installation> {
-        let made = match next {
-            Next::Rewrite(why) => self.written_again(scene, why),
-            Next::RollBack(why) => self.way_back(scene, why),
-            _ => return None,
-        };
-        match made {
-            Ok(installation) => Some(installation),
-            Err(text) => {
-                if matches!(next, Next::RollBack(_)) {
-                    let fileversion = scene.installed.fileversion().unwrap_or_default();
-                    self.processes.no_way_back = Some((fileversion, text.clone()));
-                    *next = Next::Hold(text, SOON);
-                } else {
-                    *next = Next::Hold(text, self.settings.target.rules.look);
-                }
-                None
-            }
-        }
+        decision.next = Some(course.next);
     }
 
     fn until_look(&self, next: &Next) -> Duration {
         match next {
             Next::Converged => self.settings.target.rules.look,
             Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
-            Next::Step(..) | Next::Rewrite(_) | Next::RollBack(_) => SOON,
+            Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => SOON,
         }
-    }
-
-    /// The same ring under the next number.
-    fn written_again(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
-        let cannot = |text: &str| format!("{why}, and it cannot be written again: {text}");
-        let ring = scene.installed.ring().ok_or_else(|| cannot("chmpx would refuse the live file"))?;
-        let validated =
-            self.validated(scene, (**ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
-        let cause = Cause::NotLoaded(why.to_owned());
-        Ok(Installation { validated, class: plan::Class::Reload, names: None, cause })
-    }
-
-    /// The last verified ring under the next number; the live file is kept aside.
-    fn way_back(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
-        let cannot = |text: &str| format!("{why}, and there is no way back: {text}");
-        let missing = || cannot("no verified generation is kept");
-        let verified = self.store.ledger().verified.as_ref().ok_or_else(missing)?;
-        let (_, path) = self
-            .store
-            .good_files()
-            .into_iter()
-            .find(|(version, _)| *version == verified.fileversion)
-            .ok_or_else(missing)?;
-        let bytes = file::read(&path).map_err(|error| cannot(&full(&error)))?;
-        let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
-        // What chmpx has room for is no question where it is dead.
-        let validated =
-            self.validated(scene, (*ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
-        let class = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring).class;
-        Ok(Installation { validated, class, names: None, cause: Cause::Rejected(why.to_owned()) })
-    }
-
-    /// The host did not let the agent write: the next look is not at once.
-    pub(super) fn look_later(&mut self, wait: Duration) {
-        let later = Instant::now() + wait.min(self.settings.target.rules.look);
-        self.processes.next_look = self.processes.next_look.map(|look| look.max(later));
-    }
-
-    /// Keeps the live file aside before it is replaced: what it was, and why it goes.
-    pub(super) fn keep_aside(&self, why: &str) -> Result<Rejected, String> {
-        let ledger = self.store.ledger();
-        let written = ledger.written.as_ref().ok_or_else(|| "nothing was written".to_owned())?;
-        let live = file::read(&self.settings.ini.path).map_err(|error| full(&error))?;
-        let kept = self.store.keep_rejected(written.fileversion, &live).map_err(|error| full(&error))?;
-        Ok(Rejected {
-            ring: written.ring.clone(),
-            fileversion: written.fileversion,
-            why: why.to_owned(),
-            at: Timestamp::now(),
-            kept: kept.display().to_string(),
-        })
     }
 
     /// Takes the step that was decided. What came of it, in one line.
@@ -309,9 +242,8 @@ impl<T: Target> Reconciler<T> {
                 match step {
                     Step::Start(program) => self.processes.memory.failed(program, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
-                    Step::Place | Step::TakeOver => {
-                        self.processes.memory.in_vain(&step, &why, now, backoff);
-                    }
+                    Step::Place => self.processes.memory.in_vain(&step, &why, now, backoff),
+                    Step::TakeOver => self.processes.memory.not_taken_over(now),
                     Step::Tell(_) | Step::Tidy => {}
                 }
                 Err(format!("{text}: {why}"))
@@ -323,8 +255,18 @@ impl<T: Target> Reconciler<T> {
         if *step != Step::Start(Program::K2hdkc) {
             return Ok(());
         }
-        let kept = self.store.update(|ledger| ledger.known.started = Some(id));
+        let kept = self.store.learn(|ledger| ledger.known.started = Some(id));
         kept.map_err(|error| format!("k2hdkc (pid {}) runs, but that is not kept: {}", id.pid, full(&error)))
+    }
+
+    /// From now on no restart begins; the agent ends.
+    pub fn begin_nothing(&mut self) {
+        self.settings.target.rules.restarts = Restarts::Never;
+    }
+
+    /// Whether something was stopped, or taken out of service, that must come back.
+    pub fn is_midway(&self) -> bool {
+        self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some()
     }
 
     /// When the processes are looked at again.
@@ -349,7 +291,7 @@ impl<T: Target> Reconciler<T> {
             ctlport: about.control.port(),
             observed: &observed,
             written: None,
-            way_back: false,
+            ways: Ways::default(),
             verified: false,
             mended: false,
             rules: &self.settings.target.rules,

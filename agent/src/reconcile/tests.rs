@@ -2,6 +2,8 @@
 
 mod asking;
 mod ending;
+mod moving;
+mod ways;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -429,172 +431,23 @@ async fn converged(mut answers: Vec<Result<Answer, Doubt>>) -> Stage {
     stage
 }
 
-#[tokio::test(start_paused = true)]
-async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
-    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
-    let ledger = stage.reconciler.store().ledger().clone();
-    assert_eq!((&ledger.verified, &ledger.applied), (&ledger.written, &ledger.written));
-    assert_eq!(installed(&stage.poll().await), 2);
-    assert_eq!(looks(&mut stage).await.outcome, Outcome::Unchanged, "an answer from before says nothing");
-    let view = well(&stage, 1);
-    stage.sees(view);
-    let report = looks(&mut stage).await;
-    assert_eq!(stage.reconciler.store().ledger().verified.as_ref().unwrap().fileversion, 1);
-    assert!(matches!(report.outcome, Outcome::Rewritten(..)), "{:?}", report.outcome);
-    let view = well(&stage, 3);
-    stage.sees(view);
-    assert_eq!(looks(&mut stage).await.outcome, Outcome::Unchanged);
-    let ledger = stage.reconciler.store().ledger().clone();
-    assert_eq!((ledger.verified.unwrap().fileversion, stage.reconciler.store().good_files().len()), (3, 3));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it_is_another() {
-    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged), says(&[1, 2, 4])]).await;
-    assert_eq!(installed(&stage.poll().await), 2);
-    let mut observed = stage.reconciler.target.observed.take().unwrap();
-    let was = observed.chmpx.take().unwrap();
-    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
-    observed.said = None;
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
-    stage.reconciler.target.observed = Some(observed);
-    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
-    let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
-    assert_eq!((generation.fileversion, stage.servers().len()), (3, 2));
-    assert!(why.starts_with("chmpx ended with status 0"), "{why}");
-    let rejected = stage.reconciler.store().ledger().known.rejected.clone().unwrap();
-    assert_eq!(rejected.fileversion, 2);
-    assert!(std::fs::read_to_string(&rejected.kept).unwrap().contains("cuk-3"));
-    let view = well(&stage, 3);
-    stage.sees(view);
-    assert_eq!(stage.poll().await, Outcome::Rejected(rejected), "the same answer is not tried again");
-    assert_eq!(installed(&stage.poll().await), 4, "another one is");
-    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_operator_may_have_a_rejected_ring_tried_again() {
-    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
-    let rejected = course::Rejected {
-        ring: render::name(&fixtures::read(&text_of(&says(&[1, 2, 3]))).ring),
-        fileversion: 2,
-        why: "x".into(),
-        at: Timestamp::now(),
-        kept: String::new(),
-    };
-    stage.reconciler.store.update(|ledger| ledger.known.rejected = Some(rejected.clone())).unwrap();
-    assert_eq!(stage.poll().await, Outcome::Rejected(rejected.clone()));
-    assert!(stage.reconciler.confirm(Some("other")).is_err());
-    assert!(stage.reconciler.confirm(Some(rejected.id())).unwrap().contains("is tried again"));
-    assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into(), None).await.outcome), 2);
-}
-
 fn text_of(answer: &Result<Answer, Doubt>) -> String {
     let Ok(Answer::Ini(text)) = answer else { panic!("{answer:?}") };
     text.clone()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
-    let more = text_of(&says(&[1, 2])).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
-    let mut stage = converged(vec![Ok(Answer::Ini(more))]).await;
-    assert_eq!(installed(&stage.poll().await), 2);
-    let restart = stage.reconciler.store().ledger().known.restart.clone().unwrap();
-    assert_eq!((restart.chmpx, restart.k2hdkc.unwrap().pid), (None, 8));
-    let view = well(&stage, 2);
-    stage.sees(view);
-    looks(&mut stage).await;
-    tokio::time::advance(Duration::from_secs(5)).await;
-    let report = looks(&mut stage).await;
-    let told = [target::Order::UpdateStatus, target::Order::ServiceOut].map(Step::Tell);
-    assert_eq!(stage.reconciler.target.acted, told);
-    assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
-    let ledger = stage.reconciler.store().ledger();
-    let numbers =
-        [&ledger.written, &ledger.applied, &ledger.verified].map(|g| g.as_ref().unwrap().fileversion);
-    assert_eq!(numbers, [2, 1, 1], "a process that runs on with the old key proves nothing of the new one");
-    let view = well(&stage, 2);
-    stage.sees(view);
-    let k2hdkc = stage.reconciler.target.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
-    k2hdkc.id = target::Identity { pid: 9, ticks: 900 };
-    looks(&mut stage).await;
-    let ledger = stage.reconciler.store().ledger();
-    assert_eq!((&ledger.applied, &ledger.verified), (&ledger.written, &ledger.written));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
-    let mut stage = converged(vec![says(&[1, 2])]).await;
-    let view = well(&stage, 99);
-    stage.sees(view);
+/// From now on nothing can be written to the state directory.
+fn break_the_state(stage: &Stage) {
     let state = stage.reconciler.settings.state.directory.clone();
     std::fs::remove_dir_all(&state).unwrap();
     crate::file::store(&state, b"in the way").unwrap();
-    for pauses in [1, 2, 4] {
-        let report = looks(&mut stage).await;
-        assert!(matches!(report.outcome, Outcome::Failed(_)), "{:?}", report.outcome);
-        let pause = stage.reconciler.look_at().unwrap() - Instant::now();
-        assert!(pause >= Duration::from_secs(pauses), "{pause:?}");
-    }
 }
 
-#[tokio::test(start_paused = true)]
-async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
-    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged)]).await;
-    assert_eq!(installed(&stage.poll().await), 2);
-    for (version, path) in stage.reconciler.store.good_files() {
-        if version == 1 {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-    let mut observed = stage.reconciler.target.observed.take().unwrap();
-    let was = observed.chmpx.take().unwrap();
-    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
-    (observed.said, observed.k2hdkc) = (None, None);
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
-    stage.reconciler.target.observed = Some(observed);
-    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
-    assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
-    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
-    let report = looks(&mut stage).await;
-    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::Chmpx)]);
-    assert!(report.notes.iter().any(|note| note.contains("there is no way back")), "{:?}", report.notes);
-}
-
-#[tokio::test(start_paused = true)]
-async fn processes_are_cared_for_while_k2hr3_is_away() {
-    let mut stage = converged(vec![Err(doubt())]).await;
-    stage.poll().await;
+/// chmpx has ended so, a while after it was started.
+fn end_chmpx(stage: &mut Stage, how: target::Ending) {
     let observed = stage.reconciler.target.observed.as_mut().unwrap();
-    observed.k2hdkc = None;
-    observed.said.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
-    looks(&mut stage).await;
-    let report = looks(&mut stage).await;
-    assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
-    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);
-    assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
-    let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged)]).await;
-    assert_eq!(installed(&stage.poll().await), 2);
-    crate::file::store(&stage.ini(), b"garbage\n").unwrap();
-    let mended = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
-    assert_eq!((installed(&mended.outcome), stage.servers().len()), (3, 3));
-    let mut observed = stage.reconciler.target.observed.take().unwrap();
     let was = observed.chmpx.take().unwrap();
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
     (observed.said, observed.k2hdkc) = (None, None);
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
-    stage.reconciler.target.observed = Some(observed);
-    let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
-    assert_eq!(report.outcome, Outcome::Unchanged);
-    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
-    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
-    looks(&mut stage).await;
-    assert!(
-        stage.reconciler.target.acted.contains(&Step::Start(Program::Chmpx)),
-        "it starts with the good one"
-    );
+    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how }];
 }

@@ -117,6 +117,8 @@ pub(super) const ROLL_BACK_WITHIN: Duration = Duration::from_secs(30);
 pub(super) const PEERS_WITHIN: Duration = Duration::from_secs(30);
 /// Joins took 0.01 to 1 s.
 pub(super) const JOIN_WITHIN: Duration = Duration::from_secs(20);
+/// chmpx gives up to ask k2hdkc after some 70 s.
+pub(super) const IDLE_MERGE: Duration = Duration::from_secs(100);
 /// The copy of a large database takes its time; a merge that stuck did so for ever.
 pub(super) const MERGE_WITHIN: Duration = Duration::from_secs(1800);
 /// Stop, start, join and merge of a small server.

@@ -257,6 +257,7 @@ fn target_rules(raw: &raw::Target, errors: &mut Vec<String>) -> Rules {
         roll_back_within: span(raw.roll_back_within, defaults::ROLL_BACK_WITHIN),
         peers_within: span(raw.peers_within, defaults::PEERS_WITHIN),
         join_within: span(raw.join_within, defaults::JOIN_WITHIN),
+        idle_merge: span(raw.idle_merge, defaults::IDLE_MERGE),
         merge_within: span(raw.merge_within, defaults::MERGE_WITHIN),
         turn: span(raw.turn, defaults::TURN),
         calm: span(raw.calm, defaults::CALM),

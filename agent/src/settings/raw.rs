@@ -129,6 +129,7 @@ pub(super) struct Target {
     pub(super) roll_back_within: Option<Span>,
     pub(super) peers_within: Option<Span>,
     pub(super) join_within: Option<Span>,
+    pub(super) idle_merge: Option<Span>,
     pub(super) merge_within: Option<Span>,
     pub(super) turn: Option<Span>,
     pub(super) calm: Option<Span>,

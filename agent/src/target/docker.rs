@@ -12,6 +12,7 @@ mod engine;
 mod inside;
 mod pick;
 mod reach;
+mod sight;
 
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 pub use engine::EngineError;
+pub use pick::Containers;
 
 use super::local::conversation::Conversation;
 use super::process::Process;
@@ -33,32 +35,12 @@ use engine::Engine;
 use inside::Inside;
 use pick::{Container, Picked, State};
 use reach::Reach;
+use sight::{idle, see};
 
 /// Between two looks into the containers: each starts a program there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The same where something is known to have happened.
 const LOOK_SOON: Duration = Duration::from_millis(200);
-
-/// Where the programs are. See `[target.docker]` in the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Containers {
-    /// The container of both programs: a name, or a label as `key=value`; else Trove's.
-    pub container: Option<String>,
-    /// The container of chmpx alone.
-    pub chmpx: Option<String>,
-    /// The container of k2hdkc alone.
-    pub k2hdkc: Option<String>,
-    /// The daemon's socket; else `DOCKER_HOST`, else the usual one.
-    pub socket: Option<String>,
-    /// The ini inside.
-    pub ini: String,
-}
-
-impl Containers {
-    fn names(&self) -> Vec<String> {
-        [&self.container, &self.chmpx, &self.k2hdkc].into_iter().flatten().cloned().collect()
-    }
-}
 
 /// The processes of one node, in containers.
 #[derive(Debug)]
@@ -329,44 +311,6 @@ impl Docker {
 /// A slave is asked through its control port as well: chmpxstatus reads shared memory that is inside.
 fn asking(settings: Process) -> Process {
     Process { chmpxstatus: String::new(), ..settings }
-}
-
-/// Which containers there are, and what is in those that run.
-async fn see(
-    engine: &mut Engine,
-    wanted: &Containers,
-) -> Result<(Picked, Vec<(Container, Inside)>), EngineError> {
-    let address = engine::address(wanted.socket.as_deref());
-    let picked = pick::pick(&engine.list(&address).await?, wanted);
-    let containers = picked.containers();
-    engine.watch(containers.iter().map(|container| container.id.clone()).collect());
-    let mut seen = Vec::new();
-    for container in containers.into_iter().filter(|container| container.state == State::Running) {
-        let printed = engine.run(&container, inside::look(&wanted.ini)).await?;
-        let inside = inside::read(&printed, &wanted.ini).ok_or_else(|| EngineError::Failed {
-            program: "look".to_owned(),
-            container: container.name.clone(),
-            status: 0,
-            said: crate::problem::printable(&String::from_utf8_lossy(&printed), 100),
-        })?;
-        seen.push((container, inside));
-    }
-    Ok((picked, seen))
-}
-
-/// What it means that a program does not run in its container: it comes by itself, somebody must look, or it may be started.
-fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
-    let name = &container.name;
-    match (container.state, shared) {
-        (State::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),
-        (State::Running | State::Moving | State::Paused, _) => {
-            Some(Ok(format!("the container {name} is starting or ending")))
-        }
-        (State::Stopped, true) => {
-            Some(Err(format!("the container {name} is stopped: 'docker start {name}' starts it")))
-        }
-        (State::Stopped, false) => None,
-    }
 }
 
 impl Target for Docker {

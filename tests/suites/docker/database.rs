@@ -98,12 +98,11 @@ fn a_loop_that_may_not_be_taken_over_is_told_and_the_file_is_left_to_it() {
         return;
     }
     let ring = Ring::alone("").unwrap();
-    // "Set", or "or set": with the same bytes in both files nothing but the loop is to be told.
-    assert!(wait_for(LONG, || ring.says(1, "et target.take-over = true")), "{}", ring.told(1));
+    assert!(wait_for(LONG, || ring.says(1, "or set target.take-over = true")), "{}", ring.told(1));
 
     // From the next change on the two files differ, and the loop's stays.
     ring.world.ground().register(110);
-    assert!(wait_for(LONG, || ring.says(1, "is another one, and the loop in")), "{}", ring.told(1));
+    assert!(wait_for(LONG, || ring.says(1, "is another one, and stays so")), "{}", ring.told(1));
     let (database, address) = (ring.world.server(1).database(), ring.world.ground().identity(110).address);
     let has = || database.read(INI).is_ok_and(|text| text.contains(&address));
     assert!(wait_for(LONG, has), "{}", ring.told(1));

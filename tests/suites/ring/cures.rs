@@ -39,7 +39,7 @@ fn a_join_that_sticks_out_of_service_is_cured_by_servicein() {
 
 #[test]
 fn a_merge_that_sticks_is_ended_with_both_processes() {
-    let ring = joined_with("doing", "merge-within = \"3s\"");
+    let ring = joined_with("doing", "idle-merge = \"3s\"");
     let log = ring.node(3).log();
     assert!(log.contains("a merge sticks at 0x2121") && log.contains("kill chmpx"), "{}", ring.told(3));
 }

@@ -34,6 +34,23 @@ fn the_processes_outlive_the_agent_and_the_next_one_takes_them_over() {
 }
 
 #[test]
+fn an_agent_that_is_told_to_end_in_the_middle_of_a_restart_brings_both_back_first() {
+    let mut ring = Ring::running(style(), "", 2, 1).unwrap();
+    for moment in ["stop k2hdkc", "start chmpx"] {
+        ring.settled().unwrap();
+        let seen = ring.node(2).log().len();
+        ring.kill(2, "chmpx").unwrap();
+        let begun = || ring.node(2).log()[seen..].contains(moment);
+        assert!(wait_for(PATIENCE, begun), "{}", ring.told(2));
+        ring.node_mut(2).stop().unwrap();
+        let running = processes_of(ring.node(2).root());
+        assert_eq!(running.len(), 2, "{moment}: {}", ring.node(2).log());
+        ring.node_mut(2).start().unwrap();
+    }
+    ring.settled().unwrap();
+}
+
+#[test]
 fn a_second_chmpx_that_somebody_starts_is_told_and_not_touched() {
     let ring = Ring::running(style(), "", 2, 1).unwrap();
     let root = ring.node(1).root().to_owned();

@@ -100,10 +100,16 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
         place(&mut stage, "file", "/data/a.k2h");
         assert_eq!(stage.next(), Next::Converged);
         place(&mut stage, kind, file);
-        stage.known.demand_for_change(Class::RestartK2hdkc, None, Some(K2HDKC), "[K2HDKC] K2HFILE", WALL);
+        stage.known.demand_for_change(
+            Class::RestartK2hdkc,
+            None,
+            Some(K2HDKC),
+            "[K2HDKC] K2HFILE",
+            (WALL, 4),
+        );
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Nor does it go with its chmpx.
-        stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+        stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Where the old place is back, so are the keys.
         place(&mut stage, "file", "/data/a.k2h");

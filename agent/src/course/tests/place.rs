@@ -87,7 +87,7 @@ fn a_tick_of_the_clock_now_and_then_is_no_work() {
 }
 
 #[test]
-fn even_a_merge_that_works_does_not_last_for_ever() {
+fn a_merge_that_works_is_left_alone_however_long_it_takes_but_told() {
     let mut stage = Stage::well();
     stage.set_own(0x2121);
     stage.next();
@@ -96,7 +96,37 @@ fn even_a_merge_that_works_does_not_last_for_ever() {
         assert!(waits(&stage.later(10.0).next()).contains("merging"));
     }
     stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
-    assert!(waits(&stage.later(10.0).next()).contains("a merge sticks"));
+    assert!(holds(&stage.later(10.0).next()).contains("has been merging for more than 30 min"));
+    assert_eq!(stage.known.restart, None);
+}
+
+#[test]
+fn a_hold_that_endangers_no_key_keeps_no_merge_from_being_nudged() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.rules.restarts = Restarts::Never;
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
+    stage.set_own(0x3121);
+    assert!(holds(&stage.next()).contains("target.restarts forbids it"));
+    assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(Order::UpdateStatus));
+}
+
+#[test]
+fn who_was_taken_out_by_hand_stays_out_with_its_next_k2hdkc_too() {
+    let mut stage = Stage::well();
+    stage.known.started = Some(K2HDKC);
+    stage.next();
+    stage.set_own(0x11);
+    assert!(holds(&stage.later(1.0).next()).contains("somebody took it out"));
+    let next = Identity { pid: 9, ticks: 900 };
+    stage.run(Program::K2hdkc, next);
+    stage.known.started = Some(next);
+    for _ in 0..3 {
+        assert!(holds(&stage.later(10.0).next()).contains("somebody took it out"));
+    }
+    stage.set_own(0x21);
+    stage.later(1.0).next();
+    assert_eq!(stage.known.out_by_hand, None);
 }
 
 #[test]

@@ -40,7 +40,10 @@ fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
     let mut stage = misplaced();
     stage.observed.rival = Some("a loop rewrites it".into());
     let text = holds(&stage.next()).to_owned();
-    assert!(text.contains("a loop rewrites it. Set target.take-over = true"), "{text}");
+    assert!(
+        text.starts_with("a loop rewrites it; disable it, or set target.take-over = true; the container"),
+        "{text}"
+    );
     stage.rules.take_over = true;
     assert_eq!(step(&stage.next()), &Step::TakeOver);
     stage.observed.rival = None;

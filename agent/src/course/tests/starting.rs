@@ -183,11 +183,15 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
 fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_told_elsewhere() {
     let mut stage = Stage::well();
     stage.observed.rival = Some("k2hr3-get-resource.timer is active".into());
-    assert!(holds(&stage.next()).contains("Disable it, or set target.take-over"));
+    assert!(holds(&stage.next()).contains("disable it, or set target.take-over"));
     stage.end(Program::K2hdkc, Ending::Signal(9));
     stage.set_own(0x10011);
     stage.next();
     assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::K2hdkc), "all else goes on");
     stage.rules.take_over = true;
     assert_eq!(step(&stage.next()), &Step::TakeOver);
+    // What was refused is told, and keeps nothing waiting.
+    stage.memory.not_taken_over(stage.now);
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Start(Program::K2hdkc));
+    assert_eq!(step(&stage.later(60.0).next()), &Step::TakeOver);
 }

@@ -29,7 +29,7 @@ fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_i
 fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
     stage.ring.servers.pop();
     stage.set_peer(2, 0x10);
     stage.rules.calm = Duration::from_secs(20);
@@ -41,19 +41,22 @@ fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
 fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
     stage.set_peer(1, 0x2121);
     assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
     stage.set_peer(1, 0x21);
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    // What has begun is brought to its end, although it is forbidden now.
     stage.rules.restarts = Restarts::Never;
-    assert!(holds(&stage.later(1.0).next()).contains("target.restarts forbids it"));
+    stage.set_own(0x11);
+    assert!(waits(&stage.later(0.5).next()).contains("stops in a moment"));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     // The second server's turn comes later.
     let mut second = Stage::well();
     second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
     second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
     assert!(waits(&second.next()).contains("the servers before it restart first"));
 }
 
@@ -61,7 +64,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
 fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", WALL);
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
     stage.set_own(0x2221);
@@ -79,7 +82,7 @@ fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
         Some(CHMPX),
         Some(K2HDKC),
         "[K2HDKC] MAXTHREAD",
-        WALL,
+        (WALL, 4),
     );
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
@@ -106,7 +109,7 @@ fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
     stage.view().own.status = NodeStatus::from_bits(0x1);
     stage.observed.k2hdkc = None;
     assert_eq!(stage.next(), Next::Converged);
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", WALL);
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", (WALL, 4));
     assert!(holds(&stage.next()).contains("target.restarts forbids it"));
     stage.rules.restarts = Restarts::Always;
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
@@ -125,7 +128,7 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
             ctlport: 8021,
             observed: &observed,
             written: None,
-            way_back: false,
+            ways: Ways::default(),
             verified: true,
             mended: false,
             rules: &rules,
@@ -140,4 +143,29 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
     stage.observed.chmpx = None;
     assert_eq!(ending(&mut stage), Next::Converged);
     assert_eq!(Port::LEAST.get(), 1);
+}
+
+#[test]
+fn nothing_is_restarted_for_a_file_that_has_not_come() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 5));
+    for _ in 0..3 {
+        assert_eq!(stage.later(60.0).next(), Next::Converged);
+    }
+    stage.fileversion = 5;
+    stage.view().fileversion = Some(5);
+    waits(&stage.later(1.0).next());
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_stop_a_rolling_restart() {
+    let mut second = Stage::well();
+    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
+    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+    let future = WALL.after(Duration::from_hours(9));
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (future, 4));
+    waits(&second.next());
+    assert_eq!(step(&second.later(5.0).next()), &Step::Tell(Order::ServiceOut));
 }

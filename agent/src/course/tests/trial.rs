@@ -59,9 +59,9 @@ fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
         stage.end(Program::Chmpx, how);
         stage
     };
-    let Next::RollBack(why) = ended(Ending::Exit(0)).next() else { panic!() };
+    let Next::RollBack(_, why) = ended(Ending::Exit(0)).next() else { panic!() };
     assert_eq!(why, "chmpx ended with status 0 30 ms after generation 5 was installed");
-    assert!(matches!(ended(Ending::Signal(11)).next(), Next::RollBack(_)));
+    assert!(matches!(ended(Ending::Signal(11)).next(), Next::RollBack(..)));
     for how in [Ending::Signal(9), Ending::Unknown] {
         let mut stage = ended(how);
         assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup), "{how:?}");
@@ -76,15 +76,15 @@ fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
                 assert!(waits(&stage.next()).contains("started again in a moment; it ended with status 1"));
             }
         }
-        let Next::RollBack(why) = stage.next() else { panic!("{how:?}") };
+        let Next::RollBack(_, why) = stage.next() else { panic!("{how:?}") };
         assert!(why.contains("does not start with generation 5: it ended with status 1, 2 times"), "{why}");
     }
     let mut old = ended(Ending::Exit(0));
     old.written = Some(Duration::from_secs(31));
-    assert!(!matches!(old.next(), Next::RollBack(_)));
+    assert!(!matches!(old.next(), Next::RollBack(..)));
     let mut first = ended(Ending::Exit(0));
     first.way_back = false;
-    assert!(!matches!(first.next(), Next::RollBack(_)));
+    assert!(!matches!(first.next(), Next::RollBack(..)));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
         stage.later(after);
         stage.observed.silent = Some((stage.now, "no answer".into()));
         let next = stage.later(120.0).next();
-        assert_eq!(matches!(next, Next::RollBack(_)), rolled_back, "{after} {next:?}");
+        assert_eq!(matches!(next, Next::RollBack(..)), rolled_back, "{after} {next:?}");
     }
 }
 
@@ -120,8 +120,8 @@ fn a_chmpx_that_has_many_dead_servers_to_try_may_be_silent_longer() {
     stage.written = Some(Duration::ZERO);
     stage.memory.replaced(stage.now, true);
     stage.observed.silent = Some((stage.now, "no answer".into()));
-    assert!(!matches!(stage.later(179.0).next(), Next::RollBack(_)));
-    assert!(matches!(stage.later(1.0).next(), Next::RollBack(_)));
+    assert!(!matches!(stage.later(179.0).next(), Next::RollBack(..)));
+    assert!(matches!(stage.later(1.0).next(), Next::RollBack(..)));
 }
 
 #[test]
@@ -139,12 +139,12 @@ fn the_file_that_replaced_a_bad_one_is_not_blamed_for_what_the_bad_one_did() {
     for start in 0..3 {
         while !matches!(
             stage.later(0.5).next(),
-            Next::Step(Step::Start(Program::Chmpx), _) | Next::RollBack(_)
+            Next::Step(Step::Start(Program::Chmpx), _) | Next::RollBack(..)
         ) {}
         stage.run(Program::Chmpx, Identity { pid: 30 + start, ticks: 2000 });
         stage.later(0.1);
         stage.end(Program::Chmpx, Ending::Exit(1));
-        rolled_back |= matches!(stage.next(), Next::RollBack(_));
+        rolled_back |= matches!(stage.next(), Next::RollBack(..));
     }
     assert!(rolled_back);
 }

@@ -3,13 +3,33 @@
 //! Trove 1.0.2 labels nothing: its container is known by its name, its image and its entry point. Beside it there may be
 //! containers of the same image family with the same volumes, which back up and restore, and are never the one.
 
-use super::Containers;
 use crate::target::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
 const NAME: &str = "database";
 const FAMILY: &str = "k2hdkc-trove";
 const ENTRY: &str = "/usr/libexec/k2hdkctrove.sh";
+
+/// Where the programs are. See `[target.docker]` in the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Containers {
+    /// The container of both programs: a name, or a label as `key=value`; else Trove's.
+    pub container: Option<String>,
+    /// The container of chmpx alone.
+    pub chmpx: Option<String>,
+    /// The container of k2hdkc alone.
+    pub k2hdkc: Option<String>,
+    /// The daemon's socket; else `DOCKER_HOST`, else the usual one.
+    pub socket: Option<String>,
+    /// The ini inside.
+    pub ini: String,
+}
+
+impl Containers {
+    pub(super) fn names(&self) -> Vec<String> {
+        [&self.container, &self.chmpx, &self.k2hdkc].into_iter().flatten().cloned().collect()
+    }
+}
 
 /// What a container does, in Docker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

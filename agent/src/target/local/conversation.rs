@@ -63,7 +63,8 @@ impl Conversation {
         self.shut = said.as_ref().is_err_and(|trouble| trouble.shut);
         match said {
             Ok(view) => (self.said, self.silent, self.strange) = (Some(Said { view, at }), None, None),
-            Err(Trouble { text, silent: false, .. }) => self.strange = Some(text),
+            // It speaks.
+            Err(Trouble { text, silent: false, .. }) => (self.strange, self.silent) = (Some(text), None),
             Err(Trouble { text, silent: true, .. }) => {
                 let since = self.silent.take().map_or(at, |(since, _)| since);
                 self.silent = Some((since, text));

@@ -1,0 +1,175 @@
+//! From a decision to a report: the ledger learns, the file is installed, one step is taken.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Cause, Decided, Decision, Installation, Reconciler};
+use crate::apply::{self, full};
+use crate::clock::Timestamp;
+use crate::course;
+use crate::guard;
+use crate::ledger::Ledger;
+use crate::plan::Class;
+use crate::render;
+use crate::report::{Outcome, Report};
+use crate::target::Target;
+use crate::wake::Reasons;
+
+impl<T: Target> Reconciler<T> {
+    /// Does what was decided, and reports it.
+    pub(super) async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
+        let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
+        let (known, loaded) = (decision.known, decision.loaded);
+        // Another good answer has come since the one that was rolled back; one of them may be a cut one.
+        let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
+        let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
+        let forget_after = self.settings.guard.confirm_for;
+        let learnt = |ledger: &mut Ledger| {
+            remember(ledger, guard, known, loaded);
+            forget_rejected(ledger, another, again, forget_after);
+        };
+        if let Err(error) = self.store.learn(learnt) {
+            notes.push(format!("what was learnt is not kept over a restart: {}", full(&error)));
+        }
+        let mends = decision.mends;
+        let outcome = match verdict {
+            Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),
+            Decided::Leave(outcome) => outcome,
+            Decided::Install(installation) => self.install(*installation, &mut notes),
+        };
+        if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) = (&outcome, mends) {
+            self.processes.mended(generation.fileversion);
+        }
+        match outcome {
+            Outcome::Failed(_) if decision.again => {}
+            Outcome::Failed(ref text) => {
+                self.failures += 1;
+                let wait = self.settings.pace.after_doubt(self.failures, 1.0);
+                self.failed = Some((Instant::now() + wait, text.clone()));
+            }
+            // The file is right; that it could not be written again is not over.
+            Outcome::Unchanged if self.rests().is_some() => {}
+            Outcome::Installed(_)
+            | Outcome::Restored(..)
+            | Outcome::Rewritten(..)
+            | Outcome::RolledBack(..)
+            | Outcome::Unchanged => self.failures = 0,
+            Outcome::Settling
+            | Outcome::Doubtful(_)
+            | Outcome::Refused(_)
+            | Outcome::Rejected(_)
+            | Outcome::Held(_) => {}
+        }
+        let step = self.step(decision.next, decision.about.as_ref()).await;
+        let (at, reasons, standing) = (Timestamp::now(), reasons.to_string(), decision.standing);
+        Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
+    }
+
+    /// Why the host is not tried again yet.
+    pub(super) fn rests(&self) -> Option<String> {
+        let (at, text) = self.failed.as_ref()?;
+        (self.failures > 0 && Instant::now() < *at).then(|| text.clone())
+    }
+
+    fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
+        let Installation { validated, class, names, cause } = installation;
+        let (running, same) = (self.processes.running(), matches!(cause, Cause::NotLoaded(_)));
+        let rejected = match &cause {
+            Cause::Rejected(why) => match self.keep_aside(why) {
+                Ok(rejected) => Some(rejected),
+                Err(error) => return Outcome::Failed(error),
+            },
+            Cause::Answer => None,
+            Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
+        };
+        let ring = render::name(&validated.rendered().ring);
+        let at = (Timestamp::now(), validated.rendered().stamp.fileversion);
+        let also = |ledger: &mut Ledger| {
+            if matches!(cause, Cause::Answer) {
+                let other = ledger.loaded.as_ref().is_some_and(|loaded| loaded.ring != ring);
+                ledger.before = if other { ledger.loaded.clone() } else { ledger.before.take() };
+            }
+            if let Some((chmpx, k2hdkc)) = running {
+                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), at);
+                // Back to what they were last seen to run wholly.
+                let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
+                if back && matches!(cause, Cause::Answer) {
+                    ledger.known.withdraw_change();
+                }
+                if let Cause::Rejected(why) = &cause {
+                    ledger.known.demand_now(chmpx, k2hdkc, why, at);
+                }
+            }
+            ledger.known.rejected = rejected;
+        };
+        let (settings, store) = (&self.settings, &mut self.store);
+        let applied = match apply::install(&validated, names.as_ref(), settings, store, also) {
+            Ok(applied) => applied,
+            Err(error) => return Outcome::Failed(full(&error)),
+        };
+        self.settling = None;
+        self.processes.replaced(!same);
+        let fileversion = applied.generation.fileversion;
+        notes.extend(applied.notes);
+        if running.is_none() && class > Class::Reload {
+            notes.push(format!("generation {fileversion}: {}", class.meaning()));
+        }
+        match cause {
+            Cause::Answer => Outcome::Installed(applied.generation),
+            Cause::NotLoaded(why) => Outcome::Rewritten(applied.generation, why),
+            Cause::Rejected(why) => Outcome::RolledBack(applied.generation, why),
+            Cause::Lost(why) => {
+                self.restored = Some(format!("generation {fileversion}: {why}"));
+                Outcome::Restored(applied.generation, why)
+            }
+        }
+    }
+
+    /// The file is right: the ledger and the hosts block must say so too, also after a kill in between, and for
+    /// a right file that somebody else wrote.
+    fn adopt(&mut self, names: Option<&BTreeMap<IpAddr, String>>, notes: &mut Vec<String>) -> Outcome {
+        let path = self.settings.ini.path.clone();
+        notes.extend(names.and_then(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)));
+        let adopted = self.look.at(&path).map_err(|error| full(&error)).and_then(|installed| {
+            apply::adopt(&installed, &path, &mut self.store).map_err(|error| full(&error))
+        });
+        notes.extend(adopted.err().map(|error| format!("the ledger is not up to date: {error}")));
+        Outcome::Unchanged
+    }
+}
+
+/// What the ledger learns in a pass besides what is installed.
+fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<course::Known>, loaded: bool) {
+    if let Some(guard) = guard {
+        ledger.guard = guard;
+    }
+    let Some(known) = known else { return };
+    ledger.known = known;
+    if ledger.known.restart.is_none() {
+        ledger.applied.clone_from(&ledger.written);
+    }
+    if loaded {
+        ledger.loaded.clone_from(&ledger.written);
+    }
+    // A chmpx that runs on with old keys proves nothing of the new ones.
+    if loaded && ledger.known.restart.is_none() {
+        ledger.verified.clone_from(&ledger.written);
+    }
+}
+
+/// A ring that was rolled back may come again once K2HR3 has said another one for a while.
+fn forget_rejected(ledger: &mut Ledger, another: bool, again: bool, after: Duration) {
+    let Some(rejected) = &mut ledger.known.rejected else { return };
+    if again {
+        rejected.gone = None;
+    }
+    if another {
+        let gone = *rejected.gone.get_or_insert_with(Timestamp::now);
+        if Timestamp::now().since(gone) >= after {
+            ledger.known.rejected = None;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a pass does with the processes, whatever becomes of the file.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let ledger = stage.reconciler.store().ledger().clone();
+    assert_eq!((&ledger.verified, &ledger.applied), (&ledger.written, &ledger.written));
+    assert_eq!(installed(&stage.poll().await), 2);
+    assert_eq!(looks(&mut stage).await.outcome, Outcome::Unchanged, "an answer from before says nothing");
+    let view = well(&stage, 1);
+    stage.sees(view);
+    let report = looks(&mut stage).await;
+    assert_eq!(stage.reconciler.store().ledger().verified.as_ref().unwrap().fileversion, 1);
+    assert!(matches!(report.outcome, Outcome::Rewritten(..)), "{:?}", report.outcome);
+    let view = well(&stage, 3);
+    stage.sees(view);
+    assert_eq!(looks(&mut stage).await.outcome, Outcome::Unchanged);
+    let ledger = stage.reconciler.store().ledger().clone();
+    assert_eq!((ledger.verified.unwrap().fileversion, stage.reconciler.store().good_files().len()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
+    let more = text_of(&says(&[1, 2])).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
+    let mut stage = converged(vec![Ok(Answer::Ini(more))]).await;
+    assert_eq!(installed(&stage.poll().await), 2);
+    let restart = stage.reconciler.store().ledger().known.restart.clone().unwrap();
+    assert_eq!((restart.chmpx, restart.k2hdkc.unwrap().pid), (None, 8));
+    let view = well(&stage, 2);
+    stage.sees(view);
+    looks(&mut stage).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
+    let report = looks(&mut stage).await;
+    let told = [target::Order::UpdateStatus, target::Order::ServiceOut].map(Step::Tell);
+    assert_eq!(stage.reconciler.target.acted, told);
+    assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
+    let ledger = stage.reconciler.store().ledger();
+    let numbers =
+        [&ledger.written, &ledger.applied, &ledger.verified].map(|g| g.as_ref().unwrap().fileversion);
+    assert_eq!(numbers, [2, 1, 1], "a process that runs on with the old key proves nothing of the new one");
+    let view = well(&stage, 2);
+    stage.sees(view);
+    let k2hdkc = stage.reconciler.target.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
+    k2hdkc.id = target::Identity { pid: 9, ticks: 900 };
+    looks(&mut stage).await;
+    let ledger = stage.reconciler.store().ledger();
+    assert_eq!((&ledger.applied, &ledger.verified), (&ledger.written, &ledger.written));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let view = well(&stage, 99);
+    stage.sees(view);
+    break_the_state(&stage);
+    for _ in 0..30 {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        let report = stage.reconciler.pass(Reason::Look.into(), None).await;
+        assert!(!report.outcome.is_good() || report.standing.is_some());
+    }
+    assert!((1..=3).contains(&stage.reconciler.failures), "{}", stage.reconciler.failures);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_keeps_no_process_dead() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    break_the_state(&stage);
+    assert!(matches!(stage.poll().await, Outcome::Failed(_)));
+    end_chmpx(&mut stage, target::Ending::Signal(9));
+    for _ in 0..4 {
+        looks(&mut stage).await;
+        stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    }
+    assert!(stage.reconciler.target.acted.contains(&Step::Start(Program::Chmpx)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_done_in_a_pass_that_installs_is_done_in_the_next() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    observed.chmpx.as_mut().unwrap().id = target::Identity { pid: 9, ticks: 900 };
+    assert_eq!(installed(&stage.poll().await), 2);
+    assert_eq!(stage.reconciler.target.acted, []);
+    looks(&mut stage).await;
+    let id = target::Identity { pid: 8, ticks: 200 };
+    assert_eq!(stage.reconciler.target.acted, [Step::Send(Program::K2hdkc, id, target::Signal::Hangup)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_the_processes_is_known_although_it_cannot_be_written() {
+    let mut stage = converged(vec![Ok(Answer::Unchanged)]).await;
+    break_the_state(&stage);
+    let now = Instant::now();
+    stage.reconciler.target.observed.as_mut().unwrap().silent = Some((now, "no answer".into()));
+    let mut told = false;
+    for _ in 0..100 {
+        let report = looks(&mut stage).await;
+        told |= report.notes.iter().any(|note| note.contains("is not kept over a restart"));
+    }
+    let stopped = |step: &Step| matches!(step, Step::Send(Program::K2hdkc, _, target::Signal::Hangup));
+    assert!(told && stage.reconciler.target.acted.iter().any(stopped), "{:?}", stage.reconciler.target.acted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_rests_is_forgotten_with_the_settings_that_brought_it() {
+    let mut stage = Stage::with(CONFIG, true, vec![says(&[1, 2]), says(&[1, 2, 3])]);
+    stage.poll().await;
+    assert_eq!(stage.poll().await, Outcome::Settling);
+    assert!(stage.reconciler.settled_at().is_some());
+    let settings = stage.reconciler.settings.clone();
+    stage.reconciler.replace_settings(settings);
+    assert_eq!(stage.reconciler.settled_at(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_are_cared_for_while_k2hr3_is_away() {
+    let mut stage = converged(vec![Err(doubt())]).await;
+    stage.poll().await;
+    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    observed.k2hdkc = None;
+    observed.said.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
+    looks(&mut stage).await;
+    let report = looks(&mut stage).await;
+    assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
+    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);
+    assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
+}
