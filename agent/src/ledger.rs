@@ -134,26 +134,34 @@ impl Store {
 
     /// Changes the ledger, durably; nothing is written where nothing changed.
     pub fn update(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
-        let mut next = self.ledger.clone();
-        change(&mut next);
-        if next != self.ledger || self.unwritten {
-            let bytes = serde_json::to_vec_pretty(&next).unwrap_or_default();
-            file::store(&self.directory.join("ledger.json"), &bytes)?;
-            (self.ledger, self.unwritten) = (next, false);
-        }
+        let next = self.changed(change);
+        self.write(&next)?;
+        self.ledger = next;
         Ok(())
     }
 
     /// The same for what need not outlive the agent: it is known from now on also where it cannot be written.
     pub fn learn(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
+        let next = self.changed(change);
+        let written = self.write(&next);
+        self.unwritten = written.is_err();
+        self.ledger = next;
+        written
+    }
+
+    fn changed(&self, change: impl FnOnce(&mut Ledger)) -> Ledger {
         let mut next = self.ledger.clone();
         change(&mut next);
-        let written = self.update(|ledger| ledger.clone_from(&next));
-        if written.is_err() {
-            self.ledger = next;
-            self.unwritten = true;
+        next
+    }
+
+    fn write(&mut self, next: &Ledger) -> Result<(), LedgerError> {
+        if *next != self.ledger || self.unwritten {
+            let bytes = serde_json::to_vec_pretty(next).unwrap_or_default();
+            file::store(&self.directory.join("ledger.json"), &bytes)?;
+            self.unwritten = false;
         }
-        written
+        Ok(())
     }
 
     /// Keeps an installed file, and lets go of the oldest beyond the limit.

@@ -164,7 +164,7 @@ impl Waker {
     pub async fn woken(&self) -> Reasons {
         loop {
             let raised = Reasons(self.raised.swap(0, Ordering::AcqRel));
-            if raised != Reasons::default() {
+            if !raised.is_empty() {
                 return raised;
             }
             self.bell.notified().await;

@@ -16,14 +16,29 @@ pub fn agent() -> io::Result<&'static Path> {
     found.as_deref().map_err(|error| io::Error::other(error.clone()))
 }
 
-/// The binary of the simulators. cargo builds it with the suites of this package, so it is only looked for.
+/// The binary of the simulators. `cargo test` builds it with the suites of this package, `cargo run` of another program
+/// does not: then it is built as the agent is.
 ///
 /// `K2HDKC_SIMULATORS` names another one.
 pub fn simulators() -> io::Result<PathBuf> {
+    static SIMULATORS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = SIMULATORS.get_or_init(|| locate_simulators().map_err(|error| error.to_string()));
+    found.clone().map_err(io::Error::other)
+}
+
+fn locate_simulators() -> io::Result<PathBuf> {
     if let Some(named) = std::env::var_os("K2HDKC_SIMULATORS") {
         return Ok(PathBuf::from(named));
     }
     let own = std::env::current_exe()?;
+    if let Some(profile) = own.parent().filter(|dir| dir.ends_with("debug") || dir.ends_with("release")) {
+        let beside = profile.join("k2hdkc-simulators");
+        // Beside suites it is of this very build.
+        if profile.ends_with("release") || !beside.is_file() {
+            build(profile, "k2hdkc-sandbox", "k2hdkc-simulators")?;
+        }
+        return Ok(beside);
+    }
     let found =
         own.ancestors().skip(1).take(2).map(|dir| dir.join("k2hdkc-simulators")).find(|path| path.is_file());
     found.ok_or_else(|| io::Error::other("no k2hdkc-simulators beside this program: set K2HDKC_SIMULATORS"))
@@ -40,7 +55,7 @@ fn locate() -> io::Result<PathBuf> {
         return beside(&own)
             .ok_or_else(|| io::Error::other("no k2hdkc-agent beside this program: set K2HDKC_AGENT"));
     };
-    build(profile)?;
+    build(profile, "k2hdkc-agent", "k2hdkc-agent")?;
     Ok(profile.join("k2hdkc-agent"))
 }
 
@@ -48,18 +63,10 @@ fn beside(own: &Path) -> Option<PathBuf> {
     Some(own.with_file_name("k2hdkc-agent")).filter(|path| path.is_file())
 }
 
-fn build(profile: &Path) -> io::Result<()> {
+fn build(profile: &Path, package: &str, program: &str) -> io::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args([
-        "build",
-        "--quiet",
-        "--package",
-        "k2hdkc-agent",
-        "--bin",
-        "k2hdkc-agent",
-        "--manifest-path",
-    ]);
+    command.args(["build", "--quiet", "--package", package, "--bin", program, "--manifest-path"]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
     command.arg("--target-dir").arg(profile.parent().unwrap_or(profile));
     if profile.ends_with("release") {
@@ -79,6 +86,6 @@ fn build(profile: &Path) -> io::Result<()> {
     if status.success() {
         Ok(())
     } else {
-        Err(io::Error::other(format!("cargo could not build the agent: {status}")))
+        Err(io::Error::other(format!("cargo could not build {program}: {status}")))
     }
 }

@@ -21,13 +21,13 @@ pub(super) enum Readiness {
     NotAllowed(String),
 }
 
-/// Whether the operator allows this restart.
-pub(super) fn allowed(case: &Case<'_>, restart: &Restart) -> Result<(), String> {
+/// Whether the operator allows this restart. What has begun is brought to its end: the server is out of service.
+pub(super) fn allowed(case: &Case<'_>, known: &Known, restart: &Restart) -> Result<(), String> {
     let forbidden = match (case.rules.restarts, case.mode()) {
         (Restarts::Always, _) | (Restarts::Servers, Mode::Server) => false,
         (Restarts::Never, _) | (Restarts::Servers, Mode::Slave) => restart.urgency == Urgency::Change,
     };
-    if !forbidden {
+    if !forbidden || known.has_drained(case) {
         return Ok(());
     }
     let pid = case.observed.chmpx.map_or_else(String::new, |chmpx| format!(" (pid {})", chmpx.id.pid));
@@ -40,9 +40,7 @@ pub(super) fn allowed(case: &Case<'_>, restart: &Restart) -> Result<(), String> 
 
 /// The ring is the lock: chmpx lets one server at a time leave, and answers "operating now" to the others.
 pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, restart: &Restart) -> Readiness {
-    // What has begun is brought to its end: the server is out of service.
-    let begun = known.drained.is_some() && known.drained == case.observed.chmpx.map(|chmpx| chmpx.id);
-    if !begun && let Err(text) = allowed(case, restart) {
+    if let Err(text) = allowed(case, known, restart) {
         return Readiness::NotAllowed(text);
     }
     let (Some(view), Some(chmpx)) = (case.view(), case.observed.chmpx) else { return Readiness::Ready };
@@ -51,9 +49,8 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
     }
     let wait = |text: String| Readiness::NotYet(Next::Wait(text, case.rules.between_questions));
     if !view.own.status.is_in_service() {
-        let drained = known.drained == Some(chmpx.id);
         let out_for = memory.in_status_for(case.now);
-        return if drained && out_for < OUT_FOR {
+        return if known.has_drained(case) && out_for < OUT_FOR {
             wait(format!("{}: it is out of service, and stops in a moment", restart.why))
         } else {
             Readiness::Ready
@@ -117,9 +114,7 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
 
 /// Whether this server is out of service because the agent took it out.
 pub(super) fn brings_back(case: &Case<'_>, known: &Known) -> bool {
-    known.restart.is_none()
-        && known.drained.is_some()
-        && known.drained == case.observed.chmpx.map(|chmpx| chmpx.id)
+    known.restart.is_none() && known.has_drained(case)
 }
 
 /// The order that brings it back.

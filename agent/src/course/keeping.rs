@@ -60,7 +60,7 @@ impl Others {
         if self.of != Some(chmpx) {
             *self = Self { of: Some(chmpx), before: self.well, ..Self::default() };
         }
-        let others = || view.servers.iter().filter(|row| !is_own(row, view)).map(|row| row.status);
+        let others = || others(view);
         let up = others().filter(|status| status.is_up()).count();
         // One that is down has perhaps not been reached yet; one that comes up in the middle of a join was gone.
         self.broken |= up < self.up || others().any(|status| status.is_up() && !serves_on(status));
@@ -78,6 +78,11 @@ impl Others {
     }
 }
 
+/// How the other servers are.
+fn others(view: &View) -> impl Iterator<Item = NodeStatus> {
+    view.servers.iter().filter(|row| !is_own(row, view)).map(|row| row.status)
+}
+
 /// In service, and no newcomer: perhaps in the merge of another server.
 fn serves_on(status: NodeStatus) -> bool {
     status.is_up() && status.is_in_service() && !status.is_suspended() && status.action() == Action::Nothing
@@ -86,8 +91,7 @@ fn serves_on(status: NodeStatus) -> bool {
 /// Why a restart of this k2hdkc would take the only copy of its keys away, where it would.
 pub(super) fn would_lose(case: &Case<'_>, memory: &Memory, known: &Known, k2hdkc: Running) -> Option<String> {
     let next = Database::of(case.ring);
-    let has =
-        known.keeps.as_ref().filter(|keeps| keeps.id == k2hdkc.id).map_or(&next, |keeps| &keeps.database);
+    let has = known.database_of(k2hdkc.id).unwrap_or(&next);
     let place = match has {
         Database::File(_) if *has == next => return None,
         Database::File(path) => format!("its database is {path}, and the file names another one"),
@@ -100,8 +104,7 @@ pub(super) fn would_lose(case: &Case<'_>, memory: &Memory, known: &Known, k2hdkc
     let Some(view) = case.view() else {
         return Some(format!("{place}, and chmpx has not said who else serves"));
     };
-    let others = view.servers.iter().filter(|row| !is_own(row, view) && row.status.is_healthy()).count();
-    if others == 0 {
+    if !others(view).any(NodeStatus::is_healthy) {
         return Some(format!("{place} and no other server is in service"));
     }
     // Where chmpx ended on several servers at once, none of them hands a newcomer its keys.
@@ -114,8 +117,5 @@ pub(super) fn would_lose(case: &Case<'_>, memory: &Memory, known: &Known, k2hdkc
 
 /// Whether the file names another database than this k2hdkc has: its keys do not move with a restart.
 pub(super) fn moves(case: &Case<'_>, known: &Known, k2hdkc: Running) -> bool {
-    known
-        .keeps
-        .as_ref()
-        .is_some_and(|keeps| keeps.id == k2hdkc.id && keeps.database != Database::of(case.ring))
+    known.database_of(k2hdkc.id).is_some_and(|database| *database != Database::of(case.ring))
 }

@@ -155,6 +155,16 @@ impl Known {
         }
     }
 
+    /// Whether this chmpx is out of service because the agent took it out.
+    pub(super) fn has_drained(&self, case: &Case<'_>) -> bool {
+        self.drained.is_some() && self.drained == case.observed.chmpx.map(|chmpx| chmpx.id)
+    }
+
+    /// Where this k2hdkc has its keys, as far as that is known.
+    pub(super) fn database_of(&self, k2hdkc: Identity) -> Option<&Database> {
+        self.keeps.as_ref().filter(|keeps| keeps.id == k2hdkc).map(|keeps| &keeps.database)
+    }
+
     /// No change is left for which something would have to go.
     pub fn withdraw_change(&mut self) {
         self.restart = self.restart.take().filter(|restart| restart.urgency > Urgency::Change);

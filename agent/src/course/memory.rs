@@ -267,21 +267,28 @@ impl Memory {
         }
     }
 
+    fn past_of(&self, program: Program) -> &Past {
+        match program {
+            Program::Chmpx => &self.chmpx,
+            Program::K2hdkc => &self.k2hdkc,
+        }
+    }
+
     /// How often in a row the program ended too soon, and how it did last.
     pub(super) fn failures(&self, program: Program) -> (u32, Option<Ended>) {
-        let past = if program == Program::Chmpx { &self.chmpx } else { &self.k2hdkc };
+        let past = self.past_of(program);
         (past.failures, past.last)
     }
 
     /// Why the last start came to nothing.
     pub(super) fn refusal(&self, program: Program) -> Option<String> {
-        let past = if program == Program::Chmpx { &self.chmpx } else { &self.k2hdkc };
+        let past = self.past_of(program);
         past.refusal.clone()
     }
 
     /// How long the program must still wait before it is started again.
     pub(super) fn rests(&self, program: Program, now: Instant) -> Option<Duration> {
-        let past = if program == Program::Chmpx { &self.chmpx } else { &self.k2hdkc };
+        let past = self.past_of(program);
         past.not_before.filter(|at| *at > now).map(|at| at - now)
     }
 

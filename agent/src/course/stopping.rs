@@ -67,10 +67,7 @@ pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> 
     if memory.at_stake.is_some() || under {
         return None;
     }
-    // What has begun is brought to its end.
-    let begun = known.drained == Some(chmpx.id);
-    let allowed = if begun { Ok(()) } else { drain::allowed(case, &restart) };
-    match (case.mode(), allowed) {
+    match (case.mode(), drain::allowed(case, known, &restart)) {
         (_, Err(text)) => {
             memory.loud.push(text);
             None

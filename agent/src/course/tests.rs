@@ -83,6 +83,14 @@ impl Stage {
         stage
     }
 
+    /// The same, seen from server 2.
+    fn second() -> Self {
+        let mut second = Self::well();
+        second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
+        second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+        second
+    }
+
     fn next(&mut self) -> Next {
         let case = Case {
             now: self.now,

@@ -108,6 +108,12 @@ impl Systemd {
         self.bus.as_mut()
     }
 
+    /// The same for a step, which says why there is none.
+    async fn bus(&mut self) -> Result<&mut Bus, TargetError> {
+        let why = self.away.as_ref().map_or_else(|| "systemd is away".to_owned(), |(_, why)| why.clone());
+        self.reached().await.ok_or(TargetError::Away(why))
+    }
+
     /// Reads both units and the replaced timer.
     async fn look(&mut self) {
         let units = self.units.clone();
@@ -183,9 +189,7 @@ impl Systemd {
         let by_job = signal == Signal::Hangup && self.is_direct(program, id) && self.is_of_unit(program, id);
         if by_job {
             let unit = self.unit(program).0.to_owned();
-            let why = self.away_text();
-            let bus = self.reached().await.ok_or_else(|| TargetError::Away(why))?;
-            return Ok(bus.stop(&unit).await?);
+            return Ok(self.bus().await?.stop(&unit).await?);
         }
         self.local.watched(program).signal(id, signal)
     }
@@ -194,10 +198,6 @@ impl Systemd {
     fn is_of_unit(&self, program: Program, id: Identity) -> bool {
         let (unit, _) = self.unit(program);
         found::control_group(id.pid).is_none_or(|group| group.split('/').any(|part| part == unit))
-    }
-
-    fn away_text(&self) -> String {
-        self.away.as_ref().map_or_else(|| "systemd is away".to_owned(), |(_, why)| why.clone())
     }
 }
 
@@ -231,9 +231,7 @@ impl Target for Systemd {
                     return Ok(Done::Started(running.id));
                 }
                 let unit = self.unit(*program).0.to_owned();
-                let why = self.away_text();
-                let bus = self.reached().await.ok_or(TargetError::Away(why))?;
-                bus.start(&unit).await?;
+                self.bus().await?.start(&unit).await?;
                 self.awaited = Some(*program);
                 if *program == Program::Chmpx {
                     self.local.forget_answers();
@@ -244,9 +242,7 @@ impl Target for Systemd {
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             Step::TakeOver => {
                 let rival = self.units.rival.clone();
-                let why = self.away_text();
-                let bus = self.reached().await.ok_or(TargetError::Away(why))?;
-                bus.disable(&[rival[0].as_str(), rival[1].as_str()]).await?;
+                self.bus().await?.disable(&[rival[0].as_str(), rival[1].as_str()]).await?;
                 info!("{} is stopped and disabled; its file is this agent's now", rival[0]);
                 self.rival = None;
             }

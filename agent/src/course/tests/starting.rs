@@ -51,9 +51,7 @@ fn where_no_ring_is_yet_the_first_begins_and_the_others_join() {
     first.without_k2hdkc();
     (1..3).for_each(|place| first.set_peer(place, 0x10011));
     assert_eq!(step(&first.next()), &Step::Start(Program::K2hdkc));
-    let mut second = Stage::well();
-    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+    let mut second = Stage::second();
     second.without_k2hdkc();
     (0..3).for_each(|place| second.set_peer(place, 0x10011));
     assert!(waits(&second.next()).contains("waits for 192.0.2.1:8021 (server1.example) to begin"));
@@ -96,9 +94,7 @@ fn a_minority_begins_no_ring_beside_the_one_that_it_does_not_see() {
 
 #[test]
 fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
-    let mut stage = Stage::well();
-    stage.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+    let mut stage = Stage::second();
     stage.without_k2hdkc();
     (0..3).for_each(|place| stage.set_peer(place, 0x10011));
     assert!(waits(&stage.next()).contains("to begin"));

@@ -53,9 +53,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     assert!(waits(&stage.later(0.5).next()).contains("stops in a moment"));
     assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     // The second server's turn comes later.
-    let mut second = Stage::well();
-    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+    let mut second = Stage::second();
     second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
     assert!(waits(&second.next()).contains("the servers before it restart first"));
 }
@@ -161,9 +159,7 @@ fn nothing_is_restarted_for_a_file_that_has_not_come() {
 
 #[test]
 fn a_clock_that_was_set_back_does_not_stop_a_rolling_restart() {
-    let mut second = Stage::well();
-    second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-    second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+    let mut second = Stage::second();
     let future = WALL.after(Duration::from_hours(9));
     second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (future, 4));
     waits(&second.next());

@@ -98,12 +98,7 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
             std::fs::remove_file(path).unwrap();
         }
     }
-    let mut observed = stage.reconciler.target.observed.take().unwrap();
-    let was = observed.chmpx.take().unwrap();
-    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
-    (observed.said, observed.k2hdkc) = (None, None);
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
-    stage.reconciler.target.observed = Some(observed);
+    end_chmpx(&mut stage, target::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
     stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
@@ -119,12 +114,7 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
     crate::file::store(&stage.ini(), b"garbage\n").unwrap();
     let mended = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!((installed(&mended.outcome), stage.servers().len()), (3, 3));
-    let mut observed = stage.reconciler.target.observed.take().unwrap();
-    let was = observed.chmpx.take().unwrap();
-    let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
-    (observed.said, observed.k2hdkc) = (None, None);
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
-    stage.reconciler.target.observed = Some(observed);
+    end_chmpx(&mut stage, target::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.outcome, Outcome::Unchanged);
     assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
