@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::alive::{self, Alive};
 use super::pick::{Container, Mount, State};
-use crate::target::Program;
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for an answer of the daemon, and for a program that it runs inside.
@@ -240,6 +240,11 @@ impl Engine {
         in_time("kill a container", kill).await?.map_err(refused("kill", container))
     }
 
+    /// The processes of the two programs in a container; `None` where they cannot be seen from outside.
+    pub(super) async fn top(&self, id: &str) -> Option<Vec<Alive>> {
+        top(&self.docker, id).await
+    }
+
     /// Wakes a pass when a process of these containers has come or gone.
     pub(super) fn watch(&mut self, ids: Vec<String>) {
         if self.listening.is_empty() || self.pulse.as_ref().is_some_and(|(watched, _)| *watched == ids) {
@@ -282,7 +287,7 @@ async fn hear(
     bell.ring();
 }
 
-/// Asks which processes there are. The numbers are the host's, and mean nothing here but that they change.
+/// Feels whether the processes are the same.
 async fn feel(docker: Docker, ids: Vec<String>, bell: Bell) {
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -291,25 +296,28 @@ async fn feel(docker: Docker, ids: Vec<String>, bell: Bell) {
         pulse.tick().await;
         let mut now = Vec::new();
         for id in &ids {
-            let options = TopOptionsBuilder::new().ps_args("-eo pid,comm").build();
-            let Ok(Ok(top)) = timeout(ANSWER_WITHIN, docker.top_processes(id, Some(options))).await else {
-                // Stopped, paused or gone: events tell of that.
+            let Some(alive) = top(&docker, id).await else {
+                // Stopped or gone: events tell of that.
                 now.clear();
                 break;
             };
-            let is_ours = |row: &Vec<String>| {
-                row.last().is_some_and(|name| {
-                    [Program::Chmpx, Program::K2hdkc].iter().any(|program| program.name() == name)
-                })
-            };
-            now.extend(top.processes.unwrap_or_default().into_iter().filter(is_ours));
+            now.extend(alive.into_iter().map(|alive| (alive.program, alive.pid)));
         }
-        now.sort();
         if before.as_ref().is_some_and(|before| *before != now) {
             bell.ring();
         }
         before = Some(now);
     }
+}
+
+/// The two programs' processes in a container, the lowest number first; `None` where that is not to be had.
+async fn top(docker: &Docker, id: &str) -> Option<Vec<Alive>> {
+    let options = TopOptionsBuilder::new().ps_args(alive::ASKED).build();
+    let top = timeout(ANSWER_WITHIN, docker.top_processes(id, Some(options))).await.ok()?.ok()?;
+    let mut alive: Vec<_> =
+        top.processes.unwrap_or_default().iter().filter_map(|row| alive::read(row)).collect();
+    alive.sort_by_key(|alive| alive.pid);
+    Some(alive)
 }
 
 fn container(listed: ContainerSummary) -> Option<Container> {
