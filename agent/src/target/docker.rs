@@ -8,6 +8,7 @@
 //! In Trove's container a helper starts again what ends, so that nothing is started from here; a container of a single
 //! program is started when that has ended.
 
+mod address;
 mod alive;
 mod engine;
 mod inside;
@@ -20,6 +21,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use tracing::info;
 
+pub(crate) use address::version;
 pub use engine::EngineError;
 pub use pick::Containers;
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::alive::Alive;
-use super::engine::{self, Engine, EngineError};
+use super::engine::{Engine, EngineError};
 use super::inside::{self, Inside};
 use super::pick::{self, Container, Containers, Picked, State};
 use crate::target::{Ended, Ending, Identity, Observed, Program, Running};
@@ -59,8 +59,7 @@ impl Sight {
     /// Looks. Where that fails, what is known stays as it was.
     pub(super) async fn look(&mut self, engine: &mut Engine, wanted: &Containers) -> Result<(), EngineError> {
         let first = self.looked.replace(Instant::now()).is_none();
-        let address = engine::address(wanted.socket.as_deref());
-        let picked = pick::pick(&engine.list(&address).await?, wanted);
+        let picked = pick::pick(&engine.list().await?, wanted);
         let containers = picked.containers();
         engine.watch(containers.iter().map(|container| container.id.clone()).collect());
         if let Some(paused) = containers.iter().find(|container| container.state == State::Paused) {
