@@ -224,8 +224,12 @@ impl Target for Docker {
         let ask = if self.sight.unseen.is_some() { Ask::No } else { ask };
         let (pid, about) = (self.sight.chmpx.map(|running| running.id.pid), self.reached_at(about));
         self.talk.go_on(pid, ask, (&self.settings, &about, &self.waker)).await;
-        let mut observed =
-            Observed { misplaced: self.misplaced(&about), rival: self.rival(), ..Observed::default() };
+        let mut observed = Observed {
+            apart: true,
+            misplaced: self.misplaced(&about),
+            rival: self.rival(),
+            ..Observed::default()
+        };
         self.sight.tell(&mut observed);
         self.talk.tell(&mut observed);
         Some(observed)
