@@ -202,6 +202,7 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
         chmpx: unit(raw.systemd.chmpx_unit, "chmpx.service"),
         k2hdkc: unit(raw.systemd.k2hdkc_unit, "k2hdkc.service"),
         rival: ["k2hr3-get-resource.timer".to_owned(), "k2hr3-get-resource.service".to_owned()],
+        helpers: below(root, Path::new("/etc/antpickax")),
     };
     for (key, name) in [("chmpx-unit", &units.chmpx), ("k2hdkc-unit", &units.k2hdkc)] {
         let well = name.ends_with(".service") && !name.contains(|c: char| c == '/' || c.is_whitespace());

@@ -6,8 +6,10 @@
 //! failed, a job under way) is read over D-Bus, and every change of a unit wakes a pass.
 
 mod bus;
+mod helper;
 mod unit;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -33,6 +35,8 @@ pub struct Units {
     pub k2hdkc: String,
     /// The timer of the program that this agent replaces, and its service.
     pub rival: [String; 2],
+    /// Where upstream's helpers have their configuration.
+    pub helpers: PathBuf,
 }
 
 /// Between two attempts to reach systemd, and the longest wait for it in a pass.
@@ -141,7 +145,7 @@ impl Systemd {
     }
 
     /// What the units say of programs that do not run.
-    fn add_units(&mut self, observed: &mut Observed) {
+    fn add_units(&mut self, ini: &Path, observed: &mut Observed) {
         for end in self.bus.as_mut().map(Bus::ended).unwrap_or_default() {
             let program = if end.unit == self.units.chmpx { Program::Chmpx } else { Program::K2hdkc };
             if self.awaited == Some(program) && !["done", "skipped"].contains(&end.result.as_str()) {
@@ -167,6 +171,10 @@ impl Systemd {
                 continue;
             }
             let (unit, state) = self.unit(program);
+            if let Some(text) = self.hands_another(program, ini) {
+                observed.blocked.push((program, text));
+                continue;
+            }
             match state.readiness(unit, program) {
                 Readiness::Idle => {
                     observed.last_words.extend(state.failure().map(|text| (program, text)));
@@ -175,7 +183,29 @@ impl Systemd {
                 Readiness::Blocked(text) => observed.blocked.push((program, text)),
             }
         }
-        observed.rival = self.rival.as_ref().and_then(|(_, rival)| rival.clone());
+        observed.rival = self.rival.as_ref().and_then(|(_, rival)| rival.clone()).filter(|_| {
+            let replaced = helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
+            replaced.is_none_or(|replaced| is_same(&replaced, ini))
+        });
+    }
+
+    /// Why a helper would start the program with another ini than the agent's, where it would.
+    fn hands_another(&self, program: Program, ini: &Path) -> Option<String> {
+        let (unit, state) = self.unit(program);
+        if !state.is_helped {
+            return None;
+        }
+        let directory = &self.units.helpers;
+        let handed = helper::ini(program, directory, &|path| std::fs::read_to_string(path).ok());
+        (!is_same(&handed, ini)).then(|| {
+            let remedy = helper::remedy(program, ini);
+            format!(
+                "the helper of {unit} hands it {}, and not {}: set '{remedy}' in {}",
+                handed.display(),
+                ini.display(),
+                directory.join("override.conf").display()
+            )
+        })
     }
 
     /// Whether the unit runs the program itself; upstream's runs a helper that does.
@@ -201,6 +231,11 @@ impl Systemd {
     }
 }
 
+/// Whether both paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
 /// What is to be told of the timer that replaces the same file in place.
 fn writes_too(unit: &str, state: &UnitState) -> Option<String> {
     let active = ["active", "activating"].contains(&state.active.as_str());
@@ -219,7 +254,7 @@ impl Target for Systemd {
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.look().await;
         let mut observed = self.local.observe(about, ask).await;
-        self.add_units(&mut observed);
+        self.add_units(&about.ini, &mut observed);
         Some(observed)
     }
 

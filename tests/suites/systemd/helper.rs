@@ -6,7 +6,7 @@ use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::{INI, Shape, World};
 use k2hdkc_sandbox::worlds::{ready, say};
 
-use crate::ring::{LONG, all_readable, config, pids, running, settled, told};
+use crate::ring::{LONG, all_readable, config, pids, running, settled, status, told};
 
 #[test]
 fn behind_helpers_the_ring_is_kept_as_well_and_the_incumbent_is_taken_over() {
@@ -54,4 +54,22 @@ fn behind_helpers_the_ring_is_kept_as_well_and_the_incumbent_is_taken_over() {
     settled(&world, 2);
     all_readable(&world);
     say(&format!("behind helpers, kill -9 of chmpx: back after {:.1} s", begun.elapsed().as_secs_f64()));
+
+    // A helper that hands chmpx another ini is told, with the line that mends it, and not started in vain.
+    let slave = world.node(100);
+    let hand = |ini: &str| {
+        let set = format!("s/CHMPX_INI_CONF_FILE .*/CHMPX_INI_CONF_FILE = {ini}/");
+        slave.exec(&["sed", "-i", &set, "/etc/antpickax/override.conf"]).unwrap();
+    };
+    hand("other.ini");
+    slave.systemctl(&["stop", "chmpx.service"]).unwrap();
+    let text = format!(
+        "hands it /etc/antpickax/other.ini, and not {INI}: set 'chmpx-service-helper.conf:CHMPX_INI_CONF_FILE"
+    );
+    let told_so = || {
+        status(slave).and_then(|status| status.standing).is_some_and(|standing| standing.text.contains(&text))
+    };
+    assert!(wait_for(LONG, told_so), "{}", told(slave));
+    hand("k2hdkc.ini");
+    settled(&world, 2);
 }

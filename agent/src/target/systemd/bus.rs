@@ -146,6 +146,7 @@ impl Bus {
                 .and_then(|job| <(u32, OwnedObjectPath)>::try_from(job.clone()).ok())
                 .is_some_and(|(id, _)| id != 0),
             main_pid: number(&service, "MainPID"),
+            is_helped: service.get("ExecStart").is_some_and(runs_helper),
             result: word(&service, "Result"),
             restarts: number(&service, "NRestarts"),
         })
@@ -189,6 +190,13 @@ impl Bus {
         self.manager.disable_unit_files(units, false).await.map_err(refused("disable", first))?;
         self.manager.reload().await.map_err(refused("disable", first))
     }
+}
+
+/// Whether the first program of an `ExecStart` is one of upstream's helpers.
+fn runs_helper(started: &OwnedVariant) -> bool {
+    type Started = Vec<(String, Vec<String>, bool, u64, u64, u64, u64, u32, i32, i32)>;
+    let started = Started::try_from(started.clone()).unwrap_or_default();
+    started.first().is_some_and(|(path, ..)| path.ends_with("-service-helper"))
 }
 
 fn refused(what: &'static str, unit: &str) -> impl FnOnce(zbus::Error) -> BusError {

@@ -17,6 +17,8 @@ pub(super) struct UnitState {
     pub(super) has_job: bool,
     /// `MainPID`; 0 where there is none. With upstream's helpers it is the helper.
     pub(super) main_pid: u32,
+    /// Whether it runs one of upstream's helpers, which runs the program.
+    pub(super) is_helped: bool,
     /// Result of the last run: "success", "exit-code", "start-limit-hit", ...
     pub(super) result: String,
     /// `NRestarts`.
