@@ -9,6 +9,7 @@
 //! program is started when that has ended.
 
 mod engine;
+pub(super) mod findings;
 mod inside;
 mod pick;
 mod reach;
