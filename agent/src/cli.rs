@@ -141,11 +141,17 @@ async fn once(settings: Settings) -> ExitCode {
 /// One line on standard output for what is done, on standard error for what is not.
 fn tell(report: &Report) -> ExitCode {
     report.notes.iter().for_each(|note| complain(note));
-    if report.outcome.is_good() {
-        say(&report.line());
-        ExitCode::SUCCESS
-    } else {
-        failed(&report.line())
+    if !report.outcome.is_good() {
+        return failed(&report.line());
+    }
+    say(&report.line());
+    match &report.step {
+        Some(Ok(text)) => {
+            say(text);
+            ExitCode::SUCCESS
+        }
+        Some(Err(text)) => failed(text),
+        None => ExitCode::SUCCESS,
     }
 }
 

@@ -39,7 +39,7 @@ use crate::ring::Ring;
 use crate::settings::Settings;
 use crate::source::{Answered, Doubt};
 use crate::standing::Standing;
-use crate::target::{About, Observed, Target};
+use crate::target::{About, Misplaced, Observed, Step, Target};
 use crate::validate::Validated;
 use crate::wake::Reasons;
 
@@ -251,6 +251,8 @@ impl<T: Target> Reconciler<T> {
         decision.notes.extend(self.notes(&scene));
         if self.patient {
             self.chart(&scene, &mut decision);
+        } else {
+            place_once(&scene, &mut decision);
         }
         decision
     }
@@ -262,6 +264,27 @@ impl<T: Target> Reconciler<T> {
         let again = self.failed.as_ref().filter(|_| self.failures > 0).map(|(at, _)| *at);
         Some(again.map_or(due, |at| due.max(at)))
     }
+}
+
+/// A command moves no process, but where they have a file of their own, it is put there too.
+fn place_once(scene: &Scene, decision: &mut Decision) {
+    let installs = matches!(decision.verdict, Decided::Install(_));
+    let Some(observed) = scene.observed.as_ref().filter(|observed| observed.apart) else { return };
+    let why = match &observed.misplaced {
+        Some(Misplaced::ForGood(text)) => {
+            decision.notes.push(text.clone());
+            return;
+        }
+        Some(Misplaced::Yet(text)) => text,
+        None if installs => "it is installed",
+        None => return,
+    };
+    if let Some(rival) = &observed.rival {
+        decision.notes.push(format!("the file is not put before the processes: {rival}"));
+        return;
+    }
+    decision.next = Some(Next::Step(Step::Place, why.to_owned()));
+    decision.about.clone_from(&scene.about);
 }
 
 impl Decision {

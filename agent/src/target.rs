@@ -242,7 +242,9 @@ pub struct Observed {
     pub rival: Option<String>,
     /// Why nothing can be seen now: what else is here is as it was last.
     pub unseen: Option<String>,
-    /// Where the processes have a file of their own: that it is not the installed one.
+    /// Whether the processes have a file of their own, into which the installed one is put.
+    pub apart: bool,
+    /// Where they have: that it is not the installed one.
     pub misplaced: Option<Misplaced>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,

@@ -8,3 +8,5 @@ mod database;
 mod ring;
 #[path = "docker/split.rs"]
 mod split;
+#[path = "docker/tls.rs"]
+mod tls;

@@ -78,6 +78,8 @@ pub struct Memory {
 pub(super) enum Waiting {
     /// Any other server at all.
     Anybody,
+    /// A helper that starts chmpx again.
+    Helper,
     /// Every other server.
     Peers,
     /// All servers well without a break.

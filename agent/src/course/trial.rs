@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::memory::Rewriting;
-use super::rules::{FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
+use super::memory::{Rewriting, Waiting};
+use super::rules::{COMES_WITHIN, FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
 use super::{Back, Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::target::{Ended, Ending, Program};
@@ -27,7 +27,25 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
         );
         Next::RollBack(Back::Before, text)
     });
-    blamed.or_else(|| fails_to_start(case, memory))
+    blamed.or_else(|| fails_to_start(case, memory)).or_else(|| stays_away(case, memory))
+}
+
+/// Where a helper starts chmpx, nobody may be told how it ended: that it does not come back tells it.
+fn stays_away(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
+    let comes = case.observed.chmpx.is_none()
+        && case.observed.moving.iter().any(|(program, _)| *program == Program::Chmpx);
+    if !comes || !case.ways.proven || case.verified {
+        return None;
+    }
+    let away = memory.waited_for(Waiting::Helper, case.now);
+    (away >= COMES_WITHIN).then(|| {
+        let text = format!(
+            "chmpx has not come with generation {} within {} s, although a helper starts it",
+            case.fileversion,
+            COMES_WITHIN.as_secs()
+        );
+        Next::RollBack(Back::Proven, text)
+    })
 }
 
 /// A start that fails does so however late the agent comes to try it.

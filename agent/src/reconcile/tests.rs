@@ -3,6 +3,7 @@
 mod asking;
 mod ending;
 mod moving;
+mod placing;
 mod ways;
 
 use std::path::PathBuf;

@@ -47,8 +47,13 @@ impl Clues {
     fn of(settings: &Target) -> Self {
         let process = &settings.process;
         Self {
-            // Where the ini is inside says nothing of where the programs are.
-            containers: Containers { ini: String::new(), ..settings.containers.clone() },
+            // Where the ini is inside, and how the daemon is spoken to, say nothing of where the programs are.
+            containers: Containers {
+                certificates: None,
+                version: None,
+                ini: String::new(),
+                ..settings.containers.clone()
+            },
             unit: settings.units.chmpx.clone(),
             programs: [process.chmpx.clone(), process.k2hdkc.clone()],
         }

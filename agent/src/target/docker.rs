@@ -8,6 +8,8 @@
 //! In Trove's container a helper starts again what ends, so that nothing is started from here; a container of a single
 //! program is started when that has ended.
 
+mod address;
+mod alive;
 mod engine;
 pub(super) mod findings;
 mod inside;
@@ -17,31 +19,22 @@ mod sight;
 
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::info;
 
+pub(crate) use address::version;
 pub use engine::EngineError;
 pub use pick::Containers;
 
 use super::local::conversation::Conversation;
 use super::process::Process;
-use super::{
-    About, Ask, Done, Ended, Ending, Identity, Misplaced, Observed, Program, Running, Signal, Step, Target,
-    TargetError,
-};
+use super::{About, Ask, Done, Identity, Misplaced, Observed, Program, Signal, Step, Target, TargetError};
 use crate::wake::Waker;
 use engine::Engine;
 use inside::Inside;
-use pick::{Container, Picked, State};
+use pick::Container;
 use reach::Reach;
-use sight::{idle, see};
-
-/// Between two looks into the containers: each starts a program there.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// The same where something is known to have happened.
-const LOOK_SOON: Duration = Duration::from_millis(200);
+use sight::Sight;
 
 /// The processes of one node, in containers.
 #[derive(Debug)]
@@ -53,19 +46,7 @@ pub struct Docker {
     looks_on: bool,
     reach: Reach,
     talk: Conversation,
-    looked: Option<Instant>,
-    /// Whether something was done since the last look.
-    stale: bool,
-    picked: Option<Picked>,
-    /// What the last look found in each container.
-    inside: Vec<(Container, Inside)>,
-    chmpx: Option<Running>,
-    k2hdkc: Option<Running>,
-    surplus: Vec<(Program, u32)>,
-    unseen: Option<String>,
-    /// What has happened since the last observation.
-    ended: Vec<Ended>,
-    appeared: Option<(Program, Identity)>,
+    sight: Sight,
 }
 
 impl Docker {
@@ -78,120 +59,41 @@ impl Docker {
             looks_on,
             reach: Reach::default(),
             talk: Conversation::default(),
-            looked: None,
-            stale: false,
-            picked: None,
-            inside: Vec::new(),
-            chmpx: None,
-            k2hdkc: None,
-            surplus: Vec::new(),
-            unseen: None,
-            ended: Vec::new(),
-            appeared: None,
+            sight: Sight::default(),
         }
     }
 
     /// Other settings; what is known of the processes stays.
     pub fn reset(&mut self, settings: Process, wanted: Containers) {
         if wanted != self.wanted {
-            (self.reach, self.stale) = (Reach::default(), true);
+            self.reach = Reach::default();
+            self.sight.doubt();
         }
         (self.settings, self.wanted) = (asking(settings), wanted);
     }
 
-    /// Looks into the containers, unless that was done just now.
+    /// Looks, unless that was done just now.
     async fn look(&mut self) {
-        let since = self.looked.map(|at| at.elapsed());
-        let (wanted, waker, listens) = (self.wanted.clone(), self.waker.clone(), !self.looks_on);
-        let (engine, news) = match self.reach.engine(&wanted, &waker, listens).await {
-            Ok(engine) => engine,
+        let (engine, news) = match self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await {
+            Ok(found) => found,
             Err(why) => {
-                self.unseen = Some(why);
+                self.sight.unseen = Some(why);
                 return;
             }
         };
-        self.stale |= news;
-        let again = if self.stale || self.unseen.is_some() { LOOK_SOON } else { LOOK_AGAIN };
-        if since.is_some_and(|since| since < again) {
+        if news {
+            self.sight.doubt();
+        }
+        if !self.sight.is_due() {
             return;
         }
-        let seen = see(engine, &wanted).await;
-        self.looked = Some(Instant::now());
-        match seen {
-            Ok((picked, inside)) => {
-                let paused =
-                    picked.containers().into_iter().find(|container| container.state == State::Paused);
-                // What is frozen is as it was.
-                self.unseen = paused.map(|container| {
-                    format!("the container {0} is paused: 'docker unpause {0}' lets it go on", container.name)
-                });
-                self.picked = Some(picked);
-                self.stale = false;
-                self.reach.well();
-                if self.unseen.is_none() {
-                    self.take(inside, since.is_some());
-                }
-            }
-            Err(error) => self.unseen = Some(self.reach.judge(&error)),
+        let chmpx = self.sight.chmpx.map(|running| running.id);
+        match self.sight.look(engine, &self.wanted).await {
+            Ok(()) => self.reach.well(),
+            Err(error) => self.sight.unseen = Some(self.reach.judge(&error)),
         }
-    }
-
-    /// Takes in what a look found, and compares it with the one before.
-    fn take(&mut self, inside: Vec<(Container, Inside)>, looked_before: bool) {
-        let now = Instant::now();
-        self.surplus.clear();
-        for program in [Program::Chmpx, Program::K2hdkc] {
-            let of_it = inside.iter().flat_map(|(_, inside)| &inside.processes);
-            let mut found = of_it.filter(|found| found.program == program);
-            let before = match program {
-                Program::Chmpx => self.chmpx,
-                Program::K2hdkc => self.k2hdkc,
-            };
-            let running = found.next().map(|found| {
-                let same = before.filter(|before| before.id == found.id);
-                let since = same.map_or_else(|| now.checked_sub(found.age).unwrap_or(now), |same| same.since);
-                Running { id: found.id, since, worked: found.worked }
-            });
-            self.surplus.extend(found.map(|found| (program, found.id.pid)));
-            let anew = running.map(|running| running.id) != before.map(|before| before.id);
-            if let Some(was) = before.filter(|_| anew) {
-                info!(pid = was.id.pid, "{} {}", program.name(), Ending::Unknown.text());
-                self.ended.push(Ended { program, was, how: Ending::Unknown });
-            }
-            if let Some(running) = running.filter(|_| anew && looked_before) {
-                // Helpers and the daemon start it on the agent's account.
-                self.appeared = Some((program, running.id));
-            }
-            match program {
-                Program::Chmpx => {
-                    if anew {
-                        self.talk.forget();
-                    }
-                    self.chmpx = running;
-                }
-                Program::K2hdkc => self.k2hdkc = running,
-            }
-        }
-        self.inside = inside;
-    }
-
-    /// What is known of programs that do not run.
-    fn add_places(&self, observed: &mut Observed) {
-        let Some(picked) = &self.picked else { return };
-        for (program, runs) in
-            [(Program::Chmpx, observed.chmpx.is_some()), (Program::K2hdkc, observed.k2hdkc.is_some())]
-        {
-            if runs {
-                continue;
-            }
-            match picked.place(program) {
-                Err(why) => observed.blocked.push((program, why.clone())),
-                Ok(container) => match idle(container, picked.shared, program) {
-                    Some(Ok(text)) => observed.moving.push((program, text)),
-                    Some(Err(text)) => observed.blocked.push((program, text)),
-                    None => {}
-                },
-            }
+        if self.sight.chmpx.map(|running| running.id) != chmpx {
+            self.talk.forget();
         }
     }
 
@@ -199,7 +101,7 @@ impl Docker {
     fn misplaced(&self, about: &About) -> Option<Misplaced> {
         let live = crate::file::read(&about.ini).ok()?;
         let (container, inside) =
-            self.inside.iter().find(|(_, inside)| inside.ini.as_ref() != Some(&live))?;
+            self.sight.inside.iter().find(|(_, inside)| inside.ini.as_ref() != Some(&live))?;
         let name = &container.name;
         Some(match (pick::no_way_to(&self.wanted.ini, &container.mounts), &inside.ini) {
             (Some(text), _) => Misplaced::ForGood(format!("the container {name}: {text}")),
@@ -221,7 +123,8 @@ impl Docker {
     }
 
     fn rewritten(&self) -> Option<&(Container, Inside)> {
-        self.inside
+        self.sight
+            .inside
             .iter()
             .find(|(container, inside)| container.loops() && inside.is_rewritten(&self.wanted.ini))
     }
@@ -229,8 +132,8 @@ impl Docker {
     /// Where chmpx is asked: at its container's address, where that has its own.
     fn reached_at(&self, about: &About) -> About {
         let mut about = about.clone();
-        let container = self.picked.as_ref().and_then(|picked| picked.chmpx.as_ref().ok());
-        if let Some(address) = container.and_then(|c| c.address.as_ref()?.parse::<IpAddr>().ok()) {
+        let container = self.sight.place(Program::Chmpx).ok();
+        if let Some(address) = container.and_then(|c| c.address?.parse::<IpAddr>().ok()) {
             about.control.set_ip(address);
         }
         about
@@ -238,10 +141,8 @@ impl Docker {
 
     /// A client for a step, and where the program is.
     async fn at(&mut self, program: Program) -> Result<(&mut Engine, Container), TargetError> {
-        let picked = self.picked.as_ref().map(|picked| picked.place(program).clone());
-        let container = picked.unwrap_or_else(|| Err("it has not been looked for yet".to_owned()));
-        let container = container.map_err(TargetError::Away)?;
-        self.stale = true;
+        let container = self.sight.place(program).map_err(TargetError::Away)?;
+        self.sight.doubt();
         let (engine, _) =
             self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
         Ok((engine, container))
@@ -265,11 +166,11 @@ impl Docker {
         let ini = self.wanted.ini.clone();
         let name = format!(".{}.k2hdkc-agent", ini.rsplit('/').next().unwrap_or_default());
         let directory = inside::beside(&ini, "");
-        self.stale = true;
+        self.sight.doubt();
         let (engine, _) =
             self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
         let mut done = false;
-        for (container, seen) in &mut self.inside {
+        for (container, seen) in &mut self.sight.inside {
             // Two containers may have one directory between them, and one replacement is enough.
             if done && let Some(now) = inside::read(&engine.run(container, inside::look(&ini)).await?, &ini) {
                 seen.ini = now.ini;
@@ -287,10 +188,11 @@ impl Docker {
     }
 
     async fn take_over(&mut self) -> Result<(), TargetError> {
+        self.sight.doubt();
         let ini = &self.wanted.ini;
         let rewritten =
             |(container, seen): &&mut (Container, Inside)| container.loops() && seen.is_rewritten(ini);
-        let Some((container, seen)) = self.inside.iter_mut().find(rewritten) else { return Ok(()) };
+        let Some((container, seen)) = self.sight.inside.iter_mut().find(rewritten) else { return Ok(()) };
         // One made here would take every other setting of the helpers from its own file (dbaas.md 2.3).
         if seen.output.is_none() {
             let conf = inside::beside(ini, "override.conf");
@@ -299,7 +201,6 @@ impl Docker {
                 container.name
             )));
         }
-        self.stale = true;
         let (engine, _) =
             self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
         engine.run(container, inside::take_over(ini)).await?;
@@ -321,22 +222,17 @@ impl Target for Docker {
 
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.look().await;
-        let ask = if self.unseen.is_some() { Ask::No } else { ask };
-        let (pid, about) = (self.chmpx.map(|running| running.id.pid), self.reached_at(about));
+        let ask = if self.sight.unseen.is_some() { Ask::No } else { ask };
+        let (pid, about) = (self.sight.chmpx.map(|running| running.id.pid), self.reached_at(about));
         self.talk.go_on(pid, ask, (&self.settings, &about, &self.waker)).await;
         let mut observed = Observed {
-            chmpx: self.chmpx,
-            k2hdkc: self.k2hdkc,
-            surplus: self.surplus.clone(),
-            ended: std::mem::take(&mut self.ended),
-            appeared: self.appeared.take(),
-            unseen: self.unseen.clone(),
+            apart: true,
             misplaced: self.misplaced(&about),
             rival: self.rival(),
             ..Observed::default()
         };
+        self.sight.tell(&mut observed);
         self.talk.tell(&mut observed);
-        self.add_places(&mut observed);
         Some(observed)
     }
 

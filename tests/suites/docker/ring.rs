@@ -75,13 +75,12 @@ impl Ring {
         Ok(ring)
     }
 
-    /// One server with an agent, which has not converged.
-    pub(crate) fn alone(more: &str) -> io::Result<Self> {
+    /// One server without an agent yet.
+    pub(crate) fn alone() -> io::Result<Self> {
         let world = World::start(Layout::Database, SECOND, 1, 0)?;
-        let mut ring = Self { agents: BTreeMap::new(), world, layout: Layout::Database };
+        let ring = Self { agents: BTreeMap::new(), world, layout: Layout::Database };
         let runs = wait_for(LONG, || ring.pids(1).1.is_some());
         assert!(runs, "{}", ring.world.server(1).database().log());
-        ring.employ(1, more)?;
         Ok(ring)
     }
 

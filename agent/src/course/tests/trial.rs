@@ -162,3 +162,35 @@ fn a_chmpx_that_never_listens_is_started_anew_sooner_than_a_silent_one() {
     assert!(waits(&stage.later(1.0).next()).contains("has never listened"));
     assert!(matches!(step(&stage.later(0.6).next()), Step::Send(Program::Chmpx, _, Signal::Hangup)));
 }
+
+#[test]
+fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back() {
+    let gone = || {
+        let mut stage = Stage::well();
+        stage.next();
+        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+        stage.written = Some(Duration::from_millis(30));
+        stage.memory.replaced(stage.now, true);
+        stage.end(Program::Chmpx, Ending::Unknown);
+        stage.end(Program::K2hdkc, Ending::Unknown);
+        stage.observed.moving = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
+        assert_eq!(waits(&stage.next()), "chmpx comes by its helper");
+        stage
+    };
+    let mut stage = gone();
+    stage.later(89.0);
+    assert_eq!(waits(&stage.next()), "chmpx comes by its helper");
+    stage.later(2.0);
+    let Next::RollBack(Back::Proven, why) = stage.next() else { panic!() };
+    assert_eq!(why, "chmpx has not come with generation 5 within 90 s, although a helper starts it");
+
+    // Seen with it once, it has come up with it before; and where it comes, it is on trial again.
+    let mut proven = gone();
+    proven.verified = true;
+    assert!(matches!(proven.later(300.0).next(), Next::Wait(..)));
+    let mut back = gone();
+    back.later(89.0).run(Program::Chmpx, Identity { pid: 20, ticks: 1000 });
+    back.next();
+    back.later(3.0).end(Program::Chmpx, Ending::Unknown);
+    assert_eq!(waits(&back.next()), "chmpx comes by its helper");
+}

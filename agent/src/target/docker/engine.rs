@@ -13,15 +13,16 @@ use bollard::query_parameters::{
     EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder, TopOptionsBuilder,
     UploadToContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, Docker, body_full};
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, body_full};
 use futures_core::Stream;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::address::Address;
+use super::alive::{self, Alive};
 use super::pick::{Container, Mount, State};
-use crate::target::Program;
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for an answer of the daemon, and for a program that it runs inside.
@@ -32,7 +33,6 @@ const BOLLARD_WITHIN: u64 = 30;
 const MOST_OUTPUT: usize = 4 << 20;
 /// Between two looks whether a process inside has ended: no event tells of it.
 const PULSE: Duration = Duration::from_secs(2);
-const USUAL: &str = "unix:///var/run/docker.sock";
 /// What changes where the processes are. Not what is executed inside: the agent itself does that all the time.
 const EVENTS: [&str; 8] = ["create", "start", "die", "destroy", "rename", "pause", "unpause", "restart"];
 
@@ -49,9 +49,7 @@ pub enum EngineError {
         source: bollard::errors::Error,
     },
     /// Its address is none that the agent has a way to.
-    #[error(
-        "the Docker daemon is said to be at {0}, and the agent speaks to unix:// and to tcp:// without TLS only"
-    )]
+    #[error("the Docker daemon is said to be at {0}, which is neither unix:// nor tcp://")]
     Address(String),
     /// It refused.
     #[error("the Docker daemon does not {what} {container}")]
@@ -87,17 +85,12 @@ pub enum EngineError {
 /// Whether what happens to a container of that name and image matters to those that are looked for.
 pub(super) type Concerns = fn(name: &str, image: &str, wanted: &[String]) -> bool;
 
-/// Where the daemon is.
-pub(super) fn address(given: Option<&str>) -> String {
-    let named = given.map(str::to_owned).or_else(|| std::env::var("DOCKER_HOST").ok());
-    let named = named.filter(|address| !address.is_empty()).unwrap_or_else(|| USUAL.to_owned());
-    if named.starts_with('/') { format!("unix://{named}") } else { named }
-}
-
 /// One client. Dropped, nobody listens any more.
 #[derive(Debug)]
 pub(super) struct Engine {
     docker: Docker,
+    /// Where it is, for what it does not say.
+    host: String,
     listening: JoinSet<()>,
     heard: mpsc::UnboundedReceiver<()>,
     bell: Bell,
@@ -119,22 +112,19 @@ impl Bell {
 impl Engine {
     /// Connects; where it is to `listen`, every change of a container that `concerns` wakes a pass from now on.
     pub(super) async fn connect(
-        address: &str,
+        address: &Address,
         waker: &Waker,
         concerns: Option<Concerns>,
         names: Vec<String>,
     ) -> Result<Self, EngineError> {
-        let unreachable = |source| EngineError::Unreachable { address: address.to_owned(), source };
-        let docker = if address.starts_with("unix://") {
-            Docker::connect_with_unix(address, BOLLARD_WITHIN, API_DEFAULT_VERSION)
-        } else if address.starts_with("tcp://") || address.starts_with("http://") {
-            Docker::connect_with_http(address, BOLLARD_WITHIN, API_DEFAULT_VERSION)
+        let unreachable = |source| EngineError::Unreachable { address: address.host.clone(), source };
+        let docker = client(address)?.map_err(unreachable)?;
+        let docker = if address.version.is_some() {
+            docker
         } else {
-            return Err(EngineError::Address(address.to_owned()));
+            // An older daemon refuses a newer client's version.
+            in_time("answer", docker.negotiate_version()).await?.map_err(unreachable)?
         };
-        // An older daemon refuses a newer client's version.
-        let docker = docker.map_err(unreachable)?.negotiate_version();
-        let docker = in_time("answer", docker).await?.map_err(unreachable)?;
         let (sender, heard) = mpsc::unbounded_channel();
         let bell = Bell(sender, waker.clone());
         let mut listening = JoinSet::new();
@@ -146,7 +136,7 @@ impl Engine {
             let stream = docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
             listening.spawn(hear(Box::pin(stream), concerns, names, bell.clone()));
         }
-        Ok(Self { docker, listening, heard, bell, pulse: None })
+        Ok(Self { docker, host: address.host.clone(), listening, heard, bell, pulse: None })
     }
 
     /// Whether it still hears, and whether something has happened since the last call.
@@ -160,11 +150,11 @@ impl Engine {
     }
 
     /// All containers of the daemon.
-    pub(super) async fn list(&self, address: &str) -> Result<Vec<Container>, EngineError> {
+    pub(super) async fn list(&self) -> Result<Vec<Container>, EngineError> {
         let all = ListContainersOptionsBuilder::new().all(true).build();
         let listed = in_time("list its containers", self.docker.list_containers(Some(all))).await?;
         let listed =
-            listed.map_err(|source| EngineError::Unreachable { address: address.to_owned(), source })?;
+            listed.map_err(|source| EngineError::Unreachable { address: self.host.clone(), source })?;
         Ok(listed.into_iter().filter_map(container).collect())
     }
 
@@ -240,6 +230,11 @@ impl Engine {
         in_time("kill a container", kill).await?.map_err(refused("kill", container))
     }
 
+    /// The processes of the two programs in a container; `None` where they cannot be seen from outside.
+    pub(super) async fn top(&self, id: &str) -> Option<Vec<Alive>> {
+        top(&self.docker, id).await
+    }
+
     /// Wakes a pass when a process of these containers has come or gone.
     pub(super) fn watch(&mut self, ids: Vec<String>) {
         if self.listening.is_empty() || self.pulse.as_ref().is_some_and(|(watched, _)| *watched == ids) {
@@ -249,6 +244,23 @@ impl Engine {
         task.spawn(feel(self.docker.clone(), ids.clone(), self.bell.clone()));
         self.pulse = Some((ids, task));
     }
+}
+
+fn client(address: &Address) -> Result<Result<Docker, bollard::errors::Error>, EngineError> {
+    let host = &address.host;
+    let given = |(major_version, minor_version)| ClientVersion { major_version, minor_version };
+    let version = &address.version.map_or(*API_DEFAULT_VERSION, given);
+    Ok(match &address.certificates {
+        _ if host.starts_with("unix://") => Docker::connect_with_unix(host, BOLLARD_WITHIN, version),
+        _ if !host.starts_with("tcp://") => return Err(EngineError::Address(host.clone())),
+        None => Docker::connect_with_http(host, BOLLARD_WITHIN, version),
+        Some(directory) => {
+            // Once a process; where there is one already, it is the same.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let [key, certificate, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|name| directory.join(name));
+            Docker::connect_with_ssl(host, &key, &certificate, &ca, BOLLARD_WITHIN, version)
+        }
+    })
 }
 
 async fn in_time<T>(what: &'static str, answer: impl Future<Output = T>) -> Result<T, EngineError> {
@@ -282,7 +294,7 @@ async fn hear(
     bell.ring();
 }
 
-/// Asks which processes there are. The numbers are the host's, and mean nothing here but that they change.
+/// Feels whether the processes are the same.
 async fn feel(docker: Docker, ids: Vec<String>, bell: Bell) {
     let mut pulse = interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -291,25 +303,28 @@ async fn feel(docker: Docker, ids: Vec<String>, bell: Bell) {
         pulse.tick().await;
         let mut now = Vec::new();
         for id in &ids {
-            let options = TopOptionsBuilder::new().ps_args("-eo pid,comm").build();
-            let Ok(Ok(top)) = timeout(ANSWER_WITHIN, docker.top_processes(id, Some(options))).await else {
-                // Stopped, paused or gone: events tell of that.
+            let Some(alive) = top(&docker, id).await else {
+                // Stopped or gone: events tell of that.
                 now.clear();
                 break;
             };
-            let is_ours = |row: &Vec<String>| {
-                row.last().is_some_and(|name| {
-                    [Program::Chmpx, Program::K2hdkc].iter().any(|program| program.name() == name)
-                })
-            };
-            now.extend(top.processes.unwrap_or_default().into_iter().filter(is_ours));
+            now.extend(alive.into_iter().map(|alive| (alive.program, alive.pid)));
         }
-        now.sort();
         if before.as_ref().is_some_and(|before| *before != now) {
             bell.ring();
         }
         before = Some(now);
     }
+}
+
+/// The two programs' processes in a container, the lowest number first; `None` where that is not to be had.
+async fn top(docker: &Docker, id: &str) -> Option<Vec<Alive>> {
+    let options = TopOptionsBuilder::new().ps_args(alive::ASKED).build();
+    let top = timeout(ANSWER_WITHIN, docker.top_processes(id, Some(options))).await.ok()?.ok()?;
+    let mut alive: Vec<_> =
+        top.processes.unwrap_or_default().iter().filter_map(|row| alive::read(row)).collect();
+    alive.sort_by_key(|alive| alive.pid);
+    Some(alive)
 }
 
 fn container(listed: ContainerSummary) -> Option<Container> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::engine::{self, Engine, EngineError};
+use super::address::Address;
+use super::engine::{Engine, EngineError};
 use super::pick::{Container, Containers, State, pick};
 use crate::apply::full;
 use crate::target::auto::choose::Daemon;
@@ -14,11 +15,12 @@ use crate::wake::Waker;
 
 /// Asks the daemon which containers it has.
 pub(in crate::target) async fn look(wanted: &Containers, within: Duration) -> Daemon {
-    let at = engine::address(wanted.socket.as_deref());
+    let address = Address::of(wanted, |name| std::env::var(name).ok());
+    let at = address.host.clone();
     if at.strip_prefix("unix://").is_some_and(|path| !Path::new(path).exists()) {
         return Daemon::Absent { at };
     }
-    let all = match timeout(within, list(&at)).await {
+    let all = match timeout(within, list(&address)).await {
         Ok(Ok(all)) => all,
         Ok(Err(error)) => {
             // The address is told anyway.
@@ -33,8 +35,8 @@ pub(in crate::target) async fn look(wanted: &Containers, within: Duration) -> Da
     }
 }
 
-async fn list(address: &str) -> Result<Vec<Container>, EngineError> {
-    Engine::connect(address, &Waker::default(), None, Vec::new()).await?.list(address).await
+async fn list(address: &Address) -> Result<Vec<Container>, EngineError> {
+    Engine::connect(address, &Waker::default(), None, Vec::new()).await?.list().await
 }
 
 /// What is there of what is meant, or why that is nothing. Where several may be meant, they are there.

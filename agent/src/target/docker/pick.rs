@@ -3,6 +3,8 @@
 //! Trove 1.0.2 labels nothing: its container is known by its name, its image and its entry point. Beside it there may be
 //! containers of the same image family with the same volumes, which back up and restore, and are never the one.
 
+use std::path::PathBuf;
+
 use crate::target::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
@@ -21,6 +23,10 @@ pub struct Containers {
     pub k2hdkc: Option<String>,
     /// The daemon's socket; else `DOCKER_HOST`, else the usual one.
     pub socket: Option<String>,
+    /// The directory with ca.pem, cert.pem and key.pem; else `DOCKER_CERT_PATH` where `DOCKER_TLS_VERIFY` is set.
+    pub certificates: Option<PathBuf>,
+    /// The version of its API; else `DOCKER_API_VERSION`, else what both sides know.
+    pub version: Option<(usize, usize)>,
     /// The ini inside.
     pub ini: String,
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Containers;
-use super::engine::{self, Concerns, Engine, EngineError};
+use super::address::Address;
+use super::engine::{Concerns, Engine, EngineError};
 use super::pick;
 use crate::apply::full;
 use crate::wake::Waker;
@@ -44,7 +45,7 @@ impl Reach {
             {
                 return Err(why.clone());
             }
-            let address = engine::address(wanted.socket.as_deref());
+            let address = Address::of(wanted, |name| std::env::var(name).ok());
             let concerns = listens.then_some(pick::concerns as Concerns);
             match Engine::connect(&address, waker, concerns, wanted.names()).await {
                 Ok(engine) => (self.engine, news) = (Some(engine), true),

@@ -1,21 +1,184 @@
-//! One look: which containers there are, what is in them, and what it means that a program is not.
+//! What is seen of the processes: from outside at every look, and from inside where something has changed.
+//!
+//! A program that is run inside at the moment of a `docker pause` is frozen half-way, and then no `docker unpause` comes to its
+//! end (containerd 1.6.20 with runc 1.1.5: the second of 40 pauses beside programs that are run without a break). So the
+//! agent keeps out of a container in which, to Docker's own `top`, nothing has come or gone.
 
-use super::engine::{self, Engine, EngineError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::alive::Alive;
+use super::engine::{Engine, EngineError};
 use super::inside::{self, Inside};
 use super::pick::{self, Container, Containers, Picked, State};
-use crate::target::Program;
+use crate::target::{Ended, Ending, Identity, Observed, Program, Running};
 
-/// Which containers there are, and what is in those that run.
-pub(super) async fn see(
-    engine: &mut Engine,
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same where something is known to have happened.
+const LOOK_SOON: Duration = Duration::from_millis(200);
+/// Between two looks inside where nothing has come or gone: no event tells of a file that somebody edits there.
+const INSIDE_AGAIN: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    looked: Option<Instant>,
+    /// Whether something was done since the last look.
+    stale: bool,
+    picked: Option<Picked>,
+    /// The processes as they are seen from outside, and when they were last looked at from inside.
+    outside: Vec<Alive>,
+    entered: Option<Instant>,
+    /// What the last look found in each container.
+    pub(super) inside: Vec<(Container, Inside)>,
+    pub(super) chmpx: Option<Running>,
+    pub(super) k2hdkc: Option<Running>,
+    surplus: Vec<(Program, u32)>,
+    /// Why nothing can be seen.
+    pub(super) unseen: Option<String>,
+    /// What has happened since the last observation.
+    ended: Vec<Ended>,
+    appeared: Option<(Program, Identity)>,
+}
+
+impl Sight {
+    /// What is known may be no longer true.
+    pub(super) fn doubt(&mut self) {
+        self.stale = true;
+    }
+
+    /// Whether it is time for another look.
+    pub(super) fn is_due(&self) -> bool {
+        let again = if self.stale || self.unseen.is_some() { LOOK_SOON } else { LOOK_AGAIN };
+        self.looked.is_none_or(|at| at.elapsed() >= again)
+    }
+
+    /// Looks. Where that fails, what is known stays as it was.
+    pub(super) async fn look(&mut self, engine: &mut Engine, wanted: &Containers) -> Result<(), EngineError> {
+        let first = self.looked.replace(Instant::now()).is_none();
+        let picked = pick::pick(&engine.list().await?, wanted);
+        let containers = picked.containers();
+        engine.watch(containers.iter().map(|container| container.id.clone()).collect());
+        if let Some(paused) = containers.iter().find(|container| container.state == State::Paused) {
+            // What is frozen is as it was.
+            self.unseen =
+                Some(format!("the container {0} is paused: 'docker unpause {0}' lets it go on", paused.name));
+            self.picked = Some(picked);
+            return Ok(());
+        }
+        let running: Vec<_> =
+            containers.into_iter().filter(|container| container.state == State::Running).collect();
+        let mut outside = Some(Vec::new());
+        for container in &running {
+            // Where it cannot be seen from outside, it is seen from inside alone.
+            let alive = engine.top(&container.id).await;
+            outside = outside.zip(alive).map(|(mut all, alive)| {
+                all.extend(alive);
+                all
+            });
+        }
+        let same = self.unseen.is_none() && !self.stale && self.picked.as_ref() == Some(&picked);
+        let recent = self.entered.is_some_and(|at| at.elapsed() < INSIDE_AGAIN);
+        let as_it_was = outside.as_deref().is_some_and(|outside| are_same(outside, &self.outside));
+        if same && recent && as_it_was {
+            self.count(&outside.unwrap_or_default());
+            return Ok(());
+        }
+        let inside = enter(engine, running, wanted).await?;
+        self.entered = Some(Instant::now());
+        (self.unseen, self.stale, self.picked) = (None, false, Some(picked));
+        self.outside = outside.unwrap_or_default();
+        self.take(inside, !first);
+        Ok(())
+    }
+
+    /// The processor time of processes that are as they were.
+    fn count(&mut self, outside: &[Alive]) {
+        for (program, running) in [(Program::Chmpx, &mut self.chmpx), (Program::K2hdkc, &mut self.k2hdkc)] {
+            let worked =
+                outside.iter().filter(|alive| alive.program == program).map(|alive| alive.worked).max();
+            if let (Some(running), Some(worked)) = (running, worked) {
+                running.worked = running.worked.max(worked);
+            }
+        }
+    }
+
+    /// Takes in what a look found inside, and compares it with the one before.
+    fn take(&mut self, inside: Vec<(Container, Inside)>, looked_before: bool) {
+        let now = Instant::now();
+        self.surplus.clear();
+        for program in [Program::Chmpx, Program::K2hdkc] {
+            let of_it = inside.iter().flat_map(|(_, inside)| &inside.processes);
+            let mut found = of_it.filter(|found| found.program == program);
+            let known = match program {
+                Program::Chmpx => &mut self.chmpx,
+                Program::K2hdkc => &mut self.k2hdkc,
+            };
+            let before = *known;
+            *known = found.next().map(|found| {
+                let same = before.filter(|before| before.id == found.id);
+                let since = same.map_or_else(|| now.checked_sub(found.age).unwrap_or(now), |same| same.since);
+                Running { id: found.id, since, worked: found.worked }
+            });
+            let running = *known;
+            self.surplus.extend(found.map(|found| (program, found.id.pid)));
+            let anew = running.map(|running| running.id) != before.map(|before| before.id);
+            if let Some(was) = before.filter(|_| anew) {
+                info!(pid = was.id.pid, "{} {}", program.name(), Ending::Unknown.text());
+                self.ended.push(Ended { program, was, how: Ending::Unknown });
+            }
+            if let Some(running) = running.filter(|_| anew && looked_before) {
+                // Helpers and the daemon start it on the agent's account.
+                self.appeared = Some((program, running.id));
+            }
+        }
+        self.inside = inside;
+    }
+
+    /// The container of a program; why there is none.
+    pub(super) fn place(&self, program: Program) -> Result<Container, String> {
+        match &self.picked {
+            Some(picked) => picked.place(program).clone(),
+            None => Err("it has not been looked for yet".to_owned()),
+        }
+    }
+
+    /// Adds what is seen to what is observed, and takes what has happened.
+    pub(super) fn tell(&mut self, observed: &mut Observed) {
+        (observed.chmpx, observed.k2hdkc) = (self.chmpx, self.k2hdkc);
+        observed.surplus.clone_from(&self.surplus);
+        observed.unseen.clone_from(&self.unseen);
+        observed.ended = std::mem::take(&mut self.ended);
+        observed.appeared = self.appeared.take();
+        let Some(picked) = &self.picked else { return };
+        for program in [Program::Chmpx, Program::K2hdkc] {
+            let runs = if program == Program::Chmpx { self.chmpx } else { self.k2hdkc };
+            if runs.is_some() {
+                continue;
+            }
+            match picked.place(program) {
+                Err(why) => observed.blocked.push((program, why.clone())),
+                Ok(container) => match idle(container, picked.shared, program) {
+                    Some(Ok(text)) => observed.moving.push((program, text)),
+                    Some(Err(text)) => observed.blocked.push((program, text)),
+                    None => {}
+                },
+            }
+        }
+    }
+}
+
+/// Looks inside of the containers that run.
+async fn enter(
+    engine: &Engine,
+    running: Vec<Container>,
     wanted: &Containers,
-) -> Result<(Picked, Vec<(Container, Inside)>), EngineError> {
-    let address = engine::address(wanted.socket.as_deref());
-    let picked = pick::pick(&engine.list(&address).await?, wanted);
-    let containers = picked.containers();
-    engine.watch(containers.iter().map(|container| container.id.clone()).collect());
+) -> Result<Vec<(Container, Inside)>, EngineError> {
     let mut seen = Vec::new();
-    for container in containers.into_iter().filter(|container| container.state == State::Running) {
+    for container in running {
         let printed = engine.run(&container, inside::look(&wanted.ini)).await?;
         let inside = inside::read(&printed, &wanted.ini).ok_or_else(|| EngineError::Failed {
             program: "look".to_owned(),
@@ -25,11 +188,17 @@ pub(super) async fn see(
         })?;
         seen.push((container, inside));
     }
-    Ok((picked, seen))
+    Ok(seen)
+}
+
+/// Whether the same processes run, however much they have worked since.
+fn are_same(now: &[Alive], before: &[Alive]) -> bool {
+    let ids = |all: &[Alive]| all.iter().map(|alive| (alive.program, alive.pid)).collect::<Vec<_>>();
+    ids(now) == ids(before)
 }
 
 /// What it means that a program does not run in its container: it comes by itself, somebody must look, or it may be started.
-pub(super) fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
+fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
     let name = &container.name;
     match (container.state, shared) {
         (State::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),

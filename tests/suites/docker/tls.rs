@@ -1,0 +1,62 @@
+//! A daemon that is reached by TCP, and wants to know by certificates who comes.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::{ready, say};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use crate::ring::{LONG, Ring};
+
+/// The files of an authority, of a daemon at that address, and of its client.
+fn certify(directory: &Path, address: &str) -> Result<(), Box<dyn Error>> {
+    use std::io::Write as _;
+    fs::create_dir_all(directory)?;
+    let put = |name: &str, text: String| {
+        let mut file = fs::File::options().write(true).create_new(true).open(directory.join(name))?;
+        file.write_all(text.as_bytes())
+    };
+    let mut authority = CertificateParams::new(Vec::<String>::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate()?;
+    put("ca.pem", authority.self_signed(&key)?.pem())?;
+    let issuer = Issuer::new(authority, key);
+    for (name, of) in [("server-", address), ("", "client")] {
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new(vec![of.to_owned()])?;
+        put(&format!("{name}cert.pem"), params.signed_by(&key, &issuer)?.pem())?;
+        put(&format!("{name}key.pem"), key.serialize_pem())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_daemon_behind_tls_is_reached_with_the_certificates_that_are_set_and_not_without() {
+    if !ready() {
+        return;
+    }
+    let mut ring = Ring::alone().unwrap();
+    let address = ring.world.ground().identity(1).address;
+    let socket = format!("take-over = true\n[target.docker]\nsocket = \"tcp://{address}:2376\"\n");
+    ring.employ(1, &socket).unwrap();
+    let certificates = ring.agents[&1].root().join("certificates");
+    certify(&certificates, &address).unwrap();
+    let path = |name: &str| certificates.join(name).into_os_string();
+    let vm = ring.world.server_mut(1).unwrap().vm_mut();
+    vm.extend_daemon(["--host".into(), format!("tcp://{address}:2376").into(), "--tlsverify".into()]);
+    vm.extend_daemon(["--tlscacert".into(), path("ca.pem"), "--tlscert".into(), path("server-cert.pem")]);
+    vm.extend_daemon(["--tlskey".into(), path("server-key.pem")]);
+    vm.stop_daemon().unwrap();
+    vm.start_daemon().unwrap();
+    assert!(wait_for(LONG, || ring.says(1, "Docker daemon")), "{}", ring.told(1));
+
+    let begun = Instant::now();
+    let fragment = "[target.docker]\ncert-path = \"/certificates\"\n";
+    ring.agents[&1].write("etc/k2hdkc-agent/conf.d/10-tls.toml", fragment).unwrap();
+    ring.settled();
+    assert!(ring.is_neutralised(1));
+    say(&format!("with certificates: converged after {:.1} s", begun.elapsed().as_secs_f64()));
+}
