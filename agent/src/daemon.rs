@@ -221,6 +221,7 @@ impl Agent {
         self.watches.refresh();
         self.log(&report);
         self.status.take(&report, self.reconciler.store().ledger());
+        self.tell_target();
         self.published.send_replace(self.status.clone());
     }
 
@@ -261,18 +262,23 @@ impl Agent {
         self.reconciler.replace_settings(settings);
         let settings = self.reconciler.settings().clone();
         self.reconciler.target_mut().reset(&settings, &self.waker);
-        self.status.target = self.reconciler.target_mut().name().to_owned();
+        self.tell_target();
         info!("the configuration was read again");
         self.waker.wake(Reason::Hangup);
     }
 
+    /// A pass or other settings may have picked another target.
+    fn tell_target(&mut self) {
+        let target = self.reconciler.target();
+        (self.status.target, self.status.picked) = (target.name().to_owned(), target.choice());
+    }
+
     /// Ends the processes where the settings say so; where they stay, what was begun with them is brought to its end.
     async fn end_processes(&mut self) {
-        let target = &self.reconciler.settings().target;
-        if target.on_exit == OnExit::Leave {
+        if self.leaves() {
             return self.finish().await;
         }
-        let ended = timeout(target.drain, async {
+        let ended = timeout(self.reconciler.settings().target.drain, async {
             loop {
                 let (ended, step) = self.reconciler.end().await;
                 log_step(step.as_ref());
@@ -308,9 +314,18 @@ impl Agent {
     }
 
     fn left_behind(&self) -> &'static str {
+        if self.leaves() {
+            "chmpx and k2hdkc are left as they are"
+        } else {
+            "chmpx and k2hdkc were told to end before"
+        }
+    }
+
+    /// Whether the processes outlive the agent.
+    fn leaves(&self) -> bool {
         match self.reconciler.settings().target.on_exit {
-            OnExit::Leave => "chmpx and k2hdkc are left as they are",
-            OnExit::Stop => "chmpx and k2hdkc were told to end before",
+            OnExit::Leave => true,
+            OnExit::Stop => self.reconciler.target().lives_on(),
         }
     }
 

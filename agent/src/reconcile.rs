@@ -194,6 +194,11 @@ impl<T: Target> Reconciler<T> {
     }
 
     /// The target of the present settings.
+    pub fn target(&self) -> &T {
+        &self.target
+    }
+
+    /// The same, to give it other settings.
     pub fn target_mut(&mut self) -> &mut T {
         &mut self.target
     }

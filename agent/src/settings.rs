@@ -20,6 +20,7 @@ use crate::course;
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::target::Kind;
 use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
@@ -155,6 +156,8 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetKind {
+    /// One of the others, by what is there.
+    Auto,
     /// Only the file.
     None,
     /// The agent starts chmpx and k2hdkc itself.
@@ -163,6 +166,19 @@ pub enum TargetKind {
     Systemd,
     /// They are in containers of Docker.
     Docker,
+}
+
+impl TargetKind {
+    /// The kind that is named; `None` where it is to be picked.
+    pub fn named(self) -> Option<Kind> {
+        match self {
+            Self::Auto => None,
+            Self::None => Some(Kind::None),
+            Self::Process => Some(Kind::Process),
+            Self::Systemd => Some(Kind::Systemd),
+            Self::Docker => Some(Kind::Docker),
+        }
+    }
 }
 
 /// What happens to the processes when the agent ends.
@@ -373,7 +389,7 @@ mod tests {
         assert_eq!(settings.ini.path, Path::new("/nowhere/etc/antpickax/k2hdkc.ini"));
         assert_eq!(settings.k2hr3.token_file, Path::new("/nowhere/etc/antpickax/k2hr3-role-token"));
         assert_eq!(settings.pace.interval, Duration::from_secs(5));
-        assert_eq!((settings.target.kind, settings.hosts), (TargetKind::None, None));
+        assert_eq!((settings.target.kind, settings.hosts), (TargetKind::Auto, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::ledger::{Generation, Ledger};
 use crate::plan::Change;
 use crate::report::{Kind, Outcome, Report};
 use crate::standing::{Process, Standing, State};
+use crate::target::Choice;
 
 /// The state of one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,8 +56,11 @@ pub struct Status {
     /// What was last done to the processes, or could not be, and when.
     #[serde(default)]
     pub last_step: Option<(Timestamp, String)>,
-    /// The target.
+    /// The target; "auto" where none is picked yet.
     pub target: String,
+    /// Why it is that one, where it was picked.
+    #[serde(default)]
+    pub picked: Option<Choice>,
     /// The ini.
     pub ini: String,
 }
@@ -98,6 +102,7 @@ impl Status {
             standing: None,
             last_step: None,
             target: target.to_owned(),
+            picked: None,
             ini,
         }
     }
@@ -201,6 +206,13 @@ impl Status {
         };
         line(text, "answer", &format!("last good one {last}{took}{next}"));
         line(text, "file", &self.ini);
+        match &self.picked {
+            Some(picked) => line(text, "target", &picked.text()),
+            None if self.target == "auto" => {
+                line(text, "target", "auto (nothing is picked before there is a file that names this node)");
+            }
+            None => {}
+        }
     }
 
     fn standing_lines(&self, text: &mut String, now: Timestamp) {
@@ -281,6 +293,7 @@ mod tests {
     use crate::plan::{Class, Plan};
     use crate::ring::Mode;
     use crate::source::{Doubt, DoubtKind};
+    use crate::target::Kind;
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp(1_000_000);
@@ -379,6 +392,19 @@ mod tests {
         assert!(status.text(NOW).contains("no confirmation can release that"));
         assert!(status.text(NOW).contains("not running; this is what its ledger says"));
         assert!(!status.is_good());
+    }
+
+    #[test]
+    fn what_was_picked_is_told_with_its_reason() {
+        let mut status = running();
+        status.target = "auto".into();
+        assert!(status.text(NOW).contains("\ntarget      auto (nothing is picked before"));
+        status.target = "systemd".into();
+        status.picked = Some(Choice { kind: Kind::Systemd, why: "systemd has the unit x".into() });
+        assert!(status.text(NOW).contains("\ntarget      systemd (picked: systemd has the unit x)\n"));
+        let json: serde_json::Value = serde_json::to_value(&status).unwrap();
+        assert_eq!(json["picked"], serde_json::json!({"kind": "systemd", "why": "systemd has the unit x"}));
+        assert_eq!(json["target"], "systemd");
     }
 
     #[test]

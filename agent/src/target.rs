@@ -5,6 +5,7 @@
 //! finds its place again by looking.
 
 mod any;
+mod auto;
 pub mod chmpx_status;
 pub mod control_port;
 pub mod docker;
@@ -13,6 +14,7 @@ pub mod process;
 pub mod systemd;
 
 pub use any::{AnyTarget, FileOnly};
+pub use auto::choose::{Choice, Kind};
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -37,6 +39,11 @@ pub trait Target {
 
     /// Takes one step.
     fn act(&mut self, step: &Step, about: &About) -> impl Future<Output = Result<Done, TargetError>>;
+
+    /// When it is worth to observe again after an observation that gave `None`; `None` where that is for good.
+    fn look_again(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// Whether an observation may put a question to chmpx.

@@ -29,6 +29,10 @@ pub struct Plan {
     pub config: String,
 }
 
+/// The vendor's layer of every node's configuration: an agent that is not told of processes leaves those of the test
+/// machine alone, whatever Docker or systemd has there.
+pub const VENDOR: &str = "[target]\nkind = \"none\"\n";
+
 /// A fragment of the configuration that makes the agent read `source.ini` in its root instead of asking K2HR3.
 pub const FILE_SOURCE: &str = "[k2hr3]\nsource = \"file\"\nfile = \"/source.ini\"\n";
 
@@ -55,7 +59,8 @@ impl Node {
     pub fn new(root: &Path, plan: Plan) -> io::Result<Self> {
         let node = Self { plan, root: root.to_owned(), entry: Vec::new(), child: None };
         let userdata = root.join("etc/antpickax");
-        for directory in [&userdata, &root.join("etc/k2hdkc-agent"), &root.join("var/lib/cloud/data")] {
+        let [vendor, own] = ["usr/lib/k2hdkc-agent", "etc/k2hdkc-agent"].map(|path| root.join(path));
+        for directory in [&userdata, &vendor, &own, &root.join("var/lib/cloud/data")] {
             fs::create_dir_all(directory)?;
         }
         put(&userdata.join("k2hr3-api-uri"), &node.plan.api_uri)?;
@@ -65,7 +70,8 @@ impl Node {
         if let Some(token) = &node.plan.token {
             put(&userdata.join("k2hr3-role-token"), token)?;
         }
-        put(&root.join("etc/k2hdkc-agent/agent.toml"), &node.plan.config)?;
+        put(&vendor.join("agent.toml"), VENDOR)?;
+        put(&own.join("agent.toml"), &node.plan.config)?;
         Ok(node)
     }
 

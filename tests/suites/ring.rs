@@ -8,6 +8,8 @@ mod cures;
 mod keys;
 #[path = "ring/kills.rs"]
 mod kills;
+#[path = "ring/picking.rs"]
+mod picking;
 #[path = "ring/reloads.rs"]
 mod reloads;
 #[path = "ring/restarts.rs"]

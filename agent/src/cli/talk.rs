@@ -6,19 +6,20 @@ use super::{complain, failed, say};
 use crate::admin::{self, Request, Response};
 use crate::apply::full;
 use crate::clock::Timestamp;
+use crate::installed::Look;
 use crate::ledger::Store;
 use crate::reconcile;
+use crate::ring::Mode;
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::target::{AnyTarget, Target as _};
-use crate::wake::Waker;
+use crate::target::{About, AnyTarget, Target as _};
 
 /// Prints the status. 0 if all is well, 1 if somebody should look.
 pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
     let status = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
         Ok(Response::Status(status)) => *status,
         Ok(_) => return failed("the agent gave another answer than a status: is it of another version?"),
-        Err(_) => from_ledger(settings),
+        Err(_) => from_ledger(settings).await,
     };
     if json {
         match serde_json::to_string_pretty(&status) {
@@ -31,16 +32,18 @@ pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
     if status.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn from_ledger(settings: &Settings) -> Status {
+async fn from_ledger(settings: &Settings) -> Status {
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     if let Some(complaint) = &store.complaint {
         complain(complaint);
     }
-    Status::idle(
-        store.ledger(),
-        AnyTarget::new(settings, Waker::default()).name(),
-        settings.ini.path.display().to_string(),
-    )
+    let mut target = AnyTarget::onlooker(settings);
+    let installed = Look::default().at(&settings.ini.path).ok();
+    let about = installed.as_ref().and_then(|installed| About::of(installed.ring()?, &settings.ini.path));
+    target.pick(about.map_or(Mode::Server, |about| about.mode)).await;
+    let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
+    status.picked = target.choice();
+    status
 }
 
 /// Confirms through the running agent, or in its ledger for the next pass.

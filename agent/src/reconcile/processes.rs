@@ -108,6 +108,7 @@ impl<T: Target> Reconciler<T> {
         };
         if seen.is_none() {
             self.processes.running = None;
+            self.processes.next_look = about.and_then(|_| self.target.look_again());
         }
         let observed = seen?;
         if ask != Ask::No && observed.chmpx.is_some() {

@@ -34,6 +34,7 @@ struct Remembering {
     acted: Vec<Step>,
     asked: Vec<Ask>,
     observed: Option<Observed>,
+    again: Option<Instant>,
 }
 
 impl Target for Remembering {
@@ -53,6 +54,10 @@ impl Target for Remembering {
             Step::Start(Program::Chmpx) => Done::Started(target::Identity { pid: 7, ticks: 100 }),
             _ => Done::Plainly,
         })
+    }
+
+    fn look_again(&self) -> Option<Instant> {
+        self.again
     }
 }
 

@@ -208,8 +208,8 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
         let well = name.ends_with(".service") && !name.contains(|c: char| c == '/' || c.is_whitespace());
         check(&format!("target.systemd.{key}"), well, "must be the name of a .service", errors);
     }
-    let kind = raw.kind.unwrap_or(TargetKind::None);
-    // What ends inside is started again by its helper, or by the daemon.
+    let kind = raw.kind.unwrap_or(TargetKind::Auto);
+    // What ends inside is started again by its helper, or by the daemon. Where Docker is picked, that is told then.
     let ends = kind == TargetKind::Docker && raw.on_exit == Some(OnExit::Stop);
     check("target.on-exit", !ends, "cannot be \"stop\" where target.kind is \"docker\"", errors);
     Target {

@@ -1,15 +1,39 @@
-//! The target that the settings name.
+//! The target that the settings name, or that was picked by what is there.
 
+use tokio::time::Instant;
+
+use super::auto::Auto;
+use super::auto::choose::{Choice, Kind, choose};
+use super::auto::findings;
 use super::docker::Docker;
 use super::process::Processes;
 use super::systemd::Systemd;
 use super::{About, Ask, Done, Observed, Step, Target, TargetError};
-use crate::settings::{self, Settings, TargetKind};
+use crate::ring::Mode;
+use crate::settings::{self, Settings};
 use crate::wake::Waker;
 
 /// See the module.
 #[derive(Debug)]
-pub enum AnyTarget {
+pub struct AnyTarget {
+    settings: Box<settings::Target>,
+    edge: Edge,
+    plain: Plain,
+    /// How it is picked, where the settings name none.
+    auto: Option<Box<Auto>>,
+}
+
+/// Who is told of what happens.
+#[derive(Debug, Clone)]
+struct Edge {
+    waker: Waker,
+    /// Whether this is a command that looks once, maybe beside an agent that runs.
+    looks_on: bool,
+}
+
+/// One of them.
+#[derive(Debug)]
+enum Plain {
     /// Only the file.
     FileOnly(FileOnly),
     /// The agent's own processes.
@@ -23,85 +47,136 @@ pub enum AnyTarget {
 impl AnyTarget {
     /// Makes the target of the settings; nothing is looked at yet.
     pub fn new(settings: &Settings, waker: Waker) -> Self {
-        let settings::Target { kind, process, units, containers, .. } = &settings.target;
-        match kind {
-            TargetKind::None => Self::FileOnly(FileOnly),
-            TargetKind::Process => Self::Process(Box::new(Processes::new(process.clone(), waker))),
-            TargetKind::Systemd => {
-                Self::Systemd(Box::new(Systemd::new(process.clone(), units.clone(), waker, false)))
-            }
-            TargetKind::Docker => {
-                Self::Docker(Box::new(Docker::new(process.clone(), containers.clone(), waker, false)))
-            }
-        }
+        Self::made(&settings.target, Edge { waker, looks_on: false })
     }
 
     /// The same for a command that looks once, maybe beside an agent that runs.
     pub fn onlooker(settings: &Settings) -> Self {
-        let settings::Target { kind, process, units, containers, .. } = &settings.target;
-        match kind {
-            TargetKind::None => Self::FileOnly(FileOnly),
-            TargetKind::Process => Self::Process(Box::new(Processes::onlooker(process.clone()))),
-            TargetKind::Systemd => {
-                let systemd = Systemd::new(process.clone(), units.clone(), Waker::default(), true);
-                Self::Systemd(Box::new(systemd))
-            }
-            TargetKind::Docker => {
-                let docker = Docker::new(process.clone(), containers.clone(), Waker::default(), true);
-                Self::Docker(Box::new(docker))
-            }
+        Self::made(&settings.target, Edge { waker: Waker::default(), looks_on: true })
+    }
+
+    fn made(settings: &settings::Target, edge: Edge) -> Self {
+        let named = settings.kind.named();
+        Self {
+            settings: Box::new(settings.clone()),
+            plain: Plain::new(named.unwrap_or(Kind::None), settings, &edge),
+            auto: named.is_none().then(|| Box::new(Auto::new(settings))),
+            edge,
         }
     }
 
     /// Takes new settings, and with it what is known of the processes as far as they are still the agent's.
     pub fn reset(&mut self, settings: &Settings, waker: &Waker) {
-        let settings::Target { kind, process, units, containers, .. } = &settings.target;
-        match (&mut *self, kind) {
-            (Self::Process(target), TargetKind::Process) => target.reset(process.clone()),
-            (Self::Systemd(target), TargetKind::Systemd) => target.reset(process.clone(), units.clone()),
-            (Self::Docker(target), TargetKind::Docker) => target.reset(process.clone(), containers.clone()),
-            _ => {
-                *self = Self::new(settings, waker.clone());
-                self.listen();
-            }
+        *self.settings = settings.target.clone();
+        self.edge.waker = waker.clone();
+        let kept = self.auto.take().and_then(|auto| auto.follow(&self.settings));
+        let kind = self.settings.kind.named().unwrap_or_else(|| {
+            let auto = kept.unwrap_or_else(|| Auto::new(&self.settings));
+            self.auto.insert(Box::new(auto)).kind()
+        });
+        if !self.plain.reset(kind, &self.settings) {
+            self.plain = Plain::new(kind, &self.settings, &self.edge);
+            self.listen();
         }
     }
 
     /// Reads the programs' output into the log from now on, where nobody else does.
     pub fn listen(&mut self) {
-        if let Self::Process(processes) = self {
+        if let Plain::Process(processes) = &mut self.plain {
             processes.listen();
         }
+    }
+
+    /// Picks one for a node of this kind, where the settings name none and it is time to look. What was picked stays.
+    pub async fn pick(&mut self, mode: Mode) {
+        let Some(auto) = self.auto.as_mut().filter(|auto| auto.is_due(Instant::now())) else { return };
+        // It is large, and so would be every pass.
+        let findings = Box::pin(findings::gather(&self.settings, mode)).await;
+        let kind = auto.take(choose(&findings), Instant::now(), fastrand::f64(), self.edge.looks_on);
+        if kind != Kind::None {
+            self.plain = Plain::new(kind, &self.settings, &self.edge);
+            if !self.edge.looks_on {
+                self.listen();
+            }
+        }
+    }
+
+    /// What was picked, and why; `None` where the settings name it, or nothing was looked at yet.
+    pub fn choice(&self) -> Option<Choice> {
+        self.auto.as_ref()?.choice()
+    }
+
+    /// Whether the processes outlive the agent whatever the settings say: what ends in a container is started again there.
+    pub fn lives_on(&self) -> bool {
+        matches!(self.plain, Plain::Docker(_))
+    }
+}
+
+impl Plain {
+    fn new(kind: Kind, settings: &settings::Target, edge: &Edge) -> Self {
+        let (process, Edge { waker, looks_on }) = (settings.process.clone(), edge.clone());
+        match kind {
+            Kind::None => Self::FileOnly(FileOnly),
+            Kind::Process if looks_on => Self::Process(Box::new(Processes::onlooker(process))),
+            Kind::Process => Self::Process(Box::new(Processes::new(process, waker))),
+            Kind::Systemd => {
+                Self::Systemd(Box::new(Systemd::new(process, settings.units.clone(), waker, looks_on)))
+            }
+            Kind::Docker => {
+                Self::Docker(Box::new(Docker::new(process, settings.containers.clone(), waker, looks_on)))
+            }
+        }
+    }
+
+    /// Takes new settings, where it is of that kind.
+    fn reset(&mut self, kind: Kind, settings: &settings::Target) -> bool {
+        let settings::Target { process, units, containers, .. } = settings;
+        match (self, kind) {
+            (Self::FileOnly(_), Kind::None) => {}
+            (Self::Process(target), Kind::Process) => target.reset(process.clone()),
+            (Self::Systemd(target), Kind::Systemd) => target.reset(process.clone(), units.clone()),
+            (Self::Docker(target), Kind::Docker) => target.reset(process.clone(), containers.clone()),
+            _ => return false,
+        }
+        true
     }
 }
 
 impl Target for AnyTarget {
     fn name(&self) -> &'static str {
-        match self {
-            Self::FileOnly(target) => target.name(),
-            Self::Process(target) => target.name(),
-            Self::Systemd(target) => target.name(),
-            Self::Docker(target) => target.name(),
+        if self.auto.as_ref().is_some_and(|auto| auto.choice().is_none()) {
+            return "auto";
+        }
+        match &self.plain {
+            Plain::FileOnly(target) => target.name(),
+            Plain::Process(target) => target.name(),
+            Plain::Systemd(target) => target.name(),
+            Plain::Docker(target) => target.name(),
         }
     }
 
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
-        match self {
-            Self::FileOnly(target) => target.observe(about, ask).await,
-            Self::Process(target) => target.observe(about, ask).await,
-            Self::Systemd(target) => target.observe(about, ask).await,
+        self.pick(about.mode).await;
+        match &mut self.plain {
+            Plain::FileOnly(target) => target.observe(about, ask).await,
+            Plain::Process(target) => target.observe(about, ask).await,
+            Plain::Systemd(target) => target.observe(about, ask).await,
             // It is large, and so would be every pass.
-            Self::Docker(target) => Box::pin(target.observe(about, ask)).await,
+            Plain::Docker(target) => Box::pin(target.observe(about, ask)).await,
         }
     }
 
     async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
-        match self {
-            Self::FileOnly(target) => target.act(step, about).await,
-            Self::Process(target) => target.act(step, about).await,
-            Self::Systemd(target) => target.act(step, about).await,
-            Self::Docker(target) => Box::pin(target.act(step, about)).await,
+        match &mut self.plain {
+            Plain::FileOnly(target) => target.act(step, about).await,
+            Plain::Process(target) => target.act(step, about).await,
+            Plain::Systemd(target) => target.act(step, about).await,
+            Plain::Docker(target) => Box::pin(target.act(step, about)).await,
         }
+    }
+
+    fn look_again(&self) -> Option<Instant> {
+        self.auto.as_ref()?.next()
     }
 }
 

@@ -11,6 +11,7 @@
 mod address;
 mod alive;
 mod engine;
+pub(super) mod findings;
 mod inside;
 mod pick;
 mod reach;

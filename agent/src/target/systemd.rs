@@ -6,6 +6,7 @@
 //! failed, a job under way) is read over D-Bus, and every change of a unit wakes a pass.
 
 mod bus;
+pub(super) mod findings;
 mod helper;
 mod unit;
 

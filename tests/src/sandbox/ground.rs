@@ -200,7 +200,7 @@ fn target(programs: [PathBuf; 3], environment: &str) -> String {
     let names = ["chmpx", "k2hdkc", "chmpxstatus"];
     let line = |(key, path): (&str, PathBuf)| format!("{key:<15} = \"{}\"\n", path.display());
     let lines: String = names.into_iter().zip(programs).map(line).collect();
-    let kind = "kind            = \"process\"   # default \"none\"\n";
+    let kind = "kind            = \"process\"   # default \"auto\"\n";
     let environment = if environment.is_empty() {
         String::new()
     } else {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use k2hdkc_sandbox::node::{Node, wait_for};
+use k2hdkc_sandbox::node::{Node, VENDOR, wait_for};
 use k2hdkc_sandbox::site::{FAST, Site};
 
 use super::{PATIENCE, SELDOM, SOON, following, polls, run};
@@ -39,7 +39,7 @@ fn sighup_reads_the_configuration_again_also_the_vendor_s_which_is_not_watched()
     let site = Site::open(3, 1).unwrap();
     let mut node = following(&site, "");
     node.write("etc/k2hdkc-agent/agent.toml", "").unwrap();
-    node.write("usr/lib/k2hdkc-agent/agent.toml", OFTEN).unwrap();
+    node.write("usr/lib/k2hdkc-agent/agent.toml", &format!("{VENDOR}{OFTEN}")).unwrap();
     node.signal("HUP").unwrap();
     assert!(polls_often(&site), "{}", node.log());
     node.stop().unwrap();

@@ -58,3 +58,17 @@ async fn the_agent_is_quiet_too_where_somebody_else_replaced_the_file() {
         assert_eq!(stage.reconciler.target.asked, [asks], "{quiet}");
     }
 }
+
+#[tokio::test]
+async fn where_there_is_nothing_to_see_it_is_looked_again_when_the_target_wants_it_and_only_with_a_file() {
+    let mut stage = Stage::new(true, vec![says(&[1, 2])]);
+    let later = Instant::now() + Duration::from_secs(5);
+    stage.reconciler.target.again = Some(later);
+    stage.poll().await;
+    assert_eq!(stage.reconciler.look_at(), None, "there was no file yet, so nothing was asked");
+    stage.poll().await;
+    assert_eq!(stage.reconciler.look_at(), Some(later));
+    stage.reconciler.target.again = None;
+    stage.poll().await;
+    assert_eq!(stage.reconciler.look_at(), None);
+}

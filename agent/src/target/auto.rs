@@ -1,0 +1,206 @@
+//! Target kind `auto`: which of the others it is, by what is on this host, and why.
+//!
+//! It is picked once. While nothing is there, only the file is kept and it is looked again, less and less often: a
+//! container or a package may come later. What was picked stays while the agent runs, whatever goes meanwhile: while a
+//! container is made anew, the agent must not start programs of its own beside it.
+
+pub(super) mod choose;
+pub(super) mod findings;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use super::docker::Containers;
+use crate::settings::{OnExit, Target, TargetKind};
+use choose::{Choice, Kind};
+
+/// Between two looks while nothing is there: the first time, and at most.
+const AGAIN: Duration = Duration::from_secs(5);
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// What cannot be had where Docker was picked; with the kind named it is a fault of the settings.
+const NO_STOP: &str = "target.on-exit = \"stop\" is not possible with containers: chmpx and k2hdkc will run on when the \
+     agent ends";
+
+/// What was picked, and when it is looked again where that is nothing.
+#[derive(Debug)]
+pub(super) struct Auto {
+    clues: Clues,
+    on_exit: OnExit,
+    choice: Option<Choice>,
+    /// Looks that found nothing, and when the next one is due.
+    looks: u32,
+    next: Option<Instant>,
+}
+
+/// What is looked for. With other clues it is picked anew.
+#[derive(Debug, PartialEq, Eq)]
+struct Clues {
+    containers: Containers,
+    unit: String,
+    programs: [String; 2],
+}
+
+impl Clues {
+    fn of(settings: &Target) -> Self {
+        let process = &settings.process;
+        Self {
+            // Where the ini is inside, and how the daemon is spoken to, say nothing of where the programs are.
+            containers: Containers {
+                certificates: None,
+                version: None,
+                ini: String::new(),
+                ..settings.containers.clone()
+            },
+            unit: settings.units.chmpx.clone(),
+            programs: [process.chmpx.clone(), process.k2hdkc.clone()],
+        }
+    }
+}
+
+impl Auto {
+    /// Nothing is looked at yet.
+    pub(super) fn new(settings: &Target) -> Self {
+        Self { clues: Clues::of(settings), on_exit: settings.on_exit, choice: None, looks: 0, next: None }
+    }
+
+    /// The same with other settings: what was picked stays. `None` where something else is to be looked for now.
+    pub(super) fn follow(self, settings: &Target) -> Option<Self> {
+        if settings.kind != TargetKind::Auto || self.clues != Clues::of(settings) {
+            return None;
+        }
+        let was_told = self.is_kept_running();
+        let auto = Self { on_exit: settings.on_exit, ..self };
+        if auto.is_kept_running() && !was_told {
+            error!("{NO_STOP}");
+        }
+        Some(auto)
+    }
+
+    /// Whether it is to be looked now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let open = self.choice.as_ref().is_none_or(|choice| choice.kind == Kind::None);
+        open && self.next.is_none_or(|next| next <= now)
+    }
+
+    /// When it is to be looked again; `None` where the choice is made, or nothing was looked at yet.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Takes a choice in; what is new in it is logged, but not by a command that only looks.
+    pub(super) fn take(&mut self, choice: Choice, now: Instant, random: f64, looks_on: bool) -> Kind {
+        let kind = choice.kind;
+        self.looks += 1;
+        self.next = (kind == Kind::None).then(|| now + pause(self.looks, random));
+        let news = self.choice.as_ref() != Some(&choice);
+        self.choice = Some(choice);
+        if let Some(choice) = self.choice.as_ref().filter(|_| news && !looks_on) {
+            info!("target: {}", choice.text());
+            if self.is_kept_running() {
+                error!("{NO_STOP}");
+            }
+        }
+        kind
+    }
+
+    /// The kind that is in force.
+    pub(super) fn kind(&self) -> Kind {
+        self.choice.as_ref().map_or(Kind::None, |choice| choice.kind)
+    }
+
+    /// What was picked, for the status; `None` before the first look.
+    pub(super) fn choice(&self) -> Option<Choice> {
+        let Choice { kind, why } = self.choice.clone()?;
+        let why = if self.is_kept_running() { format!("{why}; {NO_STOP}") } else { why };
+        Some(Choice { kind, why })
+    }
+
+    fn is_kept_running(&self) -> bool {
+        self.on_exit == OnExit::Stop && self.kind() == Kind::Docker
+    }
+}
+
+/// The wait after so many looks; `random` is from 0 to 1.
+fn pause(looks: u32, random: f64) -> Duration {
+    let limit = AGAIN.saturating_mul(1 << looks.saturating_sub(1).min(10)).min(SELDOM);
+    limit.mul_f64(1.0 - 0.2 * random.clamp(0.0, 1.0)).max(AGAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{self, Origin};
+
+    fn target() -> Target {
+        settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target
+    }
+
+    fn choice(kind: Kind) -> Choice {
+        Choice { kind, why: "because".into() }
+    }
+
+    fn picked(kind: Kind) -> (Auto, Instant) {
+        let (mut auto, now) = (Auto::new(&target()), Instant::now());
+        auto.take(choice(kind), now, 0.0, true);
+        (auto, now)
+    }
+
+    #[test]
+    fn it_is_looked_at_once_and_then_less_and_less_often_while_nothing_is_there() {
+        let (mut auto, mut now) = (Auto::new(&target()), Instant::now());
+        assert!(auto.is_due(now));
+        let waits = [5, 10, 20, 40, 60, 60].map(Duration::from_secs);
+        for wait in waits {
+            auto.take(choice(Kind::None), now, 0.0, true);
+            assert_eq!(auto.next(), Some(now + wait));
+            assert!(!auto.is_due(now + wait - Duration::from_millis(1)) && auto.is_due(now + wait));
+            now += wait;
+        }
+        assert_eq!((pause(1, 1.0), pause(2, 1.0), pause(99, 1.0)), (AGAIN, AGAIN * 8 / 5, SELDOM * 4 / 5));
+    }
+
+    #[test]
+    fn what_was_picked_is_never_looked_for_again() {
+        for kind in [Kind::Docker, Kind::Systemd, Kind::Process] {
+            let (auto, now) = picked(kind);
+            assert_eq!((auto.is_due(now + SELDOM * 1000), auto.next(), auto.kind()), (false, None, kind));
+        }
+    }
+
+    #[test]
+    fn other_settings_keep_it_unless_something_else_is_to_be_looked_for() {
+        let (auto, _) = picked(Kind::Docker);
+        let mut changed = target();
+        changed.drain = Duration::from_secs(1);
+        changed.rules.look = Duration::from_secs(1);
+        changed.containers.ini = "/other.ini".into();
+        let kept = auto.follow(&changed).and_then(|auto| auto.choice());
+        assert_eq!(kept, Some(choice(Kind::Docker)));
+        let other: [fn(&mut Target); 5] = [
+            |target| target.containers.container = Some("other".into()),
+            |target| target.containers.socket = Some("/other.sock".into()),
+            |target| target.units.chmpx = "other.service".into(),
+            |target| target.process.chmpx = "/other".into(),
+            |target| target.kind = TargetKind::Systemd,
+        ];
+        for change in other {
+            let mut changed = target();
+            change(&mut changed);
+            assert!(picked(Kind::Docker).0.follow(&changed).is_none(), "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn that_containers_do_not_end_with_the_agent_is_told_where_that_was_wanted() {
+        let stop = Target { on_exit: OnExit::Stop, ..target() };
+        for (kind, told) in [(Kind::Docker, true), (Kind::Systemd, false), (Kind::Process, false)] {
+            let (auto, _) = picked(kind);
+            assert_eq!(auto.choice(), Some(choice(kind)));
+            let why = auto.follow(&stop).and_then(|auto| auto.choice()).unwrap().why;
+            assert_eq!(why.contains("on-exit = \"stop\" is not possible"), told, "{why}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! From what was found on the host to the target. Pure.
+//!
+//! Docker comes before systemd, since a host of containers may have chmpx's package as well; and the agent starts programs
+//! of its own only where nobody else may be about to run them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::target::Program;
+
+/// A target that can be picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Containers of Docker.
+    Docker,
+    /// Units of systemd.
+    Systemd,
+    /// Processes that the agent starts itself.
+    Process,
+    /// Only the file.
+    None,
+}
+
+impl Kind {
+    /// As the settings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Systemd => "systemd",
+            Self::Process => "process",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What was picked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The target.
+    pub kind: Kind,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl Choice {
+    /// Both in one line.
+    pub fn text(&self) -> String {
+        format!("{} (picked: {})", self.kind.name(), self.why)
+    }
+}
+
+/// What the host has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::target) struct Findings {
+    pub(in crate::target) docker: Daemon,
+    /// Whether the settings name containers: then the programs are in there, whatever is seen of them now.
+    pub(in crate::target) containers_are_named: bool,
+    /// Whether they name the daemon's socket: then they may be.
+    pub(in crate::target) socket_is_named: bool,
+    pub(in crate::target) systemd: Init,
+    /// The programs that this node needs.
+    pub(in crate::target) programs: Vec<Installed>,
+}
+
+/// What the Docker daemon said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::target) enum Daemon {
+    /// There is no socket of one.
+    Absent { at: String },
+    /// There may be one, which does not answer.
+    Silent { at: String, why: String },
+    /// It has the container that is meant: in words.
+    Has { what: String },
+    /// It has not, and this is missing.
+    HasNot { at: String, why: String },
+}
+
+/// What systemd said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::target) enum Init {
+    /// Something else is the init of this host.
+    Other,
+    /// It is, and does not answer.
+    Silent { why: String },
+    /// It is, and has this to say of the unit (`LoadState`).
+    Unit { name: String, load: String },
+}
+
+/// A program, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::target) struct Installed {
+    pub(in crate::target) program: Program,
+    /// What the settings call it.
+    pub(in crate::target) name: String,
+    pub(in crate::target) at: Option<PathBuf>,
+}
+
+/// Picks the target.
+pub(in crate::target) fn choose(findings: &Findings) -> Choice {
+    let Findings { docker, systemd, programs, .. } = findings;
+    if let Daemon::Has { what } = docker {
+        return Choice { kind: Kind::Docker, why: what.clone() };
+    }
+    if findings.containers_are_named {
+        return Choice {
+            kind: Kind::Docker,
+            why: format!("target.docker names containers; {}", docker.lack()),
+        };
+    }
+    if let Some(mut why) = systemd.has() {
+        // Somebody who waits for the containers must see why they were not taken.
+        if findings.socket_is_named || matches!(docker, Daemon::Silent { .. }) {
+            why = format!("{why}; {}", docker.lack());
+        }
+        return Choice { kind: Kind::Systemd, why };
+    }
+    let (lacks, bars) = ([docker.lack(), systemd.lack()].join("; "), findings.bars());
+    let all = programs.iter().all(|program| program.at.is_some());
+    let listed: Vec<_> = programs.iter().map(Installed::text).collect();
+    if all && bars.is_empty() {
+        let why = format!("{}, and nobody else runs them here: {lacks}", listed.join(", "));
+        return Choice { kind: Kind::Process, why };
+    }
+    let mut why = format!(
+        "nothing that runs chmpx was found, so only the file is kept, and it is looked again from time to time: {lacks}; {}",
+        listed.join(", ")
+    );
+    if all {
+        why = format!("{why}, but none is started here while {}", bars.join(" and "));
+    }
+    Choice { kind: Kind::None, why }
+}
+
+impl Findings {
+    /// Why the agent starts no programs of its own, whichever are there.
+    fn bars(&self) -> Vec<&'static str> {
+        let silent = matches!(self.docker, Daemon::Silent { .. });
+        let bars = [
+            (self.socket_is_named, "target.docker names a daemon for them"),
+            (silent, "Docker may have them"),
+            (matches!(self.systemd, Init::Silent { .. }), "systemd may have them"),
+        ];
+        bars.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect()
+    }
+}
+
+impl Daemon {
+    fn lack(&self) -> String {
+        match self {
+            Self::Absent { at } => format!("there is no Docker daemon at {at}"),
+            Self::Silent { at, why } => format!("the Docker daemon at {at} does not answer yet ({why})"),
+            Self::Has { what } => what.clone(),
+            Self::HasNot { at, why } => format!("the Docker daemon at {at} answers, but {why}"),
+        }
+    }
+}
+
+impl Init {
+    /// Why it is the one, where it is. A unit that cannot be loaded is still who runs chmpx here: the target tells how to
+    /// make it well.
+    fn has(&self) -> Option<String> {
+        let Self::Unit { name, load } = self else { return None };
+        match load.as_str() {
+            "" | "not-found" => None,
+            "loaded" => Some(format!("systemd has the unit {name}")),
+            other => Some(format!("systemd has the unit {name}, which is {other}")),
+        }
+    }
+
+    fn lack(&self) -> String {
+        match self {
+            Self::Other => "systemd is not the init of this host".to_owned(),
+            Self::Silent { why } => format!("systemd does not answer yet ({why})"),
+            Self::Unit { name, .. } => format!("systemd has no unit {name}"),
+        }
+    }
+}
+
+impl Installed {
+    fn text(&self) -> String {
+        match &self.at {
+            Some(path) => format!("{} is here ({})", self.program.name(), path.display()),
+            None if self.name.contains('/') => {
+                format!("{} is not here ({} is no program)", self.program.name(), self.name)
+            }
+            None => format!("{} is not here ({} is not in PATH)", self.program.name(), self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

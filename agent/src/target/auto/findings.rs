@@ -1,0 +1,75 @@
+//! Looks at the host: asks Docker and systemd, and looks the programs up. No answer within the time is one that is told.
+
+use std::time::Duration;
+
+use super::choose::{Findings, Installed};
+use crate::ring::Mode;
+use crate::settings::Target;
+use crate::target::process::spawn;
+use crate::target::{Program, docker, systemd};
+
+/// Longest wait for both in one pass: who needs more is found by a later look.
+const WITHIN: Duration = Duration::from_secs(3);
+
+/// What there is for a node of this kind. Takes as long as Docker and systemd do, but no more than 3 s.
+pub(in crate::target) async fn gather(settings: &Target, mode: Mode) -> Findings {
+    let Target { process, units, containers, .. } = settings;
+    let (docker, systemd) = tokio::join!(
+        docker::findings::look(containers, WITHIN),
+        systemd::findings::look(&units.chmpx, WITHIN)
+    );
+    let mut needed = vec![(Program::Chmpx, &process.chmpx)];
+    if mode == Mode::Server {
+        needed.push((Program::K2hdkc, &process.k2hdkc));
+    }
+    let programs = needed.into_iter().map(|(program, name)| Installed {
+        program,
+        name: name.clone(),
+        at: spawn::find(name),
+    });
+    let named = [&containers.container, &containers.chmpx, &containers.k2hdkc];
+    Findings {
+        docker,
+        containers_are_named: named.into_iter().any(Option::is_some),
+        socket_is_named: containers.socket.is_some(),
+        systemd,
+        programs: programs.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{self, Origin};
+    use crate::target::auto::choose::{Daemon, Kind, choose};
+
+    #[tokio::test]
+    async fn a_slave_needs_no_k2hdkc_and_what_the_settings_name_is_told_apart_from_what_is_usual() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = Origin { config: None, root: Some("/nowhere".into()) };
+        let mut target = settings::load(&origin).unwrap().target;
+        target.process.chmpx = "/bin/sh".into();
+        let socket = dir.path().join("docker.sock").display().to_string();
+        target.containers.socket = Some(socket.clone());
+        let slave = gather(&target, Mode::Slave).await;
+        let chmpx = Installed { program: Program::Chmpx, name: "/bin/sh".into(), at: Some("/bin/sh".into()) };
+        assert_eq!(slave.programs, [chmpx]);
+        assert_eq!(slave.docker, Daemon::Absent { at: format!("unix://{socket}") });
+        assert!(slave.socket_is_named && !slave.containers_are_named);
+        assert_ne!(choose(&slave).kind, Kind::Process);
+        assert_eq!(gather(&target, Mode::Server).await.programs.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_socket_behind_which_nobody_answers_is_a_daemon_that_is_silent() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = Origin { config: None, root: Some("/nowhere".into()) };
+        let mut target = settings::load(&origin).unwrap().target;
+        let socket = dir.path().join("docker.sock");
+        // Bound and dropped: the file stays, and refuses.
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        target.containers.socket = Some(socket.display().to_string());
+        let found = gather(&target, Mode::Slave).await.docker;
+        assert!(matches!(&found, Daemon::Silent { at, .. } if at.ends_with("docker.sock")), "{found:?}");
+    }
+}
