@@ -32,6 +32,7 @@ impl Source for Told {
 struct Remembering {
     acted: Vec<Step>,
     asked: Vec<Ask>,
+    about: Option<About>,
     observed: Option<Observed>,
 }
 
@@ -40,8 +41,9 @@ impl Target for Remembering {
         "remembering"
     }
 
-    async fn observe(&mut self, _: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.asked.push(ask);
+        self.about = Some(about.clone());
         self.observed.clone()
     }
 
