@@ -1,6 +1,8 @@
 //! Real agents under a real systemd, with the simulators in units: the programs themselves, and behind upstream's helpers.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
+#[path = "systemd/classes.rs"]
+mod classes;
 #[path = "systemd/direct.rs"]
 mod direct;
 #[path = "systemd/helper.rs"]

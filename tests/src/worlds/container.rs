@@ -101,6 +101,14 @@ impl Container {
         self.pids(comm).first().copied()
     }
 
+    /// When a process started, in clock ticks since the machine did.
+    pub fn started(&self, pid: u32) -> io::Result<u64> {
+        let stat = self.read(&format!("/proc/{pid}/stat"))?;
+        // The name in it may have blanks. Field 22 of all is the 20th behind it.
+        let ticks = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok());
+        ticks.ok_or_else(|| io::Error::other(format!("not understood: {stat}")))
+    }
+
     /// Waits until a process of that name runs that is not `old`.
     pub fn runs(&self, comm: &str, old: Option<u32>, within: Duration) -> io::Result<u32> {
         let mut found = None;
