@@ -1,6 +1,7 @@
 //! One container, and what a suite asks of it and does to it.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
@@ -157,6 +158,11 @@ impl Container {
             .ok()
             .filter(|pid| *pid != 0)
             .ok_or_else(|| io::Error::other("the container does not run"))
+    }
+
+    /// Where its files are on this machine, as long as its first process runs: to look often without a program inside.
+    pub fn root(&self) -> io::Result<PathBuf> {
+        Ok(PathBuf::from(format!("/proc/{}/root", self.host_pid()?)))
     }
 
     /// `docker inspect` of it.
