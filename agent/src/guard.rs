@@ -179,13 +179,16 @@ fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], now: Timestamp) -> Ve
     gone
 }
 
-/// Every installed node that the answer lacks, with how long it has been lacking.
+/// Every installed node that the answer lacks, with how long it has been lacking. This host itself is not gone where the
+/// answer has it under another port: its own chmpx is started anew.
 fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
     let (now, fresh) = (case.now, case.fresh);
     let mut absent = Vec::new();
+    let own = installed.own().zip(case.answer.own()).filter(|(was, own)| own.is_again(was));
     for mode in [Mode::Server, Mode::Slave] {
         let present: BTreeSet<NodeKey> = case.answer.nodes(mode).iter().map(Node::key).collect();
-        let missing = installed.nodes(mode).iter().filter(|node| !node.is_placeholder());
+        let is_own = |node: &Node| own.is_some_and(|(was, _)| std::ptr::eq(was, node));
+        let missing = installed.nodes(mode).iter().filter(|node| !node.is_placeholder() && !is_own(node));
         for node in missing.map(Node::key).filter(|key| !present.contains(key)) {
             let past = memory.absent.iter().find(|absence| absence.node == node && absence.mode == mode);
             // A clock that was set back must not make an absence younger for ever.
@@ -486,6 +489,23 @@ mod tests {
             &before,
             "the new one waits until the removal of the old one is believed"
         );
+    }
+
+    #[test]
+    fn this_host_is_not_gone_where_it_has_another_control_port_and_the_others_are_held() {
+        let before = ring(&[1, 2, 3], &[1]);
+        let moved = |numbers: &[usize]| {
+            let mut after = before.clone();
+            after.profile.global.insert("SELFCTLPORT".into(), "8121".into());
+            for number in numbers {
+                after.servers[number - 1].ctlport = crate::names::Port::try_from(8121).unwrap();
+            }
+            after
+        };
+        assert_eq!(believed(&polls(&before, &[&moved(&[1])], 1)), &moved(&[1]));
+        let all = polls(&before, &[&moved(&[1, 2, 3])], 1);
+        assert_eq!(held(&all).reasons.len(), 3, "{:?}", held(&all));
+        assert!(held(&all).releasable);
     }
 
     #[test]

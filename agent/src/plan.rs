@@ -27,15 +27,16 @@ pub enum Class {
 }
 
 impl Class {
-    /// What it means, in words.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Class::Nothing => "nothing to do",
-            Class::FileOnly => "the file only; no process reads the difference",
-            Class::Reload => "live: chmpx takes it when the file is replaced",
-            Class::RestartK2hdkc => "needs a restart of k2hdkc",
-            Class::RestartChmpx => "needs a restart of chmpx, then of k2hdkc",
-            Class::Impossible => "no running ring can follow",
+    /// What it means on a server or a slave, in words.
+    pub fn meaning(self, mode: Mode) -> &'static str {
+        match (self, mode) {
+            (Class::Nothing, _) => "nothing to do",
+            (Class::FileOnly, _) => "the file only; no process reads the difference",
+            (Class::Reload, _) => "live: chmpx takes it when the file is replaced",
+            (Class::RestartK2hdkc, _) => "needs a restart of k2hdkc",
+            (Class::RestartChmpx, Mode::Server) => "needs a restart of chmpx, then of k2hdkc",
+            (Class::RestartChmpx, Mode::Slave) => "needs a restart of chmpx",
+            (Class::Impossible, _) => "no running ring can follow",
         }
     }
 }
@@ -56,6 +57,26 @@ pub struct Plan {
     pub class: Class,
     /// The changes, in the order of the file.
     pub changes: Vec<Change>,
+    /// For which kind of node: a slave has no k2hdkc.
+    pub mode: Mode,
+    /// Whether this server cannot wait for its turn: other servers would not find it, or it lists itself twice.
+    pub at_once: bool,
+}
+
+impl Plan {
+    /// A change and what it takes, in one line.
+    pub fn line(&self, change: &Change) -> String {
+        format!("{}   [{}]", change.text, change.class.meaning(self.mode))
+    }
+
+    /// What all of it takes, in one line.
+    pub fn meaning(&self) -> String {
+        let meaning = self.class.meaning(self.mode);
+        if self.at_once {
+            return format!("{meaning}, at once: servers of the old and of the new ports do not meet");
+        }
+        meaning.to_owned()
+    }
 }
 
 /// Compares the installed ring, if there is one, with the wanted one.
@@ -65,7 +86,7 @@ pub fn plan(installed: Option<&Ring>, wanted: &Ring) -> Plan {
         Some(installed) => {
             let mut changes = globals(installed, wanted);
             for mode in [Mode::Server, Mode::Slave] {
-                changes.extend(nodes(installed.nodes(mode), wanted.nodes(mode), mode));
+                changes.extend(nodes(installed, wanted, mode));
             }
             changes.extend(k2hdkc(installed, wanted));
             changes.extend(extras(installed, wanted));
@@ -73,7 +94,22 @@ pub fn plan(installed: Option<&Ring>, wanted: &Ring) -> Plan {
         }
     };
     let class = changes.iter().map(|change| change.class).max().unwrap_or(Class::Nothing);
-    Plan { class, changes }
+    let mode = wanted.mode().unwrap_or(Mode::Slave);
+    let at_once = installed.is_some_and(|installed| is_at_once(installed, wanted));
+    Plan { class, changes, mode, at_once }
+}
+
+/// A chmpx that reloads another control port or other endpoints of its own has two rows of one chmpxid, and one whose ring
+/// port changed together with another server's finds that one nowhere until both are new. A leave and a join in turn
+/// would need the ring that there is not.
+fn is_at_once(old: &Ring, new: &Ring) -> bool {
+    let (Some(was), Some(own), Some(Mode::Server)) = (old.own(), new.own(), new.mode()) else { return false };
+    if !own.is_again(was) {
+        return false;
+    }
+    let moved = |node: &Node| old.servers.iter().any(|old| node.is_again(old) && node.port != old.port);
+    let others = new.servers.iter().filter(|node| !node.is_again(own));
+    own.key() != was.key() || (own.port != was.port && others.into_iter().any(moved))
 }
 
 fn first(wanted: &Ring) -> Change {
@@ -111,13 +147,19 @@ fn shown(value: Option<&str>) -> String {
     value.map_or_else(|| "(absent)".to_owned(), |value| format!("\"{value}\""))
 }
 
-/// Both lists are sorted, so one walk pairs the nodes that are the same to chmpx.
-fn nodes(old: &[Node], new: &[Node], mode: Mode) -> Vec<Change> {
+/// Nodes are paired that are the same to chmpx. Under another control port a node is another one to all but itself: its
+/// own chmpx is to be started under it.
+fn nodes(old: &Ring, new: &Ring, mode: Mode) -> Vec<Change> {
     let word = if mode == Mode::Server { "server" } else { "slave" };
+    let own = new.own().zip(old.own()).filter(|(own, was)| new.mode() == Some(mode) && own.is_again(was));
     let index = |nodes: &[Node]| -> BTreeMap<_, _> {
-        let named = |node: &Node| NodeKey { hosts: String::new(), ..node.key() };
+        let named = |node: &Node| {
+            let ctlport = own.filter(|(own, was)| node == *own || node == *was).map(|(own, _)| own.ctlport);
+            NodeKey { hosts: String::new(), ctlport: ctlport.unwrap_or(node.ctlport), ..node.key() }
+        };
         nodes.iter().enumerate().map(|(at, node)| (named(node), at)).collect()
     };
+    let (old, new) = (old.nodes(mode), new.nodes(mode));
     let (old_at, new_at) = (index(old), index(new));
     let mut changes = Vec::new();
     for (key, at) in &old_at {
@@ -140,6 +182,10 @@ fn nodes(old: &[Node], new: &[Node], mode: Mode) -> Vec<Change> {
 fn same_node(old: &Node, new: &Node, word: &str) -> Vec<Change> {
     let mut changes = Vec::new();
     let label = new.label();
+    if old.ctlport != new.ctlport {
+        let text = format!("{word} {label} CTLPORT: {} -> {}", old.ctlport, new.ctlport);
+        changes.push(Change { class: Class::RestartChmpx, text });
+    }
     if old.port != new.port {
         let show =
             |port: Option<crate::names::Port>| port.map_or("(absent)".to_owned(), |port| port.to_string());
@@ -229,7 +275,8 @@ mod tests {
 
     #[test]
     fn equal_rings_need_nothing() {
-        assert_eq!(changed(|_| ()), Plan { class: Class::Nothing, changes: Vec::new() });
+        let nothing = Plan { class: Class::Nothing, changes: Vec::new(), mode: Mode::Server, at_once: false };
+        assert_eq!(changed(|_| ()), nothing);
     }
 
     #[test]
@@ -307,6 +354,71 @@ mod tests {
         assert_eq!(unknown.class, Class::FileOnly);
     }
 
+    fn port(port: u16) -> crate::names::Port {
+        crate::names::Port::try_from(port).unwrap()
+    }
+
+    fn lines(plan: &Plan) -> Vec<String> {
+        plan.changes.iter().map(|change| plan.line(change)).collect()
+    }
+
+    #[test]
+    fn under_another_control_port_the_own_server_is_the_same_and_another_one_is_new() {
+        let plan = changed(|ring| {
+            ring.profile.global.insert("SELFCTLPORT".into(), "8121".into());
+            ring.servers.iter_mut().for_each(|node| node.ctlport = port(8121));
+        });
+        assert_eq!(
+            lines(&plan),
+            [
+                "[GLOBAL] SELFCTLPORT: \"8021\" -> \"8121\"   [needs a restart of chmpx, then of k2hdkc]",
+                "server 192.0.2.1:8121 (server1.example) CTLPORT: 8021 -> 8121   [needs a restart of chmpx, then of k2hdkc]",
+                "- server 192.0.2.2:8021 (server2.example)   [live: chmpx takes it when the file is replaced]",
+                "+ server 192.0.2.2:8121 (server2.example)   [live: chmpx takes it when the file is replaced]",
+            ]
+        );
+        assert_eq!((plan.class, plan.at_once), (Class::RestartChmpx, true));
+        assert!(plan.meaning().starts_with("needs a restart of chmpx, then of k2hdkc, at once: "));
+    }
+
+    #[test]
+    fn a_ring_port_is_changed_in_turn_where_it_is_the_own_one_and_at_once_where_it_is_everybodys() {
+        let own = changed(|ring| ring.servers[0].port = Some(port(8120)));
+        assert_eq!((own.class, own.at_once), (Class::RestartChmpx, false));
+        let all = changed(|ring| ring.servers.iter_mut().for_each(|node| node.port = Some(port(8120))));
+        assert_eq!((all.class, all.at_once), (Class::RestartChmpx, true));
+        let other = changed(|ring| ring.servers[1].port = Some(port(8120)));
+        assert_eq!((other.class, other.at_once), (Class::RestartChmpx, false), "it lists the old one");
+    }
+
+    #[test]
+    fn a_slave_s_own_control_port_takes_its_chmpx_and_those_of_others_nothing() {
+        let old = {
+            let mut ring = ring(&[1, 2], &[1, 2]);
+            for (key, value) in [("MODE", "SLAVE"), ("SELFCTLPORT", "8031"), ("SELFCUK", "slave-1")] {
+                ring.profile.global.insert(key.into(), value.into());
+            }
+            ring.profile.k2hdkc = None;
+            ring
+        };
+        let mut new = old.clone();
+        new.profile.global.insert("SELFCTLPORT".into(), "8131".into());
+        new.slaves.iter_mut().for_each(|node| node.ctlport = port(8131));
+        let plan = plan(Some(&old), &new);
+        assert_eq!(
+            lines(&plan)[1..],
+            [
+                "slave 198.51.100.1:8131 (slave1.example) CTLPORT: 8031 -> 8131   [needs a restart of chmpx]",
+                "- slave 198.51.100.2:8031 (slave2.example)   [live: chmpx takes it when the file is replaced]",
+                "+ slave 198.51.100.2:8131 (slave2.example)   [live: chmpx takes it when the file is replaced]",
+            ]
+        );
+        assert_eq!((plan.class, plan.at_once), (Class::RestartChmpx, false));
+        let mut servers = old.clone();
+        servers.servers.iter_mut().for_each(|node| node.ctlport = port(8121));
+        assert_eq!(super::plan(Some(&old), &servers).class, Class::Reload, "servers come and go");
+    }
+
     #[test]
     fn foreign_sections_concern_no_process() {
         let extra = crate::ring::Extra { name: "K2HTPDTOR".into(), entries: Vec::new() };
@@ -325,7 +437,8 @@ mod tests {
             Class::RestartChmpx,
             Class::Impossible,
         ];
-        assert!(all.iter().all(|class| !class.meaning().is_empty()));
+        let modes = [Mode::Server, Mode::Slave];
+        assert!(all.iter().all(|class| modes.iter().all(|mode| !class.meaning(*mode).is_empty())));
         assert!(all.is_sorted(), "from least to most");
     }
 

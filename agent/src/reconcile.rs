@@ -32,7 +32,7 @@ use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
 use crate::ledger::Store;
 use crate::membership::Wanted;
-use crate::plan::{Class, Plan};
+use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::{Outcome, Report};
 use crate::ring::Ring;
@@ -130,7 +130,7 @@ pub enum Decided {
 pub struct Installation {
     /// The file.
     pub validated: Validated,
-    class: Class,
+    plan: Plan,
     /// What the hosts block must say; a kept file does not know all of it, and leaves the block alone.
     names: Option<BTreeMap<IpAddr, String>>,
     /// Why it is installed.

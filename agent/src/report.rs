@@ -267,7 +267,12 @@ mod tests {
     fn an_installation_names_its_first_changes() {
         let mut report = report(Outcome::Installed(generation()));
         let change = |n: usize| Change { class: Class::Reload, text: format!("+ server {n}") };
-        report.plan = Some(Plan { class: Class::Reload, changes: (1..=6).map(change).collect() });
+        report.plan = Some(Plan {
+            class: Class::Reload,
+            changes: (1..=6).map(change).collect(),
+            mode: crate::ring::Mode::Server,
+            at_once: false,
+        });
         report.asked = Some(Duration::from_millis(42));
         assert_eq!(
             report.line(),

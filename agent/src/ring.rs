@@ -151,6 +151,11 @@ impl Node {
         lists.collect::<Vec<_>>().join(" ")
     }
 
+    /// Whether it is the same host's node as that one, perhaps under other ports or endpoints.
+    pub fn is_again(&self, other: &Self) -> bool {
+        (&self.name, &self.cuk, &self.seed) == (&other.name, &other.cuk, &other.seed)
+    }
+
     /// The slave node that upstream's templates write when no slave is registered, since chmpx refuses a file
     /// without `[SLVNODE]`.
     pub fn is_placeholder(&self) -> bool {
@@ -216,6 +221,11 @@ impl Ring {
     /// Whether it has no node at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The node that the file is for.
+    pub fn own(&self) -> Option<&Node> {
+        self.candidates(self.mode()?).find(|node| !node.is_placeholder())
     }
 
     /// Nodes of `mode` that may be the host itself: own control port (any, if none is set) and own CUK.

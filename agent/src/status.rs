@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Timestamp, spoken};
 use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
-use crate::plan::Change;
 use crate::report::{Kind, Outcome, Report};
 use crate::standing::{Process, Standing, State};
 use crate::target::Choice;
@@ -135,7 +134,8 @@ impl Status {
         let installed =
             matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..) | Outcome::RolledBack(..));
         let plan = report.plan.as_ref().filter(|_| !installed);
-        self.changes = plan.map_or_else(Vec::new, |plan| plan.changes.iter().map(change_line).collect());
+        self.changes =
+            plan.map_or_else(Vec::new, |plan| plan.changes.iter().map(|change| plan.line(change)).collect());
         self.notes.clone_from(&report.notes);
     }
 
@@ -274,11 +274,6 @@ impl Generations {
     }
 }
 
-/// A change and what it takes, in one line.
-pub fn change_line(change: &Change) -> String {
-    format!("{}   [{}]", change.text, change.class.meaning())
-}
-
 fn line(text: &mut String, key: &str, value: &str) {
     let _ = writeln!(text, "{key:<12}{value}");
 }
@@ -290,7 +285,7 @@ fn age(since: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Class, Plan};
+    use crate::plan::{Change, Class, Plan};
     use crate::ring::Mode;
     use crate::source::{Doubt, DoubtKind};
     use crate::target::Kind;
@@ -364,7 +359,12 @@ mod tests {
         let mut report = report(Outcome::Held(held));
         report.waiting = vec![Absence { node, mode: Mode::Server, since: Timestamp(995_000), polls: 2 }];
         let change = Change { class: Class::Reload, text: "- server b".into() };
-        report.plan = Some(Plan { class: Class::Reload, changes: vec![change] });
+        report.plan = Some(Plan {
+            class: Class::Reload,
+            changes: vec![change],
+            mode: crate::ring::Mode::Server,
+            at_once: false,
+        });
         report.notes = vec!["chmod 0600".into()];
         let mut status = running();
         status.take(&report, &ledger);

@@ -28,6 +28,8 @@ pub struct Facts {
     pub running_maxchmpx: Option<usize>,
     /// Servers that chmpx reports as up; `None` where it was not asked.
     pub up: Option<BTreeSet<NodeKey>>,
+    /// Whether this host's processes may be, and can be, started anew as soon as a file asks for it.
+    pub restarts: bool,
 }
 
 /// A rendered file that may be installed on this node.
@@ -122,9 +124,16 @@ fn no_room(ring: &Ring, facts: &Facts) -> Option<Problem> {
     (acceptance::slots(ring) + 1 > room).then(|| Problem::refused(None, text))
 }
 
-/// The same seed at another address makes a second row of the same chmpxid while the first node is up.
+/// The same seed at another address makes a second row of the same chmpxid while the first node is up. Where this host's
+/// own chmpx must be started anew for the same file, the next one reads only that.
 fn moved_while_up(ring: &Ring, facts: &Facts) -> Vec<Problem> {
     let Some(up) = &facts.up else { return Vec::new() };
+    let was = facts.installed.as_ref().and_then(|installed| installed.own());
+    let moves_itself =
+        was.zip(ring.own()).is_some_and(|(was, own)| own.is_again(was) && own.key() != was.key());
+    if moves_itself && facts.restarts {
+        return Vec::new();
+    }
     let moved = up.iter().filter(|old| !old.seed.is_empty()).filter_map(|old| {
         let new = ring.servers.iter().find(|node| node.seed == old.seed)?;
         (new.key() != *old).then(|| (old, new.label()))
@@ -231,6 +240,22 @@ mod tests {
         );
         let down = Facts { up: Some(BTreeSet::new()), ..facts() };
         assert_eq!(against(&down, |ring| ring.servers[2].name = "192.0.2.99".into()), [""; 0]);
+    }
+
+    #[test]
+    fn all_may_move_where_this_host_s_own_chmpx_is_started_anew_for_it() {
+        let moved = |ring: &mut Ring| {
+            ring.profile.global.insert("SELFCTLPORT".into(), "8121".into());
+            ring.servers
+                .iter_mut()
+                .for_each(|node| node.ctlport = crate::names::Port::try_from(8121).unwrap());
+        };
+        let up = Some(BTreeSet::from([server(1).key(), server(2).key()]));
+        assert_eq!(against(&Facts { up: up.clone(), restarts: true, ..facts() }, moved), [""; 0]);
+        let reasons = against(&Facts { up: up.clone(), ..facts() }, moved);
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        let other = |ring: &mut Ring| ring.servers[1].ctlport = crate::names::Port::try_from(8121).unwrap();
+        one(&Facts { up, restarts: true, ..facts() }, other, "server 192.0.2.2:8021 is up");
     }
 
     #[test]

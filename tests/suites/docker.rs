@@ -1,7 +1,10 @@
 //! Real agents beside real Docker daemons, with the simulators in containers as Trove makes them.
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
 #[path = "docker/auto.rs"]
 mod auto;
+#[path = "docker/classes.rs"]
+mod classes;
 #[path = "docker/database.rs"]
 mod database;
 #[path = "docker/ring.rs"]

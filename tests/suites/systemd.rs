@@ -3,6 +3,8 @@
 
 #[path = "systemd/auto.rs"]
 mod auto;
+#[path = "systemd/classes.rs"]
+mod classes;
 #[path = "systemd/direct.rs"]
 mod direct;
 #[path = "systemd/helper.rs"]

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 
 use super::{complain, failed, say};
 use crate::acceptance::{self, Host, Reading};
+use crate::course::Restarts;
 use crate::ini;
 use crate::ledger::Store;
 use crate::machine;
-use crate::plan::Plan;
+use crate::plan::{Class, Plan};
 use crate::reconcile::{Decided, Decision, Reconciler};
 use crate::report::Outcome;
-use crate::settings::{Auth, Settings};
+use crate::settings::{Auth, Settings, TargetKind};
 use crate::source::{self, AnySource};
-use crate::status::change_line;
 use crate::target::AnyTarget;
 
 /// What a pass would do now.
@@ -53,10 +53,12 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
 
 /// Prints what would change. Status 0: nothing; 1: something, or it cannot be told.
 pub(super) async fn diff(settings: Settings) -> ExitCode {
+    let moves = settings.target.kind != TargetKind::None;
+    let restarts = Some(settings.target.rules.restarts).filter(|_| moves);
     let decision = decided(settings).await;
     decision.notes.iter().for_each(|note| complain(note));
     if let Some(plan) = &decision.plan {
-        print_plan(plan);
+        print_plan(plan, restarts);
     }
     for absence in &decision.waiting {
         let node = &absence.node;
@@ -79,9 +81,17 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
     }
 }
 
-fn print_plan(plan: &Plan) {
-    plan.changes.iter().for_each(|change| say(&change_line(change)));
-    say(&format!("in all: {}", plan.class.meaning()));
+fn print_plan(plan: &Plan, restarts: Option<Restarts>) {
+    plan.changes.iter().for_each(|change| say(&plan.line(change)));
+    say(&format!("in all: {}", plan.meaning()));
+    let restarted = matches!(plan.class, Class::RestartK2hdkc | Class::RestartChmpx);
+    if let Some(restarts) = restarts.filter(|restarts| restarted && restarts.forbids(plan.mode)) {
+        say(&format!(
+            "not restarted by the agent: target.restarts is \"{}\", so it is held until that allows it or you restart \
+             it yourself",
+            restarts.word()
+        ));
+    }
 }
 
 /// Examines a file by chmpx's rules. Status 1 if chmpx would refuse it or take it to somebody's harm.

@@ -4,9 +4,8 @@
 
 use super::memory::Waiting;
 use super::rules::{NUDGE_AGAIN, OUT_FOR};
-use super::{Case, Known, Memory, Next, Restart, Restarts, Urgency, is_row_of};
+use super::{Case, Known, Memory, Next, Restart, Urgency, is_row_of};
 use crate::plan::Class;
-use crate::ring::Mode;
 use crate::target::Order;
 use crate::view::{NodeStatus, Operation};
 
@@ -23,10 +22,7 @@ pub(super) enum Readiness {
 
 /// Whether the operator allows this restart. What has begun is brought to its end: the server is out of service.
 pub(super) fn allowed(case: &Case<'_>, known: &Known, restart: &Restart) -> Result<(), String> {
-    let forbidden = match (case.rules.restarts, case.mode()) {
-        (Restarts::Always, _) | (Restarts::Servers, Mode::Server) => false,
-        (Restarts::Never, _) | (Restarts::Servers, Mode::Slave) => restart.urgency == Urgency::Change,
-    };
+    let forbidden = restart.urgency == Urgency::Change && case.rules.restarts.forbids(case.mode());
     if !forbidden || known.has_drained(case) {
         return Ok(());
     }
@@ -44,7 +40,7 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         return Readiness::NotAllowed(text);
     }
     let (Some(view), Some(chmpx)) = (case.view(), case.observed.chmpx) else { return Readiness::Ready };
-    if restart.urgency == Urgency::Stuck {
+    if restart.urgency == Urgency::Stuck || restart.at_once {
         return Readiness::Ready;
     }
     let wait = |text: String| Readiness::NotYet(Next::Wait(text, case.rules.between_questions));

@@ -97,6 +97,10 @@ pub(super) fn would_lose(case: &Case<'_>, memory: &Memory, known: &Known, k2hdkc
         Database::File(path) => format!("its database is {path}, and the file names another one"),
         Database::Passing => "its database is in memory".to_owned(),
     };
+    let at_once = known.restart.as_ref().is_some_and(|restart| restart.at_once);
+    if at_once && case.peers().next().is_some() {
+        return Some(format!("{place} and the other servers restart at the same time"));
+    }
     let replicas: i64 = case.ring.global("REPLICA").parse().unwrap_or(0);
     if replicas <= 0 {
         return Some(format!("{place} and REPLICA is 0"));

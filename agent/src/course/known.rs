@@ -64,6 +64,9 @@ pub struct Restart {
     /// The generation for which; until its file is in place, nothing is restarted.
     #[serde(default)]
     pub file: u32,
+    /// Whether it waits for no turn and leaves no service first.
+    #[serde(default)]
+    pub at_once: bool,
 }
 
 impl Restart {
@@ -155,6 +158,13 @@ impl Known {
         }
     }
 
+    /// What was demanded waits for no turn: with the file that comes, this server and the others do not meet.
+    pub fn make_haste(&mut self) {
+        if let Some(restart) = &mut self.restart {
+            restart.at_once = true;
+        }
+    }
+
     /// Whether this chmpx is out of service because the agent took it out.
     pub(super) fn has_drained(&self, case: &Case<'_>) -> bool {
         self.drained.is_some() && self.drained == case.observed.chmpx.map(|chmpx| chmpx.id)
@@ -208,10 +218,11 @@ fn demanded(
 ) -> Restart {
     let file = old.as_ref().map_or(file, |old| old.file.max(file));
     let at = old.as_ref().map_or(wall, |old| old.at);
+    let at_once = old.as_ref().is_some_and(|old| old.at_once);
     let (urgency, why) = match &old {
         Some(old) if old.urgency > urgency => (old.urgency, old.why.clone()),
         _ => (urgency, why.to_owned()),
     };
     let chmpx = chmpx.or(old.and_then(|old| old.chmpx));
-    Restart { chmpx, k2hdkc, urgency, why, at, file }
+    Restart { chmpx, k2hdkc, urgency, why, at, file, at_once }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::ring::Mode;
+
 /// See `[target]` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -60,6 +62,25 @@ pub enum Restarts {
     Always,
     /// Nobody: it is told what waits.
     Never,
+}
+
+impl Restarts {
+    /// Whether a changed key restarts nothing on a node of this kind.
+    pub fn forbids(self, mode: Mode) -> bool {
+        match (self, mode) {
+            (Self::Always, _) | (Self::Servers, Mode::Server) => false,
+            (Self::Never, _) | (Self::Servers, Mode::Slave) => true,
+        }
+    }
+
+    /// As the configuration has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Servers => "servers",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
 }
 
 /// A nudge is given after this time in a state that should pass by itself …

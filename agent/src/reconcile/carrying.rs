@@ -75,7 +75,7 @@ impl<T: Target> Reconciler<T> {
     }
 
     fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
-        let Installation { validated, class, names, cause } = installation;
+        let Installation { validated, plan, names, cause } = installation;
         let (running, same) = (self.processes.running(), matches!(cause, Cause::NotLoaded(_)));
         let rejected = match &cause {
             Cause::Rejected(why) => match self.keep_aside(why) {
@@ -93,7 +93,10 @@ impl<T: Target> Reconciler<T> {
                 ledger.before = if other { ledger.loaded.clone() } else { ledger.before.take() };
             }
             if let Some((chmpx, k2hdkc)) = running {
-                ledger.known.demand_for_change(class, chmpx, k2hdkc, class.meaning(), at);
+                ledger.known.demand_for_change(plan.class, chmpx, k2hdkc, &plan.meaning(), at);
+                if plan.at_once {
+                    ledger.known.make_haste();
+                }
                 // Back to what they were last seen to run wholly.
                 let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
                 if back && matches!(cause, Cause::Answer) {
@@ -114,8 +117,8 @@ impl<T: Target> Reconciler<T> {
         self.processes.replaced(!same);
         let fileversion = applied.generation.fileversion;
         notes.extend(applied.notes);
-        if running.is_none() && class > Class::Reload {
-            notes.push(format!("generation {fileversion}: {}", class.meaning()));
+        if running.is_none() && plan.class > Class::Reload {
+            notes.push(format!("generation {fileversion}: {}", plan.meaning()));
         }
         match cause {
             Cause::Answer => Outcome::Installed(applied.generation),

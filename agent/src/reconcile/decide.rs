@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling};
 use crate::acceptance;
 use crate::clock::Timestamp;
-use crate::course::Rejected;
+use crate::course::{Database, Rejected};
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::hosts;
 use crate::installed::{self, Installed};
@@ -18,7 +18,7 @@ use crate::plan;
 use crate::problem::{Problem, one_line};
 use crate::render::{self, Rendered, Stamp};
 use crate::report::Outcome;
-use crate::ring::Ring;
+use crate::ring::{Mode, Ring};
 use crate::source::{Doubt, DoubtKind};
 use crate::target::Target;
 use crate::validate::{self, FILEVERSION_MOST, Facts, Validated};
@@ -71,7 +71,10 @@ impl<T: Target> Reconciler<T> {
                 let held = judgement.memory.held.clone();
                 let outcome = held.map_or(Outcome::Unchanged, Outcome::Held);
                 let decision = self.restored_or(scene, outcome);
-                Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
+                // What is held is to be seen before somebody confirms it.
+                let installed = scene.installed.ring().map(|ring| &**ring);
+                let plan = decision.plan.or_else(|| Some(plan::plan(installed, &wanted.ring)));
+                Decision { plan, guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
             Verdict::Believe(ring) => {
                 let wanted =
@@ -119,7 +122,7 @@ impl<T: Target> Reconciler<T> {
             return Decision { plan: Some(plan), ..Decision::leave(Outcome::Settling, scene.asked) };
         }
         let names = Some(hosts::entries(wanted));
-        let installation = Installation { validated, class: plan.class, names, cause: Cause::Answer };
+        let installation = Installation { validated, plan: plan.clone(), names, cause: Cause::Answer };
         let verdict = Decided::Install(Box::new(installation));
         Decision { verdict, plan: Some(plan), ..Decision::leave(Outcome::Unchanged, scene.asked) }
     }
@@ -151,7 +154,7 @@ impl<T: Target> Reconciler<T> {
         let fileversion = self.next_fileversion(&scene.installed);
         let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
         let rendered = render::render(ring, stamp)?;
-        let facts = Self::facts(scene, &rendered);
+        let facts = self.facts(scene, &rendered);
         validate::validate(rendered, &facts)
     }
 
@@ -166,14 +169,25 @@ impl<T: Target> Reconciler<T> {
         if used < FILEVERSION_MOST { used + 1 } else { 1 }
     }
 
-    fn facts(scene: &Scene, rendered: &Rendered) -> Facts {
+    fn facts(&self, scene: &Scene, rendered: &Rendered) -> Facts {
         Facts {
             host: machine::host(acceptance::paths(&rendered.ring)),
             cuk: scene.identity.as_ref().ok().map(|identity| identity.cuk.clone()),
             installed: scene.installed.ring().map(Rc::clone),
             running_maxchmpx: scene.capacity(),
             up: scene.up(),
+            restarts: self.restarts(scene, &rendered.ring),
         }
+    }
+
+    /// Whether the running processes are started anew as soon as this file asks for it: where that is allowed, and k2hdkc
+    /// has its keys in a file, the same one as before.
+    fn restarts(&self, scene: &Scene, ring: &Ring) -> bool {
+        let mode = ring.mode().unwrap_or(Mode::Slave);
+        let keys = Database::of(ring);
+        let same = scene.installed.ring().is_some_and(|installed| Database::of(installed) == keys);
+        let keeps = mode == Mode::Slave || (same && keys != Database::Passing);
+        keeps && !self.settings.target.rules.restarts.forbids(mode)
     }
 
     /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this
@@ -194,7 +208,7 @@ impl<T: Target> Reconciler<T> {
             let Ok(validated) = self.validated(scene, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
             let cause = Cause::Lost(format!("{why}; {}", outcome.line()));
-            let installation = Installation { validated, class: plan.class, names: None, cause };
+            let installation = Installation { validated, plan: plan.clone(), names: None, cause };
             let verdict = Decided::Install(Box::new(installation));
             return Decision { verdict, plan: Some(plan), ..Decision::leave(outcome, scene.asked) };
         }

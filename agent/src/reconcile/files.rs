@@ -45,7 +45,8 @@ impl<T: Target> Reconciler<T> {
         let validated =
             self.validated(scene, (**ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
         let cause = Cause::NotLoaded(why.to_owned());
-        Ok(Installation { validated, class: plan::Class::Reload, names: None, cause })
+        let plan = plan::plan(Some(ring), ring);
+        Ok(Installation { validated, plan, names: None, cause })
     }
 
     /// The ring that it goes back to, under the next number; the live file is kept aside.
@@ -69,8 +70,8 @@ impl<T: Target> Reconciler<T> {
         // What chmpx has room for is no question where it is dead.
         let validated =
             self.validated(scene, (*ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
-        let class = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring).class;
-        Ok(Installation { validated, class, names: None, cause: Cause::Rejected(why.to_owned()) })
+        let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring);
+        Ok(Installation { validated, plan, names: None, cause: Cause::Rejected(why.to_owned()) })
     }
 
     /// Keeps the live file aside before it is replaced: what it was, and why it goes.

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::course::{self, Case, Course, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::{self, Installed};
 use crate::ledger::Generation;
-use crate::ring::{NodeKey, Ring};
+use crate::names::Port;
+use crate::ring::{Node, NodeKey, Ring};
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
 
@@ -76,8 +77,12 @@ impl Scene {
         let ring = self.installed.ring()?;
         let is_up = |row: &&crate::view::Row| row.status.is_up();
         let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
-        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| course::is_row_of(row, node)));
-        Some(up.map(crate::ring::Node::key).collect())
+        let is = |row: &crate::view::Row, node: &Node| {
+            // One that has come again under another control port is not up under the old one.
+            course::is_row_of(row, node) && row.ctlport.is_none_or(|ctlport| ctlport == node.ctlport)
+        };
+        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| is(row, node)));
+        Some(up.map(Node::key).collect())
     }
 
     /// How many nodes the running chmpx has room for.
@@ -95,6 +100,8 @@ impl<T: Target> Reconciler<T> {
             && running.is_none_or(|chmpx| chmpx == Some(ran.id))
         {
             about.control.set_port(ran.ctlport);
+            // So it is called in its own table as well.
+            about.own.1 = Port::try_from(ran.ctlport).unwrap_or(about.own.1);
         }
         Some(about)
     }

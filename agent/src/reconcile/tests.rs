@@ -33,6 +33,7 @@ impl Source for Told {
 struct Remembering {
     acted: Vec<Step>,
     asked: Vec<Ask>,
+    about: Option<About>,
     observed: Option<Observed>,
     again: Option<Instant>,
 }
@@ -42,8 +43,9 @@ impl Target for Remembering {
         "remembering"
     }
 
-    async fn observe(&mut self, _: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.asked.push(ask);
+        self.about = Some(about.clone());
         self.observed.clone()
     }
 

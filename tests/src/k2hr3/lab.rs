@@ -156,6 +156,14 @@ impl Lab {
         });
     }
 
+    /// Changes the text of a resource, as an operator does in the web UI.
+    pub fn edit_text(&self, resource: &str, edit: impl FnOnce(&str) -> String) {
+        self.with(|state| {
+            let entry = state.resources.entry(resource.to_owned()).or_default();
+            entry.text = edit(&entry.text);
+        });
+    }
+
     /// Puts the server's clock forward, so that tokens expire without waiting.
     pub fn advance_clock(&self, by: Duration) {
         self.with(|state| state.clock.advance(by));

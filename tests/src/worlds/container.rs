@@ -1,6 +1,7 @@
 //! One container, and what a suite asks of it and does to it.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
@@ -101,6 +102,14 @@ impl Container {
         self.pids(comm).first().copied()
     }
 
+    /// When a process started, in clock ticks since the machine did.
+    pub fn started(&self, pid: u32) -> io::Result<u64> {
+        let stat = self.read(&format!("/proc/{pid}/stat"))?;
+        // The name in it may have blanks. Field 22 of all is the 20th behind it.
+        let ticks = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok());
+        ticks.ok_or_else(|| io::Error::other(format!("not understood: {stat}")))
+    }
+
     /// Waits until a process of that name runs that is not `old`.
     pub fn runs(&self, comm: &str, old: Option<u32>, within: Duration) -> io::Result<u32> {
         let mut found = None;
@@ -149,6 +158,11 @@ impl Container {
             .ok()
             .filter(|pid| *pid != 0)
             .ok_or_else(|| io::Error::other("the container does not run"))
+    }
+
+    /// Where its files are on this machine, as long as its first process runs: to look often without a program inside.
+    pub fn root(&self) -> io::Result<PathBuf> {
+        Ok(PathBuf::from(format!("/proc/{}/root", self.host_pid()?)))
     }
 
     /// `docker inspect` of it.

@@ -151,6 +151,16 @@ impl Ground {
         self.lab.deregister(self.role(number).0, &self.identity(number).cuk);
     }
 
+    /// Changes a key of the cluster, which every node's file is made of.
+    pub fn set_key(&self, key: &str, value: u16) {
+        self.lab.set_key(&self.cluster.resource, key, value);
+    }
+
+    /// Changes the cluster's template: this text, which is in it, becomes that.
+    pub fn edit_template(&self, from: &str, to: &str) {
+        self.lab.edit_text(&self.cluster.resource, |text| text.replace(from, to));
+    }
+
     /// Whether it is in.
     pub fn is_member(&self, number: u32) -> bool {
         let cuk = self.identity(number).cuk;

@@ -1,5 +1,6 @@
 //! Trove's container: followed without a death of chmpx, and kept through all that Docker does to it.
 
+use std::fs;
 use std::time::Instant;
 
 use k2hdkc_sandbox::node::wait_for;
@@ -22,8 +23,10 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     // The membership changes while the loop runs: every chmpx has it, and none of them ends.
     let before = [1, 2].map(|number| ring.pids(number));
     let address = ring.world.ground().identity(110).address;
+    // A look by `docker exec` would take from the agents most of the time that is measured here.
+    let files = [1, 2].map(|number| ring.container(number, "chmpx").root().unwrap().join(&INI[1..]));
     let (begun, mut longest) = (Instant::now(), 0.0f64);
-    for change in 0..100u32 {
+    for change in 0..200u32 {
         let listed = change % 2 == 0;
         if listed {
             ring.world.ground().register(110);
@@ -31,9 +34,8 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
             ring.world.ground().deregister(110);
         }
         let changed = Instant::now();
-        for number in [1, 2] {
-            let database = ring.world.server(number).database();
-            let has = || database.read(INI).is_ok_and(|text| text.contains(&address) == listed);
+        for (number, file) in [1, 2].into_iter().zip(&files) {
+            let has = || fs::read_to_string(file).is_ok_and(|text| text.contains(&address) == listed);
             assert!(wait_for(LONG, has), "change {change}: {}", ring.told(number));
         }
         longest = longest.max(changed.elapsed().as_secs_f64());
@@ -42,7 +44,7 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     ring.settled();
     assert_eq!([1, 2].map(|number| ring.pids(number)), before, "nothing ended");
     say(&format!(
-        "100 changes in 2 containers in {seconds:.1} s, the slowest after {longest:.1} s; 0 deaths"
+        "200 changes in 2 containers in {seconds:.1} s, the slowest after {longest:.1} s; 0 deaths"
     ));
     ring.all_readable();
 

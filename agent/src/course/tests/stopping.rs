@@ -59,6 +59,32 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
 }
 
 #[test]
+fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() {
+    let mut second = Stage::second();
+    second.next();
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (WALL, 4));
+    second.known.make_haste();
+    second.set_peer(0, 0x10);
+    assert_eq!(step(&second.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    second.end(Program::K2hdkc, Ending::Exit(0));
+    waits(&second.next());
+    assert_eq!(step(&second.later(1.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    // All of them would lose theirs.
+    let mut second = Stage::second();
+    second.in_memory().next();
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (WALL, 4));
+    second.known.make_haste();
+    assert!(holds(&second.later(60.0).next()).contains("restart at the same time"));
+    // Where it is forbidden, nothing is done.
+    let mut second = Stage::second();
+    second.rules.restarts = Restarts::Never;
+    second.next();
+    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (WALL, 4));
+    second.known.make_haste();
+    assert!(holds(&second.later(60.0).next()).contains("target.restarts forbids it"));
+}
+
+#[test]
 fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
     let mut stage = Stage::well();
     stage.next();

@@ -50,6 +50,37 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_control_port_of_all_is_held_with_its_plan_and_then_taken_by_a_restart_at_once() {
+    let moved = text_of(&says(&[1, 2])).replace("8021", "8121");
+    let mut stage = converged(vec![Ok(Answer::Ini(moved))]).await;
+    let answered = stage.ask().await;
+    let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
+    assert!(matches!(report.outcome, Outcome::Held(_)), "{:?}", report.outcome);
+    let plan = report.plan.unwrap();
+    assert_eq!((plan.class, plan.at_once), (crate::plan::Class::RestartChmpx, true));
+    stage.reconciler.confirm(None).unwrap();
+    assert_eq!(installed(&stage.poll().await), 2);
+    // chmpx listens, and is called, where it was started to.
+    let view = well(&stage, 2);
+    stage.sees(view);
+    looks(&mut stage).await;
+    let about = stage.reconciler.target.about.clone().unwrap();
+    assert_eq!((about.control.port(), about.own.1.get()), (8021, 8021));
+    let k2hdkc = target::Identity { pid: 8, ticks: 200 };
+    assert_eq!(
+        stage.reconciler.target.acted.last(),
+        Some(&Step::Send(Program::K2hdkc, k2hdkc, target::Signal::Hangup)),
+        "no service is left, and nobody is waited for"
+    );
+    let chmpx = stage.reconciler.target.observed.as_mut().unwrap().chmpx.as_mut().unwrap();
+    chmpx.id = target::Identity { pid: 9, ticks: 900 };
+    looks(&mut stage).await;
+    looks(&mut stage).await;
+    let about = stage.reconciler.target.about.clone().unwrap();
+    assert_eq!((about.control.port(), about.own.1.get()), (8121, 8121));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     let view = well(&stage, 99);

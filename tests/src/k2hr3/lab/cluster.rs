@@ -18,6 +18,8 @@ pub struct Cluster {
     pub server_role: String,
     /// `yrn:yahoo:::<tenant>:role:<cluster>/slave`
     pub slave_role: String,
+    /// `yrn:yahoo:::<tenant>:resource:<cluster>`: the template, and the keys that both kinds of nodes share.
+    pub resource: String,
     /// `yrn:yahoo:::<tenant>:resource:<cluster>/server`
     pub server_resource: String,
     /// `yrn:yahoo:::<tenant>:resource:<cluster>/slave`
@@ -94,5 +96,6 @@ fn create_roles(state: &mut State, tenant: &str, cluster: &str) -> Cluster {
     });
     let ([server_role, slave_role], [server_resource, slave_resource]) = (roles, resources);
     let [server_token, slave_token] = tokens;
-    Cluster { server_role, slave_role, server_resource, slave_resource, server_token, slave_token }
+    let resource = yrn::resource(tenant, cluster);
+    Cluster { server_role, slave_role, resource, server_resource, slave_resource, server_token, slave_token }
 }
