@@ -269,7 +269,20 @@ impl Loss<'_> {
             let text = "the same CUSTOM_ID_SEED; is the old one down?";
             format!("server {} would become {} ({text})", address(old), address(new))
         }));
+        let shifted = self.shifted();
+        if shifted.len() > 1 {
+            let out = "they find each other only when all have restarted, and nobody is served meanwhile";
+            reasons.push(format!("{} servers would have another ring port at once: {out}", shifted.len()));
+        }
         reasons
+    }
+
+    /// Servers of this host's ring that stay where they are, but for their ring port.
+    fn shifted(&self) -> Vec<&Node> {
+        let old = |node: &Node| self.installed.servers.iter().find(|old| old.key() == node.key());
+        let shifts = |node: &&Node| old(node).is_some_and(|old| old.port != node.port);
+        let is_server = self.installed.mode() == Some(Mode::Server);
+        self.answer.servers.iter().filter(|node| is_server && shifts(node)).collect()
     }
 
     fn lacks_self(&self) -> bool {
@@ -301,6 +314,7 @@ impl Loss<'_> {
     fn held(&self, reasons: Vec<String>, memory: &Memory, case: Case<'_>) -> Held {
         let mut text: Vec<String> = self.lost.iter().map(|absence| format!("{:?}", absence.node)).collect();
         text.extend(self.moved().map(|(_, new)| format!("{:?}", new.key())));
+        text.extend(self.shifted().into_iter().map(|node| format!("{:?} {:?}", node.key(), node.port)));
         let id = fingerprint::of(text.join("\n").as_bytes())[..8].to_owned();
         let past = memory.held.as_ref().filter(|held| held.id == id);
         let (since, polls) = past.map_or((case.now, 0), |held| (held.since.min(case.now), held.polls));
@@ -489,6 +503,33 @@ mod tests {
             &before,
             "the new one waits until the removal of the old one is believed"
         );
+    }
+
+    #[test]
+    fn another_ring_port_of_one_server_is_believed_and_of_several_held() {
+        let before = ring(&[1, 2, 3], &[1]);
+        let shifted = |numbers: &[usize], port: u16| {
+            let mut after = before.clone();
+            for number in numbers {
+                after.servers[number - 1].port = Some(crate::names::Port::try_from(port).unwrap());
+            }
+            after
+        };
+        assert_eq!(believed(&polls(&before, &[&shifted(&[2], 8120)], 1)), &shifted(&[2], 8120));
+        let all = shifted(&[1, 2, 3], 8120);
+        let judgement = polls(&before, &[&all], 1);
+        let told = held(&judgement);
+        assert!(told.reasons[0].starts_with("3 servers would have another ring port at once: "), "{told:?}");
+        assert!(told.releasable);
+        // Another port is another change, which is seen for the first time.
+        let others = [&all, &all, &shifted(&[1, 2, 3], 8220)];
+        assert_eq!(held(&polls(&before, &others, 60)).polls, 1);
+        // A slave only lists them.
+        let mut slave = before.clone();
+        slave.profile.global.insert("MODE".into(), "SLAVE".into());
+        let mut after = shifted(&[1, 2, 3], 8120);
+        after.profile.global.insert("MODE".into(), "SLAVE".into());
+        assert!(matches!(polls(&slave, &[&after], 1).verdict, Verdict::Believe(_)));
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
                 "[GLOBAL] PORT: \"8020\" -> \"8120\"   [needs a restart of chmpx, then of k2hdkc]",
                 &format!("server {first}:8021 (node1) PORT: 8020 -> 8120   [needs a restart of chmpx, then"),
                 CHMPX,
+                "k2hdkc-agent: nothing changed, the answer is held: ",
             ],
             ends: Ends::Both,
             text: "PORT = 8120\n",

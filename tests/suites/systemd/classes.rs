@@ -178,6 +178,7 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
                 "[GLOBAL] PORT: \"8020\" -> \"8120\"   [needs a restart of chmpx, then of k2hdkc]",
                 &format!("server {first}:8021 (node1) PORT: 8020 -> 8120   [needs a restart of chmpx, then"),
                 &format!("{CHMPX}, at once: "),
+                "k2hdkc-agent: nothing changed, the answer is held: ",
             ],
             slave: &[
                 &format!("server {second}:8021 (node2) PORT: 8020 -> 8120   [needs a restart of chmpx]"),
