@@ -10,6 +10,7 @@
 
 mod address;
 mod alive;
+mod deaths;
 mod engine;
 pub(super) mod findings;
 mod inside;
@@ -81,14 +82,14 @@ impl Docker {
                 return;
             }
         };
-        if news {
+        if news || self.sight.deaths.heard() {
             self.sight.doubt();
         }
         if !self.sight.is_due() {
             return;
         }
         let chmpx = self.sight.chmpx.map(|running| running.id);
-        match self.sight.look(engine, &self.wanted).await {
+        match self.sight.look(engine, &self.wanted, &self.waker).await {
             Ok(()) => self.reach.well(),
             Err(error) => self.sight.unseen = Some(self.reach.judge(&error)),
         }

@@ -49,8 +49,12 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     ring.all_readable();
 
     // chmpx -9 inside: its helper starts another, and the agent sees to it that k2hdkc is younger.
+    let logged = ring.agents[&2].log().len();
     let (begun, before) = (Instant::now(), ring.pids(2));
     ring.world.server(2).database().kill("chmpx", "KILL").unwrap();
+    let told = || ring.agents[&2].log().get(logged..).is_some_and(|log| log.contains("process-ended"));
+    assert!(wait_for(LONG, told), "{}", ring.told(2));
+    say(&format!("kill -9 of chmpx: told by an event after {:.2} s", begun.elapsed().as_secs_f64()));
     let anew = || {
         let now = ring.pids(2);
         now.0.is_some() && now.1.is_some() && now.0 != before.0 && now.1 != before.1

@@ -10,10 +10,12 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::alive::Alive;
+use super::deaths::Deaths;
 use super::engine::{Engine, EngineError};
 use super::inside::{self, Inside};
 use super::pick::{self, Container, Containers, Picked, State};
 use crate::target::{Ended, Ending, Identity, Observed, Program, Running};
+use crate::wake::Waker;
 
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -29,6 +31,8 @@ pub(super) struct Sight {
     /// Whether something was done since the last look.
     stale: bool,
     picked: Option<Picked>,
+    /// Told at once where that can be.
+    pub(super) deaths: Deaths,
     /// The processes as they are seen from outside, and when they were last looked at from inside.
     outside: Vec<Alive>,
     entered: Option<Instant>,
@@ -57,7 +61,12 @@ impl Sight {
     }
 
     /// Looks. Where that fails, what is known stays as it was.
-    pub(super) async fn look(&mut self, engine: &mut Engine, wanted: &Containers) -> Result<(), EngineError> {
+    pub(super) async fn look(
+        &mut self,
+        engine: &mut Engine,
+        wanted: &Containers,
+        waker: &Waker,
+    ) -> Result<(), EngineError> {
         let first = self.looked.replace(Instant::now()).is_none();
         let picked = pick::pick(&engine.list().await?, wanted);
         let containers = picked.containers();
@@ -76,10 +85,12 @@ impl Sight {
             // Where it cannot be seen from outside, it is seen from inside alone.
             let alive = engine.top(&container.id).await;
             outside = outside.zip(alive).map(|(mut all, alive)| {
-                all.extend(alive);
+                all.extend(alive.into_iter().map(|alive| (container.id.as_str(), alive)));
                 all
             });
         }
+        self.deaths.watch(outside.as_deref().unwrap_or_default(), waker);
+        let outside: Option<Vec<_>> = outside.map(|all| all.into_iter().map(|(_, alive)| alive).collect());
         let same = self.unseen.is_none() && !self.stale && self.picked.as_ref() == Some(&picked);
         let recent = self.entered.is_some_and(|at| at.elapsed() < INSIDE_AGAIN);
         let as_it_was = outside.as_deref().is_some_and(|outside| are_same(outside, &self.outside));

@@ -1,0 +1,87 @@
+//! The ends of processes in containers, heard at once. Docker has no event for them; but where its daemon is on this very
+//! host, as on Trove's VMs, the processes are this host's too, and can be watched as any other. Elsewhere the pulse feels them.
+
+use tokio::sync::mpsc;
+
+use super::alive::Alive;
+use crate::target::Ended;
+use crate::target::local::found;
+use crate::target::local::watched::Watched;
+use crate::wake::Waker;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Deaths {
+    watched: Vec<(Alive, Watched)>,
+    told: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+}
+
+impl Default for Deaths {
+    fn default() -> Self {
+        Self { watched: Vec::new(), told: mpsc::unbounded_channel() }
+    }
+}
+
+impl Deaths {
+    /// Watches these processes, and no others; each is named with the container that it is in.
+    pub(super) fn watch(&mut self, alive: &[(&str, Alive)], waker: &Waker) {
+        self.watched.retain(|(known, _)| alive.iter().any(|(_, alive)| alive.pid == known.pid));
+        for (container, alive) in alive {
+            if self.watched.iter().any(|(known, _)| known.pid == alive.pid) || !is_in(alive.pid, container) {
+                continue;
+            }
+            let mut watched = Watched::new(alive.program);
+            let adopted = found::identity(alive.pid)
+                .is_some_and(|id| watched.adopt(id, self.told.0.clone(), waker.clone()));
+            if adopted {
+                self.watched.push((*alive, watched));
+            }
+        }
+    }
+
+    /// Whether one of them has ended since the last call.
+    pub(super) fn heard(&mut self) -> bool {
+        let mut heard = false;
+        while let Ok(ended) = self.told.1.try_recv() {
+            self.watched.retain(|(_, watched)| watched.running().is_none_or(|now| now.id != ended.was.id));
+            heard = true;
+        }
+        heard
+    }
+}
+
+/// Whether the process of that number is this host's, in that container: a remote daemon's numbers mean others here.
+fn is_in(pid: u32, container: &str) -> bool {
+    // Each hierarchy has a line; Docker names its groups by the container, whichever driver makes them.
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    !container.is_empty() && groups.contains(container)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::target::Program;
+
+    #[tokio::test]
+    async fn the_end_of_a_process_of_this_host_wakes_a_pass_and_another_s_is_not_watched() {
+        let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
+        let alive = Alive { program: Program::Chmpx, pid: child.id(), worked: Duration::ZERO };
+        let own = std::fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
+        let group = own.lines().next().unwrap().to_owned();
+        let (mut deaths, waker) = (Deaths::default(), Waker::default());
+        deaths.watch(&[("0123456789abcdef", alive)], &waker);
+        assert!(deaths.watched.is_empty(), "it is in another container, if in any");
+        deaths.watch(&[(&group, alive)], &waker);
+        deaths.watch(&[(&group, alive)], &waker);
+        assert_eq!((deaths.watched.len(), deaths.heard()), (1, false));
+        child.kill().unwrap();
+        assert_eq!(waker.woken().await.to_string(), "process-ended");
+        assert!(deaths.heard() && deaths.watched.is_empty());
+        child.wait().unwrap();
+        deaths.watch(&[(&group, alive)], &waker);
+        assert!(deaths.watched.is_empty());
+    }
+}
