@@ -45,16 +45,17 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     let database = world.server(1).database();
     assert!(wait_for(LONG, || database.pid("k2hdkc").is_some()), "{}", database.log());
 
-    // A container that is named and not there: the programs of the host, if there are any, are left alone.
+    // A container that is named and not there is waited for; the programs of the host, if there are any, are left alone.
     let named = format!("{CONFIG}[target.docker]\ncontainer = \"gone\"\n");
     let mut agent = world.agent(1, &named).unwrap();
     agent.start().unwrap();
     // Before the agent listens, the command picks for itself.
     let lacks = || {
-        status(&agent).filter(|status| status.pid.is_some() && status.target == "none").is_some_and(
+        status(&agent).filter(|status| status.pid.is_some() && status.target == "docker").is_some_and(
             |status| {
                 let lack = "no container is called \"gone\"";
-                status.picked.is_some_and(|picked| picked.kind == Kind::None && picked.why.contains(lack))
+                let told = status.standing.is_some_and(|standing| standing.text.contains(lack));
+                told && status.picked.is_some_and(|picked| picked.why.contains(lack))
             },
         )
     };
