@@ -59,7 +59,9 @@ pub struct Case<'a> {
     pub written: Option<Duration>,
     /// Which ways back there are.
     pub ways: Ways,
-    /// Whether chmpx was seen with this generation loaded.
+    /// Whether chmpx was seen with this generation loaded, be it with a restart still to come.
+    pub loaded: bool,
+    /// Whether chmpx was seen with this generation loaded, and nothing waited for a restart.
     pub verified: bool,
     /// Whether it replaced a file that chmpx does not survive: an end soon after says nothing of this one.
     pub mended: bool,

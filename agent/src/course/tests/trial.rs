@@ -48,6 +48,24 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     assert_eq!(stage.known.restart, None);
 }
 
+/// A slave's chmpx is to be ended by hand, where the agent may not: HUP ends it with status 0 as a bad file does.
+#[test]
+fn a_chmpx_that_had_loaded_the_file_and_ends_with_status_0_was_ended_by_somebody() {
+    let ended = |how| {
+        let mut stage = Stage::well();
+        stage.next();
+        (stage.fileversion, stage.loaded, stage.verified, stage.way_back) = (5, true, false, true);
+        stage.written = Some(Duration::from_secs(4));
+        stage.end(Program::Chmpx, how);
+        stage
+    };
+    let next = ended(Ending::Exit(0)).next();
+    assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    for how in [Ending::Exit(1), Ending::Signal(11)] {
+        assert!(matches!(ended(how).next(), Next::RollBack(Back::Before, _)), "{how:?}");
+    }
+}
+
 #[test]
 fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
     let ended = |how| {
