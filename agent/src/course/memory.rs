@@ -264,9 +264,14 @@ impl Memory {
         self.to_go = restart.and_then(|restart| restart.chmpx).or(self.to_go);
     }
 
-    /// Whether the agent itself ended it, or was about to, or had asked for that.
+    /// Whether it was.
+    pub(super) fn was_to_go(&self, id: Identity) -> bool {
+        self.to_go == Some(id)
+    }
+
+    /// Whether the agent itself ended it.
     pub(super) fn asked_to_end(&self, id: Identity) -> bool {
-        self.signalled.is_some_and(|signalled| signalled.id == id) || self.to_go == Some(id)
+        self.signalled.is_some_and(|signalled| signalled.id == id)
     }
 
     fn past(&mut self, program: Program) -> &mut Past {

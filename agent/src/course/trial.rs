@@ -15,7 +15,8 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
     let age = case.written?;
     let on_trial = |ended: &&Ended| {
         let saw_it_come = case.now.duration_since(ended.was.since) > age;
-        ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(ended.was.id)
+        let id = ended.was.id;
+        ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(id) && !memory.was_to_go(id)
     };
     let in_time = case.ways.before && !case.mended && age < case.rules.roll_back_within;
     let ended = case.observed.ended.iter().find(on_trial).filter(|_| in_time);

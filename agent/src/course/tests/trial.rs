@@ -72,7 +72,8 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
         let next = stage.next();
         assert_eq!(matches!(next, Next::RollBack(..)), blamed, "{file} {how:?}: {next:?}");
         if !blamed {
-            assert_eq!(step(&next), &Step::Start(Program::Chmpx));
+            waits(&next);
+            assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
             // One that does not start with the file either is rolled back for that.
             for start in 0..2 {
                 stage.run(Program::Chmpx, Identity { pid: 20 + start, ticks: 1000 });
