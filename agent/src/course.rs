@@ -59,7 +59,9 @@ pub struct Case<'a> {
     pub written: Option<Duration>,
     /// Which ways back there are.
     pub ways: Ways,
-    /// Whether chmpx was seen with this generation loaded.
+    /// Whether chmpx was seen with this generation loaded, be it with a restart still to come.
+    pub loaded: bool,
+    /// Whether chmpx was seen with this generation loaded, and nothing waited for a restart.
     pub verified: bool,
     /// Whether it replaced a file that chmpx does not survive: an end soon after says nothing of this one.
     pub mended: bool,
@@ -157,6 +159,8 @@ pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course 
 
 /// Takes what is observed into `memory` and `known`, and asks for nothing: what is asked for must be done.
 pub fn notice(case: &Case<'_>, memory: &mut Memory, known: &mut Known) {
+    // Before both forget what has ended.
+    memory.is_to_go(known.restart.as_ref().filter(|restart| restart.is_due(case)));
     memory.notice(case);
     known.notice(case);
 }

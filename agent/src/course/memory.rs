@@ -12,7 +12,7 @@ use super::rules::{
     HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
 use super::trial::is_own_end;
-use super::{Case, Next};
+use super::{Case, Next, Restart};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
 use crate::view::{NodeStatus, Operation, Row};
 
@@ -29,6 +29,8 @@ pub struct Memory {
     midway: bool,
     /// What was last asked of a process that shall end.
     signalled: Option<Signalled>,
+    /// The last chmpx that a restart was to end.
+    to_go: Option<Identity>,
     /// The process that could not be asked.
     unheard: Option<Unheard>,
     /// A step that failed, and that nothing else can take the place of.
@@ -255,6 +257,16 @@ impl Memory {
     /// How long k2hdkc has done nothing, in the present status.
     pub(super) fn idle_for(&self, now: Instant) -> Duration {
         self.busy.map_or(Duration::ZERO, |at| now.duration_since(at))
+    }
+
+    /// This chmpx must go, so that its end says nothing of the file; the next one does, by its start.
+    pub(super) fn is_to_go(&mut self, restart: Option<&Restart>) {
+        self.to_go = restart.and_then(|restart| restart.chmpx).or(self.to_go);
+    }
+
+    /// Whether it was.
+    pub(super) fn was_to_go(&self, id: Identity) -> bool {
+        self.to_go == Some(id)
     }
 
     /// Whether the agent itself ended it.

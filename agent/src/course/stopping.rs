@@ -73,9 +73,10 @@ pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> 
             None
         }
         (Mode::Server, Ok(())) => {
-            let stuck = restart.urgency == Urgency::Stuck;
+            // Where the whole ring ends at once, those that are left merge meanwhile, and hear no HUP.
+            let hurries = restart.urgency == Urgency::Stuck || restart.at_once;
             let within =
-                if stuck { STUCK_WITHIN.min(case.rules.stop_within) } else { case.rules.stop_within };
+                if hurries { STUCK_WITHIN.min(case.rules.stop_within) } else { case.rules.stop_within };
             Some(stop_chmpx(case, memory, chmpx, within, &restart.why))
         }
         (Mode::Slave, Ok(())) => {

@@ -8,17 +8,20 @@ use super::{Back, Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::target::{Ended, Ending, Program};
 
-/// A chmpx that ends of a file ends by itself with status 0, or crashes; an end by KILL or TERM is somebody's or the
-/// kernel's. A start that fails may be bad luck once.
+/// A chmpx that ends of a file ends by itself with status 0, before it reports the file's generation, or crashes; an end by
+/// KILL or TERM is somebody's or the kernel's, and so is one with status 0 after that. A start that fails may be bad luck
+/// once.
 pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     let age = case.written?;
     let on_trial = |ended: &&Ended| {
         let saw_it_come = case.now.duration_since(ended.was.since) > age;
-        ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(ended.was.id)
+        let id = ended.was.id;
+        ended.program == Program::Chmpx && saw_it_come && !memory.asked_to_end(id) && !memory.was_to_go(id)
     };
     let in_time = case.ways.before && !case.mended && age < case.rules.roll_back_within;
     let ended = case.observed.ended.iter().find(on_trial).filter(|_| in_time);
-    let blamed = ended.filter(|ended| is_own_end(ended.how)).map(|ended| {
+    let by_somebody = |how| case.loaded && how == Ending::Exit(0);
+    let blamed = ended.filter(|ended| is_own_end(ended.how) && !by_somebody(ended.how)).map(|ended| {
         let text = format!(
             "chmpx {} {} ms after generation {} was installed",
             ended.how.text(),

@@ -48,6 +48,64 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     assert_eq!(stage.known.restart, None);
 }
 
+/// Measured: under other ports of all servers chmpx crashed by itself 70 ms after its k2hdkc had ended for the restart. Put
+/// back to the old ports, it was alone.
+#[test]
+fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
+    for (file, how, blamed) in
+        [(5, Ending::Signal(11), false), (5, Ending::Exit(0), false), (6, Ending::Signal(11), true)]
+    {
+        let mut stage = Stage::well();
+        stage.next();
+        stage.known.demand_for_change(
+            Class::RestartChmpx,
+            Some(CHMPX),
+            Some(K2HDKC),
+            "CTLPORT",
+            (WALL, file),
+        );
+        stage.known.make_haste();
+        (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+        stage.written = Some(Duration::from_secs(1));
+        stage.end(Program::K2hdkc, Ending::Exit(0));
+        stage.end(Program::Chmpx, how);
+        let next = stage.next();
+        assert_eq!(matches!(next, Next::RollBack(..)), blamed, "{file} {how:?}: {next:?}");
+        if !blamed {
+            waits(&next);
+            assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
+            // One that does not start with the file either is rolled back for that.
+            for start in 0..2 {
+                stage.run(Program::Chmpx, Identity { pid: 20 + start, ticks: 1000 });
+                stage.later(0.1).end(Program::Chmpx, Ending::Exit(1));
+                if start == 0 {
+                    waits(&stage.next());
+                    assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::Chmpx));
+                }
+            }
+            assert!(matches!(stage.next(), Next::RollBack(Back::Proven, _)));
+        }
+    }
+}
+
+/// A slave's chmpx is to be ended by hand, where the agent may not: HUP ends it with status 0 as a bad file does.
+#[test]
+fn a_chmpx_that_had_loaded_the_file_and_ends_with_status_0_was_ended_by_somebody() {
+    let ended = |how| {
+        let mut stage = Stage::well();
+        stage.next();
+        (stage.fileversion, stage.loaded, stage.verified, stage.way_back) = (5, true, false, true);
+        stage.written = Some(Duration::from_secs(4));
+        stage.end(Program::Chmpx, how);
+        stage
+    };
+    let next = ended(Ending::Exit(0)).next();
+    assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    for how in [Ending::Exit(1), Ending::Signal(11)] {
+        assert!(matches!(ended(how).next(), Next::RollBack(Back::Before, _)), "{how:?}");
+    }
+}
+
 #[test]
 fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
     let ended = |how| {
