@@ -17,6 +17,7 @@ use crate::target::{Ended, Ending, Identity, Order, Program, Running, Said, Sign
 use crate::view::NodeStatus;
 
 /// A node at one moment, in which a test turns what it is about.
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a test turns")]
 struct Stage {
     ring: Ring,
     fileversion: u32,
