@@ -119,8 +119,8 @@ pub(super) const SETTLED: Duration = Duration::from_secs(60);
 /// A program that ends within this time did not start.
 pub(super) const STILLBORN: Duration = Duration::from_secs(3);
 /// Time for a helper to start chmpx again: upstream's takes 11 s for an end that it sees, 21 s for a stop of its own, and
-/// looks for the file every 10 s.
-pub(super) const COMES_WITHIN: Duration = Duration::from_secs(90);
+/// looks for the file every 10 s; Trove's container, started anew, has it after 70 to 90 s.
+pub(super) const COMES_WITHIN: Duration = Duration::from_secs(180);
 /// Failed starts with a file that is on trial.
 pub(super) const FAILED_STARTS: u32 = 2;
 /// Time for an orphaned k2hdkc to obey: with `-no_giveup_rejoin` it hears no signal while its chmpx is gone.

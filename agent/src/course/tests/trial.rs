@@ -236,18 +236,18 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
         stage
     };
     let mut stage = gone();
-    stage.later(89.0);
+    stage.later(179.0);
     assert_eq!(waits(&stage.next()), "chmpx comes by its helper");
     stage.later(2.0);
     let Next::RollBack(Back::Proven, why) = stage.next() else { panic!() };
-    assert_eq!(why, "chmpx has not come with generation 5 within 90 s, although a helper starts it");
+    assert_eq!(why, "chmpx has not come with generation 5 within 180 s, although a helper starts it");
 
     // Seen with it once, it has come up with it before; and where it comes, it is on trial again.
     let mut proven = gone();
     proven.verified = true;
     assert!(matches!(proven.later(300.0).next(), Next::Wait(..)));
     let mut back = gone();
-    back.later(89.0).run(Program::Chmpx, Identity { pid: 20, ticks: 1000 });
+    back.later(179.0).run(Program::Chmpx, Identity { pid: 20, ticks: 1000 });
     back.next();
     back.later(3.0).end(Program::Chmpx, Ending::Unknown);
     assert_eq!(waits(&back.next()), "chmpx comes by its helper");
