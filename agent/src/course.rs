@@ -159,8 +159,6 @@ pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course 
 
 /// Takes what is observed into `memory` and `known`, and asks for nothing: what is asked for must be done.
 pub fn notice(case: &Case<'_>, memory: &mut Memory, known: &mut Known) {
-    // Before both forget what has ended.
-    memory.is_to_go(known.restart.as_ref().filter(|restart| restart.is_due(case)));
     memory.notice(case);
     known.notice(case);
 }

@@ -73,6 +73,10 @@ impl Restart {
     /// Whether the file for which it was demanded has come. The largest number is followed by small ones.
     pub(super) fn is_due(&self, case: &Case<'_>) -> bool {
         const WRAPPED: u32 = 1 << 30;
+        // One that is not before the processes is none that they could be restarted for.
+        if self.urgency == Urgency::Change && case.observed.misplaced.is_some() {
+            return false;
+        }
         case.fileversion >= self.file || self.file - case.fileversion > WRAPPED
     }
 }

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::keeping::Others;
 use super::past::{Past, pause};
 use super::rules::{
-    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
+    FEW_PLACEMENTS, HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED,
+    WORKING,
 };
 use super::trial::is_own_end;
-use super::{Case, Next, Restart};
+use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Signal, Step};
 use crate::view::{NodeStatus, Operation, Row};
 
@@ -71,6 +72,11 @@ pub struct Memory {
     pub(super) took_over: Option<Instant>,
     /// What waits although the later stages go on.
     pub(super) pending: Option<Next>,
+    /// Since when nothing has been seen, and when it last was.
+    unseen: Option<Instant>,
+    seen: Option<Instant>,
+    /// How often the file was put before the processes without staying there, and when last.
+    placed: (u32, Option<Instant>),
     /// When leftovers were last removed, or could not be.
     pub(super) tidied: Option<Instant>,
 }
@@ -177,12 +183,50 @@ impl Memory {
     pub fn in_vain(&mut self, step: &Step, why: &str, now: Instant, backoff: (Duration, Duration)) {
         let times = self.vain.take().filter(|past| past.step == *step).map_or(0, |past| past.times) + 1;
         let not_before = now + pause(times, backoff);
+        // It rests by itself.
+        self.placed = (0, None);
         self.vain = Some(Vain { step: step.clone(), why: why.to_owned(), times, not_before });
     }
 
     /// It was taken.
     pub fn not_in_vain(&mut self) {
         self.vain = None;
+    }
+
+    /// The file is before the processes.
+    pub(super) fn in_place(&mut self) {
+        self.placed = (0, None);
+    }
+
+    /// A placement, or the rest after some that have not lasted: two that write in turn would end chmpx now and then.
+    pub(super) fn place(&mut self, case: &Case<'_>, text: &str) -> Next {
+        let (times, last) = self.placed;
+        let rest = times.checked_sub(FEW_PLACEMENTS).map(|more| pause(more + 1, case.rules.backoff));
+        let not_before = last.zip(rest).map(|(at, rest)| at + rest).filter(|at| *at > case.now);
+        if let Some(at) = not_before {
+            let text = format!("{text}, although it was put there {times} times: somebody else writes it");
+            return Next::Hold(text, at - case.now);
+        }
+        let next = self.try_again(Step::Place, case.now, text);
+        if matches!(next, Next::Step(..)) {
+            self.placed = (times + 1, Some(case.now));
+        }
+        next
+    }
+
+    /// What is not seen stands still, as far as it is known: the time does not count.
+    fn notice_unseen(&mut self, case: &Case<'_>) {
+        if case.observed.unseen.is_some() {
+            self.unseen = self.unseen.or(self.seen).or(Some(case.now));
+            return;
+        }
+        self.seen = Some(case.now);
+        let Some(since) = self.unseen.take() else { return };
+        let time = case.now.duration_since(since);
+        let times = [&mut self.busy, &mut self.still, &mut self.nudged];
+        times.into_iter().flatten().for_each(|at| *at += time);
+        self.signalled.iter_mut().for_each(|signalled| signalled.at += time);
+        self.looked = None;
     }
 
     /// A placement, or the rest after one has failed.
@@ -197,6 +241,7 @@ impl Memory {
         let now = case.now;
         self.passes += 1;
         self.born.get_or_insert(now);
+        self.notice_unseen(case);
         // A file that somebody else wrote just before is as fresh as one of our own.
         self.replaced.get_or_insert(now);
         for ended in &case.observed.ended {
@@ -234,7 +279,9 @@ impl Memory {
         if let (Some(chmpx), Some(view)) = (case.observed.chmpx, case.view()) {
             self.others.notice(chmpx.id, view);
         }
-        self.notice_work(case);
+        if case.observed.unseen.is_none() {
+            self.notice_work(case);
+        }
     }
 
     /// A merge that goes on makes k2hdkc work; the stuck one does not. chmpx tells nothing: stuck, it spins.
@@ -259,9 +306,9 @@ impl Memory {
         self.busy.map_or(Duration::ZERO, |at| now.duration_since(at))
     }
 
-    /// This chmpx must go, so that its end says nothing of the file; the next one does, by its start.
-    pub(super) fn is_to_go(&mut self, restart: Option<&Restart>) {
-        self.to_go = restart.and_then(|restart| restart.chmpx).or(self.to_go);
+    /// The restart of this chmpx has begun, so that its end says nothing of the file; the next one does, by its start.
+    pub(super) fn is_to_go(&mut self, chmpx: Option<Identity>) {
+        self.to_go = chmpx;
     }
 
     /// Whether it was.

@@ -2,7 +2,7 @@
 //! one before them, where they have one of their own.
 
 use super::{Case, Known, Memory, Next};
-use crate::target::{Misplaced, Step};
+use crate::target::Misplaced;
 
 /// What is not seen is not moved. It is for somebody to look at: a daemon is away, or somebody has frozen the container.
 pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Next> {
@@ -15,7 +15,11 @@ pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Nex
 ///
 /// Where it cannot or may not be put there, the processes are kept all the same, on the file that they have.
 pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
-    let text = match case.observed.misplaced.as_ref()? {
+    let Some(misplaced) = &case.observed.misplaced else {
+        memory.in_place();
+        return None;
+    };
+    let text = match misplaced {
         Misplaced::ForGood(text) => {
             memory.loud.push(text.clone());
             return None;
@@ -27,5 +31,5 @@ pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opt
         memory.loud.push(format!("{text}, and stays so as long as both are to write it"));
         return None;
     }
-    Some(memory.try_again(Step::Place, case.now, text))
+    Some(memory.place(case, text))
 }

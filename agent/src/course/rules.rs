@@ -121,6 +121,8 @@ pub(super) const STILLBORN: Duration = Duration::from_secs(3);
 /// Time for a helper to start chmpx again: upstream's takes 11 s for an end that it sees, 21 s for a stop of its own, and
 /// looks for the file every 10 s; Trove's container, started anew, has it after 70 to 90 s.
 pub(super) const COMES_WITHIN: Duration = Duration::from_secs(180);
+/// So often the file is put before the processes again at once.
+pub(super) const FEW_PLACEMENTS: u32 = 5;
 /// Failed starts with a file that is on trial.
 pub(super) const FAILED_STARTS: u32 = 2;
 /// Time for an orphaned k2hdkc to obey: with `-no_giveup_rejoin` it hears no signal while its chmpx is gone.

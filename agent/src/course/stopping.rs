@@ -43,7 +43,10 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     }
     let restart = demanded?;
     match drain::ready(case, memory, known, &restart) {
-        Readiness::Ready => Some(stop_k2hdkc(case, memory, k2hdkc, &restart.why)),
+        Readiness::Ready => {
+            memory.is_to_go(restart.chmpx);
+            Some(stop_k2hdkc(case, memory, k2hdkc, &restart.why))
+        }
         // A restart for a changed key may wait long; reloads and merges are cared for meanwhile.
         Readiness::NotYet(next @ Next::Wait(..)) if restart.urgency == Urgency::Change && serves(case) => {
             memory.pending = Some(next);

@@ -37,7 +37,9 @@ pub(super) fn roll_back(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> 
 fn stays_away(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
     let comes = case.observed.chmpx.is_none()
         && case.observed.moving.iter().any(|(program, _)| *program == Program::Chmpx);
-    if !comes || !case.ways.proven || case.verified {
+    // A file that chmpx has loaded once, or that is not before it, keeps it from nothing.
+    let unproven = !case.verified && !case.loaded && case.observed.misplaced.is_none();
+    if !comes || !case.ways.proven || !unproven {
         return None;
     }
     let away = memory.waited_for(Waiting::Helper, case.now);

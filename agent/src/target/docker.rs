@@ -21,6 +21,7 @@ mod sight;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
+use tokio::time::sleep;
 use tracing::info;
 
 pub(crate) use address::version;
@@ -85,7 +86,11 @@ impl Docker {
         if news || self.sight.deaths.heard() {
             self.sight.doubt();
         }
-        if !self.sight.is_due() {
+        let due = self.sight.due_in();
+        if self.sight.is_stale() {
+            // A fifth of a second at most; nothing else would bring the look that is due then.
+            sleep(due).await;
+        } else if !due.is_zero() {
             return;
         }
         let chmpx = self.sight.chmpx.map(|running| running.id);
@@ -162,6 +167,12 @@ impl Docker {
 
     /// Puts the installed file into every container that has another one.
     async fn place(&mut self, about: &About) -> Result<(), TargetError> {
+        if let Some(why) = &self.sight.unseen {
+            return Err(TargetError::Away(why.clone()));
+        }
+        if self.sight.inside.is_empty() {
+            return Err(TargetError::Away("no container runs that the file could be put into".to_owned()));
+        }
         let live = crate::file::read(&about.ini)?;
         let mode = std::fs::metadata(&about.ini).map_or(0o644, |metadata| metadata.permissions().mode());
         let ini = self.wanted.ini.clone();

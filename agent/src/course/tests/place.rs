@@ -167,3 +167,37 @@ fn a_slave_that_a_server_in_service_turned_away_is_not_well() {
     stage.set_peer(0, 0x10);
     assert_eq!(stage.next(), Next::Converged, "that server is down");
 }
+
+#[test]
+fn a_merge_that_worked_is_not_ended_for_a_pause() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(0x2121);
+    for _ in 0..10 {
+        stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(3000);
+        assert!(waits(&stage.later(10.0).next()).contains("merging"));
+    }
+    stage.observed.unseen = Some("the container database is paused".into());
+    for _ in 0..120 {
+        holds(&stage.later(1.0).next());
+    }
+    stage.observed.unseen = None;
+    let next = stage.later(0.2).next();
+    assert!(waits(&next).contains("is merging"), "{next:?}");
+}
+
+#[test]
+fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (stage.wall, 4));
+    stage.known.restart.as_mut().unwrap().urgency = Urgency::Stuck;
+    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.observed.unseen = Some("the container database is paused".into());
+    for _ in 0..30 {
+        holds(&stage.later(1.0).next());
+    }
+    stage.observed.unseen = None;
+    let next = stage.later(0.2).next();
+    assert!(matches!(next, Next::Wait(..)), "{next:?}");
+}

@@ -93,3 +93,58 @@ fn what_cannot_be_seen_is_not_moved() {
     stage.later(3600.0);
     assert_eq!(holds(&stage.next()), "the daemon is away");
 }
+
+#[test]
+fn a_placement_that_never_takes_has_a_limit() {
+    let mut stage = misplaced();
+    let mut places = 0;
+    for _ in 0..300 {
+        if let Next::Step(Step::Place, _) = stage.next() {
+            places += 1;
+            stage.memory.not_in_vain();
+            stage.memory.replaced(stage.now, false);
+        }
+        stage.later(0.2);
+    }
+    assert!(places < 50, "{places} placements in a minute");
+}
+
+#[test]
+fn a_file_that_never_reached_the_container_is_not_blamed() {
+    let mut stage = misplaced();
+    stage.next();
+    (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
+    stage.observed.rival = Some("a loop rewrites it".into());
+    stage.memory.replaced(stage.now, true);
+    stage.written = Some(Duration::from_hours(1));
+    stage.end(Program::Chmpx, Ending::Unknown);
+    stage.end(Program::K2hdkc, Ending::Unknown);
+    stage.observed.moving = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
+    stage.next();
+    let next = stage.later(91.0).next();
+    assert!(!matches!(next, Next::RollBack(..)), "{next:?}");
+}
+
+#[test]
+fn nothing_is_restarted_for_a_file_that_is_not_before_the_processes() {
+    for (misplaced, rival) in [
+        (Misplaced::Yet("the container has another one".into()), Some("a loop rewrites it".to_owned())),
+        (Misplaced::ForGood("mount its directory".into()), None),
+    ] {
+        let mut stage = Stage::well();
+        stage.next();
+        stage.known.demand_for_change(
+            Class::RestartK2hdkc,
+            None,
+            Some(K2HDKC),
+            "[K2HDKC] MAXTHREAD",
+            (stage.wall, 5),
+        );
+        (stage.fileversion, stage.verified) = (5, false);
+        (stage.observed.misplaced, stage.observed.rival) = (Some(misplaced), rival);
+        for _ in 0..120 {
+            let next = stage.later(1.0).next();
+            assert!(!matches!(next, Next::Step(..)), "{next:?}");
+        }
+    }
+}

@@ -67,6 +67,9 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
         stage.known.make_haste();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_secs(1));
+        if !blamed {
+            assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+        }
         stage.end(Program::K2hdkc, Ending::Exit(0));
         stage.end(Program::Chmpx, how);
         let next = stage.next();
@@ -251,4 +254,36 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
     back.next();
     back.later(3.0).end(Program::Chmpx, Ending::Unknown);
     assert_eq!(waits(&back.next()), "chmpx comes by its helper");
+}
+
+#[test]
+fn a_restart_that_was_withdrawn_does_not_excuse_a_later_bad_file() {
+    let mut stage = Stage::well();
+    stage.rules.restarts = Restarts::Never;
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (WALL, 4));
+    stage.later(1.0).next();
+    stage.known.withdraw_change();
+    stage.later(3600.0).next();
+    (stage.fileversion, stage.verified, stage.way_back) = (6, false, true);
+    stage.written = Some(Duration::from_millis(30));
+    stage.memory.replaced(stage.now, true);
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    let next = stage.next();
+    assert!(matches!(next, Next::RollBack(Back::Before, _)), "{next:?}");
+}
+
+#[test]
+fn a_restart_that_is_not_allowed_does_not_excuse_a_later_bad_file() {
+    let mut stage = Stage::well();
+    stage.rules.restarts = Restarts::Never;
+    stage.next();
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (WALL, 4));
+    stage.later(3600.0).next();
+    (stage.fileversion, stage.verified, stage.way_back) = (6, false, true);
+    stage.written = Some(Duration::from_millis(30));
+    stage.memory.replaced(stage.now, true);
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    let next = stage.next();
+    assert!(matches!(next, Next::RollBack(Back::Before, _)), "{next:?}");
 }

@@ -125,3 +125,33 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
         "it starts with the good one"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_slow_to_come_back_does_not_shrink_the_ring() {
+    let growing = |n: usize| {
+        let text = text_of(&says(&(1..=n).collect::<Vec<_>>())).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
+        Ok(Answer::Ini(text))
+    };
+    let mut stage =
+        converged(vec![growing(2), growing(3), growing(4), growing(5), Ok(Answer::Unchanged)]).await;
+    stage.reconciler.settings.target.rules.restarts = course::Restarts::Never;
+    for generation in 2..=5 {
+        assert_eq!(installed(&stage.poll().await), generation);
+        let view = well(&stage, generation);
+        stage.sees(view);
+        looks(&mut stage).await;
+    }
+    let before = stage.servers().len();
+    // "docker restart database", days later: chmpx had loaded this very file.
+    tokio::time::advance(Duration::from_secs(600)).await;
+    stage.reconciler.target.observed = Some(Observed {
+        moving: vec![(Program::Chmpx, "chmpx comes by its helper in database".into())],
+        apart: true,
+        ..Observed::default()
+    });
+    for _ in 0..100 {
+        stage.reconciler.pass(Reason::Look.into(), None).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(stage.servers().len(), before);
+}

@@ -84,8 +84,8 @@ pub(in crate::target) enum Init {
     Other,
     /// It is, and does not answer.
     Silent { why: String },
-    /// It is, and has this to say of the unit (`LoadState`).
-    Unit { name: String, load: String },
+    /// It is, and has this to say of the unit (`LoadState`), and whether it is enabled or runs.
+    Unit { name: String, load: String, is_used: bool },
 }
 
 /// A program, and where it is.
@@ -109,9 +109,10 @@ pub(in crate::target) fn choose(findings: &Findings) -> Choice {
             why: format!("target.docker names containers; {}", docker.lack()),
         };
     }
-    if let Some(mut why) = systemd.has() {
+    let may_be_docker = findings.socket_is_named || matches!(docker, Daemon::Silent { .. });
+    if let Some(mut why) = systemd.has().filter(|_| !may_be_docker || systemd.is_used()) {
         // Somebody who waits for the containers must see why they were not taken.
-        if findings.socket_is_named || matches!(docker, Daemon::Silent { .. }) {
+        if may_be_docker {
             why = format!("{why}; {}", docker.lack());
         }
         return Choice { kind: Kind::Systemd, why };
@@ -161,7 +162,7 @@ impl Init {
     /// Why it is the one, where it is. A unit that cannot be loaded is still who runs chmpx here: the target tells how to
     /// make it well.
     fn has(&self) -> Option<String> {
-        let Self::Unit { name, load } = self else { return None };
+        let Self::Unit { name, load, .. } = self else { return None };
         match load.as_str() {
             "" | "not-found" => None,
             "loaded" => Some(format!("systemd has the unit {name}")),
@@ -169,10 +170,17 @@ impl Init {
         }
     }
 
+    fn is_used(&self) -> bool {
+        matches!(self, Self::Unit { is_used: true, .. })
+    }
+
     fn lack(&self) -> String {
         match self {
             Self::Other => "systemd is not the init of this host".to_owned(),
             Self::Silent { why } => format!("systemd does not answer yet ({why})"),
+            Self::Unit { name, .. } if self.has().is_some() => {
+                format!("systemd has the unit {name}, which is neither enabled nor active")
+            }
             Self::Unit { name, .. } => format!("systemd has no unit {name}"),
         }
     }

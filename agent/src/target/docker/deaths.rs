@@ -1,6 +1,8 @@
 //! The ends of processes in containers, heard at once. Docker has no event for them; but where its daemon is on this very
 //! host, as on Trove's VMs, the processes are this host's too, and can be watched as any other. Elsewhere the pulse feels them.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::alive::Alive;
@@ -39,6 +41,13 @@ impl Deaths {
         }
     }
 
+    /// What one of them has worked, as exactly as the kernel counts; Docker tells whole seconds, too coarse for a process at
+    /// rest.
+    pub(super) fn worked(&self, alive: &Alive) -> Option<Duration> {
+        let (_, watched) = self.watched.iter().find(|(known, _)| known.pid == alive.pid)?;
+        watched.at_work().map(|running| running.worked)
+    }
+
     /// Whether one of them has ended since the last call.
     pub(super) fn heard(&mut self) -> bool {
         let mut heard = false;
@@ -60,7 +69,6 @@ fn is_in(pid: u32, container: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
-    use std::time::Duration;
 
     use super::*;
     use crate::target::Program;

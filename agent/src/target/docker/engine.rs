@@ -173,7 +173,9 @@ impl Engine {
         words: Vec<String>,
     ) -> Result<Vec<u8>, EngineError> {
         let refused = refused("run a program in", container);
-        let program = words.get(3).or(words.first()).cloned().unwrap_or_default();
+        // A script is called by the name that it was given.
+        let named = words.get(3).filter(|_| words.first().is_some_and(|first| first == "/bin/sh"));
+        let program = named.or(words.first()).cloned().unwrap_or_default();
         let options = CreateExecOptions {
             attach_stdout: Some(true),
             attach_stderr: Some(true),

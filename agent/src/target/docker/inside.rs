@@ -110,7 +110,10 @@ impl Inside {
     /// Whether the incumbent's loop writes the ini.
     pub(super) fn is_rewritten(&self, ini: &str) -> bool {
         let name = ini.rsplit('/').next().unwrap_or_default();
-        self.output.as_deref().is_none_or(|output| output.is_empty() || output == name || output == ini)
+        // With a colon it names a key of another file, which may say anything.
+        let writes =
+            |output: &str| output.is_empty() || output.contains(':') || output == name || output == ini;
+        self.output.as_deref().is_none_or(writes)
     }
 }
 

@@ -189,7 +189,9 @@ pub(super) fn concerns(name: &str, image: &str, wanted: &[String]) -> bool {
     let last = image.rsplit('/').next().unwrap_or_default();
     // A label is not told in every event: then every container may be meant.
     wanted.iter().any(|wanted| wanted == name || wanted.contains('='))
-        || (wanted.is_empty() && (name == NAME || last.starts_with(FAMILY)))
+        // By its entry point another one may be meant, whose image has no name any more.
+        || (wanted.is_empty()
+            && (name == NAME || last.starts_with(FAMILY) || image.starts_with("sha256:")))
 }
 
 /// Why the ini inside cannot be replaced by a rename there, where it cannot.
@@ -310,5 +312,12 @@ mod tests {
         assert!(no_way_to(ini, &[mount(ini, true)]).unwrap().contains("Mount its directory instead"));
         let text = no_way_to(ini, &[mount("/", true), mount("/etc/antpickax/", false)]).unwrap();
         assert!(text.contains("ini.path = \"/srv/x/k2hdkc.ini\""), "{text}");
+    }
+
+    #[test]
+    fn events_of_a_container_known_by_its_entry_point_concern() {
+        let entry = container("other", "sha256:01", "/usr/libexec/k2hdkctrove.sh");
+        assert!(picked(std::slice::from_ref(&entry), &Containers::default()).is_ok());
+        assert!(concerns(&entry.name, &entry.image, &[]));
     }
 }

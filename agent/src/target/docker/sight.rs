@@ -54,10 +54,15 @@ impl Sight {
         self.stale = true;
     }
 
-    /// Whether it is time for another look.
-    pub(super) fn is_due(&self) -> bool {
+    /// How long until another look; where something has happened, the pass waits for it.
+    pub(super) fn due_in(&self) -> Duration {
         let again = if self.stale || self.unseen.is_some() { LOOK_SOON } else { LOOK_AGAIN };
-        self.looked.is_none_or(|at| at.elapsed() >= again)
+        self.looked.map_or(Duration::ZERO, |at| again.saturating_sub(at.elapsed()))
+    }
+
+    /// Whether something has happened since the last look.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
     }
 
     /// Looks. Where that fails, what is known stays as it was.
@@ -109,8 +114,8 @@ impl Sight {
     /// The processor time of processes that are as they were.
     fn count(&mut self, outside: &[Alive]) {
         for (program, running) in [(Program::Chmpx, &mut self.chmpx), (Program::K2hdkc, &mut self.k2hdkc)] {
-            let worked =
-                outside.iter().filter(|alive| alive.program == program).map(|alive| alive.worked).max();
+            let of_it = outside.iter().filter(|alive| alive.program == program);
+            let worked = of_it.map(|alive| self.deaths.worked(alive).unwrap_or(alive.worked)).max();
             if let (Some(running), Some(worked)) = (running, worked) {
                 running.worked = running.worked.max(worked);
             }
@@ -123,7 +128,10 @@ impl Sight {
         self.surplus.clear();
         for program in [Program::Chmpx, Program::K2hdkc] {
             let of_it = inside.iter().flat_map(|(_, inside)| &inside.processes);
-            let mut found = of_it.filter(|found| found.program == program);
+            let mut found: Vec<_> = of_it.filter(|found| found.program == program).collect();
+            // Two containers may share their processes.
+            found.dedup_by_key(|found| found.id);
+            let mut found = found.into_iter();
             let known = match program {
                 Program::Chmpx => &mut self.chmpx,
                 Program::K2hdkc => &mut self.k2hdkc,
@@ -220,5 +228,40 @@ fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<
             Some(Err(format!("the container {name} is stopped: 'docker start {name}' starts it")))
         }
         (State::Stopped, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pid_namespace_for_both_containers_is_no_surplus() {
+        let rt = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        rt.block_on(async {
+            let c = |name: &str| Container {
+                id: name.into(),
+                name: name.into(),
+                image: "x".into(),
+                command: "x".into(),
+                labels: vec![],
+                state: State::Running,
+                address: None,
+                mounts: vec![],
+            };
+            let found = |program, pid, ticks| inside::Found {
+                program,
+                id: Identity { pid, ticks },
+                age: Duration::from_secs(9),
+                worked: Duration::ZERO,
+            };
+            let all = Inside {
+                processes: vec![found(Program::Chmpx, 1, 100), found(Program::K2hdkc, 20, 300)],
+                ..Inside::default()
+            };
+            let mut sight = Sight::default();
+            sight.take(vec![(c("chmpx"), all.clone()), (c("k2hdkc"), all)], true);
+            assert_eq!(sight.surplus, vec![]);
+        });
     }
 }

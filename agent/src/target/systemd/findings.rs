@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::bus::{Bus, BusError};
+use super::unit::UnitState;
 use crate::apply::full;
 use crate::target::auto::choose::Init;
 use crate::wake::Waker;
@@ -20,7 +21,11 @@ pub(in crate::target) async fn look(unit: &str, within: Duration) -> Init {
         return Init::Other;
     }
     match timeout(within, load(unit)).await {
-        Ok(Ok(load)) => Init::Unit { name: unit.to_owned(), load },
+        Ok(Ok(state)) => {
+            let is_used =
+                state.file == "enabled" || ["active", "activating"].contains(&state.active.as_str());
+            Init::Unit { name: unit.to_owned(), load: state.load, is_used }
+        }
         Ok(Err(error)) => {
             Init::Silent { why: error.source().map_or_else(|| full(&error), |cause| full(&cause)) }
         }
@@ -28,6 +33,6 @@ pub(in crate::target) async fn look(unit: &str, within: Duration) -> Init {
     }
 }
 
-async fn load(unit: &str) -> Result<String, BusError> {
-    Ok(Bus::connect(&[], &Waker::default()).await?.look(unit).await?.load)
+async fn load(unit: &str) -> Result<UnitState, BusError> {
+    Bus::connect(&[], &Waker::default()).await?.look(unit).await
 }

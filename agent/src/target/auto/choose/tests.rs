@@ -17,7 +17,7 @@ fn has_not() -> Daemon {
 }
 
 fn unit(load: &str) -> Init {
-    Init::Unit { name: "chmpx.service".into(), load: load.into() }
+    Init::Unit { name: "chmpx.service".into(), load: load.into(), is_used: true }
 }
 
 fn programs(there: [bool; 2]) -> Vec<Installed> {
@@ -92,6 +92,19 @@ fn systemd_is_taken_although_a_daemon_is_named_or_silent_and_says_so() {
     let named = choose(&Findings { docker: has_not(), socket_is_named: true, ..full() });
     assert_eq!(named.kind, Kind::Systemd);
     assert!(named.why.contains("answers, but there is no container \"database\""), "{}", named.why);
+}
+
+#[test]
+fn a_unit_that_nobody_uses_is_not_started_while_docker_may_have_the_programs() {
+    let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
+    let beside = |docker, socket_is_named| {
+        choose(&Findings { docker, socket_is_named, systemd: idle.clone(), ..full() })
+    };
+    for choice in [beside(silent(), false), beside(has_not(), true)] {
+        assert_eq!(choice.kind, Kind::None);
+        assert!(choice.why.contains("chmpx.service, which is neither enabled nor active"), "{}", choice.why);
+    }
+    assert_eq!(beside(has_not(), false).kind, Kind::Systemd, "upstream's user-data often fails to enable it");
 }
 
 #[test]

@@ -129,3 +129,9 @@ fn the_archive_is_one_that_tar_reads() {
     assert!(text.starts_with("-rw-r--r-- 1001/1001") && text.contains(" 700 "), "{text}");
     assert!(text.trim_end().ends_with(" .k2hdkc.ini.new"), "{text}");
 }
+
+#[test]
+fn an_indirect_output_file_is_followed_or_told() {
+    let printed = format!("uptime 1.0 1\nuser 0 0\noverride {OUTPUT_KEY} = custom.conf:OUT\n");
+    assert!(read(printed.as_bytes(), INI).unwrap().is_rewritten(INI), "custom.conf may say k2hdkc.ini");
+}
