@@ -7,13 +7,14 @@
 //!
 //! Pure: the past is an argument and a result ([`Memory`]), and so is the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::fingerprint;
+use crate::names::Port;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 
 /// How much may vanish, and how often it must be seen gone. See `[guard]` in the configuration.
@@ -279,10 +280,13 @@ impl Loss<'_> {
 
     /// Servers of this host's ring that stay where they are, but for their ring port.
     fn shifted(&self) -> Vec<&Node> {
-        let old = |node: &Node| self.installed.servers.iter().find(|old| old.key() == node.key());
-        let shifts = |node: &&Node| old(node).is_some_and(|old| old.port != node.port);
-        let is_server = self.installed.mode() == Some(Mode::Server);
-        self.answer.servers.iter().filter(|node| is_server && shifts(node)).collect()
+        if self.installed.mode() != Some(Mode::Server) {
+            return Vec::new();
+        }
+        let ports: BTreeMap<NodeKey, Option<Port>> =
+            self.installed.servers.iter().map(|node| (node.key(), node.port)).collect();
+        let shifts = |node: &&Node| ports.get(&node.key()).is_some_and(|port| *port != node.port);
+        self.answer.servers.iter().filter(shifts).collect()
     }
 
     fn lacks_self(&self) -> bool {
