@@ -16,6 +16,7 @@ mod known;
 mod memory;
 mod past;
 mod place;
+mod placement;
 mod placing;
 mod rules;
 mod starting;

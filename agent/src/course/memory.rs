@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::keeping::Others;
 use super::past::{Past, pause};
+use super::placement::Placement;
 use super::rules::{
-    FEW_PLACEMENTS, HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED,
-    WORKING,
+    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -34,8 +34,8 @@ pub struct Memory {
     to_go: Option<Identity>,
     /// The process that could not be asked.
     unheard: Option<Unheard>,
-    /// A step that failed, and that nothing else can take the place of.
-    vain: Option<Vain>,
+    /// The file before the processes, where they have one of their own.
+    pub(super) placement: Placement,
     chmpx: Past,
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
@@ -75,8 +75,6 @@ pub struct Memory {
     /// Since when nothing has been seen, and when it last was.
     unseen: Option<Instant>,
     seen: Option<Instant>,
-    /// How often the file was put before the processes without staying there, and when last.
-    placed: (u32, Option<Instant>),
     /// When leftovers were last removed, or could not be.
     pub(super) tidied: Option<Instant>,
 }
@@ -116,17 +114,6 @@ struct Signalled {
 struct Unheard {
     id: Identity,
     /// What the operating system said, and what helps.
-    why: String,
-    /// Attempts in a row.
-    times: u32,
-    /// Not tried again before.
-    not_before: Instant,
-}
-
-/// What the file needs, and what could not be done.
-#[derive(Debug, Clone)]
-struct Vain {
-    step: Step,
     why: String,
     /// Attempts in a row.
     times: u32,
@@ -179,39 +166,14 @@ impl Memory {
             Some(Unheard { id, why: why.to_owned(), times, not_before: now + pause(times, backoff) });
     }
 
-    /// A step for the file failed: it is not tried again at once.
-    pub fn in_vain(&mut self, step: &Step, why: &str, now: Instant, backoff: (Duration, Duration)) {
-        let times = self.vain.take().filter(|past| past.step == *step).map_or(0, |past| past.times) + 1;
-        let not_before = now + pause(times, backoff);
-        // It rests by itself.
-        self.placed = (0, None);
-        self.vain = Some(Vain { step: step.clone(), why: why.to_owned(), times, not_before });
+    /// The file could not be put before the processes: that is not tried again at once.
+    pub fn not_placed(&mut self, why: &str, now: Instant, backoff: (Duration, Duration)) {
+        self.placement.failed(why, now, backoff);
     }
 
-    /// It was taken.
-    pub fn not_in_vain(&mut self) {
-        self.vain = None;
-    }
-
-    /// The file is before the processes.
-    pub(super) fn in_place(&mut self) {
-        self.placed = (0, None);
-    }
-
-    /// A placement, or the rest after some that have not lasted: two that write in turn would end chmpx now and then.
-    pub(super) fn place(&mut self, case: &Case<'_>, text: &str) -> Next {
-        let (times, last) = self.placed;
-        let rest = times.checked_sub(FEW_PLACEMENTS).map(|more| pause(more + 1, case.rules.backoff));
-        let not_before = last.zip(rest).map(|(at, rest)| at + rest).filter(|at| *at > case.now);
-        if let Some(at) = not_before {
-            let text = format!("{text}, although it was put there {times} times: somebody else writes it");
-            return Next::Hold(text, at - case.now);
-        }
-        let next = self.try_again(Step::Place, case.now, text);
-        if matches!(next, Next::Step(..)) {
-            self.placed = (times + 1, Some(case.now));
-        }
-        next
+    /// It was, or nothing keeps it from that any more.
+    pub fn placed(&mut self) {
+        self.placement.worked();
     }
 
     /// What is not seen stands still, as far as it is known: the time does not count.
@@ -227,14 +189,6 @@ impl Memory {
         times.into_iter().flatten().for_each(|at| *at += time);
         self.signalled.iter_mut().for_each(|signalled| signalled.at += time);
         self.looked = None;
-    }
-
-    /// A placement, or the rest after one has failed.
-    pub(super) fn try_again(&self, step: Step, now: Instant, text: &str) -> Next {
-        match self.vain.as_ref().filter(|vain| vain.step == step && now < vain.not_before) {
-            Some(vain) => Next::Hold(format!("{text}: {}", vain.why), vain.not_before - now),
-            None => Next::Step(step, text.to_owned()),
-        }
     }
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {

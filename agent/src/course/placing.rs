@@ -16,7 +16,7 @@ pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Nex
 /// Where it cannot or may not be put there, the processes are kept all the same, on the file that they have.
 pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     let Some(misplaced) = &case.observed.misplaced else {
-        memory.in_place();
+        memory.placement.lasts();
         return None;
     };
     let text = match misplaced {
@@ -31,5 +31,5 @@ pub(super) fn placed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opt
         memory.loud.push(format!("{text}, and stays so as long as both are to write it"));
         return None;
     }
-    Some(memory.place(case, text))
+    Some(memory.placement.next(case, text))
 }

@@ -236,7 +236,7 @@ impl<T: Target> Reconciler<T> {
         Some(match self.target.act(&step, about).await {
             Ok(Done::Plainly) => {
                 if matches!(step, Step::Place | Step::TakeOver) {
-                    self.processes.memory.not_in_vain();
+                    self.processes.memory.placed();
                 }
                 if step == Step::Place {
                     // The processes hear of the file only now.
@@ -251,7 +251,7 @@ impl<T: Target> Reconciler<T> {
                 match step {
                     Step::Start(program) => self.processes.memory.failed(program, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
-                    Step::Place => self.processes.memory.in_vain(&step, &why, now, backoff),
+                    Step::Place => self.processes.memory.not_placed(&why, now, backoff),
                     Step::TakeOver => self.processes.memory.not_taken_over(now),
                     Step::Tell(_) | Step::Tidy => {}
                 }

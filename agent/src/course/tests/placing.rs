@@ -58,14 +58,14 @@ fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
         match stage.next() {
             Next::Step(Step::Place, _) => {
                 tries += 1;
-                stage.memory.in_vain(&Step::Place, "the disk is full", stage.now, stage.rules.backoff);
+                stage.memory.not_placed("the disk is full", stage.now, stage.rules.backoff);
             }
             next => assert!(holds(&next).ends_with("another one: the disk is full"), "{next:?}"),
         }
         stage.later(1.0);
     }
     assert!((3..12).contains(&tries), "{tries}");
-    stage.memory.not_in_vain();
+    stage.memory.placed();
     assert_eq!(step(&stage.next()), &Step::Place);
 }
 
@@ -101,7 +101,7 @@ fn a_placement_that_never_takes_has_a_limit() {
     for _ in 0..300 {
         if let Next::Step(Step::Place, _) = stage.next() {
             places += 1;
-            stage.memory.not_in_vain();
+            stage.memory.placed();
             stage.memory.replaced(stage.now, false);
         }
         stage.later(0.2);
