@@ -129,10 +129,7 @@ impl Docker {
     }
 
     fn rewritten(&self) -> Option<&(Container, Inside)> {
-        self.sight
-            .inside
-            .iter()
-            .find(|(container, inside)| container.loops() && inside.is_rewritten(&self.wanted.ini))
+        self.sight.inside.iter().find(|(container, inside)| rewrites(container, inside, &self.wanted.ini))
     }
 
     /// Where chmpx is asked: at its container's address, where that has its own.
@@ -149,8 +146,7 @@ impl Docker {
     async fn at(&mut self, program: Program) -> Result<(&mut Engine, Container), TargetError> {
         let container = self.sight.place(program).map_err(TargetError::Away)?;
         self.sight.doubt();
-        let (engine, _) =
-            self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
+        let engine = self.reach.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
         Ok((engine, container))
     }
 
@@ -179,8 +175,7 @@ impl Docker {
         let name = format!(".{}.k2hdkc-agent", ini.rsplit('/').next().unwrap_or_default());
         let directory = inside::beside(&ini, "");
         self.sight.doubt();
-        let (engine, _) =
-            self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
+        let engine = self.reach.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
         let mut done = false;
         for (container, seen) in &mut self.sight.inside {
             // Two containers may have one directory between them, and one replacement is enough.
@@ -202,9 +197,10 @@ impl Docker {
     async fn take_over(&mut self) -> Result<(), TargetError> {
         self.sight.doubt();
         let ini = &self.wanted.ini;
-        let rewritten =
-            |(container, seen): &&mut (Container, Inside)| container.loops() && seen.is_rewritten(ini);
-        let Some((container, seen)) = self.sight.inside.iter_mut().find(rewritten) else { return Ok(()) };
+        let mut all = self.sight.inside.iter_mut();
+        let Some((container, seen)) = all.find(|(container, seen)| rewrites(container, seen, ini)) else {
+            return Ok(());
+        };
         // One made here would take every other setting of the helpers from its own file (dbaas.md 2.3).
         if seen.output.is_none() {
             let conf = inside::beside(ini, "override.conf");
@@ -213,13 +209,17 @@ impl Docker {
                 container.name
             )));
         }
-        let (engine, _) =
-            self.reach.engine(&self.wanted, &self.waker, !self.looks_on).await.map_err(TargetError::Away)?;
+        let engine = self.reach.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
         engine.run(container, inside::take_over(ini)).await?;
         info!("the loop in the container {} writes elsewhere now; the ini is this agent's", container.name);
         seen.output = Some(inside::ELSEWHERE.to_owned());
         Ok(())
     }
+}
+
+/// Whether a loop in the container rewrites the ini there.
+fn rewrites(container: &Container, inside: &Inside, ini: &str) -> bool {
+    container.loops() && inside.is_rewritten(ini)
 }
 
 /// A slave is asked through its control port as well: chmpxstatus reads shared memory that is inside.

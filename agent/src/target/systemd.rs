@@ -239,10 +239,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// What is to be told of the timer that replaces the same file in place.
 fn writes_too(unit: &str, state: &UnitState) -> Option<String> {
-    let active = ["active", "activating"].contains(&state.active.as_str());
-    let enabled = state.load == "loaded" && state.file == "enabled";
-    (active || enabled).then(|| {
-        let is = if active { "active" } else { "enabled" };
+    let enabled = state.load == "loaded" && state.is_enabled();
+    (state.is_active() || enabled).then(|| {
+        let is = if state.is_active() { "active" } else { "enabled" };
         format!("{unit} is {is}: it writes the same file in place, which ends chmpx")
     })
 }

@@ -45,8 +45,8 @@ async fn the_operator_may_have_a_rejected_ring_tried_again() {
     assert_eq!(installed(&stage.reconciler.pass(Reason::Confirmed.into(), None).await.outcome), 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_for_long() {
+/// A ring that has grown to five servers, each generation loaded, while a restart has waited all the time.
+async fn waiting_for_long() -> Stage {
     let growing = |n: usize| {
         let text = text_of(&says(&(1..=n).collect::<Vec<_>>())).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
         Ok(Answer::Ini(text))
@@ -60,6 +60,12 @@ async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_f
         stage.sees(view);
         looks(&mut stage).await;
     }
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_for_long() {
+    let mut stage = waiting_for_long().await;
     // It had reported the file, and ends seconds later.
     end_chmpx(&mut stage, target::Ending::Signal(11));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
@@ -128,19 +134,7 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
 
 #[tokio::test(start_paused = true)]
 async fn a_container_that_is_slow_to_come_back_does_not_shrink_the_ring() {
-    let growing = |n: usize| {
-        let text = text_of(&says(&(1..=n).collect::<Vec<_>>())).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
-        Ok(Answer::Ini(text))
-    };
-    let mut stage =
-        converged(vec![growing(2), growing(3), growing(4), growing(5), Ok(Answer::Unchanged)]).await;
-    stage.reconciler.settings.target.rules.restarts = course::Restarts::Never;
-    for generation in 2..=5 {
-        assert_eq!(installed(&stage.poll().await), generation);
-        let view = well(&stage, generation);
-        stage.sees(view);
-        looks(&mut stage).await;
-    }
+    let mut stage = waiting_for_long().await;
     let before = stage.servers().len();
     // "docker restart database", days later: chmpx had loaded this very file.
     tokio::time::advance(Duration::from_secs(600)).await;

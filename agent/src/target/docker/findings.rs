@@ -65,19 +65,12 @@ fn told(container: &Container) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pick;
     use super::*;
 
     fn container(name: &str, state: State) -> Container {
-        Container {
-            id: format!("id-{name}"),
-            name: name.into(),
-            image: "antpickax/k2hdkc-trove:1.0.5".into(),
-            command: "/usr/libexec/k2hdkctrove.sh".into(),
-            labels: Vec::new(),
-            state,
-            address: None,
-            mounts: Vec::new(),
-        }
+        let image = "antpickax/k2hdkc-trove:1.0.5";
+        Container { state, ..pick::container(name, image, "/usr/libexec/k2hdkctrove.sh") }
     }
 
     #[test]

@@ -221,22 +221,24 @@ pub(super) fn no_way_to(ini: &str, mounts: &[Mount]) -> Option<String> {
     })
 }
 
+/// One that runs, for tests.
+#[cfg(test)]
+pub(super) fn container(name: &str, image: &str, command: &str) -> Container {
+    Container {
+        id: format!("id-{name}"),
+        name: name.into(),
+        image: image.into(),
+        command: command.into(),
+        labels: Vec::new(),
+        state: State::Running,
+        address: None,
+        mounts: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn container(name: &str, image: &str, command: &str) -> Container {
-        Container {
-            id: format!("id-{name}"),
-            name: name.into(),
-            image: image.into(),
-            command: command.into(),
-            labels: Vec::new(),
-            state: State::Running,
-            address: None,
-            mounts: Vec::new(),
-        }
-    }
 
     fn picked(all: &[Container], wanted: &Containers) -> Result<String, String> {
         pick(all, wanted).chmpx.map(|container| container.name)

@@ -9,6 +9,7 @@ use super::address::Address;
 use super::engine::{Concerns, Engine, EngineError};
 use super::pick;
 use crate::apply::full;
+use crate::target::TargetError;
 use crate::wake::Waker;
 
 /// Pauses between attempts to reach a daemon that is away: the first, and the longest.
@@ -56,6 +57,16 @@ impl Reach {
             Some(engine) => Ok((engine, news)),
             None => Err("the Docker daemon is away".to_owned()),
         }
+    }
+
+    /// A client for a step, after which it is looked again anyway.
+    pub(super) async fn for_step(
+        &mut self,
+        wanted: &Containers,
+        waker: &Waker,
+        listens: bool,
+    ) -> Result<&mut Engine, TargetError> {
+        self.engine(wanted, waker, listens).await.map(|(engine, _)| engine).map_err(TargetError::Away)
     }
 
     /// It answered.

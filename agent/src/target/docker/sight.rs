@@ -237,31 +237,19 @@ mod tests {
 
     #[test]
     fn one_pid_namespace_for_both_containers_is_no_surplus() {
-        let rt = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        rt.block_on(async {
-            let c = |name: &str| Container {
-                id: name.into(),
-                name: name.into(),
-                image: "x".into(),
-                command: "x".into(),
-                labels: vec![],
-                state: State::Running,
-                address: None,
-                mounts: vec![],
-            };
-            let found = |program, pid, ticks| inside::Found {
-                program,
-                id: Identity { pid, ticks },
-                age: Duration::from_secs(9),
-                worked: Duration::ZERO,
-            };
-            let all = Inside {
-                processes: vec![found(Program::Chmpx, 1, 100), found(Program::K2hdkc, 20, 300)],
-                ..Inside::default()
-            };
-            let mut sight = Sight::default();
-            sight.take(vec![(c("chmpx"), all.clone()), (c("k2hdkc"), all)], true);
-            assert_eq!(sight.surplus, vec![]);
-        });
+        let found = |program, pid, ticks| inside::Found {
+            program,
+            id: Identity { pid, ticks },
+            age: Duration::from_secs(9),
+            worked: Duration::ZERO,
+        };
+        let all = Inside {
+            processes: vec![found(Program::Chmpx, 1, 100), found(Program::K2hdkc, 20, 300)],
+            ..Inside::default()
+        };
+        let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
+        let mut sight = Sight::default();
+        sight.take(vec![(chmpx, all.clone()), (k2hdkc, all)], true);
+        assert_eq!(sight.surplus, vec![]);
     }
 }

@@ -22,8 +22,7 @@ pub(in crate::target) async fn look(unit: &str, within: Duration) -> Init {
     }
     match timeout(within, load(unit)).await {
         Ok(Ok(state)) => {
-            let is_used =
-                state.file == "enabled" || ["active", "activating"].contains(&state.active.as_str());
+            let is_used = state.is_enabled() || state.is_active();
             Init::Unit { name: unit.to_owned(), load: state.load, is_used }
         }
         Ok(Err(error)) => {

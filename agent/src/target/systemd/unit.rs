@@ -37,6 +37,16 @@ pub(super) enum Readiness {
 }
 
 impl UnitState {
+    /// Whether it runs, or is about to.
+    pub(super) fn is_active(&self) -> bool {
+        ["active", "activating"].contains(&self.active.as_str())
+    }
+
+    /// Whether it starts at boot.
+    pub(super) fn is_enabled(&self) -> bool {
+        self.file == "enabled"
+    }
+
     /// What it means that the program of this unit does not run.
     pub(super) fn readiness(&self, unit: &str, program: Program) -> Readiness {
         match self.load.as_str() {
