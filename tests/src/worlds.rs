@@ -8,6 +8,7 @@
 //! Nothing here starts or ends the machine's daemon; `tests/run` does. A world takes itself away when it is dropped, and
 //! what a killed run has left goes when the next one begins ([`sweep`]).
 
+pub mod changes;
 pub mod container;
 pub mod docker;
 pub mod ground;
@@ -61,6 +62,35 @@ fn check() -> io::Result<()> {
 pub fn say(line: &str) {
     // Whoever closed stderr does not want to know.
     let _ = writeln!(io::stderr(), "worlds: {line}");
+}
+
+/// Settings of an agent in a world under which nobody waits for polls: `kind` is its target's, and `more` are further
+/// lines for `[target]`.
+pub fn settings(kind: &str, more: &str) -> String {
+    format!(
+        "\
+[poll]
+interval = \"300ms\"
+jitter = 0.0
+backoff = \"100ms\"
+max-backoff = \"300ms\"
+settle = \"0ms\"
+max-settle = \"0ms\"
+[guard]
+removal-polls = 1
+removal-for = \"0s\"
+max-lost-servers = 9
+max-lost-share = 1.0
+[log]
+level = \"debug\"
+[target]
+kind = \"{kind}\"
+look = \"1s\"
+between-questions = \"200ms\"
+calm = \"1s\"
+restart-backoff = \"200ms\"
+{more}"
+    )
 }
 
 /// A file of `tests/worlds/`.

@@ -9,7 +9,7 @@ use k2hdkc_agent::status::Status;
 use k2hdkc_sandbox::node::{Node, wait_for};
 use k2hdkc_sandbox::worlds::systemd::INI;
 use k2hdkc_sandbox::worlds::trove::{Layout, World};
-use k2hdkc_sandbox::worlds::{Container, keys, say};
+use k2hdkc_sandbox::worlds::{Container, keys, say, settings};
 
 /// How long anything may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
@@ -19,29 +19,6 @@ pub(crate) const KEYS: usize = 60;
 /// The length of a second of the image's script and helpers, in seconds. A helper starts again what ended after ten of
 /// them, and the agent must have ended chmpx by then.
 const SECOND: f64 = 0.2;
-
-const CONFIG: &str = "\
-[poll]
-interval = \"300ms\"
-jitter = 0.0
-backoff = \"100ms\"
-max-backoff = \"300ms\"
-settle = \"0ms\"
-max-settle = \"0ms\"
-[guard]
-removal-polls = 1
-removal-for = \"0s\"
-max-lost-servers = 9
-max-lost-share = 1.0
-[log]
-level = \"debug\"
-[target]
-kind = \"docker\"
-look = \"1s\"
-between-questions = \"200ms\"
-calm = \"1s\"
-restart-backoff = \"200ms\"
-";
 
 /// A ring, and the agents of its servers.
 pub(crate) struct Ring {
@@ -86,7 +63,7 @@ impl Ring {
 
     /// Gives a server its agent.
     pub(crate) fn employ(&mut self, number: u32, more: &str) -> io::Result<()> {
-        let mut agent = self.world.agent(number, &format!("{CONFIG}{more}"))?;
+        let mut agent = self.world.agent(number, &settings("docker", more))?;
         agent.start()?;
         self.agents.insert(number, agent);
         Ok(())

@@ -5,6 +5,7 @@ use std::time::Instant;
 use k2hdkc_agent::report::Kind;
 use k2hdkc_agent::standing::State;
 use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
 use k2hdkc_sandbox::worlds::systemd::{INI, Node, Shape, World};
 use k2hdkc_sandbox::worlds::{Ground, ready, say};
 
@@ -13,18 +14,7 @@ use crate::ring::{LONG, all_readable, config, is_settled, pids, running, settled
 const SERVERS: [u32; 2] = [1, 2];
 const SLAVE: u32 = 100;
 
-const LIVE: &str = "in all: live: chmpx takes it when the file is replaced";
-const K2HDKC: &str = "in all: needs a restart of k2hdkc";
-const CHMPX: &str = "in all: needs a restart of chmpx, then of k2hdkc";
 const NOT_HERE: &str = "not restarted by the agent: target.restarts is \"servers\"";
-
-/// Which processes of a server a change ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    Neither,
-    K2hdkc,
-    Both,
-}
 
 /// A change of what K2HR3 says.
 struct Change<'a> {
@@ -43,12 +33,6 @@ fn diff(node: &Node) -> String {
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
-fn says(said: &str, lines: &[&str]) {
-    for line in lines {
-        assert!(said.lines().any(|said| said.starts_with(line)), "no {line:?} in:\n{said}");
-    }
-}
-
 /// Makes the change while no agent runs, looks, and lets it happen. The slave's chmpx is left as it is.
 fn happens(world: &World, change: &Change<'_>) {
     let agent = "k2hdkc-agent.service";
@@ -56,8 +40,10 @@ fn happens(world: &World, change: &Change<'_>) {
         node.systemctl(&["stop", agent]).unwrap();
     }
     (change.make)(world.ground());
-    says(&diff(world.node(1)), change.server);
-    says(&diff(world.node(SLAVE)), change.slave);
+    for (number, lines) in [(1, change.server), (SLAVE, change.slave)] {
+        let said = diff(world.node(number));
+        assert_eq!(missing(&said, lines), None, "{said}");
+    }
     let before = SERVERS.map(|number| pids(world.node(number)));
     let slave = world.node(SLAVE).pid("chmpx");
 
@@ -76,12 +62,7 @@ fn happens(world: &World, change: &Change<'_>) {
     }
     for (number, before) in SERVERS.into_iter().zip(before) {
         let node = world.node(number);
-        let expected = || {
-            let now = pids(node);
-            let ended = (now.0 != before.0, now.1 != before.1);
-            let whole = now.0.is_some() && now.1.is_some();
-            whole && ended == (change.ends == Ends::Both, change.ends != Ends::Neither)
-        };
+        let expected = || change.ends.are_seen(before, pids(node));
         let has = || node.read(INI).is_ok_and(|text| text.contains(change.text));
         assert!(wait_for(LONG, || has() && expected() && is_settled(node, 2)), "{}", told(node));
         assert!(expected(), "{before:?} {}", told(node));

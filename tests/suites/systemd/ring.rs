@@ -6,39 +6,16 @@ use k2hdkc_agent::standing::State;
 use k2hdkc_agent::status::Status;
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::{INI, Node, World};
-use k2hdkc_sandbox::worlds::{keys, say};
+use k2hdkc_sandbox::worlds::{keys, say, settings};
 
 /// How long anything may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
 
 pub(crate) const KEYS: usize = 60;
 
-const CONFIG: &str = "\
-[poll]
-interval = \"300ms\"
-jitter = 0.0
-backoff = \"100ms\"
-max-backoff = \"300ms\"
-settle = \"0ms\"
-max-settle = \"0ms\"
-[guard]
-removal-polls = 1
-removal-for = \"0s\"
-max-lost-servers = 9
-max-lost-share = 1.0
-[log]
-level = \"debug\"
-[target]
-kind = \"systemd\"
-look = \"1s\"
-between-questions = \"200ms\"
-calm = \"1s\"
-restart-backoff = \"200ms\"
-";
-
 /// The settings of the agents, with these further lines in `[target]`.
 pub(crate) fn config(more: &str) -> String {
-    format!("{CONFIG}{more}")
+    settings("systemd", more)
 }
 
 pub(crate) fn status(node: &Node) -> Option<Status> {
