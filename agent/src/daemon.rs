@@ -97,6 +97,14 @@ async fn stop_signal(signals: &mut SignalsInfo<WithOrigin>, waker: Waker) -> Str
     }
 }
 
+/// Waits until then; for ever where there is no such time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn log_step(step: Option<&Result<String, String>>) {
     match step {
         Some(Ok(text)) => info!("{text}"),
@@ -167,13 +175,13 @@ impl Agent {
     async fn work(&mut self, mut confirmations: mpsc::Receiver<Confirmation>) -> std::convert::Infallible {
         loop {
             let (settled, look) = (self.reconciler.settled_at(), self.reconciler.look_at());
-            let (asking, due) = (self.asker.is_asking(), self.asker.due());
+            let due = self.asker.due().filter(|_| !self.asker.is_asking());
             let event = tokio::select! {
                 reasons = self.waker.woken() => Event::Woken(reasons),
                 (reasons, answered) = self.asker.answered() => Event::Answered(reasons, answered),
-                () = sleep_until(due), if !asking => Event::Woken(Reason::Timer.into()),
-                () = sleep_until(settled.unwrap_or(due)), if settled.is_some() => Event::Woken(Reason::Settled.into()),
-                () = sleep_until(look.unwrap_or(due)), if look.is_some() => Event::Woken(Reason::Look.into()),
+                () = until(due) => Event::Woken(Reason::Timer.into()),
+                () = until(settled) => Event::Woken(Reason::Settled.into()),
+                () = until(look) => Event::Woken(Reason::Look.into()),
                 Some(confirmation) = confirmations.recv() => Event::Woken(self.confirmed(confirmation)),
             };
             match event {

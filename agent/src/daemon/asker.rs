@@ -26,7 +26,8 @@ pub(super) struct Asker {
     reasons: Reasons,
     /// Why another one is to be put.
     again: Reasons,
-    next: Instant,
+    /// Not before the first answer: the start asks by itself, and would be a second question beside the clock's.
+    next: Option<Instant>,
     last: Option<Instant>,
 }
 
@@ -37,7 +38,7 @@ impl Asker {
             question: None,
             reasons: Reasons::default(),
             again: Reasons::default(),
-            next: Instant::now(),
+            next: None,
             last: None,
         }
     }
@@ -55,16 +56,16 @@ impl Asker {
         self.question.is_some()
     }
 
-    /// When the next question is due.
-    pub(super) fn due(&self) -> Instant {
+    /// When the next question is due, where one is.
+    pub(super) fn due(&self) -> Option<Instant> {
         self.next
     }
 
     /// The next question is not due before this time has passed.
     pub(super) fn rest(&mut self, wait: Duration) {
-        self.next = Instant::now() + wait;
+        self.next = Some(Instant::now() + wait);
         if !self.again.is_empty() {
-            self.next = self.next.min(self.earliest());
+            self.hurry();
         }
     }
 
@@ -75,7 +76,7 @@ impl Asker {
         let own = self.again.contains(Reason::Timer) || self.again.contains(Reason::SourceChanged);
         let too_early = !own && Instant::now() < self.earliest();
         if too_early {
-            self.next = self.next.min(self.earliest());
+            self.hurry();
         }
         if self.again.is_empty() || too_early || self.is_asking() {
             return;
@@ -98,7 +99,32 @@ impl Asker {
         (self.reasons, answered)
     }
 
+    /// The next question is due as soon as an event may ask for one.
+    fn hurry(&mut self) {
+        let earliest = self.earliest();
+        self.next = Some(self.next.map_or(earliest, |next| next.min(earliest)));
+    }
+
     fn earliest(&self) -> Instant {
         self.last.map_or_else(Instant::now, |last| last + BETWEEN_QUESTIONS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Origin;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_is_one_question_however_late_it_comes_to_it() {
+        let settings = settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap();
+        let mut asker = Asker::new(&settings);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(asker.due(), None, "the clock asks for nothing beside the start");
+        asker.ask(Reason::Start.into(), &settings.k2hr3);
+        let (reasons, _) = asker.answered().await;
+        assert_eq!(reasons, Reason::Start.into());
+        asker.rest(Duration::from_secs(3600));
+        assert_eq!(asker.due(), Some(Instant::now() + Duration::from_secs(3600)));
     }
 }
