@@ -158,8 +158,10 @@ pub struct Running {
     pub id: Identity,
     /// Since when.
     pub since: Instant,
-    /// How much processor time it has used.
+    /// How much processor time it had used …
     pub worked: Duration,
+    /// … when that was last counted.
+    pub counted: Instant,
 }
 
 /// How a process ended.

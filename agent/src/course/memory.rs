@@ -14,7 +14,7 @@ use super::rules::{
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
-use crate::target::{Ended, Identity, Order, Program, Signal, Step};
+use crate::target::{Ended, Identity, Order, Program, Running, Signal, Step};
 use crate::view::{NodeStatus, Operation, Row};
 
 /// See the module.
@@ -42,7 +42,7 @@ pub struct Memory {
     status: Option<(NodeStatus, Instant)>,
     /// When k2hdkc was last seen at work.
     busy: Option<Instant>,
-    /// When it was looked at before, and how much it had worked.
+    /// How much it had worked, and when that was counted: at a look before.
     looked: Option<(Instant, Duration)>,
     /// How often the agent has looked.
     passes: u64,
@@ -240,19 +240,21 @@ impl Memory {
 
     /// A merge that goes on makes k2hdkc work; the stuck one does not. chmpx tells nothing: stuck, it spins.
     fn notice_work(&mut self, case: &Case<'_>) {
-        let worked = case.observed.k2hdkc.map_or(Duration::ZERO, |process| process.worked);
+        let counted = |process: Running| (process.counted, process.worked);
+        // One that does not run does nothing, now.
+        let (counted, worked) = case.observed.k2hdkc.map_or((case.now, Duration::ZERO), counted);
         let (busy, before) = (*self.busy.get_or_insert(case.now), self.looked);
         let Some((at, past)) = before else {
-            self.looked = Some((case.now, worked));
+            self.looked = Some((counted, worked));
             return;
         };
-        let time = case.now.duration_since(at);
+        let time = counted.duration_since(at);
         if time < LEAST_LOOK {
             return;
         }
         let share = worked.saturating_sub(past).as_secs_f64() / time.as_secs_f64();
         self.busy = Some(if share >= WORKING { case.now } else { busy });
-        self.looked = Some((case.now, worked));
+        self.looked = Some((counted, worked));
     }
 
     /// How long k2hdkc has done nothing, in the present status.

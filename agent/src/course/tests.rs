@@ -40,7 +40,7 @@ const CHMPX: Identity = Identity { pid: 7, ticks: 100 };
 const K2HDKC: Identity = Identity { pid: 8, ticks: 300 };
 
 fn running(id: Identity, since: Instant) -> Running {
-    Running { id, since, worked: Duration::ZERO }
+    Running { id, since, worked: Duration::ZERO, counted: since }
 }
 
 fn rules() -> Rules {
@@ -122,6 +122,8 @@ impl Stage {
         if let Some(said) = &mut self.observed.said {
             said.at = self.now;
         }
+        let running = [&mut self.observed.chmpx, &mut self.observed.k2hdkc];
+        running.into_iter().flatten().for_each(|running| running.counted = self.now);
         self
     }
 

@@ -109,7 +109,8 @@ impl Stage {
     fn sees(&mut self, view: crate::view::View) {
         let now = Instant::now();
         let running = |pid, ticks| {
-            Some(Running { id: target::Identity { pid, ticks }, since: now, worked: Duration::ZERO })
+            let id = target::Identity { pid, ticks };
+            Some(Running { id, since: now, worked: Duration::ZERO, counted: now })
         };
         self.reconciler.target.observed = Some(Observed {
             chmpx: running(7, 100),

@@ -201,3 +201,40 @@ fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
     let next = stage.later(0.2).next();
     assert!(matches!(next, Next::Wait(..)), "{next:?}");
 }
+
+#[test]
+fn a_stuck_merge_is_ended_although_its_work_is_counted_but_once_a_minute() {
+    // So it is behind a remote Docker daemon; at rest k2hdkc takes 0.002 of a processor.
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(0x2121);
+    let mut counted = stage.now;
+    let stuck = (1..3600).find(|second| {
+        stage.later(1.0);
+        let k2hdkc = stage.observed.k2hdkc.as_mut().unwrap();
+        if second % 60 == 0 {
+            (k2hdkc.worked, counted) = (k2hdkc.worked + Duration::from_millis(120), stage.now);
+        }
+        k2hdkc.counted = counted;
+        matches!(stage.next(), Next::Wait(text, _) if text.contains("a merge sticks"))
+    });
+    assert_eq!(stuck, Some(101), "idle-merge, which is 100 s, after the first look");
+}
+
+#[test]
+fn a_merge_at_work_is_left_alone_although_its_work_is_counted_but_once_a_minute() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(0x2121);
+    let mut counted = stage.now;
+    for second in 1..900 {
+        stage.later(1.0);
+        let k2hdkc = stage.observed.k2hdkc.as_mut().unwrap();
+        if second % 60 == 0 {
+            (k2hdkc.worked, counted) = (k2hdkc.worked + Duration::from_secs(2), stage.now);
+        }
+        k2hdkc.counted = counted;
+        let next = stage.next();
+        assert!(!matches!(&next, Next::Wait(text, _) if text.contains("a merge sticks")), "{next:?}");
+    }
+}

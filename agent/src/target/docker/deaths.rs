@@ -41,8 +41,8 @@ impl Deaths {
         }
     }
 
-    /// What one of them has worked, as exactly as the kernel counts; Docker tells whole seconds, too coarse for a process at
-    /// rest.
+    /// What one of them has worked, as exactly as the kernel counts, where it is this host's. Docker's whole seconds are too
+    /// coarse: one of them in a look would be a merge at work.
     pub(super) fn worked(&self, alive: &Alive) -> Option<Duration> {
         let (_, watched) = self.watched.iter().find(|(known, _)| known.pid == alive.pid)?;
         watched.at_work().map(|running| running.worked)
@@ -76,7 +76,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_process_of_this_host_wakes_a_pass_and_another_s_is_not_watched() {
         let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
-        let alive = Alive { program: Program::Chmpx, pid: child.id(), worked: Duration::ZERO };
+        let alive = Alive { program: Program::Chmpx, pid: child.id() };
         let own = std::fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
         let group = own.lines().next().unwrap().to_owned();
         let (mut deaths, waker) = (Deaths::default(), Waker::default());

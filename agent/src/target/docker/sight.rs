@@ -111,13 +111,13 @@ impl Sight {
         Ok(())
     }
 
-    /// The processor time of processes that are as they were.
+    /// The processor time of processes that are as they were. Those of a remote daemon are counted where it is looked inside.
     fn count(&mut self, outside: &[Alive]) {
         for (program, running) in [(Program::Chmpx, &mut self.chmpx), (Program::K2hdkc, &mut self.k2hdkc)] {
             let of_it = outside.iter().filter(|alive| alive.program == program);
-            let worked = of_it.map(|alive| self.deaths.worked(alive).unwrap_or(alive.worked)).max();
+            let worked = of_it.filter_map(|alive| self.deaths.worked(alive)).max();
             if let (Some(running), Some(worked)) = (running, worked) {
-                running.worked = running.worked.max(worked);
+                (running.worked, running.counted) = (worked, Instant::now());
             }
         }
     }
@@ -140,7 +140,7 @@ impl Sight {
             *known = found.next().map(|found| {
                 let same = before.filter(|before| before.id == found.id);
                 let since = same.map_or_else(|| now.checked_sub(found.age).unwrap_or(now), |same| same.since);
-                Running { id: found.id, since, worked: found.worked }
+                Running { id: found.id, since, worked: found.worked, counted: now }
             });
             let running = *known;
             self.surplus.extend(found.map(|found| (program, found.id.pid)));
@@ -210,7 +210,7 @@ async fn enter(
     Ok(seen)
 }
 
-/// Whether the same processes run, however much they have worked since.
+/// Whether the same processes run.
 fn are_same(now: &[Alive], before: &[Alive]) -> bool {
     let ids = |all: &[Alive]| all.iter().map(|alive| (alive.program, alive.pid)).collect::<Vec<_>>();
     ids(now) == ids(before)

@@ -41,7 +41,8 @@ impl Watched {
     pub(in crate::target) fn at_work(&self) -> Option<Running> {
         self.running.map(|running| {
             let ticks = found::worked(running.id.pid).unwrap_or_default();
-            Running { worked: Duration::from_millis(ticks * 1000 / hertz()), ..running }
+            let worked = Duration::from_millis(ticks * 1000 / hertz());
+            Running { worked, counted: Instant::now(), ..running }
         })
     }
 
@@ -64,7 +65,7 @@ impl Watched {
                 return Err(failed(error));
             }
         };
-        let was = Running { id: found::child(pid), since: Instant::now(), worked: Duration::ZERO };
+        let was = fresh(found::child(pid), Instant::now());
         let program = self.program;
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
@@ -83,7 +84,7 @@ impl Watched {
         let still = found::identity(id.pid) == Some(id);
         let Some(handle_to_watch) = handle.try_clone().ok().filter(|_| still) else { return gone() };
         let Ok(end) = readable(handle_to_watch) else { return gone() };
-        let was = Running { id, since: started(id), worked: Duration::ZERO };
+        let was = fresh(id, started(id));
         let program = self.program;
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
@@ -157,6 +158,11 @@ fn tell(ended: Ended, ends: &Ends, waker: &Waker) {
     // Nobody listens only while the agent ends.
     let _ = ends.send(ended);
     waker.wake(Reason::ProcessEnded);
+}
+
+/// A process whose work is not counted yet.
+fn fresh(id: Identity, since: Instant) -> Running {
+    Running { id, since, worked: Duration::ZERO, counted: Instant::now() }
 }
 
 /// Clock ticks a second.
