@@ -10,6 +10,7 @@ pub(super) mod findings;
 mod helper;
 mod unit;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Systemd {
     k2hdkc: UnitState,
     /// A start that was asked for, and whose process has not been seen yet.
     awaited: Option<Program>,
+    /// The processes of the last look; `None` before the first.
+    seen: Option<BTreeMap<Program, Identity>>,
     rival: Option<(Instant, Option<String>)>,
 }
 
@@ -72,6 +75,7 @@ impl Systemd {
             chmpx: UnitState::default(),
             k2hdkc: UnitState::default(),
             awaited: None,
+            seen: None,
             rival: None,
         }
     }
@@ -161,8 +165,8 @@ impl Systemd {
                 Program::K2hdkc => observed.k2hdkc,
             };
             if let Some(running) = running {
-                if self.awaited == Some(program) {
-                    self.awaited = None;
+                if self.awaited == Some(program) || self.came_by_helper(program, running.id) {
+                    self.awaited = self.awaited.filter(|awaited| *awaited != program);
                     observed.appeared = Some((program, running.id));
                 }
                 continue;
@@ -184,10 +188,19 @@ impl Systemd {
                 Readiness::Blocked(text) => observed.blocked.push((program, text)),
             }
         }
+        let running = [(Program::Chmpx, observed.chmpx), (Program::K2hdkc, observed.k2hdkc)];
+        let seen = running.into_iter().filter_map(|(program, running)| Some((program, running?.id)));
+        self.seen = Some(seen.collect());
         observed.rival = self.rival.as_ref().and_then(|(_, rival)| rival.clone()).filter(|_| {
             let replaced = helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
             replaced.is_none_or(|replaced| is_same(&replaced, ini))
         });
+    }
+
+    /// Whether a helper has started it since the last look: it does so on the agent's account.
+    fn came_by_helper(&self, program: Program, id: Identity) -> bool {
+        let (_, state) = self.unit(program);
+        state.is_helped && self.seen.as_ref().is_some_and(|seen| seen.get(&program) != Some(&id))
     }
 
     /// Why a helper would start the program with another ini than the agent's, where it would.
@@ -285,5 +298,35 @@ impl Target for Systemd {
             Step::Place => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{self, Origin};
+    use crate::target::Running;
+
+    /// What a look has `appeared` at this k2hdkc.
+    fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, Identity)> {
+        let (id, now) = (Identity { pid, ticks: u64::from(pid) }, Instant::now());
+        let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
+        let mut observed = Observed { k2hdkc: Some(running), ..Observed::default() };
+        systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
+        observed.appeared
+    }
+
+    #[tokio::test]
+    async fn what_a_helper_starts_is_on_the_agent_s_account_and_what_was_there_is_not() {
+        let settings = settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target;
+        for is_helped in [true, false] {
+            let mut systemd =
+                Systemd::new(settings.process.clone(), settings.units.clone(), Waker::default(), false);
+            systemd.k2hdkc.is_helped = is_helped;
+            assert_eq!(appeared(&mut systemd, 8), None, "it was there before the agent");
+            let id = Identity { pid: 9, ticks: 9 };
+            assert_eq!(appeared(&mut systemd, 9), is_helped.then_some((Program::K2hdkc, id)));
+            assert_eq!(appeared(&mut systemd, 9), None, "once");
+        }
     }
 }
