@@ -13,6 +13,7 @@ mod drain;
 mod gate;
 mod keeping;
 mod known;
+mod lonely;
 mod memory;
 mod past;
 mod place;

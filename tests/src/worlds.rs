@@ -93,6 +93,12 @@ restart-backoff = \"200ms\"
     )
 }
 
+/// The same for an agent that looks and asks but once in ten minutes: what it learns before, an event has told it.
+pub fn by_events(settings: &str) -> String {
+    let seldom = settings.replace("interval = \"300ms\"", "interval = \"10m\"");
+    seldom.replace("look = \"1s\"", "look = \"10m\"")
+}
+
 /// A file of `tests/worlds/`.
 pub(crate) fn asset(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("worlds").join(path)

@@ -20,6 +20,8 @@ pub struct Known {
     pub keeps: Option<Keeps>,
     /// The pair that was last seen in service.
     pub served: Option<Pair>,
+    /// The k2hdkc that came into service out of sight of the others, and has met none of them yet.
+    pub alone: Option<Identity>,
     /// The k2hdkc that the agent itself started.
     pub started: Option<Identity>,
     /// The chmpx that somebody else took out of service.
@@ -131,6 +133,7 @@ impl Known {
         if let Some((Program::K2hdkc, id)) = case.observed.appeared {
             self.started = Some(id);
         }
+        self.alone = self.alone.filter(|alone| k2hdkc.is_none_or(|id| id == *alone));
         let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));
         self.out_by_hand = self.out_by_hand.filter(|out| chmpx.is_none_or(|id| id == *out));

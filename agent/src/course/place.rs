@@ -4,7 +4,7 @@
 use super::memory::{Rewriting, Waiting};
 use super::rules::{PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
-use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label};
+use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label, lonely};
 use crate::clock::spoken;
 use crate::plan::Class;
 use crate::ring::Mode;
@@ -29,7 +29,9 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
             return wait("chmpx is asked again, since k2hdkc has just started".to_owned());
         }
         memory.cures = 0;
-        known.served = Some(pair);
+        if lonely::met(case, memory, known, pair, view) {
+            known.served = Some(pair);
+        }
         known.drained = known.drained.filter(|_| known.restart.is_some());
         known.out_by_hand = None;
         return let_in(case, memory, view);

@@ -318,7 +318,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_helper_starts_is_on_the_agent_s_account_and_what_was_there_is_not() {
-        let settings = settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target;
+        let settings =
+            settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target;
         for is_helped in [true, false] {
             let mut systemd =
                 Systemd::new(settings.process.clone(), settings.units.clone(), Waker::default(), false);

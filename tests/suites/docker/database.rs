@@ -6,16 +6,18 @@ use std::time::Instant;
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::INI;
 use k2hdkc_sandbox::worlds::trove::Layout;
-use k2hdkc_sandbox::worlds::{ready, say};
+use k2hdkc_sandbox::worlds::{by_events, ready, say, settings};
 
 use crate::ring::{LONG, Ring};
+
+const TAKES_OVER: &str = "take-over = true\n";
 
 #[test]
 fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_containers() {
     if !ready() {
         return;
     }
-    let mut ring = Ring::start(Layout::Database, 2, "take-over = true\n").unwrap();
+    let mut ring = Ring::start(Layout::Database, 2, TAKES_OVER).unwrap();
     for number in [1, 2] {
         assert!(ring.is_neutralised(number), "{}", ring.told(number));
     }
@@ -49,6 +51,9 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     ring.all_readable();
 
     // chmpx -9 inside: its helper starts another, and the agent sees to it that k2hdkc is younger.
+    // Nothing but an event tells the agent of it.
+    let often = settings("docker", TAKES_OVER);
+    ring.configure(2, &by_events(&often));
     let logged = ring.agents[&2].log().len();
     let (begun, before) = (Instant::now(), ring.pids(2));
     ring.world.server(2).database().kill("chmpx", "KILL").unwrap();
@@ -63,6 +68,7 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     ring.settled();
     ring.all_readable();
     say(&format!("kill -9 of chmpx: both anew and converged after {:.1} s", begun.elapsed().as_secs_f64()));
+    ring.configure(2, &often);
 
     // Frozen, it is left alone; thawed, it goes on with the same processes.
     let before = ring.pids(1);

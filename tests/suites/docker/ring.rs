@@ -69,6 +69,15 @@ impl Ring {
         Ok(())
     }
 
+    /// Gives the agent other settings, and waits until it has read them.
+    pub(crate) fn configure(&self, number: u32, settings: &str) {
+        let agent = &self.agents[&number];
+        let read = || agent.log().matches("the configuration was read again").count();
+        let before = read();
+        agent.swap("etc/k2hdkc-agent/agent.toml", settings).unwrap();
+        assert!(wait_for(LONG, || read() > before), "{}", self.told(number));
+    }
+
     pub(crate) fn status(&self, number: u32) -> Option<Status> {
         let output = self.agents[&number].run(&["status", "--json"]).ok()?;
         serde_json::from_slice(&output.stdout).ok()

@@ -238,3 +238,52 @@ fn a_merge_at_work_is_left_alone_although_its_work_is_counted_but_once_a_minute(
         assert!(!matches!(&next, Next::Wait(text, _) if text.contains("a merge sticks")), "{next:?}");
     }
 }
+
+/// A node that started while both others were down to it, by a helper: nothing of it is the agent's doing.
+fn alone() -> Stage {
+    let mut stage = Stage::well();
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    let text = holds(&stage.next()).to_owned();
+    assert!(
+        text.starts_with("k2hdkc (pid 8) serves, although no other server of its ring has been up"),
+        "{text}"
+    );
+    stage
+}
+
+#[test]
+fn a_server_that_came_into_service_alone_is_told_and_rejoins_as_soon_as_another_is_up() {
+    let mut stage = alone();
+    for _ in 0..100 {
+        holds(&stage.later(15.0).next());
+    }
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x21));
+    stage.next();
+    let restart = stage.known.restart.clone().unwrap();
+    assert_eq!((restart.chmpx, restart.k2hdkc, restart.urgency), (None, Some(K2HDKC), Urgency::Deaf));
+    waits(&stage.later(1.0).next());
+    assert_eq!(step(&stage.later(60.0).next()), &Step::Tell(Order::ServiceOut), "its keys move first");
+    stage.later(5.0).set_own(0x11);
+    stage.next();
+    assert_eq!(step(&stage.later(2.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+}
+
+#[test]
+fn a_server_that_served_with_others_may_lose_them_all_and_goes_on() {
+    let mut stage = Stage::well();
+    assert_eq!(stage.next(), Next::Converged);
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    assert_eq!(stage.next(), Next::Converged);
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x21));
+    stage.next();
+    assert_eq!(stage.known.restart, None);
+}
+
+#[test]
+fn who_does_not_wait_for_others_and_the_only_server_are_not_alone() {
+    for mut stage in [Stage::well(), Stage::of(&[1])] {
+        stage.rules.wait_for_peers = stage.ring.servers.len() == 1;
+        (1..stage.ring.servers.len()).for_each(|peer| stage.set_peer(peer, 0x10));
+        assert_eq!(stage.next(), Next::Converged);
+    }
+}

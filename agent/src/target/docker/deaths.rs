@@ -43,8 +43,8 @@ impl Deaths {
 
     /// What one of them has worked, as exactly as the kernel counts, where it is this host's. Docker's whole seconds are too
     /// coarse: one of them in a look would be a merge at work.
-    pub(super) fn worked(&self, alive: &Alive) -> Option<Duration> {
-        let (_, watched) = self.watched.iter().find(|(known, _)| known.pid == alive.pid)?;
+    pub(super) fn worked(&self, pid: u32) -> Option<Duration> {
+        let (_, watched) = self.watched.iter().find(|(known, _)| known.pid == pid)?;
         watched.at_work().map(|running| running.worked)
     }
 

@@ -115,7 +115,7 @@ impl Sight {
     fn count(&mut self, outside: &[Alive]) {
         for (program, running) in [(Program::Chmpx, &mut self.chmpx), (Program::K2hdkc, &mut self.k2hdkc)] {
             let of_it = outside.iter().filter(|alive| alive.program == program);
-            let worked = of_it.filter_map(|alive| self.deaths.worked(alive)).max();
+            let worked = of_it.filter_map(|alive| self.deaths.worked(alive.pid)).max();
             if let (Some(running), Some(worked)) = (running, worked) {
                 (running.worked, running.counted) = (worked, Instant::now());
             }
