@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(command: Command, origin: Origin, settings: Settings, logging: Logging) -> ExitCode {
     match command {
-        Command::Run => match daemon::run(origin, settings, logging).await {
+        Command::Run => match Box::pin(daemon::run(origin, settings, logging)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&full(&error)),
         },
@@ -133,7 +133,7 @@ async fn once(settings: Settings) -> ExitCode {
         complain(complaint);
     }
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
-    let target = AnyTarget::onlooker(&settings);
+    let target = AnyTarget::onlooker(&settings, store.ledger().picked);
     let mut reconciler = Reconciler::new(settings, target, store, false);
     tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }

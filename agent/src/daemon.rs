@@ -150,7 +150,7 @@ impl Agent {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
         let asker = Asker::new(&settings);
-        let mut target = AnyTarget::new(&settings, waker.clone());
+        let mut target = AnyTarget::new(&settings, waker.clone(), store.ledger().picked);
         target.listen();
         let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
         status.pid = Some(std::process::id());

@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::course::Known;
 use crate::file::{self, FileError};
 use crate::guard;
+use crate::target::Kind;
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ pub struct Ledger {
     pub guard: guard::Memory,
     /// What is known of the processes.
     pub known: Known,
+    /// Which target was picked last, where the settings name none.
+    pub picked: Option<Kind>,
 }
 
 /// One writing of the ini file.

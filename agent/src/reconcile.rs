@@ -216,7 +216,15 @@ impl<T: Target> Reconciler<T> {
     /// One pass. It does not wait for the source: an answer is an argument, where one has come.
     pub async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) -> Report {
         let decision = self.decide(answered).await;
-        self.carry_out(decision, reasons).await
+        let is_first = decision.mends && !self.patient;
+        let mut report = self.carry_out(decision, reasons).await;
+        if is_first && matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..)) {
+            // Only now a command knows whose processes the file is for. It is large, and so would be every pass.
+            let Decision { next, about, notes, .. } = Box::pin(self.decide(None)).await;
+            report.notes.extend(notes);
+            report.step = self.step(next, about.as_ref()).await;
+        }
+        report
     }
 
     /// Takes the answer, looks at everything and decides. Changes nothing on the host.

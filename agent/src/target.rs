@@ -44,6 +44,11 @@ pub trait Target {
     fn look_again(&self) -> Option<Instant> {
         None
     }
+
+    /// What was picked for this host where the settings name nothing: the next agent must know it.
+    fn picked(&self) -> Option<Kind> {
+        None
+    }
 }
 
 /// Whether an observation may put a question to chmpx.

@@ -25,7 +25,7 @@ async fn decided(mut settings: Settings) -> Decision {
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
-    let target = AnyTarget::onlooker(&settings);
+    let target = AnyTarget::onlooker(&settings, store.ledger().picked);
     let mut reconciler = Reconciler::new(settings, target, store, false);
     reconciler.decide(Some(answered)).await
 }

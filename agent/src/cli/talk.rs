@@ -37,7 +37,7 @@ async fn from_ledger(settings: &Settings) -> Status {
     if let Some(complaint) = &store.complaint {
         complain(complaint);
     }
-    let mut target = AnyTarget::onlooker(settings);
+    let mut target = AnyTarget::onlooker(settings, store.ledger().picked);
     let installed = Look::default().at(&settings.ini.path).ok();
     let about = installed.as_ref().and_then(|installed| About::of(installed.ring()?, &settings.ini.path));
     target.pick(about.map_or(Mode::Server, |about| about.mode)).await;

@@ -26,10 +26,11 @@ impl<T: Target> Reconciler<T> {
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
-        let forget_after = self.settings.guard.confirm_for;
+        let (forget_after, picked) = (self.settings.guard.confirm_for, self.target.picked());
         let learnt = |ledger: &mut Ledger| {
             remember(ledger, guard, known, loaded);
             forget_rejected(ledger, another, again, forget_after);
+            ledger.picked = picked.or(ledger.picked);
         };
         if let Err(error) = self.store.learn(learnt) {
             notes.push(format!("what was learnt is not kept over a restart: {}", full(&error)));

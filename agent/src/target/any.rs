@@ -45,22 +45,22 @@ enum Plain {
 }
 
 impl AnyTarget {
-    /// Makes the target of the settings; nothing is looked at yet.
-    pub fn new(settings: &Settings, waker: Waker) -> Self {
-        Self::made(&settings.target, Edge { waker, looks_on: false })
+    /// Makes the target of the settings; nothing is looked at yet. `before` is what was picked on this host last.
+    pub fn new(settings: &Settings, waker: Waker, before: Option<Kind>) -> Self {
+        Self::made(&settings.target, Edge { waker, looks_on: false }, before)
     }
 
     /// The same for a command that looks once, maybe beside an agent that runs.
-    pub fn onlooker(settings: &Settings) -> Self {
-        Self::made(&settings.target, Edge { waker: Waker::default(), looks_on: true })
+    pub fn onlooker(settings: &Settings, before: Option<Kind>) -> Self {
+        Self::made(&settings.target, Edge { waker: Waker::default(), looks_on: true }, before)
     }
 
-    fn made(settings: &settings::Target, edge: Edge) -> Self {
+    fn made(settings: &settings::Target, edge: Edge, before: Option<Kind>) -> Self {
         let named = settings.kind.named();
         Self {
             settings: Box::new(settings.clone()),
             plain: Plain::new(named.unwrap_or(Kind::None), settings, &edge),
-            auto: named.is_none().then(|| Box::new(Auto::new(settings))),
+            auto: named.is_none().then(|| Box::new(Auto::new(settings, before))),
             edge,
         }
     }
@@ -71,7 +71,7 @@ impl AnyTarget {
         self.edge.waker = waker.clone();
         let kept = self.auto.take().and_then(|auto| auto.follow(&self.settings));
         let kind = self.settings.kind.named().unwrap_or_else(|| {
-            let auto = kept.unwrap_or_else(|| Auto::new(&self.settings));
+            let auto = kept.unwrap_or_else(|| Auto::new(&self.settings, None));
             self.auto.insert(Box::new(auto)).kind()
         });
         if !self.plain.reset(kind, &self.settings) {
@@ -91,7 +91,7 @@ impl AnyTarget {
     pub async fn pick(&mut self, mode: Mode) {
         let Some(auto) = self.auto.as_mut().filter(|auto| auto.is_due(Instant::now())) else { return };
         // It is large, and so would be every pass.
-        let findings = Box::pin(findings::gather(&self.settings, mode)).await;
+        let findings = Box::pin(findings::gather(&self.settings, mode, auto.before())).await;
         let kind = auto.take(choose(&findings), Instant::now(), fastrand::f64(), self.edge.looks_on);
         if kind != Kind::None {
             self.plain = Plain::new(kind, &self.settings, &self.edge);
@@ -177,6 +177,10 @@ impl Target for AnyTarget {
 
     fn look_again(&self) -> Option<Instant> {
         self.auto.as_ref()?.next()
+    }
+
+    fn picked(&self) -> Option<Kind> {
+        self.auto.as_ref().map(|auto| auto.kind()).filter(|kind| *kind != Kind::None)
     }
 }
 

@@ -28,6 +28,8 @@ const NO_STOP: &str = "target.on-exit = \"stop\" is not possible with containers
 #[derive(Debug)]
 pub(super) struct Auto {
     clues: Clues,
+    /// What the agent before this one had picked.
+    before: Option<Kind>,
     on_exit: OnExit,
     choice: Option<Choice>,
     /// Looks that found nothing, and when the next one is due.
@@ -61,9 +63,15 @@ impl Clues {
 }
 
 impl Auto {
-    /// Nothing is looked at yet.
-    pub(super) fn new(settings: &Target) -> Self {
-        Self { clues: Clues::of(settings), on_exit: settings.on_exit, choice: None, looks: 0, next: None }
+    /// Nothing is looked at yet; the agent before this one had picked that.
+    pub(super) fn new(settings: &Target, before: Option<Kind>) -> Self {
+        let (clues, on_exit) = (Clues::of(settings), settings.on_exit);
+        Self { clues, before, on_exit, choice: None, looks: 0, next: None }
+    }
+
+    /// What the agent before this one had picked.
+    pub(super) fn before(&self) -> Option<Kind> {
+        self.before
     }
 
     /// The same with other settings: what was picked stays. `None` where something else is to be looked for now.
@@ -143,14 +151,14 @@ mod tests {
     }
 
     fn picked(kind: Kind) -> (Auto, Instant) {
-        let (mut auto, now) = (Auto::new(&target()), Instant::now());
+        let (mut auto, now) = (Auto::new(&target(), None), Instant::now());
         auto.take(choice(kind), now, 0.0, true);
         (auto, now)
     }
 
     #[test]
     fn it_is_looked_at_once_and_then_less_and_less_often_while_nothing_is_there() {
-        let (mut auto, mut now) = (Auto::new(&target()), Instant::now());
+        let (mut auto, mut now) = (Auto::new(&target(), None), Instant::now());
         assert!(auto.is_due(now));
         let waits = [5, 10, 20, 40, 60, 60].map(Duration::from_secs);
         for wait in waits {

@@ -234,7 +234,12 @@ impl Target for Docker {
 
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.look().await;
-        let ask = if self.sight.unseen.is_some() { Ask::No } else { ask };
+        let ask = if self.sight.unseen.is_some() {
+            self.talk.hush();
+            Ask::No
+        } else {
+            ask
+        };
         let (pid, about) = (self.sight.chmpx.map(|running| running.id.pid), self.reached_at(about));
         self.talk.go_on(pid, ask, (&self.settings, &about, &self.waker)).await;
         let mut observed = Observed {

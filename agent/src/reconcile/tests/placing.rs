@@ -46,3 +46,14 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
         assert!(report.notes.iter().any(|told| told == note), "{:?}", report.notes);
     }
 }
+
+#[tokio::test]
+async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
+    let mut stage = Stage::new(false, vec![says(&[1, 2])]);
+    let misplaced = Some(Misplaced::Yet("the container has none".into()));
+    stage.reconciler.target.observed = Some(Observed { apart: true, misplaced, ..Observed::default() });
+    let answered = stage.ask().await;
+    let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
+    installed(&report.outcome);
+    assert_eq!(report.step, Some(Ok("put the file in place: the container has none".into())));
+}

@@ -59,6 +59,8 @@ pub(in crate::target) struct Findings {
     pub(in crate::target) containers_are_named: bool,
     /// Whether they name the daemon's socket: then they may be.
     pub(in crate::target) socket_is_named: bool,
+    /// Whether an agent had them in containers here before: one of them may just be made anew.
+    pub(in crate::target) was_docker: bool,
     pub(in crate::target) systemd: Init,
     /// The programs that this node needs.
     pub(in crate::target) programs: Vec<Installed>,
@@ -109,7 +111,8 @@ pub(in crate::target) fn choose(findings: &Findings) -> Choice {
             why: format!("target.docker names containers; {}", docker.lack()),
         };
     }
-    let may_be_docker = findings.socket_is_named || matches!(docker, Daemon::Silent { .. });
+    let silent = matches!(docker, Daemon::Silent { .. });
+    let may_be_docker = findings.socket_is_named || findings.was_docker || silent;
     if let Some(mut why) = systemd.has().filter(|_| !may_be_docker || systemd.is_used()) {
         // Somebody who waits for the containers must see why they were not taken.
         if may_be_docker {
@@ -140,6 +143,7 @@ impl Findings {
         let silent = matches!(self.docker, Daemon::Silent { .. });
         let bars = [
             (self.socket_is_named, "target.docker names a daemon for them"),
+            (self.was_docker, "Docker had them before (target.kind says it if that is over)"),
             (silent, "Docker may have them"),
             (matches!(self.systemd, Init::Silent { .. }), "systemd may have them"),
         ];

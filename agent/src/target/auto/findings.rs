@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::choose::{Findings, Installed};
+use super::choose::{Findings, Installed, Kind};
 use crate::ring::Mode;
 use crate::settings::Target;
 use crate::target::process::spawn;
@@ -11,8 +11,9 @@ use crate::target::{Program, docker, systemd};
 /// Longest wait for both in one pass: who needs more is found by a later look.
 const WITHIN: Duration = Duration::from_secs(3);
 
-/// What there is for a node of this kind. Takes as long as Docker and systemd do, but no more than 3 s.
-pub(in crate::target) async fn gather(settings: &Target, mode: Mode) -> Findings {
+/// What there is for a node of this kind, and what the agent before this one had picked. Takes as long as Docker and systemd
+/// do, but no more than 3 s.
+pub(in crate::target) async fn gather(settings: &Target, mode: Mode, before: Option<Kind>) -> Findings {
     let Target { process, units, containers, .. } = settings;
     let (docker, systemd) = tokio::join!(
         docker::findings::look(containers, WITHIN),
@@ -32,6 +33,7 @@ pub(in crate::target) async fn gather(settings: &Target, mode: Mode) -> Findings
         docker,
         containers_are_named: named.into_iter().any(Option::is_some),
         socket_is_named: containers.socket.is_some(),
+        was_docker: before == Some(Kind::Docker),
         systemd,
         programs: programs.collect(),
     }
@@ -41,7 +43,7 @@ pub(in crate::target) async fn gather(settings: &Target, mode: Mode) -> Findings
 mod tests {
     use super::*;
     use crate::settings::{self, Origin};
-    use crate::target::auto::choose::{Daemon, Kind, choose};
+    use crate::target::auto::choose::{Daemon, choose};
 
     #[tokio::test]
     async fn a_slave_needs_no_k2hdkc_and_what_the_settings_name_is_told_apart_from_what_is_usual() {
@@ -51,13 +53,13 @@ mod tests {
         target.process.chmpx = "/bin/sh".into();
         let socket = dir.path().join("docker.sock").display().to_string();
         target.containers.socket = Some(socket.clone());
-        let slave = gather(&target, Mode::Slave).await;
+        let slave = gather(&target, Mode::Slave, None).await;
         let chmpx = Installed { program: Program::Chmpx, name: "/bin/sh".into(), at: Some("/bin/sh".into()) };
         assert_eq!(slave.programs, [chmpx]);
         assert_eq!(slave.docker, Daemon::Absent { at: format!("unix://{socket}") });
         assert!(slave.socket_is_named && !slave.containers_are_named);
         assert_ne!(choose(&slave).kind, Kind::Process);
-        assert_eq!(gather(&target, Mode::Server).await.programs.len(), 2);
+        assert_eq!(gather(&target, Mode::Server, None).await.programs.len(), 2);
     }
 
     #[tokio::test]
@@ -69,7 +71,7 @@ mod tests {
         // Bound and dropped: the file stays, and refuses.
         drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
         target.containers.socket = Some(socket.display().to_string());
-        let found = gather(&target, Mode::Slave).await.docker;
+        let found = gather(&target, Mode::Slave, None).await.docker;
         assert!(matches!(&found, Daemon::Silent { at, .. } if at.ends_with("docker.sock")), "{found:?}");
     }
 }

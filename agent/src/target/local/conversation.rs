@@ -77,6 +77,11 @@ impl Conversation {
         *self = Self::default();
     }
 
+    /// Whoever is asked may be frozen: a question under way is taken back, and no silence counts.
+    pub(in crate::target) fn hush(&mut self) {
+        (self.question, self.silent) = (None, None);
+    }
+
     /// Tells chmpx something, and does not wait for what it says to it.
     pub(in crate::target) fn say(
         &mut self,
@@ -95,5 +100,23 @@ impl Conversation {
         observed.shut = self.shut;
         observed.strange.clone_from(&self.strange);
         observed.declined.clone_from(&self.declined);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_silence_of_who_may_be_frozen_does_not_count_and_what_was_said_stays_said() {
+        let mut talk = Conversation {
+            silent: Some((Instant::now(), "nothing came".to_owned())),
+            declined: Some("operating now".to_owned()),
+            ..Conversation::default()
+        };
+        talk.hush();
+        let mut observed = Observed::default();
+        talk.tell(&mut observed);
+        assert_eq!((observed.silent, observed.declined), (None, Some("operating now".to_owned())));
     }
 }

@@ -215,7 +215,7 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
 #[tokio::test]
 async fn switched_off_and_on_again_it_moves_nothing_and_wakes_nobody() {
     let (mut node, waker) = (Node::new(), Waker::default());
-    let mut target = AnyTarget::new(&node.settings, waker.clone());
+    let mut target = AnyTarget::new(&node.settings, waker.clone(), None);
     let Done::Started(chmpx) = target.act(&Step::Start(Program::Chmpx), &node.about).await.unwrap() else {
         panic!()
     };
@@ -238,7 +238,7 @@ async fn a_command_that_looks_logs_no_taking_over() {
     let (node, waker, (log, _guard)) = (Node::new(), Waker::default(), Log::taken());
     let chmpx = start(&mut node.target(&waker), &node.about).await;
     node.run(&[chmpx]);
-    let mut target = AnyTarget::onlooker(&node.settings);
+    let mut target = AnyTarget::onlooker(&node.settings, None);
     let observed = target.observe(&node.about, Ask::No).await.unwrap();
     assert_eq!(id(observed.chmpx), Some(chmpx));
     assert_eq!(log.text(), "");

@@ -38,6 +38,7 @@ fn bare() -> Findings {
         docker: Daemon::Absent { at: AT.into() },
         containers_are_named: false,
         socket_is_named: false,
+        was_docker: false,
         systemd: Init::Other,
         programs: programs([false, false]),
     }
@@ -176,4 +177,16 @@ fn it_is_json_of_a_kind_and_a_reason() {
     let json = serde_json::to_string(&choice).unwrap();
     assert_eq!(json, r#"{"kind":"none","why":"x"}"#);
     assert_eq!(serde_json::from_str::<Choice>(&json).unwrap(), choice);
+}
+
+#[test]
+fn who_had_containers_before_waits_for_them_and_starts_nothing_beside() {
+    let before = |findings| choose(&Findings { was_docker: true, docker: has_not(), ..findings });
+    let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
+    let choice = before(Findings { systemd: idle, ..full() });
+    assert_eq!(choice.kind, Kind::None);
+    assert!(choice.why.contains("none is started here while Docker had them before"), "{}", choice.why);
+    assert_eq!(before(Findings { systemd: Init::Other, ..full() }).kind, Kind::None);
+    assert_eq!(before(full()).kind, Kind::Systemd, "an enabled unit is a node that has moved");
+    assert_eq!(kind(&Findings { was_docker: true, ..full() }), Kind::Docker);
 }
