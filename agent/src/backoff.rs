@@ -1,4 +1,5 @@
-//! When to ask K2HR3 again: the interval that a whole cluster can afford, and the wait after a doubtful answer.
+//! When to ask K2HR3 again: the interval that a whole cluster can afford, and the wait after a doubtful answer; and when to
+//! try anything else again.
 //! Pure: the random number is an argument.
 
 use std::time::Duration;
@@ -45,6 +46,13 @@ impl Pace {
     }
 }
 
+/// The pause after so many attempts in vain (counted from 1): twice as long each time, from the first of `limits` to the
+/// last, less up to a fifth of it; `random` is from 0 to 1.
+pub fn pause(times: u32, (least, most): (Duration, Duration), random: f64) -> Duration {
+    let limit = least.saturating_mul(1 << times.saturating_sub(1).min(16)).min(most);
+    limit.mul_f64(1.0 - 0.2 * random.clamp(0.0, 1.0))
+}
+
 fn clamp(seconds: f64, least: Duration, most: Duration) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(most).clamp(least, most)
 }
@@ -67,6 +75,14 @@ mod tests {
             load: 0.5,
             backoff: (Duration::from_secs(1), Duration::from_secs(60)),
         }
+    }
+
+    #[test]
+    fn a_pause_doubles_within_its_limits_and_is_shortened_at_random() {
+        let limits = (Duration::from_secs(5), Duration::from_secs(60));
+        let seconds = |times, random| pause(times, limits, random).as_secs();
+        assert_eq!([1, 2, 3, 4, 5, 99].map(|times| seconds(times, 0.0)), [5, 10, 20, 40, 60, 60]);
+        assert_eq!([1, 2, 99].map(|times| seconds(times, 1.0)), [4, 8, 48]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod any;
 mod auto;
+mod away;
 pub mod chmpx_status;
 pub mod control_port;
 pub mod docker;

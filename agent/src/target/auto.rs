@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::docker::Containers;
+use crate::backoff;
 use crate::settings::{OnExit, Target, TargetKind};
 use choose::{Choice, Kind};
 
 /// Between two looks while nothing is there: the first time, and at most.
-const AGAIN: Duration = Duration::from_secs(5);
-const SELDOM: Duration = Duration::from_secs(60);
+const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// What cannot be had where Docker was picked; with the kind named it is a fault of the settings.
 const NO_STOP: &str = "target.on-exit = \"stop\" is not possible with containers: chmpx and k2hdkc will run on when the \
@@ -102,7 +102,7 @@ impl Auto {
     pub(super) fn take(&mut self, choice: Choice, now: Instant, random: f64, looks_on: bool) -> Kind {
         let kind = choice.kind;
         self.looks += 1;
-        self.next = (kind == Kind::None).then(|| now + pause(self.looks, random));
+        self.next = (kind == Kind::None).then(|| now + backoff::pause(self.looks, AGAIN, random));
         let news = self.choice.as_ref() != Some(&choice);
         self.choice = Some(choice);
         if let Some(choice) = self.choice.as_ref().filter(|_| news && !looks_on) {
@@ -129,12 +129,6 @@ impl Auto {
     fn is_kept_running(&self) -> bool {
         self.on_exit == OnExit::Stop && self.kind() == Kind::Docker
     }
-}
-
-/// The wait after so many looks; `random` is from 0 to 1.
-fn pause(looks: u32, random: f64) -> Duration {
-    let limit = AGAIN.saturating_mul(1 << looks.saturating_sub(1).min(10)).min(SELDOM);
-    limit.mul_f64(1.0 - 0.2 * random.clamp(0.0, 1.0)).max(AGAIN)
 }
 
 #[cfg(test)]
@@ -167,14 +161,13 @@ mod tests {
             assert!(!auto.is_due(now + wait - Duration::from_millis(1)) && auto.is_due(now + wait));
             now += wait;
         }
-        assert_eq!((pause(1, 1.0), pause(2, 1.0), pause(99, 1.0)), (AGAIN, AGAIN * 8 / 5, SELDOM * 4 / 5));
     }
 
     #[test]
     fn what_was_picked_is_never_looked_for_again() {
         for kind in [Kind::Docker, Kind::Systemd, Kind::Process] {
             let (auto, now) = picked(kind);
-            assert_eq!((auto.is_due(now + SELDOM * 1000), auto.next(), auto.kind()), (false, None, kind));
+            assert_eq!((auto.is_due(now + AGAIN.1 * 1000), auto.next(), auto.kind()), (false, None, kind));
         }
     }
 

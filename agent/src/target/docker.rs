@@ -96,7 +96,7 @@ impl Docker {
         let chmpx = self.sight.chmpx.map(|running| running.id);
         match self.sight.look(engine, &self.wanted, &self.waker).await {
             Ok(()) => self.reach.well(),
-            Err(error) => self.sight.unseen = Some(self.reach.judge(&error)),
+            Err(error) => self.sight.unseen = Some(self.reach.judge(&error, &self.waker)),
         }
         if self.sight.chmpx.map(|running| running.id) != chmpx {
             self.talk.forget();

@@ -8,6 +8,7 @@
 mod bus;
 pub(super) mod findings;
 mod helper;
+mod reach;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use super::{About, Ask, Done, Identity, Observed, Program, Signal, Step, Target,
 use crate::apply::full;
 use crate::wake::Waker;
 use bus::Bus;
+use reach::Reach;
 use unit::{Readiness, UnitState};
 
 /// Names of the units. See `[target.systemd]` in the configuration.
@@ -41,9 +43,9 @@ pub struct Units {
     pub helpers: PathBuf,
 }
 
-/// Between two attempts to reach systemd, and the longest wait for it in a pass.
-const REACH_AGAIN: Duration = Duration::from_secs(5);
-const REACH_WITHIN: Duration = Duration::from_secs(2);
+/// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
+/// service 90 s to start, but none to wait for other jobs.
+const JOB_WITHIN: Duration = Duration::from_secs(90);
 /// Between two looks whether the replaced program is active.
 const RIVAL_AGAIN: Duration = Duration::from_secs(30);
 
@@ -52,13 +54,11 @@ const RIVAL_AGAIN: Duration = Duration::from_secs(30);
 pub struct Systemd {
     local: Local,
     units: Units,
-    bus: Option<Bus>,
-    /// When systemd was last tried in vain, and why.
-    away: Option<(Instant, String)>,
+    reach: Reach,
     chmpx: UnitState,
     k2hdkc: UnitState,
-    /// A start that was asked for, and whose process has not been seen yet.
-    awaited: Option<Program>,
+    /// A start that was asked for, and when; its process has not been seen yet.
+    awaited: Option<(Program, Instant)>,
     /// The processes of the last look; `None` before the first.
     seen: Option<BTreeMap<Program, Identity>>,
     rival: Option<(Instant, Option<String>)>,
@@ -70,8 +70,7 @@ impl Systemd {
         Self {
             local: Local::new(settings, waker, looks_on),
             units,
-            bus: None,
-            away: None,
+            reach: Reach::default(),
             chmpx: UnitState::default(),
             k2hdkc: UnitState::default(),
             awaited: None,
@@ -83,7 +82,7 @@ impl Systemd {
     /// Other settings; what is known of the processes stays.
     pub fn reset(&mut self, settings: Process, units: Units) {
         if units != self.units {
-            (self.bus, self.rival) = (None, None);
+            (self.reach, self.rival) = (Reach::default(), None);
         }
         (self.local.settings, self.units) = (settings, units);
     }
@@ -95,40 +94,13 @@ impl Systemd {
         }
     }
 
-    /// A connection that hears; a new one where the old one broke, but not at every pass.
-    async fn reached(&mut self) -> Option<&mut Bus> {
-        if self.bus.as_mut().is_some_and(|bus| !bus.is_whole()) {
-            (self.bus, self.away) = (None, Some((Instant::now(), "the connection broke".to_owned())));
-        }
-        let recent = self.away.as_ref().is_some_and(|(at, _)| at.elapsed() < REACH_AGAIN);
-        if self.bus.is_none() && !recent {
-            let names = [self.units.chmpx.as_str(), self.units.k2hdkc.as_str()];
-            let waker = self.local.waker.clone();
-            let why = match timeout(REACH_WITHIN, Bus::connect(&names, &waker)).await {
-                Ok(Ok(bus)) => {
-                    (self.bus, self.away) = (Some(bus), None);
-                    return self.bus.as_mut();
-                }
-                Ok(Err(error)) => full(&error),
-                Err(_) => "systemd did not answer in time".to_owned(),
-            };
-            self.away = Some((Instant::now(), why));
-        }
-        self.bus.as_mut()
-    }
-
-    /// The same for a step, which says why there is none.
-    async fn bus(&mut self) -> Result<&mut Bus, TargetError> {
-        let why = self.away.as_ref().map_or_else(|| "systemd is away".to_owned(), |(_, why)| why.clone());
-        self.reached().await.ok_or(TargetError::Away(why))
-    }
-
     /// Reads both units and the replaced timer.
     async fn look(&mut self) {
         let units = self.units.clone();
         let due = self.rival.as_ref().is_none_or(|(at, _)| at.elapsed() >= RIVAL_AGAIN);
-        let Some(bus) = self.reached().await else { return };
-        let looked = timeout(REACH_WITHIN, async {
+        let waker = self.local.waker.clone();
+        let Some(bus) = self.reach.bus(&units, &waker).await else { return };
+        let looked = timeout(reach::WITHIN, async {
             let (chmpx, k2hdkc) = (bus.look(&units.chmpx).await?, bus.look(&units.k2hdkc).await?);
             let rival = if due { Some(bus.look(&units.rival[0]).await?) } else { None };
             Ok::<_, BusError>((chmpx, k2hdkc, rival))
@@ -140,20 +112,21 @@ impl Systemd {
                     self.rival = Some((Instant::now(), writes_too(&units.rival[0], &rival)));
                 }
             }
-            Ok(Err(error)) => self.lost(full(&error)),
-            Err(_) => self.lost("systemd did not answer in time".to_owned()),
+            Ok(Err(error)) => self.reach.lost(full(&error), &waker),
+            Err(_) => self.reach.late(&waker),
         }
     }
 
-    fn lost(&mut self, why: String) {
-        (self.bus, self.away) = (None, Some((Instant::now(), why)));
+    /// A connection for a step; why there is none.
+    async fn bus(&mut self) -> Result<&mut Bus, TargetError> {
+        self.reach.for_step(&self.units, &self.local.waker).await
     }
 
     /// What the units say of programs that do not run.
     fn add_units(&mut self, ini: &Path, observed: &mut Observed) {
-        for end in self.bus.as_mut().map(Bus::ended).unwrap_or_default() {
+        for end in self.reach.ended() {
             let program = if end.unit == self.units.chmpx { Program::Chmpx } else { Program::K2hdkc };
-            if self.awaited == Some(program) && !["done", "skipped"].contains(&end.result.as_str()) {
+            if self.awaits(program).is_some() && !["done", "skipped"].contains(&end.result.as_str()) {
                 self.awaited = None;
                 let text = format!("the job of {} ended with \"{}\"", end.unit, end.result);
                 observed.refused.push((program, text));
@@ -165,18 +138,26 @@ impl Systemd {
                 Program::K2hdkc => observed.k2hdkc,
             };
             if let Some(running) = running {
-                if self.awaited == Some(program) || self.came_by_helper(program, running.id) {
-                    self.awaited = self.awaited.filter(|awaited| *awaited != program);
+                if self.awaits(program).is_some() || self.came_by_helper(program, running.id) {
+                    self.awaited = self.awaited.filter(|(awaited, _)| *awaited != program);
                     observed.appeared = Some((program, running.id));
                 }
                 continue;
             }
-            if let Some((_, why)) = &self.away {
-                observed.blocked.push((program, why.clone()));
+            if let Some(why) = self.reach.why() {
+                observed.blocked.push((program, why.to_owned()));
                 continue;
             }
             let (unit, state) = self.unit(program);
             if let Some(text) = self.hands_another(program, ini) {
+                observed.blocked.push((program, text));
+                continue;
+            }
+            if state.has_job && self.awaits(program).is_some_and(|since| since.elapsed() >= JOB_WITHIN) {
+                let seconds = JOB_WITHIN.as_secs();
+                let text = format!(
+                    "its start job waits for more than {seconds} s: 'systemctl list-jobs' shows for what ({unit})"
+                );
                 observed.blocked.push((program, text));
                 continue;
             }
@@ -195,6 +176,11 @@ impl Systemd {
             let replaced = helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
             replaced.is_none_or(|replaced| is_same(&replaced, ini))
         });
+    }
+
+    /// Since when its start has been awaited, where it is.
+    fn awaits(&self, program: Program) -> Option<Instant> {
+        self.awaited.filter(|(awaited, _)| *awaited == program).map(|(_, since)| since)
     }
 
     /// Whether a helper has started it since the last look: it does so on the agent's account.
@@ -280,7 +266,7 @@ impl Target for Systemd {
                 }
                 let unit = self.unit(*program).0.to_owned();
                 self.bus().await?.start(&unit).await?;
-                self.awaited = Some(*program);
+                self.awaited = Some((*program, Instant::now()));
                 if *program == Program::Chmpx {
                     self.local.forget_answers();
                 }
@@ -314,6 +300,33 @@ mod tests {
         let mut observed = Observed { k2hdkc: Some(running), ..Observed::default() };
         systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
         observed.appeared
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_job_without_an_end_is_told_with_who_can_say_what_it_waits_for() {
+        let settings =
+            settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target;
+        let mut systemd = Systemd::new(settings.process, settings.units, Waker::default(), false);
+        let words = |word: &str| word.to_owned();
+        systemd.chmpx = UnitState {
+            load: words("loaded"),
+            active: words("inactive"),
+            has_job: true,
+            ..UnitState::default()
+        };
+        systemd.awaited = Some((Program::Chmpx, Instant::now()));
+        let mut look = || {
+            let mut observed = Observed::default();
+            systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
+            let blocked = observed.blocked.into_iter().find(|(program, _)| *program == Program::Chmpx);
+            blocked.map(|(_, text)| text)
+        };
+        assert_eq!(look(), None, "it may take its time");
+        tokio::time::advance(JOB_WITHIN).await;
+        assert_eq!(
+            look().unwrap(),
+            "its start job waits for more than 90 s: 'systemctl list-jobs' shows for what (chmpx.service)"
+        );
     }
 
     #[tokio::test]

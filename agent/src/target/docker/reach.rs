@@ -2,26 +2,24 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::Containers;
 use super::address::Address;
 use super::engine::{Concerns, Engine, EngineError};
 use super::pick;
 use crate::apply::full;
 use crate::target::TargetError;
+use crate::target::away::Away;
 use crate::wake::Waker;
 
 /// Pauses between attempts to reach a daemon that is away: the first, and the longest.
-const AGAIN: Duration = Duration::from_millis(500);
-const SELDOM: Duration = Duration::from_secs(10);
+const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     engine: Option<Engine>,
-    /// When the daemon was last tried in vain, how often in a row, and why.
-    away: Option<(Instant, u32, String)>,
+    /// Where the daemon was last tried in vain.
+    away: Option<Away>,
 }
 
 impl Reach {
@@ -37,20 +35,18 @@ impl Reach {
             let (whole, heard) = engine.news();
             news = heard;
             if listens && !whole {
-                self.lost("it has closed the connection".to_owned());
+                self.lost("it has closed the connection".to_owned(), waker);
             }
         }
         if self.engine.is_none() {
-            if let Some((at, times, why)) = &self.away
-                && at.elapsed() < pause(*times)
-            {
-                return Err(why.clone());
+            if let Some(away) = self.away.as_ref().filter(|away| away.rests()) {
+                return Err(away.why.clone());
             }
             let address = Address::of(wanted, |name| std::env::var(name).ok());
             let concerns = listens.then_some(pick::concerns as Concerns);
             match Engine::connect(&address, waker, concerns, wanted.names()).await {
                 Ok(engine) => (self.engine, news) = (Some(engine), true),
-                Err(error) => return Err(self.lost(full(&error))),
+                Err(error) => return Err(self.lost(full(&error), waker)),
             }
         }
         match &mut self.engine {
@@ -75,21 +71,17 @@ impl Reach {
     }
 
     /// The client is of no more use.
-    pub(super) fn lost(&mut self, why: String) -> String {
-        let times = self.away.as_ref().map_or(0, |(_, times, _)| *times) + 1;
-        (self.engine, self.away) = (None, Some((Instant::now(), times, why.clone())));
+    pub(super) fn lost(&mut self, why: String, waker: &Waker) -> String {
+        let away = Away::more(self.away.take(), why.clone(), AGAIN, waker);
+        (self.engine, self.away) = (None, Some(away));
         why
     }
 
     /// An error of a single call: only that of a daemon that is away ends the connection.
-    pub(super) fn judge(&mut self, error: &EngineError) -> String {
+    pub(super) fn judge(&mut self, error: &EngineError, waker: &Waker) -> String {
         match error {
-            EngineError::Unreachable { .. } | EngineError::Late { .. } => self.lost(full(error)),
+            EngineError::Unreachable { .. } | EngineError::Late { .. } => self.lost(full(error), waker),
             EngineError::Address(_) | EngineError::Refused { .. } | EngineError::Failed { .. } => full(error),
         }
     }
-}
-
-fn pause(times: u32) -> Duration {
-    AGAIN.saturating_mul(1 << times.saturating_sub(1).min(10)).min(SELDOM)
 }
