@@ -2,6 +2,7 @@
 //! restart policies wait for nobody. It serves a ring of its own, and where the others have one too, both meet later
 //! without any merge, under healthy statuses (see [`super::gate`], which keeps the agent itself from such a start).
 
+use super::rules::SOON;
 use super::{Case, Known, Memory, Pair, Urgency, is_row_of};
 use crate::plan::Class;
 use crate::view::View;
@@ -10,7 +11,9 @@ use crate::view::View;
 /// taken out of service and its k2hdkc started anew: so it comes back by a merge.
 pub(super) fn met(case: &Case<'_>, memory: &mut Memory, known: &mut Known, pair: Pair, view: &View) -> bool {
     let waits = case.rules.wait_for_peers && case.peers().next().is_some();
-    if !waits || known.served.is_some_and(|served| served.k2hdkc == pair.k2hdkc) {
+    let in_sight =
+        memory.begun.zip(case.observed.k2hdkc).is_some_and(|(at, k2hdkc)| k2hdkc.since + SOON >= at);
+    if !waits || in_sight || known.served.is_some_and(|served| served.k2hdkc == pair.k2hdkc) {
         return true;
     }
     let is_up = |node| view.servers.iter().any(|row| is_row_of(row, node) && row.status.is_up());

@@ -60,6 +60,8 @@ pub struct Memory {
     pub(super) relisted: u32,
     /// How often this ring was written again.
     pub(super) rewrites: u32,
+    /// When k2hdkc was started by the agent itself, in sight of its peers.
+    pub(super) begun: Option<Instant>,
     /// How often chmpx was started anew to look for the other servers.
     pub(super) looked_anew: u32,
     /// Restarts that were no change's.

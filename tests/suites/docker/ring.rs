@@ -42,12 +42,7 @@ impl Ring {
             begun.elapsed().as_secs_f64()
         ));
         ring.world.start_slave(100)?;
-        let mut written = 0;
-        let all = wait_for(LONG, || {
-            written = keys::write(ring.world.slave(100), INI, KEYS).unwrap_or_default();
-            written == KEYS
-        });
-        assert!(all, "{written} keys were taken");
+        keys::write_at_last(ring.world.slave(100), INI, KEYS, LONG)?;
         ring.all_readable();
         Ok(ring)
     }

@@ -55,7 +55,8 @@ pub(crate) fn running(world: &World, config: &str, servers: usize) {
         "{servers} servers and their slaves converged {:.1} s after the agents' start",
         took.as_secs_f64()
     ));
-    assert_eq!(keys::write(world.node(100), INI, KEYS).unwrap(), KEYS);
+    let written = keys::write_at_last(world.node(100), INI, KEYS, LONG);
+    assert!(written.is_ok(), "{written:?}\n{}", world.nodes().map(told).collect::<Vec<_>>().join("\n"));
     all_readable(world);
 }
 

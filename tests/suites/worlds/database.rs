@@ -28,12 +28,8 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
     // A slave that somebody started by hand reads and writes.
     world.start_slave(100).unwrap();
     let slave = world.slave(100);
-    let mut written = 0;
-    wait_for(PATIENCE, || {
-        written = keys::write(slave, INI, KEYS).unwrap_or_default();
-        written == KEYS
-    });
-    assert_eq!((written, keys::readable(slave, INI, KEYS).unwrap()), (KEYS, KEYS));
+    keys::write_at_last(slave, INI, KEYS, PATIENCE).unwrap();
+    assert_eq!(keys::readable(slave, INI, KEYS).unwrap(), KEYS);
 
     // As dbaas.md 4.3 and 8.1 have it.
     let database = world.server(1).database();

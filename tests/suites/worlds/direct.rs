@@ -38,7 +38,7 @@ fn a_ring_without_any_agent_joins_and_serves_keys() {
     let begun = Instant::now();
     started(&world);
     let slave = world.node(100);
-    assert_eq!(keys::write(slave, INI, KEYS).unwrap(), KEYS);
+    keys::write_at_last(slave, INI, KEYS, PATIENCE).unwrap();
     assert_eq!(keys::readable(slave, INI, KEYS).unwrap(), KEYS);
     say(&format!("a ring of 3 servers and a slave after {:.1} s", begun.elapsed().as_secs_f64()));
 

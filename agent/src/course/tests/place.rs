@@ -287,3 +287,14 @@ fn who_does_not_wait_for_others_and_the_only_server_are_not_alone() {
         assert_eq!(stage.next(), Next::Converged);
     }
 }
+
+#[test]
+fn a_k2hdkc_that_the_agent_started_in_sight_of_others_is_not_alone_when_they_go_before_it_serves() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Start(Program::K2hdkc));
+    stage.run(Program::K2hdkc, Identity { pid: 21, ticks: 900 });
+    stage.later(1.0).answer(0x21);
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    assert_eq!(stage.later(1.0).next(), Next::Converged);
+}
