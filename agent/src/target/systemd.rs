@@ -215,8 +215,11 @@ impl Systemd {
     }
 
     async fn send(&mut self, program: Program, id: Identity, signal: Signal) -> Result<(), TargetError> {
-        // systemd would start again what ends by itself; a helper starts its program again in any case.
-        let by_job = signal == Signal::Hangup && self.is_direct(program, id) && self.is_of_unit(program, id);
+        // systemd would start again what ends by itself; a helper starts its program again in any case. Where the unit has a
+        // job already, as at shutdown, another would wait behind it, perhaps for this very agent's command.
+        let (_, state) = self.unit(program);
+        let is_free = signal == Signal::Hangup && !state.has_job;
+        let by_job = is_free && self.is_direct(program, id) && self.is_of_unit(program, id);
         if by_job {
             let unit = self.unit(program).0.to_owned();
             return Ok(self.bus().await?.stop(&unit).await?);
