@@ -27,6 +27,7 @@ use crate::apply::full;
 use crate::clock::{Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
+use crate::notify::Notify;
 use crate::reconcile::Reconciler;
 use crate::report::{Kind, Outcome, Report};
 use crate::settings::{self, OnExit, Origin, Settings};
@@ -54,6 +55,9 @@ pub enum DaemonError {
 /// Between two looks at processes that shall end.
 const BETWEEN_ENDS: Duration = Duration::from_millis(200);
 
+/// What the agent needs to end besides its processes' time.
+const AFTER_DRAIN: Duration = Duration::from_secs(15);
+
 /// Runs the agent until SIGTERM or SIGINT.
 pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result<(), DaemonError> {
     let started = Instant::now();
@@ -69,11 +73,13 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), confirm));
     info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.ini, "started");
     let waker = agent.waker.clone();
+    agent.notify.ready();
     let stopped_by = tokio::select! {
         never = agent.work(confirmations) => match never {},
         signal = stop_signal(&mut signals, waker) => signal,
     };
     served.abort();
+    agent.notify.stopping(agent.reconciler.settings().target.drain + AFTER_DRAIN);
     agent.end_processes().await;
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
     if let Err(error) = crate::file::remove(&socket) {
@@ -127,6 +133,8 @@ enum Event {
     Woken(Reasons),
     /// The source answered the question that was put for these reasons.
     Answered(Reasons, Answered),
+    /// It is time to say that the loop lives.
+    Beat,
 }
 
 /// The running agent: the reconciler and its edges.
@@ -138,6 +146,7 @@ struct Agent {
     watches: Watches,
     status: Status,
     published: watch::Sender<Status>,
+    notify: Notify,
     logging: Logging,
     /// What was logged since the last good pass: the same fault may alternate between a few sentences.
     said: BTreeSet<String>,
@@ -165,6 +174,7 @@ impl Agent {
             watches,
             status,
             published,
+            notify: Notify::from_environment(),
             logging,
             said: BTreeSet::new(),
             doubtful: None,
@@ -174,6 +184,7 @@ impl Agent {
     /// Wakes, passes, reports, for ever. May be dropped at every await: what changes the machine does not await.
     async fn work(&mut self, mut confirmations: mpsc::Receiver<Confirmation>) -> std::convert::Infallible {
         loop {
+            self.notify.beat();
             let (settled, look) = (self.reconciler.settled_at(), self.reconciler.look_at());
             let due = self.asker.due().filter(|_| !self.asker.is_asking());
             let event = tokio::select! {
@@ -182,11 +193,13 @@ impl Agent {
                 () = until(due) => Event::Woken(Reason::Timer.into()),
                 () = until(settled) => Event::Woken(Reason::Settled.into()),
                 () = until(look) => Event::Woken(Reason::Look.into()),
+                () = until(self.notify.next_beat()) => Event::Beat,
                 Some(confirmation) = confirmations.recv() => Event::Woken(self.confirmed(confirmation)),
             };
             match event {
                 Event::Woken(reasons) => self.woken(reasons).await,
                 Event::Answered(reasons, answered) => self.pass(reasons, Some(answered)).await,
+                Event::Beat => {}
             }
         }
     }
@@ -230,11 +243,18 @@ impl Agent {
         self.log(&report);
         self.status.take(&report, self.reconciler.store().ledger());
         self.tell_target();
+        self.publish();
+    }
+
+    /// For the socket, and for systemd.
+    fn publish(&mut self) {
+        self.notify.status(&self.status.summary());
         self.published.send_replace(self.status.clone());
     }
 
     /// Reads the configuration again. A bad one is reported, and the old one stays.
     fn reload(&mut self) {
+        self.notify.reloading();
         match settings::load(&self.origin) {
             Ok(settings) => {
                 if self.status.settings_error.take().is_some() {
@@ -255,7 +275,8 @@ impl Agent {
                 self.status.settings_error = Some(text);
             }
         }
-        self.published.send_replace(self.status.clone());
+        self.publish();
+        self.notify.ready();
     }
 
     fn take_settings(&mut self, settings: Settings) {

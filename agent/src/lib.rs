@@ -74,6 +74,7 @@ pub mod reconcile;
 pub mod wake;
 pub mod watch;
 pub mod admin;
+pub mod notify;
 pub mod daemon;
 pub mod log;
 pub mod cli;

@@ -1,5 +1,7 @@
 //! What the agent says of itself: one value, and its projections to JSON and to text for people. Pure.
 
+mod summary;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};

@@ -11,3 +11,5 @@ mod direct;
 mod helper;
 #[path = "systemd/ring.rs"]
 mod ring;
+#[path = "systemd/shipped.rs"]
+mod shipped;

@@ -1,5 +1,7 @@
 //! World A: nodes with a real systemd as their first process, and chmpx and k2hdkc as its units.
 
+mod units;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
@@ -15,8 +17,8 @@ use crate::node::wait_for;
 pub const INI: &str = "/etc/antpickax/k2hdkc.ini";
 /// How long systemd may need; measured: 0.7 s for one, 2 s for four at once.
 pub const BOOT: Duration = Duration::from_secs(30);
-/// What systemd needs, without `--privileged`.
-const OPTIONS: &str = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined --cgroupns=host \
+/// What systemd needs, without `--privileged`, and what root has on a VM besides.
+const OPTIONS: &str = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined --cgroupns=host \
      --tmpfs /run --stop-signal SIGRTMIN+3 -v /sys/fs/cgroup:/sys/fs/cgroup:rw";
 
 /// How the units run the programs.
@@ -26,6 +28,8 @@ pub enum Shape {
     Direct,
     /// As upstream: a helper is the main process, and the program below it, behind `sudo`.
     Helper,
+    /// Upstream's units with this repository's drop-ins, which make them run the programs themselves.
+    Shipped,
 }
 
 /// The world. Dropped, it is gone.
@@ -101,24 +105,12 @@ impl World {
 
     fn create(&mut self, number: u32) -> io::Result<()> {
         let mount = |from: String, to: String| ["-v".to_owned(), format!("{from}:{to}:ro")];
-        let shown = |path: &str| asset(path).display().to_string();
         let mut options: Vec<String> = OPTIONS.split_whitespace().map(str::to_owned).collect();
         options.extend(["-e".to_owned(), format!("WORLD_SECOND={}", self.second)]);
         options.extend(mount(binaries::simulators()?.display().to_string(), "/opt/k2hdkc/simulators".into()));
         options.extend(mount(binaries::agent()?.display().to_string(), "/usr/bin/k2hdkc-agent".into()));
         options.extend(scripts());
-        let folder = if self.shape == Shape::Direct { "direct" } else { "helper" };
-        let units = [
-            (folder, "chmpx.service"),
-            (folder, "k2hdkc.service"),
-            ("both", "k2hr3-get-resource.service"),
-            ("both", "k2hr3-get-resource.timer"),
-            ("both", "k2hdkc-agent.service"),
-        ];
-        for (folder, unit) in units {
-            let from = shown(&format!("units/{folder}/{unit}"));
-            options.extend(mount(from, format!("/lib/systemd/system/{unit}")));
-        }
+        options.extend(units::mounts(self.shape));
         let container = self.ground.run(number, &options, &["/sbin/init"])?;
         self.nodes.insert(number, Node { identity: self.ground.identity(number), container });
         Ok(())

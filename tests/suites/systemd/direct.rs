@@ -1,4 +1,4 @@
-//! Units that run the programs directly.
+//! Units that run the programs directly: upstream's with the drop-ins that come with the agent.
 
 use std::time::Instant;
 
@@ -54,7 +54,7 @@ fn a_ring_of_units_is_started_scaled_and_brought_back_whatever_is_killed() {
     if !ready() {
         return;
     }
-    let mut world = World::start(Shape::Direct, 0.1, 3, 1).unwrap();
+    let mut world = World::start(Shape::Shipped, 0.1, 3, 1).unwrap();
     running(&world, &config(""), 3);
     let before: Vec<_> = (1..=3).map(|number| world.node(number).pid("chmpx")).collect();
 

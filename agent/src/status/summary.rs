@@ -1,0 +1,71 @@
+//! The status in one line, for `systemctl status`. Pure.
+
+use super::Status;
+use crate::standing::{Standing, State};
+
+impl Status {
+    /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
+    pub fn summary(&self) -> String {
+        let refused = self.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
+        let ring = self.standing.as_ref().map(ring);
+        let file = match self.generations.written.as_ref() {
+            Some(written) => format!("file {}: {}", written.fileversion, self.line),
+            None => format!("no file yet: {}", self.line),
+        };
+        let parts: Vec<String> = refused.into_iter().chain(ring).chain([file]).collect();
+        parts.join("; ").replace('\n', " ")
+    }
+}
+
+fn ring(standing: &Standing) -> String {
+    match standing.state {
+        State::Held => format!("HELD: {}", standing.text),
+        State::Waiting => standing.text.clone(),
+        State::Converged => {
+            let (healthy, all) = standing.healthy();
+            format!("in the ring, {healthy} of {all} servers in service")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ledger::{Generation, Ledger};
+
+    fn status(standing: Option<Standing>) -> Status {
+        let written = Generation { fileversion: 7, ring: "abc".into(), at: Timestamp(1) };
+        let ledger = Ledger { written: Some(written), ..Ledger::default() };
+        let mut status = Status::idle(&ledger, "systemd", "/x.ini".into());
+        status.line = "nothing changed".into();
+        status.standing = standing;
+        status
+    }
+
+    #[test]
+    fn a_calm_node_says_that_it_is_in_the_ring() {
+        let standing = Standing { state: State::Converged, ..Standing::unknown("") };
+        let line = status(Some(standing)).summary();
+        assert_eq!(line, "in the ring, 0 of 0 servers in service; file 7: nothing changed");
+    }
+
+    #[test]
+    fn what_somebody_must_look_at_comes_first_and_stays_one_line() {
+        let held = Standing { state: State::Held, ..Standing::unknown("k2hdkc.service is\nmasked") };
+        let mut status = status(Some(held));
+        status.settings_error = Some("bad".into());
+        let line = status.summary();
+        assert_eq!(
+            line,
+            "the new configuration is refused; HELD: k2hdkc.service is masked; file 7: nothing changed"
+        );
+    }
+
+    #[test]
+    fn a_node_without_a_file_says_why() {
+        let mut status = Status::idle(&Ledger::default(), "none", "/x.ini".into());
+        status.line = "no answer".into();
+        assert_eq!(status.summary(), "no file yet: no answer");
+    }
+}
