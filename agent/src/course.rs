@@ -211,10 +211,11 @@ impl Case<'_> {
     }
 }
 
-/// Whether a row of chmpx's table is this node of the file, by what chmpx makes its id of.
+/// Whether a row of chmpx's table is this node of the file, by what chmpx makes its id of. Under another control port it is
+/// another row to chmpx, also of the same seed: the old one stays listed when the port has changed.
 pub fn is_row_of(row: &Row, node: &Node) -> bool {
     if !node.seed.is_empty() {
-        return row.seed == node.seed;
+        return row.seed == node.seed && row.ctlport.is_none_or(|ctlport| ctlport == node.ctlport);
     }
     let same_port = row.ctlport == Some(node.ctlport);
     same_port && row.cuk == node.cuk && (row.name == node.name || !node.cuk.is_empty())

@@ -77,11 +77,7 @@ impl Scene {
         let ring = self.installed.ring()?;
         let is_up = |row: &&crate::view::Row| row.status.is_up();
         let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
-        let is = |row: &crate::view::Row, node: &Node| {
-            // One that has come again under another control port is not up under the old one.
-            course::is_row_of(row, node) && row.ctlport.is_none_or(|ctlport| ctlport == node.ctlport)
-        };
-        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| is(row, node)));
+        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| course::is_row_of(row, node)));
         Some(up.map(Node::key).collect())
     }
 

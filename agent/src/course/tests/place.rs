@@ -298,3 +298,14 @@ fn a_k2hdkc_that_the_agent_started_in_sight_of_others_is_not_alone_when_they_go_
     (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
     assert_eq!(stage.later(1.0).next(), Next::Converged);
 }
+
+#[test]
+fn a_server_that_is_still_listed_under_its_old_control_port_is_gone_from_there() {
+    let mut stage = Stage::well();
+    stage.next();
+    let mut old = stage.view().servers[1].clone();
+    (old.ctlport, old.status) = (Some(Port::try_from("8999").unwrap()), NodeStatus::from_bits(0x10));
+    stage.view().servers.push(old);
+    assert!(waits(&stage.next()).contains("8999, which is gone"));
+    assert!(matches!(stage.later(10.0).next(), Next::Rewrite(_)));
+}
