@@ -6,6 +6,7 @@ mod talk;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -63,6 +64,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Register this node in its role, where it is no member yet, and see that K2HR3 has it. `run` does so by itself
+    Join {
+        /// How long it is tried: seconds, or a number with ms, s, m or h
+        #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
+        timeout: Duration,
+    },
     /// Release what the shrink guard holds: the loss of servers is meant
     Confirm {
         /// The name of the loss, as status shows it, to release no other
@@ -89,8 +96,9 @@ pub fn main() -> ExitCode {
     for fault in &faults {
         complain(&format!("configuration: {fault}"));
     }
-    // These two ask the running agent, which may have a better configuration than the files say now.
-    let asks_the_agent = matches!(cli.command, Command::Status { .. } | Command::Confirm { .. });
+    // These ask the running agent, which may have a better configuration than the files say now.
+    let asks_the_agent =
+        matches!(cli.command, Command::Status { .. } | Command::Confirm { .. } | Command::Join { .. });
     if !faults.is_empty() && !asks_the_agent {
         return ExitCode::from(USAGE);
     }
@@ -105,13 +113,13 @@ pub fn main() -> ExitCode {
         ExitCode::from(USAGE)
     };
     // A name look-up that hangs in its thread must not keep the process.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    runtime.shutdown_timeout(Duration::from_millis(100));
     code
 }
 
 async fn dispatch(command: Command, origin: Origin, settings: Settings, logging: Logging) -> ExitCode {
     match command {
-        Command::Run => match daemon::run(origin, settings, logging).await {
+        Command::Run => match Box::pin(daemon::run(origin, settings, logging)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&full(&error)),
         },
@@ -120,6 +128,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
         Command::Diff => look::diff(settings).await,
         Command::Check { file } => look::check(file.as_deref(), &settings),
         Command::Status { json } => talk::status(&settings, json).await,
+        Command::Join { timeout } => talk::join(&settings, timeout).await,
         Command::Confirm { id } => talk::confirm(&settings, id).await,
     }
 }

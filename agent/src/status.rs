@@ -55,6 +55,9 @@ pub struct Status {
     /// What was last done to the processes, or could not be, and when.
     #[serde(default)]
     pub last_step: Option<(Timestamp, String)>,
+    /// Whether this node is a member of its role; absent where that is nobody's business, or not known yet.
+    #[serde(default)]
+    pub registration: Option<Registration>,
     /// The target; "auto" where none is picked yet.
     pub target: String,
     /// Why it is that one, where it was picked.
@@ -62,6 +65,17 @@ pub struct Status {
     pub picked: Option<Choice>,
     /// The ini.
     pub ini: String,
+}
+
+/// What came of the last attempt to enter or leave the role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Whether it is as it should be.
+    pub good: bool,
+    /// In one line.
+    pub line: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The newest generation of each kind.
@@ -100,6 +114,7 @@ impl Status {
             settings_error: None,
             standing: None,
             last_step: None,
+            registration: None,
             target: target.to_owned(),
             picked: None,
             ini,
@@ -144,7 +159,8 @@ impl Status {
         let fine = [Kind::Unchanged, Kind::Installed, Kind::Settling, Kind::Rewritten];
         let fine = self.state.is_some_and(|state| fine.contains(&state));
         let held = self.standing.as_ref().is_some_and(|standing| standing.state == State::Held);
-        fine && !held && self.pid.is_some() && self.settings_error.is_none()
+        let outside = self.registration.as_ref().is_some_and(|registration| !registration.good);
+        fine && !held && !outside && self.pid.is_some() && self.settings_error.is_none()
     }
 
     /// For people, at `now`.
@@ -205,6 +221,9 @@ impl Status {
             None => String::new(),
         };
         line(text, "answer", &format!("last good one {last}{took}{next}"));
+        if let Some(registration) = &self.registration {
+            line(text, "role", &registration.line);
+        }
         line(text, "file", &self.ini);
         match &self.picked {
             Some(picked) => line(text, "target", &picked.text()),

@@ -1,0 +1,80 @@
+//! What the running agent does about its role, and what commands make it do: this node enters its role before it asks who
+//! is in it, and leaves it when it is told to.
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Agent;
+use super::registrar::{Attempted, Came};
+use crate::admin::{Command, Commanded};
+use crate::apply::full;
+use crate::clock::Timestamp;
+use crate::registration::{Verdict, Wish};
+use crate::status::Registration;
+use crate::wake::{Reason, Reasons};
+
+impl Agent {
+    /// Whether this node first tries to become a member, before it asks who is one.
+    pub(super) fn joins_first(&self) -> bool {
+        self.registrar.comes_first(self.reconciler.settings(), self.reconciler.store().ledger())
+    }
+
+    pub(super) fn ask_what_is_held_back(&mut self) {
+        if !self.joins_first() {
+            let reasons = std::mem::take(&mut self.held_back);
+            self.asker.ask(reasons, &self.reconciler.settings().k2hr3);
+        }
+    }
+
+    /// When an attempt to enter or leave the role is due, where one is to be made.
+    pub(super) fn errand(&self) -> Option<Instant> {
+        let joined = self.reconciler.store().ledger().joined.is_some();
+        self.registrar.errand(self.reconciler.settings(), joined).map(|_| self.registrar.due())
+    }
+
+    pub(super) fn attempted(&mut self, attempted: &Attempted) {
+        let came = self.registrar.take(attempted, self.reconciler.settings());
+        self.registrar.log(&came);
+        let Came { good, line, .. } = came;
+        self.status.registration = Some(Registration { good, line, at: Timestamp::now() });
+        if let Ok(Verdict::Member(_)) = attempted.result {
+            if let Err(error) = self.reconciler.joined(attempted.who.clone()) {
+                warn!(error = full(&error), "that this node is a member is not kept over a restart");
+            }
+            if attempted.wish == Wish::Join {
+                self.waker.wake(Reason::Joined);
+            }
+        }
+        self.published.send_replace(self.status.clone());
+        self.ask_what_is_held_back();
+    }
+
+    pub(super) fn commanded(&mut self, commanded: Commanded) -> Reasons {
+        if commanded.reply.is_closed() {
+            // Who asked has gone, and was told that it failed.
+            return Reasons::default();
+        }
+        let (result, reasons) = match &commanded.command {
+            Command::Confirm(id) => self.confirmed(id.as_deref()),
+            Command::Join => {
+                self.status.registration = None;
+                self.published.send_replace(self.status.clone());
+                self.registrar.order(Wish::Join);
+                (Ok("the agent enters the role".to_owned()), Reasons::default())
+            }
+        };
+        // A client that went away needs no answer.
+        let _ = commanded.reply.send(result);
+        reasons
+    }
+
+    fn confirmed(&mut self, id: Option<&str>) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.confirm(id);
+        let reasons = if result.is_ok() { Reason::Confirmed.into() } else { Reasons::default() };
+        match &result {
+            Ok(line) => info!("{line}"),
+            Err(line) => info!("not confirmed: {line}"),
+        }
+        (result, reasons)
+    }
+}
