@@ -1,4 +1,4 @@
-//! The agent's socket: `status`, `confirm` and `join` of a running agent. One request line, one JSON answer, and the end.
+//! The agent's socket: `status`, and the commands of a running agent. One request line, one JSON answer, and the end.
 //!
 //! The socket has mode 0600: whoever may write the agent's files may ask it. It owns no state: the status comes
 //! through a channel from the loop, a command goes through one to it.
@@ -35,8 +35,13 @@ pub enum Request {
 pub enum Command {
     /// Release the held loss, of that name if one is given.
     Confirm(Option<String>),
-    /// Enter the role.
+    /// Enter the role; a leave is called off.
     Join,
+    /// Leave the cluster.
+    Leave {
+        /// Without waiting for the keys, and whatever speaks against it.
+        force: bool,
+    },
 }
 
 /// What the agent answers.

@@ -190,7 +190,7 @@ impl Agent {
     async fn work(&mut self, mut commands: mpsc::Receiver<Commanded>) -> std::convert::Infallible {
         loop {
             let (settled, look) = (self.reconciler.settled_at(), self.reconciler.look_at());
-            let due = self.asker.due().filter(|_| !self.asker.is_asking() && !self.joins_first());
+            let due = self.asker.due().filter(|_| !self.asker.is_asking() && self.asks());
             let errand = self.errand();
             let event = tokio::select! {
                 reasons = self.waker.woken() => Event::Woken(reasons),

@@ -14,6 +14,7 @@ mod answers;
 mod carrying;
 mod decide;
 mod files;
+mod leaving;
 mod processes;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, spoken};
+use crate::course::Leaving;
 use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
 use crate::report::{Kind, Outcome, Report};
@@ -58,6 +59,9 @@ pub struct Status {
     /// Whether this node is a member of its role; absent where that is nobody's business, or not known yet.
     #[serde(default)]
     pub registration: Option<Registration>,
+    /// How far this node is on its way out of the cluster.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
     /// The target; "auto" where none is picked yet.
     pub target: String,
     /// Why it is that one, where it was picked.
@@ -115,6 +119,7 @@ impl Status {
             standing: None,
             last_step: None,
             registration: None,
+            leaving: ledger.known.leaving,
             target: target.to_owned(),
             picked: None,
             ini,
@@ -139,6 +144,7 @@ impl Status {
         }
         self.generations = Generations::of(ledger);
         self.held.clone_from(&ledger.guard.held);
+        self.leaving = ledger.known.leaving;
         self.waiting.clone_from(&report.waiting);
         if report.standing.is_some() {
             self.standing.clone_from(&report.standing);
@@ -223,6 +229,14 @@ impl Status {
         line(text, "answer", &format!("last good one {last}{took}{next}"));
         if let Some(registration) = &self.registration {
             line(text, "role", &registration.line);
+        }
+        if let Some(leaving) = &self.leaving {
+            let word = if leaving.force { ", forced" } else { "" };
+            line(
+                text,
+                "leaving",
+                &format!("since {}{word}: {}", age(leaving.since, now), leaving.stage.text()),
+            );
         }
         line(text, "file", &self.ini);
         match &self.picked {

@@ -1,15 +1,11 @@
-//! Commands that talk to the running agent, or read its ledger where none runs: `status`, `confirm`, `join`.
+//! Commands that talk to the running agent, or read its ledger where none runs: `status`, `confirm`.
 
 use std::process::ExitCode;
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
 
 use super::{complain, failed, say};
 use crate::admin::{self, Command, Request, Response};
 use crate::apply::full;
-use crate::clock::{Timestamp, spoken};
-use crate::daemon;
+use crate::clock::Timestamp;
 use crate::installed::Look;
 use crate::ledger::Store;
 use crate::reconcile;
@@ -68,49 +64,6 @@ pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode
         }
         Err(line) => failed(&line),
     }
-}
-
-/// Between two looks at what has come of a command.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-
-/// Enters the role through the running agent, or by itself where none runs.
-pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
-    let runtime = &settings.state.runtime_directory;
-    let joined = match admin::ask(runtime, &Request::Command(Command::Join)).await {
-        Ok(Response::Refused(line)) => Err(line),
-        Ok(_) => joined(settings, within).await,
-        Err(_) => daemon::join(settings, within, complain).await,
-    };
-    match joined {
-        Ok(line) => {
-            say(&line);
-            ExitCode::SUCCESS
-        }
-        Err(line) => failed(&line),
-    }
-}
-
-/// Waits until the running agent has entered the role.
-async fn joined(settings: &Settings, within: Duration) -> Result<String, String> {
-    let (end, mut last) = (Instant::now() + within, String::new());
-    while Instant::now() < end {
-        match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
-            Ok(Response::Status(status)) => match status.registration {
-                Some(registration) if registration.good => return Ok(registration.line),
-                Some(registration) => {
-                    if last != registration.line {
-                        complain(&registration.line);
-                    }
-                    last = registration.line;
-                }
-                None => {}
-            },
-            Ok(_) => return Err("the agent gave another answer than a status".to_owned()),
-            Err(error) => return Err(full(&error)),
-        }
-        sleep(BETWEEN_LOOKS).await;
-    }
-    Err(format!("not within {}, the agent goes on: {last}", spoken(within)))
 }
 
 fn in_ledger(settings: &Settings, id: Option<&str>) -> Result<String, String> {

@@ -2,25 +2,31 @@
 //! is in it, and leaves it when it is told to.
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Agent;
 use super::registrar::{Attempted, Came};
 use crate::admin::{Command, Commanded};
 use crate::apply::full;
 use crate::clock::Timestamp;
+use crate::course::Leaving;
 use crate::registration::{Verdict, Wish};
 use crate::status::Registration;
 use crate::wake::{Reason, Reasons};
 
 impl Agent {
     /// Whether this node first tries to become a member, before it asks who is one.
-    pub(super) fn joins_first(&self) -> bool {
+    fn joins_first(&self) -> bool {
         self.registrar.comes_first(self.reconciler.settings(), self.reconciler.store().ledger())
     }
 
+    /// Whether the source is asked now: not before this node has tried to become a member, and not by one that has gone.
+    pub(super) fn asks(&self) -> bool {
+        !self.joins_first() && self.reconciler.leaving().is_none_or(Leaving::follows)
+    }
+
     pub(super) fn ask_what_is_held_back(&mut self) {
-        if !self.joins_first() {
+        if self.asks() {
             let reasons = std::mem::take(&mut self.held_back);
             self.asker.ask(reasons, &self.reconciler.settings().k2hr3);
         }
@@ -28,8 +34,10 @@ impl Agent {
 
     /// When an attempt to enter or leave the role is due, where one is to be made.
     pub(super) fn errand(&self) -> Option<Instant> {
-        let joined = self.reconciler.store().ledger().joined.is_some();
-        self.registrar.errand(self.reconciler.settings(), joined).map(|_| self.registrar.due())
+        let ledger = self.reconciler.store().ledger();
+        self.registrar
+            .errand(self.reconciler.settings(), ledger, ledger.joined.is_some())
+            .map(|_| self.registrar.due())
     }
 
     pub(super) fn attempted(&mut self, attempted: &Attempted) {
@@ -45,8 +53,21 @@ impl Agent {
                 self.waker.wake(Reason::Joined);
             }
         }
+        if attempted.wish == Wish::Leave && attempted.result == Ok(Verdict::Absent) {
+            self.removed();
+        }
         self.published.send_replace(self.status.clone());
         self.ask_what_is_held_back();
+    }
+
+    fn removed(&mut self) {
+        match self.reconciler.removed() {
+            Ok(()) => info!("K2HR3 does not have this node in its role any more"),
+            // It is tried again: what K2HR3 has removed stays removed.
+            Err(error) => error!(error = full(&error), "that this node was removed cannot be kept"),
+        }
+        self.status.leaving = self.reconciler.leaving().copied();
+        self.waker.wake(Reason::Look);
     }
 
     pub(super) fn commanded(&mut self, commanded: Commanded) -> Reasons {
@@ -56,16 +77,38 @@ impl Agent {
         }
         let (result, reasons) = match &commanded.command {
             Command::Confirm(id) => self.confirmed(id.as_deref()),
-            Command::Join => {
-                self.status.registration = None;
-                self.published.send_replace(self.status.clone());
-                self.registrar.order(Wish::Join);
-                (Ok("the agent enters the role".to_owned()), Reasons::default())
-            }
+            Command::Join => self.join(),
+            Command::Leave { force } => self.leave(*force),
         };
         // A client that went away needs no answer.
         let _ = commanded.reply.send(result);
         reasons
+    }
+
+    fn join(&mut self) -> (Result<String, String>, Reasons) {
+        match self.reconciler.stay() {
+            Ok(true) => warn!("this node stays in the cluster, or comes back: its leave is called off"),
+            Ok(false) => {}
+            Err(error) => return (Err(full(&error)), Reasons::default()),
+        }
+        (self.status.registration, self.status.leaving) = (None, None);
+        self.published.send_replace(self.status.clone());
+        self.registrar.order(Wish::Join);
+        (Ok("the agent enters the role".to_owned()), Reason::Look.into())
+    }
+
+    fn leave(&mut self, force: bool) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.leave(force);
+        match &result {
+            Ok(line) => {
+                warn!(force, "{line}");
+                self.registrar.leave();
+                (self.status.registration, self.status.leaving) = (None, self.reconciler.leaving().copied());
+                self.published.send_replace(self.status.clone());
+            }
+            Err(line) => warn!("{line}"),
+        }
+        (result, Reason::Look.into())
     }
 
     fn confirmed(&mut self, id: Option<&str>) -> (Result<String, String>, Reasons) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::course::Stage;
 use crate::identity::{self, Identity};
 use crate::ledger::{Joined, Ledger};
 use crate::names::Tag;
@@ -85,15 +86,24 @@ impl Registrar {
         (self.failures, self.next) = (0, Instant::now());
     }
 
+    /// From now on the ledger says what is wanted, at once.
+    pub(super) fn leave(&mut self) {
+        self.ordered = None;
+        self.hurry();
+    }
+
     /// What could not be done for want of this node's own files may go well now that some of them have changed.
     pub(super) fn hurry(&mut self) {
         self.next = Instant::now();
     }
 
     /// What the next attempt is for; `None` while one is under way, and where none is needed.
-    pub(super) fn errand(&self, settings: &Settings, joined: bool) -> Option<Wish> {
+    pub(super) fn errand(&self, settings: &Settings, ledger: &Ledger, joined: bool) -> Option<Wish> {
         if self.attempt.is_some() {
             return None;
+        }
+        if let Some(leaving) = ledger.known.leaving {
+            return (leaving.stage == Stage::Removing).then_some(Wish::Leave);
         }
         let missing = self.missing.map_or((0, Duration::ZERO), |(since, polls)| (polls, since.elapsed()));
         let past = Past { joined, verdict: self.verdict.as_ref(), missing };
@@ -107,7 +117,7 @@ impl Registrar {
 
     /// Whether nobody should ask for the members yet, since this node is about to become one for the first time.
     pub(super) fn comes_first(&self, settings: &Settings, ledger: &Ledger) -> bool {
-        self.first && settings.join.enabled && ledger.joined.is_none()
+        self.first && settings.join.enabled && ledger.joined.is_none() && ledger.known.leaving.is_none()
     }
 
     /// Begins an attempt, as the node that this host is now.
@@ -115,7 +125,7 @@ impl Registrar {
         let Some(mut role) = self.role.take() else { return };
         let who = who(settings);
         let joined = who.as_ref().is_ok_and(|(who, ..)| who.is(ledger.joined.as_ref()));
-        let Some(wish) = self.errand(settings, joined) else {
+        let Some(wish) = self.errand(settings, ledger, joined) else {
             self.role = Some(role);
             return;
         };
