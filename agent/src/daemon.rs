@@ -71,6 +71,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
         SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1]).map_err(DaemonError::Signals)?;
     let listener = admin::listen(&settings.state.runtime_directory)?;
     let mut agent = Agent::new(origin, settings, store, logging);
+    agent.look_who_leaves();
     let (command, commands) = mpsc::channel(1);
     let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), command));
     info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.ini, "started");
@@ -220,6 +221,7 @@ impl Agent {
     async fn woken(&mut self, reasons: Reasons) {
         if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
             self.reload();
+            self.look_who_leaves();
             self.registrar.hurry();
         }
         self.held_back = self.held_back.with(reasons.asking());

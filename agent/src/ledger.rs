@@ -38,7 +38,7 @@ pub struct Ledger {
     pub guard: guard::Memory,
     /// What is known of the processes.
     pub known: Known,
-    /// As whom this node was last seen as a member.
+    /// As whom this node was last seen as a member, or was removed when it left.
     pub joined: Option<Joined>,
 }
 

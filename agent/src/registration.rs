@@ -106,7 +106,9 @@ pub fn next(wish: Wish, seen: &Seen) -> Step {
         (Some(true), Some(Listed::Absent(_))) => Step::End(Verdict::Hidden),
         (Some(false), Some(Listed::Here(host, _))) => Step::End(Verdict::Elsewhere(host.clone())),
         (Some(false), Some(listed)) => match (wish, seen.changed, seen.taken) {
-            (Wish::Look | Wish::Leave, ..) => Step::End(Verdict::Absent),
+            // One answer alone is no proof that it is gone already; to ask for it again harms nobody.
+            (Wish::Leave, false, _) => Step::Deregister,
+            (Wish::Leave, true, _) | (Wish::Look, ..) => Step::End(Verdict::Absent),
             (Wish::Join, true, _) => Step::End(Verdict::Lost),
             (Wish::Join, false, None) => Step::AskAddress,
             (Wish::Join, false, Some(true)) => Step::End(Verdict::Taken(listed.rivals())),

@@ -52,15 +52,26 @@ impl Colony {
     /// One with servers 1 on and slaves 100 on, all members, and converged.
     pub fn settled(more: &str, servers: u32, slaves: u32) -> io::Result<Self> {
         let mut colony = Self::new(more)?;
+        colony.settle(servers, slaves)?;
+        Ok(colony)
+    }
+
+    /// Adds and starts servers 1 on and slaves 100 on, and waits until all are members and converged.
+    pub fn settle(&mut self, servers: u32, slaves: u32) -> io::Result<()> {
         let numbers: Vec<u32> = (1..=servers).chain(100..100 + slaves).collect();
         for number in &numbers {
-            colony.add(*number)?;
+            self.add(*number)?;
         }
         for number in &numbers {
-            colony.node_mut(*number).start()?;
+            self.node_mut(*number).start()?;
         }
-        colony.assert_ring(&numbers)?;
-        Ok(colony)
+        self.assert_ring(&numbers)
+    }
+
+    /// From now on each key has so many copies besides its first one.
+    pub fn replicate(&self, copies: u32) {
+        let (usual, other) = ("REPLICA             = 1", format!("REPLICA             = {copies}"));
+        self.lab.edit_text(&self.cluster.resource, |text| text.replace(usual, &other));
     }
 
     /// The control of K2HR3.

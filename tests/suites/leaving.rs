@@ -108,6 +108,22 @@ fn a_k2hr3_that_is_away_or_loses_its_answer_only_delays_the_last_stage() {
 }
 
 #[test]
+fn a_vm_that_was_made_from_the_image_of_one_that_has_left_joins_as_every_new_one() {
+    let mut colony = Colony::settled("", 2, 0).unwrap();
+    assert_eq!(run(colony.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", colony.told(2));
+    colony.node_mut(2).stop().unwrap();
+    for path in ["etc/antpickax/k2hr3-cuk", "var/lib/cloud/data/instance-id"] {
+        colony.node(2).write(path, "cuk-9").unwrap();
+    }
+    colony.node_mut(2).start().unwrap();
+    let joined = || {
+        colony.lab().members(&colony.cluster().server_role).iter().any(|m| m.cuk.as_deref() == Some("cuk-9"))
+    };
+    assert!(wait_for(PATIENCE, joined), "{}", colony.told(2));
+    assert!(wait_for(PATIENCE, || colony.processes(2) == 2), "{}", colony.told(2));
+}
+
+#[test]
 fn who_was_told_to_leave_may_come_back_by_join() {
     let colony = Colony::settled("", 2, 1).unwrap();
     colony.write(100, KEYS).unwrap();

@@ -9,5 +9,7 @@ mod classes;
 mod direct;
 #[path = "systemd/helper.rs"]
 mod helper;
+#[path = "systemd/leaving.rs"]
+mod leaving;
 #[path = "systemd/ring.rs"]
 mod ring;

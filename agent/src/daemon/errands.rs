@@ -10,6 +10,7 @@ use crate::admin::{Command, Commanded};
 use crate::apply::full;
 use crate::clock::Timestamp;
 use crate::course::Leaving;
+use crate::ledger::Joined;
 use crate::registration::{Verdict, Wish};
 use crate::status::Registration;
 use crate::wake::{Reason, Reasons};
@@ -54,14 +55,23 @@ impl Agent {
             }
         }
         if attempted.wish == Wish::Leave && attempted.result == Ok(Verdict::Absent) {
-            self.removed();
+            self.removed(attempted.who.clone());
         }
         self.published.send_replace(self.status.clone());
         self.ask_what_is_held_back();
     }
 
-    fn removed(&mut self) {
-        match self.reconciler.removed() {
+    /// What another VM has left behind in this one's state is nobody's leave any more.
+    pub(super) fn look_who_leaves(&mut self) {
+        match self.reconciler.is_another() {
+            Ok(true) => warn!("the node that was told to leave had another CUK; this one joins"),
+            Ok(false) => {}
+            Err(error) => error!(error = full(&error), "that this node does not leave cannot be kept"),
+        }
+    }
+
+    fn removed(&mut self, as_whom: Option<Joined>) {
+        match self.reconciler.removed(as_whom) {
             Ok(()) => info!("K2HR3 does not have this node in its role any more"),
             // It is tried again: what K2HR3 has removed stays removed.
             Err(error) => error!(error = full(&error), "that this node was removed cannot be kept"),

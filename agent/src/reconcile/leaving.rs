@@ -5,7 +5,7 @@ use crate::apply::full;
 use crate::clock::Timestamp;
 use crate::course::{Known, Leaving, Stage};
 use crate::identity;
-use crate::ledger::LedgerError;
+use crate::ledger::{Joined, LedgerError};
 use crate::problem::one_line;
 use crate::ring::Mode;
 use crate::settings::SourceKind;
@@ -68,7 +68,11 @@ impl<T: Target> Reconciler<T> {
     /// The node stays, or comes back: whatever was begun is called off. Whether anything was.
     pub fn stay(&mut self) -> Result<bool, LedgerError> {
         let left = self.leaving().is_some();
-        self.keep(None)?;
+        self.store.update(|ledger| {
+            if ledger.known.leaving.take().is_some_and(|leaving| !leaving.follows()) {
+                ledger.joined = None;
+            }
+        })?;
         self.processes.stays();
         Ok(left)
     }
@@ -81,10 +85,24 @@ impl<T: Target> Reconciler<T> {
         (known.leaving != before).then_some(known)
     }
 
-    /// K2HR3 does not have it in its role any more.
-    pub fn removed(&mut self) -> Result<(), LedgerError> {
+    /// A VM that was made from the image of one that has left is another node, and has nothing to do with that. Whether it
+    /// is one; nothing is known before this host knows who it is.
+    pub fn is_another(&mut self) -> Result<bool, LedgerError> {
+        let (Ok(identity), Some(joined)) =
+            (identity::read(&self.settings.k2hr3), &self.store.ledger().joined)
+        else {
+            return Ok(false);
+        };
+        if self.leaving().is_none() || identity.cuk.as_str() == joined.cuk {
+            return Ok(false);
+        }
+        self.stay()
+    }
+
+    /// K2HR3 does not have it in its role any more; as whom it was there.
+    pub fn removed(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
         self.store.update(|ledger| {
-            ledger.joined = None;
+            ledger.joined = as_whom;
             if let Some(leaving) = ledger.known.leaving.as_mut().filter(|l| l.stage == Stage::Removing) {
                 leaving.removed();
             }
