@@ -108,6 +108,28 @@ fn a_k2hr3_that_is_away_or_loses_its_answer_only_delays_the_last_stage() {
 }
 
 #[test]
+fn two_servers_that_are_told_at_once_leave_one_after_the_other() {
+    let mut colony = Colony::new("").unwrap();
+    colony.replicate(0);
+    colony.settle(4, 1).unwrap();
+    colony.write(100, KEYS).unwrap();
+    for number in 1..=4 {
+        colony.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();
+    }
+    let nodes = [colony.node(3), colony.node(4)];
+    let told = std::thread::scope(|scope| {
+        let leaves = nodes.map(|node| scope.spawn(move || run(node, &["leave", "--timeout", "100s"])));
+        leaves.map(|leave| leave.join().unwrap())
+    });
+    assert!(told.iter().all(|(code, ..)| *code == 0), "{told:?} {} {}", colony.told(3), colony.told(4));
+    for number in [3, 4] {
+        assert_has_left(&colony, number);
+    }
+    colony.assert_ring(&[1, 2, 100]).unwrap();
+    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+}
+
+#[test]
 fn a_vm_that_was_made_from_the_image_of_one_that_has_left_joins_as_every_new_one() {
     let mut colony = Colony::settled("", 2, 0).unwrap();
     assert_eq!(run(colony.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", colony.told(2));

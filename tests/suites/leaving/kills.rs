@@ -59,7 +59,10 @@ fn a_slave_whose_agent_is_killed_goes_on_as_well() {
 
 #[test]
 fn a_power_cut_before_the_keys_have_moved_loses_none_and_the_next_boot_finishes() {
-    let mut colony = Colony::settled("", 3, 1).unwrap();
+    let mut colony = Colony::new("").unwrap();
+    // Nobody else has them.
+    colony.replicate(0);
+    colony.settle(3, 1).unwrap();
     colony.write(100, KEYS).unwrap();
     for number in 1..=3 {
         colony.node(number).write("simulator.toml", "merge-ms = 3000\n").unwrap();
