@@ -1,7 +1,7 @@
-//! The agent's socket: `status` and `confirm` of a running agent. One request line, one JSON answer, and the end.
+//! The agent's socket: `status`, and the commands of a running agent. One request line, one JSON answer, and the end.
 //!
 //! The socket has mode 0600: whoever may write the agent's files may ask it. It owns no state: the status comes
-//! through a channel from the loop, a confirmation goes through one to it.
+//! through a channel from the loop, a command goes through one to it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,8 +24,24 @@ use crate::status::Status;
 pub enum Request {
     /// The status.
     Status,
+    /// Let the loop do this.
+    #[serde(untagged)]
+    Command(Command),
+}
+
+/// What the loop of a running agent is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
     /// Release the held loss, of that name if one is given.
     Confirm(Option<String>),
+    /// Enter the role; a leave is called off.
+    Join,
+    /// Leave the cluster.
+    Leave {
+        /// Without waiting for the keys, and whatever speaks against it.
+        force: bool,
+    },
 }
 
 /// What the agent answers.
@@ -40,11 +56,11 @@ pub enum Response {
     Refused(String),
 }
 
-/// A confirmation on its way to the loop.
+/// A command on its way to the loop.
 #[derive(Debug)]
-pub struct Confirmation {
-    /// The name of the loss, if one was given.
-    pub id: Option<String>,
+pub struct Commanded {
+    /// What is asked.
+    pub command: Command,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<String, String>>,
 }
@@ -75,7 +91,7 @@ pub enum AdminError {
     },
 }
 
-/// Longest time a client waits: a confirmation waits for the pass that runs, and that for up to three requests of
+/// Longest time a client waits: a command waits for the pass that runs, and that for up to three requests of
 /// 30 s each to K2HR3 (two lists and a token).
 const PATIENCE: Duration = Duration::from_secs(100);
 
@@ -107,13 +123,13 @@ pub fn listen(runtime: &Path) -> Result<UnixListener, AdminError> {
 pub async fn serve(
     listener: UnixListener,
     status: watch::Receiver<Status>,
-    confirm: mpsc::Sender<Confirmation>,
+    commands: mpsc::Sender<Commanded>,
 ) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if clients.len() < MOST_CLIENTS => match accepted {
-                Ok((stream, _)) => drop(clients.spawn(client(stream, status.clone(), confirm.clone()))),
+                Ok((stream, _)) => drop(clients.spawn(client(stream, status.clone(), commands.clone()))),
                 // Out of descriptors: the next second may be better.
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             },
@@ -123,8 +139,8 @@ pub async fn serve(
 }
 
 /// One client, who may have to wait for the pass that runs.
-async fn client(stream: UnixStream, status: watch::Receiver<Status>, confirm: mpsc::Sender<Confirmation>) {
-    let answered = tokio::time::timeout(PATIENCE, answer(stream, &status, &confirm)).await;
+async fn client(stream: UnixStream, status: watch::Receiver<Status>, commands: mpsc::Sender<Commanded>) {
+    let answered = tokio::time::timeout(PATIENCE, answer(stream, &status, &commands)).await;
     if let Ok(Err(error)) = answered {
         debug!(%error, "a client of the socket went away");
     }
@@ -133,7 +149,7 @@ async fn client(stream: UnixStream, status: watch::Receiver<Status>, confirm: mp
 async fn answer(
     mut stream: UnixStream,
     status: &watch::Receiver<Status>,
-    confirm: &mpsc::Sender<Confirmation>,
+    commands: &mpsc::Sender<Commanded>,
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.split();
     let mut line = String::new();
@@ -143,7 +159,7 @@ async fn answer(
     tokio::time::timeout(limited, reader.read_line(&mut line)).await.map_err(std::io::Error::other)??;
     let response = match serde_json::from_str::<Request>(&line) {
         Ok(Request::Status) => Response::Status(Box::new(status.borrow().clone())),
-        Ok(Request::Confirm(id)) => confirmed(id, confirm).await,
+        Ok(Request::Command(command)) => commanded(command, commands).await,
         Err(error) => Response::Refused(format!("not a request: {error}")),
     };
     let bytes = serde_json::to_vec(&response).map_err(std::io::Error::other)?;
@@ -151,10 +167,10 @@ async fn answer(
     write.shutdown().await
 }
 
-async fn confirmed(id: Option<String>, confirm: &mpsc::Sender<Confirmation>) -> Response {
+async fn commanded(command: Command, commands: &mpsc::Sender<Commanded>) -> Response {
     let (reply, answer) = oneshot::channel();
     let gone = || Response::Refused("the agent is stopping".to_owned());
-    if confirm.send(Confirmation { id, reply }).await.is_err() {
+    if commands.send(Commanded { command, reply }).await.is_err() {
         return gone();
     }
     match answer.await {

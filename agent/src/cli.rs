@@ -1,11 +1,13 @@
 //! The command line: arguments, dispatch, and the exit codes that scripts rely on.
 
 mod look;
+mod membership;
 mod talk;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -63,6 +65,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Register this node in its role, where it is no member yet, and see that K2HR3 has it. `run` does so by itself
+    Join {
+        /// How long it is tried: seconds, or a number with ms, s, m or h
+        #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
+        timeout: Duration,
+    },
+    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. Its keys move first, then
+    /// k2hdkc and chmpx stop, and K2HR3 removes it from its role. What was begun goes on also after this command ends
+    Leave {
+        /// How long it is waited for: seconds, or a number with ms, s, m or h
+        #[arg(long, value_name = "TIME", default_value = "30m", value_parser = settings::length)]
+        timeout: Duration,
+        /// Do not wait for the keys to move, and leave whatever speaks against it: keys without another copy are lost
+        #[arg(long)]
+        force: bool,
+    },
     /// Release what the shrink guard holds: the loss of servers is meant
     Confirm {
         /// The name of the loss, as status shows it, to release no other
@@ -89,8 +107,11 @@ pub fn main() -> ExitCode {
     for fault in &faults {
         complain(&format!("configuration: {fault}"));
     }
-    // These two ask the running agent, which may have a better configuration than the files say now.
-    let asks_the_agent = matches!(cli.command, Command::Status { .. } | Command::Confirm { .. });
+    // These ask the running agent, which may have a better configuration than the files say now.
+    let asks_the_agent = matches!(
+        cli.command,
+        Command::Status { .. } | Command::Confirm { .. } | Command::Join { .. } | Command::Leave { .. }
+    );
     if !faults.is_empty() && !asks_the_agent {
         return ExitCode::from(USAGE);
     }
@@ -105,7 +126,7 @@ pub fn main() -> ExitCode {
         ExitCode::from(USAGE)
     };
     // A name look-up that hangs in its thread must not keep the process.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    runtime.shutdown_timeout(Duration::from_millis(100));
     code
 }
 
@@ -120,6 +141,8 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
         Command::Diff => look::diff(settings).await,
         Command::Check { file } => look::check(file.as_deref(), &settings),
         Command::Status { json } => talk::status(&settings, json).await,
+        Command::Join { timeout } => membership::join(&settings, timeout).await,
+        Command::Leave { timeout, force } => membership::leave(&settings, timeout, force).await,
         Command::Confirm { id } => talk::confirm(&settings, id).await,
     }
 }

@@ -13,6 +13,7 @@ mod drain;
 mod gate;
 mod keeping;
 mod known;
+mod leaving;
 mod lonely;
 mod memory;
 mod past;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 
 pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
+pub use leaving::{Leaving, Stage, obstacle};
 pub use memory::Memory;
 pub(crate) use rules::SOON;
 pub use rules::{Restarts, Rules};
@@ -107,10 +109,10 @@ pub enum Back {
 }
 
 /// One stage: what it asks for, or `None` where it is content.
-type Stage = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
+type Look = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
 
 /// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Stage; 14] = [
+const STAGES: [Look; 14] = [
     placing::seen,
     starting::rival,
     placing::placed,
@@ -139,6 +141,9 @@ pub struct Course {
 /// What comes next. Takes what is observed into `memory` and `known` first.
 pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
     notice(case, memory, known);
+    if let Some(course) = leaving::chart(case, memory, known) {
+        return course;
+    }
     let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
     // What is held comes last: a held node follows its file all the same.
     let asked = asked.or(memory.pending.take());

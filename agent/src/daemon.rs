@@ -3,7 +3,10 @@
 //! Everything runs on one thread. The pass does its few file operations in place: they take milliseconds, happen
 //! when something changed, and so can never run beside a second pass.
 
+mod alone;
 mod asker;
+mod errands;
+mod registrar;
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -21,8 +24,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 use asker::Asker;
+use registrar::{Attempted, Registrar};
 
-use crate::admin::{self, AdminError, Confirmation};
+pub use alone::join;
+
+use crate::admin::{self, AdminError, Commanded};
 use crate::apply::full;
 use crate::clock::{Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
@@ -69,13 +75,14 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
         SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1]).map_err(DaemonError::Signals)?;
     let listener = admin::listen(&settings.state.runtime_directory)?;
     let mut agent = Agent::new(origin, settings, store, logging);
-    let (confirm, confirmations) = mpsc::channel(1);
-    let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), confirm));
+    agent.look_who_leaves();
+    let (command, commands) = mpsc::channel(1);
+    let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), command));
     info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.ini, "started");
     let waker = agent.waker.clone();
     agent.notify.ready();
     let stopped_by = tokio::select! {
-        never = agent.work(confirmations) => match never {},
+        never = agent.work(commands) => match never {},
         signal = stop_signal(&mut signals, waker) => signal,
     };
     served.abort();
@@ -135,6 +142,10 @@ enum Event {
     Answered(Reasons, Answered),
     /// It is time to say that the loop lives.
     Beat,
+    /// It is time to try to enter or leave the role.
+    Errand,
+    /// That came to its end.
+    Attempted(Attempted),
 }
 
 /// The running agent: the reconciler and its edges.
@@ -142,6 +153,9 @@ struct Agent {
     origin: Origin,
     reconciler: Reconciler<AnyTarget>,
     asker: Asker,
+    registrar: Registrar,
+    /// Why the source will be asked as soon as this node has tried to become a member.
+    held_back: Reasons,
     waker: Waker,
     watches: Watches,
     status: Status,
@@ -158,7 +172,7 @@ impl Agent {
     fn new(origin: Origin, settings: Settings, store: Store, logging: Logging) -> Self {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
-        let asker = Asker::new(&settings);
+        let (asker, registrar) = (Asker::new(&settings), Registrar::new(&settings));
         let mut target = AnyTarget::new(&settings, waker.clone(), store.ledger().picked);
         target.listen();
         let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
@@ -170,6 +184,8 @@ impl Agent {
             origin,
             reconciler: Reconciler::new(settings, target, store, true),
             asker,
+            registrar,
+            held_back: Reasons::default(),
             waker,
             watches,
             status,
@@ -182,11 +198,12 @@ impl Agent {
     }
 
     /// Wakes, passes, reports, for ever. May be dropped at every await: what changes the machine does not await.
-    async fn work(&mut self, mut confirmations: mpsc::Receiver<Confirmation>) -> std::convert::Infallible {
+    async fn work(&mut self, mut commands: mpsc::Receiver<Commanded>) -> std::convert::Infallible {
         loop {
             self.notify.beat();
             let (settled, look) = (self.reconciler.settled_at(), self.reconciler.look_at());
-            let due = self.asker.due().filter(|_| !self.asker.is_asking());
+            let due = self.asker.due().filter(|_| !self.asker.is_asking() && self.asks());
+            let errand = self.errand();
             let event = tokio::select! {
                 reasons = self.waker.woken() => Event::Woken(reasons),
                 (reasons, answered) = self.asker.answered() => Event::Answered(reasons, answered),
@@ -194,11 +211,20 @@ impl Agent {
                 () = until(settled) => Event::Woken(Reason::Settled.into()),
                 () = until(look) => Event::Woken(Reason::Look.into()),
                 () = until(self.notify.next_beat()) => Event::Beat,
-                Some(confirmation) = confirmations.recv() => Event::Woken(self.confirmed(confirmation)),
+                attempted = self.registrar.ended() => Event::Attempted(attempted),
+                () = until(errand) => Event::Errand,
+                Some(commanded) = commands.recv() => Event::Woken(self.commanded(commanded)),
             };
             match event {
                 Event::Woken(reasons) => self.woken(reasons).await,
-                Event::Answered(reasons, answered) => self.pass(reasons, Some(answered)).await,
+                Event::Answered(reasons, answered) => {
+                    self.registrar.answered(&answered, &self.reconciler.settings().join);
+                    self.pass(reasons, Some(answered)).await;
+                }
+                Event::Errand => {
+                    self.registrar.begin(self.reconciler.settings(), self.reconciler.store().ledger());
+                }
+                Event::Attempted(attempted) => self.attempted(&attempted),
                 Event::Beat => {}
             }
         }
@@ -208,27 +234,14 @@ impl Agent {
     async fn woken(&mut self, reasons: Reasons) {
         if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
             self.reload();
+            self.look_who_leaves();
+            self.registrar.hurry();
         }
-        self.asker.ask(reasons.asking(), &self.reconciler.settings().k2hr3);
+        self.held_back = self.held_back.with(reasons.asking());
+        self.ask_what_is_held_back();
         if !reasons.local().is_empty() {
             self.pass(reasons.local(), None).await;
         }
-    }
-
-    fn confirmed(&mut self, confirmation: Confirmation) -> Reasons {
-        if confirmation.reply.is_closed() {
-            // Who asked has gone, and was told that it failed.
-            return Reasons::default();
-        }
-        let result = self.reconciler.confirm(confirmation.id.as_deref());
-        let reasons = if result.is_ok() { Reason::Confirmed.into() } else { Reasons::default() };
-        match &result {
-            Ok(line) => info!("{line}"),
-            Err(line) => info!("not confirmed: {line}"),
-        }
-        // A client that went away needs no answer.
-        let _ = confirmation.reply.send(result);
-        reasons
     }
 
     async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) {
@@ -288,6 +301,7 @@ impl Agent {
         self.watches.follow(&settings);
         self.status.ini = settings.ini.path.display().to_string();
         self.asker.follow(&settings);
+        self.registrar.follow(&settings);
         self.reconciler.replace_settings(settings);
         let settings = self.reconciler.settings().clone();
         self.reconciler.target_mut().reset(&settings, &self.waker);

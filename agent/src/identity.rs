@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use crate::names::{Cuk, Token, Yrn};
+use crate::names::{Cuk, Tag, Token, Yrn};
 use crate::problem::Problem;
+use crate::registration;
 use crate::ring::Mode;
 use crate::settings::{self, SourceKind};
 
@@ -65,6 +66,60 @@ pub fn read(settings: &settings::K2hr3) -> Result<Identity, Vec<Problem>> {
         Some(cuk) if problems.is_empty() => Ok(Identity { cuk, k2hr3 }),
         _ => Err(problems),
     }
+}
+
+/// With what this node registers, or why it does not: K2HR3 takes a token of one role for any other of the tenant, also for
+/// one that does not exist, so nobody but the agent can see that the role is the wrong one.
+pub fn tag(
+    settings: &settings::K2hr3,
+    rules: &registration::Rules,
+    registry: &Registry,
+) -> Result<Tag, Vec<Problem>> {
+    let mut problems: Vec<Problem> = wrong_role(settings, registry).into_iter().collect();
+    let tag = rules.tag.clone().or_else(|| keep(found_tag(settings), &mut problems));
+    match tag {
+        Some(tag) if problems.is_empty() => Ok(tag),
+        _ => Err(problems),
+    }
+}
+
+fn wrong_role(settings: &settings::K2hr3, registry: &Registry) -> Option<Problem> {
+    let role = &registry.role;
+    let path = settings.userdata.join("k2hr3-role-name");
+    // What the user-data says of the role goes for its own token only.
+    let token_is_its = settings.token_file.parent() == Some(&settings.userdata);
+    let written = first_line(&path).ok().flatten().and_then(|text| Yrn::role(&text).ok());
+    if let Some(written) = written.filter(|written| written != role && token_is_its) {
+        let text = format!(
+            "k2hr3.role is {role}, but {} says {written}, and the token is of that one: correct one of them",
+            path.display()
+        );
+        return Some(Problem::refused(None, text));
+    }
+    let text =
+        format!("{role} is neither the server nor the slave role: set k2hr3.server-role and slave-role");
+    registry.mode(settings).is_none().then(|| Problem::refused(None, text))
+}
+
+/// From K2HR3's user-data, else the host's name, which gets the domain that its resolver searches first.
+fn found_tag(settings: &settings::K2hr3) -> Result<Tag, String> {
+    let own = settings.userdata.join("k2hr3-tag-param");
+    if let Some(text) = first_line(&own)? {
+        let text = text.strip_prefix("tag=").unwrap_or(&text).trim_matches('"');
+        return Tag::try_from(text).map_err(|error| format!("{}: {error}", own.display()));
+    }
+    let name = first_line(Path::new("/proc/sys/kernel/hostname"))?.unwrap_or_default();
+    let domain = if name.contains('.') { None } else { searched(Path::new("/etc/resolv.conf")) };
+    let name = domain.map_or(name.clone(), |domain| format!("{name}.{domain}"));
+    Tag::try_from(name.as_str()).map_err(|error| format!("the host's name as {error}; set join.tag"))
+}
+
+fn searched(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let mut lines =
+        text.lines().filter_map(|line| line.strip_prefix("search ").or(line.strip_prefix("domain ")));
+    let domain = lines.next_back()?.split_whitespace().next()?.trim_matches('.');
+    (!domain.is_empty()).then(|| domain.to_owned())
 }
 
 fn keep<T>(result: Result<T, String>, problems: &mut Vec<Problem>) -> Option<T> {

@@ -41,6 +41,24 @@ pub struct Ledger {
     pub known: Known,
     /// Which target was picked last, where the settings name none.
     pub picked: Option<Kind>,
+    /// As whom this node was last seen as a member, or was removed when it left.
+    pub joined: Option<Joined>,
+}
+
+/// A node in its role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The YRN of the role.
+    pub role: String,
+    /// The node's CUK.
+    pub cuk: String,
+}
+
+impl Joined {
+    /// Whether that is the same node in the same role.
+    pub fn is(&self, other: Option<&Self>) -> bool {
+        other == Some(self)
+    }
 }
 
 /// One writing of the ini file.

@@ -46,6 +46,7 @@ pub mod ini;
 pub mod ring;
 pub mod acceptance;
 pub mod membership;
+pub mod registration;
 pub mod guard;
 pub mod render;
 pub mod validate;

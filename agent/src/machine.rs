@@ -23,7 +23,7 @@ fn kind(path: &str) -> FileKind {
 }
 
 /// The addresses of all interfaces; `None`, and so no rule about them, where the kernel does not say.
-fn addresses() -> Option<BTreeSet<IpAddr>> {
+pub fn addresses() -> Option<BTreeSet<IpAddr>> {
     let interfaces = nix::ifaddrs::getifaddrs().ok()?;
     let found = interfaces.filter_map(|interface| {
         let address = interface.address?;

@@ -18,6 +18,9 @@ pub enum NameError {
     /// A CUK that K2HR3 or chmpx cannot carry.
     #[error("a CUK {0}")]
     Cuk(&'static str),
+    /// A tag that would spoil the ini of every member.
+    #[error("a tag {0}")]
+    Tag(&'static str),
     /// A port that chmpx would read as a negative number, or as none.
     #[error("port \"{0}\" is not a number from 1 to 32767 (chmpx keeps ports in a signed 16-bit number)")]
     Port(String),
@@ -120,6 +123,40 @@ impl TryFrom<&str> for Cuk {
 impl fmt::Display for Cuk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The free text beside a node's record in K2HR3, by convention the host's name: Trove's template calls the node by it, in
+/// every member's ini and unescaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag(String);
+
+impl Tag {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As a JSON string: K2HR3 parses a tag first, answers 500 to `123` and `true`, and keeps this without its quotes.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl TryFrom<&str> for Tag {
+    type Error = NameError;
+
+    fn try_from(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\'));
+        match text {
+            "" => Err(NameError::Tag("is empty")),
+            _ if !plain => Err(NameError::Tag("has a blank, a quote or a control character in it")),
+            _ if text.len() >= LONGEST_ID => {
+                Err(NameError::Tag("is longer than chmpx can hold (2047 bytes)"))
+            }
+            _ => Ok(Self(text.to_owned())),
+        }
     }
 }
 
@@ -257,6 +294,14 @@ mod tests {
             assert!(Cuk::try_from(text).is_err(), "{text:?}");
         }
         assert!(Cuk::try_from("x".repeat(2047).as_str()).is_ok());
+    }
+
+    #[test]
+    fn a_tag_is_one_word_and_goes_out_as_a_json_string() {
+        assert_eq!(Tag::try_from("123\n").unwrap().quoted(), "\"123\"");
+        for text in ["", "a b", "a\nb", "a\"b", "a\\b"] {
+            assert!(Tag::try_from(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod answers;
 mod carrying;
 mod decide;
 mod files;
+mod leaving;
 mod processes;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use crate::course::{self, Next};
 use crate::guard;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
-use crate::ledger::Store;
+use crate::ledger::{Joined, LedgerError, Store};
 use crate::membership::Wanted;
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -211,6 +212,11 @@ impl<T: Target> Reconciler<T> {
     /// Marks the held loss as meant. The next pass installs it, if it is still the same.
     pub fn confirm(&mut self, id: Option<&str>) -> Result<String, String> {
         confirm(&mut self.store, id)
+    }
+
+    /// This node was seen as a member of its role, or is none any more.
+    pub fn joined(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
+        self.store.update(|ledger| ledger.joined = as_whom)
     }
 
     /// One pass. It does not wait for the source: an answer is an argument, where one has come.

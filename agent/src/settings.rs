@@ -20,6 +20,7 @@ use crate::course;
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::registration;
 use crate::target::Kind;
 use crate::target::docker::Containers;
 use crate::target::process::Process;
@@ -40,6 +41,8 @@ pub struct Origin {
 pub struct Settings {
     /// `[k2hr3]`
     pub k2hr3: K2hr3,
+    /// `[join]`
+    pub join: registration::Rules,
     /// `[poll]`
     pub pace: Pace,
     /// `[poll]` settle and max-settle: how long a change must rest, and how long at most it may wait.
@@ -352,6 +355,13 @@ fn merge(into: &mut toml::Table, layer: toml::Table) {
             (_, value) => drop(into.insert(key, value)),
         }
     }
+}
+
+/// A length of time as in the configuration, or a number of seconds.
+pub fn length(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let length = seconds.or_else(|| raw::Span::read(text).map(|span| span.0));
+    length.ok_or_else(|| "is not a number of seconds, or one with ms, s, m or h behind it".to_owned())
 }
 
 /// `http://` or `https://`, a host, and nothing that belongs to a request.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, spoken};
+use crate::course::Leaving;
 use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
 use crate::report::{Kind, Outcome, Report};
@@ -57,6 +58,12 @@ pub struct Status {
     /// What was last done to the processes, or could not be, and when.
     #[serde(default)]
     pub last_step: Option<(Timestamp, String)>,
+    /// Whether this node is a member of its role; absent where that is nobody's business, or not known yet.
+    #[serde(default)]
+    pub registration: Option<Registration>,
+    /// How far this node is on its way out of the cluster.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
     /// The target; "auto" where none is picked yet.
     pub target: String,
     /// Why it is that one, where it was picked.
@@ -64,6 +71,17 @@ pub struct Status {
     pub picked: Option<Choice>,
     /// The ini.
     pub ini: String,
+}
+
+/// What came of the last attempt to enter or leave the role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Whether it is as it should be.
+    pub good: bool,
+    /// In one line.
+    pub line: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The newest generation of each kind.
@@ -102,6 +120,8 @@ impl Status {
             settings_error: None,
             standing: None,
             last_step: None,
+            registration: None,
+            leaving: ledger.known.leaving,
             target: target.to_owned(),
             picked: None,
             ini,
@@ -126,6 +146,7 @@ impl Status {
         }
         self.generations = Generations::of(ledger);
         self.held.clone_from(&ledger.guard.held);
+        self.leaving = ledger.known.leaving;
         self.waiting.clone_from(&report.waiting);
         if report.standing.is_some() {
             self.standing.clone_from(&report.standing);
@@ -146,7 +167,8 @@ impl Status {
         let fine = [Kind::Unchanged, Kind::Installed, Kind::Settling, Kind::Rewritten];
         let fine = self.state.is_some_and(|state| fine.contains(&state));
         let held = self.standing.as_ref().is_some_and(|standing| standing.state == State::Held);
-        fine && !held && self.pid.is_some() && self.settings_error.is_none()
+        let outside = self.registration.as_ref().is_some_and(|registration| !registration.good);
+        fine && !held && !outside && self.pid.is_some() && self.settings_error.is_none()
     }
 
     /// For people, at `now`.
@@ -207,6 +229,17 @@ impl Status {
             None => String::new(),
         };
         line(text, "answer", &format!("last good one {last}{took}{next}"));
+        if let Some(registration) = &self.registration {
+            line(text, "role", &registration.line);
+        }
+        if let Some(leaving) = &self.leaving {
+            let word = if leaving.force { ", forced" } else { "" };
+            line(
+                text,
+                "leaving",
+                &format!("since {}{word}: {}", age(leaving.since, now), leaving.stage.text()),
+            );
+        }
         line(text, "file", &self.ini);
         match &self.picked {
             Some(picked) => line(text, "target", &picked.text()),

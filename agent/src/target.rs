@@ -305,6 +305,9 @@ pub enum Step {
     Start(Program),
     /// Sends a signal to this very process.
     Send(Program, Identity, Signal),
+    /// Sees to it that nobody starts the program again, not at the next boot either; where a service manager has it, that
+    /// stops it too.
+    Retire(Program),
     /// Tells chmpx something.
     Tell(Order),
     /// Removes the files that killed chmpx processes left behind.
@@ -324,6 +327,7 @@ impl Step {
                 let word = if *signal == Signal::Kill { "kill" } else { "stop" };
                 format!("{word} {} (pid {})", program.name(), id.pid)
             }
+            Self::Retire(program) => format!("stop {} for good", program.name()),
             Self::Tell(order) => format!("tell chmpx {}", order.word()),
             Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
             Self::TakeOver => "take the file over".to_owned(),

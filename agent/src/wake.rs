@@ -38,10 +38,12 @@ pub enum Reason {
     Look,
     /// Who runs the processes says that something changed.
     TargetChanged,
+    /// This node has become a member of its role.
+    Joined,
 }
 
 impl Reason {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Start,
         Self::Timer,
         Self::Settled,
@@ -55,6 +57,7 @@ impl Reason {
         Self::Answered,
         Self::Look,
         Self::TargetChanged,
+        Self::Joined,
     ];
 
     fn bit(self) -> u32 {
@@ -76,6 +79,7 @@ impl Reason {
             Self::Answered => "answered",
             Self::Look => "look",
             Self::TargetChanged => "target-changed",
+            Self::Joined => "joined",
         }
     }
 }
@@ -111,6 +115,7 @@ impl Reasons {
             Reason::SettingsChanged,
             Reason::Hangup,
             Reason::Command,
+            Reason::Joined,
         ];
         Self(asking.into_iter().fold(self.0, |rest, reason| rest & !reason.bit()))
     }

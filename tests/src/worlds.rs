@@ -65,10 +65,12 @@ pub fn say(line: &str) {
 }
 
 /// Settings of an agent in a world under which nobody waits for polls: `kind` is its target's, and `more` are further
-/// lines for `[target]`.
+/// lines for `[target]`. The world registers its nodes itself, and takes them out of their roles while they run.
 pub fn settings(kind: &str, more: &str) -> String {
     format!(
         "\
+[join]
+enabled = false
 [poll]
 interval = \"300ms\"
 jitter = 0.0

@@ -7,6 +7,8 @@ mod auto;
 mod classes;
 #[path = "docker/database.rs"]
 mod database;
+#[path = "docker/leaving.rs"]
+mod leaving;
 #[path = "docker/ring.rs"]
 mod ring;
 #[path = "docker/split.rs"]

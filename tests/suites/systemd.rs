@@ -9,6 +9,8 @@ mod classes;
 mod direct;
 #[path = "systemd/helper.rs"]
 mod helper;
+#[path = "systemd/leaving.rs"]
+mod leaving;
 #[path = "systemd/ring.rs"]
 mod ring;
 #[path = "systemd/shipped.rs"]

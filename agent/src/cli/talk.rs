@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{complain, failed, say};
-use crate::admin::{self, Request, Response};
+use crate::admin::{self, Command, Request, Response};
 use crate::apply::full;
 use crate::clock::Timestamp;
 use crate::installed::Look;
@@ -48,7 +48,7 @@ async fn from_ledger(settings: &Settings) -> Status {
 
 /// Confirms through the running agent, or in its ledger for the next pass.
 pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode {
-    let request = Request::Confirm(id.clone());
+    let request = Request::Command(Command::Confirm(id.clone()));
     let answered = match admin::ask(&settings.state.runtime_directory, &request).await {
         Ok(Response::Done(line)) => Ok(line),
         Ok(Response::Refused(line)) => Err(line),

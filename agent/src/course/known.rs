@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Database, Keeps};
+use super::{Case, Database, Keeps, Leaving};
 use crate::clock::Timestamp;
 use crate::plan::Class;
 use crate::target::{Identity, Program};
@@ -30,6 +30,8 @@ pub struct Known {
     pub drained: Option<Identity>,
     /// A ring that ended chmpx or made it deaf.
     pub rejected: Option<Rejected>,
+    /// How far the node is on its way out of the cluster.
+    pub leaving: Option<Leaving>,
 }
 
 /// A chmpx and what it was started with.

@@ -74,6 +74,8 @@ pub struct Memory {
     pub(super) took_over: Option<Instant>,
     /// What waits although the later stages go on.
     pub(super) pending: Option<Next>,
+    /// Programs that nobody is to start again: when that was done, or why it could not be.
+    retired: BTreeMap<Program, (Instant, Option<String>)>,
     /// Since when nothing has been seen, and when it last was.
     unseen: Option<Instant>,
     seen: Option<Instant>,
@@ -388,6 +390,31 @@ impl Memory {
                 Next::Step(Step::Send(program, id, signal), why.to_owned())
             }
         }
+    }
+
+    /// Sees to it that nobody starts this program again, once; `None` where that is done.
+    pub(super) fn retire(&mut self, program: Program, now: Instant, why: &str) -> Option<Next> {
+        match self.retired.get(&program) {
+            Some((_, None)) => None,
+            Some((at, Some(error))) if now.duration_since(*at) < NUDGE_AGAIN => {
+                let left = NUDGE_AGAIN.saturating_sub(now.duration_since(*at));
+                Some(Next::Hold(format!("{} cannot be stopped for good: {error}", program.name()), left))
+            }
+            Some((_, Some(_))) | None => {
+                self.retired.insert(program, (now, None));
+                Some(Next::Step(Step::Retire(program), why.to_owned()))
+            }
+        }
+    }
+
+    /// That could not be done.
+    pub fn not_retired(&mut self, program: Program, why: &str, now: Instant) {
+        self.retired.insert(program, (now, Some(why.to_owned())));
+    }
+
+    /// The node is to run what its file says again.
+    pub fn stays(&mut self) {
+        self.retired.clear();
     }
 
     /// Another program that writes the same file could not be ended.

@@ -105,19 +105,30 @@ fn outlived(case: &Case<'_>, k2hdkc: Running) -> bool {
     case.observed.chmpx.is_none_or(|chmpx| k2hdkc.id.ticks <= chmpx.id.ticks)
 }
 
-fn stop_k2hdkc(case: &Case<'_>, memory: &mut Memory, k2hdkc: Running, why: &str) -> Next {
+pub(super) fn stop_k2hdkc(case: &Case<'_>, memory: &mut Memory, k2hdkc: Running, why: &str) -> Next {
     let orphan = case.observed.chmpx.is_none();
     let patience = if orphan { ORPHAN_WITHIN.min(case.rules.stop_within) } else { case.rules.stop_within };
     memory.stop(Program::K2hdkc, k2hdkc.id, patience, case.now, why)
 }
 
-fn stop_chmpx(case: &Case<'_>, memory: &mut Memory, chmpx: Running, within: Duration, why: &str) -> Next {
+/// What must pass between the end of a server's k2hdkc and that of its chmpx.
+pub(super) fn gap(case: &Case<'_>, memory: &Memory) -> Option<Next> {
     let (gone, gap) = (memory.k2hdkc_gone_for(case.now), case.rules.stop_gap);
-    if case.mode() == Mode::Server && gone < gap {
-        return Next::Wait(
-            "chmpx stops a moment after its k2hdkc".to_owned(),
-            gap.saturating_sub(gone).max(SOON),
-        );
+    (case.mode() == Mode::Server && gone < gap).then(|| {
+        let text = "chmpx stops a moment after its k2hdkc".to_owned();
+        Next::Wait(text, gap.saturating_sub(gone).max(SOON))
+    })
+}
+
+pub(super) fn stop_chmpx(
+    case: &Case<'_>,
+    memory: &mut Memory,
+    chmpx: Running,
+    within: Duration,
+    why: &str,
+) -> Next {
+    if let Some(next) = gap(case, memory) {
+        return next;
     }
     memory.stop(Program::Chmpx, chmpx.id, within, case.now, why)
 }

@@ -1,6 +1,7 @@
 //! The course, situation by situation: what comes next, and what never does.
 
 mod keeping;
+mod leaving;
 mod place;
 mod placing;
 mod starting;

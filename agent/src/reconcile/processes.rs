@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene};
 use crate::apply::full;
 use crate::clock::Timestamp;
@@ -34,6 +35,8 @@ pub(super) struct Processes {
     pub(super) no_way_back: Option<(u32, String)>,
     /// The generation that replaced a file which chmpx does not survive.
     mended: Option<u32>,
+    /// What keeps the node from leaving, when that was last seen.
+    pub(super) obstacle: Option<Obstacle>,
 }
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
@@ -51,6 +54,12 @@ impl Processes {
     /// What runs, where that is the agent's business.
     pub(super) fn running(&self) -> Option<Ids> {
         self.running
+    }
+
+    /// The node is to run what its file says again.
+    pub(super) fn stays(&mut self) {
+        self.memory.stays();
+        self.next_look = Some(Instant::now());
     }
 
     /// Nothing is known of the present yet.
@@ -110,6 +119,8 @@ impl<T: Target> Reconciler<T> {
             None => None,
         };
         if seen.is_none() {
+            let unmoved = about.is_some() && self.target.look_again().is_none();
+            self.processes.obstacle = unmoved.then_some(Obstacle::Unmoved);
             self.processes.running = None;
             self.processes.next_look = about.and_then(|_| self.target.look_again());
         }
@@ -161,6 +172,7 @@ impl<T: Target> Reconciler<T> {
         let (Some(observed), Some(ring), Some(about)) =
             (&scene.observed, scene.installed.ring(), &scene.about)
         else {
+            decision.known = self.leave_unseen();
             return;
         };
         let ledger = self.store.ledger();
@@ -188,6 +200,7 @@ impl<T: Target> Reconciler<T> {
             mended: self.processes.mended == Some(fileversion),
             rules: &self.settings.target.rules,
         };
+        self.processes.obstacle = Some(Obstacle::Seen(course::obstacle(&case)));
         decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
         // A file that is installed comes before any step, and what is not taken is not asked for.
@@ -249,6 +262,7 @@ impl<T: Target> Reconciler<T> {
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
                     Step::Place => self.processes.memory.not_placed(&why, now, backoff),
                     Step::TakeOver => self.processes.memory.not_taken_over(now),
+                    Step::Retire(program) => self.processes.memory.not_retired(program, &why, now),
                     Step::Tell(_) | Step::Tidy => {}
                 }
                 Err(format!("{text}: {why}"))
@@ -271,7 +285,9 @@ impl<T: Target> Reconciler<T> {
 
     /// Whether something was stopped, or taken out of service, that must come back.
     pub fn is_midway(&self) -> bool {
-        self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some()
+        // Who leaves has nothing to bring back; the next agent goes on with it.
+        self.leaving().is_none()
+            && (self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some())
     }
 
     /// When the processes are looked at again.

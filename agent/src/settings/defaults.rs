@@ -38,6 +38,8 @@ pub(super) const CONFIRM_POLLS: u32 = 5;
 pub(super) const CONFIRM_FOR: Duration = Duration::from_secs(300);
 /// A host that registers again is gone from one answer, not from three.
 pub(super) const REMOVAL_POLLS: u32 = 3;
+/// A K2HR3 that has just restarted shows half of what it has, and another node that registers hides this one for a moment.
+pub(super) const LOST_FOR: Duration = Duration::from_secs(60);
 /// Long enough for the data of a small ring to be merged.
 pub(super) const WINDOW: Duration = Duration::from_secs(300);
 /// Registration again takes milliseconds, its retry seconds.

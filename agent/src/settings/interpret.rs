@@ -13,7 +13,8 @@ use crate::backoff::Pace;
 use crate::course::{Restarts, Rules};
 use crate::guard;
 use crate::membership::Naming;
-use crate::names::{Cuk, Port, Yrn};
+use crate::names::{Cuk, Port, Tag, Yrn};
+use crate::registration;
 use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
@@ -24,8 +25,10 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
     let runtime =
         below(root, Path::new(raw.state.runtime_directory.as_deref().unwrap_or("/run/k2hdkc-agent")));
     let inside = raw.ini.path.clone().unwrap_or_else(|| defaults::INI.to_owned());
+    let k2hr3 = k2hr3(raw.k2hr3, root, &state, errors);
     Settings {
-        k2hr3: k2hr3(raw.k2hr3, root, &state, errors),
+        join: join(&raw.join, k2hr3.source, errors),
+        k2hr3,
         pace: pace(&raw.poll, errors),
         settle: settle(&raw.poll, errors),
         ini: ini(raw.ini, root, errors),
@@ -99,6 +102,18 @@ fn k2hr3(raw: raw::K2hr3, root: &Path, state: &Path, errors: &mut Vec<String>) -
         userdata,
         instance_id: below(root, Path::new("/var/lib/cloud/data/instance-id")),
         minted_token: state.join("address-token.json"),
+    }
+}
+
+/// A file as the source knows no role.
+fn join(raw: &raw::Join, source: SourceKind, errors: &mut Vec<String>) -> registration::Rules {
+    check("join.confirm-polls", raw.confirm_polls != Some(0), "must be at least 1", errors);
+    registration::Rules {
+        enabled: raw.enabled.unwrap_or(true) && source != SourceKind::File,
+        repair: raw.repair.unwrap_or(true),
+        confirm_polls: raw.confirm_polls.unwrap_or(defaults::REMOVAL_POLLS),
+        confirm_for: span(raw.confirm_for, defaults::LOST_FOR),
+        tag: parsed("join.tag", raw.tag.as_deref(), |text| Tag::try_from(text), errors),
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Raw {
     pub(super) k2hr3: K2hr3,
+    pub(super) join: Join,
     pub(super) poll: Poll,
     pub(super) ini: Ini,
     pub(super) hosts: Hosts,
@@ -41,6 +42,16 @@ pub(super) struct K2hr3 {
     pub(super) connect_timeout: Option<Span>,
     pub(super) timeout: Option<Span>,
     pub(super) max_body: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Join {
+    pub(super) enabled: Option<bool>,
+    pub(super) repair: Option<bool>,
+    pub(super) confirm_polls: Option<u32>,
+    pub(super) confirm_for: Option<Span>,
+    pub(super) tag: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -175,7 +186,7 @@ pub(super) struct Log {
 pub(super) struct Span(pub(super) Duration);
 
 impl Span {
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit())?;
         let number: u64 = text[..digits].parse().ok()?;

@@ -1,4 +1,5 @@
-//! K2HR3 as the source: one GET of the role's resource a question, or one of each member list.
+//! K2HR3 as the source, and as the keeper of this node's role ([`Role`]). As the source: one GET of the role's resource a
+//! question, or one of each member list.
 //!
 //! 200 with `result: true` is the only yes (k2hr3_api 2.0.3). K2HR3 says 401 when its backend is dead, 404 when a
 //! policy or a template fails, and 200 to more than it means: everything else is a [`Doubt`], and what is inside a
@@ -6,6 +7,7 @@
 
 mod credentials;
 mod exchange;
+mod role;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -20,6 +22,7 @@ use crate::names::Yrn;
 use crate::settings::{self, SourceKind};
 use credentials::{Credential, Credentials};
 use exchange::{Exchange, Reply, Trust};
+pub use role::Role;
 
 /// Asks K2HR3.
 #[derive(Debug)]

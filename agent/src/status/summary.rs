@@ -7,12 +7,13 @@ impl Status {
     /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
     pub fn summary(&self) -> String {
         let refused = self.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
+        let leaving = self.leaving.map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
         let ring = self.standing.as_ref().map(ring);
         let file = match self.generations.written.as_ref() {
             Some(written) => format!("file {}: {}", written.fileversion, self.line),
             None => format!("no file yet: {}", self.line),
         };
-        let parts: Vec<String> = refused.into_iter().chain(ring).chain([file]).collect();
+        let parts: Vec<String> = refused.into_iter().chain(leaving).chain(ring).chain([file]).collect();
         parts.join("; ").replace('\n', " ")
     }
 }
@@ -32,7 +33,9 @@ fn ring(standing: &Standing) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
+    use crate::course::Leaving;
     use crate::ledger::{Generation, Ledger};
+    use crate::ring::Mode;
 
     fn status(standing: Option<Standing>) -> Status {
         let written = Generation { fileversion: 7, ring: "abc".into(), at: Timestamp(1) };
@@ -60,6 +63,14 @@ mod tests {
             line,
             "the new configuration is refused; HELD: k2hdkc.service is masked; file 7: nothing changed"
         );
+    }
+
+    #[test]
+    fn a_node_that_leaves_says_so_first() {
+        let mut status = status(None);
+        status.leaving = Some(Leaving::begin(Timestamp(1), Mode::Server, false, true));
+        let line = status.summary();
+        assert_eq!(line, "LEAVES: its keys move to the other servers first; file 7: nothing changed");
     }
 
     #[test]

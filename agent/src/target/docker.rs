@@ -150,6 +150,18 @@ impl Docker {
         Ok((engine, container))
     }
 
+    /// Stops the containers of both programs; k2hdkc has ended before.
+    async fn retire(&mut self) -> Result<(), TargetError> {
+        for program in [Program::K2hdkc, Program::Chmpx] {
+            // A slave has no k2hdkc, and one container may be that of both.
+            if self.sight.place(program).is_ok() {
+                let (engine, container) = self.at(program).await?;
+                engine.stop(&container).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, program: Program, id: Identity, signal: Signal) -> Result<(), TargetError> {
         let (engine, container) = self.at(program).await?;
         // The kernel lets nobody inside kill the first process, and no signal of the agent is for a container with a loop.
@@ -264,6 +276,9 @@ impl Target for Docker {
                 let about = self.reached_at(about);
                 self.talk.say(*order, (&self.settings, &about, &self.waker))?;
             }
+            // k2hdkc ends before its container, which both programs may share.
+            Step::Retire(Program::K2hdkc) => {}
+            Step::Retire(Program::Chmpx) => self.retire().await?,
             // What killed chmpx processes leave is the container's, and goes with it.
             Step::Tidy => return Err(TargetError::NotOurs(self.name())),
             Step::TakeOver => self.take_over().await?,

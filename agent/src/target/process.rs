@@ -90,6 +90,8 @@ impl Target for Processes {
             Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
             Step::Tell(order) => self.local.say(*order, about)?,
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
+            // Nobody but the agent starts it.
+            Step::Retire(_) => {}
             Step::TakeOver | Step::Place => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)

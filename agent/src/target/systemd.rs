@@ -276,6 +276,11 @@ impl Target for Systemd {
             }
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
             Step::Tell(order) => self.local.say(*order, about)?,
+            Step::Retire(program) => {
+                let unit = self.unit(*program).0.to_owned();
+                self.bus().await?.disable(&[unit.as_str()]).await?;
+                info!("{unit} is stopped and disabled");
+            }
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             Step::TakeOver => {
                 let rival = self.units.rival.clone();

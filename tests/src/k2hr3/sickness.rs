@@ -107,13 +107,14 @@ pub enum Sickness {
 pub struct Illness {
     pub(super) sickness: Sickness,
     only_resources: bool,
+    only_method: Option<&'static str>,
     left: Option<usize>,
 }
 
 impl From<Sickness> for Illness {
     /// Of every answer, until it is taken away.
     fn from(sickness: Sickness) -> Self {
-        Self { sickness, only_resources: false, left: None }
+        Self { sickness, only_resources: false, only_method: None, left: None }
     }
 }
 
@@ -122,6 +123,13 @@ impl Illness {
     #[must_use]
     pub fn only_resources(mut self) -> Self {
         self.only_resources = true;
+        self
+    }
+
+    /// Strikes only calls by this method below `/v1/role/`: `PUT` enters a role, `DELETE` leaves it, `HEAD` asks.
+    #[must_use]
+    pub fn only_by(mut self, method: &'static str) -> Self {
+        self.only_method = Some(method);
         self
     }
 
@@ -136,6 +144,10 @@ impl Illness {
     /// do not use up a count.
     pub(super) fn strikes(&self, request: &Request) -> bool {
         if self.left == Some(0) || (self.only_resources && !request.reads_resource()) {
+            return false;
+        }
+        let is_call = |method: &str| request.method == method && request.path().starts_with("/v1/role/");
+        if self.only_method.is_some_and(|method| !is_call(method)) {
             return false;
         }
         match &self.sickness {

@@ -8,7 +8,7 @@ use k2hdkc_sandbox::site::{FAST, Site};
 
 use super::{following, run, without_stamp};
 
-const COMMANDS: [&str; 7] = ["run", "once", "render", "diff", "check", "status", "confirm"];
+const COMMANDS: [&str; 9] = ["run", "once", "render", "diff", "check", "status", "join", "leave", "confirm"];
 
 fn fresh(site: &Site) -> Node {
     site.node(site.server_plan(11, "")).unwrap()

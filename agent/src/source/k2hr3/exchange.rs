@@ -117,6 +117,39 @@ impl Exchange {
         }
     }
 
+    /// Whether this host is a member: 204, or 403 at once. One that took its time comes from a dead backend.
+    pub(super) async fn head(&self, url: &str) -> Result<bool, Doubt> {
+        let start = Instant::now();
+        let response = self.client.head(url).send().await.map_err(|error| self.failed(&error))?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(true),
+            StatusCode::FORBIDDEN if start.elapsed() < SLOW_REFUSAL => Ok(false),
+            status => Err(self.denied(status, response, start).await),
+        }
+    }
+
+    /// Enters a role; 201 with `result: true` is the only yes.
+    pub(super) async fn put(&self, url: &str, token: &Token) -> Result<(), Doubt> {
+        let start = Instant::now();
+        let request = self.client.put(url).headers(headers(Some(token), None)?);
+        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        match response.status() {
+            StatusCode::CREATED => wire::taken(&self.body(response, ERROR_BODY).await?),
+            status => Err(self.denied(status, response, start).await),
+        }
+    }
+
+    /// Removes this host from a role: 204, or 403 at once for one that is not in it.
+    pub(super) async fn delete(&self, url: &str) -> Result<(), Doubt> {
+        let start = Instant::now();
+        let response = self.client.delete(url).send().await.map_err(|error| self.failed(&error))?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            StatusCode::FORBIDDEN if start.elapsed() < SLOW_REFUSAL => Ok(()),
+            status => Err(self.denied(status, response, start).await),
+        }
+    }
+
     /// Reads the body as it comes, and no further than allowed.
     async fn body(&self, mut response: Response, most: u64) -> Result<Vec<u8>, Doubt> {
         let too_long =

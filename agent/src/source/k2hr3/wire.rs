@@ -38,7 +38,7 @@ fn unreadable(text: impl Into<String>) -> Doubt {
     Doubt::new(DoubtKind::Unreadable, text)
 }
 
-/// The body of a 200 must be JSON that says `"result": true`.
+/// The body of a 200 or 201 must be JSON that says `"result": true`.
 fn envelope(body: &[u8]) -> Result<Envelope<'_>, Doubt> {
     if body.is_empty() {
         return Err(unreadable("K2HR3 answered 200 with an empty body"));
@@ -62,6 +62,11 @@ fn as_text(value: &RawValue) -> Option<String> {
 
 fn shown(text: &str) -> String {
     printable(&without_tokens(text), SHOWN)
+}
+
+/// A 201.
+pub(super) fn taken(body: &[u8]) -> Result<(), Doubt> {
+    envelope(body).map(|_| ()).map_err(|doubt| Doubt { text: doubt.text.replace("200", "201"), ..doubt })
 }
 
 /// The expanded text of a resource.

@@ -10,8 +10,8 @@ use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, EventMessage};
 use bollard::query_parameters::{
-    EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder, TopOptionsBuilder,
-    UploadToContainerOptionsBuilder,
+    EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
+    StopContainerOptionsBuilder, TopOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, body_full};
 use futures_core::Stream;
@@ -29,6 +29,8 @@ use crate::wake::{Reason, Waker};
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// The same for bollard itself, in seconds: longer, so that the text is ours.
 const BOLLARD_WITHIN: u64 = 30;
+/// Seconds until a container that is to stop is killed: chmpx blocks SIGTERM for ever.
+const STOPS_WITHIN: i32 = 3;
 /// What is read of a program's output: an ini of a thousand nodes has 200 kB.
 const MOST_OUTPUT: usize = 4 << 20;
 /// Between two looks whether a process inside has ended: no event tells of it.
@@ -223,6 +225,14 @@ impl Engine {
     pub(super) async fn start(&self, container: &Container) -> Result<(), EngineError> {
         let start = self.docker.start_container(&container.id, None);
         in_time("start a container", start).await?.map_err(refused("start", container))
+    }
+
+    /// Stops a container; the daemon does not start it again by itself, unless its policy is "always" and the daemon restarts.
+    /// One that does not run is no error.
+    pub(super) async fn stop(&self, container: &Container) -> Result<(), EngineError> {
+        let options = StopContainerOptionsBuilder::new().t(STOPS_WITHIN).build();
+        let stop = self.docker.stop_container(&container.id, Some(options));
+        in_time("stop a container", stop).await?.map_err(refused("stop", container))
     }
 
     /// Kills a container's first process, which no signal from inside can do.

@@ -1,0 +1,104 @@
+//! The commands that bring this node into its cluster and out of it: `join`, `leave`. They ask the running agent, and then
+//! look until it is done; that is waited for here, and not in the agent, which goes on whatever becomes of the command.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{complain, failed, say};
+use crate::admin::{self, Command, Request, Response};
+use crate::apply::full;
+use crate::clock::spoken;
+use crate::course::{Leaving, Stage};
+use crate::daemon;
+use crate::ledger::Store;
+use crate::settings::Settings;
+use crate::status::Status;
+
+/// Between two looks at what has come of a command.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// Enters the role through the running agent, or by itself where none runs.
+pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
+    let runtime = &settings.state.runtime_directory;
+    told(match admin::ask(runtime, &Request::Command(Command::Join)).await {
+        Ok(Response::Refused(line)) => Err(line),
+        Ok(_) => watched(settings, within, joined).await,
+        Err(_) => daemon::join(settings, within, complain).await,
+    })
+}
+
+/// Leaves the cluster through the running agent. Nothing else can: its keys move by chmpx, which the agent drives.
+pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) -> ExitCode {
+    let runtime = &settings.state.runtime_directory;
+    told(match admin::ask(runtime, &Request::Command(Command::Leave { force })).await {
+        Ok(Response::Refused(line)) => Err(line),
+        Ok(_) => watched(settings, within, left).await,
+        Err(absent) => left_before(settings, &full(&absent)),
+    })
+}
+
+fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
+    let store = Store::peek(&settings.state.directory, settings.ini.keep);
+    match store.ledger().known.leaving {
+        Some(Leaving { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
+        _ => Err(format!(
+            "{absent}; the agent moves the keys of this node: start it (k2hdkc-agent run), and say it again"
+        )),
+    }
+}
+
+fn told(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(line) => {
+            say(&line);
+            ExitCode::SUCCESS
+        }
+        Err(line) => failed(&line),
+    }
+}
+
+/// What a status says of the wish: it came true, or how far it is.
+type Look = fn(&Status) -> Result<String, Option<String>>;
+
+fn joined(status: &Status) -> Result<String, Option<String>> {
+    match &status.registration {
+        Some(registration) if registration.good => Ok(registration.line.clone()),
+        Some(registration) => Err(Some(registration.line.clone())),
+        None => Err(None),
+    }
+}
+
+fn left(status: &Status) -> Result<String, Option<String>> {
+    let Some(leaving) = status.leaving else { return Err(Some("the leave was called off".to_owned())) };
+    let of_k2hr3 = status.registration.as_ref().map(|registration| registration.line.clone());
+    let of_processes = status.standing.as_ref().map(|standing| standing.text.clone());
+    let more = match leaving.stage {
+        Stage::Left => return Ok(leaving.stage.text().to_owned()),
+        Stage::Draining | Stage::Stopping => of_processes,
+        Stage::Removing => of_k2hr3,
+    };
+    Err(Some(more.unwrap_or_else(|| leaving.stage.text().to_owned())))
+}
+
+/// Waits until the running agent has done it, and tells what is new meanwhile.
+async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
+    let (end, mut last) = (Instant::now() + within, String::new());
+    while Instant::now() < end {
+        match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
+            Ok(Response::Status(status)) => match look(&status) {
+                Ok(line) => return Ok(line),
+                Err(Some(line)) if line != last => {
+                    complain(&line);
+                    last = line;
+                }
+                Err(_) => {}
+            },
+            Ok(_) => return Err("the agent gave another answer than a status".to_owned()),
+            Err(error) => return Err(full(&error)),
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+    Err(format!("not within {}, the agent goes on: {last}", spoken(within)))
+}

@@ -1,0 +1,253 @@
+//! The way out of the cluster, for a VM that will be destroyed: a server's keys move first, then k2hdkc and chmpx stop for
+//! good, and only then is K2HR3 told; a slave has no keys, so K2HR3 is told first, and programs on it are served till then.
+//!
+//! Each stage is kept in the ledger before anything is done for it, so that an agent that was killed goes on where it was.
+//! As long as the keys have not moved the node is one like every other: what ended is started again, since nobody else may
+//! have them. From then on nothing is started any more.
+
+use serde::{Deserialize, Serialize};
+
+use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER};
+use super::{Case, Course, Known, Memory, Next, Pair, is_own, is_row_of, stopping};
+use crate::clock::Timestamp;
+use crate::ring::{Mode, Node};
+use crate::target::{Order, Program, Step};
+use crate::view::{Action, NodeStatus, Operation, Row, View};
+
+/// A leave that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Since when.
+    pub since: Timestamp,
+    /// Which kind of node leaves.
+    pub mode: Mode,
+    /// Whether its keys are not waited for.
+    pub force: bool,
+    /// Whether its processes are the agent's to stop.
+    pub runs: bool,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far it is; later ones are greater, as far as one node goes through both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The keys move to the other servers.
+    Draining,
+    /// k2hdkc and chmpx stop for good.
+    Stopping,
+    /// K2HR3 is to remove the node from its role.
+    Removing,
+    /// It is out.
+    Left,
+}
+
+impl Leaving {
+    /// The first stage of a node of that kind.
+    pub fn begin(since: Timestamp, mode: Mode, force: bool, runs: bool) -> Self {
+        let stage = if runs && mode == Mode::Server { Stage::Draining } else { Stage::Removing };
+        Self { since, mode, force, runs, stage }
+    }
+
+    /// K2HR3 has removed the node.
+    pub fn removed(&mut self) {
+        self.stage = if self.runs && self.mode == Mode::Slave { Stage::Stopping } else { Stage::Left };
+    }
+
+    /// There is no file to find its processes by, or nobody to ask for them: there is nothing to wait for.
+    pub fn unseen(&mut self) {
+        match self.stage {
+            Stage::Draining if self.force => self.stage = Stage::Removing,
+            Stage::Stopping => self.stopped(),
+            Stage::Draining | Stage::Removing | Stage::Left => {}
+        }
+    }
+
+    /// Nothing runs any more.
+    fn stopped(&mut self) {
+        self.stage = if self.mode == Mode::Slave { Stage::Left } else { Stage::Removing };
+    }
+
+    /// Whether it still follows the membership, as every node does.
+    pub fn follows(&self) -> bool {
+        self.stage == Stage::Draining
+    }
+}
+
+impl Stage {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Draining => "its keys move to the other servers first",
+            Self::Stopping => "its processes stop for good",
+            Self::Removing => "K2HR3 is to remove it from its role",
+            Self::Left => {
+                "this node has left the cluster, and its VM may be destroyed; 'k2hdkc-agent join' brings it back"
+            }
+        }
+    }
+}
+
+/// What comes next on the way out; `None` where the node goes on as every other, because it must serve before it can leave.
+pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Course> {
+    let mut leaving = known.leaving?;
+    let next = match leaving.stage {
+        Stage::Draining if leaving.force => hasten(case, &mut leaving),
+        Stage::Draining => drain(case, memory, known, &mut leaving)?,
+        Stage::Stopping => stop(case, memory).unwrap_or_else(|| {
+            leaving.stopped();
+            Next::Wait(leaving.stage.text().to_owned(), SOON)
+        }),
+        Stage::Removing | Stage::Left => Next::Wait(leaving.stage.text().to_owned(), case.rules.look),
+    };
+    known.leaving = Some(leaving);
+    Some(Course { next, held: None })
+}
+
+/// Why a server may not leave now without somebody's insisting: its keys would have nowhere to go, or could not go.
+pub fn obstacle(case: &Case<'_>) -> Option<String> {
+    if case.mode() == Mode::Slave {
+        return None;
+    }
+    let Some(view) = case.view().filter(|_| case.observed.chmpx.is_some()) else {
+        return Some(
+            "chmpx does not run or has not answered yet, so this server's keys cannot move".to_owned(),
+        );
+    };
+    let status = view.own.status;
+    if case.observed.k2hdkc.is_none() || status.is_suspended() {
+        return Some(format!("k2hdkc does not serve ({status}), so this server's keys cannot move"));
+    }
+    if !status.is_in_service() {
+        return None;
+    }
+    let statuses = || case.peers().map(|node| (node, status_of(view, node)));
+    if !statuses()
+        .any(|(_, status)| status.is_some_and(|s| s.is_up() && s.is_in_service() && !s.is_suspended()))
+    {
+        return Some("this is the last server in service, so its keys would have nowhere to go".to_owned());
+    }
+    if !view.automerge || view.automerge_suspended {
+        return Some(
+            "AUTOMERGE is off: take it out of service by hand first (SERVICEOUT, MERGE, COMPMERGE)"
+                .to_owned(),
+        );
+    }
+    let (node, status) = statuses().find(|(_, status)| !status.is_some_and(NodeStatus::is_up))?;
+    let is = status.map_or_else(|| "not listed".to_owned(), |status| status.to_string());
+    Some(format!(
+        "{} must be well again first, or be removed from its role in K2HR3 ({is}): it may have the only other copy of keys",
+        node.label()
+    ))
+}
+
+fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
+    view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status)
+}
+
+/// Out of service, and then one moment more, in which what was under way is answered.
+fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut Leaving) -> Option<Next> {
+    let (chmpx, view) = (case.observed.chmpx?, case.view()?);
+    let status = view.own.status;
+    if status.action() == Action::Delete {
+        return Some(moving(case, memory, view));
+    }
+    if is_out(case, known, status) {
+        return Some(settle(case, memory, view, leaving));
+    }
+    if !status.is_healthy() {
+        return None;
+    }
+    let wait = |text: &str| Some(Next::Wait(text.to_owned(), case.rules.between_questions));
+    if let Some(text) = obstacle(case) {
+        return Some(case.hold(insisted(&text)));
+    }
+    if view.servers.iter().any(|row| row.status.operation() != Operation::Nothing) {
+        return wait("it leaves when the other servers have merged");
+    }
+    let why = "it leaves the cluster: its keys move to the other servers first";
+    known.drained = Some(chmpx.id);
+    let stuck = || Next::Hold(insisted("chmpx does not take this server out of service"), NUDGE_AGAIN);
+    Some(memory.nudge(Order::ServiceOut, case.now, why).unwrap_or_else(stuck))
+}
+
+fn insisted(text: &str) -> String {
+    format!("{text}; 'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays")
+}
+
+/// Out by the agent's order, or by somebody's hand after it had served; a server that has not come into service yet, or
+/// sticks on the way there, looks the same, and has all its keys still.
+fn is_out(case: &Case<'_>, known: &Known, status: NodeStatus) -> bool {
+    let (chmpx, k2hdkc) = (case.observed.chmpx, case.observed.k2hdkc);
+    let pair = chmpx.zip(k2hdkc).map(|(chmpx, k2hdkc)| Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id });
+    let served = pair.is_some() && known.served == pair;
+    !status.is_in_service() && status.operation() == Operation::Nothing && (known.has_drained(case) || served)
+}
+
+fn settle(case: &Case<'_>, memory: &Memory, view: &View, leaving: &mut Leaving) -> Next {
+    let merges = |row: &&Row| !is_own(row, view) && row.status.operation() != Operation::Nothing;
+    if let Some(row) = view.servers.iter().find(merges) {
+        let text = format!("its keys have moved; {} still merges ({})", super::label(row), row.status);
+        return Next::Wait(text, case.rules.between_questions);
+    }
+    if memory.in_status_for(case.now) < OUT_FOR {
+        return Next::Wait(
+            "its keys have moved; it stops in a moment".to_owned(),
+            case.rules.between_questions,
+        );
+    }
+    leaving.stage = Stage::Stopping;
+    Next::Wait(leaving.stage.text().to_owned(), SOON)
+}
+
+/// The merge that takes this server's keys to the others.
+fn moving(case: &Case<'_>, memory: &mut Memory, view: &View) -> Next {
+    let status = view.own.status;
+    let (for_now, sticks) = (memory.in_status_for(case.now), memory.merge_sticks(case));
+    let works = |row: &&Row| matches!(row.status.operation(), Operation::Doing | Operation::Done);
+    let waits_in_vain = status.operation() == Operation::Pending
+        && for_now >= PENDING_WITHIN
+        && !view.servers.iter().any(|row| works(&row));
+    if status.operation() == Operation::Done && for_now >= STICKS_AFTER {
+        let why = format!("its leave sticks at {status}");
+        if let Some(next) = memory.nudge(Order::UpdateStatus, case.now, &why) {
+            return next;
+        }
+    }
+    if waits_in_vain || sticks {
+        return case.hold(insisted(&format!("the merge that moves this server's keys sticks at {status}")));
+    }
+    Next::Wait(format!("its keys move to the other servers ({status})"), case.rules.between_questions)
+}
+
+/// The others are told, and nothing is waited for.
+fn hasten(case: &Case<'_>, leaving: &mut Leaving) -> Next {
+    leaving.stage = Stage::Stopping;
+    let serves =
+        |view: &&View| view.own.status.is_in_service() && view.own.status.action() == Action::Nothing;
+    match case.view().filter(serves).filter(|_| case.observed.chmpx.is_some()) {
+        Some(_) => Next::Step(Step::Tell(Order::ServiceOut), "it leaves the cluster at once".to_owned()),
+        None => Next::Wait(leaving.stage.text().to_owned(), SOON),
+    }
+}
+
+/// Both, for good; `None` once nothing runs.
+fn stop(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
+    let why = "it leaves the cluster";
+    if case.mode() == Mode::Server {
+        if let Some(next) = memory.retire(Program::K2hdkc, case.now, why) {
+            return Some(next);
+        }
+        if let Some(k2hdkc) = case.observed.k2hdkc {
+            return Some(stopping::stop_k2hdkc(case, memory, k2hdkc, why));
+        }
+        if let Some(next) = stopping::gap(case, memory).filter(|_| case.observed.chmpx.is_some()) {
+            return Some(next);
+        }
+    }
+    if let Some(next) = memory.retire(Program::Chmpx, case.now, why) {
+        return Some(next);
+    }
+    Some(stopping::stop_chmpx(case, memory, case.observed.chmpx?, case.rules.stop_within, why))
+}

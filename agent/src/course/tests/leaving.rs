@@ -1,0 +1,187 @@
+//! The way out: what comes after what, and what is never done before the keys have moved.
+
+use super::*;
+use crate::course::Stage as Way;
+use crate::target::Signal::Hangup;
+
+fn leaving(force: bool) -> Leaving {
+    Leaving::begin(WALL, Mode::Server, force, true)
+}
+
+/// Server 1 of three, which was seen in service and is to leave.
+fn server(force: bool) -> Stage {
+    let mut server = Stage::well();
+    assert_eq!(server.next(), Next::Converged);
+    server.known.leaving = Some(leaving(force));
+    server
+}
+
+fn at(stage: &Stage) -> Way {
+    stage.known.leaving.unwrap().stage
+}
+
+/// Both programs, from the moment in which nothing keeps them any more.
+fn assert_stops(stage: &mut Stage) {
+    assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
+    assert!(waits(&stage.later(0.1).next()).contains("is stopping"));
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(waits(&stage.next()), "chmpx stops a moment after its k2hdkc");
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Retire(Program::Chmpx));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(waits(&stage.next()), "K2HR3 is to remove it from its role");
+}
+
+#[test]
+fn a_server_stops_only_when_the_ring_says_that_it_is_out_and_nobody_merges() {
+    let mut stage = server(false);
+    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    for bits in [0x1221, 0x2221, 0x3221] {
+        stage.set_own(bits);
+        assert!(
+            waits(&stage.later(0.5).next()).contains("its keys move to the other servers ("),
+            "{bits:#x}"
+        );
+    }
+    stage.set_own(0x11);
+    stage.set_peer(1, 0x3021);
+    assert!(waits(&stage.later(5.0).next()).contains("still merges"));
+    stage.set_peer(1, 0x21);
+    stage.set_own(0x11);
+    assert_eq!(at(&stage), Way::Draining);
+    assert_eq!(waits(&stage.later(1.0).next()), "its processes stop for good");
+    assert_stops(&mut stage);
+    assert_eq!(at(&stage), Way::Removing);
+    stage.known.leaving.as_mut().unwrap().removed();
+    assert!(waits(&stage.later(60.0).next()).contains("its VM may be destroyed"), "and nothing starts again");
+}
+
+#[test]
+fn a_server_that_has_not_come_into_service_yet_is_not_out_but_goes_on_as_every_other() {
+    let mut stage = Stage::well();
+    stage.known.leaving = Some(leaving(false));
+    stage.set_own(0x11);
+    for _ in 0..10 {
+        assert!(holds(&stage.later(1.0).next()).contains("SERVICEIN on its control port brings it back"));
+    }
+    stage.known.started = Some(K2HDKC);
+    stage.known.out_by_hand = None;
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::ServiceIn));
+    assert_eq!(at(&stage), Way::Draining);
+    // What ended before its keys had moved runs again first.
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    stage.next();
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    let next = (0..20).map(|_| stage.later(1.0).next()).find(|next| matches!(next, Next::Step(..)));
+    assert_eq!(step(&next.unwrap()), &Step::Start(Program::Chmpx));
+}
+
+#[test]
+fn what_speaks_against_it_is_held_with_both_ways_out_and_not_where_somebody_insists() {
+    for (turn, said) in [
+        (
+            (|stage| (1..3).for_each(|place| stage.set_peer(place, 0x10))) as fn(&mut Stage),
+            "the last server in service",
+        ),
+        (|stage| stage.set_peer(2, 0x20), "server3.example) must be well again first"),
+        (|stage| stage.view().automerge = false, "AUTOMERGE is off"),
+    ] {
+        let mut stage = server(false);
+        turn(&mut stage);
+        let held = stage.next();
+        assert!(holds(&held).contains(said), "{held:?}");
+        assert!(
+            holds(&held)
+                .ends_with("'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays")
+        );
+        stage.known.leaving = Some(leaving(true));
+        assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+        assert_stops(&mut stage);
+    }
+}
+
+#[test]
+fn a_merge_that_sticks_is_nudged_then_held_and_a_busy_one_is_waited_for() {
+    let mut stage = server(false);
+    stage.set_peer(1, 0x2121);
+    assert_eq!(waits(&stage.next()), "it leaves when the other servers have merged");
+    stage.set_peer(1, 0x21);
+    stage.next();
+    stage.set_own(0x3221);
+    stage.next();
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::UpdateStatus));
+    stage.set_own(0x2221);
+    stage.next();
+    assert!(waits(&stage.later(60.0).next()).contains("its keys move"));
+    assert!(holds(&stage.later(60.0).next()).contains("the merge that moves this server's keys sticks at "));
+    stage.set_own(0x1221);
+    stage.next();
+    assert!(holds(&stage.later(61.0).next()).contains("sticks at "));
+}
+
+#[test]
+fn what_cannot_be_stopped_for_good_is_told_and_tried_again() {
+    let mut stage = server(true);
+    stage.next();
+    assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
+    let now = stage.now;
+    stage.memory.not_retired(Program::K2hdkc, "systemd is away", now);
+    assert_eq!(holds(&stage.later(1.0).next()), "k2hdkc cannot be stopped for good: systemd is away");
+    assert_eq!(step(&stage.later(10.0).next()), &Step::Retire(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
+}
+
+#[test]
+fn a_slave_stops_after_k2hr3_has_removed_it() {
+    let mut slave = Leaving::begin(WALL, Mode::Slave, false, true);
+    assert_eq!(slave.stage, Way::Removing);
+    slave.removed();
+    assert_eq!(slave.stage, Way::Stopping);
+    let mut unmoved = Leaving::begin(WALL, Mode::Slave, false, false);
+    unmoved.removed();
+    assert_eq!(unmoved.stage, Way::Left, "where its processes are not the agent's");
+}
+
+#[test]
+fn where_nothing_can_be_seen_nothing_is_waited_for_once_somebody_insists() {
+    for (force, stage) in [(false, Way::Draining), (true, Way::Removing)] {
+        let mut blind = leaving(force);
+        blind.unseen();
+        assert_eq!(blind.stage, stage);
+    }
+    let mut stopping = Leaving { stage: Way::Stopping, ..leaving(false) };
+    stopping.unseen();
+    assert_eq!(stopping.stage, Way::Removing);
+}
+
+proptest! {
+    /// Whatever runs and whatever chmpx says: unless somebody insists, no server leaves its first stage in service; and
+    /// beyond it nothing is started.
+    #[test]
+    fn no_situation_stops_a_server_that_serves_or_starts_one_that_has_gone(
+        bits in proptest::collection::vec(prop_oneof![
+            Just(0x10), Just(0x11), Just(0x10011), Just(0x21), Just(0x10021), Just(0x1221), Just(0x2221), Just(0x3221), Just(0x20),
+        ], 3),
+        runs in proptest::collection::vec(any::<bool>(), 2), gone in any::<bool>(),
+        seconds in proptest::collection::vec(0.0f64..40.0, 1..8),
+    ) {
+        let mut stage = server(false);
+        if gone { stage.known.leaving.as_mut().unwrap().stage = Way::Stopping; }
+        (0..3).for_each(|place| stage.set_peer(place, bits[place]));
+        stage.set_own(bits[0]);
+        if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }
+        if !runs[1] { stage.observed.k2hdkc = None; }
+        for seconds in seconds {
+            let next = stage.later(seconds).next();
+            let starts = matches!(next, Next::Step(Step::Start(_), _));
+            if gone {
+                prop_assert!(!starts);
+            } else {
+                let serves = bits[0] & 0x30 == 0x20;
+                prop_assert!(!serves || at(&stage) == Way::Draining);
+                prop_assert!(!matches!(next, Next::Step(Step::Retire(_), _)) || !serves);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What the running agent does about its role, and what commands make it do: this node enters its role before it asks who
+//! is in it, and leaves it when it is told to.
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::Agent;
+use super::registrar::{Attempted, Came};
+use crate::admin::{Command, Commanded};
+use crate::apply::full;
+use crate::clock::Timestamp;
+use crate::course::Leaving;
+use crate::ledger::Joined;
+use crate::registration::{Verdict, Wish};
+use crate::status::Registration;
+use crate::wake::{Reason, Reasons};
+
+impl Agent {
+    /// Whether this node first tries to become a member, before it asks who is one.
+    fn joins_first(&self) -> bool {
+        self.registrar.comes_first(self.reconciler.settings(), self.reconciler.store().ledger())
+    }
+
+    /// Whether the source is asked now: not before this node has tried to become a member, and not by one that has gone.
+    pub(super) fn asks(&self) -> bool {
+        !self.joins_first() && self.reconciler.leaving().is_none_or(Leaving::follows)
+    }
+
+    pub(super) fn ask_what_is_held_back(&mut self) {
+        if self.asks() {
+            let reasons = std::mem::take(&mut self.held_back);
+            self.asker.ask(reasons, &self.reconciler.settings().k2hr3);
+        }
+    }
+
+    /// When an attempt to enter or leave the role is due, where one is to be made.
+    pub(super) fn errand(&self) -> Option<Instant> {
+        let ledger = self.reconciler.store().ledger();
+        self.registrar
+            .errand(self.reconciler.settings(), ledger, ledger.joined.is_some())
+            .map(|_| self.registrar.due())
+    }
+
+    pub(super) fn attempted(&mut self, attempted: &Attempted) {
+        let came = self.registrar.take(attempted, self.reconciler.settings());
+        self.registrar.log(&came);
+        let Came { good, line, .. } = came;
+        self.status.registration = Some(Registration { good, line, at: Timestamp::now() });
+        if let Ok(Verdict::Member(_)) = attempted.result {
+            if let Err(error) = self.reconciler.joined(attempted.who.clone()) {
+                warn!(error = full(&error), "that this node is a member is not kept over a restart");
+            }
+            if attempted.wish == Wish::Join {
+                self.waker.wake(Reason::Joined);
+            }
+        }
+        if attempted.wish == Wish::Leave && attempted.result == Ok(Verdict::Absent) {
+            self.removed(attempted.who.clone());
+        }
+        self.publish();
+        self.ask_what_is_held_back();
+    }
+
+    /// What another VM has left behind in this one's state is nobody's leave any more.
+    pub(super) fn look_who_leaves(&mut self) {
+        match self.reconciler.is_another() {
+            Ok(true) => warn!("the node that was told to leave had another CUK; this one joins"),
+            Ok(false) => {}
+            Err(error) => error!(error = full(&error), "that this node does not leave cannot be kept"),
+        }
+    }
+
+    fn removed(&mut self, as_whom: Option<Joined>) {
+        match self.reconciler.removed(as_whom) {
+            Ok(()) => info!("K2HR3 does not have this node in its role any more"),
+            // It is tried again: what K2HR3 has removed stays removed.
+            Err(error) => error!(error = full(&error), "that this node was removed cannot be kept"),
+        }
+        self.status.leaving = self.reconciler.leaving().copied();
+        self.waker.wake(Reason::Look);
+    }
+
+    pub(super) fn commanded(&mut self, commanded: Commanded) -> Reasons {
+        if commanded.reply.is_closed() {
+            // Who asked has gone, and was told that it failed.
+            return Reasons::default();
+        }
+        let (result, reasons) = match &commanded.command {
+            Command::Confirm(id) => self.confirmed(id.as_deref()),
+            Command::Join => self.join(),
+            Command::Leave { force } => self.leave(*force),
+        };
+        // A client that went away needs no answer.
+        let _ = commanded.reply.send(result);
+        reasons
+    }
+
+    fn join(&mut self) -> (Result<String, String>, Reasons) {
+        match self.reconciler.stay() {
+            Ok(true) => warn!("this node stays in the cluster, or comes back: its leave is called off"),
+            Ok(false) => {}
+            Err(error) => return (Err(full(&error)), Reasons::default()),
+        }
+        (self.status.registration, self.status.leaving) = (None, None);
+        self.publish();
+        self.registrar.order(Wish::Join);
+        (Ok("the agent enters the role".to_owned()), Reason::Look.into())
+    }
+
+    fn leave(&mut self, force: bool) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.leave(force);
+        match &result {
+            Ok(line) => {
+                warn!(force, "{line}");
+                self.registrar.leave();
+                (self.status.registration, self.status.leaving) = (None, self.reconciler.leaving().copied());
+                self.publish();
+            }
+            Err(line) => warn!("{line}"),
+        }
+        (result, Reason::Look.into())
+    }
+
+    fn confirmed(&mut self, id: Option<&str>) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.confirm(id);
+        let reasons = if result.is_ok() { Reason::Confirmed.into() } else { Reasons::default() };
+        match &result {
+            Ok(line) => info!("{line}"),
+            Err(line) => info!("not confirmed: {line}"),
+        }
+        (result, reasons)
+    }
+}

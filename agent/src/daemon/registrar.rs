@@ -1,0 +1,222 @@
+//! The one attempt to enter or leave the role that may be under way, and when the next one is due. What an attempt is for
+//! is decided in [`crate::registration`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::course::Stage;
+use crate::identity::{self, Identity};
+use crate::ledger::{Joined, Ledger};
+use crate::names::Tag;
+use crate::problem::one_line;
+use crate::registration::{self, Past, Rules, Verdict, Wish};
+use crate::settings::Settings;
+use crate::source::k2hr3::Role;
+use crate::source::{Answered, Asked, Doubt, DoubtKind};
+
+/// The client while it is used, and what comes of it.
+type Attempt = Pin<Box<dyn Future<Output = (Role, Attempted)>>>;
+
+/// An attempt and what came of it.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) wish: Wish,
+    /// As whom; `None` where this node does not know yet who it is.
+    pub(super) who: Option<Joined>,
+    pub(super) result: Result<Verdict, Doubt>,
+}
+
+/// What came of an attempt, for people.
+#[derive(Debug)]
+pub(super) struct Came {
+    /// Whether all is as it should be …
+    pub(super) good: bool,
+    /// … and nobody need look.
+    pub(super) calm: bool,
+    /// In one line.
+    pub(super) line: String,
+}
+
+/// See the module.
+pub(super) struct Registrar {
+    role: Option<Role>,
+    attempt: Option<Attempt>,
+    verdict: Option<Verdict>,
+    /// What somebody asked for: before everything else, until it came true.
+    ordered: Option<Wish>,
+    /// Since when answers have not shown this node, and how many.
+    missing: Option<(Instant, u32)>,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+    next: Instant,
+    /// Whether no attempt has ended yet.
+    first: bool,
+    /// What was logged last.
+    said: Option<String>,
+}
+
+impl Registrar {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            role: Some(Role::new(settings.k2hr3.clone())),
+            attempt: None,
+            verdict: None,
+            ordered: None,
+            missing: None,
+            failures: 0,
+            next: Instant::now(),
+            first: true,
+            said: None,
+        }
+    }
+
+    /// Takes new settings: this node may be another one now. An attempt by the old ones is dropped.
+    pub(super) fn follow(&mut self, settings: &Settings) {
+        let (first, said) = (self.first, self.said.take());
+        *self = Self { first, said, ordered: self.ordered, ..Self::new(settings) };
+    }
+
+    /// From now on this is wanted, at once.
+    pub(super) fn order(&mut self, wish: Wish) {
+        self.ordered = Some(wish);
+        (self.failures, self.next) = (0, Instant::now());
+    }
+
+    /// From now on the ledger says what is wanted, at once.
+    pub(super) fn leave(&mut self) {
+        self.ordered = None;
+        self.hurry();
+    }
+
+    /// What could not be done for want of this node's own files may go well now that some of them have changed.
+    pub(super) fn hurry(&mut self) {
+        self.next = Instant::now();
+    }
+
+    /// What the next attempt is for; `None` while one is under way, and where none is needed.
+    pub(super) fn errand(&self, settings: &Settings, ledger: &Ledger, joined: bool) -> Option<Wish> {
+        if self.attempt.is_some() {
+            return None;
+        }
+        if let Some(leaving) = ledger.known.leaving {
+            return (leaving.stage == Stage::Removing).then_some(Wish::Leave);
+        }
+        let missing = self.missing.map_or((0, Duration::ZERO), |(since, polls)| (polls, since.elapsed()));
+        let past = Past { joined, verdict: self.verdict.as_ref(), missing };
+        self.ordered.or_else(|| registration::wish(&settings.join, past))
+    }
+
+    /// When the next attempt may be made.
+    pub(super) fn due(&self) -> Instant {
+        self.next
+    }
+
+    /// Whether nobody should ask for the members yet, since this node is about to become one for the first time.
+    pub(super) fn comes_first(&self, settings: &Settings, ledger: &Ledger) -> bool {
+        self.first && settings.join.enabled && ledger.joined.is_none() && ledger.known.leaving.is_none()
+    }
+
+    /// Begins an attempt, as the node that this host is now.
+    pub(super) fn begin(&mut self, settings: &Settings, ledger: &Ledger) {
+        let Some(mut role) = self.role.take() else { return };
+        let who = who(settings);
+        let joined = who.as_ref().is_ok_and(|(who, ..)| who.is(ledger.joined.as_ref()));
+        let Some(wish) = self.errand(settings, ledger, joined) else {
+            self.role = Some(role);
+            return;
+        };
+        self.attempt = Some(Box::pin(async move {
+            match who {
+                Ok((who, identity, tag)) => {
+                    let result = match (wish, tag) {
+                        (Wish::Join, Err(doubt)) => Err(doubt),
+                        (_, tag) => role.attempt(wish, &identity, tag.ok().as_ref()).await,
+                    };
+                    (role, Attempted { wish, who: Some(who), result })
+                }
+                Err(doubt) => (role, Attempted { wish, who: None, result: Err(doubt) }),
+            }
+        }));
+    }
+
+    /// Waits for what comes of the attempt under way; for ever where there is none.
+    pub(super) async fn ended(&mut self) -> Attempted {
+        let Some(attempt) = &mut self.attempt else { return std::future::pending().await };
+        let (role, attempted) = attempt.await;
+        (self.attempt, self.role, self.first) = (None, Some(role), false);
+        attempted
+    }
+
+    /// Learns from an attempt; what came of it.
+    pub(super) fn take(&mut self, attempted: &Attempted, settings: &Settings) -> Came {
+        let Attempted { wish, who, result } = attempted;
+        let role = who.as_ref().map_or("", |who| who.role.as_str());
+        let (good, line, note) = match result {
+            Ok(verdict) => (verdict.fulfils(*wish), verdict.line(role), verdict.note(role)),
+            Err(doubt) => (false, doubt.text.clone(), None),
+        };
+        if let Ok(verdict) = result {
+            self.verdict = Some(verdict.clone());
+        }
+        if good {
+            self.failures = 0;
+            // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
+            self.missing = self.missing.map(|_| (Instant::now(), 0));
+            self.ordered = self.ordered.filter(|ordered| ordered != wish);
+        } else {
+            self.failures += 1;
+            self.next = Instant::now() + settings.pace.after_doubt(self.failures, fastrand::f64());
+        }
+        let calm = good && note.is_none();
+        Came { good, calm, line: note.map_or(line.clone(), |note| format!("{line}; {note}")) }
+    }
+
+    /// One line in the log, where it is a new one.
+    pub(super) fn log(&mut self, Came { calm, line, .. }: &Came) {
+        match (self.said.replace(line.clone()).as_ref() == Some(line), calm) {
+            (true, _) => debug!("{line}"),
+            (false, true) => info!("{line}"),
+            (false, false) => warn!("{line}"),
+        }
+    }
+
+    /// Learns from an answer to a poll whether this node is still in its role.
+    pub(super) fn answered(&mut self, answered: &Answered, rules: &Rules) {
+        let (Ok(identity), Some(Asked { result: Ok(answer), .. })) = (&answered.identity, &answered.asked)
+        else {
+            return;
+        };
+        let shown = registration::shown(answer, &identity.cuk);
+        match (shown, &mut self.missing) {
+            (Some(true), missing) => {
+                *missing = None;
+                // Who was none a moment ago is one again, by whatever: that is worth another look.
+                self.verdict.take_if(|verdict| !matches!(verdict, Verdict::Member(_)));
+            }
+            (Some(false), missing @ None) => {
+                *missing = Some((Instant::now(), 1));
+                if self.verdict.as_ref().is_some_and(|verdict| matches!(verdict, Verdict::Member(_))) {
+                    warn!("K2HR3 does not show this node any more; {}", registration::outlook(rules));
+                }
+            }
+            (Some(false) | None, Some((_, polls))) => *polls += 1,
+            (None, None) => {}
+        }
+    }
+}
+
+/// Who this node is, and with which tag it registers.
+fn who(settings: &Settings) -> Result<(Joined, Identity, Result<Tag, Doubt>), Doubt> {
+    let unready = |problems: Vec<_>| Doubt::new(DoubtKind::NotReady, one_line(&problems));
+    let identity = identity::read(&settings.k2hr3).map_err(unready)?;
+    let Some(registry) = &identity.k2hr3 else {
+        return Err(Doubt::new(DoubtKind::NotReady, "k2hr3.source is \"file\", which knows no role"));
+    };
+    let tag = identity::tag(&settings.k2hr3, &settings.join, registry).map_err(unready);
+    let who = Joined { role: registry.role.to_string(), cuk: identity.cuk.to_string() };
+    Ok((who, identity, tag))
+}

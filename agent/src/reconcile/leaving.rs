@@ -1,0 +1,135 @@
+//! The leave: whether it may begin, and that it goes on or is called off. How it goes is decided in [`crate::course`].
+
+use super::Reconciler;
+use crate::apply::full;
+use crate::clock::Timestamp;
+use crate::course::{Known, Leaving, Stage};
+use crate::identity;
+use crate::ledger::{Joined, LedgerError};
+use crate::problem::one_line;
+use crate::ring::Mode;
+use crate::settings::SourceKind;
+use crate::target::Target;
+
+/// What keeps a server from leaving, when its processes were last looked at.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// They are nobody's to stop.
+    Unmoved,
+    /// What was seen of them: nothing, or this.
+    Seen(Option<String>),
+}
+
+impl Obstacle {
+    fn text(seen: Option<&Self>) -> Option<String> {
+        match seen {
+            Some(Self::Seen(text)) => text.clone(),
+            Some(Self::Unmoved) => Some(
+                "chmpx and k2hdkc are not the agent's here (target none): take this server out of service and stop both \
+                 first"
+                    .to_owned(),
+            ),
+            None => Some("its processes have not been looked at yet".to_owned()),
+        }
+    }
+}
+
+impl<T: Target> Reconciler<T> {
+    /// How far this node is on its way out.
+    pub fn leaving(&self) -> Option<&Leaving> {
+        self.store.ledger().known.leaving.as_ref()
+    }
+
+    /// Begins to leave the cluster, or says why not. One line for people.
+    pub fn leave(&mut self, force: bool) -> Result<String, String> {
+        if let Some(leaving) = self.leaving().copied() {
+            return self.hurry(leaving, force);
+        }
+        if self.settings.k2hr3.source == SourceKind::File {
+            return Err("k2hr3.source is \"file\": there is no role to leave".to_owned());
+        }
+        let mode = self.mode()?;
+        if let Some(obstacle) = self.obstacle(mode).filter(|_| !force) {
+            return Err(format!("this node does not leave: {obstacle}; 'leave --force' leaves all the same"));
+        }
+        let runs =
+            self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
+        let leaving = Leaving::begin(Timestamp::now(), mode, force, runs);
+        self.keep(Some(leaving)).map_err(|error| full(&error))?;
+        Ok(format!("this node leaves the cluster: {}", leaving.stage.text()))
+    }
+
+    fn hurry(&mut self, mut leaving: Leaving, force: bool) -> Result<String, String> {
+        leaving.force |= force;
+        self.keep(Some(leaving)).map_err(|error| full(&error))?;
+        Ok(format!("this node is leaving already: {}", leaving.stage.text()))
+    }
+
+    /// The node stays, or comes back: whatever was begun is called off. Whether anything was.
+    pub fn stay(&mut self) -> Result<bool, LedgerError> {
+        let left = self.leaving().is_some();
+        self.store.update(|ledger| {
+            if ledger.known.leaving.take().is_some_and(|leaving| !leaving.follows()) {
+                ledger.joined = None;
+            }
+        })?;
+        self.processes.stays();
+        Ok(left)
+    }
+
+    /// What the ledger learns where nothing can be seen of the processes of a node that leaves.
+    pub(super) fn leave_unseen(&self) -> Option<Known> {
+        let mut known = self.store.ledger().known.clone();
+        let before = known.leaving;
+        known.leaving.as_mut()?.unseen();
+        (known.leaving != before).then_some(known)
+    }
+
+    /// A VM that was made from the image of one that has left is another node, and has nothing to do with that. Whether it
+    /// is one; nothing is known before this host knows who it is.
+    pub fn is_another(&mut self) -> Result<bool, LedgerError> {
+        let (Ok(identity), Some(joined)) =
+            (identity::read(&self.settings.k2hr3), &self.store.ledger().joined)
+        else {
+            return Ok(false);
+        };
+        if self.leaving().is_none() || identity.cuk.as_str() == joined.cuk {
+            return Ok(false);
+        }
+        self.stay()
+    }
+
+    /// K2HR3 does not have it in its role any more; as whom it was there.
+    pub fn removed(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
+        self.store.update(|ledger| {
+            ledger.joined = as_whom;
+            if let Some(leaving) = ledger.known.leaving.as_mut().filter(|l| l.stage == Stage::Removing) {
+                leaving.removed();
+            }
+        })
+    }
+
+    fn keep(&mut self, leaving: Option<Leaving>) -> Result<(), LedgerError> {
+        self.store.update(|ledger| ledger.known.leaving = leaving)
+    }
+
+    fn obstacle(&self, mode: Mode) -> Option<String> {
+        if mode == Mode::Server
+            && let Some(held) = &self.store.ledger().guard.held
+        {
+            return Some(format!("the loss of servers is held ({})", held.reasons.join("; ")));
+        }
+        Obstacle::text(self.processes.obstacle.as_ref()).filter(|_| mode == Mode::Server)
+    }
+
+    /// By the installed file, else by its role.
+    fn mode(&mut self) -> Result<Mode, String> {
+        let installed = self.look.at(&self.settings.ini.path).ok();
+        if let Some(mode) = installed.as_ref().and_then(|installed| installed.ring()?.mode()) {
+            return Ok(mode);
+        }
+        let identity = identity::read(&self.settings.k2hr3).map_err(|problems| one_line(&problems))?;
+        let mode = identity.k2hr3.and_then(|registry| registry.mode(&self.settings.k2hr3));
+        mode.ok_or_else(|| "this node's role is neither the server nor the slave role".to_owned())
+    }
+}

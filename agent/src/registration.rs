@@ -1,0 +1,216 @@
+//! Whether this node is a member of its role in K2HR3, and what comes next so that it is one, or is none any more.
+//!
+//! Registering is no heartbeat: PUT deletes the record and makes it anew, so that readers miss the node meanwhile, and
+//! every token bound to its address dies (k2hr3_api 2.0.3). So it is sent only where K2HR3 says by HEAD, and its member
+//! list does not deny, that the node is no member; and since a 201 may be lost, it is believed only when both show it.
+//! Nor is it sent where another CUK has this node's address: two records of one address make an ini that lists one server
+//! twice, for every member.
+//! Pure: questions and answers are arguments.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::membership::HostRecord;
+use crate::names::{Cuk, Tag};
+use crate::source::Answer;
+pub use words::{outlook, remedy};
+
+/// What is wanted of the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// To know whether this node is in it.
+    Look,
+    /// To be in it.
+    Join,
+    /// To be out of it.
+    Leave,
+}
+
+/// What one attempt has learnt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether HEAD says that this node is a member.
+    pub member: Option<bool>,
+    /// What the member list says.
+    pub listed: Option<Listed>,
+    /// Whether HEAD says that this node's address is in the role, by whatever CUK.
+    pub taken: Option<bool>,
+    /// Whether this attempt has registered the node, or removed it.
+    pub changed: bool,
+}
+
+/// What a member list says of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// It is there under this address; others that claim the same address, by their CUKs.
+    Here(String, Vec<String>),
+    /// It is not there; others that claim one of this host's addresses, by their CUKs.
+    Absent(Vec<String>),
+    /// The list cannot be read by this node.
+    Unreadable,
+}
+
+/// What comes next in an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// HEAD, without a token: with one, it says only whether the token is good.
+    Ask,
+    /// Read the member list.
+    List,
+    /// HEAD without a CUK, which any record of this node's address answers.
+    AskAddress,
+    /// PUT.
+    Register,
+    /// DELETE, without a token: with one, it deletes the token, and the node stays.
+    Deregister,
+    /// Nothing more in this attempt.
+    End(Verdict),
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// This node is a member; others that claim its address, by their CUKs.
+    Member(Vec<String>),
+    /// It is not.
+    Absent,
+    /// K2HR3 said 201, and does not have it.
+    Lost,
+    /// HEAD says yes, and the member list does not show it.
+    Hidden,
+    /// It is registered under this other address.
+    Elsewhere(String),
+    /// Its address is registered with another CUK: with these, as far as the member list shows it.
+    Taken(Vec<String>),
+    /// K2HR3 said that it was removed, and has it still.
+    Stays,
+}
+
+/// What comes next. Whoever is a member by HEAD is never registered.
+pub fn next(wish: Wish, seen: &Seen) -> Step {
+    match (seen.member, &seen.listed) {
+        (None, _) => Step::Ask,
+        (Some(true), _) if wish == Wish::Leave && !seen.changed => Step::Deregister,
+        (Some(true), _) if wish == Wish::Leave => Step::End(Verdict::Stays),
+        (Some(_), None) => Step::List,
+        (Some(true), Some(Listed::Here(_, rivals))) => Step::End(Verdict::Member(rivals.clone())),
+        (Some(true), Some(Listed::Unreadable)) => Step::End(Verdict::Member(Vec::new())),
+        (Some(true), Some(Listed::Absent(_))) => Step::End(Verdict::Hidden),
+        (Some(false), Some(Listed::Here(host, _))) => Step::End(Verdict::Elsewhere(host.clone())),
+        (Some(false), Some(listed)) => match (wish, seen.changed, seen.taken) {
+            // One answer alone is no proof that it is gone already; to ask for it again harms nobody.
+            (Wish::Leave, false, _) => Step::Deregister,
+            (Wish::Leave, true, _) | (Wish::Look, ..) => Step::End(Verdict::Absent),
+            (Wish::Join, true, _) => Step::End(Verdict::Lost),
+            (Wish::Join, false, None) => Step::AskAddress,
+            (Wish::Join, false, Some(true)) => Step::End(Verdict::Taken(listed.rivals())),
+            (Wish::Join, false, Some(false)) => Step::Register,
+        },
+    }
+}
+
+impl Listed {
+    /// Who else claims this node's address, by their CUKs.
+    fn rivals(&self) -> Vec<String> {
+        match self {
+            Self::Here(_, rivals) | Self::Absent(rivals) => rivals.clone(),
+            Self::Unreadable => Vec::new(),
+        }
+    }
+}
+
+/// What a member list says of this node, which has these addresses.
+pub fn listed(members: &[HostRecord], cuk: &Cuk, addresses: &BTreeSet<IpAddr>) -> Listed {
+    let others = |claims: &dyn Fn(&str) -> bool| {
+        let rivals = members.iter().filter(|member| !is_own(member, cuk) && claims(&member.host));
+        rivals.map(|member| member.cuk.clone().unwrap_or_default()).collect()
+    };
+    match members.iter().find(|member| is_own(member, cuk)) {
+        Some(own) => Listed::Here(own.host.clone(), others(&|host| host == own.host)),
+        None => Listed::Absent(others(&|host| host.parse().is_ok_and(|host| addresses.contains(&host)))),
+    }
+}
+
+fn is_own(member: &HostRecord, cuk: &Cuk) -> bool {
+    member.cuk.as_deref() == Some(cuk.as_str())
+}
+
+/// Whether an answer to a poll shows this node; `None` where it says the same as the one before, or no CUK at all.
+pub fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
+    match answer {
+        Answer::Unchanged => None,
+        Answer::Ini(text) => {
+            let value = |line: &str| {
+                let (key, value) = line.split_once('=')?;
+                key.trim().eq_ignore_ascii_case("CUK").then(|| value.trim() == cuk.as_str())
+            };
+            text.lines().filter_map(value).reduce(|found, is| found || is)
+        }
+        Answer::Members { servers, slaves } => {
+            Some([servers, slaves].into_iter().any(|list| list.iter().any(|member| is_own(member, cuk))))
+        }
+    }
+}
+
+/// The operator's rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether the agent registers its node.
+    pub enabled: bool,
+    /// Whether it does so again where the membership was lost later.
+    pub repair: bool,
+    /// In how many answers the node must have been missing before that …
+    pub confirm_polls: u32,
+    /// … and for how long.
+    pub confirm_for: Duration,
+    /// The tag to register with; else from K2HR3's user-data, or the host's name.
+    pub tag: Option<Tag>,
+}
+
+/// What is known between two attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past<'a> {
+    /// Whether the ledger says that this very node was a member before.
+    pub joined: bool,
+    /// What came of the last attempt; `None` before the first one that came to a verdict.
+    pub verdict: Option<&'a Verdict>,
+    /// In how many answers in a row it was missing, and for how long.
+    pub missing: (u32, Duration),
+}
+
+/// What an attempt is made for now, if any. A node that was a member before is not registered again at once: somebody may
+/// have removed it on purpose, and a sick K2HR3 shows half of what it has.
+pub fn wish(rules: &Rules, past: Past<'_>) -> Option<Wish> {
+    if !rules.enabled {
+        return None;
+    }
+    let (polls, time) = past.missing;
+    let lost = rules.repair && polls >= rules.confirm_polls && time >= rules.confirm_for;
+    match past.verdict {
+        None if past.joined => Some(Wish::Look),
+        None | Some(Verdict::Lost | Verdict::Hidden | Verdict::Elsewhere(_) | Verdict::Taken(_)) => {
+            Some(Wish::Join)
+        }
+        Some(Verdict::Absent) if !past.joined => Some(Wish::Join),
+        Some(Verdict::Member(_) | Verdict::Absent) if lost => Some(Wish::Join),
+        Some(Verdict::Member(_) | Verdict::Absent | Verdict::Stays) => None,
+    }
+}
+
+impl Verdict {
+    /// Whether all is as it should be: this node is in its role, or out of it where that is wanted.
+    pub fn fulfils(&self, wish: Wish) -> bool {
+        match wish {
+            Wish::Look | Wish::Join => matches!(self, Self::Member(_)),
+            Wish::Leave => *self == Self::Absent,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What an attempt does next, and when one is made.
+
+use super::*;
+use crate::source::{Doubt, DoubtKind};
+
+fn cuk() -> Cuk {
+    Cuk::try_from("c1").unwrap()
+}
+
+fn record(host: &str, cuk: &str) -> HostRecord {
+    HostRecord { host: host.into(), cuk: Some(cuk.into()), ..HostRecord::default() }
+}
+
+fn here() -> Listed {
+    Listed::Here("192.0.2.1".into(), Vec::new())
+}
+
+fn step(wish: Wish, member: Option<bool>, listed: Option<Listed>, changed: bool) -> Step {
+    next(wish, &Seen { member, listed, taken: Some(false), changed })
+}
+
+#[test]
+fn only_who_is_no_member_by_both_is_registered_and_only_once() {
+    let member = Step::End(Verdict::Member(Vec::new()));
+    for (seen, expected) in [
+        ((None, None, false), Step::Ask),
+        ((Some(false), None, false), Step::List),
+        ((Some(true), None, false), Step::List),
+        ((Some(false), Some(Listed::Absent(Vec::new())), false), Step::Register),
+        ((Some(false), Some(Listed::Unreadable), false), Step::Register),
+        ((Some(false), Some(Listed::Absent(Vec::new())), true), Step::End(Verdict::Lost)),
+        ((Some(true), Some(here()), true), member.clone()),
+        ((Some(true), Some(here()), false), member.clone()),
+        ((Some(true), Some(Listed::Unreadable), false), member),
+        ((Some(true), Some(Listed::Absent(Vec::new())), false), Step::End(Verdict::Hidden)),
+        ((Some(false), Some(here()), false), Step::End(Verdict::Elsewhere("192.0.2.1".into()))),
+    ] {
+        let (member, listed, changed) = seen;
+        assert_eq!(step(Wish::Join, member, listed.clone(), changed), expected, "{member:?} {listed:?}");
+    }
+}
+
+#[test]
+fn nobody_is_registered_beside_another_record_of_the_same_address() {
+    let seen = |taken| Seen {
+        member: Some(false),
+        listed: Some(Listed::Absent(vec!["old".into()])),
+        taken,
+        changed: false,
+    };
+    assert_eq!(next(Wish::Join, &seen(None)), Step::AskAddress);
+    assert_eq!(next(Wish::Join, &seen(Some(true))), Step::End(Verdict::Taken(vec!["old".into()])));
+    let line = Verdict::Taken(vec!["old".into()]).line("r");
+    assert!(line.contains("has this node's address already with CUK old: "), "{line}");
+}
+
+#[test]
+fn a_member_is_never_registered_and_who_looks_changes_nothing() {
+    let lists = [None, Some(Listed::Absent(Vec::new())), Some(Listed::Unreadable), Some(here())];
+    for listed in lists {
+        for changed in [false, true] {
+            assert_ne!(step(Wish::Join, Some(true), listed.clone(), changed), Step::Register);
+            for member in [None, Some(false), Some(true)] {
+                let looks = step(Wish::Look, member, listed.clone(), changed);
+                assert!(!matches!(looks, Step::Register | Step::Deregister), "{looks:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_leaves_is_removed_and_looks_whether_that_was_kept() {
+    assert_eq!(step(Wish::Leave, None, None, false), Step::Ask);
+    assert_eq!(step(Wish::Leave, Some(true), None, false), Step::Deregister);
+    assert_eq!(step(Wish::Leave, Some(true), None, true), Step::End(Verdict::Stays));
+    assert_eq!(step(Wish::Leave, Some(false), None, true), Step::List);
+    assert_eq!(
+        step(Wish::Leave, Some(false), Some(Listed::Absent(Vec::new())), true),
+        Step::End(Verdict::Absent)
+    );
+    // Who seems to be none is removed as well: a sick K2HR3 shows less than it has.
+    let absent = Some(Listed::Absent(Vec::new()));
+    assert_eq!(step(Wish::Leave, Some(false), absent, false), Step::Deregister);
+}
+
+#[test]
+fn a_list_tells_who_else_claims_the_address() {
+    let members = [record("192.0.2.1", "old"), record("192.0.2.1", "c1"), record("192.0.2.2", "c2")];
+    let listed = |members: &[HostRecord]| listed(members, &cuk(), &["192.0.2.1".parse().unwrap()].into());
+    assert_eq!(listed(&members), Listed::Here("192.0.2.1".into(), vec!["old".into()]));
+    assert_eq!(listed(&members[2..]), Listed::Absent(Vec::new()));
+    assert_eq!(listed(&members[..1]), Listed::Absent(vec!["old".into()]));
+    let note = Verdict::Member(vec!["old".into()]).note("r").unwrap();
+    assert!(note.starts_with("r has this node's address also with CUK old: "), "{note}");
+}
+
+#[test]
+fn an_ini_shows_the_node_by_the_cuk_of_a_section_and_not_by_its_own() {
+    let shown = |text: &str| shown(&Answer::Ini(text.into()), &cuk());
+    assert_eq!(shown("[GLOBAL]\nSELFCUK = c1\n[SVRNODE]\nCUK = c2\n"), Some(false));
+    assert_eq!(shown("[SVRNODE]\ncuk=c1\n[SVRNODE]\nCUK = c2\n"), Some(true));
+    assert_eq!(shown("[SVRNODE]\nNAME = a\n"), None, "such an ini tells nothing");
+    assert_eq!(super::shown(&Answer::Unchanged, &cuk()), None);
+}
+
+fn rules() -> Rules {
+    let confirm_for = Duration::from_secs(15);
+    Rules { enabled: true, repair: true, confirm_polls: 3, confirm_for, tag: None }
+}
+
+fn wished(rules: &Rules, joined: bool, verdict: Option<&Verdict>, polls: u32, seconds: u64) -> Option<Wish> {
+    let missing = (polls, Duration::from_secs(seconds));
+    wish(rules, Past { joined, verdict, missing })
+}
+
+#[test]
+fn a_new_node_joins_and_one_that_was_a_member_looks_first() {
+    let member = Verdict::Member(Vec::new());
+    assert_eq!(wished(&rules(), false, None, 0, 0), Some(Wish::Join));
+    assert_eq!(wished(&rules(), false, Some(&Verdict::Lost), 0, 0), Some(Wish::Join));
+    assert_eq!(wished(&rules(), true, None, 0, 0), Some(Wish::Look));
+    assert_eq!(wished(&rules(), true, Some(&member), 0, 0), None);
+    let off = Rules { enabled: false, ..rules() };
+    assert_eq!(wished(&off, false, None, 9, 900), None);
+}
+
+#[test]
+fn a_lost_membership_is_repaired_once_it_was_confirmed_and_only_where_that_is_wanted() {
+    for verdict in [Verdict::Member(Vec::new()), Verdict::Absent] {
+        let verdict = Some(&verdict);
+        assert_eq!(wished(&rules(), true, verdict, 2, 60), None);
+        assert_eq!(wished(&rules(), true, verdict, 9, 14), None);
+        assert_eq!(wished(&rules(), true, verdict, 3, 15), Some(Wish::Join));
+        let never = Rules { repair: false, ..rules() };
+        assert_eq!(wished(&never, true, verdict, 9, 900), None);
+    }
+}
+
+#[test]
+fn every_refusal_has_a_remedy() {
+    for status in [400, 401, 403, 404, 500, 503] {
+        let doubt = Doubt { status: Some(status), ..Doubt::new(DoubtKind::Denied, "") };
+        assert!(remedy(&Step::Register, &doubt).len() > 10, "{status}");
+    }
+    assert!(remedy(&Step::Ask, &Doubt::new(DoubtKind::TooSlow, "")).contains("k2hr3.timeout"));
+}

@@ -1,0 +1,148 @@
+//! The role of this node: asks whether the node is in it, enters it, leaves it. What comes next is decided in
+//! [`crate::registration`]; here are the requests.
+
+use tracing::info;
+
+use super::exchange::{Exchange, Reply, Trust};
+use super::wire;
+use crate::identity::{Identity, Registry};
+use crate::machine;
+use crate::names::Tag;
+use crate::registration::{self, Listed, Seen, Step, Verdict, Wish};
+use crate::settings::{self, Auth};
+use crate::source::{Doubt, DoubtKind};
+
+/// What K2HR3 takes for a VM whose CUK is the instance's; a later DELETE with the CUK finds no record with another one
+/// (k2hr3_api 2.0.3, lib/k2hr3dkc.ts:8260).
+const EXTRA: &str = "openstack-auto-v1";
+
+/// See the module.
+#[derive(Debug)]
+pub struct Role {
+    settings: settings::K2hr3,
+    exchange: Option<Exchange>,
+}
+
+impl Role {
+    /// A client by these settings; it connects at the first attempt.
+    pub fn new(settings: settings::K2hr3) -> Self {
+        Self { settings, exchange: None }
+    }
+
+    /// One attempt to make the wish true: a few requests, each with its deadline, and at most one that changes anything.
+    pub async fn attempt(
+        &mut self,
+        wish: Wish,
+        identity: &Identity,
+        tag: Option<&Tag>,
+    ) -> Result<Verdict, Doubt> {
+        let Some(registry) = &identity.k2hr3 else {
+            return Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known"));
+        };
+        let trust = Trust::now(&self.settings, &registry.api_uri);
+        let exchange = match self.exchange.take().filter(|exchange| exchange.trust == trust) {
+            Some(exchange) => exchange,
+            None => Exchange::new(&self.settings, trust)?,
+        };
+        let call = Call { exchange: &exchange, settings: &self.settings, identity, registry, tag };
+        let result = call.attempt(wish).await;
+        self.exchange = Some(exchange);
+        result
+    }
+}
+
+/// What every request of one attempt shares.
+struct Call<'a> {
+    exchange: &'a Exchange,
+    settings: &'a settings::K2hr3,
+    identity: &'a Identity,
+    registry: &'a Registry,
+    tag: Option<&'a Tag>,
+}
+
+impl Call<'_> {
+    async fn attempt(&self, wish: Wish) -> Result<Verdict, Doubt> {
+        let mut seen = Seen::default();
+        loop {
+            let step = registration::next(wish, &seen);
+            let taken = match &step {
+                Step::Ask => self.exchange.head(&self.url("")).await.map(|is| seen.member = Some(is)),
+                Step::AskAddress => self.exchange.head(&self.role()).await.map(|is| seen.taken = Some(is)),
+                Step::List => self.list().await.map(|listed| seen.listed = Some(listed)),
+                Step::Register => self.register().await.map(|()| seen = changed()),
+                Step::Deregister => self.exchange.delete(&self.url("")).await.map(|()| seen = changed()),
+                Step::End(verdict) => return Ok(verdict.clone()),
+            };
+            taken.map_err(|doubt| {
+                let doubt = Doubt { text: format!("{}: {}", word(&step), doubt.text), ..doubt };
+                let remedy = registration::remedy(&step, &doubt);
+                doubt.with(remedy)
+            })?;
+        }
+    }
+
+    /// The YRN goes raw into the path. No token: with one, HEAD and DELETE mean something else.
+    fn role(&self) -> String {
+        format!("{}/v1/role/{}", self.registry.api_uri, self.registry.role)
+    }
+
+    /// The same for this very node.
+    fn url(&self, more: &str) -> String {
+        format!("{}?cuk={}{more}", self.role(), wire::encoded(self.identity.cuk.as_str()))
+    }
+
+    async fn register(&self) -> Result<(), Doubt> {
+        let Some(token) = &self.registry.token else {
+            let text = format!(
+                "this node is not a member, and to register takes a role token: put one into {}",
+                self.settings.token_file.display()
+            );
+            return Err(Doubt::new(DoubtKind::NotReady, text));
+        };
+        let tag = self.tag.map_or(String::new(), |tag| format!("&tag={}", wire::encoded(&tag.quoted())));
+        self.exchange.put(&self.url(&format!("&extra={EXTRA}{tag}")), token).await?;
+        let tag = self.tag.map(Tag::as_str);
+        info!(role = %self.registry.role, cuk = %self.identity.cuk, tag, "K2HR3 took the registration");
+        Ok(())
+    }
+
+    /// What this node cannot read is no doubt: HEAD alone decides then.
+    async fn list(&self) -> Result<Listed, Doubt> {
+        let (registry, cuk) = (self.registry, &self.identity.cuk);
+        let resource = self.settings.resource.clone().unwrap_or_else(|| registry.role.to_resource());
+        let token = registry.token.as_ref().filter(|_| self.settings.auth != Auth::Address);
+        let mut url = format!(
+            "{}/v1/resource/{resource}?type=keys&keyname={}",
+            registry.api_uri,
+            wire::encoded(&format!("{}/hosts/ip", registry.role))
+        );
+        if token.is_none() {
+            let role = wire::encoded(registry.role.as_str());
+            url.push_str(&format!("&role={role}&cuk={}", wire::encoded(cuk.as_str())));
+        }
+        match self.exchange.get(&url, token, None).await {
+            Ok(Reply::Ok { body, .. }) => {
+                let mut addresses = machine::addresses().unwrap_or_default();
+                addresses.extend(self.settings.source_address);
+                Ok(registration::listed(&wire::members(&body)?, cuk, &addresses))
+            }
+            Ok(Reply::NotModified) => Ok(Listed::Unreadable),
+            Err(doubt) if matches!(doubt.status, Some(403 | 404)) => Ok(Listed::Unreadable),
+            Err(doubt) => Err(doubt),
+        }
+    }
+}
+
+/// Nothing is known of what K2HR3 has now.
+fn changed() -> Seen {
+    Seen { changed: true, ..Seen::default() }
+}
+
+fn word(step: &Step) -> &'static str {
+    match step {
+        Step::Ask | Step::AskAddress | Step::End(_) => "cannot ask for the membership",
+        Step::List => "cannot read the members",
+        Step::Register => "cannot register",
+        Step::Deregister => "cannot leave the role",
+    }
+}

@@ -1,0 +1,100 @@
+//! When a node is not registered, and what its operator is told.
+
+use k2hdkc_sandbox::k2hr3::HostRecord;
+use k2hdkc_sandbox::node::Node;
+use k2hdkc_sandbox::site::{Site, address};
+
+use super::{PATIENCE, assert_joins, calls, newcomer, records, run};
+
+fn refused(site: &Site, node: &Node) -> String {
+    let (code, text, errors) = run(node, &["join", "--timeout", "500ms"]);
+    assert_eq!((code, text.as_str()), (1, ""), "{errors}");
+    assert_eq!(calls(site, None, "PUT"), 0, "{errors}");
+    errors
+}
+
+#[test]
+fn who_it_is_must_be_known_and_fit_for_k2hr3() {
+    let site = Site::open(0, 1).unwrap();
+    for (path, text, said) in [
+        ("etc/antpickax/k2hr3-cuk", "a b", "k2hr3-cuk: a CUK has a blank in it"),
+        ("etc/antpickax/k2hr3-role-name", "mycluster/server", "is not a role YRN"),
+        ("etc/antpickax/k2hr3-role-token", "", "to register takes a role token: put one into "),
+        (
+            "etc/antpickax/k2hr3-role-token",
+            "R=81f0",
+            "k2hr3-role-token: the role token is not 64 hexadecimal digits",
+        ),
+        ("etc/k2hdkc-agent/conf.d/60-role.toml", ROLE, "and the token is of that one: correct one of them"),
+        ("etc/k2hdkc-agent/conf.d/60-role.toml", STRANGE, "is neither the server nor the slave role"),
+        ("etc/k2hdkc-agent/conf.d/60-file.toml", FILE, "knows no role"),
+    ] {
+        let node = newcomer(&site, 11, "");
+        node.write(path, text).unwrap();
+        let errors = refused(&site, &node);
+        assert!(errors.contains(said), "{path} {text}: {errors}");
+        std::fs::remove_dir_all(node.root()).unwrap();
+    }
+}
+
+const ROLE: &str = "[k2hr3]\nrole = \"yrn:yahoo:::tenant0:role:mycluster/slave\"\n";
+const STRANGE: &str = "[k2hr3]\nserver-role = \"yrn:yahoo:::tenant0:role:a/b\"\n";
+const FILE: &str = "[k2hr3]\nsource = \"file\"\nfile = \"/source.ini\"\n";
+
+#[test]
+fn an_empty_cuk_is_none_and_is_waited_for() {
+    let site = Site::open(0, 1).unwrap();
+    let node = newcomer(&site, 11, "");
+    node.write("etc/antpickax/k2hr3-cuk", "\n").unwrap();
+    node.write("var/lib/cloud/data/instance-id", "").unwrap();
+    let errors = refused(&site, &node);
+    assert!(
+        errors.contains("instance-id (K2HR3's user-data or cloud-init writes it; or set k2hr3.cuk)"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_tag_that_would_spoil_the_file_of_every_member_is_refused_by_the_configuration() {
+    let site = Site::open(0, 1).unwrap();
+    let node = newcomer(&site, 11, "");
+    node.write("etc/k2hdkc-agent/conf.d/60-tag.toml", "[join]\ntag = \"a\\nSSL = yes\"\n").unwrap();
+    let (code, _, errors) = run(&node, &["join"]);
+    assert!(
+        code == 64 && errors.contains("join.tag: a tag has a blank, a quote or a control character"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn beside_a_stale_record_of_its_own_address_nobody_is_registered_until_it_is_gone() {
+    let site = Site::open(1, 1).unwrap();
+    let role = site.cluster().server_role.clone();
+    site.lab().register(&role, HostRecord::openstack(address(12), "old-cuk", "vm-old.example"));
+    let mut node = newcomer(&site, 12, "");
+    let errors = refused(&site, &node);
+    assert!(
+        errors.contains("has this node's address already with CUK old-cuk: a VM that had the address"),
+        "{errors}"
+    );
+    assert!(errors.contains(&format!("DELETE /v1/role/{role}?cuk=")), "{errors}");
+    node.start().unwrap();
+    let told = || node.log().contains("already with CUK old-cuk");
+    assert!(k2hdkc_sandbox::node::wait_for(PATIENCE, told), "{}", node.log());
+    assert_eq!((calls(&site, None, "PUT"), records(&site, 12).len()), (0, 1));
+    site.lab().deregister(&role, "old-cuk");
+    assert_joins(&site, &node, 12);
+}
+
+#[test]
+fn a_cuk_that_is_registered_under_another_address_is_told_and_not_taken_from_there() {
+    let site = Site::open(1, 1).unwrap();
+    let role = site.cluster().server_role.clone();
+    site.lab().register(&role, HostRecord::openstack(address(99), "cuk-12", "vm12.example"));
+    let node = newcomer(&site, 12, "");
+    let errors = refused(&site, &node);
+    assert!(
+        errors.contains("under the address 127.0.0.99, which is not the one it comes from now"),
+        "{errors}"
+    );
+}

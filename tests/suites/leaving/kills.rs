@@ -1,0 +1,96 @@
+//! The agent is killed at each stage of a leave, and the whole node in the middle of one: the next start goes on with it.
+
+use k2hdkc_agent::course::Stage;
+use k2hdkc_sandbox::colony::Colony;
+use k2hdkc_sandbox::k2hr3::{Illness, Sickness};
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::ring::{PATIENCE, processes_of, signal};
+
+use super::{KEYS, TRIES_FOR, assert_has_left, run, stage};
+
+/// Lets a node leave, and kills its agent as soon as its log has this text.
+fn killed_at(colony: &mut Colony, number: u32, moment: &str) {
+    let begun = colony.node(number).log().len();
+    assert_eq!(run(colony.node(number), &["leave", "--timeout", "1ms"]).0, 1);
+    let come = wait_for(PATIENCE, || colony.node(number).log()[begun..].contains(moment));
+    colony.node_mut(number).kill().unwrap();
+    assert!(come, "{moment}: {}", colony.node(number).log());
+}
+
+#[test]
+fn an_agent_that_is_killed_at_any_stage_goes_on_when_it_is_started_again() {
+    let mut colony = Colony::settled("", 5, 1).unwrap();
+    colony.write(100, KEYS).unwrap();
+    for number in 1..=5 {
+        colony.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();
+    }
+    let mut ring = vec![1, 2, 3, 4, 5, 100];
+    for (number, moment) in [
+        (5, "tell chmpx SERVICEOUT"),
+        (4, "stop k2hdkc (pid"),
+        (3, "stop chmpx (pid"),
+        (2, "cannot leave the role: K2HR3 answered 503"),
+    ] {
+        let sick = Illness::from(Sickness::Status(503)).only_by("DELETE");
+        colony.lab().set_illness(moment.contains("503").then_some(sick));
+        killed_at(&mut colony, number, moment);
+        colony.lab().set_sickness(None);
+        let before = colony.node(number).log().len();
+        colony.node_mut(number).start().unwrap();
+        assert_has_left(&colony, number);
+        let log = colony.node(number).log()[before..].to_owned();
+        assert!(!log.contains("start chmpx") && !log.contains("start k2hdkc"), "{moment}: {log}");
+        ring.retain(|other| *other != number);
+        colony.assert_ring(&ring).unwrap();
+        assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0, "{moment}");
+    }
+}
+
+#[test]
+fn a_slave_whose_agent_is_killed_goes_on_as_well() {
+    let mut colony = Colony::settled("", 1, 3).unwrap();
+    for (number, moment) in [(102, "this node leaves the cluster"), (101, "does not have this node")] {
+        killed_at(&mut colony, number, moment);
+        colony.node_mut(number).start().unwrap();
+        assert_has_left(&colony, number);
+    }
+    colony.assert_ring(&[1, 100]).unwrap();
+}
+
+#[test]
+fn a_power_cut_before_the_keys_have_moved_loses_none_and_the_next_boot_finishes() {
+    let mut colony = Colony::new("").unwrap();
+    // Nobody else has them.
+    colony.replicate(0);
+    colony.settle(3, 1).unwrap();
+    colony.write(100, KEYS).unwrap();
+    for number in 1..=3 {
+        colony.node(number).write("simulator.toml", "merge-ms = 3000\n").unwrap();
+    }
+    killed_at(&mut colony, 2, "tell chmpx SERVICEOUT");
+    for pid in processes_of(colony.node(2).root()) {
+        signal(pid, "KILL").unwrap();
+    }
+    colony.node_mut(2).start().unwrap();
+    assert_has_left(&colony, 2);
+    colony.assert_ring(&[1, 3, 100]).unwrap();
+    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+}
+
+#[test]
+fn a_reboot_after_the_keys_have_moved_starts_nothing_again() {
+    let mut colony = Colony::settled("", 2, 1).unwrap();
+    colony.write(100, KEYS).unwrap();
+    colony.lab().set_illness(Some(Illness::from(Sickness::Refuse)));
+    killed_at(&mut colony, 2, "cannot ask for the membership");
+    let before = colony.node(2).log().len();
+    colony.node_mut(2).start().unwrap();
+    let goes_on = || stage(&colony, 2) == Some(Stage::Removing);
+    assert!(wait_for(PATIENCE, goes_on), "{}", colony.told(2));
+    let tries = || colony.node(2).log()[before..].contains("cannot ask for the membership");
+    assert!(wait_for(PATIENCE, tries), "{}", colony.told(2));
+    assert_eq!((colony.processes(2), colony.records(2)), (0, 1));
+    colony.lab().set_sickness(None);
+    assert_has_left(&colony, 2);
+    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+}

@@ -1,0 +1,66 @@
+//! A server leaves for good: its units are stopped and start at no boot.
+
+use std::time::Instant;
+
+use k2hdkc_agent::course::Stage;
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::systemd::{Node, Shape, World};
+use k2hdkc_sandbox::worlds::{ready, say};
+
+use crate::ring::{KEYS, LONG, all_readable, config, is_settled, pids, running, status, told};
+
+fn is_member(world: &World, number: u32) -> bool {
+    let members = world.ground().lab().members(&world.ground().cluster().server_role);
+    members.iter().any(|member| member.host == world.node(number).identity().address)
+}
+
+fn has_left(node: &Node) -> bool {
+    let leaving = status(node).and_then(|status| status.leaving);
+    leaving.is_some_and(|leaving| leaving.stage == Stage::Left)
+}
+
+fn leaves_and_comes_back(shape: Shape) {
+    if !ready() {
+        return;
+    }
+    let world = World::start(shape, 0.1, 3, 1).unwrap();
+    running(&world, &config(""), 3);
+    let node = world.node(3);
+    node.systemctl(&["enable", "chmpx.service", "k2hdkc.service"]).unwrap();
+    let begun = Instant::now();
+    let output = node.output(&["k2hdkc-agent", "leave", "--timeout", "90s"]).unwrap();
+    assert!(output.status.success(), "{output:?} {}", told(node));
+    let took = begun.elapsed().as_secs_f64();
+    assert!(!is_member(&world, 3) && has_left(node), "{}", told(node));
+    for unit in ["chmpx.service", "k2hdkc.service"] {
+        assert_eq!(node.state(unit), "inactive", "{}", told(node));
+        assert_eq!(node.show(unit, "UnitFileState"), "disabled", "{}", told(node));
+    }
+    let others = || [1, 2, 100].into_iter().all(|number| is_settled(world.node(number), 2));
+    assert!(wait_for(LONG, others), "{}", told(world.node(1)));
+    all_readable(&world);
+
+    // As after a boot: the agent starts, and nothing else does.
+    node.systemctl(&["restart", "k2hdkc-agent.service"]).unwrap();
+    assert!(wait_for(LONG, || has_left(node)), "{}", told(node));
+    assert_eq!(pids(node), (None, None), "{}", told(node));
+
+    let output = node.output(&["k2hdkc-agent", "join", "--timeout", "90s"]).unwrap();
+    assert!(output.status.success(), "{output:?} {}", told(node));
+    let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(world.node(number), 3));
+    assert!(wait_for(LONG, all), "{}", told(node));
+    all_readable(&world);
+    say(&format!(
+        "one of three servers in units ({shape:?}) left after {took:.1} s, {KEYS} of {KEYS} keys readable"
+    ));
+}
+
+#[test]
+fn a_server_in_units_leaves_and_comes_back_by_join() {
+    leaves_and_comes_back(Shape::Direct);
+}
+
+#[test]
+fn a_server_behind_upstreams_helpers_leaves_and_comes_back_by_join() {
+    leaves_and_comes_back(Shape::Helper);
+}
