@@ -150,9 +150,10 @@ impl Colony {
                 follows && self.records(*number) == 1 && self.is_converged(*number, servers.len())
             };
             if !wait_for(PATIENCE, fits) {
+                let all: Vec<_> = numbers.iter().map(|number| self.told(*number)).collect();
                 return Err(io::Error::other(format!(
                     "node {number} is not in the ring:\n{}",
-                    self.told(*number)
+                    all.join("\n")
                 )));
             }
         }
@@ -171,9 +172,9 @@ impl Colony {
         let node = self.node(number);
         let status = node.run(&["status"]).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         let log = node.log();
-        let lines: Vec<_> = log.lines().collect();
-        let last = lines[lines.len().saturating_sub(60)..].join("\n");
-        format!("{}\n{last}", status.unwrap_or_default())
+        let news: Vec<_> = log.lines().filter(|line| !line.contains("DEBUG unchanged")).collect();
+        let last = news[news.len().saturating_sub(60)..].join("\n");
+        format!("node {number}: {}\n{last}", status.unwrap_or_default())
     }
 
     /// An application program on that node, with a handle for each command.

@@ -65,16 +65,18 @@ fn first(case: &Case<'_>, sight: &Sight<'_>, all_up: bool, waited: Duration, mem
         );
         return if waited < case.rules.peers_within { Gate::Shut(text) } else { Gate::Lonely(text) };
     }
-    if !all_up && waited < case.rules.peers_within {
-        // Servers that came together and were not let in see each other, and then look for nobody else.
-        if waited >= LOOKS_AGAIN.saturating_mul(1 << memory.looked_anew.min(16)) {
-            memory.looked_anew += 1;
-            return Gate::Scattered(format!("it looks for {} anew", names(&sight.down)));
-        }
+    let (up, all) = (sight.ready.len() + 1, sight.ready.len() + sight.down.len() + 1);
+    let (waits, is_few) = (!all_up && waited < case.rules.peers_within, 2 * up <= all);
+    // Servers that came together and were not let in see each other, and then look for nobody else. Two halves of a ring
+    // would wait for each other for ever.
+    if (waits || is_few) && waited >= LOOKS_AGAIN.saturating_mul(1 << memory.looked_anew.min(16)) {
+        memory.looked_anew += 1;
+        return Gate::Scattered(format!("it looks for {} anew", names(&sight.down)));
+    }
+    if waits {
         return Gate::Shut(format!("k2hdkc waits a while for {}", names(&sight.down)));
     }
-    let (up, all) = (sight.ready.len() + 1, sight.ready.len() + sight.down.len() + 1);
-    if 2 * up <= all {
+    if is_few {
         // Those that are down to it may serve without it; only a majority has no second ring beside it.
         return Gate::Lonely(format!(
             "k2hdkc does not begin a ring: only {up} of {all} servers are up to this chmpx, and none of them serves; \

@@ -93,6 +93,22 @@ fn a_minority_begins_no_ring_beside_the_one_that_it_does_not_see() {
 }
 
 #[test]
+fn two_halves_of_a_ring_look_for_each_other_however_long_they_have_waited() {
+    let mut stage = Stage::of(&[1, 2, 3, 4]);
+    stage.without_k2hdkc();
+    stage.set_peer(1, 0x10011);
+    (2..4).for_each(|place| stage.set_peer(place, 0x10));
+    stage.rules.peers_within = Duration::from_secs(3);
+    waits(&stage.next());
+    assert!(holds(&stage.later(4.0).next()).contains("only 2 of 4 servers are up"));
+    assert!(
+        waits(&stage.later(2.0).next())
+            .contains("looks for 192.0.2.3:8021 (server3.example), 192.0.2.4:8021")
+    );
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+}
+
+#[test]
 fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
     let mut stage = Stage::second();
     stage.without_k2hdkc();
