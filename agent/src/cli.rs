@@ -88,6 +88,13 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether the running agent is asked, which may have a better configuration than the files say now.
+    fn asks_the_agent(&self) -> bool {
+        matches!(self, Self::Status { .. } | Self::Confirm { .. } | Self::Join { .. } | Self::Leave { .. })
+    }
+}
+
 /// Exit status for wrong usage and wrong configuration (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
 
@@ -107,12 +114,7 @@ pub fn main() -> ExitCode {
     for fault in &faults {
         complain(&format!("configuration: {fault}"));
     }
-    // These ask the running agent, which may have a better configuration than the files say now.
-    let asks_the_agent = matches!(
-        cli.command,
-        Command::Status { .. } | Command::Confirm { .. } | Command::Join { .. } | Command::Leave { .. }
-    );
-    if !faults.is_empty() && !asks_the_agent {
+    if !faults.is_empty() && !cli.command.asks_the_agent() {
         return ExitCode::from(USAGE);
     }
     let logging = Logging::start(settings.log, cli.verbose);

@@ -229,6 +229,18 @@ impl Status {
             None => String::new(),
         };
         line(text, "answer", &format!("last good one {last}{took}{next}"));
+        self.membership_lines(text, now);
+        line(text, "file", &self.ini);
+        match &self.picked {
+            Some(picked) => line(text, "target", &picked.text()),
+            None if self.target == "auto" => {
+                line(text, "target", "auto (nothing is picked before there is a file that names this node)");
+            }
+            None => {}
+        }
+    }
+
+    fn membership_lines(&self, text: &mut String, now: Timestamp) {
         if let Some(registration) = &self.registration {
             line(text, "role", &registration.line);
         }
@@ -239,14 +251,6 @@ impl Status {
                 "leaving",
                 &format!("since {}{word}: {}", age(leaving.since, now), leaving.stage.text()),
             );
-        }
-        line(text, "file", &self.ini);
-        match &self.picked {
-            Some(picked) => line(text, "target", &picked.text()),
-            None if self.target == "auto" => {
-                line(text, "target", "auto (nothing is picked before there is a file that names this node)");
-            }
-            None => {}
         }
     }
 

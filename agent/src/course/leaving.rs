@@ -119,22 +119,20 @@ pub fn obstacle(case: &Case<'_>) -> Option<String> {
     if case.observed.k2hdkc.is_none() || status.is_suspended() {
         return Some(format!("k2hdkc does not serve ({status}), so this server's keys cannot move"));
     }
-    if !status.is_in_service() {
-        return None;
-    }
-    let statuses = || case.peers().map(|node| (node, status_of(view, node)));
-    if !statuses()
-        .any(|(_, status)| status.is_some_and(|s| s.is_up() && s.is_in_service() && !s.is_suspended()))
-    {
+    if status.is_in_service() { obstacle_of_others(case, view) } else { None }
+}
+
+fn obstacle_of_others(case: &Case<'_>, view: &View) -> Option<String> {
+    let statuses: Vec<_> = case.peers().map(|node| (node, status_of(view, node))).collect();
+    let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
+    if !statuses.iter().any(|(_, status)| status.is_some_and(serves)) {
         return Some("this is the last server in service, so its keys would have nowhere to go".to_owned());
     }
     if !view.automerge || view.automerge_suspended {
-        return Some(
-            "AUTOMERGE is off: take it out of service by hand first (SERVICEOUT, MERGE, COMPMERGE)"
-                .to_owned(),
-        );
+        let remedy = "take it out of service by hand first (SERVICEOUT, MERGE, COMPMERGE)";
+        return Some(format!("AUTOMERGE is off: {remedy}"));
     }
-    let (node, status) = statuses().find(|(_, status)| !status.is_some_and(NodeStatus::is_up))?;
+    let (node, status) = statuses.into_iter().find(|(_, status)| !status.is_some_and(NodeStatus::is_up))?;
     let is = status.map_or_else(|| "not listed".to_owned(), |status| status.to_string());
     Some(format!(
         "{} must be well again first, or be removed from its role in K2HR3 ({is}): it may have the only other copy of keys",

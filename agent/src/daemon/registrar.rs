@@ -162,14 +162,13 @@ impl Registrar {
         if let Ok(verdict) = result {
             self.verdict = Some(verdict.clone());
         }
+        // What came true may not be kept; K2HR3 is not asked without a pause then either.
+        self.failures = if good { 0 } else { self.failures + 1 };
+        self.next = Instant::now() + settings.pace.after_doubt(self.failures.max(1), fastrand::f64());
         if good {
-            self.failures = 0;
             // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
             self.missing = self.missing.map(|_| (Instant::now(), 0));
             self.ordered = self.ordered.filter(|ordered| ordered != wish);
-        } else {
-            self.failures += 1;
-            self.next = Instant::now() + settings.pace.after_doubt(self.failures, fastrand::f64());
         }
         let calm = good && note.is_none();
         Came { good, calm, line: note.map_or(line.clone(), |note| format!("{line}; {note}")) }

@@ -28,7 +28,8 @@ impl Verdict {
             ),
             Self::Elsewhere(host) => format!(
                 "this node's CUK is registered in {role} under the address {host}, which is not the one it comes from now: \
-                 remove that host from the role in K2HR3, or set k2hr3.source-address"
+                 remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
+                 somebody else registers it"
             ),
             Self::Stays => {
                 format!(

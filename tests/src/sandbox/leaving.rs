@@ -1,5 +1,5 @@
-//! How a node leaves today, which takes an operator: a server goes out of service first, and its keys move; then it is
-//! taken out of its role; then its agent ends, and takes k2hdkc and chmpx with it, in this order.
+//! How a node leaves: by the word of its operator to its agent, which moves its keys, ends k2hdkc and chmpx and takes it out
+//! of its role. And by hand, where a server that fell out of its role still has its keys.
 
 use std::time::{Duration, Instant};
 
@@ -21,21 +21,17 @@ const OUT_OF_SERVICE: u32 = 0x11;
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// Everything up to and with the removal from the role; the node still runs, and has nothing to do.
+    /// What `k2hdkc-agent leave` does on the newest node of this kind, to its end: it is in no role any more, and only its
+    /// agent runs.
     pub(super) async fn take_leave(&mut self, mode: Mode) -> Result<Member, Trouble> {
         let place = self.newest(mode)?;
-        let within = self.pace.patience;
-        let member = &mut self.members[place];
+        let member = &self.members[place];
         let name = member.name.clone();
-        member.set_on_exit(true, within).await.map_err(|error| Trouble::at(&name, error))?;
-        match mode {
-            Mode::Server => {
-                let member = &self.members[place];
-                self.service_out(member).await.map_err(|what| Trouble::at(&name, what))?;
-            }
-            Mode::Slave => self.traffic.stop(&name).await,
+        if mode == Mode::Slave {
+            self.traffic.stop(&name).await;
         }
-        Ok(self.deregister(place))
+        member.agent().leave(self.pace.patience).await.map_err(|what| Trouble::at(&name, what))?;
+        Ok(self.members.remove(place))
     }
 
     /// SERVICEOUT through another server, until the whole ring sees that it has left.

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::admin::{self, Request, Response};
+use k2hdkc_agent::admin::{self, Command, Request, Response};
 use k2hdkc_agent::clock::Timestamp;
+use k2hdkc_agent::course::Stage;
 use k2hdkc_agent::report::Kind;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::standing::{Standing, State};
@@ -195,6 +196,39 @@ impl Agent {
             Ok(Ok(other)) => Err(format!("not a status: {other:?}")),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no status in time".to_owned()),
+        }
+    }
+
+    /// Tells the agent to leave the cluster, and waits until it has; else what keeps it.
+    pub(super) async fn leave(&self, within: Duration) -> Result<(), String> {
+        let end = Instant::now() + within;
+        // The ring may still be merging after the event before.
+        while let Err(what) = self.begins_to_leave().await {
+            if Instant::now() >= end {
+                return Err(what);
+            }
+            sleep(LOOK).await;
+        }
+        loop {
+            let leaving = self.status().await.ok().and_then(|status| status.leaving);
+            match leaving.map(|leaving| leaving.stage) {
+                Some(Stage::Left) => return Ok(()),
+                stage if Instant::now() >= end => {
+                    return Err(stage.map_or("it stays", Stage::text).to_owned());
+                }
+                _ => sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn begins_to_leave(&self) -> Result<(), String> {
+        let order = Request::Command(Command::Leave { force: false });
+        match timeout(PATIENCE, admin::ask(&self.runtime, &order)).await {
+            Ok(Ok(Response::Done(_))) => Ok(()),
+            Ok(Ok(Response::Refused(line))) => Err(line),
+            Ok(Ok(other)) => Err(format!("not an answer to that: {other:?}")),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer in time".to_owned()),
         }
     }
 

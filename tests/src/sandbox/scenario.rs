@@ -30,7 +30,7 @@ pub(super) enum What {
         /// How many slave nodes.
         slaves: usize,
     },
-    /// The newest node of this kind leaves: a server out of service first, then out of its role, then its processes.
+    /// The newest node of this kind leaves as `k2hdkc-agent leave` does it: keys, processes, role; a slave its role first.
     Leave(Mode),
     /// This many of the newest servers are gone from their role at once, and serve on.
     Vanish(usize),

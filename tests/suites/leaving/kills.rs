@@ -64,8 +64,9 @@ fn a_power_cut_before_the_keys_have_moved_loses_none_and_the_next_boot_finishes(
     colony.replicate(0);
     colony.settle(3, 1).unwrap();
     colony.write(100, KEYS).unwrap();
-    for number in 1..=3 {
-        colony.node(number).write("simulator.toml", "merge-ms = 3000\n").unwrap();
+    // They hear no order any more, so that nothing has moved when they are killed.
+    for pid in processes_of(colony.node(2).root()) {
+        signal(pid, "STOP").unwrap();
     }
     killed_at(&mut colony, 2, "tell chmpx SERVICEOUT");
     for pid in processes_of(colony.node(2).root()) {

@@ -55,9 +55,9 @@ fn beside_a_server_that_is_down_nobody_leaves_unless_somebody_insists() {
 
 #[test]
 fn a_loss_of_servers_that_is_held_keeps_the_others() {
-    let colony = Colony::settled("", 3, 1).unwrap();
-    for number in [1, 2, 3] {
-        let strict = "[guard]\nmax-lost-servers = 0\nmax-lost-share = 0.0\nconfirm-polls = 9999\n";
+    let colony = Colony::settled("", 4, 1).unwrap();
+    for number in 1..=4 {
+        let strict = "[guard]\nmax-lost-servers = 1\nmax-lost-share = 0.4\nconfirm-polls = 9999\n";
         colony.node(number).write("etc/k2hdkc-agent/conf.d/60-guard.toml", strict).unwrap();
     }
     let taken = || colony.node(1).log().contains("the configuration was read again");
