@@ -1,5 +1,6 @@
 //! The command line: arguments, dispatch, and the exit codes that scripts rely on.
 
+mod bootstrap;
 mod look;
 mod membership;
 mod talk;
@@ -81,6 +82,13 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Make this host what K2HR3 wants of it: its user, packages and units by the keys of the role's resource, and then the
+    /// agent. What is there is not done again, so it may be run again at any time
+    Bootstrap {
+        /// How long K2HR3 is waited for: seconds, or a number with ms, s, m or h
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
+        timeout: Duration,
+    },
     /// Release what the shrink guard holds: the loss of servers is meant
     Confirm {
         /// The name of the loss, as status shows it, to release no other
@@ -145,6 +153,10 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
         Command::Status { json } => talk::status(&settings, json).await,
         Command::Join { timeout } => membership::join(&settings, timeout).await,
         Command::Leave { timeout, force } => membership::leave(&settings, timeout, force).await,
+        Command::Bootstrap { timeout } => {
+            let root = origin.root.unwrap_or_else(|| PathBuf::from("/"));
+            Box::pin(bootstrap::bootstrap(&settings, &root, timeout)).await
+        }
         Command::Confirm { id } => talk::confirm(&settings, id).await,
     }
 }

@@ -76,6 +76,7 @@ pub mod wake;
 pub mod watch;
 pub mod admin;
 pub mod notify;
+pub mod bootstrap;
 pub mod daemon;
 pub mod log;
 pub mod cli;

@@ -87,6 +87,31 @@ impl K2hr3 {
         }
     }
 
+    /// The values of these keys of the role's resource, or of those above it; `None` where K2HR3 has none.
+    pub async fn keys<const N: usize>(
+        &mut self,
+        identity: &Identity,
+        names: &[&str; N],
+    ) -> Result<[Option<String>; N], Doubt> {
+        let Some(registry) = &identity.k2hr3 else {
+            return Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known"));
+        };
+        let exchange = Exchange::new(&self.settings, Trust::now(&self.settings, &registry.api_uri))?;
+        let credential = self.credentials.choose(&exchange, identity, registry).await?;
+        let query = Query { registry, identity, credential: &credential };
+        let mut values = [const { None }; N];
+        for (value, name) in values.iter_mut().zip(names) {
+            let url = query.url(&self.resource_yrn(registry), Some(name));
+            *value = match exchange.get(&url, credential.token(), None).await {
+                Ok(Reply::Ok { body, .. }) => Some(wire::value(&body)?),
+                Ok(Reply::NotModified) => None,
+                Err(doubt) if wire::is_no_key(&doubt.text) => None,
+                Err(doubt) => return Err(doubt),
+            };
+        }
+        Ok(values)
+    }
+
     /// Forgets what was answered, so that the next answer is a whole one.
     fn forget(&mut self) {
         self.resource = Known::default();
@@ -143,8 +168,9 @@ impl K2hr3 {
         let slave_role = query.registry.slave_role(&self.settings).ok_or_else(|| not_ready("slave-role"))?;
         let resource = self.resource_yrn(query.registry);
         // What one list said is kept only with the other: a 304 must mean that both were handed over.
-        let servers = list(exchange, &query.url(&resource, Some(&server_role)), query, &self.servers).await?;
-        let slaves = list(exchange, &query.url(&resource, Some(&slave_role)), query, &self.slaves).await?;
+        let hosts = |role: &Yrn| query.url(&resource, Some(&format!("{role}/hosts/ip")));
+        let servers = list(exchange, &hosts(&server_role), query, &self.servers).await?;
+        let slaves = list(exchange, &hosts(&slave_role), query, &self.slaves).await?;
         if servers.is_none() && slaves.is_none() {
             return Ok(Answer::Unchanged);
         }
@@ -182,12 +208,12 @@ struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// The URL of a resource, or of one host list in it. The YRN goes raw into the path, where K2HR3 decodes
+    /// The URL of a resource, or of one key of it; a host list is one as well. The YRN goes raw into the path, where K2HR3 decodes
     /// nothing; `role` and `cuk` say who asks where no token does, and are refused together with one.
-    fn url(&self, resource: &Yrn, hosts_of: Option<&Yrn>) -> String {
+    fn url(&self, resource: &Yrn, key: Option<&str>) -> String {
         let mut parameters = Vec::new();
-        if let Some(role) = hosts_of {
-            parameters.push(format!("type=keys&keyname={}", wire::encoded(&format!("{role}/hosts/ip"))));
+        if let Some(key) = key {
+            parameters.push(format!("type=keys&keyname={}", wire::encoded(key)));
         }
         if self.credential.token().is_none() {
             let (role, cuk) = (self.registry.role.as_str(), self.identity.cuk.as_str());

@@ -80,6 +80,20 @@ pub(super) fn text(body: &[u8]) -> Result<String, Doubt> {
     Ok(text)
 }
 
+/// The value of a key: a text, or a number in words.
+pub(super) fn value(body: &[u8]) -> Result<String, Doubt> {
+    let resource = envelope(body)?.resource;
+    let wrong = || format!("K2HR3 answered 200 with {} instead of a key's value", kind(resource));
+    let value = resource.filter(|value| !value.get().starts_with(['{', '[', 'n']));
+    let value = value.ok_or_else(|| unreadable(wrong()))?;
+    Ok(as_text(value).unwrap_or_else(|| value.get().to_owned()))
+}
+
+/// Whether a refusal says that there is no such key; every other 404 is K2HR3's own trouble (k2hr3_api 2.0.3).
+pub(super) fn is_no_key(said: &str) -> bool {
+    said.contains("does not have value for type(keys[")
+}
+
 /// A host list out of a resource's keys: a map of records, of which only the records count.
 pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Doubt> {
     let resource = envelope(body)?.resource;
@@ -160,6 +174,15 @@ mod tests {
         ] {
             assert!(refused(body).starts_with("K2HR3 answered 200 without \"result\": true"), "{body}");
         }
+    }
+
+    #[test]
+    fn a_key_s_value_is_a_text_or_a_number() {
+        let read = |resource: &str| value(format!(r#"{{"result":true,"resource":{resource}}}"#).as_bytes());
+        assert_eq!(read(r#""a,b""#).unwrap(), "a,b");
+        assert_eq!((read(r#""""#).unwrap(), read("8020").unwrap()), (String::new(), "8020".into()));
+        assert!(read("{}").unwrap_err().text.contains("an object instead of a key's value"));
+        assert!(read("null").is_err() && value(b"").is_err());
     }
 
     #[test]

@@ -1,0 +1,170 @@
+//! From what K2HR3 says of a new VM to a VM that has it: a user, packages, units. What `k2hr3-init.sh` of K2HR3's user-data
+//! does once, without a look at what came of it, and as root not at all (k2hr3_api 2.0.3); here each step is taken only
+//! where the host lacks it, so that it may run again, and goes on where it was cut off.
+//!
+//! The keys of the resource come from everybody who may write it, and what they name is done as root: so names are
+//! examined by a strict pattern, programs get them as single words, and packages come from those repositories alone that
+//! the image already trusts; no script is fetched and run.
+//! Pure: [`host`] looks and acts.
+
+pub mod host;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+pub use names::{NameError, Package, Unit, UserName};
+
+/// The keys of a role's resource that tell what its VMs need, as the DBaaS command line and Trove write them.
+pub const KEYS: [&str; 5] = [
+    "k2hr3-init-packages",
+    "k2hr3-init-packagecloud-packages",
+    "k2hr3-init-systemd-packages",
+    "k2hdkc-dbaas-proc-user",
+    "k2hdkc-dbaas-add-user",
+];
+
+/// What the programs run as where an operator wants a user and names none (upstream's override.conf has this one).
+const USUAL_USER: &str = "k2hdkc";
+/// What this agent replaces: it writes the same file in place, which ends chmpx.
+const REPLACED: [&str; 3] = ["k2hr3-get-resource", "k2hr3-get-resource.timer", "k2hr3-get-resource.service"];
+/// What the agent starts itself, when the others are in sight. Enabled, systemd would start them before.
+const KEPT_BY_AGENT: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
+
+/// What is wanted on this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// A user for chmpx and k2hdkc, to be made where it is missing.
+    pub user: Option<UserName>,
+    /// Packages, in their order.
+    pub packages: Vec<Package>,
+    /// Units that start now and at every boot, in their order.
+    pub units: Vec<Unit>,
+}
+
+impl Orders {
+    /// Reads the values of [`KEYS`], in their order; what a key does not say is nothing. On failure every name that is none.
+    pub fn read(values: &[Option<String>; KEYS.len()]) -> Result<Self, Vec<String>> {
+        let [packages, more, units, user, add] = values;
+        let mut wrong = Vec::new();
+        let mut orders = Self::default();
+        for (key, value) in [(KEYS[0], packages), (KEYS[1], more)] {
+            orders.packages.extend(each::<Package>(key, value.as_deref(), &mut wrong));
+        }
+        orders.packages.retain(|package| !REPLACED.contains(&package.as_str()));
+        orders.units = each(KEYS[2], units.as_deref(), &mut wrong);
+        orders.units.retain(|unit| !REPLACED.contains(&unit.as_str()));
+        if is_yes(add.as_deref()) {
+            let name = user.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or(USUAL_USER);
+            match UserName::try_from(name) {
+                Ok(name) => orders.user = Some(name),
+                Err(error) => wrong.push(format!("{}: {error}", KEYS[3])),
+            }
+        }
+        if wrong.is_empty() { Ok(orders) } else { Err(wrong) }
+    }
+}
+
+/// Names in a list with commas or blanks between them.
+fn each<'a, T>(key: &str, value: Option<&'a str>, wrong: &mut Vec<String>) -> Vec<T>
+where
+    T: TryFrom<&'a str, Error = NameError>,
+{
+    let words = value.unwrap_or_default().split(|c: char| c == ',' || c.is_whitespace());
+    let mut names = Vec::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        match T::try_from(word) {
+            Ok(name) => names.push(name),
+            Err(error) => wrong.push(format!("{key}: {error}")),
+        }
+    }
+    names
+}
+
+/// The command line writes 1; upstream's scripts take every value but an empty one for it.
+fn is_yes(value: Option<&str>) -> bool {
+    !["", "0", "no", "false"].contains(&value.unwrap_or_default().trim().to_ascii_lowercase().as_str())
+}
+
+/// What the host has of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Users that are there.
+    pub users: BTreeSet<UserName>,
+    /// Packages that are installed.
+    pub installed: BTreeSet<Package>,
+    /// Whether systemd is the init; else no unit is anybody's business.
+    pub has_systemd: bool,
+    /// Units that start at boot.
+    pub enabled: BTreeSet<Unit>,
+    /// Units that run.
+    pub active: BTreeSet<Unit>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Makes a system user.
+    AddUser(UserName),
+    /// Reads the lists of the repositories.
+    Refresh,
+    /// Installs a package.
+    Install(Package),
+    /// Lets a unit start at no boot; what runs goes on.
+    Disable(Unit),
+    /// Lets a unit start at every boot.
+    Enable(Unit),
+    /// Starts a unit.
+    Start(Unit),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddUser(name) => write!(f, "make the user {name}"),
+            Self::Refresh => f.write_str("read the lists of the package repositories"),
+            Self::Install(package) => write!(f, "install {package}"),
+            Self::Disable(unit) => write!(f, "disable {unit}: the agent starts it when it is time"),
+            Self::Enable(unit) => write!(f, "enable {unit}"),
+            Self::Start(unit) => write!(f, "start {unit}"),
+        }
+    }
+}
+
+/// What is missing, in the order in which it is done: the user first, since packages may look for it.
+pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
+    let mut steps = Vec::new();
+    steps.extend(orders.user.iter().filter(|user| !facts.users.contains(*user)).cloned().map(Step::AddUser));
+    let missing: Vec<_> =
+        orders.packages.iter().filter(|package| !facts.installed.contains(*package)).collect();
+    if !missing.is_empty() {
+        steps.push(Step::Refresh);
+    }
+    steps.extend(missing.into_iter().cloned().map(Step::Install));
+    if facts.has_systemd {
+        steps.extend(orders.units.iter().flat_map(|unit| of_unit(unit, facts)));
+    }
+    steps
+}
+
+fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
+    let (is_enabled, is_active) = (facts.enabled.contains(unit), facts.active.contains(unit));
+    if KEPT_BY_AGENT.contains(&unit.as_str()) {
+        return if is_enabled { vec![Step::Disable(unit.clone())] } else { Vec::new() };
+    }
+    let mut steps = Vec::new();
+    if !is_enabled {
+        steps.push(Step::Enable(unit.clone()));
+    }
+    if !is_active {
+        steps.push(Step::Start(unit.clone()));
+    }
+    steps
+}
+
+/// The agent itself, which comes last: enabled, and started where it does not run.
+pub fn agent() -> Orders {
+    Orders { units: Unit::try_from("k2hdkc-agent.service").into_iter().collect(), ..Orders::default() }
+}

@@ -1,0 +1,234 @@
+//! Looks at this host and does the steps, by the programs that the host has for it: each with its own words, a fixed
+//! environment and a deadline, and what it said on standard error where it failed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{Facts, Orders, Package, Step, Unit, UserName};
+use crate::clock::spoken;
+use crate::problem::printable;
+
+/// Where programs are looked for, below the agent's root, and what they get as PATH.
+const PATH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/// Longest time of a look, and of a step: a mirror may be slow, and another program may have the lock.
+const LOOK_WITHIN: Duration = Duration::from_secs(30);
+const STEP_WITHIN: Duration = Duration::from_secs(900);
+/// How much of a program's last words is shown.
+const SHOWN: usize = 300;
+
+/// Why a step was not taken.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// There is no program for it.
+    #[error("cannot {step}: this host has none of {programs}")]
+    NoProgram {
+        /// The step.
+        step: String,
+        /// What was looked for.
+        programs: &'static str,
+    },
+    /// It did not start.
+    #[error("cannot start {program}")]
+    Spawn {
+        /// Which.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It was not through in time, and was killed.
+    #[error("cannot {step}: {program} was not through within {}", spoken(STEP_WITHIN))]
+    Late {
+        /// The step.
+        step: String,
+        /// Which program.
+        program: PathBuf,
+    },
+    /// It failed.
+    #[error("cannot {step}: {program} ended with {status}: {said}")]
+    Failed {
+        /// The step.
+        step: String,
+        /// Which program.
+        program: PathBuf,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// Its last words.
+        said: String,
+    },
+}
+
+/// The package managers, as they are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manager {
+    Apt,
+    Dnf,
+    Apk,
+}
+
+/// This host.
+#[derive(Debug)]
+pub struct Host {
+    root: PathBuf,
+    manager: Option<(Manager, PathBuf)>,
+}
+
+impl Host {
+    /// The host below that root.
+    pub fn new(root: &Path) -> Self {
+        let mut host = Self { root: root.to_owned(), manager: None };
+        let managers = [(Manager::Apt, "apt-get"), (Manager::Dnf, "dnf"), (Manager::Apk, "apk")];
+        host.manager = managers.into_iter().find_map(|(manager, name)| Some((manager, host.find(name)?)));
+        host
+    }
+
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        let below = |directory: &str| self.root.join(directory.trim_start_matches('/')).join(name);
+        PATH.into_iter().map(below).find(|path| path.is_file())
+    }
+
+    /// What is here of what is wanted. What cannot be told counts as missing: its step says why.
+    pub async fn look(&self, orders: &Orders) -> Facts {
+        let mut facts = Facts { has_systemd: self.find("systemctl").is_some(), ..Facts::default() };
+        if let Some(user) = &orders.user
+            && self.says("getent", &["passwd", user.as_str()], |_| true).await
+        {
+            facts.users.insert(user.clone());
+        }
+        for package in &orders.packages {
+            if self.has(package).await {
+                facts.installed.insert(package.clone());
+            }
+        }
+        for unit in orders.units.iter().filter(|_| facts.has_systemd) {
+            if self.says("systemctl", &["is-enabled", "--quiet", unit.as_str()], |_| true).await {
+                facts.enabled.insert(unit.clone());
+            }
+            if self.says("systemctl", &["is-active", "--quiet", unit.as_str()], |_| true).await {
+                facts.active.insert(unit.clone());
+            }
+        }
+        facts
+    }
+
+    async fn has(&self, package: &Package) -> bool {
+        let name = package.as_str();
+        match self.manager {
+            // One that was removed is still known.
+            Some((Manager::Apt, _)) => {
+                let words = ["--show", "--showformat=${db:Status-Status}", name];
+                self.says("dpkg-query", &words, |said| said == "installed").await
+            }
+            Some((Manager::Dnf, _)) => self.says("rpm", &["-q", "--quiet", name], |_| true).await,
+            Some((Manager::Apk, _)) => {
+                self.says("apk", &["info", "--quiet", "--installed", name], |_| true).await
+            }
+            None => false,
+        }
+    }
+
+    /// Whether a program is here, ends well, and says what is wanted.
+    async fn says(&self, program: &str, words: &[&str], is: impl Fn(&str) -> bool) -> bool {
+        let Some(program) = self.find(program) else { return false };
+        match timeout(LOOK_WITHIN, command(&program, words).output()).await {
+            Ok(Ok(output)) => output.status.success() && is(String::from_utf8_lossy(&output.stdout).trim()),
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// Takes one step.
+    pub async fn act(&self, step: &Step) -> Result<(), HostError> {
+        match step {
+            Step::AddUser(name) => self.add_user(step, name).await,
+            Step::Refresh => self.manage(step, None).await,
+            Step::Install(package) => self.manage(step, Some(package)).await,
+            Step::Disable(unit) => self.systemctl(step, "disable", unit).await,
+            Step::Enable(unit) => self.systemctl(step, "enable", unit).await,
+            Step::Start(unit) => self.systemctl(step, "start", unit).await,
+        }
+    }
+
+    async fn add_user(&self, step: &Step, name: &UserName) -> Result<(), HostError> {
+        let name = name.as_str();
+        if let Some(useradd) = self.find("useradd") {
+            let words =
+                ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", name];
+            return self.run(step, &useradd, &words).await;
+        }
+        // busybox
+        let adduser = self.find("adduser").ok_or_else(|| none(step, "useradd, adduser"))?;
+        self.run(step, &adduser, &["-S", "-D", "-H", "-s", "/sbin/nologin", name]).await
+    }
+
+    async fn manage(&self, step: &Step, package: Option<&Package>) -> Result<(), HostError> {
+        let (manager, program) = self.manager.as_ref().ok_or_else(|| none(step, "apt-get, dnf, apk"))?;
+        let mut words = match (manager, package.is_some()) {
+            // At the first boot other programs of cloud-init may have dpkg's lock.
+            (Manager::Apt, false) => vec!["update", "--quiet", "--option", "DPkg::Lock::Timeout=300"],
+            (Manager::Apt, true) => vec![
+                "install",
+                "--quiet",
+                "--yes",
+                "--no-install-recommends",
+                "--option",
+                "DPkg::Lock::Timeout=300",
+                "--option",
+                "Dpkg::Options::=--force-confold",
+            ],
+            (Manager::Dnf, false) => vec!["makecache", "--assumeyes"],
+            (Manager::Dnf, true) => vec!["install", "--assumeyes", "--setopt=install_weak_deps=False"],
+            (Manager::Apk, false) => vec!["update"],
+            (Manager::Apk, true) => vec!["add"],
+        };
+        words.extend(package.map(Package::as_str));
+        self.run(step, program, &words).await
+    }
+
+    async fn systemctl(&self, step: &Step, verb: &str, unit: &Unit) -> Result<(), HostError> {
+        let systemctl = self.find("systemctl").ok_or_else(|| none(step, "systemctl"))?;
+        // A unit's start may wait for the very boot stage in which this runs.
+        let mut words = vec![verb, unit.as_str()];
+        if verb == "start" {
+            words.insert(1, "--no-block");
+        }
+        self.run(step, &systemctl, &words).await
+    }
+
+    async fn run(&self, step: &Step, program: &Path, words: &[&str]) -> Result<(), HostError> {
+        let output = match timeout(STEP_WITHIN, command(program, words).output()).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(source)) => return Err(HostError::Spawn { program: program.to_owned(), source }),
+            Err(_) => return Err(HostError::Late { step: step.to_string(), program: program.to_owned() }),
+        };
+        if output.status.success() {
+            return Ok(());
+        }
+        let (step, program, said) = (step.to_string(), program.to_owned(), last_words(&output));
+        Err(HostError::Failed { step, program, status: output.status, said })
+    }
+}
+
+fn command(program: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(words).env_clear().env("PATH", PATH.join(":")).env("LC_ALL", "C");
+    command.env("DEBIAN_FRONTEND", "noninteractive").env("HOME", "/root");
+    command.current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+fn none(step: &Step, programs: &'static str) -> HostError {
+    HostError::NoProgram { step: step.to_string(), programs }
+}
+
+/// The end of what it said, which is where programs say why.
+fn last_words(output: &Output) -> String {
+    let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+    let said = String::from_utf8_lossy(said);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing was said");
+    printable(last.trim(), SHOWN)
+}

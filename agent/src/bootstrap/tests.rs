@@ -1,0 +1,99 @@
+//! What K2HR3 says, what the host has, and what is done.
+
+use super::*;
+
+fn orders(values: [&str; 5]) -> Result<Orders, Vec<String>> {
+    Orders::read(&values.map(|value| Some(value.to_owned()).filter(|value| !value.is_empty())))
+}
+
+fn package(name: &str) -> Package {
+    Package::try_from(name).unwrap()
+}
+
+fn unit(name: &str) -> Unit {
+    Unit::try_from(name).unwrap()
+}
+
+/// What `k2hr3 database create` writes for servers.
+fn of_server() -> Orders {
+    orders([
+        "",
+        "k2hdkc-dbaas-override-conf,k2hr3-get-resource,chmpx,k2hdkc",
+        "chmpx.service,k2hdkc.service,k2hr3-get-resource.timer",
+        "",
+        "1",
+    ])
+    .unwrap()
+}
+
+#[test]
+fn a_server_of_the_command_line_gets_its_user_and_packages_and_not_what_the_agent_replaces() {
+    let orders = of_server();
+    let packages = ["k2hdkc-dbaas-override-conf", "chmpx", "k2hdkc"].map(package);
+    assert_eq!(orders.packages, packages);
+    assert_eq!(orders.user, Some(UserName::try_from("k2hdkc").unwrap()));
+    assert_eq!(orders.units, ["chmpx.service", "k2hdkc.service"].map(unit));
+    let facts = Facts { has_systemd: true, ..Facts::default() };
+    let install = packages.map(Step::Install);
+    let mut expected = vec![Step::AddUser(UserName::try_from("k2hdkc").unwrap()), Step::Refresh];
+    expected.extend(install);
+    assert_eq!(plan(&orders, &facts), expected, "its programs are the agent's to start");
+}
+
+#[test]
+fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
+    let orders = of_server();
+    let mut facts = Facts {
+        users: orders.user.iter().cloned().collect(),
+        installed: orders.packages.iter().take(2).cloned().collect(),
+        has_systemd: true,
+        enabled: [unit("chmpx.service")].into(),
+        active: [unit("chmpx.service")].into(),
+    };
+    let rest = [Step::Refresh, Step::Install(package("k2hdkc")), Step::Disable(unit("chmpx.service"))];
+    assert_eq!(plan(&orders, &facts), rest);
+    facts.installed.insert(package("k2hdkc"));
+    facts.enabled.clear();
+    assert_eq!(plan(&orders, &facts), []);
+}
+
+#[test]
+fn other_units_are_enabled_and_started_in_their_order_and_without_systemd_none_is() {
+    let orders = orders(["curl, jq", "", "a.service  b.timer", "", "0"]).unwrap();
+    assert_eq!((orders.user.clone(), orders.packages.len()), (None, 2));
+    let mut facts = Facts {
+        installed: orders.packages.iter().cloned().collect(),
+        has_systemd: true,
+        enabled: [unit("b.timer")].into(),
+        ..Facts::default()
+    };
+    let steps =
+        [Step::Enable(unit("a.service")), Step::Start(unit("a.service")), Step::Start(unit("b.timer"))];
+    assert_eq!(plan(&orders, &facts), steps);
+    facts.has_systemd = false;
+    assert_eq!(plan(&orders, &facts), []);
+}
+
+#[test]
+fn a_trove_slave_for_which_nothing_is_ordered_gets_its_user_and_the_agent() {
+    let orders = orders(["", "", "", "", "1"]).unwrap();
+    assert_eq!(orders.user.as_ref().map(UserName::as_str), Some("k2hdkc"));
+    assert_eq!((orders.packages, orders.units), (vec![], vec![]));
+    let facts = Facts { has_systemd: true, ..Facts::default() };
+    let own = unit("k2hdkc-agent.service");
+    assert_eq!(plan(&agent(), &facts), [Step::Enable(own.clone()), Step::Start(own)]);
+}
+
+#[test]
+fn names_that_could_be_options_or_commands_are_refused_all_at_once_with_their_key() {
+    let wrong =
+        orders(["-o=x chmpx", "a;b,/tmp/x.deb,$(id)", "x.mount,../y.service", "Root", "yes"]).unwrap_err();
+    assert_eq!(wrong.len(), 7, "{wrong:?}");
+    assert_eq!(
+        wrong[0],
+        "k2hr3-init-packages: \"-o=x\" is no name of a package: letters, digits, . + - and _, first a letter or a digit"
+    );
+    assert!(wrong[6].starts_with("k2hdkc-dbaas-proc-user: \"Root\" is no name of a user"), "{wrong:?}");
+    assert!(UserName::try_from("a".repeat(33).as_str()).is_err());
+    assert!(Package::try_from("a".repeat(129).as_str()).is_err());
+}

@@ -1,0 +1,160 @@
+//! `bootstrap` on hosts whose programs are scripts that write down how they were called.
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use k2hdkc_sandbox::k2hr3::Sickness;
+use k2hdkc_sandbox::node::{Node, wait_for};
+use k2hdkc_sandbox::site::Site;
+
+use std::time::Duration;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A VM whose user-data has left its files, with programs that keep what they did in files of their own: an installed
+/// package is a line in `installed`, and so on. A package that is named in `missing` cannot be had.
+fn vm(site: &Site) -> Node {
+    let node = site.node(site.server_plan(11, "")).unwrap();
+    let root = node.root().display().to_string();
+    let log = format!(
+        "echo \"${{0##*/}} $*\" >>{root}/calls; last() {{ for word; do :; done; echo \"$word\"; }}\n"
+    );
+    let script = |name: &str, text: &str| {
+        let path = format!("usr/bin/{name}");
+        node.write(&path, &format!("#!/bin/sh\n{log}{text}\n")).unwrap();
+        std::fs::set_permissions(node.root().join(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    for list in ["installed", "users", "enabled", "active", "missing"] {
+        node.write(list, "").unwrap();
+    }
+    script("getent", &format!("grep -q -x \"$2\" {root}/users"));
+    script("useradd", &format!("last \"$@\" >>{root}/users"));
+    script("dpkg-query", &format!("grep -q -x \"$(last \"$@\")\" {root}/installed && echo installed"));
+    script(
+        "apt-get",
+        &format!(
+            "[ \"$1\" = install ] || exit 0\nname=$(last \"$@\")\n\
+             if grep -q -x \"$name\" {root}/missing; then echo \"E: Unable to locate package $name\" >&2; exit 100; fi\n\
+             echo \"$name\" >>{root}/installed"
+        ),
+    );
+    script(
+        "systemctl",
+        &format!(
+            "unit=$(last \"$@\")\ncase $1 in\n\
+             is-enabled) grep -q -x \"$unit\" {root}/enabled ;;\nis-active) grep -q -x \"$unit\" {root}/active ;;\n\
+             enable) echo \"$unit\" >>{root}/enabled ;;\nstart) echo \"$unit\" >>{root}/active ;;\n\
+             disable) sed -i \"/^$unit\\$/d\" {root}/enabled ;;\nesac"
+        ),
+    );
+    node
+}
+
+/// Status, standard output and standard error.
+fn bootstrap(node: &Node, words: &[&str]) -> (i32, String, String) {
+    let output = node.run(&[&["bootstrap"], words].concat()).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// What was changed by programs so far, without the looks.
+fn done(node: &Node) -> Vec<String> {
+    let calls = std::fs::read_to_string(node.root().join("calls")).unwrap_or_default();
+    let is_look =
+        |call: &str| ["getent", "dpkg-query", "systemctl is-"].iter().any(|look| call.starts_with(look));
+    calls.lines().filter(|call| !is_look(call)).map(str::to_owned).collect()
+}
+
+fn order(site: &Site, key: &str, value: &str) {
+    let resource = site.cluster().resource.clone();
+    site.lab().set_key(&resource, key, value);
+}
+
+#[test]
+fn a_server_gets_its_user_and_packages_and_the_agent_and_a_second_run_does_nothing() {
+    let site = Site::open(3, 1).unwrap();
+    order(&site, "k2hdkc-dbaas-add-user", "1");
+    let node = vm(&site);
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 0, "{errors}");
+    let install = |name: &str| {
+        format!(
+            "apt-get install --quiet --yes --no-install-recommends --option DPkg::Lock::Timeout=300 --option \
+             Dpkg::Options::=--force-confold {name}"
+        )
+    };
+    let expected = [
+        "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin k2hdkc".to_owned(),
+        "apt-get update --quiet --option DPkg::Lock::Timeout=300".to_owned(),
+        install("k2hdkc-dbaas-override-conf"),
+        install("chmpx"),
+        install("k2hdkc"),
+        "systemctl enable k2hdkc-agent.service".to_owned(),
+        "systemctl start --no-block k2hdkc-agent.service".to_owned(),
+    ];
+    assert_eq!(done(&node), expected);
+    assert!(text.contains("make the user k2hdkc\n") && text.contains("install chmpx\n"), "{text}");
+
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!((code, text.as_str()), (0, "this host has what K2HR3 wants of it\n"), "{errors}");
+    assert_eq!(done(&node).len(), expected.len());
+}
+
+#[test]
+fn a_package_that_is_not_to_be_had_is_told_and_keeps_nothing_else_from_being_done() {
+    let site = Site::open(3, 1).unwrap();
+    let node = vm(&site);
+    node.write("missing", "chmpx\n").unwrap();
+    // As upstream's user-data leaves a VM where its systemd step has worked.
+    node.write("enabled", "chmpx.service\nk2hdkc.service\n").unwrap();
+    let (code, _, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 1);
+    let told = "cannot install chmpx: ";
+    assert!(errors.contains(told) && errors.contains("E: Unable to locate package chmpx"), "{errors}");
+    assert!(errors.contains("'k2hdkc-agent bootstrap' goes on with the rest"), "{errors}");
+    let steps = done(&node);
+    for call in ["disable chmpx.service", "disable k2hdkc.service", "start --no-block k2hdkc-agent.service"] {
+        assert!(steps.contains(&format!("systemctl {call}")), "{steps:?}");
+    }
+
+    node.write("missing", "").unwrap();
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 0, "{errors}");
+    let first = text.lines().next().unwrap();
+    assert_eq!(first, "read the lists of the package repositories");
+    assert_eq!(text.lines().count(), 3, "chmpx alone: {text}");
+}
+
+#[test]
+fn a_name_that_is_none_is_told_with_its_key_and_nothing_of_the_orders_is_followed_but_the_agent_starts() {
+    let site = Site::open(3, 1).unwrap();
+    let resource = site.cluster().server_resource.clone();
+    site.lab().set_key(&resource, "k2hr3-init-packages", "jq;reboot");
+    let node = vm(&site);
+    let (code, _, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 1);
+    let told = "the keys of this role's resource in K2HR3 are not followed: k2hr3-init-packages: \"jq;reboot\" is no name";
+    assert!(errors.contains(told), "{errors}");
+    let own = ["systemctl enable k2hdkc-agent.service", "systemctl start --no-block k2hdkc-agent.service"];
+    assert_eq!(done(&node), own);
+}
+
+#[test]
+fn a_k2hr3_that_is_away_is_waited_for_and_then_the_agent_is_started_without_it() {
+    let site = Site::open(3, 1).unwrap();
+    site.lab().set_sickness(Some(Sickness::Status(500)));
+    let node = vm(&site);
+    let (code, _, errors) = bootstrap(&node, &["--timeout", "1s"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("not within 1.0 s: K2HR3 answered 500"), "{errors}");
+    assert!(done(&node).contains(&"systemctl start --no-block k2hdkc-agent.service".to_owned()));
+
+    // Well again while it is waited for.
+    let mut waiting = node.command(&["bootstrap", "--timeout", "20s"]).unwrap().spawn().unwrap();
+    let asked = || !site.lab().requests().is_empty();
+    assert!(wait_for(PATIENCE, asked));
+    site.lab().set_sickness(None);
+    assert!(waiting.wait().unwrap().success());
+    assert!(done(&node).iter().any(|call| call.ends_with(" k2hdkc")));
+}
