@@ -11,6 +11,8 @@ mod direct;
 mod helper;
 #[path = "systemd/leaving.rs"]
 mod leaving;
+#[path = "systemd/packages.rs"]
+mod packages;
 #[path = "systemd/ring.rs"]
 mod ring;
 #[path = "systemd/shipped.rs"]

@@ -180,6 +180,22 @@ impl Container {
         self.docker.run(["unpause", &self.name]).map(drop)
     }
 
+    /// Ends everything in it at once, and starts it again: what was on its disk is there.
+    pub fn power_cut(&self) -> io::Result<()> {
+        self.docker.run(["kill", &self.name])?;
+        self.start()
+    }
+
+    /// Starts it after its end.
+    pub fn start(&self) -> io::Result<()> {
+        self.docker.run(["start", &self.name]).map(drop)
+    }
+
+    /// Whether its first process runs.
+    pub fn is_running(&self) -> bool {
+        self.inspect("{{.State.Running}}").is_ok_and(|running| running.trim() == "true")
+    }
+
     /// Takes it away, its processes killed.
     pub fn remove(&self) -> io::Result<()> {
         self.docker.run(["rm", "--force", "--volumes", &self.name]).map(drop)

@@ -5,6 +5,7 @@ mod units;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::container::Container;
@@ -30,6 +31,8 @@ pub enum Shape {
     Helper,
     /// Upstream's units with this repository's drop-ins, which make them run the programs themselves.
     Shipped,
+    /// Upstream's units, and nothing of the agent: its package, which is in `/packages`, brings it.
+    Packaged,
 }
 
 /// The world. Dropped, it is gone.
@@ -108,7 +111,11 @@ impl World {
         let mut options: Vec<String> = OPTIONS.split_whitespace().map(str::to_owned).collect();
         options.extend(["-e".to_owned(), format!("WORLD_SECOND={}", self.second)]);
         options.extend(mount(binaries::simulators()?.display().to_string(), "/opt/k2hdkc/simulators".into()));
-        options.extend(mount(binaries::agent()?.display().to_string(), "/usr/bin/k2hdkc-agent".into()));
+        if self.shape == Shape::Packaged {
+            options.extend(mount(packages().display().to_string(), "/packages".into()));
+        } else {
+            options.extend(mount(binaries::agent()?.display().to_string(), "/usr/bin/k2hdkc-agent".into()));
+        }
         options.extend(scripts());
         options.extend(units::mounts(self.shape));
         let container = self.ground.run(number, &options, &["/sbin/init"])?;
@@ -133,8 +140,16 @@ impl World {
         node.put(&format!("{directory}/override.conf"), &std::fs::read_to_string(asset("override.conf"))?)?;
         // Upstream's helper makes it for everybody; without one, k2hdkc's user needs it.
         node.exec(&["install", "-d", "-m", "0777", "/var/lib/antpickax/k2hdkc/data"])?;
+        if self.shape == Shape::Packaged {
+            return Ok(());
+        }
         node.put("/etc/k2hdkc-agent/agent.toml", "")
     }
+}
+
+/// Where `packaging/build` puts the packages.
+pub fn packages() -> PathBuf {
+    asset("../../target/packages")
 }
 
 /// The scripts that stand in for upstream's, under upstream's paths.

@@ -33,7 +33,8 @@ fn leaves_and_comes_back(shape: Shape) {
     let took = begun.elapsed().as_secs_f64();
     assert!(!is_member(&world, 3) && has_left(node), "{}", told(node));
     for unit in ["chmpx.service", "k2hdkc.service"] {
-        assert_eq!(node.state(unit), "inactive", "{}", told(node));
+        // A helper ends a moment after its program.
+        node.becomes(unit, "inactive", LONG).unwrap();
         assert_eq!(node.show(unit, "UnitFileState"), "disabled", "{}", told(node));
     }
     let others = || [1, 2, 100].into_iter().all(|number| is_settled(world.node(number), 2));
@@ -63,4 +64,41 @@ fn a_server_in_units_leaves_and_comes_back_by_join() {
 #[test]
 fn a_server_behind_upstreams_helpers_leaves_and_comes_back_by_join() {
     leaves_and_comes_back(Shape::Helper);
+}
+
+#[test]
+fn where_that_is_wanted_a_power_off_takes_a_server_out_and_a_reboot_does_not() {
+    if !ready() {
+        return;
+    }
+    let world = World::start(Shape::Shipped, 0.1, 3, 1).unwrap();
+    running(&world, &config(""), 3);
+    for number in [2, 3] {
+        world.node(number).systemctl(&["enable", "--quiet", "k2hdkc-agent.service"]).unwrap();
+        world.node(number).systemctl(&["enable", "--quiet", "--now", "k2hdkc-agent-leave.service"]).unwrap();
+    }
+    let goes = |number: u32, how: &str| {
+        // The answer may not come any more.
+        let _ = world.node(number).systemctl(&[how, "--no-block"]);
+        let went = wait_for(LONG, || !world.node(number).container().is_running());
+        assert!(went, "{how}: {}", told(world.node(number)));
+    };
+    let rebooted = world.node(2);
+    goes(2, "reboot");
+    assert!(is_member(&world, 2));
+    rebooted.container().start().unwrap();
+    rebooted.booted().unwrap();
+    let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(world.node(number), 3));
+    assert!(wait_for(LONG, all), "{}", told(rebooted));
+
+    let begun = Instant::now();
+    goes(3, "poweroff");
+    assert!(!is_member(&world, 3));
+    let took = begun.elapsed().as_secs_f64();
+    let others = || [1, 2, 100].into_iter().all(|number| is_settled(world.node(number), 2));
+    assert!(wait_for(LONG, others), "{}", told(world.node(1)));
+    all_readable(&world);
+    say(&format!(
+        "a power-off took a server out of the cluster after {took:.1} s, {KEYS} of {KEYS} keys readable"
+    ));
 }

@@ -18,7 +18,9 @@ pub(super) fn mounts(shape: Shape) -> Vec<String> {
     ] {
         pairs.push((format!("units/{folder}/{unit}"), format!("{UNITS}/{unit}")));
     }
-    pairs.push(shipped("k2hdkc-agent.service", UNITS));
+    if shape != Shape::Packaged {
+        pairs.push(shipped("k2hdkc-agent.service", UNITS));
+    }
     if shape == Shape::Shipped {
         pairs.extend(package());
     }
