@@ -123,6 +123,16 @@ fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     );
     assert_eq!((pids(node), node.state(AGENT)), (both, "inactive".into()));
     assert!(node.read("/etc/k2hdkc-agent/agent.toml").unwrap().ends_with("# mine\n"), "a conffile stays");
+
+    // Installed again, it is as after the first time.
+    sh(node, &format!("dpkg -i {next} </dev/null"));
+    assert_eq!((node.state(AGENT), node.show(AGENT, "UnitFileState")), ("active".into(), "enabled".into()));
+    assert_eq!(
+        (node.state(INCUMBENT), node.show(INCUMBENT, "UnitFileState")),
+        ("inactive".into(), "disabled".into())
+    );
+    settled(&world, 1);
+    assert_eq!(pids(node), both);
     sh(node, &format!("dpkg -P k2hdkc-agent; rm {next}"));
     assert_eq!(paths(node), before);
     let lines = |text: &str| {
