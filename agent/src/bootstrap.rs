@@ -28,8 +28,8 @@ pub const KEYS: [&str; 5] = [
 
 /// What the programs run as where an operator wants a user and names none (upstream's override.conf has this one).
 const USUAL_USER: &str = "k2hdkc";
-/// What this agent replaces: it writes the same file in place, which ends chmpx.
-const REPLACED: [&str; 3] = ["k2hr3-get-resource", "k2hr3-get-resource.timer", "k2hr3-get-resource.service"];
+/// What this agent replaces: its timer and its service write the same file in place, which ends chmpx.
+const REPLACED: &str = "k2hr3-get-resource";
 /// What the agent starts itself, when the others are in sight. Enabled, systemd would start them before.
 const KEPT_BY_AGENT: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
 
@@ -42,6 +42,8 @@ pub struct Orders {
     pub packages: Vec<Package>,
     /// Units that start now and at every boot, in their order.
     pub units: Vec<Unit>,
+    /// Units of what this agent replaces, which start no more.
+    pub replaced: Vec<Unit>,
 }
 
 impl Orders {
@@ -53,9 +55,11 @@ impl Orders {
         for (key, value) in [(KEYS[0], packages), (KEYS[1], more)] {
             orders.packages.extend(each::<Package>(key, value.as_deref(), &mut wrong));
         }
-        orders.packages.retain(|package| !REPLACED.contains(&package.as_str()));
-        orders.units = each(KEYS[2], units.as_deref(), &mut wrong);
-        orders.units.retain(|unit| !REPLACED.contains(&unit.as_str()));
+        orders.packages.retain(|package| package.as_str() != REPLACED);
+        let units: Vec<Unit> = each(KEYS[2], units.as_deref(), &mut wrong);
+        let is_replaced =
+            |unit: &Unit| unit.as_str().rsplit_once('.').is_some_and(|(name, _)| name == REPLACED);
+        (orders.replaced, orders.units) = units.into_iter().partition(is_replaced);
         if is_yes(add.as_deref()) {
             let name = user.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or(USUAL_USER);
             match UserName::try_from(name) {
@@ -64,6 +68,12 @@ impl Orders {
             }
         }
         if wrong.is_empty() { Ok(orders) } else { Err(wrong) }
+    }
+
+    /// What comes before the units, and the units: a package may enable some of them when it comes.
+    pub fn in_turn(self) -> [Self; 2] {
+        let units = Self { units: self.units, replaced: self.replaced, ..Self::default() };
+        [Self { user: self.user, packages: self.packages, ..Self::default() }, units]
     }
 }
 
@@ -114,6 +124,8 @@ pub enum Step {
     Install(Package),
     /// Lets a unit start at no boot; what runs goes on.
     Disable(Unit),
+    /// Stops a unit for good: the agent has its work.
+    Replace(Unit),
     /// Lets a unit start at every boot.
     Enable(Unit),
     /// Starts a unit.
@@ -127,6 +139,7 @@ impl fmt::Display for Step {
             Self::Refresh => f.write_str("read the lists of the package repositories"),
             Self::Install(package) => write!(f, "install {package}"),
             Self::Disable(unit) => write!(f, "disable {unit}: the agent starts it when it is time"),
+            Self::Replace(unit) => write!(f, "stop and disable {unit}: the agent keeps its file"),
             Self::Enable(unit) => write!(f, "enable {unit}"),
             Self::Start(unit) => write!(f, "start {unit}"),
         }
@@ -144,6 +157,8 @@ pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
     }
     steps.extend(missing.into_iter().cloned().map(Step::Install));
     if facts.has_systemd {
+        let works = |unit: &&Unit| facts.enabled.contains(*unit) || facts.active.contains(*unit);
+        steps.extend(orders.replaced.iter().filter(works).cloned().map(Step::Replace));
         steps.extend(orders.units.iter().flat_map(|unit| of_unit(unit, facts)));
     }
     steps

@@ -105,7 +105,7 @@ impl Host {
                 facts.installed.insert(package.clone());
             }
         }
-        for unit in orders.units.iter().filter(|_| facts.has_systemd) {
+        for unit in orders.units.iter().chain(&orders.replaced).filter(|_| facts.has_systemd) {
             if self.says("systemctl", &["is-enabled", "--quiet", unit.as_str()], |_| true).await {
                 facts.enabled.insert(unit.clone());
             }
@@ -147,9 +147,11 @@ impl Host {
             Step::AddUser(name) => self.add_user(step, name).await,
             Step::Refresh => self.manage(step, None).await,
             Step::Install(package) => self.manage(step, Some(package)).await,
-            Step::Disable(unit) => self.systemctl(step, "disable", unit).await,
-            Step::Enable(unit) => self.systemctl(step, "enable", unit).await,
-            Step::Start(unit) => self.systemctl(step, "start", unit).await,
+            Step::Disable(unit) => self.systemctl(step, &["disable"], unit).await,
+            Step::Replace(unit) => self.systemctl(step, &["disable", "--now"], unit).await,
+            Step::Enable(unit) => self.systemctl(step, &["enable"], unit).await,
+            // It may wait for the very boot stage in which this runs.
+            Step::Start(unit) => self.systemctl(step, &["start", "--no-block"], unit).await,
         }
     }
 
@@ -189,14 +191,9 @@ impl Host {
         self.run(step, program, &words).await
     }
 
-    async fn systemctl(&self, step: &Step, verb: &str, unit: &Unit) -> Result<(), HostError> {
+    async fn systemctl(&self, step: &Step, verb: &[&str], unit: &Unit) -> Result<(), HostError> {
         let systemctl = self.find("systemctl").ok_or_else(|| none(step, "systemctl"))?;
-        // A unit's start may wait for the very boot stage in which this runs.
-        let mut words = vec![verb, unit.as_str()];
-        if verb == "start" {
-            words.insert(1, "--no-block");
-        }
-        self.run(step, &systemctl, &words).await
+        self.run(step, &systemctl, &[verb, &[unit.as_str()]].concat()).await
     }
 
     async fn run(&self, step: &Step, program: &Path, words: &[&str]) -> Result<(), HostError> {

@@ -40,7 +40,7 @@ macro_rules! name {
             fn try_from(name: &str) -> Result<Self, NameError> {
                 let is: fn(&str) -> bool = $is;
                 if name.len() <= LONGEST && is(name) {
-                    return Ok(Self(name.to_owned()));
+                    return Ok(Self(whole($kind, name)));
                 }
                 Err(NameError { name: printable(name, SHOWN), kind: $kind, rule: $rule })
             }
@@ -65,7 +65,7 @@ name!(
     /// A unit of systemd that may be enabled.
     Unit,
     "unit",
-    "letters, digits, : _ . @ and -, then .service, .timer, .socket, .path or .target",
+    "letters, digits, : _ . @ and -, then .service, .timer, .socket, .path, .target or nothing, which is .service",
     |name| begins_well(name) && consists_of(name, b":_.@-") && has_unit_suffix(name)
 );
 name!(
@@ -90,5 +90,11 @@ fn consists_of(name: &str, others: &[u8]) -> bool {
 
 fn has_unit_suffix(name: &str) -> bool {
     let kinds = ["service", "timer", "socket", "path", "target"];
-    name.rsplit_once('.').is_some_and(|(_, kind)| kinds.contains(&kind))
+    name.rsplit_once('.').is_none_or(|(_, kind)| kinds.contains(&kind))
+}
+
+/// systemctl takes a unit without a suffix for a service.
+fn whole(kind: &str, name: &str) -> String {
+    let suffix = if kind == "unit" && !name.contains('.') { ".service" } else { "" };
+    format!("{name}{suffix}")
 }

@@ -33,6 +33,7 @@ fn a_server_of_the_command_line_gets_its_user_and_packages_and_not_what_the_agen
     assert_eq!(orders.packages, packages);
     assert_eq!(orders.user, Some(UserName::try_from("k2hdkc").unwrap()));
     assert_eq!(orders.units, ["chmpx.service", "k2hdkc.service"].map(unit));
+    assert_eq!(orders.replaced, [unit("k2hr3-get-resource.timer")]);
     let facts = Facts { has_systemd: true, ..Facts::default() };
     let install = packages.map(Step::Install);
     let mut expected = vec![Step::AddUser(UserName::try_from("k2hdkc").unwrap()), Step::Refresh];
@@ -55,6 +56,23 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
     facts.installed.insert(package("k2hdkc"));
     facts.enabled.clear();
     assert_eq!(plan(&orders, &facts), []);
+}
+
+#[test]
+fn a_unit_without_a_suffix_is_a_service_and_what_the_agent_replaces_is_stopped_where_it_works() {
+    let orders = orders(["", "", "chmpx, a, k2hr3-get-resource", "", ""]).unwrap();
+    assert_eq!(orders.units, ["chmpx.service", "a.service"].map(unit));
+    let old = unit("k2hr3-get-resource.service");
+    assert_eq!(orders.replaced, std::slice::from_ref(&old));
+    let facts = |active: &[Unit]| Facts {
+        has_systemd: true,
+        enabled: [unit("a.service")].into(),
+        active: active.iter().cloned().collect(),
+        ..Facts::default()
+    };
+    let a = unit("a.service");
+    assert_eq!(plan(&orders, &facts(&[a.clone(), old.clone()])), [Step::Replace(old)]);
+    assert_eq!(plan(&orders, &facts(&[a])), []);
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
             Orders::default()
         }
     };
-    for orders in [orders, bootstrap::agent()] {
+    let [first, units] = orders.in_turn();
+    for orders in [first, units, bootstrap::agent()] {
         for step in bootstrap::plan(&orders, &host.look(&orders).await) {
             match host.act(&step).await {
                 Ok(()) => say(&step.to_string()),
