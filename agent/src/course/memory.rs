@@ -10,7 +10,7 @@ use super::keeping::Others;
 use super::past::{Past, pause};
 use super::placement::Placement;
 use super::rules::{
-    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, STALLED, WORKING,
+    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STALLED, WORKING,
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -60,8 +60,8 @@ pub struct Memory {
     pub(super) relisted: u32,
     /// How often this ring was written again.
     pub(super) rewrites: u32,
-    /// When k2hdkc was started by the agent itself, in sight of its peers.
-    pub(super) begun: Option<Instant>,
+    /// When k2hdkc was started by the agent itself, in sight of its peers, and which one came of it.
+    begun: Option<(Instant, Option<Identity>)>,
     /// How often chmpx was started anew to look for the other servers.
     pub(super) looked_anew: u32,
     /// Restarts that were no change's.
@@ -155,6 +155,9 @@ impl Memory {
 
     /// A step could not be taken: the program is not tried again at once.
     pub fn failed(&mut self, program: Program, now: Instant, backoff: (Duration, Duration)) {
+        if program == Program::K2hdkc {
+            self.begun = None;
+        }
         // No failure of the program itself: it has not run.
         let past = self.past(program);
         past.blocked += 1;
@@ -228,6 +231,7 @@ impl Memory {
                 }
             }
         }
+        self.begun = self.begun.and_then(|begun| still_begun(begun, case.observed.k2hdkc));
         let status = case.view().map(|view| view.own.status);
         if self.status.map(|(status, _)| status) != status {
             self.status = status.map(|status| (status, now));
@@ -240,6 +244,16 @@ impl Memory {
         if case.observed.unseen.is_none() {
             self.notice_work(case);
         }
+    }
+
+    /// k2hdkc is started by the agent, in sight of its peers.
+    pub(super) fn begins(&mut self, now: Instant) {
+        self.begun = Some((now, None));
+    }
+
+    /// Whether this k2hdkc is the one that the agent started so.
+    pub(super) fn has_begun(&self, k2hdkc: Identity) -> bool {
+        self.begun.is_some_and(|(_, of)| of == Some(k2hdkc))
     }
 
     /// A merge that goes on makes k2hdkc work; the stuck one does not. chmpx tells nothing: stuck, it spins.
@@ -439,6 +453,18 @@ impl Memory {
         self.nudges += 1;
         self.nudged = Some(now);
         Some(Next::Step(Step::Tell(order), why.to_owned()))
+    }
+}
+
+/// What is left of a start: the first k2hdkc since is its own, and it ends with that one.
+fn still_begun(
+    (at, of): (Instant, Option<Identity>),
+    k2hdkc: Option<Running>,
+) -> Option<(Instant, Option<Identity>)> {
+    match (of, k2hdkc) {
+        (None, Some(running)) if running.since + SOON >= at => Some((at, Some(running.id))),
+        (Some(of), running) if running.is_none_or(|running| running.id != of) => None,
+        _ => Some((at, of)),
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
             if matches!(next, Next::Step(..)) {
                 memory.waited_enough(Waiting::Peers);
                 memory.looked_anew = 0;
-                memory.begun = Some(case.now);
+                memory.begins(case.now);
             }
             Some(next)
         }

@@ -9,6 +9,7 @@ mod bus;
 pub(super) mod findings;
 mod helper;
 mod reach;
+mod sight;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use crate::apply::full;
 use crate::wake::Waker;
 use bus::Bus;
 use reach::Reach;
-use unit::{Readiness, UnitState};
+use unit::UnitState;
 
 /// Names of the units. See `[target.systemd]` in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +44,6 @@ pub struct Units {
     pub helpers: PathBuf,
 }
 
-/// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
-/// service 90 s to start, but none to wait for other jobs.
-const JOB_WITHIN: Duration = Duration::from_secs(90);
 /// Between two looks whether the replaced program is active.
 const RIVAL_AGAIN: Duration = Duration::from_secs(30);
 
@@ -120,92 +118,6 @@ impl Systemd {
     /// A connection for a step; why there is none.
     async fn bus(&mut self) -> Result<&mut Bus, TargetError> {
         self.reach.for_step(&self.units, &self.local.waker).await
-    }
-
-    /// What the units say of programs that do not run.
-    fn add_units(&mut self, ini: &Path, observed: &mut Observed) {
-        for end in self.reach.ended() {
-            let program = if end.unit == self.units.chmpx { Program::Chmpx } else { Program::K2hdkc };
-            if self.awaits(program).is_some() && !["done", "skipped"].contains(&end.result.as_str()) {
-                self.awaited = None;
-                let text = format!("the job of {} ended with \"{}\"", end.unit, end.result);
-                observed.refused.push((program, text));
-            }
-        }
-        for program in [Program::Chmpx, Program::K2hdkc] {
-            let running = match program {
-                Program::Chmpx => observed.chmpx,
-                Program::K2hdkc => observed.k2hdkc,
-            };
-            if let Some(running) = running {
-                if self.awaits(program).is_some() || self.came_by_helper(program, running.id) {
-                    self.awaited = self.awaited.filter(|(awaited, _)| *awaited != program);
-                    observed.appeared = Some((program, running.id));
-                }
-                continue;
-            }
-            if let Some(why) = self.reach.why() {
-                observed.blocked.push((program, why.to_owned()));
-                continue;
-            }
-            let (unit, state) = self.unit(program);
-            if let Some(text) = self.hands_another(program, ini) {
-                observed.blocked.push((program, text));
-                continue;
-            }
-            if state.has_job && self.awaits(program).is_some_and(|since| since.elapsed() >= JOB_WITHIN) {
-                let seconds = JOB_WITHIN.as_secs();
-                let text = format!(
-                    "its start job waits for more than {seconds} s: 'systemctl list-jobs' shows for what ({unit})"
-                );
-                observed.blocked.push((program, text));
-                continue;
-            }
-            match state.readiness(unit, program) {
-                Readiness::Idle => {
-                    observed.last_words.extend(state.failure().map(|text| (program, text)));
-                }
-                Readiness::Moving(text) => observed.moving.push((program, text)),
-                Readiness::Blocked(text) => observed.blocked.push((program, text)),
-            }
-        }
-        let running = [(Program::Chmpx, observed.chmpx), (Program::K2hdkc, observed.k2hdkc)];
-        let seen = running.into_iter().filter_map(|(program, running)| Some((program, running?.id)));
-        self.seen = Some(seen.collect());
-        observed.rival = self.rival.as_ref().and_then(|(_, rival)| rival.clone()).filter(|_| {
-            let replaced = helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
-            replaced.is_none_or(|replaced| is_same(&replaced, ini))
-        });
-    }
-
-    /// Since when its start has been awaited, where it is.
-    fn awaits(&self, program: Program) -> Option<Instant> {
-        self.awaited.filter(|(awaited, _)| *awaited == program).map(|(_, since)| since)
-    }
-
-    /// Whether a helper has started it since the last look: it does so on the agent's account.
-    fn came_by_helper(&self, program: Program, id: Identity) -> bool {
-        let (_, state) = self.unit(program);
-        state.is_helped && self.seen.as_ref().is_some_and(|seen| seen.get(&program) != Some(&id))
-    }
-
-    /// Why a helper would start the program with another ini than the agent's, where it would.
-    fn hands_another(&self, program: Program, ini: &Path) -> Option<String> {
-        let (unit, state) = self.unit(program);
-        if !state.is_helped {
-            return None;
-        }
-        let directory = &self.units.helpers;
-        let handed = helper::ini(program, directory, &|path| std::fs::read_to_string(path).ok());
-        (!is_same(&handed, ini)).then(|| {
-            let remedy = helper::remedy(program, ini);
-            format!(
-                "the helper of {unit} hands it {}, and not {}: set '{remedy}' in {}",
-                handed.display(),
-                ini.display(),
-                directory.join("override.conf").display()
-            )
-        })
     }
 
     /// Whether the unit runs the program itself; upstream's runs a helper that does.
@@ -296,59 +208,4 @@ impl Target for Systemd {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::{self, Origin};
-    use crate::target::Running;
-
-    /// What a look has `appeared` at this k2hdkc.
-    fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, Identity)> {
-        let (id, now) = (Identity { pid, ticks: u64::from(pid) }, Instant::now());
-        let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
-        let mut observed = Observed { k2hdkc: Some(running), ..Observed::default() };
-        systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
-        observed.appeared
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_start_job_without_an_end_is_told_with_who_can_say_what_it_waits_for() {
-        let settings =
-            settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target;
-        let mut systemd = Systemd::new(settings.process, settings.units, Waker::default(), false);
-        let words = |word: &str| word.to_owned();
-        systemd.chmpx = UnitState {
-            load: words("loaded"),
-            active: words("inactive"),
-            has_job: true,
-            ..UnitState::default()
-        };
-        systemd.awaited = Some((Program::Chmpx, Instant::now()));
-        let mut look = || {
-            let mut observed = Observed::default();
-            systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
-            let blocked = observed.blocked.into_iter().find(|(program, _)| *program == Program::Chmpx);
-            blocked.map(|(_, text)| text)
-        };
-        assert_eq!(look(), None, "it may take its time");
-        tokio::time::advance(JOB_WITHIN).await;
-        assert_eq!(
-            look().unwrap(),
-            "its start job waits for more than 90 s: 'systemctl list-jobs' shows for what (chmpx.service)"
-        );
-    }
-
-    #[tokio::test]
-    async fn what_a_helper_starts_is_on_the_agent_s_account_and_what_was_there_is_not() {
-        let settings =
-            settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap().target;
-        for is_helped in [true, false] {
-            let mut systemd =
-                Systemd::new(settings.process.clone(), settings.units.clone(), Waker::default(), false);
-            systemd.k2hdkc.is_helped = is_helped;
-            assert_eq!(appeared(&mut systemd, 8), None, "it was there before the agent");
-            let id = Identity { pid: 9, ticks: 9 };
-            assert_eq!(appeared(&mut systemd, 9), is_helped.then_some((Program::K2hdkc, id)));
-            assert_eq!(appeared(&mut systemd, 9), None, "once");
-        }
-    }
-}
+mod tests;

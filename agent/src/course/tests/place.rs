@@ -300,6 +300,41 @@ fn a_k2hdkc_that_the_agent_started_in_sight_of_others_is_not_alone_when_they_go_
 }
 
 #[test]
+fn an_own_start_of_long_ago_says_nothing_of_a_k2hdkc_that_somebody_else_starts_alone() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Start(Program::K2hdkc));
+    stage.run(Program::K2hdkc, Identity { pid: 21, ticks: 900 });
+    stage.later(1.0).answer(0x21);
+    assert_eq!(stage.later(1.0).next(), Next::Converged);
+    // A day later Docker's restart policy, or a helper, starts both anew, while nobody is in sight.
+    stage.later(86_400.0).end(Program::K2hdkc, Ending::Unknown);
+    stage.end(Program::Chmpx, Ending::Unknown);
+    stage.later(1.0).run(Program::Chmpx, Identity { pid: 31, ticks: 90_000_000 });
+    let other = Identity { pid: 32, ticks: 90_000_100 };
+    stage.later(1.0).run(Program::K2hdkc, other);
+    stage.observed.appeared = Some((Program::K2hdkc, other));
+    stage.later(1.0).answer(0x21);
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    let next = stage.later(1.0).next();
+    assert!(holds(&next).contains("no other server of its ring has been up"), "{next:?}");
+}
+
+#[test]
+fn a_server_with_keys_in_memory_that_came_into_service_alone_is_left_to_somebody_s_hand() {
+    let mut stage = Stage::well();
+    stage.in_memory();
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    holds(&stage.next());
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x21));
+    for _ in 0..120 {
+        let next = stage.later(1.0).next();
+        assert!(holds(&next).contains("Its own are in memory, so it is not started anew"), "{next:?}");
+    }
+    assert_eq!(stage.known.restart, None);
+}
+
+#[test]
 fn a_server_that_is_still_listed_under_its_old_control_port_is_gone_from_there() {
     let mut stage = Stage::well();
     stage.next();

@@ -132,6 +132,9 @@ impl Bus {
         let word = |map: &HashMap<String, OwnedVariant>, key: &str| {
             map.get(key).and_then(|value| String::try_from(value.clone()).ok()).unwrap_or_default()
         };
+        let words = |map: &HashMap<String, OwnedVariant>, key: &str| {
+            map.get(key).and_then(|value| Vec::<String>::try_from(value.clone()).ok()).unwrap_or_default()
+        };
         let number = |map: &HashMap<String, OwnedVariant>, key: &str| {
             map.get(key).and_then(|value| u32::try_from(value.clone()).ok()).unwrap_or_default()
         };
@@ -149,6 +152,7 @@ impl Bus {
             is_helped: service.get("ExecStart").is_some_and(runs_helper),
             result: word(&service, "Result"),
             restarts: number(&service, "NRestarts"),
+            needs: ["BindsTo", "Requires", "Wants"].iter().flat_map(|key| words(&unit, key)).collect(),
         })
     }
 

@@ -23,6 +23,8 @@ pub(super) struct UnitState {
     pub(super) result: String,
     /// `NRestarts`.
     pub(super) restarts: u32,
+    /// `BindsTo`, `Requires` and `Wants`: units that systemd starts with it.
+    pub(super) needs: Vec<String>,
 }
 
 /// Whether a program that does not run may be started.
