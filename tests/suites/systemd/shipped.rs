@@ -32,9 +32,15 @@ fn feeds(node: &Node) {
 /// journal does not.
 fn ended_well(node: &Node, unit: &str) -> f64 {
     let journal = ["journalctl", "--no-pager", "--output", "short-unix", "--unit", unit];
-    let log = node.exec(&journal).unwrap();
-    let line = log.lines().rfind(|line| line.contains("Deactivated successfully")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
+    let last = || {
+        let log = node.exec(&journal).unwrap();
+        let line = log.lines().rfind(|line| line.contains("Deactivated successfully"))?.to_owned();
+        line.split_whitespace().next()?.parse().ok()
+    };
+    // What was said last is perhaps not in the file yet.
+    node.exec(&["journalctl", "--sync"]).unwrap();
+    assert!(wait_for(LONG, || last().is_some()), "{}", told(node));
+    last().unwrap()
 }
 
 #[test]
@@ -45,7 +51,7 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
     let world = World::start(Shape::Shipped, 0.1, 1, 1).unwrap();
     let node = world.node(1);
     examined(node);
-    node.drop_in(AGENT, "[Service]\nWatchdogSec=2s\n").unwrap();
+    node.drop_in(AGENT, "[Service]\nWatchdogSec=10s\n").unwrap();
     // systemd cannot hand over credentials where mounts are private, as in a container.
     node.exec(&["mount", "--make-rshared", "/"]).unwrap();
     // The token comes as a credential and stands nowhere else.
@@ -60,7 +66,6 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
     // It says how it is, and that it lives.
     let says = |text: &str| wait_for(LONG, || node.show(AGENT, "StatusText").contains(text));
     assert!(says("in the ring, 1 of 1 servers in service; file "), "{}", node.show(AGENT, "StatusText"));
-    feeds(node);
     feeds(node);
     assert_eq!(node.show(AGENT, "NRestarts"), "0");
 
@@ -77,7 +82,8 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
     node.kill("k2hdkc-agent", "STOP").unwrap();
     let anew = || ![0, before.1].contains(&node.main_pid(AGENT)) && node.state(AGENT) == "active";
     assert!(wait_for(LONG, anew), "{}", told(node));
-    assert!(node.journal(AGENT).contains("Watchdog timeout"), "{}", node.journal(AGENT));
+    let missed = || node.journal(AGENT).contains("Watchdog timeout");
+    assert!(wait_for(LONG, missed), "{}", node.journal(AGENT));
     settled(&world, 1);
     assert_eq!(pids(node), before.0);
 }
