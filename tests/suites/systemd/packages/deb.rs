@@ -1,0 +1,93 @@
+//! The Debian package: installed, upgraded, cut off in the middle, removed, purged.
+
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::ready;
+use k2hdkc_sandbox::worlds::systemd::{INI, Node, Shape, World};
+
+use super::{
+    AGENT, built, differ, has_given_back, has_taken_over, hasten, left_alone, paths, sh, unit, upstream,
+};
+use crate::ring::{LONG, pids, settled, told};
+
+/// The same package under another version, in the node.
+fn under_version(node: &Node, version: &str) -> String {
+    let path = format!("/root/{version}.deb");
+    sh(
+        node,
+        &format!(
+            "rm -rf /root/tree; dpkg-deb -R /packages/*.deb /root/tree; \
+             sed -i 's/^Version: .*/Version: {version}/' /root/tree/DEBIAN/control; dpkg-deb -b /root/tree {path}; \
+             rm -r /root/tree"
+        ),
+    );
+    path
+}
+
+fn version(node: &Node) -> String {
+    sh(node, "dpkg-query --show --showformat '${Version} ${db:Status-Status}' k2hdkc-agent")
+}
+
+#[test]
+fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
+    if !ready() || !built() {
+        return;
+    }
+    let world = upstream();
+    let node = world.node(1);
+    let (before, ini, both) = (paths(node), node.read(INI).unwrap(), pids(node));
+
+    // The installation takes the file over, says so, and ends neither program.
+    has_taken_over(&world, &sh(node, "dpkg -i /packages/*.deb"));
+    assert_eq!(pids(node), both);
+
+    // An upgrade keeps what an operator has written, and brings another agent alone.
+    sh(node, "echo '# mine' >>/etc/k2hdkc-agent/agent.toml");
+    let old = node.main_pid(AGENT);
+    let next = under_version(node, "0.1.1");
+    sh(node, &format!("dpkg -i {next} </dev/null"));
+    let anew = || ![0, old].contains(&node.main_pid(AGENT));
+    assert!(wait_for(LONG, anew), "{}", told(node));
+    settled(&world, 1);
+    assert_eq!((pids(node), version(node)), (both, "0.1.1 installed".into()));
+    assert!(node.read("/etc/k2hdkc-agent/agent.toml").unwrap().ends_with("# mine\n"));
+
+    // Removed, it gives the file back; both programs run on. Purged, nothing of it is left.
+    has_given_back(node, &sh(node, "dpkg -r k2hdkc-agent"));
+    assert_eq!(pids(node), both);
+    assert!(node.read("/etc/k2hdkc-agent/agent.toml").unwrap().ends_with("# mine\n"), "a conffile stays");
+
+    // Installed again, it is as after the first time.
+    has_taken_over(&world, &sh(node, &format!("dpkg -i {next} </dev/null")));
+    assert_eq!(unit(node, AGENT), ("active".into(), "enabled".into()));
+    assert_eq!(pids(node), both);
+    sh(node, &format!("dpkg -P k2hdkc-agent; rm {next}"));
+    assert_eq!(differ(&before, &paths(node)), Vec::<&String>::new());
+    left_alone(node, &ini);
+}
+
+#[test]
+fn a_power_cut_in_the_middle_of_an_upgrade_leaves_an_agent_that_works() {
+    if !ready() || !built() {
+        return;
+    }
+    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    let node = world.node(1);
+    sh(node, "dpkg -i /packages/*.deb");
+    hasten(node);
+    settled(&world, 1);
+
+    // Unpacked, and not configured.
+    let next = under_version(node, "0.1.1");
+    sh(node, &format!("dpkg --unpack {next}"));
+    node.power_cut().unwrap();
+    node.booted().unwrap();
+    assert_eq!(version(node), "0.1.1 unpacked");
+    settled(&world, 1);
+    assert!(world.ground().is_member(1));
+
+    // As the operator, or the next apt, brings it to its end.
+    let both = pids(node);
+    sh(node, "dpkg --configure -a </dev/null");
+    settled(&world, 1);
+    assert_eq!((pids(node), version(node)), (both, "0.1.1 installed".into()));
+}
