@@ -2,8 +2,12 @@
 //! is here, as K2HR3 hands it out.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
+#[path = "cloud_init/faults.rs"]
+mod faults;
 #[path = "cloud_init/mirror.rs"]
 mod mirror;
+#[path = "cloud_init/resources.rs"]
+mod resources;
 #[path = "cloud_init/vm.rs"]
 mod vm;
 
