@@ -52,9 +52,16 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
         assert_eq!(mirror.asked(), 1);
 
         let vm = Vm::new(site, shell);
-        site.lab().set_sickness(Some(Sickness::Status(500)));
-        failed(&vm.run(&[]), "K2HR3 does not say where k2hdkc-agent comes from: it answered 500; run /");
-        assert!(vm.calls().iter().all(|call| call.starts_with("sleep ")), "nothing is installed by its name");
+        for (sickness, status) in [(Sickness::Status(500), 500), (Sickness::ServerErrorSayingTrue, 503)] {
+            site.lab().set_sickness(Some(sickness));
+            let told =
+                format!("K2HR3 does not say where k2hdkc-agent comes from: it answered {status}; run /");
+            failed(&vm.run(&[]), &told);
+            assert!(
+                vm.calls().iter().all(|call| call.starts_with("sleep ")),
+                "nothing is installed by its name"
+            );
+        }
         site.lab().set_sickness(None);
     });
 }
@@ -150,6 +157,18 @@ fn the_way_out_is_the_agents_and_what_it_cannot_do_keeps_the_identity() {
         ];
         assert_eq!(vm.calls(), expected);
         assert!(vm.names("etc/antpickax").is_empty());
+    });
+}
+
+#[test]
+fn in_a_container_whoever_owns_the_directory_registers_it_without_sudo() {
+    each_shell(|site, shell| {
+        let vm = Vm::new(site, shell).without_systemd().of_user();
+        std::fs::create_dir(vm.path("etc/antpickax")).unwrap();
+        std::fs::set_permissions(vm.path("etc/antpickax"), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let ended = vm.run(&["-r"]);
+        assert_eq!((ended.code, vm.calls()), (0, vec![]), "{}", ended.said);
+        assert_eq!(vm.mode("etc/antpickax"), 0o777, "the container's own programs write there");
     });
 }
 
