@@ -7,6 +7,7 @@
 //! the image already trusts; no script is fetched and run.
 //! Pure: [`host`] looks and acts.
 
+mod closing;
 pub mod host;
 mod names;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 pub use names::{NameError, Package, Unit, UserName};
 
@@ -44,6 +46,8 @@ pub struct Orders {
     pub units: Vec<Unit>,
     /// Units of what this agent replaces, which start no more.
     pub replaced: Vec<Unit>,
+    /// Whether the identity is closed to other users.
+    pub closes: bool,
 }
 
 impl Orders {
@@ -111,11 +115,15 @@ pub struct Facts {
     pub enabled: BTreeSet<Unit>,
     /// Units that run.
     pub active: BTreeSet<Unit>,
+    /// Paths of the identity that are more open than they may be, with the mode for them.
+    pub open: Vec<(PathBuf, u32)>,
 }
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Takes a path from other users: the most that its mode may be.
+    Close(PathBuf, u32),
     /// Makes a system user.
     AddUser(UserName),
     /// Reads the lists of the repositories.
@@ -135,6 +143,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Close(path, mode) => write!(f, "close {} to other users (mode {mode:04o})", path.display()),
             Self::AddUser(name) => write!(f, "make the user {name}"),
             Self::Refresh => f.write_str("read the lists of the package repositories"),
             Self::Install(package) => write!(f, "install {package}"),
@@ -149,6 +158,7 @@ impl fmt::Display for Step {
 /// What is missing, in the order in which it is done: the user first, since packages may look for it.
 pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
+    steps.extend(facts.open.iter().cloned().map(|(path, mode)| Step::Close(path, mode)));
     steps.extend(orders.user.iter().filter(|user| !facts.users.contains(*user)).cloned().map(Step::AddUser));
     let missing: Vec<_> =
         orders.packages.iter().filter(|package| !facts.installed.contains(*package)).collect();
@@ -179,7 +189,8 @@ fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
     steps
 }
 
-/// The agent itself, which comes last: enabled, and started where it does not run.
+/// The agent itself, which comes last: its identity is closed to others, and it is enabled, and started where it does not run.
 pub fn agent() -> Orders {
-    Orders { units: Unit::try_from("k2hdkc-agent.service").into_iter().collect(), ..Orders::default() }
+    let units = Unit::try_from("k2hdkc-agent.service").into_iter().collect();
+    Orders { units, closes: true, ..Orders::default() }
 }

@@ -35,7 +35,7 @@ mod state;
 mod template;
 mod yrn;
 
-pub use lab::{Change, Cluster, Lab, Request, STOCK_TEMPLATE};
+pub use lab::{Change, Cluster, Lab, Request, STOCK_TEMPLATE, USER_DATA};
 pub use server::{Options, Server};
 pub use sickness::{Illness, Sickness};
 pub use state::{HostRecord, UserData};

@@ -1,6 +1,9 @@
 //! `bootstrap` on hosts whose programs are scripts that write down how they were called.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
+#[path = "bootstrap/hosts.rs"]
+mod hosts;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use k2hdkc_sandbox::k2hr3::Sickness;
@@ -17,14 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn vm(site: &Site) -> Node {
     let node = site.node(site.server_plan(11, "")).unwrap();
     let root = node.root().display().to_string();
-    let log = format!(
-        "echo \"${{0##*/}} $*\" >>{root}/calls; last() {{ for word; do :; done; echo \"$word\"; }}\n"
-    );
-    let script = |name: &str, text: &str| {
-        let path = format!("usr/bin/{name}");
-        node.write(&path, &format!("#!/bin/sh\n{log}{text}\n")).unwrap();
-        std::fs::set_permissions(node.root().join(path), std::fs::Permissions::from_mode(0o755)).unwrap();
-    };
+    let script = |name: &str, text: &str| program(&node, name, text);
     for list in ["installed", "users", "enabled", "active", "missing"] {
         node.write(list, "").unwrap();
     }
@@ -51,6 +47,21 @@ fn vm(site: &Site) -> Node {
     node
 }
 
+/// A program on the host that writes its calls down. At the call for a change whose number is in `kill-at`, the power fails: its
+/// caller is killed, and it does nothing.
+fn program(node: &Node, name: &str, text: &str) {
+    let root = node.root().display().to_string();
+    let start = format!(
+        "#!/bin/sh\necho \"${{0##*/}} $*\" >>{root}/calls; last() {{ for word; do :; done; echo \"$word\"; }}\n\
+         case \"${{0##*/}} $*\" in\ngetent*|dpkg-query*|'systemctl is-'*|'rpm -q'*|'apk info'*) ;;\n\
+         *) echo >>{root}/changes; [ \"$(wc -l <{root}/changes)\" != \"$(cat {root}/kill-at 2>/dev/null)\" ] || \
+         {{ kill -KILL $PPID; exit 1; }} ;;\nesac\n"
+    );
+    let path = format!("usr/bin/{name}");
+    node.write(&path, &format!("{start}{text}\n")).unwrap();
+    std::fs::set_permissions(node.root().join(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Status, standard output and standard error.
 fn bootstrap(node: &Node, words: &[&str]) -> (i32, String, String) {
     let output = node.run(&[&["bootstrap"], words].concat()).unwrap();
@@ -61,8 +72,11 @@ fn bootstrap(node: &Node, words: &[&str]) -> (i32, String, String) {
 /// What was changed by programs so far, without the looks.
 fn done(node: &Node) -> Vec<String> {
     let calls = std::fs::read_to_string(node.root().join("calls")).unwrap_or_default();
-    let is_look =
-        |call: &str| ["getent", "dpkg-query", "systemctl is-"].iter().any(|look| call.starts_with(look));
+    let is_look = |call: &str| {
+        ["getent", "dpkg-query", "systemctl is-", "rpm -q", "apk info"]
+            .iter()
+            .any(|look| call.starts_with(look))
+    };
     calls.lines().filter(|call| !is_look(call)).map(str::to_owned).collect()
 }
 

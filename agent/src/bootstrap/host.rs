@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Facts, Orders, Package, Step, Unit, UserName};
+use super::{Facts, Orders, Package, Step, Unit, UserName, closing};
 use crate::clock::spoken;
 use crate::problem::printable;
 
@@ -61,6 +61,15 @@ pub enum HostError {
         /// Its last words.
         said: String,
     },
+    /// A path keeps its mode.
+    #[error("cannot close {} to other users", path.display())]
+    Close {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// The package managers, as they are found.
@@ -95,6 +104,9 @@ impl Host {
     /// What is here of what is wanted. What cannot be told counts as missing: its step says why.
     pub async fn look(&self, orders: &Orders) -> Facts {
         let mut facts = Facts { has_systemd: self.find("systemctl").is_some(), ..Facts::default() };
+        if orders.closes {
+            facts.open = closing::open(&self.root);
+        }
         if let Some(user) = &orders.user
             && self.says("getent", &["passwd", user.as_str()], |_| true).await
         {
@@ -144,6 +156,8 @@ impl Host {
     /// Takes one step.
     pub async fn act(&self, step: &Step) -> Result<(), HostError> {
         match step {
+            Step::Close(path, mode) => closing::close(path, *mode)
+                .map_err(|source| HostError::Close { path: path.to_owned(), source }),
             Step::AddUser(name) => self.add_user(step, name).await,
             Step::Refresh => self.manage(step, None).await,
             Step::Install(package) => self.manage(step, Some(package)).await,

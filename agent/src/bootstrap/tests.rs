@@ -50,6 +50,7 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
         has_systemd: true,
         enabled: [unit("chmpx.service")].into(),
         active: [unit("chmpx.service")].into(),
+        open: Vec::new(),
     };
     let rest = [Step::Refresh, Step::Install(package("k2hdkc")), Step::Disable(unit("chmpx.service"))];
     assert_eq!(plan(&orders, &facts), rest);

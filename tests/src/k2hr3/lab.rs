@@ -3,6 +3,7 @@
 mod cluster;
 mod control;
 mod serve;
+mod user_data;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -14,10 +15,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant as TokioInstant, timeout_at};
 
 use super::sickness::{Illness, Sickness};
-use super::state::{HostRecord, Maker, State, UserData, Wanted};
+use super::state::{HostRecord, Maker, State, Wanted};
 use super::yrn;
 pub use cluster::{Cluster, STOCK_TEMPLATE};
 pub(super) use serve::Served;
+pub use user_data::USER_DATA;
 
 /// The user whom the dummy backend knows.
 pub(super) const USER: &str = "dummyuser";
@@ -85,10 +87,7 @@ impl Lab {
     pub fn new() -> Self {
         let mut inside = Inside::default();
         inside.state.tenants = (0..5).map(|number| format!("tenant{number}")).collect();
-        inside.state.user_data = vec![
-            UserData { name: "dummy".into(), user_agent: "dummy-client".into() },
-            UserData { name: "trove".into(), user_agent: "extdata_k2hr3_trove".into() },
-        ];
+        user_data::lay_out(&mut inside.state);
         Self { inside: Arc::new(Mutex::new(inside)), beat: watch::Sender::new(0) }
     }
 
@@ -126,11 +125,6 @@ impl Lab {
         let tenant = yrn::Yrn::parse(role, "role")?.tenant;
         self.with(|state| state.make_role_token(role, &tenant, Maker::User(USER.to_owned()), life))
             .map(|made| made.0)
-    }
-
-    /// The part of the address of `userdata` and `extdata` that belongs to a role token.
-    pub fn register_path(&self, token: &str) -> Option<String> {
-        self.lock().state.role_tokens.get(token).map(|entry| entry.register_path.clone())
     }
 
     /// Makes a scoped user token, without `U=`.

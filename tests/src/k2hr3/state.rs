@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) role_tokens: BTreeMap<String, RoleToken>,
     pub(super) user_tokens: BTreeMap<String, UserToken>,
     pub(super) user_data: Vec<UserData>,
+    /// The template of the script of all of them (`userdata.script_templ`).
+    pub(super) script: String,
     /// The role whose members may remove any host (`k2hr3admin.delhostrole`).
     pub(super) delete_host_role: Option<String>,
     /// Changes nobody has picked up yet.

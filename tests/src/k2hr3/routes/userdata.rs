@@ -1,4 +1,5 @@
-//! `/v1/userdata` and `/v1/extdata`: the script with which a VM enters its role. The text is our own.
+//! `/v1/userdata` and `/v1/extdata`: the script with which a VM enters its role, made of the template that an operator gives
+//! K2HR3. No engine runs here: five placeholders are replaced wherever they stand (`lib/k2hr3userdata.ts`).
 
 use std::io::Write;
 
@@ -98,14 +99,16 @@ fn script(state: &State, request: &Request, path: &str) -> String {
         return "#!/bin/sh\necho 'k2hr3-init: the path of this user data is invalid' >&2\nexit 1\n"
             .to_owned();
     };
-    let host = request.header("host").unwrap_or_default();
-    let (role, tenant) = (&entry.role, &entry.tenant);
-    format!(
-        "#!/bin/sh\n# Enters this VM into its K2HR3 role.\n\
-         K2HR3_ROLE_NAME='{role}'\nK2HR3_ROLE_TENANT='yrn:yahoo:::{tenant}'\nK2HR3_ROLE_TOKEN='{token}'\n\
-         K2HR3_API_HOST_URI='http://{host}'\nK2HR3_ERROR_MSG=''\n\
-         cuk=$(cat /var/lib/cloud/data/instance-id)\n\
-         curl -s -m 30 -X PUT -H \"x-auth-token: R=$K2HR3_ROLE_TOKEN\" \
-         \"$K2HR3_API_HOST_URI/v1/role/$K2HR3_ROLE_NAME?cuk=$cuk&extra=openstack-auto-v1&tag=%22$(hostname -f)%22\"\n"
-    )
+    let api_uri = format!("http://{}", request.header("host").unwrap_or_default());
+    let tenant = format!("yrn:yahoo:::{}", entry.tenant);
+    let values = [
+        ("ROLE_NAME", entry.role.as_str()),
+        ("ROLE_TENANT", &tenant),
+        ("ROLE_TOKEN", token),
+        ("API_HOST_URI", &api_uri),
+        ("ERROR_MSG", ""),
+    ];
+    values.iter().fold(state.script.clone(), |script, (name, value)| {
+        script.replace(&format!("{{{{= %K2HR3_{name}% }}}}"), value)
+    })
 }

@@ -1,0 +1,125 @@
+//! Hosts of other kinds than a new Debian: other package managers, what upstream's user-data has left, and a power that fails.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
+use k2hdkc_sandbox::node::Node;
+use k2hdkc_sandbox::site::Site;
+
+use super::{bootstrap, done, order, program, vm};
+
+/// The VM with other programs than apt's and shadow's.
+fn other_vm(site: &Site) -> Node {
+    let node = vm(site);
+    for name in ["apt-get", "dpkg-query", "useradd"] {
+        std::fs::remove_file(node.root().join("usr/bin").join(name)).unwrap();
+    }
+    order(site, "k2hdkc-dbaas-add-user", "1");
+    node
+}
+
+#[test]
+fn a_host_with_dnf_gets_its_packages_by_dnf_and_is_asked_by_rpm() {
+    let site = Site::open(3, 1).unwrap();
+    let node = other_vm(&site);
+    let root = node.root().display().to_string();
+    program(&node, "useradd", &format!("last \"$@\" >>{root}/users"));
+    program(&node, "rpm", &format!("grep -q -x \"$3\" {root}/installed"));
+    program(&node, "dnf", &format!("[ \"$1\" != install ] || last \"$@\" >>{root}/installed"));
+    let (code, _, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 0, "{errors}");
+    let install = |name: &str| format!("dnf install --assumeyes --setopt=install_weak_deps=False {name}");
+    let steps = done(&node);
+    let expected = [
+        "dnf makecache --assumeyes".to_owned(),
+        install("k2hdkc-dbaas-override-conf"),
+        install("chmpx"),
+        install("k2hdkc"),
+    ];
+    assert_eq!(steps[1..5], expected);
+    assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");
+    assert_eq!(done(&node), steps, "what is there is not done again");
+}
+
+#[test]
+fn a_host_with_apk_and_busybox_gets_its_user_by_adduser_and_no_unit_is_anybodys_business() {
+    let site = Site::open(3, 1).unwrap();
+    let node = other_vm(&site);
+    let root = node.root().display().to_string();
+    std::fs::remove_file(node.root().join("usr/bin/systemctl")).unwrap();
+    program(&node, "adduser", &format!("last \"$@\" >>{root}/users"));
+    program(
+        &node,
+        "apk",
+        &format!(
+            "case $1 in info) grep -q -x \"$4\" {root}/installed ;; add) echo \"$2\" >>{root}/installed ;; esac"
+        ),
+    );
+    let (code, _, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 0, "{errors}");
+    let expected = [
+        "adduser -S -D -H -s /sbin/nologin k2hdkc",
+        "apk update",
+        "apk add k2hdkc-dbaas-override-conf",
+        "apk add chmpx",
+        "apk add k2hdkc",
+    ];
+    assert_eq!(done(&node), expected);
+    assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");
+}
+
+/// As upstream's user-data leaves a VM when it ran as root: identity and packages are there, everything is open to everybody,
+/// and no unit was enabled or started, but for the timer that its package enables.
+#[test]
+fn a_vm_that_upstreams_user_data_has_left_half_done_is_closed_and_gets_its_user_and_the_agent() {
+    let site = Site::open(3, 1).unwrap();
+    order(&site, "k2hdkc-dbaas-add-user", "1");
+    let node = vm(&site);
+    node.write("installed", "k2hdkc-dbaas-override-conf\nk2hr3-get-resource\nchmpx\nk2hdkc\n").unwrap();
+    node.write("enabled", "k2hr3-get-resource.timer\n").unwrap();
+    let directory = node.root().join("etc/antpickax");
+    let mode = |path: &str| std::fs::metadata(directory.join(path)).unwrap().permissions().mode() & 0o7777;
+    for (path, mode) in [(".", 0o777), ("k2hr3-role-token", 0o644), ("k2hr3-role-name", 0o644)] {
+        std::fs::set_permissions(directory.join(path), Permissions::from_mode(mode)).unwrap();
+    }
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 0, "{errors}");
+    let expected = [
+        "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin k2hdkc",
+        "systemctl disable --now k2hr3-get-resource.timer",
+        "systemctl enable k2hdkc-agent.service",
+        "systemctl start --no-block k2hdkc-agent.service",
+    ];
+    assert_eq!(done(&node), expected);
+    assert!(text.contains("k2hr3-role-token to other users (mode 0600)\n"), "{text}");
+    assert_eq!((mode("."), mode("k2hr3-role-token"), mode("k2hr3-role-name")), (0o755, 0o600, 0o644));
+    assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");
+}
+
+#[test]
+fn wherever_the_power_fails_the_next_run_does_the_rest_and_nothing_twice() {
+    let site = Site::open(3, 1).unwrap();
+    order(&site, "k2hdkc-dbaas-add-user", "1");
+    let whole = {
+        let node = vm(&site);
+        assert_eq!(bootstrap(&node, &[]).0, 0);
+        done(&node)
+    };
+    for killed in 1..=whole.len() {
+        let node = vm(&site);
+        for list in ["calls", "changes"] {
+            node.write(list, "").unwrap();
+        }
+        node.write("kill-at", &killed.to_string()).unwrap();
+        assert_eq!(bootstrap(&node, &[]).0, -1, "it was killed at change {killed}");
+        assert_eq!(done(&node), whole[..killed]);
+        node.write("kill-at", "").unwrap();
+        node.write("calls", "").unwrap();
+        let (code, _, errors) = bootstrap(&node, &[]);
+        assert_eq!(code, 0, "{errors}");
+        let again: Vec<String> = done(&node).into_iter().filter(|call| !call.contains(" update ")).collect();
+        let rest: Vec<String> =
+            whole[killed - 1..].iter().filter(|call| !call.contains(" update ")).cloned().collect();
+        assert_eq!(again, rest, "after change {killed}");
+    }
+}
