@@ -102,12 +102,15 @@ impl Registrar {
         if self.attempt.is_some() {
             return None;
         }
+        if let Some(ordered) = self.ordered {
+            return Some(ordered);
+        }
         if let Some(leaving) = ledger.known.leaving {
             return (leaving.stage == Stage::Removing).then_some(Wish::Leave);
         }
         let missing = self.missing.map_or((0, Duration::ZERO), |(since, polls)| (polls, since.elapsed()));
         let past = Past { joined, verdict: self.verdict.as_ref(), missing };
-        self.ordered.or_else(|| registration::wish(&settings.join, past))
+        registration::wish(&settings.join, past)
     }
 
     /// When the next attempt may be made.

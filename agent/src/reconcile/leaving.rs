@@ -67,12 +67,8 @@ impl<T: Target> Reconciler<T> {
 
     /// The node stays, or comes back: whatever was begun is called off. Whether anything was.
     pub fn stay(&mut self) -> Result<bool, LedgerError> {
-        let left = self.leaving().is_some();
-        self.store.update(|ledger| {
-            if ledger.known.leaving.take().is_some_and(|leaving| !leaving.follows()) {
-                ledger.joined = None;
-            }
-        })?;
+        let mut left = false;
+        self.store.update(|ledger| left = ledger.stay())?;
         self.processes.stays();
         Ok(left)
     }
