@@ -195,6 +195,11 @@ impl Memory {
         self.looked = None;
     }
 
+    /// For how long nothing has been seen.
+    pub(super) fn unseen_for(&self, now: Instant) -> Duration {
+        self.unseen.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
     pub(super) fn notice(&mut self, case: &Case<'_>) {
         let now = case.now;
         self.passes += 1;

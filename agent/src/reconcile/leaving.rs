@@ -73,8 +73,11 @@ impl<T: Target> Reconciler<T> {
         Ok(left)
     }
 
-    /// What the ledger learns where nothing can be seen of the processes of a node that leaves.
+    /// What the ledger learns where nothing can be seen of the processes of a node that leaves: for good, or somebody insists.
     pub(super) fn leave_unseen(&self) -> Option<Known> {
+        if self.target.look_again().is_some() && !self.leaving()?.force {
+            return None;
+        }
         let mut known = self.store.ledger().known.clone();
         let before = known.leaving;
         known.leaving.as_mut()?.unseen();

@@ -172,7 +172,10 @@ impl<T: Target> Reconciler<T> {
         let (Some(observed), Some(ring), Some(about)) =
             (&scene.observed, scene.installed.ring(), &scene.about)
         else {
-            decision.known = self.leave_unseen();
+            // A file that comes back may show them.
+            if !matches!(decision.verdict, Decided::Install(_)) {
+                decision.known = self.leave_unseen();
+            }
             return;
         };
         let ledger = self.store.ledger();

@@ -2,6 +2,7 @@
 
 mod asking;
 mod ending;
+mod leaving;
 mod moving;
 mod placing;
 mod ways;

@@ -150,14 +150,13 @@ impl Docker {
         Ok((engine, container))
     }
 
-    /// Stops the containers of both programs; k2hdkc has ended before.
+    /// Stops the containers of both programs.
     async fn retire(&mut self) -> Result<(), TargetError> {
-        for program in [Program::K2hdkc, Program::Chmpx] {
-            // A slave has no k2hdkc, and one container may be that of both.
-            if self.sight.place(program).is_ok() {
-                let (engine, container) = self.at(program).await?;
-                engine.stop(&container).await?;
-            }
+        let containers = self.sight.to_stop().map_err(TargetError::Away)?;
+        self.sight.doubt();
+        let engine = self.reach.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
+        for container in containers {
+            engine.stop(&container).await?;
         }
         Ok(())
     }

@@ -1,0 +1,42 @@
+//! The leave from pass to pass: what ends a stage of it, and what does not.
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::course::{Leaving, Stage as Way};
+
+/// A node whose processes are to stop for good.
+async fn stopping(force: bool) -> Stage {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let leaving =
+        Leaving { stage: Way::Stopping, ..Leaving::begin(Timestamp::now(), Mode::Server, force, true) };
+    stage.reconciler.store.update(|ledger| ledger.known.leaving = Some(leaving)).unwrap();
+    stage
+}
+
+async fn passed(stage: &mut Stage) -> Way {
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    stage.reconciler.leaving().unwrap().stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_cannot_be_looked_at_yet_have_not_stopped_unless_somebody_insists() {
+    for (force, expected) in [(false, Way::Stopping), (true, Way::Removing)] {
+        let mut stage = stopping(force).await;
+        // Who runs them is away, and looked for again.
+        stage.reconciler.target.observed = None;
+        stage.reconciler.target.again = Some(Instant::now() + Duration::from_secs(9));
+        assert_eq!(passed(&mut stage).await, expected);
+        // They are nobody's business.
+        stage.reconciler.target.again = None;
+        assert_eq!(passed(&mut stage).await, Way::Removing);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_missing_and_comes_back_does_not_hide_what_still_runs() {
+    let mut stage = stopping(false).await;
+    std::fs::remove_file(stage.ini()).unwrap();
+    assert_eq!(passed(&mut stage).await, Way::Stopping);
+    assert!(stage.ini().exists(), "the last good one is back");
+    assert_eq!(passed(&mut stage).await, Way::Stopping, "k2hdkc and chmpx run still");
+}
