@@ -15,7 +15,7 @@ use crate::target::{Order, Program, Step};
 use crate::view::{Action, NodeStatus, Operation, Row, View};
 
 /// A leave that was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaving {
     /// Since when.
     pub since: Timestamp,
@@ -27,6 +27,9 @@ pub struct Leaving {
     pub runs: bool,
     /// How far it is.
     pub stage: Stage,
+    /// The CUK of the node that leaves: a VM that was made from its image is another one. `None` where it was not known yet.
+    #[serde(default)]
+    pub cuk: Option<String>,
 }
 
 /// How far it is; later ones are greater, as far as one node goes through both.
@@ -47,7 +50,7 @@ impl Leaving {
     /// The first stage of a node of that kind.
     pub fn begin(since: Timestamp, mode: Mode, force: bool, runs: bool) -> Self {
         let stage = if runs && mode == Mode::Server { Stage::Draining } else { Stage::Removing };
-        Self { since, mode, force, runs, stage }
+        Self { since, mode, force, runs, stage, cuk: None }
     }
 
     /// K2HR3 has removed the node.
@@ -91,7 +94,7 @@ impl Stage {
 
 /// What comes next on the way out; `None` where the node goes on as every other, because it must serve before it can leave.
 pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
-    let mut leaving = known.leaving?;
+    let mut leaving = known.leaving.clone()?;
     let next = match leaving.stage {
         Stage::Draining if leaving.force => hasten(case, &mut leaving),
         Stage::Draining => drain(case, memory, known, &mut leaving)?,
@@ -188,7 +191,11 @@ fn is_out(case: &Case<'_>, known: &Known, status: NodeStatus) -> bool {
     let (chmpx, k2hdkc) = (case.observed.chmpx, case.observed.k2hdkc);
     let pair = chmpx.zip(k2hdkc).map(|(chmpx, k2hdkc)| Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id });
     let served = pair.is_some() && known.served == pair;
-    !status.is_in_service() && status.operation() == Operation::Nothing && (known.has_drained(case) || served)
+    // It was there to give its keys away.
+    let gave = pair.is_some() && !status.is_suspended();
+    gave && !status.is_in_service()
+        && status.operation() == Operation::Nothing
+        && (known.has_drained(case) || served)
 }
 
 fn settle(case: &Case<'_>, memory: &Memory, view: &View, leaving: &mut Leaving) -> Next {

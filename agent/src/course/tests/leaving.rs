@@ -17,7 +17,7 @@ fn server(force: bool) -> Stage {
 }
 
 fn at(stage: &Stage) -> Way {
-    stage.known.leaving.unwrap().stage
+    stage.known.leaving.as_ref().unwrap().stage
 }
 
 /// Both programs, from the moment in which nothing keeps them any more.

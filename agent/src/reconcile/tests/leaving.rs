@@ -40,3 +40,16 @@ async fn a_file_that_is_missing_and_comes_back_does_not_hide_what_still_runs() {
     assert!(stage.ini().exists(), "the last good one is back");
     assert_eq!(passed(&mut stage).await, Way::Stopping, "k2hdkc and chmpx run still");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_learns_only_now_that_it_is_another_one_than_the_one_that_left_has_nothing_to_do_with_that()
+{
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    stage.reconciler.leave(true).unwrap();
+    assert_eq!(stage.reconciler.leaving().unwrap().cuk.as_deref(), Some("cuk-1"));
+    assert!(!stage.reconciler.is_another().unwrap());
+    crate::file::store(&stage.root.path().join("etc/antpickax/k2hr3-cuk"), b"cuk-9").unwrap();
+    assert!(stage.reconciler.is_another().unwrap());
+    assert_eq!(stage.reconciler.leaving(), None);
+    assert!(!stage.reconciler.is_another().unwrap(), "once");
+}
