@@ -112,7 +112,7 @@ pub enum Back {
 type Look = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
 
 /// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Look; 14] = [
+const STAGES: [Look; 15] = [
     placing::seen,
     starting::rival,
     placing::placed,
@@ -120,6 +120,7 @@ const STAGES: [Look; 14] = [
     trial::roll_back,
     stopping::k2hdkc,
     stopping::chmpx,
+    starting::enable,
     starting::chmpx,
     trial::answering,
     trial::loaded,

@@ -275,8 +275,8 @@ impl Target for Docker {
                 let about = self.reached_at(about);
                 self.talk.say(*order, (&self.settings, &about, &self.waker))?;
             }
-            // k2hdkc ends before its container, which both programs may share.
-            Step::Retire(Program::K2hdkc) => {}
+            // k2hdkc ends before its container, which both programs may share; and a container has no boots of its own.
+            Step::Retire(Program::K2hdkc) | Step::Enable(_) => {}
             Step::Retire(Program::Chmpx) => self.retire().await?,
             // What killed chmpx processes leave is the container's, and goes with it.
             Step::Tidy => return Err(TargetError::NotOurs(self.name())),

@@ -259,3 +259,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_program_that_cannot_be_enabled_again_keeps_nothing_waiting_and_is_told() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    stage.known.disabled.insert(Program::Chmpx);
+    assert_eq!(step(&stage.next()), &Step::Enable(Program::Chmpx));
+    stage.memory.not_enabled("it is masked", stage.now);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
+    stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+    stage.set_own(0x21);
+    assert_eq!(holds(&stage.later(1.0).next()), "chmpx does not start at the next boot: it is masked");
+    assert_eq!(step(&stage.later(10.0).next()), &Step::Enable(Program::Chmpx));
+}

@@ -53,3 +53,16 @@ async fn a_vm_that_learns_only_now_that_it_is_another_one_than_the_one_that_left
     assert_eq!(stage.reconciler.leaving(), None);
     assert!(!stage.reconciler.is_another().unwrap(), "once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_leave_has_disabled_is_enabled_again_once_by_who_comes_back() {
+    let mut stage = stopping(false).await;
+    passed(&mut stage).await;
+    assert_eq!(stage.reconciler.target.acted, [Step::Retire(Program::K2hdkc)]);
+    assert!(stage.reconciler.stay().unwrap());
+    stage.reconciler.target.acted.clear();
+    for _ in 0..3 {
+        stage.reconciler.pass(Reason::Look.into(), None).await;
+    }
+    assert_eq!(stage.reconciler.target.acted, [Step::Enable(Program::K2hdkc)]);
+}
