@@ -112,7 +112,7 @@ pub enum Back {
 type Look = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
 
 /// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Look; 14] = [
+const STAGES: [Look; 15] = [
     placing::seen,
     starting::rival,
     placing::placed,
@@ -120,6 +120,7 @@ const STAGES: [Look; 14] = [
     trial::roll_back,
     stopping::k2hdkc,
     stopping::chmpx,
+    starting::enable,
     starting::chmpx,
     trial::answering,
     trial::loaded,
@@ -128,6 +129,11 @@ const STAGES: [Look; 14] = [
     place::peers,
     starting::tidy,
 ];
+
+/// Those of them that see to the file: a node that leaves follows it as long as its keys have not moved, and what keeps it
+/// from leaving may be over with the next one.
+const CARES: [Look; 5] =
+    [starting::rival, placing::placed, trial::roll_back, trial::answering, trial::loaded];
 
 /// What comes next, and what is for somebody to look at meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,27 +147,53 @@ pub struct Course {
 /// What comes next. Takes what is observed into `memory` and `known` first.
 pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
     notice(case, memory, known);
-    if let Some(course) = leaving::chart(case, memory, known) {
-        return course;
+    if let Some(next) = leaving::chart(case, memory, known) {
+        return on_the_way_out(case, memory, known, next);
     }
     let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
     // What is held comes last: a held node follows its file all the same.
     let asked = asked.or(memory.pending.take());
     memory.pending = None;
     let texts: Vec<_> = memory.at_stake.take().into_iter().chain(std::mem::take(&mut memory.loud)).collect();
-    let held = (!texts.is_empty()).then(|| texts.join("; "));
-    let next = match (asked, &held) {
-        (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held.clone(), time),
-        (Some(next), _) => next,
-        (None, Some(held)) => Next::Hold(held.clone(), case.rules.look),
-        (None, None) => Next::Converged,
-    };
+    let (next, held) = beside(asked, &texts, case.rules.look);
     let next = match next {
         Next::Wait(text, time) if memory.stalls(case) => Next::Hold(stalled(&text), time),
         next => next,
     };
     memory.went_on(case, &next);
     Course { next, held }
+}
+
+/// A leave that waits for something, or is held, keeps nobody from caring for the file meanwhile.
+fn on_the_way_out(case: &Case<'_>, memory: &mut Memory, known: &mut Known, next: Next) -> Course {
+    let follows = known.leaving.as_ref().is_some_and(Leaving::follows);
+    if !follows || !matches!(next, Next::Wait(..) | Next::Hold(..)) {
+        return Course { next, held: None };
+    }
+    let asked = CARES.iter().find_map(|stage| stage(case, memory, known));
+    let mut texts = std::mem::take(&mut memory.loud);
+    let next = match next {
+        // It stays in sight beside what is done, or held, meanwhile.
+        Next::Hold(text, time) if asked.is_some() || !texts.is_empty() => {
+            texts.push(text.clone());
+            Next::Wait(text, time)
+        }
+        next => next,
+    };
+    let (next, held) = beside(asked.or(Some(next)), &texts, case.rules.look);
+    Course { next, held }
+}
+
+/// What was asked for, beside what is held: a wait is for somebody to look at then.
+fn beside(asked: Option<Next>, texts: &[String], look: Duration) -> (Next, Option<String>) {
+    let held = (!texts.is_empty()).then(|| texts.join("; "));
+    let next = match (asked, &held) {
+        (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held.clone(), time),
+        (Some(next), _) => next,
+        (None, Some(held)) => Next::Hold(held.clone(), look),
+        (None, None) => Next::Converged,
+    };
+    (next, held)
 }
 
 /// Takes what is observed into `memory` and `known`, and asks for nothing: what is asked for must be done.

@@ -75,7 +75,6 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
         SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1]).map_err(DaemonError::Signals)?;
     let listener = admin::listen(&settings.state.runtime_directory)?;
     let mut agent = Agent::new(origin, settings, store, logging);
-    agent.look_who_leaves();
     let (command, commands) = mpsc::channel(1);
     let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), command));
     info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.ini, "started");
@@ -218,10 +217,11 @@ impl Agent {
             match event {
                 Event::Woken(reasons) => self.woken(reasons).await,
                 Event::Answered(reasons, answered) => {
-                    self.registrar.answered(&answered, &self.reconciler.settings().join);
+                    self.registrar.answered(&answered, self.reconciler.settings());
                     self.pass(reasons, Some(answered)).await;
                 }
                 Event::Errand => {
+                    self.look_who_leaves();
                     self.registrar.begin(self.reconciler.settings(), self.reconciler.store().ledger());
                 }
                 Event::Attempted(attempted) => self.attempted(&attempted),
@@ -234,7 +234,6 @@ impl Agent {
     async fn woken(&mut self, reasons: Reasons) {
         if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
             self.reload();
-            self.look_who_leaves();
             self.registrar.hurry();
         }
         self.held_back = self.held_back.with(reasons.asking());
@@ -246,6 +245,7 @@ impl Agent {
 
     async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) {
         let asked = answered.is_some();
+        self.look_who_leaves();
         let report = self.reconciler.pass(reasons, answered).await;
         if asked {
             let wait = self.reconciler.until_next_question(fastrand::f64());

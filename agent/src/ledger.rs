@@ -45,6 +45,18 @@ pub struct Ledger {
     pub joined: Option<Joined>,
 }
 
+impl Ledger {
+    /// The node stays in the cluster, or comes back: a leave that was begun is called off. Whether there was one.
+    pub fn stay(&mut self) -> bool {
+        let Some(leaving) = self.known.leaving.take() else { return false };
+        if !leaving.follows() {
+            // K2HR3 may have removed it already.
+            self.joined = None;
+        }
+        true
+    }
+}
+
 /// A node in its role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {

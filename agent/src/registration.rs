@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::membership::HostRecord;
 use crate::names::{Cuk, Tag};
-use crate::source::Answer;
+use crate::source::{Answer, Doubt};
 pub use words::{outlook, remedy};
 
 /// What is wanted of the role.
@@ -98,7 +98,8 @@ pub enum Verdict {
 pub fn next(wish: Wish, seen: &Seen) -> Step {
     match (seen.member, &seen.listed) {
         (None, _) => Step::Ask,
-        (Some(true), _) if wish == Wish::Leave && !seen.changed => Step::Deregister,
+        // One answer alone is no proof that it is gone already; to ask for it again harms nobody.
+        (Some(true), _) | (Some(false), Some(_)) if wish == Wish::Leave && !seen.changed => Step::Deregister,
         (Some(true), _) if wish == Wish::Leave => Step::End(Verdict::Stays),
         (Some(_), None) => Step::List,
         (Some(true), Some(Listed::Here(_, rivals))) => Step::End(Verdict::Member(rivals.clone())),
@@ -106,9 +107,7 @@ pub fn next(wish: Wish, seen: &Seen) -> Step {
         (Some(true), Some(Listed::Absent(_))) => Step::End(Verdict::Hidden),
         (Some(false), Some(Listed::Here(host, _))) => Step::End(Verdict::Elsewhere(host.clone())),
         (Some(false), Some(listed)) => match (wish, seen.changed, seen.taken) {
-            // One answer alone is no proof that it is gone already; to ask for it again harms nobody.
-            (Wish::Leave, false, _) => Step::Deregister,
-            (Wish::Leave, true, _) | (Wish::Look, ..) => Step::End(Verdict::Absent),
+            (Wish::Leave | Wish::Look, ..) => Step::End(Verdict::Absent),
             (Wish::Join, true, _) => Step::End(Verdict::Lost),
             (Wish::Join, false, None) => Step::AskAddress,
             (Wish::Join, false, Some(true)) => Step::End(Verdict::Taken(listed.rivals())),
@@ -158,6 +157,12 @@ pub fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
             Some([servers, slaves].into_iter().any(|list| list.iter().any(|member| is_own(member, cuk))))
         }
     }
+}
+
+/// Whether a doubtful answer shows that this node is no member: one that is known by its address alone is denied the answer
+/// then, and never gets one that leaves it out. A dead backend denies the same, so K2HR3 is asked before anything is done.
+pub fn disowns(doubt: &Doubt, by_address: bool) -> bool {
+    by_address && matches!(doubt.status, Some(403 | 404))
 }
 
 /// The operator's rules.

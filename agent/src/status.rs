@@ -121,7 +121,7 @@ impl Status {
             standing: None,
             last_step: None,
             registration: None,
-            leaving: ledger.known.leaving,
+            leaving: ledger.known.leaving.clone(),
             target: target.to_owned(),
             picked: None,
             ini,
@@ -146,7 +146,7 @@ impl Status {
         }
         self.generations = Generations::of(ledger);
         self.held.clone_from(&ledger.guard.held);
-        self.leaving = ledger.known.leaving;
+        self.leaving.clone_from(&ledger.known.leaving);
         self.waiting.clone_from(&report.waiting);
         if report.standing.is_some() {
             self.standing.clone_from(&report.standing);

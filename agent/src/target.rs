@@ -308,6 +308,8 @@ pub enum Step {
     /// Sees to it that nobody starts the program again, not at the next boot either; where a service manager has it, that
     /// stops it too.
     Retire(Program),
+    /// Lets the program start at the next boot again, as before it was retired.
+    Enable(Program),
     /// Tells chmpx something.
     Tell(Order),
     /// Removes the files that killed chmpx processes left behind.
@@ -328,6 +330,7 @@ impl Step {
                 format!("{word} {} (pid {})", program.name(), id.pid)
             }
             Self::Retire(program) => format!("stop {} for good", program.name()),
+            Self::Enable(program) => format!("enable {} again", program.name()),
             Self::Tell(order) => format!("tell chmpx {}", order.word()),
             Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
             Self::TakeOver => "take the file over".to_owned(),
@@ -343,6 +346,8 @@ pub enum Done {
     Plainly,
     /// It is done, and this process runs now.
     Started(Identity),
+    /// It is done, and the program started at each boot before.
+    Disabled,
 }
 
 /// Why a step was not taken.

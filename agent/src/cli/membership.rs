@@ -41,7 +41,7 @@ pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) ->
 
 fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
-    match store.ledger().known.leaving {
+    match &store.ledger().known.leaving {
         Some(Leaving { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
         _ => Err(format!(
             "{absent}; the agent moves the keys of this node: start it (k2hdkc-agent run), and say it again"
@@ -71,7 +71,7 @@ fn joined(status: &Status) -> Result<String, Option<String>> {
 }
 
 fn left(status: &Status) -> Result<String, Option<String>> {
-    let Some(leaving) = status.leaving else { return Err(Some("the leave was called off".to_owned())) };
+    let Some(leaving) = &status.leaving else { return Err(Some("the leave was called off".to_owned())) };
     let of_k2hr3 = status.registration.as_ref().map(|registration| registration.line.clone());
     let of_processes = status.standing.as_ref().map(|standing| standing.text.clone());
     let more = match leaving.stage {

@@ -1,6 +1,8 @@
 //! What must outlive the agent: which processes were started with what, which must go, and which ring was rejected.
 //! Kept in the ledger.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Case, Database, Keeps, Leaving};
@@ -32,6 +34,8 @@ pub struct Known {
     pub rejected: Option<Rejected>,
     /// How far the node is on its way out of the cluster.
     pub leaving: Option<Leaving>,
+    /// The programs that started at each boot before they were retired.
+    pub disabled: BTreeSet<Program>,
 }
 
 /// A chmpx and what it was started with.

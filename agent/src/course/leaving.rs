@@ -7,15 +7,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER};
-use super::{Case, Course, Known, Memory, Next, Pair, is_own, is_row_of, stopping};
+use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER, UNSEEN_WITHIN};
+use super::{Case, Known, Memory, Next, Pair, Urgency, is_own, is_row_of, stopping};
 use crate::clock::Timestamp;
 use crate::ring::{Mode, Node};
 use crate::target::{Order, Program, Step};
 use crate::view::{Action, NodeStatus, Operation, Row, View};
 
 /// A leave that was begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaving {
     /// Since when.
     pub since: Timestamp,
@@ -27,6 +27,9 @@ pub struct Leaving {
     pub runs: bool,
     /// How far it is.
     pub stage: Stage,
+    /// The CUK of the node that leaves: a VM that was made from its image is another one. `None` where it was not known yet.
+    #[serde(default)]
+    pub cuk: Option<String>,
 }
 
 /// How far it is; later ones are greater, as far as one node goes through both.
@@ -47,7 +50,7 @@ impl Leaving {
     /// The first stage of a node of that kind.
     pub fn begin(since: Timestamp, mode: Mode, force: bool, runs: bool) -> Self {
         let stage = if runs && mode == Mode::Server { Stage::Draining } else { Stage::Removing };
-        Self { since, mode, force, runs, stage }
+        Self { since, mode, force, runs, stage, cuk: None }
     }
 
     /// K2HR3 has removed the node.
@@ -90,19 +93,21 @@ impl Stage {
 }
 
 /// What comes next on the way out; `None` where the node goes on as every other, because it must serve before it can leave.
-pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Course> {
-    let mut leaving = known.leaving?;
+pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let mut leaving = known.leaving.clone()?;
     let next = match leaving.stage {
         Stage::Draining if leaving.force => hasten(case, &mut leaving),
         Stage::Draining => drain(case, memory, known, &mut leaving)?,
-        Stage::Stopping => stop(case, memory).unwrap_or_else(|| {
-            leaving.stopped();
-            Next::Wait(leaving.stage.text().to_owned(), SOON)
-        }),
+        Stage::Stopping => {
+            out_of_sight(case, memory, &leaving).or_else(|| stop(case, memory)).unwrap_or_else(|| {
+                leaving.stopped();
+                Next::Wait(leaving.stage.text().to_owned(), SOON)
+            })
+        }
         Stage::Removing | Stage::Left => Next::Wait(leaving.stage.text().to_owned(), case.rules.look),
     };
     known.leaving = Some(leaving);
-    Some(Course { next, held: None })
+    Some(next)
 }
 
 /// Why a server may not leave now without somebody's insisting: its keys would have nowhere to go, or could not go.
@@ -148,13 +153,19 @@ fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
 fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut Leaving) -> Option<Next> {
     let (chmpx, view) = (case.observed.chmpx?, case.view()?);
     let status = view.own.status;
+    // Without a k2hdkc that serves, no merge moves any key; and one that nobody sees is not moved.
+    if case.observed.unseen.is_some() || case.observed.k2hdkc.is_none() || status.is_suspended() {
+        return None;
+    }
     if status.action() == Action::Delete {
         return Some(moving(case, memory, view));
     }
     if is_out(case, known, status) {
         return Some(settle(case, memory, view, leaving));
     }
-    if !status.is_healthy() {
+    // A restart that is no change's has its reason, which keeps the keys as well.
+    if !status.is_healthy() || known.restart.as_ref().is_some_and(|restart| restart.urgency > Urgency::Change)
+    {
         return None;
     }
     let wait = |text: &str| Some(Next::Wait(text.to_owned(), case.rules.between_questions));
@@ -180,7 +191,11 @@ fn is_out(case: &Case<'_>, known: &Known, status: NodeStatus) -> bool {
     let (chmpx, k2hdkc) = (case.observed.chmpx, case.observed.k2hdkc);
     let pair = chmpx.zip(k2hdkc).map(|(chmpx, k2hdkc)| Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id });
     let served = pair.is_some() && known.served == pair;
-    !status.is_in_service() && status.operation() == Operation::Nothing && (known.has_drained(case) || served)
+    // It was there to give its keys away.
+    let gave = pair.is_some() && !status.is_suspended();
+    gave && !status.is_in_service()
+        && status.operation() == Operation::Nothing
+        && (known.has_drained(case) || served)
 }
 
 fn settle(case: &Case<'_>, memory: &Memory, view: &View, leaving: &mut Leaving) -> Next {
@@ -230,8 +245,24 @@ fn hasten(case: &Case<'_>, leaving: &mut Leaving) -> Next {
     }
 }
 
+/// What is not seen is not taken for stopped, unless somebody insists and it lasts.
+fn out_of_sight(case: &Case<'_>, memory: &Memory, leaving: &Leaving) -> Option<Next> {
+    let why = case.observed.unseen.as_ref()?;
+    if leaving.force && memory.unseen_for(case.now) >= UNSEEN_WITHIN {
+        return None;
+    }
+    Some(Next::Hold(
+        format!("it stops once its processes are seen again: {why}"),
+        case.rules.between_questions,
+    ))
+}
+
 /// Both, for good; `None` once nothing runs.
 fn stop(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
+    // Somebody insists, and nobody can be stopped.
+    if case.observed.unseen.is_some() {
+        return None;
+    }
     let why = "it leaves the cluster";
     if case.mode() == Mode::Server {
         if let Some(next) = memory.retire(Program::K2hdkc, case.now, why) {

@@ -72,6 +72,8 @@ pub struct Memory {
     pub(super) loud: Vec<String>,
     /// When another program that writes the same file could not be ended.
     pub(super) took_over: Option<Instant>,
+    /// When a program could not be let start at the next boot again, and why.
+    pub(super) not_enabled: Option<(Instant, String)>,
     /// What waits although the later stages go on.
     pub(super) pending: Option<Next>,
     /// Programs that nobody is to start again: when that was done, or why it could not be.
@@ -196,6 +198,11 @@ impl Memory {
         times.into_iter().flatten().for_each(|at| *at += time);
         self.signalled.iter_mut().for_each(|signalled| signalled.at += time);
         self.looked = None;
+    }
+
+    /// For how long nothing has been seen.
+    pub(super) fn unseen_for(&self, now: Instant) -> Duration {
+        self.unseen.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
     pub(super) fn notice(&mut self, case: &Case<'_>) {
@@ -429,6 +436,11 @@ impl Memory {
     /// The node is to run what its file says again.
     pub fn stays(&mut self) {
         self.retired.clear();
+    }
+
+    /// It could not be let start at the next boot again.
+    pub fn not_enabled(&mut self, why: &str, now: Instant) {
+        self.not_enabled = Some((now, why.to_owned()));
     }
 
     /// Another program that writes the same file could not be ended.

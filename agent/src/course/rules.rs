@@ -140,5 +140,7 @@ pub(super) const HEARD_WITHIN: Duration = Duration::from_mins(5);
 pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
 /// Time for a stuck chmpx to end by itself: it seldom does.
 pub(super) const STUCK_WITHIN: Duration = Duration::from_secs(3);
+/// How long somebody who insists on a leave waits for processes that cannot be seen.
+pub(super) const UNSEEN_WITHIN: Duration = Duration::from_secs(30);
 /// A join that waits its turn although nobody merges is not waiting for a turn.
 pub(super) const PENDING_WITHIN: Duration = Duration::from_secs(60);

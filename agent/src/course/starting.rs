@@ -2,7 +2,7 @@
 
 use super::gate::{self, Gate};
 use super::memory::Waiting;
-use super::rules::{SOON, TAKE_OVER_AGAIN, TIDY_AGAIN};
+use super::rules::{NUDGE_AGAIN, SOON, TAKE_OVER_AGAIN, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::ring::Mode;
@@ -98,6 +98,18 @@ pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
         if failed { "it could not be disabled" } else { "disable it, or set target.take-over = true" };
     memory.loud.push(format!("{rival}; {remedy}"));
     None
+}
+
+/// A node that stays, or comes back, is to boot as it did before its leave. A failure keeps nothing waiting.
+pub(super) fn enable(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
+    let program = *known.disabled.first()?;
+    if let Some((at, why)) = &memory.not_enabled
+        && case.now.duration_since(*at) < NUDGE_AGAIN
+    {
+        memory.loud.push(format!("{} does not start at the next boot: {why}", program.name()));
+        return None;
+    }
+    Some(Next::Step(Step::Enable(program), "its leave is over".to_owned()))
 }
 
 fn start(program: Program, case: &Case<'_>, memory: &Memory, why: &str) -> Next {

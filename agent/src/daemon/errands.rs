@@ -2,7 +2,7 @@
 //! is in it, and leaves it when it is told to.
 
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Agent;
 use super::registrar::{Attempted, Came};
@@ -42,6 +42,12 @@ impl Agent {
     }
 
     pub(super) fn attempted(&mut self, attempted: &Attempted) {
+        if self.registrar.is_over(attempted.wish, self.reconciler.store().ledger()) {
+            debug!(wish = ?attempted.wish, "what came of it is of no use: something else is wanted by now");
+            self.registrar.hurry();
+            self.ask_what_is_held_back();
+            return;
+        }
         let came = self.registrar.take(attempted, self.reconciler.settings());
         self.registrar.log(&came);
         let Came { good, line, .. } = came;
@@ -61,10 +67,14 @@ impl Agent {
         self.ask_what_is_held_back();
     }
 
-    /// What another VM has left behind in this one's state is nobody's leave any more.
+    /// What another VM has left behind in this one's state is nobody's leave any more. cloud-init may say only after the agent's
+    /// start that this is another one, so it is looked each time.
     pub(super) fn look_who_leaves(&mut self) {
         match self.reconciler.is_another() {
-            Ok(true) => warn!("the node that was told to leave had another CUK; this one joins"),
+            Ok(true) => {
+                warn!("the node that was told to leave had another CUK; this one joins");
+                self.status.leaving = None;
+            }
             Ok(false) => {}
             Err(error) => error!(error = full(&error), "that this node does not leave cannot be kept"),
         }
@@ -76,7 +86,7 @@ impl Agent {
             // It is tried again: what K2HR3 has removed stays removed.
             Err(error) => error!(error = full(&error), "that this node was removed cannot be kept"),
         }
-        self.status.leaving = self.reconciler.leaving().copied();
+        self.status.leaving = self.reconciler.leaving().cloned();
         self.waker.wake(Reason::Look);
     }
 
@@ -113,7 +123,7 @@ impl Agent {
             Ok(line) => {
                 warn!(force, "{line}");
                 self.registrar.leave();
-                (self.status.registration, self.status.leaving) = (None, self.reconciler.leaving().copied());
+                (self.status.registration, self.status.leaving) = (None, self.reconciler.leaving().cloned());
                 self.publish();
             }
             Err(line) => warn!("{line}"),

@@ -13,8 +13,8 @@ use crate::identity::{self, Identity};
 use crate::ledger::{Joined, Ledger};
 use crate::names::Tag;
 use crate::problem::one_line;
-use crate::registration::{self, Past, Rules, Verdict, Wish};
-use crate::settings::Settings;
+use crate::registration::{self, Past, Verdict, Wish};
+use crate::settings::{self, Auth, Settings};
 use crate::source::k2hr3::Role;
 use crate::source::{Answered, Asked, Doubt, DoubtKind};
 
@@ -102,12 +102,23 @@ impl Registrar {
         if self.attempt.is_some() {
             return None;
         }
-        if let Some(leaving) = ledger.known.leaving {
+        if let Some(ordered) = self.ordered {
+            return Some(ordered);
+        }
+        if let Some(leaving) = &ledger.known.leaving {
             return (leaving.stage == Stage::Removing).then_some(Wish::Leave);
         }
         let missing = self.missing.map_or((0, Duration::ZERO), |(since, polls)| (polls, since.elapsed()));
         let past = Past { joined, verdict: self.verdict.as_ref(), missing };
-        self.ordered.or_else(|| registration::wish(&settings.join, past))
+        registration::wish(&settings.join, past)
+    }
+
+    /// Whether something else than this has been asked for since, so that nobody waits for what came of it.
+    pub(super) fn is_over(&self, wish: Wish, ledger: &Ledger) -> bool {
+        match self.ordered {
+            Some(ordered) => wish != ordered,
+            None => ledger.known.leaving.is_some() != (wish == Wish::Leave),
+        }
     }
 
     /// When the next attempt may be made.
@@ -184,12 +195,15 @@ impl Registrar {
     }
 
     /// Learns from an answer to a poll whether this node is still in its role.
-    pub(super) fn answered(&mut self, answered: &Answered, rules: &Rules) {
-        let (Ok(identity), Some(Asked { result: Ok(answer), .. })) = (&answered.identity, &answered.asked)
-        else {
+    pub(super) fn answered(&mut self, answered: &Answered, settings: &Settings) {
+        let (Ok(identity), Some(Asked { result, .. })) = (&answered.identity, &answered.asked) else {
             return;
         };
-        let shown = registration::shown(answer, &identity.cuk);
+        let shown = match result {
+            Ok(answer) => registration::shown(answer, &identity.cuk),
+            Err(doubt) if registration::disowns(doubt, by_address(&settings.k2hr3, identity)) => Some(false),
+            Err(_) => return,
+        };
         match (shown, &mut self.missing) {
             (Some(true), missing) => {
                 *missing = None;
@@ -199,12 +213,24 @@ impl Registrar {
             (Some(false), missing @ None) => {
                 *missing = Some((Instant::now(), 1));
                 if self.verdict.as_ref().is_some_and(|verdict| matches!(verdict, Verdict::Member(_))) {
-                    warn!("K2HR3 does not show this node any more; {}", registration::outlook(rules));
+                    warn!(
+                        "K2HR3 does not show this node any more; {}",
+                        registration::outlook(&settings.join)
+                    );
                 }
             }
             (Some(false) | None, Some((_, polls))) => *polls += 1,
             (None, None) => {}
         }
+    }
+}
+
+/// Whether K2HR3 knows by its address alone who asks. A token that is bound to the address is gone with the membership.
+fn by_address(settings: &settings::K2hr3, identity: &Identity) -> bool {
+    match settings.auth {
+        Auth::Token => false,
+        Auth::Auto => identity.k2hr3.as_ref().is_some_and(|registry| registry.token.is_none()),
+        Auth::Address | Auth::AddressToken => true,
     }
 }
 
@@ -219,3 +245,6 @@ fn who(settings: &Settings) -> Result<(Joined, Identity, Result<Tag, Doubt>), Do
     let who = Joined { role: registry.role.to_string(), cuk: identity.cuk.to_string() };
     Ok((who, identity, tag))
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ impl<T: Target> Reconciler<T> {
 
     /// Begins to leave the cluster, or says why not. One line for people.
     pub fn leave(&mut self, force: bool) -> Result<String, String> {
-        if let Some(leaving) = self.leaving().copied() {
+        if let Some(leaving) = self.leaving().cloned() {
             return self.hurry(leaving, force);
         }
         if self.settings.k2hr3.source == SourceKind::File {
@@ -54,33 +54,35 @@ impl<T: Target> Reconciler<T> {
         }
         let runs =
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
-        let leaving = Leaving::begin(Timestamp::now(), mode, force, runs);
+        let cuk = identity::read(&self.settings.k2hr3).ok().map(|identity| identity.cuk.to_string());
+        let leaving = Leaving { cuk, ..Leaving::begin(Timestamp::now(), mode, force, runs) };
+        let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| full(&error))?;
-        Ok(format!("this node leaves the cluster: {}", leaving.stage.text()))
+        Ok(format!("this node leaves the cluster: {text}"))
     }
 
     fn hurry(&mut self, mut leaving: Leaving, force: bool) -> Result<String, String> {
         leaving.force |= force;
+        let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| full(&error))?;
-        Ok(format!("this node is leaving already: {}", leaving.stage.text()))
+        Ok(format!("this node is leaving already: {text}"))
     }
 
     /// The node stays, or comes back: whatever was begun is called off. Whether anything was.
     pub fn stay(&mut self) -> Result<bool, LedgerError> {
-        let left = self.leaving().is_some();
-        self.store.update(|ledger| {
-            if ledger.known.leaving.take().is_some_and(|leaving| !leaving.follows()) {
-                ledger.joined = None;
-            }
-        })?;
+        let mut left = false;
+        self.store.update(|ledger| left = ledger.stay())?;
         self.processes.stays();
         Ok(left)
     }
 
-    /// What the ledger learns where nothing can be seen of the processes of a node that leaves.
+    /// What the ledger learns where nothing can be seen of the processes of a node that leaves: for good, or somebody insists.
     pub(super) fn leave_unseen(&self) -> Option<Known> {
+        if self.target.look_again().is_some() && !self.leaving()?.force {
+            return None;
+        }
         let mut known = self.store.ledger().known.clone();
-        let before = known.leaving;
+        let before = known.leaving.clone();
         known.leaving.as_mut()?.unseen();
         (known.leaving != before).then_some(known)
     }
@@ -88,15 +90,14 @@ impl<T: Target> Reconciler<T> {
     /// A VM that was made from the image of one that has left is another node, and has nothing to do with that. Whether it
     /// is one; nothing is known before this host knows who it is.
     pub fn is_another(&mut self) -> Result<bool, LedgerError> {
-        let (Ok(identity), Some(joined)) =
-            (identity::read(&self.settings.k2hr3), &self.store.ledger().joined)
+        let Some(leaving) = self.leaving() else { return Ok(false) };
+        let joined = self.store.ledger().joined.as_ref().map(|joined| &joined.cuk);
+        let (Some(was), Ok(identity)) =
+            (leaving.cuk.as_ref().or(joined), identity::read(&self.settings.k2hr3))
         else {
             return Ok(false);
         };
-        if self.leaving().is_none() || identity.cuk.as_str() == joined.cuk {
-            return Ok(false);
-        }
-        self.stay()
+        if identity.cuk.as_str() == was { Ok(false) } else { self.stay() }
     }
 
     /// K2HR3 does not have it in its role any more; as whom it was there.

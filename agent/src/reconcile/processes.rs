@@ -172,7 +172,10 @@ impl<T: Target> Reconciler<T> {
         let (Some(observed), Some(ring), Some(about)) =
             (&scene.observed, scene.installed.ring(), &scene.about)
         else {
-            decision.known = self.leave_unseen();
+            // A file that comes back may show them.
+            if !matches!(decision.verdict, Decided::Install(_)) {
+                decision.known = self.leave_unseen();
+            }
             return;
         };
         let ledger = self.store.ledger();
@@ -251,8 +254,12 @@ impl<T: Target> Reconciler<T> {
                     // The processes hear of the file only now.
                     self.processes.replaced(false);
                 }
-                Ok(text)
+                match step {
+                    Step::Enable(_) => self.boots(&step, false).map(|()| text),
+                    _ => Ok(text),
+                }
             }
+            Ok(Done::Disabled) => self.boots(&step, true).map(|()| text),
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
             Err(error) => {
                 let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
@@ -263,11 +270,25 @@ impl<T: Target> Reconciler<T> {
                     Step::Place => self.processes.memory.not_placed(&why, now, backoff),
                     Step::TakeOver => self.processes.memory.not_taken_over(now),
                     Step::Retire(program) => self.processes.memory.not_retired(program, &why, now),
+                    Step::Enable(_) => self.processes.memory.not_enabled(&why, now),
                     Step::Tell(_) | Step::Tidy => {}
                 }
                 Err(format!("{text}: {why}"))
             }
         })
+    }
+
+    /// Keeps which programs a leave has disabled, until they are enabled again.
+    fn boots(&mut self, step: &Step, was_enabled: bool) -> Result<(), String> {
+        let kept = self.store.learn(|ledger| {
+            let disabled = &mut ledger.known.disabled;
+            match step {
+                Step::Retire(program) if was_enabled => drop(disabled.insert(*program)),
+                Step::Enable(program) => drop(disabled.remove(program)),
+                _ => {}
+            }
+        });
+        kept.map_err(|error| format!("what starts at the next boot is not kept: {}", full(&error)))
     }
 
     fn started(&mut self, step: &Step, id: Identity) -> Result<(), String> {

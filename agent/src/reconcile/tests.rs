@@ -2,6 +2,7 @@
 
 mod asking;
 mod ending;
+mod leaving;
 mod moving;
 mod placing;
 mod ways;
@@ -54,6 +55,7 @@ impl Target for Remembering {
         Ok(match step {
             Step::Start(Program::K2hdkc) => Done::Started(target::Identity { pid: 8, ticks: 200 }),
             Step::Start(Program::Chmpx) => Done::Started(target::Identity { pid: 7, ticks: 100 }),
+            Step::Retire(_) => Done::Disabled,
             _ => Done::Plainly,
         })
     }

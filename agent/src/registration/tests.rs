@@ -78,6 +78,10 @@ fn who_leaves_is_removed_and_looks_whether_that_was_kept() {
         step(Wish::Leave, Some(false), Some(Listed::Absent(Vec::new())), true),
         Step::End(Verdict::Absent)
     );
+    // One that is registered under another address is nobody's to remove from here, and is tried all the same.
+    assert_eq!(step(Wish::Leave, Some(false), Some(here()), false), Step::Deregister);
+    let elsewhere = Step::End(Verdict::Elsewhere("192.0.2.1".into()));
+    assert_eq!(step(Wish::Leave, Some(false), Some(here()), true), elsewhere);
     // Who seems to be none is removed as well: a sick K2HR3 shows less than it has.
     let absent = Some(Listed::Absent(Vec::new()));
     assert_eq!(step(Wish::Leave, Some(false), absent, false), Step::Deregister);
@@ -101,6 +105,15 @@ fn an_ini_shows_the_node_by_the_cuk_of_a_section_and_not_by_its_own() {
     assert_eq!(shown("[SVRNODE]\ncuk=c1\n[SVRNODE]\nCUK = c2\n"), Some(true));
     assert_eq!(shown("[SVRNODE]\nNAME = a\n"), None, "such an ini tells nothing");
     assert_eq!(super::shown(&Answer::Unchanged, &cuk()), None);
+}
+
+#[test]
+fn who_is_known_by_its_address_alone_is_shown_to_be_none_by_a_denial() {
+    let doubt = |status| Doubt { status: Some(status), ..Doubt::new(DoubtKind::Denied, "") };
+    let disowned = |by_address| [401, 403, 404, 500].map(|status| disowns(&doubt(status), by_address));
+    assert_eq!(disowned(true), [false, true, true, false]);
+    assert_eq!(disowned(false), [false; 4], "to a token that says something else");
+    assert!(!disowns(&Doubt::new(DoubtKind::Unreachable, ""), true));
 }
 
 fn rules() -> Rules {

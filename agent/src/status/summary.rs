@@ -7,7 +7,7 @@ impl Status {
     /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
     pub fn summary(&self) -> String {
         let refused = self.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
-        let leaving = self.leaving.map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
+        let leaving = self.leaving.as_ref().map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
         let ring = self.standing.as_ref().map(ring);
         let file = match self.generations.written.as_ref() {
             Some(written) => format!("file {}: {}", written.fileversion, self.line),

@@ -150,14 +150,13 @@ impl Docker {
         Ok((engine, container))
     }
 
-    /// Stops the containers of both programs; k2hdkc has ended before.
+    /// Stops the containers of both programs.
     async fn retire(&mut self) -> Result<(), TargetError> {
-        for program in [Program::K2hdkc, Program::Chmpx] {
-            // A slave has no k2hdkc, and one container may be that of both.
-            if self.sight.place(program).is_ok() {
-                let (engine, container) = self.at(program).await?;
-                engine.stop(&container).await?;
-            }
+        let containers = self.sight.to_stop().map_err(TargetError::Away)?;
+        self.sight.doubt();
+        let engine = self.reach.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
+        for container in containers {
+            engine.stop(&container).await?;
         }
         Ok(())
     }
@@ -276,8 +275,8 @@ impl Target for Docker {
                 let about = self.reached_at(about);
                 self.talk.say(*order, (&self.settings, &about, &self.waker))?;
             }
-            // k2hdkc ends before its container, which both programs may share.
-            Step::Retire(Program::K2hdkc) => {}
+            // k2hdkc ends before its container, which both programs may share; and a container has no boots of its own.
+            Step::Retire(Program::K2hdkc) | Step::Enable(_) => {}
             Step::Retire(Program::Chmpx) => self.retire().await?,
             // What killed chmpx processes leave is the container's, and goes with it.
             Step::Tidy => return Err(TargetError::NotOurs(self.name())),

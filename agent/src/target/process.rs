@@ -91,7 +91,7 @@ impl Target for Processes {
             Step::Tell(order) => self.local.say(*order, about)?,
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             // Nobody but the agent starts it.
-            Step::Retire(_) => {}
+            Step::Retire(_) | Step::Enable(_) => {}
             Step::TakeOver | Step::Place => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)

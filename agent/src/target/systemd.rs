@@ -190,8 +190,16 @@ impl Target for Systemd {
             Step::Tell(order) => self.local.say(*order, about)?,
             Step::Retire(program) => {
                 let unit = self.unit(*program).0.to_owned();
-                self.bus().await?.disable(&[unit.as_str()]).await?;
+                let was_enabled = self.bus().await?.disable(&[unit.as_str()]).await?;
                 info!("{unit} is stopped and disabled");
+                if was_enabled {
+                    return Ok(Done::Disabled);
+                }
+            }
+            Step::Enable(program) => {
+                let unit = self.unit(*program).0.to_owned();
+                self.bus().await?.enable(&unit).await?;
+                info!("{unit} is enabled again");
             }
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             Step::TakeOver => {

@@ -51,6 +51,9 @@ fn leaves_and_comes_back(shape: Shape) {
     let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(world.node(number), 3));
     assert!(wait_for(LONG, all), "{}", told(node));
     all_readable(&world);
+    for unit in ["chmpx.service", "k2hdkc.service"] {
+        assert_eq!(node.show(unit, "UnitFileState"), "enabled", "as before it left: {}", told(node));
+    }
     say(&format!(
         "one of three servers in units ({shape:?}) left after {took:.1} s, {KEYS} of {KEYS} keys readable"
     ));

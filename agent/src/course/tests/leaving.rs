@@ -17,7 +17,7 @@ fn server(force: bool) -> Stage {
 }
 
 fn at(stage: &Stage) -> Way {
-    stage.known.leaving.unwrap().stage
+    stage.known.leaving.as_ref().unwrap().stage
 }
 
 /// Both programs, from the moment in which nothing keeps them any more.
@@ -155,6 +155,80 @@ fn where_nothing_can_be_seen_nothing_is_waited_for_once_somebody_insists() {
     assert_eq!(stopping.stage, Way::Removing);
 }
 
+#[test]
+fn a_k2hdkc_that_ends_while_its_keys_move_is_started_again_whatever_the_merge_has_come_to() {
+    // Waiting its turn, at work, and out of service already: nobody joined, so that nothing has moved.
+    for bits in [0x11221, 0x12221, 0x10011] {
+        let mut stage = server(false);
+        assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+        stage.set_own(0x2221);
+        stage.next();
+        stage.end(Program::K2hdkc, Ending::Signal(9));
+        stage.set_own(bits);
+        let mut nexts = (0..20).map(|_| stage.later(1.0).next());
+        let starts = nexts.find(|next| matches!(next, Next::Step(..)));
+        assert_eq!(step(&starts.unwrap()), &Step::Start(Program::K2hdkc), "{bits:#x}");
+        assert_eq!(at(&stage), Way::Draining, "{bits:#x}");
+        // One that chmpx does not know yet has moved nothing either.
+        stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+        stage.later(1.0).next();
+        assert_eq!(at(&stage), Way::Draining, "{bits:#x}");
+    }
+}
+
+#[test]
+fn what_is_not_seen_is_not_taken_for_stopped_unless_somebody_insists_for_long() {
+    for force in [false, true] {
+        let mut stage = server(force);
+        stage.known.leaving.as_mut().unwrap().stage = Way::Stopping;
+        // A new agent that has seen nothing yet.
+        stage.memory = Memory::default();
+        stage.observed =
+            Observed { unseen: Some("Docker is away".into()), apart: true, ..Observed::default() };
+        for _ in 0..29 {
+            let held = stage.later(1.0).next();
+            assert_eq!(holds(&held), "it stops once its processes are seen again: Docker is away");
+        }
+        stage.later(60.0).next();
+        assert_eq!(at(&stage) == Way::Removing, force);
+    }
+}
+
+#[test]
+fn what_is_not_seen_is_not_told_to_leave_the_service() {
+    let mut stage = server(false);
+    stage.observed.unseen = Some("the container database is paused".into());
+    assert_eq!(holds(&stage.later(1.0).next()), "the container database is paused");
+    stage.observed.unseen = None;
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::ServiceOut));
+}
+
+#[test]
+fn a_held_leave_keeps_nobody_from_caring_for_the_file() {
+    let held = |turn: fn(&mut Stage)| {
+        let mut stage = server(false);
+        stage.set_peer(2, 0x20);
+        assert!(holds(&stage.next()).contains("must be well again first"));
+        turn(&mut stage);
+        stage.later(1.0).next()
+    };
+    // The file that lets it go on may be the one that chmpx has swallowed.
+    assert!(matches!(held(|stage| stage.fileversion = 5), Next::Rewrite(_)));
+    let misplaced = |stage: &mut Stage| {
+        stage.observed.apart = true;
+        stage.observed.misplaced = Some(crate::target::Misplaced::Yet("it has another one".into()));
+    };
+    assert_eq!(step(&held(misplaced)), &Step::Place);
+    let rival = |stage: &mut Stage| stage.observed.rival = Some("a timer writes it too".into());
+    let text = held(rival);
+    assert!(holds(&text).contains("a timer writes it too"), "{text:?}");
+    let taken = held(|stage| {
+        stage.observed.rival = Some("a timer writes it too".into());
+        stage.rules.take_over = true;
+    });
+    assert_eq!(step(&taken), &Step::TakeOver);
+}
+
 proptest! {
     /// Whatever runs and whatever chmpx says: unless somebody insists, no server leaves its first stage in service; and
     /// beyond it nothing is started.
@@ -184,4 +258,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_program_that_cannot_be_enabled_again_keeps_nothing_waiting_and_is_told() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    stage.known.disabled.insert(Program::Chmpx);
+    assert_eq!(step(&stage.next()), &Step::Enable(Program::Chmpx));
+    stage.memory.not_enabled("it is masked", stage.now);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
+    stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+    stage.set_own(0x21);
+    assert_eq!(holds(&stage.later(1.0).next()), "chmpx does not start at the next boot: it is masked");
+    assert_eq!(step(&stage.later(10.0).next()), &Step::Enable(Program::Chmpx));
 }

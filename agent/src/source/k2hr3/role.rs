@@ -68,7 +68,7 @@ impl Call<'_> {
             let taken = match &step {
                 Step::Ask => self.exchange.head(&self.url("")).await.map(|is| seen.member = Some(is)),
                 Step::AskAddress => self.exchange.head(&self.role()).await.map(|is| seen.taken = Some(is)),
-                Step::List => self.list().await.map(|listed| seen.listed = Some(listed)),
+                Step::List => self.list(wish).await.map(|listed| seen.listed = Some(listed)),
                 Step::Register => self.register().await.map(|()| seen = changed()),
                 Step::Deregister => self.exchange.delete(&self.url("")).await.map(|()| seen = changed()),
                 Step::End(verdict) => return Ok(verdict.clone()),
@@ -106,8 +106,9 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// What this node cannot read is no doubt: HEAD alone decides then.
-    async fn list(&self) -> Result<Listed, Doubt> {
+    /// What this node cannot read is no doubt: HEAD alone decides then. Who leaves needs no token, so that one which is no good
+    /// any more keeps nobody.
+    async fn list(&self, wish: Wish) -> Result<Listed, Doubt> {
         let (registry, cuk) = (self.registry, &self.identity.cuk);
         let resource = self.settings.resource.clone().unwrap_or_else(|| registry.role.to_resource());
         let token = registry.token.as_ref().filter(|_| self.settings.auth != Auth::Address);
@@ -128,6 +129,7 @@ impl Call<'_> {
             }
             Ok(Reply::NotModified) => Ok(Listed::Unreadable),
             Err(doubt) if matches!(doubt.status, Some(403 | 404)) => Ok(Listed::Unreadable),
+            Err(doubt) if wish == Wish::Leave && doubt.status == Some(401) => Ok(Listed::Unreadable),
             Err(doubt) => Err(doubt),
         }
     }

@@ -10,6 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::names::Cuk;
+use crate::registration::{Verdict, Wish};
 use crate::settings::Origin;
 
 /// Answers each request by its path and whether it had a tag.
@@ -150,4 +151,31 @@ async fn a_deadline_ends_a_question() {
     let asked = source.ask(&identity(&uri, "c1")).await;
     assert_eq!(asked.result.unwrap_err().text, "no whole answer of K2HR3 within 50 ms");
     assert!(asked.took >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn who_leaves_is_out_although_its_token_is_no_good_any_more() {
+    let script: Script = Arc::new(|path, _| {
+        if path.contains("/v1/role/") {
+            return (403, String::new());
+        }
+        (401, r#"{"result":false,"message":"token is not existed, because it is expired"}"#.to_owned())
+    });
+    let uri = format!("http://127.0.0.1:{}", serve(script, None).await);
+    let settings = settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap();
+    let mut identity = identity(&uri, "c1");
+    let token = crate::names::Token::try_from("a".repeat(64).as_str()).unwrap();
+    identity.k2hr3.as_mut().unwrap().token = Some(token);
+    let mut role = Role::new(settings.k2hr3);
+    assert_eq!(role.attempt(Wish::Leave, &identity, None).await, Ok(Verdict::Absent));
+    let joins = role.attempt(Wish::Join, &identity, None).await;
+    assert_eq!(joins.unwrap_err().status, Some(401), "a dead backend says the same, so nobody is registered");
+}
+
+#[test]
+fn a_slow_no_of_a_role_of_a_thousand_hosts_is_a_no_and_that_of_a_dead_backend_is_none() {
+    // docs/facts.md K15 and K1.
+    let honest = |seconds| exchange::is_honest_no(Duration::from_secs_f64(seconds));
+    assert_eq!([0.01, 2.0, 4.0, 9.9].map(honest), [true; 4]);
+    assert_eq!([10.0, 13.9, 18.5].map(honest), [false; 3]);
 }

@@ -110,6 +110,8 @@ pub(super) struct Picked {
     pub(super) k2hdkc: Result<Container, String>,
     /// Whether both are in one container.
     pub(super) shared: bool,
+    /// Whether the daemon has no container at all that chmpx could be in: not even one that is stopped.
+    pub(super) nowhere: bool,
 }
 
 impl Picked {
@@ -140,13 +142,14 @@ pub(super) fn pick(all: &[Container], wanted: &Containers) -> Picked {
             || Err("target.docker.k2hdkc-container is not set".to_owned()),
             |name| named(all, name, "k2hdkc-container"),
         );
-        return Picked { chmpx: named(all, chmpx, "chmpx-container"), k2hdkc, shared: false };
+        let nowhere = !all.iter().any(|container| container.is_named(chmpx));
+        return Picked { chmpx: named(all, chmpx, "chmpx-container"), k2hdkc, shared: false, nowhere };
     }
-    let found = match &wanted.container {
-        Some(name) => named(all, name, "container"),
-        None => trove(all),
+    let (found, nowhere) = match &wanted.container {
+        Some(name) => (named(all, name, "container"), !all.iter().any(|container| container.is_named(name))),
+        None => (trove(all), !all.iter().any(is_trove)),
     };
-    Picked { chmpx: found.clone(), k2hdkc: found, shared: true }
+    Picked { chmpx: found.clone(), k2hdkc: found, shared: true, nowhere }
 }
 
 fn named(all: &[Container], wanted: &str, key: &str) -> Result<Container, String> {
@@ -155,11 +158,7 @@ fn named(all: &[Container], wanted: &str, key: &str) -> Result<Container, String
 }
 
 fn trove(all: &[Container]) -> Result<Container, String> {
-    let is_one = |container: &&Container| {
-        let called = container.name == NAME && container.is_of_family();
-        (called || container.loops()) && !container.is_errand()
-    };
-    let found: Vec<_> = all.iter().filter(is_one).collect();
+    let found: Vec<_> = all.iter().filter(|container| is_trove(container)).collect();
     let called: Vec<_> = found.iter().copied().filter(|container| container.name == NAME).collect();
     // While Trove makes it anew, the old one may still be there under another name.
     one(if called.is_empty() { &found } else { &called }, &|| {
@@ -168,6 +167,11 @@ fn trove(all: &[Container]) -> Result<Container, String> {
              target.docker.container names another one"
         )
     })
+}
+
+fn is_trove(container: &Container) -> bool {
+    let called = container.name == NAME && container.is_of_family();
+    (called || container.loops()) && !container.is_errand()
 }
 
 /// The one, or the one that runs.

@@ -165,6 +165,23 @@ impl Sight {
         }
     }
 
+    /// The containers that stop for good, that of k2hdkc first, which has ended before; why nobody knows which. A container that
+    /// has been removed runs nothing any more.
+    pub(super) fn to_stop(&self) -> Result<Vec<Container>, String> {
+        let picked = match (&self.unseen, &self.picked) {
+            (Some(why), _) => return Err(why.clone()),
+            (None, None) => return Err("it has not been looked for yet".to_owned()),
+            (None, Some(picked)) => picked,
+        };
+        let mut containers = picked.containers();
+        // A slave has no k2hdkc, and one container may be that of both.
+        containers.reverse();
+        match &picked.chmpx {
+            Err(why) if !picked.nowhere => Err(why.clone()),
+            Ok(_) | Err(_) => Ok(containers),
+        }
+    }
+
     /// Adds what is seen to what is observed, and takes what has happened.
     pub(super) fn tell(&mut self, observed: &mut Observed) {
         (observed.chmpx, observed.k2hdkc) = (self.chmpx, self.k2hdkc);
@@ -251,5 +268,39 @@ mod tests {
         let mut sight = Sight::default();
         sight.take(vec![(chmpx, all.clone()), (k2hdkc, all)], true);
         assert_eq!(sight.surplus, vec![]);
+    }
+
+    #[test]
+    fn nothing_counts_as_stopped_for_good_before_it_is_known_where_it_is() {
+        let ours = Containers { container: Some("both".into()), ..Containers::default() };
+        let mut sight = Sight::default();
+        assert_eq!(sight.to_stop(), Err("it has not been looked for yet".to_owned()));
+        let both = pick::container("both", "x", "x");
+        sight.picked = Some(pick::pick(std::slice::from_ref(&both), &ours));
+        assert_eq!(sight.to_stop(), Ok(vec![both.clone()]));
+        sight.unseen = Some("Docker is away".into());
+        assert_eq!(sight.to_stop(), Err("Docker is away".to_owned()));
+        sight.unseen = None;
+        // Two that may be meant are not none.
+        sight.picked = Some(pick::pick(&[both.clone(), both], &ours));
+        assert!(sight.to_stop().is_err_and(|why| why.starts_with("several containers may be meant")));
+        sight.picked = Some(pick::pick(&[], &ours));
+        assert_eq!(sight.to_stop(), Ok(Vec::new()), "somebody has removed it");
+    }
+
+    #[test]
+    fn the_container_of_k2hdkc_stops_first_and_that_of_a_slave_alone() {
+        let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
+        let mut ours = Containers {
+            chmpx: Some("chmpx".into()),
+            k2hdkc: Some("k2hdkc".into()),
+            ..Containers::default()
+        };
+        let all = [chmpx.clone(), k2hdkc.clone()];
+        let mut sight = Sight { picked: Some(pick::pick(&all, &ours)), ..Sight::default() };
+        assert_eq!(sight.to_stop(), Ok(vec![k2hdkc, chmpx.clone()]));
+        ours.k2hdkc = None;
+        sight.picked = Some(pick::pick(&all, &ours));
+        assert_eq!(sight.to_stop(), Ok(vec![chmpx]));
     }
 }

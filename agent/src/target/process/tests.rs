@@ -91,7 +91,7 @@ fn send(id: Identity, signal: Sent) {
 async fn start(target: &mut Processes, about: &About) -> Identity {
     match target.act(&Step::Start(Program::Chmpx), about).await.unwrap() {
         Done::Started(id) => id,
-        Done::Plainly => panic!("it was not started"),
+        Done::Plainly | Done::Disabled => panic!("it was not started"),
     }
 }
 

@@ -38,6 +38,12 @@ trait Manager {
         files: &[&str],
         runtime: bool,
     ) -> zbus::Result<Vec<(String, String, String)>>;
+    fn enable_unit_files(
+        &self,
+        files: &[&str],
+        runtime: bool,
+        force: bool,
+    ) -> zbus::Result<(bool, Vec<(String, String, String)>)>;
     fn reload(&self) -> zbus::Result<()>;
 }
 
@@ -50,7 +56,7 @@ pub enum BusError {
     /// systemd refused.
     #[error("systemd does not {what} {unit}")]
     Refused {
-        /// "start", "stop", "disable".
+        /// "start", "stop", "disable", "enable".
         what: &'static str,
         /// Which unit.
         unit: String,
@@ -181,8 +187,8 @@ impl Bus {
         self.manager.stop_unit(unit, "replace").await.map(drop).map_err(refused("stop", unit))
     }
 
-    /// Stops units, and lets none of them start at the next boot.
-    pub(super) async fn disable(&self, units: &[&str]) -> Result<(), BusError> {
+    /// Stops units, and lets none of them start at the next boot. Whether one did before.
+    pub(super) async fn disable(&self, units: &[&str]) -> Result<bool, BusError> {
         for unit in units {
             match self.stop(unit).await {
                 Err(BusError::Refused { source: zbus::Error::MethodError(name, ..), .. })
@@ -190,9 +196,17 @@ impl Bus {
                 other => other?,
             }
         }
-        let [first, ..] = units else { return Ok(()) };
-        self.manager.disable_unit_files(units, false).await.map_err(refused("disable", first))?;
-        self.manager.reload().await.map_err(refused("disable", first))
+        let [first, ..] = units else { return Ok(false) };
+        let changes =
+            self.manager.disable_unit_files(units, false).await.map_err(refused("disable", first))?;
+        self.manager.reload().await.map_err(refused("disable", first))?;
+        Ok(!changes.is_empty())
+    }
+
+    /// Lets a unit start at each boot.
+    pub(super) async fn enable(&self, unit: &str) -> Result<(), BusError> {
+        self.manager.enable_unit_files(&[unit], false, false).await.map_err(refused("enable", unit))?;
+        self.manager.reload().await.map_err(refused("enable", unit))
     }
 }
 

@@ -1,0 +1,86 @@
+//! What an attempt is for, and for whom what comes of it is.
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::course::Leaving;
+use crate::names::{Cuk, Token, Yrn};
+use crate::ring::Mode;
+use crate::settings::Origin;
+use crate::source::Answer;
+
+fn settings(config: &str) -> Settings {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("etc/k2hdkc-agent/agent.toml");
+    crate::file::ensure_directory(path.parent().unwrap(), 0o755).unwrap();
+    crate::file::store(&path, config.as_bytes()).unwrap();
+    settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap()
+}
+
+fn identity(token: Option<Token>) -> Identity {
+    let role = Yrn::role("yrn:yahoo:::t:role:c/server").unwrap();
+    let registry = identity::Registry { api_uri: "http://192.0.2.80".into(), role, token, token_note: None };
+    Identity { cuk: Cuk::try_from("c1").unwrap(), k2hr3: Some(registry) }
+}
+
+fn leaving(stage: Stage) -> Ledger {
+    let mut ledger = Ledger::default();
+    let begun = Leaving::begin(Timestamp(1), Mode::Server, false, true);
+    ledger.known.leaving = Some(Leaving { stage, ..begun });
+    ledger
+}
+
+#[test]
+fn what_somebody_asked_for_comes_before_everything_else() {
+    let settings = settings("");
+    let mut registrar = Registrar::new(&settings);
+    for stage in [Stage::Draining, Stage::Stopping, Stage::Removing, Stage::Left] {
+        let ledger = leaving(stage);
+        let leaves = (stage == Stage::Removing).then_some(Wish::Leave);
+        assert_eq!(registrar.errand(&settings, &ledger, false), leaves, "{stage:?}");
+    }
+    registrar.order(Wish::Join);
+    assert_eq!(registrar.errand(&settings, &leaving(Stage::Removing), false), Some(Wish::Join));
+}
+
+#[test]
+fn what_came_of_an_earlier_wish_is_for_nobody() {
+    let settings = settings("");
+    let mut registrar = Registrar::new(&settings);
+    let (stays, leaves) = (Ledger::default(), leaving(Stage::Draining));
+    let over = |registrar: &Registrar, ledger: &Ledger| {
+        [Wish::Look, Wish::Join, Wish::Leave].map(|wish| registrar.is_over(wish, ledger))
+    };
+    assert_eq!(over(&registrar, &stays), [false, false, true], "the leave was called off");
+    assert_eq!(over(&registrar, &leaves), [true, true, false]);
+    registrar.order(Wish::Join);
+    assert_eq!(over(&registrar, &stays), [true, false, true], "who says join waits for a join");
+}
+
+/// How many answers that do not show this node were counted.
+fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
+    let settings = settings(config);
+    let mut registrar = Registrar::new(&settings);
+    let token = token.then(|| Token::try_from("a".repeat(64).as_str()).unwrap());
+    let doubt = Doubt { status: Some(status), ..Doubt::new(DoubtKind::Denied, "no") };
+    for result in [Err(doubt.clone()), Ok(Answer::Unchanged), Err(doubt)] {
+        let asked = Asked { result, took: Duration::ZERO };
+        registrar
+            .answered(&Answered { identity: Ok(identity(token.clone())), asked: Some(asked) }, &settings);
+    }
+    registrar.missing.map(|(_, polls)| polls)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_counts_for_who_is_known_by_its_address_and_for_nobody_with_a_token() {
+    let auth = |auth: &str| format!("[k2hr3]\nauth = \"{auth}\"\n");
+    for (auth, token, counted) in [
+        (auth("address"), true, Some(3)),
+        (auth("address-token"), true, Some(3)),
+        (auth("auto"), false, Some(3)),
+        (auth("auto"), true, None),
+        (auth("token"), true, None),
+    ] {
+        assert_eq!(missing(&auth, token, 403), counted, "{auth} {token}");
+        assert_eq!(missing(&auth, token, 500), None, "{auth} {token}");
+    }
+}

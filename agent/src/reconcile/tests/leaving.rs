@@ -1,0 +1,68 @@
+//! The leave from pass to pass: what ends a stage of it, and what does not.
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::course::{Leaving, Stage as Way};
+
+/// A node whose processes are to stop for good.
+async fn stopping(force: bool) -> Stage {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let leaving =
+        Leaving { stage: Way::Stopping, ..Leaving::begin(Timestamp::now(), Mode::Server, force, true) };
+    stage.reconciler.store.update(|ledger| ledger.known.leaving = Some(leaving)).unwrap();
+    stage
+}
+
+async fn passed(stage: &mut Stage) -> Way {
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    stage.reconciler.leaving().unwrap().stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_cannot_be_looked_at_yet_have_not_stopped_unless_somebody_insists() {
+    for (force, expected) in [(false, Way::Stopping), (true, Way::Removing)] {
+        let mut stage = stopping(force).await;
+        // Who runs them is away, and looked for again.
+        stage.reconciler.target.observed = None;
+        stage.reconciler.target.again = Some(Instant::now() + Duration::from_secs(9));
+        assert_eq!(passed(&mut stage).await, expected);
+        // They are nobody's business.
+        stage.reconciler.target.again = None;
+        assert_eq!(passed(&mut stage).await, Way::Removing);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_missing_and_comes_back_does_not_hide_what_still_runs() {
+    let mut stage = stopping(false).await;
+    std::fs::remove_file(stage.ini()).unwrap();
+    assert_eq!(passed(&mut stage).await, Way::Stopping);
+    assert!(stage.ini().exists(), "the last good one is back");
+    assert_eq!(passed(&mut stage).await, Way::Stopping, "k2hdkc and chmpx run still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_learns_only_now_that_it_is_another_one_than_the_one_that_left_has_nothing_to_do_with_that()
+{
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    stage.reconciler.leave(true).unwrap();
+    assert_eq!(stage.reconciler.leaving().unwrap().cuk.as_deref(), Some("cuk-1"));
+    assert!(!stage.reconciler.is_another().unwrap());
+    crate::file::store(&stage.root.path().join("etc/antpickax/k2hr3-cuk"), b"cuk-9").unwrap();
+    assert!(stage.reconciler.is_another().unwrap());
+    assert_eq!(stage.reconciler.leaving(), None);
+    assert!(!stage.reconciler.is_another().unwrap(), "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_leave_has_disabled_is_enabled_again_once_by_who_comes_back() {
+    let mut stage = stopping(false).await;
+    passed(&mut stage).await;
+    assert_eq!(stage.reconciler.target.acted, [Step::Retire(Program::K2hdkc)]);
+    assert!(stage.reconciler.stay().unwrap());
+    stage.reconciler.target.acted.clear();
+    for _ in 0..3 {
+        stage.reconciler.pass(Reason::Look.into(), None).await;
+    }
+    assert_eq!(stage.reconciler.target.acted, [Step::Enable(Program::K2hdkc)]);
+}
