@@ -1,4 +1,5 @@
-//! Nodes in containers, with the process managers that real nodes have: [`systemd`] and [`trove`].
+//! Nodes in containers, with the process managers that real nodes have: [`systemd`] and [`trove`]; and VMs of a cloud, which
+//! become such nodes by their user-data alone: [`fleet`].
 //!
 //! A world is a Docker network of its own with a K2HR3 simulator at its gateway's address, and nodes on it that run the
 //! simulators under the real programs' paths. What stands in for upstream's scripts and units is in `tests/worlds/`, and
@@ -10,7 +11,9 @@
 
 pub mod changes;
 pub mod container;
+pub mod depot;
 pub mod docker;
+pub mod fleet;
 pub mod ground;
 pub mod image;
 pub mod keys;

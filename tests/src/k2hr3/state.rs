@@ -55,6 +55,8 @@ pub(super) struct State {
     pub(super) user_data: Vec<UserData>,
     /// The template of the script of all of them (`userdata.script_templ`).
     pub(super) script: String,
+    /// What cloud-init gets before it (`userdata.cc_templ`).
+    pub(super) cloud_config: String,
     /// The role whose members may remove any host (`k2hr3admin.delhostrole`).
     pub(super) delete_host_role: Option<String>,
     /// Changes nobody has picked up yet.

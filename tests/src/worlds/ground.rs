@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::runtime::{self, Runtime};
 
 use super::container::Container;
+use super::depot::Depot;
 use super::docker::Docker;
 use super::image::{self, Base};
 use super::owner::{LABEL, Owner};
@@ -124,6 +125,12 @@ impl Ground {
         Ok(())
     }
 
+    /// Serves these files, each under its name, at the gateway's address as well.
+    pub fn serve(&self, files: Vec<(String, Vec<u8>)>) -> io::Result<Depot> {
+        let gateway = format!("{}.1:18081", self.network).parse().map_err(io::Error::other)?;
+        self.runtime.block_on(Depot::start(gateway, files))
+    }
+
     /// Who node N is.
     pub fn identity(&self, number: u32) -> Identity {
         Identity {
@@ -169,13 +176,24 @@ impl Ground {
 
     /// Starts a container for node N on the world's network, with its address and host name.
     pub fn run(&self, number: u32, options: &[String], command: &[&str]) -> io::Result<Container> {
+        self.run_from(&self.base.name, number, options, command)
+    }
+
+    /// The same from another image than the base one.
+    pub fn run_from(
+        &self,
+        image: &str,
+        number: u32,
+        options: &[String],
+        command: &[&str],
+    ) -> io::Result<Container> {
         let Identity { address, host, .. } = self.identity(number);
         let name = format!("{}-{host}", self.name);
         let label = format!("{LABEL}={}", self.owner);
         let mut words = vec!["run", "--detach", "--name", &name, "--label", &label];
         words.extend(["--network", &self.name, "--ip", &address, "--hostname", &host]);
         words.extend(options.iter().map(String::as_str));
-        words.push(&self.base.name);
+        words.push(image);
         words.extend(command);
         self.docker.run(words)?;
         Ok(Container::new(&self.docker, &name))

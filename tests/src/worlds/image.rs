@@ -1,4 +1,4 @@
-//! The base image: made by `tests/worlds/image` where it is missing, and there for all runs on this machine.
+//! The images: made by `tests/worlds/image` where they are missing, and there for all runs on this machine.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,9 +14,11 @@ pub struct Base {
     pub name: String,
     /// Its root directory, for daemons of nodes.
     pub tarball: PathBuf,
+    /// The same as a cloud's image, with cloud-init and rpm.
+    pub vm: String,
 }
 
-/// Finds it, or makes it: a minute or two, once on a machine.
+/// Finds it, or makes it: two minutes or three, once on a machine.
 pub fn base() -> io::Result<&'static Base> {
     static BASE: OnceLock<Result<Base, String>> = OnceLock::new();
     let found = BASE.get_or_init(|| make().map_err(|error| error.to_string()));
@@ -26,7 +28,8 @@ pub fn base() -> io::Result<&'static Base> {
 fn make() -> io::Result<Base> {
     let mut command = Command::new(super::asset("image"));
     let line = told(command.stdin(Stdio::null()).output()?)?;
-    let (name, tarball) =
-        line.split_once(' ').ok_or_else(|| io::Error::other(format!("no image and tarball: {line}")))?;
-    Ok(Base { name: name.to_owned(), tarball: tarball.into() })
+    match line.split(' ').collect::<Vec<_>>()[..] {
+        [name, tarball, vm] => Ok(Base { name: name.to_owned(), tarball: tarball.into(), vm: vm.to_owned() }),
+        _ => Err(io::Error::other(format!("no image, tarball and image of VMs: {line}"))),
+    }
 }

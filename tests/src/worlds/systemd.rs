@@ -107,20 +107,19 @@ impl World {
     }
 
     fn create(&mut self, number: u32) -> io::Result<()> {
-        let mount = |from: String, to: String| ["-v".to_owned(), format!("{from}:{to}:ro")];
-        let mut options: Vec<String> = OPTIONS.split_whitespace().map(str::to_owned).collect();
-        options.extend(["-e".to_owned(), format!("WORLD_SECOND={}", self.second)]);
-        options.extend(mount(binaries::simulators()?.display().to_string(), "/opt/k2hdkc/simulators".into()));
+        let mut options = options(self.shape, &self.second)?;
+        // A package comes to a VM; but this one is entered by hand.
         if self.shape == Shape::Packaged {
-            options.extend(mount(packages().display().to_string(), "/packages".into()));
-        } else {
-            options.extend(mount(binaries::agent()?.display().to_string(), "/usr/bin/k2hdkc-agent".into()));
+            options.extend(["-v", "/dev/null:/etc/cloud/cloud-init.disabled:ro"].map(str::to_owned));
         }
-        options.extend(scripts());
-        options.extend(units::mounts(self.shape));
-        let container = self.ground.run(number, &options, &["/sbin/init"])?;
+        let container = self.ground.run_from(self.image(), number, &options, &["/sbin/init"])?;
         self.nodes.insert(number, Node { identity: self.ground.identity(number), container });
         Ok(())
+    }
+
+    fn image(&self) -> &str {
+        let base = self.ground.base();
+        if self.shape == Shape::Packaged { &base.vm } else { &base.name }
     }
 
     /// What user-data and packages leave on a node, without an ini.
@@ -145,6 +144,22 @@ impl World {
         }
         node.put("/etc/k2hdkc-agent/agent.toml", "")
     }
+}
+
+/// The options of `docker run` for a node of that shape.
+pub(super) fn options(shape: Shape, second: &str) -> io::Result<Vec<String>> {
+    let mount = |from: String, to: String| ["-v".to_owned(), format!("{from}:{to}:ro")];
+    let mut options: Vec<String> = OPTIONS.split_whitespace().map(str::to_owned).collect();
+    options.extend(["-e".to_owned(), format!("WORLD_SECOND={second}")]);
+    options.extend(mount(binaries::simulators()?.display().to_string(), "/opt/k2hdkc/simulators".into()));
+    if shape == Shape::Packaged {
+        options.extend(mount(packages().display().to_string(), "/packages".into()));
+    } else {
+        options.extend(mount(binaries::agent()?.display().to_string(), "/usr/bin/k2hdkc-agent".into()));
+    }
+    options.extend(scripts());
+    options.extend(units::mounts(shape));
+    Ok(options)
 }
 
 /// Where `packaging/build` puts the packages.
@@ -177,6 +192,11 @@ impl Deref for Node {
 }
 
 impl Node {
+    /// That node, in that container.
+    pub(super) fn new(identity: Identity, container: Container) -> Self {
+        Self { identity, container }
+    }
+
     /// Who it is.
     pub fn identity(&self) -> &Identity {
         &self.identity

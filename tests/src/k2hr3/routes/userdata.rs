@@ -14,6 +14,9 @@ use crate::k2hr3::state::State;
 
 const BOUNDARY: &str = "================K2HR3INIT0000000000000==";
 
+/// For a path that stands for nothing.
+const INVALID: &str = "#!/bin/sh\necho 'k2hr3-init: the path of this user data is invalid' >&2\nexit 1\n";
+
 /// For cloud-init: a multipart text, packed from version 0.7.9 on. A path that leads nowhere still gives
 /// 200, with a script that fails (h01-h05).
 pub(super) fn cloud_init(state: &State, request: &Request, path: &str) -> Result<Answer, Refusal> {
@@ -21,13 +24,17 @@ pub(super) fn cloud_init(state: &State, request: &Request, path: &str) -> Result
     if !agent.contains("cloud-init") {
         return Err(not_allowed());
     }
-    let body = multipart(&script(state, request, path));
+    let parts = parts(state, request, path);
+    let (body, count) = (multipart(&parts), parts.len());
+    let kind = format!("multipart/mixed; boundary=\"{BOUNDARY}\"");
     if packs(&agent) || accepts_packed(request) {
-        return packed(&body, "k2hr3-userdata.gz");
+        // Packed, it carries its head within (`lib/k2hr3userdata.ts`), or cloud-init would not know what it is.
+        let head =
+            format!("Content-Type: {kind}\r\nMIME-Version: 1.0\r\nNumber-Attachments: {count}\r\n\r\n");
+        return packed(&(head + &body), "k2hr3-userdata.gz");
     }
-    let kind = format!("multipart/mixed; boundary=\"{BOUNDARY}\"; charset=utf-8");
-    let mut answer = Answer::typed(200, &kind, body.into_bytes());
-    answer.headers.extend([("MIME-Version", "1.0".to_owned()), ("Number-Attachments", "1".to_owned())]);
+    let mut answer = Answer::typed(200, &format!("{kind}; charset=utf-8"), body.into_bytes());
+    answer.headers.extend([("MIME-Version", "1.0".to_owned()), ("Number-Attachments", count.to_string())]);
     Ok(answer)
 }
 
@@ -82,23 +89,41 @@ fn packed(text: &str, name: &str) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-fn multipart(script: &str) -> String {
-    format!(
-        "--{BOUNDARY}\nMIME-Version: 1.0\nContent-Type: text/x-shellscript; charset=\"us-ascii\"\n\
-         Content-Transfer-Encoding: 7bit\nContent-Disposition: attachment; filename=\"k2hr3-init.sh\"\n\n\
-         {script}\n--{BOUNDARY}--\n"
-    )
+/// A part of the multipart text: its type, the name of its file, and what is in it.
+type Part = (&'static str, &'static str, String);
+
+/// A good path gives two parts, and a bad one gives one.
+fn parts(state: &State, request: &Request, path: &str) -> Vec<Part> {
+    let script = |name, text| ("text/x-shellscript", name, text);
+    match filled(state, request, path) {
+        Some(text) => vec![
+            ("text/cloud-config", "k2hr3-cloud-config.txt", state.cloud_config.clone()),
+            script("k2hr3-init.sh", text),
+        ],
+        None => vec![script("k2hr3-init-error.sh", INVALID.to_owned())],
+    }
+}
+
+fn multipart(parts: &[Part]) -> String {
+    let part = |(kind, name, text): &Part| {
+        format!(
+            "--{BOUNDARY}\r\nMIME-Version: 1.0\r\nContent-Type: {kind}; charset=\"us-ascii\"\r\n\
+             Content-Transfer-Encoding: 7bit\r\nContent-Disposition: attachment; filename=\"{name}\"\r\n\r\n{text}\r\n"
+        )
+    };
+    parts.iter().map(part).collect::<String>() + &format!("--{BOUNDARY}--\r\n")
 }
 
 fn script(state: &State, request: &Request, path: &str) -> String {
+    filled(state, request, path).unwrap_or_else(|| INVALID.to_owned())
+}
+
+/// The script for the role and the token that the path stands for, if it stands for any.
+fn filled(state: &State, request: &Request, path: &str) -> Option<String> {
     let path = decode_component(path).unwrap_or_default();
     let is_asked = |register_path: &str| decode_component(register_path).is_some_and(|known| known == path);
-    let found =
-        state.role_tokens.iter().find(|(_, entry)| !path.is_empty() && is_asked(&entry.register_path));
-    let Some((token, entry)) = found else {
-        return "#!/bin/sh\necho 'k2hr3-init: the path of this user data is invalid' >&2\nexit 1\n"
-            .to_owned();
-    };
+    let mut tokens = state.role_tokens.iter();
+    let (token, entry) = tokens.find(|(_, entry)| !path.is_empty() && is_asked(&entry.register_path))?;
     let api_uri = format!("http://{}", request.header("host").unwrap_or_default());
     let tenant = format!("yrn:yahoo:::{}", entry.tenant);
     let values = [
@@ -108,7 +133,7 @@ fn script(state: &State, request: &Request, path: &str) -> String {
         ("API_HOST_URI", &api_uri),
         ("ERROR_MSG", ""),
     ];
-    values.iter().fold(state.script.clone(), |script, (name, value)| {
+    Some(values.iter().fold(state.script.clone(), |script, (name, value)| {
         script.replace(&format!("{{{{= %K2HR3_{name}% }}}}"), value)
-    })
+    }))
 }

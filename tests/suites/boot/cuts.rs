@@ -1,0 +1,129 @@
+//! The power goes in the middle of a join, of an upgrade and of a leave: the next boot brings it to its end.
+//!
+//! It goes for the processes alone: what they have written is there afterwards, on a disk that had no fault.
+
+use std::time::Duration;
+
+use k2hdkc_agent::course::Stage;
+use k2hdkc_sandbox::k2hr3::{Illness, Sickness};
+use k2hdkc_sandbox::node::wait_for;
+use k2hdkc_sandbox::worlds::fleet::Fleet;
+use k2hdkc_sandbox::worlds::say;
+
+use crate::{LONG, cloud, settled, told, turn};
+
+#[test]
+fn the_next_boot_repairs_what_a_power_cut_left_half_done() {
+    let _turn = turn();
+    let Some(mut fleet) = cloud() else { return };
+    fleet.boot(&[1, 2]).unwrap();
+    settled(&fleet, &[], 2);
+    in_a_join(&mut fleet, 3);
+    in_an_upgrade(&mut fleet, 1);
+    in_a_leave(&mut fleet, 3);
+}
+
+/// How many registrations K2HR3 has been asked for.
+fn asked(fleet: &Fleet) -> usize {
+    fleet.ground().lab().requests().iter().filter(|request| request.method == "PUT").count()
+}
+
+/// Between PUT and its answer: once K2HR3 has not kept it, and once it has.
+fn in_a_join(fleet: &mut Fleet, number: u32) {
+    let lost = Illness::from(Sickness::LostRegistrations { share: 1.0 });
+    let held = Illness::from(Sickness::Stall(Duration::from_secs(300))).only_by("PUT");
+    fleet.ground().lab().set_illness(Some(lost));
+    let before = asked(fleet);
+    fleet.boot(&[number]).unwrap();
+    assert!(wait_for(LONG, || asked(fleet) > before), "{}", told(fleet, number));
+    fleet.cut_power(number).unwrap();
+    assert!(!fleet.ground().is_member(number));
+
+    fleet.ground().lab().set_illness(Some(held));
+    fleet.start(number).unwrap();
+    assert!(wait_for(LONG, || fleet.ground().is_member(number)), "{}", told(fleet, number));
+    fleet.cut_power(number).unwrap();
+
+    fleet.ground().lab().set_sickness(None);
+    fleet.start(number).unwrap();
+    settled(fleet, &[], 3);
+    let members = fleet.ground().lab().members(&fleet.ground().cluster().server_role);
+    assert_eq!(members.len(), 3, "{members:?}");
+    say("two power cuts between PUT and its answer: one record, and in the ring");
+}
+
+/// Runs a script in a VM; what it printed.
+fn sh(fleet: &Fleet, number: u32, script: &str) -> String {
+    fleet.node(number).exec(&["sh", "-c", &format!("exec 2>&1; set -e; {script}")]).unwrap()
+}
+
+fn version(fleet: &Fleet, number: u32) -> String {
+    sh(fleet, number, "dpkg-query --show --showformat '${Version} ${db:Status-Status}' k2hdkc-agent")
+}
+
+/// After the files have come, and while the package's own script runs.
+fn in_an_upgrade(fleet: &mut Fleet, number: u32) {
+    let address = fleet.package().to_owned();
+    sh(
+        fleet,
+        number,
+        &format!(
+            "cd /root; curl -sf -o old.deb {address}; dpkg-deb -R old.deb tree; \
+             sed -i 's/^Version: .*/Version: 0.1.1/' tree/DEBIAN/control; \
+             sed -i '1a [ -e /root/go-on ] || {{ touch /root/configures; sleep 300; }}' tree/DEBIAN/postinst; \
+             dpkg-deb -b tree new.deb"
+        ),
+    );
+    sh(fleet, number, "dpkg --unpack /root/new.deb");
+    assert_eq!(version(fleet, number), "0.1.1 unpacked");
+    cut_and_settle(fleet, number);
+
+    sh(fleet, number, "setsid dpkg --configure k2hdkc-agent </dev/null >/dev/null 2>&1 &");
+    let begun = || fleet.node(number).exec(&["test", "-e", "/root/configures"]).is_ok();
+    assert!(wait_for(LONG, begun), "{}", told(fleet, number));
+    cut_and_settle(fleet, number);
+    assert_eq!(version(fleet, number), "0.1.1 half-configured");
+
+    // As the operator, or the next apt, brings it to its end.
+    sh(fleet, number, "touch /root/go-on; dpkg --configure -a </dev/null");
+    assert_eq!(version(fleet, number), "0.1.1 installed");
+    settled(fleet, &[], 3);
+    say("two power cuts in an upgrade: in the ring after both");
+}
+
+fn cut_and_settle(fleet: &mut Fleet, number: u32) {
+    fleet.cut_power(number).unwrap();
+    fleet.start(number).unwrap();
+    settled(fleet, &[], 3);
+    assert!(fleet.ground().is_member(number));
+}
+
+fn stage(fleet: &Fleet, number: u32) -> Option<Stage> {
+    fleet.vm(number).status().and_then(|status| status.leaving).map(|leaving| leaving.stage)
+}
+
+/// At each of its stages in turn.
+fn in_a_leave(fleet: &mut Fleet, number: u32) {
+    let deaf = Illness::from(Sickness::Status(503)).only_by("DELETE");
+    fleet.ground().lab().set_illness(Some(deaf));
+    let told_to = fleet.node(number).output(&["k2hdkc-agent", "leave", "--timeout", "1ms"]).unwrap();
+    assert_eq!(told_to.status.code(), Some(1), "it is not waited for: {told_to:?}");
+    let mut cut_at = Vec::new();
+    let stages = [Stage::Draining, Stage::Stopping, Stage::Removing];
+    for (passed, wanted) in stages.iter().enumerate() {
+        // It may be further already.
+        let come = wait_for(LONG, || stage(fleet, number).is_some_and(|now| stages[passed..].contains(&now)));
+        assert!(come, "{wanted:?}: {}", told(fleet, number));
+        cut_at.extend(stage(fleet, number));
+        fleet.cut_power(number).unwrap();
+        fleet.start(number).unwrap();
+    }
+    assert!(fleet.ground().is_member(number), "K2HR3 has not removed it yet");
+    fleet.ground().lab().set_sickness(None);
+    let left = || stage(fleet, number) == Some(Stage::Left) && !fleet.ground().is_member(number);
+    assert!(wait_for(LONG, left), "{}", told(fleet, number));
+    assert_eq!((fleet.node(number).pid("chmpx"), fleet.node(number).pid("k2hdkc")), (None, None));
+    fleet.delete(number).unwrap();
+    settled(fleet, &[], 2);
+    say(&format!("power cuts in a leave, while {cut_at:?}: it has left"));
+}
