@@ -6,15 +6,26 @@ use k2hdkc_sandbox::k2hr3::{Illness, Sickness};
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::ring::{PATIENCE, processes_of, signal};
 
-use super::{KEYS, TRIES_FOR, assert_has_left, run, stage};
+use super::{KEYS, TRIES_FOR, assert_stays_out, begins_to_leave, run, stage};
 
 /// Lets a node leave, and kills its agent as soon as its log has this text.
 fn killed_at(colony: &mut Colony, number: u32, moment: &str) {
     let begun = colony.node(number).log().len();
-    assert_eq!(run(colony.node(number), &["leave", "--timeout", "1ms"]).0, 1);
+    begins_to_leave(colony, number);
+    kill_at(colony, number, moment, begun);
+}
+
+/// Kills a node's agent as soon as its log has this text behind that place.
+fn kill_at(colony: &mut Colony, number: u32, moment: &str, begun: usize) {
     let come = wait_for(PATIENCE, || colony.node(number).log()[begun..].contains(moment));
     colony.node_mut(number).kill().unwrap();
     assert!(come, "{moment}: {}", colony.node(number).log());
+}
+
+fn signal_all(colony: &Colony, number: u32, name: &str) {
+    for pid in processes_of(colony.node(number).root()) {
+        signal(pid, name).unwrap();
+    }
 }
 
 #[test]
@@ -37,7 +48,7 @@ fn an_agent_that_is_killed_at_any_stage_goes_on_when_it_is_started_again() {
         colony.lab().set_sickness(None);
         let before = colony.node(number).log().len();
         colony.node_mut(number).start().unwrap();
-        assert_has_left(&colony, number);
+        assert_stays_out(&colony, number);
         let log = colony.node(number).log()[before..].to_owned();
         assert!(!log.contains("start chmpx") && !log.contains("start k2hdkc"), "{moment}: {log}");
         ring.retain(|other| *other != number);
@@ -52,7 +63,7 @@ fn a_slave_whose_agent_is_killed_goes_on_as_well() {
     for (number, moment) in [(102, "this node leaves the cluster"), (101, "does not have this node")] {
         killed_at(&mut colony, number, moment);
         colony.node_mut(number).start().unwrap();
-        assert_has_left(&colony, number);
+        assert_stays_out(&colony, number);
     }
     colony.assert_ring(&[1, 100]).unwrap();
 }
@@ -65,15 +76,23 @@ fn a_power_cut_before_the_keys_have_moved_loses_none_and_the_next_boot_finishes(
     colony.settle(3, 1).unwrap();
     colony.write(100, KEYS).unwrap();
     // They hear no order any more, so that nothing has moved when they are killed.
-    for pid in processes_of(colony.node(2).root()) {
-        signal(pid, "STOP").unwrap();
-    }
-    killed_at(&mut colony, 2, "tell chmpx SERVICEOUT");
-    for pid in processes_of(colony.node(2).root()) {
-        signal(pid, "KILL").unwrap();
-    }
+    let begun = colony.node(2).log().len();
+    let mut errors = String::new();
+    let goes = || {
+        signal_all(&colony, 2, "STOP");
+        errors = run(colony.node(2), &["leave", "--timeout", "1ms"]).2;
+        let goes = errors.contains("the agent goes on");
+        if !goes {
+            // It was asked just when its agent had noticed.
+            signal_all(&colony, 2, "CONT");
+        }
+        goes
+    };
+    assert!(wait_for(PATIENCE, goes), "{errors}{}", colony.told(2));
+    kill_at(&mut colony, 2, "tell chmpx SERVICEOUT", begun);
+    signal_all(&colony, 2, "KILL");
     colony.node_mut(2).start().unwrap();
-    assert_has_left(&colony, 2);
+    assert_stays_out(&colony, 2);
     colony.assert_ring(&[1, 3, 100]).unwrap();
     assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
 }
@@ -92,6 +111,6 @@ fn a_reboot_after_the_keys_have_moved_starts_nothing_again() {
     assert!(wait_for(PATIENCE, tries), "{}", colony.told(2));
     assert_eq!((colony.processes(2), colony.records(2)), (0, 1));
     colony.lab().set_sickness(None);
-    assert_has_left(&colony, 2);
+    assert_stays_out(&colony, 2);
     assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
 }
