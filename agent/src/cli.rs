@@ -72,7 +72,7 @@ enum Command {
         #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
         timeout: Duration,
     },
-    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. Its keys move first, then
+    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. It goes out of service, then
     /// k2hdkc and chmpx stop, and K2HR3 removes it from its role. What was begun goes on also after this command ends
     Leave {
         /// How long it is waited for: seconds, or a number with ms, s, m or h

@@ -193,6 +193,11 @@ impl Ring {
         self.profile.global.get(key).map_or("", String::as_str)
     }
 
+    /// How many other servers have each key (`REPLICA`; 0 where it is absent, or no number).
+    pub fn replicas(&self) -> u32 {
+        self.global("REPLICA").parse().unwrap_or(0)
+    }
+
     /// `MODE`, where it is given.
     pub fn mode(&self) -> Option<Mode> {
         Mode::read(self.global("MODE"))

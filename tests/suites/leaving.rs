@@ -148,9 +148,7 @@ fn leaves_in_the_end(node: &Node) -> (i32, String, String) {
 
 #[test]
 fn two_servers_that_are_told_at_once_leave_one_after_the_other() {
-    let mut colony = Colony::new("").unwrap();
-    colony.replicate(0);
-    colony.settle(4, 1).unwrap();
+    let colony = Colony::settled("", 4, 1).unwrap();
     colony.write(100, KEYS).unwrap();
     for number in 1..=4 {
         colony.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();

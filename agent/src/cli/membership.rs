@@ -18,6 +18,8 @@ use crate::status::Status;
 
 /// Between two looks at what has come of a command.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// How long the agent takes for a look at its processes, mostly.
+const LOOKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Enters the role through the running agent, or by itself where none runs.
 pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
@@ -29,10 +31,17 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
     })
 }
 
-/// Leaves the cluster through the running agent. Nothing else can: its keys move by chmpx, which the agent drives.
+/// Leaves the cluster through the running agent. Nothing else can: the agent has chmpx take it out of service.
 pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) -> ExitCode {
     let runtime = &settings.state.runtime_directory;
-    told(match admin::ask(runtime, &Request::Command(Command::Leave { force })).await {
+    let request = Request::Command(Command::Leave { force });
+    let mut answer = admin::ask(runtime, &request).await;
+    if let Ok(Response::Refused(_)) = answer {
+        // By what was seen some seconds ago, perhaps; it has made the agent look.
+        sleep(LOOKED_WITHIN).await;
+        answer = admin::ask(runtime, &request).await;
+    }
+    told(match answer {
         Ok(Response::Refused(line)) => Err(line),
         Ok(_) => watched(settings, within, left).await,
         Err(absent) => left_before(settings, &full(&absent)),
@@ -44,7 +53,7 @@ fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
     match &store.ledger().known.leaving {
         Some(Leaving { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
         _ => Err(format!(
-            "{absent}; the agent moves the keys of this node: start it (k2hdkc-agent run), and say it again"
+            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and say it again"
         )),
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         return wait(format!("{}: all servers are well", restart.why));
     }
     known.drained = Some(chmpx.id);
-    let why = format!("{}: its keys move first", restart.why);
+    let why = format!("{}: it leaves the service first", restart.why);
     match memory.nudge(Order::ServiceOut, case.now, &why) {
         Some(next) => Readiness::NotYet(next),
         None => wait(format!("{why}, but chmpx does not leave the service")),

@@ -101,8 +101,7 @@ pub(super) fn would_lose(case: &Case<'_>, memory: &Memory, known: &Known, k2hdkc
     if at_once && case.peers().next().is_some() {
         return Some(format!("{place} and the other servers restart at the same time"));
     }
-    let replicas: i64 = case.ring.global("REPLICA").parse().unwrap_or(0);
-    if replicas <= 0 {
+    if case.ring.replicas() == 0 {
         return Some(format!("{place} and REPLICA is 0"));
     }
     let Some(view) = case.view() else {

@@ -1,8 +1,12 @@
-//! The way out of the cluster, for a VM that will be destroyed: a server's keys move first, then k2hdkc and chmpx stop for
-//! good, and only then is K2HR3 told; a slave has no keys, so K2HR3 is told first, and programs on it are served till then.
+//! The way out of the cluster, for a VM that will be destroyed: a server goes out of service first, so that the others answer
+//! for its keys, then k2hdkc and chmpx stop for good, and only then is K2HR3 told; a slave has no keys, so K2HR3 is told
+//! first, and programs on it are served till then.
+//!
+//! The merge in between moves no key to a server that stays (docs/facts.md D6, D10): a key lives on by its other copies, and
+//! where there are none nobody leaves unless somebody insists.
 //!
 //! Each stage is kept in the ledger before anything is done for it, so that an agent that was killed goes on where it was.
-//! As long as the keys have not moved the node is one like every other: what ended is started again, since nobody else may
+//! As long as it may have to answer the node is one like every other: what ended is started again, since nobody else may
 //! have them. From then on nothing is started any more.
 
 use serde::{Deserialize, Serialize};
@@ -82,7 +86,7 @@ impl Stage {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Draining => "its keys move to the other servers first",
+            Self::Draining => "it goes out of service first, and the others answer for its keys",
             Self::Stopping => "its processes stop for good",
             Self::Removing => "K2HR3 is to remove it from its role",
             Self::Left => {
@@ -117,12 +121,12 @@ pub fn obstacle(case: &Case<'_>) -> Option<String> {
     }
     let Some(view) = case.view().filter(|_| case.observed.chmpx.is_some()) else {
         return Some(
-            "chmpx does not run or has not answered yet, so this server's keys cannot move".to_owned(),
+            "chmpx does not run or has not answered yet, so the others cannot take over from it".to_owned(),
         );
     };
     let status = view.own.status;
     if case.observed.k2hdkc.is_none() || status.is_suspended() {
-        return Some(format!("k2hdkc does not serve ({status}), so this server's keys cannot move"));
+        return Some(format!("k2hdkc does not serve ({status}), so the others cannot take over from it"));
     }
     if status.is_in_service() { obstacle_of_others(case, view) } else { None }
 }
@@ -132,6 +136,13 @@ fn obstacle_of_others(case: &Case<'_>, view: &View) -> Option<String> {
     let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
     if !statuses.iter().any(|(_, status)| status.is_some_and(serves)) {
         return Some("this is the last server in service, so its keys would have nowhere to go".to_owned());
+    }
+    if case.ring.replicas() == 0 {
+        return Some(
+            "REPLICA is 0, and the servers that stay copy nothing when one leaves: its keys would go with it. Copy them first, \
+             or raise REPLICA"
+                .to_owned(),
+        );
     }
     if !view.automerge || view.automerge_suspended {
         let remedy = "take it out of service by hand first (SERVICEOUT, MERGE, COMPMERGE)";
@@ -175,7 +186,7 @@ fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut 
     if view.servers.iter().any(|row| row.status.operation() != Operation::Nothing) {
         return wait("it leaves when the other servers have merged");
     }
-    let why = "it leaves the cluster: its keys move to the other servers first";
+    let why = "it leaves the cluster: first the others answer for its keys";
     known.drained = Some(chmpx.id);
     let stuck = || Next::Hold(insisted("chmpx does not take this server out of service"), NUDGE_AGAIN);
     Some(memory.nudge(Order::ServiceOut, case.now, why).unwrap_or_else(stuck))
@@ -191,7 +202,7 @@ fn is_out(case: &Case<'_>, known: &Known, status: NodeStatus) -> bool {
     let (chmpx, k2hdkc) = (case.observed.chmpx, case.observed.k2hdkc);
     let pair = chmpx.zip(k2hdkc).map(|(chmpx, k2hdkc)| Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id });
     let served = pair.is_some() && known.served == pair;
-    // It was there to give its keys away.
+    // It was there for the merge.
     let gave = pair.is_some() && !status.is_suspended();
     gave && !status.is_in_service()
         && status.operation() == Operation::Nothing
@@ -201,12 +212,12 @@ fn is_out(case: &Case<'_>, known: &Known, status: NodeStatus) -> bool {
 fn settle(case: &Case<'_>, memory: &Memory, view: &View, leaving: &mut Leaving) -> Next {
     let merges = |row: &&Row| !is_own(row, view) && row.status.operation() != Operation::Nothing;
     if let Some(row) = view.servers.iter().find(merges) {
-        let text = format!("its keys have moved; {} still merges ({})", super::label(row), row.status);
+        let text = format!("it is out of service; {} still merges ({})", super::label(row), row.status);
         return Next::Wait(text, case.rules.between_questions);
     }
     if memory.in_status_for(case.now) < OUT_FOR {
         return Next::Wait(
-            "its keys have moved; it stops in a moment".to_owned(),
+            "it is out of service, and stops in a moment".to_owned(),
             case.rules.between_questions,
         );
     }
@@ -214,7 +225,7 @@ fn settle(case: &Case<'_>, memory: &Memory, view: &View, leaving: &mut Leaving) 
     Next::Wait(leaving.stage.text().to_owned(), SOON)
 }
 
-/// The merge that takes this server's keys to the others.
+/// The merge in which the others take over.
 fn moving(case: &Case<'_>, memory: &mut Memory, view: &View) -> Next {
     let status = view.own.status;
     let (for_now, sticks) = (memory.in_status_for(case.now), memory.merge_sticks(case));
@@ -229,9 +240,9 @@ fn moving(case: &Case<'_>, memory: &mut Memory, view: &View) -> Next {
         }
     }
     if waits_in_vain || sticks {
-        return case.hold(insisted(&format!("the merge that moves this server's keys sticks at {status}")));
+        return case.hold(insisted(&format!("the merge without this server sticks at {status}")));
     }
-    Next::Wait(format!("its keys move to the other servers ({status})"), case.rules.between_questions)
+    Next::Wait(format!("the ring merges without it ({status})"), case.rules.between_questions)
 }
 
 /// The others are told, and nothing is waited for.

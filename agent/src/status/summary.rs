@@ -70,7 +70,10 @@ mod tests {
         let mut status = status(None);
         status.leaving = Some(Leaving::begin(Timestamp(1), Mode::Server, false, true));
         let line = status.summary();
-        assert_eq!(line, "LEAVES: its keys move to the other servers first; file 7: nothing changed");
+        assert_eq!(
+            line,
+            "LEAVES: it goes out of service first, and the others answer for its keys; file 7: nothing changed"
+        );
     }
 
     #[test]

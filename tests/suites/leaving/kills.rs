@@ -70,10 +70,7 @@ fn a_slave_whose_agent_is_killed_goes_on_as_well() {
 
 #[test]
 fn a_power_cut_before_the_keys_have_moved_loses_none_and_the_next_boot_finishes() {
-    let mut colony = Colony::new("").unwrap();
-    // Nobody else has them.
-    colony.replicate(0);
-    colony.settle(3, 1).unwrap();
+    let mut colony = Colony::settled("", 3, 1).unwrap();
     colony.write(100, KEYS).unwrap();
     // They hear no order any more, so that nothing has moved when they are killed.
     let begun = colony.node(2).log().len();

@@ -33,6 +33,23 @@ fn the_last_server_stays_with_its_keys_unless_somebody_insists() {
 }
 
 #[test]
+fn a_server_with_the_only_copy_of_its_keys_stays_with_them_unless_somebody_insists() {
+    let mut colony = Colony::new("").unwrap();
+    colony.replicate(0);
+    colony.settle(3, 1).unwrap();
+    colony.write(100, KEYS).unwrap();
+    let errors = refused(&colony, 2);
+    assert!(
+        errors.contains("REPLICA is 0, and the servers that stay copy nothing when one leaves"),
+        "{errors}"
+    );
+    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+    let (code, _, errors) = run(colony.node(2), &["leave", "--force", "--timeout", "50s"]);
+    assert_eq!(code, 0, "{errors}{}", colony.told(2));
+    assert_has_left(&colony, 2);
+}
+
+#[test]
 fn beside_a_server_that_is_down_nobody_leaves_unless_somebody_insists() {
     let mut colony = Colony::settled("", 3, 1).unwrap();
     colony.write(100, KEYS).unwrap();

@@ -262,7 +262,11 @@ fn a_server_that_came_into_service_alone_is_told_and_rejoins_as_soon_as_another_
     let restart = stage.known.restart.clone().unwrap();
     assert_eq!((restart.chmpx, restart.k2hdkc, restart.urgency), (None, Some(K2HDKC), Urgency::Deaf));
     waits(&stage.later(1.0).next());
-    assert_eq!(step(&stage.later(60.0).next()), &Step::Tell(Order::ServiceOut), "its keys move first");
+    assert_eq!(
+        step(&stage.later(60.0).next()),
+        &Step::Tell(Order::ServiceOut),
+        "others answer for its keys first"
+    );
     stage.later(5.0).set_own(0x11);
     stage.next();
     assert_eq!(step(&stage.later(2.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
