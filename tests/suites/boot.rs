@@ -80,7 +80,9 @@ fn settled(fleet: &Fleet, numbers: &[u32], servers: usize) -> Vec<(u32, Duration
         });
         left.is_empty()
     });
-    assert!(all, "{left:?} are not settled:\n{}", left.iter().map(|n| told(fleet, *n)).collect::<String>());
+    let all_told =
+        || fleet.numbers().iter().map(|number| told(fleet, *number)).collect::<Vec<_>>().join("\n=====\n");
+    assert!(all, "{left:?} are not settled:\n{}", all_told());
     took
 }
 

@@ -10,7 +10,8 @@ use super::keeping::Others;
 use super::past::{Past, pause};
 use super::placement::Placement;
 use super::rules::{
-    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, STALLED, WORKING,
+    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, SPEAKS_AGAIN, STALLED,
+    WORDS, WORKING,
 };
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -24,8 +25,10 @@ pub struct Memory {
     born: Option<Instant>,
     /// When the file was last replaced.
     replaced: Option<Instant>,
-    /// By another ring, of which the others have not heard yet that this server has loaded it.
-    untold: bool,
+    /// By another ring: how often the others are still to hear that this server has loaded it.
+    untold: u32,
+    /// When they last did.
+    spoke: Option<Instant>,
     /// Whether something was stopped that must run again.
     midway: bool,
     /// What was last asked of a process that shall end.
@@ -138,16 +141,22 @@ impl Memory {
             None => {}
         }
         if anew {
-            self.untold = true;
+            (self.untold, self.spoke) = (WORDS, None);
             (self.rewrites, self.relisted, self.chmpx.failures) = (0, 0, 0);
             self.chmpx.not_before = None;
         }
     }
 
-    /// Whether the others shall hear of this server, which has loaded the ring of the last replacement: once.
+    /// Whether the others shall hear of this server now, which has loaded the ring of the last replacement.
     pub(super) fn speaks_up(&mut self, now: Instant) -> bool {
         let fresh = self.replaced.is_some_and(|at| now.duration_since(at) < HEARD_WITHIN);
-        std::mem::take(&mut self.untold) && fresh
+        let again = self.spoke.is_none_or(|at| now.duration_since(at) >= SPEAKS_AGAIN);
+        if self.untold == 0 || !fresh || !again {
+            return false;
+        }
+        self.untold -= 1;
+        self.spoke = Some(now);
+        true
     }
 
     /// When chmpx may be asked again after the last replacement.

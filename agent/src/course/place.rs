@@ -75,7 +75,7 @@ fn refused(case: &Case<'_>, view: &View) -> Option<Next> {
 fn let_in(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
     let calm = view.servers.iter().all(|row| row.status.operation() == Operation::Nothing);
     let others = view.servers.iter().filter(|row| row.status.is_up()).count() > 1;
-    let told = calm && others && memory.speaks_up(case.now);
+    let told = calm && others && !case.ring.slaves.is_empty() && memory.speaks_up(case.now);
     let why = "slaves that were turned away before this file was loaded try again";
     told.then(|| Next::Step(Step::Tell(Order::UpdateStatus), why.to_owned()))
 }

@@ -108,8 +108,13 @@ fn vms_become_a_cluster_by_their_user_data_alone_and_come_back_after_a_reboot() 
 
 fn leaves(fleet: &Fleet, number: u32) {
     let begun = Instant::now();
-    let output = fleet.node(number).output(&["k2hdkc-agent", "leave", "--timeout", "90s"]).unwrap();
-    assert!(output.status.success(), "{output:?} {}", told(fleet, number));
+    // It is refused as long as its agent has not seen that the newest servers are in service.
+    let mut output = None;
+    let left = wait_for(LONG, || {
+        output = fleet.node(number).output(&["k2hdkc-agent", "leave", "--timeout", "90s"]).ok();
+        output.as_ref().is_some_and(|output| output.status.success())
+    });
+    assert!(left, "{output:?} {}", told(fleet, number));
     assert!(!fleet.ground().is_member(number));
     say(&format!("node{number} left after {:.1} s", begun.elapsed().as_secs_f64()));
 }

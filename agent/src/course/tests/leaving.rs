@@ -111,7 +111,7 @@ fn a_merge_that_sticks_is_nudged_then_held_and_a_busy_one_is_waited_for() {
     stage.set_own(0x2221);
     stage.next();
     assert!(waits(&stage.later(60.0).next()).contains("the ring merges without it"));
-    assert!(holds(&stage.later(60.0).next()).contains("the merge that moves this server's keys sticks at "));
+    assert!(holds(&stage.later(60.0).next()).contains("the merge without this server sticks at "));
     stage.set_own(0x1221);
     stage.next();
     assert!(holds(&stage.later(61.0).next()).contains("sticks at "));
