@@ -1,7 +1,8 @@
 //! Whose word about a row counts.
 //!
 //! A server writes its own row; a row of a server that went down is written by whoever saw its connection break. Of two
-//! words about one row the later counts, and every server passes on what was new to it.
+//! words about one row the later counts, and every server passes on what was new to it. What a slave sees by itself is no
+//! word.
 
 use std::time::Duration;
 
@@ -78,8 +79,13 @@ impl Chmpx {
             return;
         };
         let was_operating = self.table.is_operating();
+        let known = self.table.get(id).map_or(0, |row| row.stamp);
         self.set_status(id, status.down());
         if !self.config.is_server {
+            // What a server says of it counts, also what it said before the slave saw the connection break.
+            if let Some(row) = self.table.get_mut(id) {
+                row.stamp = known;
+            }
             if !self.table.rows().iter().any(|row| row.status.is_up()) {
                 self.all_down();
             }

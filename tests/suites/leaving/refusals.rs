@@ -87,13 +87,13 @@ fn a_loss_of_servers_that_is_held_keeps_the_others() {
 }
 
 #[test]
-fn without_an_agent_nothing_moves_the_keys_and_that_is_told() {
+fn without_an_agent_no_server_leaves_and_that_is_told() {
     let mut colony = Colony::settled("", 2, 0).unwrap();
     colony.node_mut(2).stop().unwrap();
     let (code, _, errors) = run(colony.node(2), &["leave", "--force"]);
     assert_eq!(code, 1);
     assert!(
-        errors.contains("the agent moves the keys of this node: start it (k2hdkc-agent run)"),
+        errors.contains("the agent takes this node out of service: start it (k2hdkc-agent run)"),
         "{errors}"
     );
     assert_eq!((colony.records(2), colony.processes(2)), (1, 2));

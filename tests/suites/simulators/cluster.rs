@@ -196,6 +196,19 @@ impl Cluster {
         self.servers[n].end("k2hdkc", Signal::SIGKILL).unwrap();
     }
 
+    /// Every node but that server itself sees it so in the end.
+    pub(crate) fn everybody_sees(&self, number: u32, status: u64) {
+        for node in self.servers.iter().chain([&self.slave]).filter(|node| node.number != number) {
+            assert!(
+                node.sees(number, status),
+                "node{}: {:x?}\n{}",
+                node.number,
+                node.statuses(),
+                node.log("chmpx")
+            );
+        }
+    }
+
     pub(crate) fn service_out(&mut self, n: usize) {
         let node = &self.servers[n];
         let command = format!("SERVICEOUT {}:8021:node{}", node.address, node.number);

@@ -114,9 +114,7 @@ fn where_servers_that_stay_do_not_copy_one_loss_is_enough_to_hide_keys() {
         cluster.server(n).put("simulator.toml", "settled-copy = false\n").unwrap();
     }
     cluster.kill(0);
-    assert!(
-        cluster.server(1).sees(0, 0x10) && cluster.server(2).sees(0, 0x10) && cluster.slave().sees(0, 0x10)
-    );
+    cluster.everybody_sees(0, 0x10);
     assert!(cluster.readable() < 60, "slots have moved, and keys have not");
 }
 
