@@ -34,7 +34,7 @@ use tokio::time::Instant;
 
 pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
-pub use leaving::{Leaving, Stage, obstacle};
+pub use leaving::{Leaving, Stage, obstacle, price};
 pub use memory::Memory;
 pub(crate) use rules::SOON;
 pub use rules::{Restarts, Rules};

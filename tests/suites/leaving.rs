@@ -71,6 +71,10 @@ fn a_server_leaves_when_its_keys_have_moved_and_stays_out() {
     let begun = colony.node(2).log().len();
     let (code, text, errors) = run(colony.node(2), &["leave", "--timeout", "50s"]);
     assert_eq!(code, 0, "{errors}{}", colony.told(2));
+    assert!(
+        errors.contains("Mind that each key is on 2 of 3 servers"),
+        "chmpx copies less than its simulator: {errors}"
+    );
     assert!(text.starts_with("this node has left the cluster, and its VM may be destroyed"), "{text}");
     let log = colony.node(2).log()[begun..].to_owned();
     order(&log, &["tell chmpx SERVICEOUT", "stop k2hdkc (pid", "stop chmpx (pid", "does not have this node"]);

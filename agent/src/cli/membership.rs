@@ -43,7 +43,12 @@ pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) ->
     }
     told(match answer {
         Ok(Response::Refused(line)) => Err(line),
-        Ok(_) => watched(settings, within, left).await,
+        Ok(answer) => {
+            if let Response::Done(line) = answer {
+                complain(&line);
+            }
+            watched(settings, within, left).await
+        }
         Err(absent) => left_before(settings, &full(&absent)),
     })
 }

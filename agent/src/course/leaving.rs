@@ -156,6 +156,21 @@ fn obstacle_of_others(case: &Case<'_>, view: &View) -> Option<String> {
     ))
 }
 
+/// What a leave takes out of sight, where each key is not on every server: those that stay copy nothing, and so chmpx asks
+/// some of them for keys that only others have (docs/facts.md D10).
+pub fn price(case: &Case<'_>) -> Option<String> {
+    let view = case.view().filter(|view| case.mode() == Mode::Server && view.own.status.is_in_service())?;
+    let serve = view.servers.iter().filter(|row| row.status.is_up() && row.status.is_in_service()).count();
+    let copies = usize::try_from(case.ring.replicas()).unwrap_or(usize::MAX).saturating_add(1);
+    (copies < serve).then(|| {
+        format!(
+            "each key is on {copies} of {serve} servers, and those that stay copy nothing in the merge: of the keys that were \
+             written to all {serve}, about {copies} in {serve} will be found afterwards, the others once each server has \
+             left the service and come back"
+        )
+    })
+}
+
 fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
     view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status)
 }

@@ -95,8 +95,8 @@ impl Stage {
         second
     }
 
-    fn next(&mut self) -> Next {
-        let case = Case {
+    fn case(&self) -> Case<'_> {
+        Case {
             now: self.now,
             wall: self.wall,
             ring: &self.ring,
@@ -109,8 +109,13 @@ impl Stage {
             verified: self.verified,
             mended: self.mended,
             rules: &self.rules,
-        };
-        let course = chart(&case, &mut self.memory, &mut self.known);
+        }
+    }
+
+    fn next(&mut self) -> Next {
+        let (mut memory, mut known) = (std::mem::take(&mut self.memory), std::mem::take(&mut self.known));
+        let course = chart(&self.case(), &mut memory, &mut known);
+        (self.memory, self.known) = (memory, known);
         self.observed.ended.clear();
         course.next
     }

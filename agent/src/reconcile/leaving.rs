@@ -58,7 +58,8 @@ impl<T: Target> Reconciler<T> {
         let leaving = Leaving { cuk, ..Leaving::begin(Timestamp::now(), mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| full(&error))?;
-        Ok(format!("this node leaves the cluster: {text}"))
+        let price = self.processes.price.as_ref().map(|price| format!(". Mind that {price}"));
+        Ok(format!("this node leaves the cluster: {text}{}", price.unwrap_or_default()))
     }
 
     fn hurry(&mut self, mut leaving: Leaving, force: bool) -> Result<String, String> {

@@ -37,6 +37,8 @@ pub(super) struct Processes {
     mended: Option<u32>,
     /// What keeps the node from leaving, when that was last seen.
     pub(super) obstacle: Option<Obstacle>,
+    /// What it would cost, when that was last seen.
+    pub(super) price: Option<String>,
 }
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
@@ -121,6 +123,7 @@ impl<T: Target> Reconciler<T> {
         if seen.is_none() {
             let unmoved = about.is_some() && self.target.look_again().is_none();
             self.processes.obstacle = unmoved.then_some(Obstacle::Unmoved);
+            self.processes.price = None;
             self.processes.running = None;
             self.processes.next_look = about.and_then(|_| self.target.look_again());
         }
@@ -204,6 +207,7 @@ impl<T: Target> Reconciler<T> {
             rules: &self.settings.target.rules,
         };
         self.processes.obstacle = Some(Obstacle::Seen(course::obstacle(&case)));
+        self.processes.price = course::price(&case);
         decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
         // A file that is installed comes before any step, and what is not taken is not asked for.

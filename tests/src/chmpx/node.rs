@@ -37,7 +37,10 @@ pub struct Chmpx {
     pub(super) capacity: usize,
     pub(super) table: Table,
     pub(super) links: BTreeMap<u64, (Peer, Link)>,
+    /// Servers that were called and have not answered yet.
     pub(super) dialling: HashSet<u64>,
+    /// Servers that have said no, and were not heard of since.
+    pub(super) refused: HashSet<u64>,
     pub(super) merging: Merging,
     pub(super) traces: bool,
     pub(super) client_left: Option<Instant>,
@@ -88,6 +91,7 @@ impl Chmpx {
             table: Table::default(),
             links: BTreeMap::new(),
             dialling: HashSet::new(),
+            refused: HashSet::new(),
             merging: Merging::new(startup),
             traces: false,
             client_left: None,

@@ -19,8 +19,7 @@ const SERVER_RESCAN: Duration = Duration::from_secs(1);
 
 impl Chmpx {
     pub(super) fn opened(&mut self, number: u64, link: Link, origin: Origin) {
-        if let Origin::Dialled(id) = origin {
-            self.dialling.remove(&id);
+        if let Origin::Dialled(_) = origin {
             let own = self.table.get(self.own).filter(|_| self.config.is_server).unwrap_or(&self.own_slave);
             link.tell(Note::Hello {
                 group: self.config.group().to_owned(),
@@ -47,6 +46,8 @@ impl Chmpx {
             (Note::Refused, Peer::Stranger(Origin::Dialled(id))) => {
                 self.log.err(format_args!("ConnectServer : could not allow from this server({id:#018x})."));
                 self.links.remove(&number);
+                self.dialling.remove(&id);
+                self.refused.insert(id);
             }
             (Note::Attach(attach), Peer::Stranger(Origin::Local)) => self.attached(number, attach),
             (Note::Rows(rows), Peer::Server(_)) => self.learn(rows, Some(number), false),
@@ -107,6 +108,8 @@ impl Chmpx {
     }
 
     fn welcomed(&mut self, number: u64, id: u64, rows: Vec<Row>, suspended: bool) {
+        self.dialling.remove(&id);
+        self.refused.remove(&id);
         self.settle(number, Peer::Server(id));
         self.merging.suspended |= suspended;
         let own =
@@ -139,7 +142,8 @@ impl Chmpx {
         !self.links.values().any(|(peer, _)| matches!(peer, Peer::Server(_)))
     }
 
-    /// After every event: the timer of who is alone, and connections to servers that are up but not connected.
+    /// After every event: the timer of who is alone, and connections to servers that are up but not connected. One that has
+    /// said no is tried again when it is heard of again, or by who sees nobody else (docs/facts.md C22).
     pub(super) fn keep_linked(&mut self) {
         if self.is_alone() && !self.wakes.contains(&Wake::Rescan) {
             let said = self.mischief.rescan_time();
@@ -147,7 +151,8 @@ impl Chmpx {
             self.wake(Wake::Rescan, after);
         }
         let linked = self.linked();
-        let up = self.table.rows().iter().filter(|row| row.status.is_up() && !linked.contains(&row.id));
+        let missing = |row: &&Row| !linked.contains(&row.id) && !self.refused.contains(&row.id);
+        let up = self.table.rows().iter().filter(|row| row.status.is_up()).filter(missing);
         let ids: Vec<u64> = up.map(|row| row.id).collect();
         for id in ids {
             self.dial(id);

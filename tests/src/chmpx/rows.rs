@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::event::Peer;
+use super::event::{Origin, Peer};
 use super::node::{Chmpx, Wake};
 use super::status::Status;
 use super::table::Row;
@@ -31,6 +31,7 @@ impl Chmpx {
                 None if row.status == Status::OUT_DOWN && self.config.server(row.id).is_none() => continue,
                 None => self.add(row.clone()),
             }
+            self.refused.remove(&row.id);
             news.push(row);
         }
         if news.is_empty() {
@@ -62,6 +63,7 @@ impl Chmpx {
         match peer {
             Peer::Server(id) => self.lost(id),
             Peer::Process(attach) if attach.is_k2hdkc => self.k2hdkc_left(),
+            Peer::Stranger(Origin::Dialled(id)) => self.unreachable(id),
             Peer::Stranger(_) | Peer::Slave(_) | Peer::Process(_) => {}
         }
     }

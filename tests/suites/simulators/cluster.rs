@@ -140,6 +140,22 @@ impl Cluster {
         node
     }
 
+    /// A slave that no server lists.
+    pub(crate) fn early_slave(&self, number: u32) -> Node {
+        let mut node = self.stage.node(number).unwrap();
+        node.push(&self.stage.ini(number, 1, &self.numbers(), &[SLAVE, number])).unwrap();
+        node.start_chmpx().unwrap();
+        node
+    }
+
+    /// One server lists it from now on.
+    pub(crate) fn list_slave(&mut self, n: usize, number: u32) {
+        self.fileversion += 1;
+        let node = &self.servers[n];
+        node.push(&self.stage.ini(node.number, self.fileversion, &self.numbers(), &[SLAVE, number])).unwrap();
+        assert!(node.has_loaded(self.fileversion), "{}", node.log("chmpx"));
+    }
+
     /// The others learn of it.
     pub(crate) fn accept(&mut self, node: Node) {
         self.servers.push(node);

@@ -170,6 +170,30 @@ fn a_newcomer_is_refused_until_the_others_have_its_file() {
 }
 
 #[test]
+fn a_slave_that_servers_turned_away_tries_those_again_that_it_hears_of() {
+    let mut cluster = Cluster::of(3, Style::default());
+    cluster.write();
+    let slave = cluster.early_slave(101);
+    let refusals = || slave.log("chmpx").matches("could not allow from this server").count();
+    assert!(wait_for(PATIENCE, || refusals() > 3), "without any server it goes on looking");
+    cluster.list_slave(0, 101);
+    assert!(wait_for(PATIENCE, || slave.status_of(0) == 0x21), "{:?}", slave.statuses());
+    let (mut client, begun) = (slave.client(), refusals());
+    let mut readable = || {
+        let good = |key: &usize| client.get(&format!("key-{key}")).is_ok_and(|value| value.is_some());
+        (0..60).filter(good).count()
+    };
+    for n in [1, 2] {
+        cluster.list_slave(n, 101);
+        let served = readable();
+        assert!((1..60).contains(&served), "with one server it does not look for others: {served}");
+        assert_eq!(cluster.server(n).ask("UPDATESTATUS").unwrap(), "SUCCEED\n");
+    }
+    assert!(wait_for(PATIENCE, || readable() == 60), "{:?}", slave.statuses());
+    assert!(refusals() <= begun + 2, "each is asked once: {} {begun}", refusals());
+}
+
+#[test]
 fn a_server_that_left_the_file_stays_listed_until_it_goes_down() {
     let mut cluster = Cluster::of(2, Style::default());
     cluster.shrink();

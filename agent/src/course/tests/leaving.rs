@@ -270,3 +270,19 @@ fn a_program_that_cannot_be_enabled_again_keeps_nothing_waiting_and_is_told() {
     assert_eq!(holds(&stage.later(1.0).next()), "chmpx does not start at the next boot: it is masked");
     assert_eq!(step(&stage.later(10.0).next()), &Step::Enable(Program::Chmpx));
 }
+
+#[test]
+fn what_a_leave_takes_out_of_sight_is_told_where_not_every_server_has_every_key() {
+    let mut stage = server(false);
+    assert!(price(&stage.case()).unwrap().starts_with("each key is on 2 of 3 servers, "));
+    // One that does not serve now has no share in it.
+    stage.set_peer(2, 0x10);
+    assert_eq!(price(&stage.case()), None);
+    stage.set_peer(2, 0x21);
+    stage.ring.profile.global.insert("REPLICA".into(), "2".into());
+    assert_eq!(price(&stage.case()), None, "every server has every key");
+    stage.ring.profile.global.insert("REPLICA".into(), "0".into());
+    assert!(price(&stage.case()).unwrap().contains("about 1 in 3 will be found"));
+    stage.set_own(0x11);
+    assert_eq!(price(&stage.case()), None, "it is out already");
+}
