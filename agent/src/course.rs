@@ -9,6 +9,7 @@
 //! stops before chmpx and half a second apart, starts after it and only in sight of its peers, and is never older than
 //! it. Pure: the time is an argument.
 
+mod copies;
 mod drain;
 mod gate;
 mod keeping;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use copies::Copies;
 pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
 pub use leaving::{Leaving, Stage, obstacle, price};

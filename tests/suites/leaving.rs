@@ -1,6 +1,8 @@
 //! Out of the cluster and of K2HR3, for good: no key and no read is lost by it, wherever the agent is killed on the way.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
+#[path = "leaving/copies.rs"]
+mod copies;
 #[path = "leaving/kills.rs"]
 mod kills;
 #[path = "leaving/load.rs"]
@@ -152,7 +154,10 @@ fn leaves_in_the_end(node: &Node) -> (i32, String, String) {
 
 #[test]
 fn two_servers_that_are_told_at_once_leave_one_after_the_other() {
-    let colony = Colony::settled("", 4, 1).unwrap();
+    let mut colony = Colony::new("").unwrap();
+    // With one copy less the second would have to stay.
+    colony.replicate(2);
+    colony.settle(4, 1).unwrap();
     colony.write(100, KEYS).unwrap();
     for number in 1..=4 {
         colony.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();

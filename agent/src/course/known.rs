@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Database, Keeps, Leaving};
+use super::{Case, Copies, Database, Keeps, Leaving};
 use crate::clock::Timestamp;
 use crate::plan::Class;
 use crate::target::{Identity, Program};
@@ -36,6 +36,8 @@ pub struct Known {
     pub leaving: Option<Leaving>,
     /// The programs that started at each boot before they were retired.
     pub disabled: BTreeSet<Program>,
+    /// What may have gone with other servers.
+    pub copies: Copies,
 }
 
 /// A chmpx and what it was started with.
@@ -129,6 +131,7 @@ impl Rejected {
 impl Known {
     /// Forgets what other processes than the running ones were to do or had done.
     pub(super) fn notice(&mut self, case: &Case<'_>) {
+        self.copies.notice(case);
         let (chmpx, k2hdkc) = (case.observed.chmpx.map(|p| p.id), case.observed.k2hdkc.map(|p| p.id));
         if chmpx.is_some() && self.chmpx.map(|ran| ran.id) != chmpx {
             self.chmpx = chmpx.map(|id| Ran { id, ctlport: case.ctlport });

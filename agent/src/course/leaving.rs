@@ -11,10 +11,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::copies::{Copies, status_of};
 use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER, UNSEEN_WITHIN};
-use super::{Case, Known, Memory, Next, Pair, Urgency, is_own, is_row_of, stopping};
+use super::{Case, Known, Memory, Next, Pair, Urgency, is_own, stopping};
 use crate::clock::Timestamp;
-use crate::ring::{Mode, Node};
+use crate::ring::Mode;
 use crate::target::{Order, Program, Step};
 use crate::view::{Action, NodeStatus, Operation, Row, View};
 
@@ -115,7 +116,7 @@ pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> 
 }
 
 /// Why a server may not leave now without somebody's insisting: its keys would have nowhere to go, or could not go.
-pub fn obstacle(case: &Case<'_>) -> Option<String> {
+pub fn obstacle(case: &Case<'_>, known: &Known) -> Option<String> {
     if case.mode() == Mode::Slave {
         return None;
     }
@@ -128,10 +129,10 @@ pub fn obstacle(case: &Case<'_>) -> Option<String> {
     if case.observed.k2hdkc.is_none() || status.is_suspended() {
         return Some(format!("k2hdkc does not serve ({status}), so the others cannot take over from it"));
     }
-    if status.is_in_service() { obstacle_of_others(case, view) } else { None }
+    if status.is_in_service() { obstacle_of_others(case, view, &known.copies) } else { None }
 }
 
-fn obstacle_of_others(case: &Case<'_>, view: &View) -> Option<String> {
+fn obstacle_of_others(case: &Case<'_>, view: &View, copies: &Copies) -> Option<String> {
     let statuses: Vec<_> = case.peers().map(|node| (node, status_of(view, node))).collect();
     let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
     if !statuses.iter().any(|(_, status)| status.is_some_and(serves)) {
@@ -143,6 +144,13 @@ fn obstacle_of_others(case: &Case<'_>, view: &View) -> Option<String> {
              or raise REPLICA"
                 .to_owned(),
         );
+    }
+    if let Some(gone) = copies.missing(case.ring.replicas()) {
+        return Some(format!(
+            "{gone} has gone, those that stayed copied nothing then, and this server may have the only other copy of its keys: \
+             each of the others must leave the service and come back first (a changed key that takes a restart does it, or \
+             SERVICEOUT and SERVICEIN on its control port)"
+        ));
     }
     if !view.automerge || view.automerge_suspended {
         let remedy = "take it out of service by hand first (SERVICEOUT, MERGE, COMPMERGE)";
@@ -171,10 +179,6 @@ pub fn price(case: &Case<'_>) -> Option<String> {
     })
 }
 
-fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
-    view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status)
-}
-
 /// Out of service, and then one moment more, in which what was under way is answered.
 fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut Leaving) -> Option<Next> {
     let (chmpx, view) = (case.observed.chmpx?, case.view()?);
@@ -195,7 +199,7 @@ fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut 
         return None;
     }
     let wait = |text: &str| Some(Next::Wait(text.to_owned(), case.rules.between_questions));
-    if let Some(text) = obstacle(case) {
+    if let Some(text) = obstacle(case, known) {
         return Some(case.hold(insisted(&text)));
     }
     if view.servers.iter().any(|row| row.status.operation() != Operation::Nothing) {

@@ -206,8 +206,6 @@ impl<T: Target> Reconciler<T> {
             mended: self.processes.mended == Some(fileversion),
             rules: &self.settings.target.rules,
         };
-        self.processes.obstacle = Some(Obstacle::Seen(course::obstacle(&case)));
-        self.processes.price = course::price(&case);
         decision.notes.extend(observed.declined.clone());
         let mut known = ledger.known.clone();
         // A file that is installed comes before any step, and what is not taken is not asked for.
@@ -218,6 +216,10 @@ impl<T: Target> Reconciler<T> {
         } else {
             course::chart(&case, &mut self.processes.memory, &mut known)
         };
+        self.processes.obstacle = Some(Obstacle::Seen(course::obstacle(&case, &known)));
+        self.processes.price = course::price(&case);
+        let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
+        let watching = known.copies.is_watching(age);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         decision.loaded =
@@ -229,12 +231,13 @@ impl<T: Target> Reconciler<T> {
         }
         decision.standing = Some(Standing::of(observed, &course, now));
         self.processes.settled = matches!(course.next, Next::Converged | Next::Hold(..));
-        self.processes.next_look = Some(now + self.until_look(&course.next));
+        self.processes.next_look = Some(now + self.until_look(&course.next, watching));
         decision.next = Some(course.next);
     }
 
-    fn until_look(&self, next: &Next) -> Duration {
+    fn until_look(&self, next: &Next, watching: bool) -> Duration {
         match next {
+            Next::Converged if watching => self.settings.target.rules.between_questions.max(SOON),
             Next::Converged => self.settings.target.rules.look,
             Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
             Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => SOON,

@@ -30,7 +30,9 @@ fn signal_all(colony: &Colony, number: u32, name: &str) {
 
 #[test]
 fn an_agent_that_is_killed_at_any_stage_goes_on_when_it_is_started_again() {
-    let mut colony = Colony::settled("", 5, 1).unwrap();
+    let mut colony = Colony::new("").unwrap();
+    colony.replicate(4);
+    colony.settle(5, 1).unwrap();
     colony.write(100, KEYS).unwrap();
     for number in 1..=5 {
         colony.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();

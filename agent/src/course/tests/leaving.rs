@@ -271,6 +271,54 @@ fn a_program_that_cannot_be_enabled_again_keeps_nothing_waiting_and_is_told() {
     assert_eq!(step(&stage.later(10.0).next()), &Step::Enable(Program::Chmpx));
 }
 
+/// Looks on, with one of the others in that state.
+fn sees(stage: &mut Stage, place: usize, bits: u32) {
+    stage.set_peer(place, bits);
+    stage.later(1.0).next();
+}
+
+#[test]
+fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_their_shares_anew() {
+    let against = |stage: &Stage| obstacle(&stage.case(), &stage.known);
+    let mut stage = Stage::of(&[1, 2, 3, 4]);
+    stage.next();
+    assert_eq!(against(&stage), None);
+    let without = |stage: &mut Stage, place: usize| {
+        stage.ring.servers.remove(place);
+        stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+        stage.next();
+    };
+    without(&mut stage, 3);
+    let text = against(&stage).unwrap();
+    assert!(text.starts_with("server4.example has gone, those that stayed copied nothing then"), "{text}");
+    assert!(stage.known.copies.is_watching(Some(Duration::from_secs(60))));
+    assert!(!stage.known.copies.is_watching(Some(Duration::from_hours(1))), "it has not come back itself");
+    // One that is merely down for a while has copied nothing.
+    sees(&mut stage, 1, 0x10);
+    sees(&mut stage, 1, 0x21);
+    sees(&mut stage, 2, 0x11);
+    sees(&mut stage, 2, 0x21);
+    assert!(against(&stage).is_some());
+    sees(&mut stage, 1, 0x3121);
+    assert!(against(&stage).is_some(), "it copies just now");
+    sees(&mut stage, 1, 0x21);
+    assert_eq!(against(&stage), None);
+    // The next one starts it anew; who comes back under its name brings its keys.
+    let back = stage.ring.clone();
+    without(&mut stage, 2);
+    assert!(against(&stage).is_some());
+    stage.ring = back;
+    stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+    sees(&mut stage, 2, 0x1121);
+    assert!(against(&stage).is_some());
+    sees(&mut stage, 2, 0x21);
+    assert_eq!(against(&stage), None);
+    // With more copies one may go without any of this.
+    stage.ring.profile.global.insert("REPLICA".into(), "2".into());
+    without(&mut stage, 2);
+    assert_eq!(against(&stage), None);
+}
+
 #[test]
 fn what_a_leave_takes_out_of_sight_is_told_where_not_every_server_has_every_key() {
     let mut stage = server(false);
