@@ -234,7 +234,7 @@ impl Agent {
     async fn woken(&mut self, reasons: Reasons) {
         if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
             self.reload();
-            self.registrar.hurry();
+            self.registrar.is_perhaps_another(self.reconciler.settings());
         }
         self.held_back = self.held_back.with(reasons.asking());
         self.ask_what_is_held_back();

@@ -46,6 +46,8 @@ pub(super) struct Registrar {
     role: Option<Role>,
     attempt: Option<Attempt>,
     verdict: Option<Verdict>,
+    /// As whom this host asked last: what is known besides is about that node.
+    whom: Option<Joined>,
     /// What somebody asked for: before everything else, until it came true.
     ordered: Option<Wish>,
     /// Since when answers have not shown this node, and how many.
@@ -65,6 +67,7 @@ impl Registrar {
             role: Some(Role::new(settings.k2hr3.clone())),
             attempt: None,
             verdict: None,
+            whom: None,
             ordered: None,
             missing: None,
             failures: 0,
@@ -95,6 +98,18 @@ impl Registrar {
     /// What could not be done for want of this node's own files may go well now that some of them have changed.
     pub(super) fn hurry(&mut self) {
         self.next = Instant::now();
+    }
+
+    /// The same, where this host may be another node now: what was known of the one before says nothing of it.
+    pub(super) fn is_perhaps_another(&mut self, settings: &Settings) {
+        self.forget_unless(known(settings).as_ref());
+        self.hurry();
+    }
+
+    fn forget_unless(&mut self, who: Option<&Joined>) {
+        if who.is_some() && self.whom.is_some() && self.whom.as_ref() != who {
+            (self.verdict, self.missing, self.whom) = (None, None, None);
+        }
     }
 
     /// What the next attempt is for; `None` while one is under way, and where none is needed.
@@ -170,8 +185,14 @@ impl Registrar {
             Ok(verdict) => (verdict.fulfils(*wish), verdict.line(role), verdict.note(role)),
             Err(doubt) => (false, doubt.text.clone(), None),
         };
-        if let Ok(verdict) = result {
+        let still = known(settings);
+        self.forget_unless(still.as_ref());
+        // What comes for the node that this host was before is asked again as the one that it is.
+        if let Ok(verdict) = result
+            && (still.is_none() || still == *who)
+        {
             self.verdict = Some(verdict.clone());
+            self.whom.clone_from(who);
         }
         // What came true may not be kept; K2HR3 is not asked without a pause then either.
         self.failures = if good { 0 } else { self.failures + 1 };
@@ -232,6 +253,11 @@ fn by_address(settings: &settings::K2hr3, identity: &Identity) -> bool {
         Auth::Auto => identity.k2hr3.as_ref().is_some_and(|registry| registry.token.is_none()),
         Auth::Address | Auth::AddressToken => true,
     }
+}
+
+/// Who this node is, where that is known.
+fn known(settings: &Settings) -> Option<Joined> {
+    who(settings).ok().map(|(who, ..)| who)
 }
 
 /// Who this node is, and with which tag it registers.

@@ -56,6 +56,46 @@ fn what_came_of_an_earlier_wish_is_for_nobody() {
     assert_eq!(over(&registrar, &stays), [true, false, true], "who says join waits for a join");
 }
 
+/// A host whose user-data has written these files.
+fn host(root: &std::path::Path, cuk: &str) {
+    for (name, text) in [
+        ("k2hr3-cuk", cuk),
+        ("k2hr3-role-name", "yrn:yahoo:::t:role:c/server"),
+        ("k2hr3-role-token", &"0".repeat(64)),
+        ("k2hr3-api-uri", "http://192.0.2.80"),
+    ] {
+        crate::file::store(&root.join("etc/antpickax").join(name), text.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn what_was_known_of_another_node_says_nothing_of_the_one_that_this_host_became() {
+    let root = tempfile::tempdir().unwrap();
+    crate::file::ensure_directory(&root.path().join("etc/antpickax"), 0o755).unwrap();
+    let settings = settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap();
+    let mut registrar = Registrar::new(&settings);
+    let of = |cuk: &str| Attempted {
+        wish: Wish::Look,
+        who: Some(Joined { role: "yrn:yahoo:::t:role:c/server".into(), cuk: cuk.into() }),
+        result: Ok(Verdict::Absent),
+    };
+    let ledger = Ledger::default();
+    let errand = |registrar: &Registrar| registrar.errand(&settings, &ledger, true);
+    host(root.path(), "c1");
+    registrar.take(&of("c1"), &settings);
+    assert_eq!(errand(&registrar), None, "it is waited until answers have not shown it for a while");
+    registrar.is_perhaps_another(&settings);
+    assert_eq!(errand(&registrar), None);
+    host(root.path(), "c2");
+    registrar.is_perhaps_another(&settings);
+    assert_eq!(errand(&registrar), Some(Wish::Look));
+    // An answer that was under way for the one before changes nothing about it.
+    registrar.take(&of("c1"), &settings);
+    assert_eq!(errand(&registrar), Some(Wish::Look));
+    registrar.take(&of("c2"), &settings);
+    assert_eq!(errand(&registrar), None);
+}
+
 /// How many answers that do not show this node were counted.
 fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
     let settings = settings(config);
