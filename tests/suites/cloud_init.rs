@@ -243,6 +243,9 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         assert_eq!(ended.code, 1);
         let told = "failed: no repository of this host brings k2hdkc-agent (see above); set the keys k2hdkc-agent-package-url";
         assert!(ended.last.contains(told), "{}", ended.last);
+        let mark = vm.path("var/lib/k2hdkc-agent/unfinished-bootstrap");
+        assert!(mark.is_file(), "once the package is there, the next boot goes on");
+        assert_eq!(vm.mode("var/lib/k2hdkc-agent"), 0o700);
     });
 }
 

@@ -27,8 +27,14 @@ const TOOLS: &[&str] = &[
     "tail",
 ];
 /// The paths of the script that lead out of the directory; it has no others.
-const PATHS: &[&str] =
-    &["/etc/antpickax", "/var/lib/cloud/data", "/etc/resolv.conf", "/run/systemd/system", "/run/openrc"];
+const PATHS: &[&str] = &[
+    "/etc/antpickax",
+    "/var/lib/cloud/data",
+    "/var/lib/k2hdkc-agent",
+    "/etc/resolv.conf",
+    "/run/systemd/system",
+    "/run/openrc",
+];
 /// Puts the agent in place, as a package does.
 const BRING: &str = "cp \"$root/agent\" \"$root/bin/k2hdkc-agent\"\n";
 /// As long as `outage` has lines, each attempt to install takes one and fails; an update never does.
