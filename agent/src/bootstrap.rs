@@ -12,6 +12,7 @@ pub mod host;
 mod names;
 #[cfg(test)]
 mod tests;
+pub mod unfinished;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,6 +35,8 @@ const USUAL_USER: &str = "k2hdkc";
 const REPLACED: &str = "k2hr3-get-resource";
 /// What the agent starts itself, when the others are in sight. Enabled, systemd would start them before.
 const KEPT_BY_AGENT: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
+/// The agent's own.
+const OWN: &str = "k2hdkc-agent.service";
 
 /// What is wanted on this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,8 +112,10 @@ pub struct Facts {
     pub users: BTreeSet<UserName>,
     /// Packages that are installed.
     pub installed: BTreeSet<Package>,
-    /// Whether systemd is the init; else no unit is anybody's business.
+    /// Whether systemd keeps the units; else only the agent's own is anybody's business.
     pub has_systemd: bool,
+    /// Whether no init runs, as where an image is made, or in a container: nothing can be started now.
+    pub is_offline: bool,
     /// Units that start at boot.
     pub enabled: BTreeSet<Unit>,
     /// Units that run.
@@ -170,6 +175,9 @@ pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
         let works = |unit: &&Unit| facts.enabled.contains(*unit) || facts.active.contains(*unit);
         steps.extend(orders.replaced.iter().filter(works).cloned().map(Step::Replace));
         steps.extend(orders.units.iter().flat_map(|unit| of_unit(unit, facts)));
+    } else {
+        let own = orders.units.iter().filter(|unit| unit.as_str() == OWN);
+        steps.extend(own.flat_map(|unit| of_unit(unit, facts)));
     }
     steps
 }
@@ -183,7 +191,7 @@ fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
     if !is_enabled {
         steps.push(Step::Enable(unit.clone()));
     }
-    if !is_active {
+    if !is_active && !facts.is_offline {
         steps.push(Step::Start(unit.clone()));
     }
     steps
@@ -191,6 +199,6 @@ fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
 
 /// The agent itself, which comes last: its identity is closed to others, and it is enabled, and started where it does not run.
 pub fn agent() -> Orders {
-    let units = Unit::try_from("k2hdkc-agent.service").into_iter().collect();
+    let units = Unit::try_from(OWN).into_iter().collect();
     Orders { units, closes: true, ..Orders::default() }
 }

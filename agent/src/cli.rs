@@ -85,7 +85,7 @@ enum Command {
     /// Make this host what K2HR3 wants of it: its user, packages and units by the keys of the role's resource, and then the
     /// agent. What is there is not done again, so it may be run again at any time
     Bootstrap {
-        /// How long K2HR3 is waited for: seconds, or a number with ms, s, m or h
+        /// How long K2HR3 is waited for, and what failed is tried again: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
         timeout: Duration,
     },

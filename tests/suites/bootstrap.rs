@@ -4,6 +4,7 @@
 #[path = "bootstrap/hosts.rs"]
 mod hosts;
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use k2hdkc_sandbox::k2hr3::Sickness;
@@ -16,21 +17,25 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A VM whose user-data has left its files, with programs that keep what they did in files of their own: an installed
-/// package is a line in `installed`, and so on. A package that is named in `missing` cannot be had.
+/// package is a line in `installed`, and so on. A package that is named in `missing` cannot be had, and as long as `outage` has
+/// lines, each attempt to install takes one and fails: apt-get does not fail where it cannot read a repository's list.
 fn vm(site: &Site) -> Node {
     let node = site.node(site.server_plan(11, "")).unwrap();
     let root = node.root().display().to_string();
     let script = |name: &str, text: &str| program(&node, name, text);
-    for list in ["installed", "users", "enabled", "active", "missing"] {
+    for list in ["installed", "users", "enabled", "active", "missing", "outage"] {
         node.write(list, "").unwrap();
     }
+    fs::create_dir_all(node.root().join("run/systemd/system")).unwrap();
     script("getent", &format!("grep -q -x \"$2\" {root}/users"));
     script("useradd", &format!("last \"$@\" >>{root}/users"));
     script("dpkg-query", &format!("grep -q -x \"$(last \"$@\")\" {root}/installed && echo installed"));
     script(
         "apt-get",
         &format!(
-            "[ \"$1\" = install ] || exit 0\nname=$(last \"$@\")\n\
+            "[ \"$1\" = install ] || {{ echo 'W: Failed to fetch http://mirror/InRelease' >&2; exit 0; }}\n\
+             name=$(last \"$@\")\n\
+             if [ -s {root}/outage ]; then sed -i 1d {root}/outage; echo 'E: Failed to fetch' >&2; exit 100; fi\n\
              if grep -q -x \"$name\" {root}/missing; then echo \"E: Unable to locate package $name\" >&2; exit 100; fi\n\
              echo \"$name\" >>{root}/installed"
         ),
@@ -53,7 +58,7 @@ fn program(node: &Node, name: &str, text: &str) {
     let root = node.root().display().to_string();
     let start = format!(
         "#!/bin/sh\necho \"${{0##*/}} $*\" >>{root}/calls; last() {{ for word; do :; done; echo \"$word\"; }}\n\
-         case \"${{0##*/}} $*\" in\ngetent*|dpkg-query*|'systemctl is-'*|'rpm -q'*|'apk info'*) ;;\n\
+         case \"${{0##*/}} $*\" in\ngetent*|dpkg-query*|'systemctl is-'*|'rpm -q'*|'apk info'*|rc-service*status) ;;\n\
          *) echo >>{root}/changes; [ \"$(wc -l <{root}/changes)\" != \"$(cat {root}/kill-at 2>/dev/null)\" ] || \
          {{ kill -KILL $PPID; exit 1; }} ;;\nesac\n"
     );
@@ -75,9 +80,14 @@ fn done(node: &Node) -> Vec<String> {
     let is_look = |call: &str| {
         ["getent", "dpkg-query", "systemctl is-", "rpm -q", "apk info"]
             .iter()
-            .any(|look| call.starts_with(look))
+            .any(|look| call.starts_with(look) || call.ends_with(" status"))
     };
     calls.lines().filter(|call| !is_look(call)).map(str::to_owned).collect()
+}
+
+/// Whether the next boot takes it up again.
+fn is_unfinished(node: &Node) -> bool {
+    node.root().join("var/lib/k2hdkc-agent/unfinished-bootstrap").is_file()
 }
 
 fn order(site: &Site, key: &str, value: &str) {
@@ -109,6 +119,7 @@ fn a_server_gets_its_user_and_packages_and_the_agent_and_a_second_run_does_nothi
     ];
     assert_eq!(done(&node), expected);
     assert!(text.contains("make the user k2hdkc\n") && text.contains("install chmpx\n"), "{text}");
+    assert!(!is_unfinished(&node));
 
     let (code, text, errors) = bootstrap(&node, &[]);
     assert_eq!((code, text.as_str()), (0, "this host has what K2HR3 wants of it\n"), "{errors}");
@@ -122,10 +133,12 @@ fn a_package_that_is_not_to_be_had_is_told_and_keeps_nothing_else_from_being_don
     node.write("missing", "chmpx\n").unwrap();
     // As upstream's user-data leaves a VM where its systemd step has worked.
     node.write("enabled", "chmpx.service\nk2hdkc.service\n").unwrap();
-    let (code, _, errors) = bootstrap(&node, &[]);
+    let (code, _, errors) = bootstrap(&node, &["--timeout", "2s"]);
     assert_eq!(code, 1);
+    assert!(is_unfinished(&node));
     let told = "cannot install chmpx: ";
-    assert!(errors.contains(told) && errors.contains("E: Unable to locate package chmpx"), "{errors}");
+    assert_eq!(errors.matches(told).count(), 1, "it was tried several times, and told once: {errors}");
+    assert!(errors.contains("E: Unable to locate package chmpx"), "{errors}");
     assert!(errors.contains("'k2hdkc-agent bootstrap' goes on with the rest"), "{errors}");
     let steps = done(&node);
     for call in ["disable chmpx.service", "disable k2hdkc.service", "start --no-block k2hdkc-agent.service"] {
@@ -134,10 +147,38 @@ fn a_package_that_is_not_to_be_had_is_told_and_keeps_nothing_else_from_being_don
 
     node.write("missing", "").unwrap();
     let (code, text, errors) = bootstrap(&node, &[]);
-    assert_eq!(code, 0, "{errors}");
+    assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
     let first = text.lines().next().unwrap();
     assert_eq!(first, "read the lists of the package repositories");
     assert_eq!(text.lines().count(), 3, "chmpx alone: {text}");
+}
+
+#[test]
+fn a_mirror_that_is_away_is_asked_again_list_and_package_while_the_agent_runs_already() {
+    let site = Site::open(3, 1).unwrap();
+    let node = vm(&site);
+    node.write("outage", &"\n".repeat(4)).unwrap();
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
+    let steps = done(&node);
+    let last = |call: &str| call.rsplit(' ').next().unwrap().to_owned();
+    let installs =
+        |name: &str| steps.iter().filter(|call| call.contains(" install ") && last(call) == name).count();
+    // Three attempts fail in the first round, and one in the second.
+    assert_eq!(["k2hdkc-dbaas-override-conf", "chmpx", "k2hdkc"].map(installs), [3, 2, 2], "{steps:?}");
+    let of = |is: &dyn Fn(&String) -> bool| -> Vec<usize> {
+        steps.iter().enumerate().filter(|(_, call)| is(call)).map(|(at, _)| at).collect()
+    };
+    let updates = of(&|call| call.starts_with("apt-get update"));
+    assert_eq!(updates.len(), 3, "one before each round's packages: {steps:?}");
+    let starts = of(&|call| call == "systemctl start --no-block k2hdkc-agent.service");
+    assert!(starts.len() == 1 && starts[0] < updates[1], "{steps:?}");
+    for package in ["k2hdkc-dbaas-override-conf", "chmpx", "k2hdkc"] {
+        let told = format!("cannot install {package}: ");
+        assert_eq!(errors.matches(&told).count(), 1, "{errors}");
+        assert!(text.contains(&format!("install {package}\n")), "{text}");
+    }
+    assert_eq!(errors.matches("E: Failed to fetch").count(), 3, "{errors}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod resources;
 #[path = "cloud_init/vm.rs"]
 mod vm;
 
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -120,6 +122,49 @@ fn the_identity_is_written_as_upstream_names_it_with_the_token_for_root_alone() 
 }
 
 #[test]
+fn a_directory_that_is_made_can_be_entered_by_chmpx_under_every_umask() {
+    each_shell(|site, shell| {
+        let vm = Vm::new(site, shell).with_umask("077");
+        assert_eq!(vm.run(&[]).code, 0);
+        let modes = ["", "/k2hr3-role-name", "/k2hr3-role-token"];
+        assert_eq!(modes.map(|path| vm.mode(&format!("etc/antpickax{path}"))), [0o755, 0o644, 0o600]);
+    });
+}
+
+#[test]
+fn a_token_that_was_replaced_stays_where_the_script_runs_again_for_the_same_node() {
+    each_shell(|site, shell| {
+        let vm = Vm::new(site, shell);
+        assert_eq!(vm.run(&[]).code, 0);
+        // By now the one of the user-data is dead.
+        let (path, dead) = ("etc/antpickax/k2hr3-role-token", "0".repeat(64));
+        let script = vm.read("k2hr3-init.sh");
+        vm.write("k2hr3-init.sh", &script.replace(&site.cluster().server_token, &dead));
+        let newer = site.lab().make_token(&site.cluster().server_role, 0).unwrap();
+        let left = |token: &str, cuk: &str| {
+            vm.write(path, token);
+            vm.write("etc/antpickax/k2hr3-cuk", cuk);
+            // It asks K2HR3 where this comes from.
+            std::fs::remove_file(vm.path("bin/k2hdkc-agent")).unwrap();
+        };
+        let kept = "k2hr3-role-token has another token than the user-data, and keeps it; remove it to have";
+        left(&format!("{newer}\n"), "8f7d-11");
+        set_permissions(vm.path(path), Permissions::from_mode(0o644)).unwrap();
+        let ended = vm.run(&[]);
+        assert_eq!((ended.code, ended.said.matches(kept).count()), (0, 1), "{}", ended.said);
+        assert_eq!((vm.read(path).trim_end(), vm.mode(path)), (newer.as_str(), 0o600));
+
+        for (token, cuk) in [(newer.as_str(), "of-another-vm"), ("torn", "8f7d-11"), ("", "8f7d-11")] {
+            left(token, cuk);
+            let ended = vm.run(&[]);
+            assert!(ended.last.contains("it answered 401") && !ended.said.contains(kept), "{}", ended.said);
+            assert_eq!(vm.read(path), dead);
+            vm.write("bin/k2hdkc-agent", "");
+        }
+    });
+}
+
+#[test]
 fn a_package_comes_from_where_the_keys_say_and_the_agent_does_the_rest() {
     each_shell(|site, shell| {
         let mirror = Mirror::open(2);
@@ -174,8 +219,22 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         let vm = Vm::new(site, shell);
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
+        let twice = "sleep 5".to_owned();
         let [first, second, third] = started();
-        let expected = [format!("{APT} update"), format!("{APT} install k2hdkc-agent"), first, second, third];
+        let round = [format!("{APT} update"), format!("{APT} install k2hdkc-agent")];
+        let expected = [&[twice.clone()], &round[..], &[first, second, third]].concat();
+        assert_eq!(vm.calls(), expected, "K2HR3 has said twice that there is no key");
+
+        // apt-get ends an update well whether it reached a mirror or not.
+        let vm = Vm::new(site, shell);
+        vm.write("outage", &"\n".repeat(5));
+        let ended = vm.run(&[]);
+        assert_eq!(ended.code, 0, "{}", ended.said);
+        let mut expected = vec![twice];
+        for pause in ["1", "2", "4", "8", "16"] {
+            expected.extend([&round[..], &[format!("sleep {pause}")]].concat());
+        }
+        expected.extend(round.into_iter().chain(started()));
         assert_eq!(vm.calls(), expected);
 
         let vm = Vm::new(site, shell);
@@ -184,6 +243,9 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         assert_eq!(ended.code, 1);
         let told = "failed: no repository of this host brings k2hdkc-agent (see above); set the keys k2hdkc-agent-package-url";
         assert!(ended.last.contains(told), "{}", ended.last);
+        let mark = vm.path("var/lib/k2hdkc-agent/unfinished-bootstrap");
+        assert!(mark.is_file(), "once the package is there, the next boot goes on");
+        assert_eq!(vm.mode("var/lib/k2hdkc-agent"), 0o700);
     });
 }
 
@@ -195,7 +257,9 @@ fn a_user_who_may_use_sudo_is_as_good_as_root_and_one_who_may_not_is_told() {
         assert_eq!(ended.code, 0, "{}", ended.said);
         let calls = vm.calls();
         assert_eq!(calls[0], "sudo -- sh /k2hr3-init.sh -r");
-        assert_eq!(calls.last().unwrap(), "k2hdkc-agent join", "-r waits until K2HR3 has it");
+        // The agent is waited for, which has the ledger to itself when it has started.
+        let last = ["systemctl start k2hdkc-agent.service", "k2hdkc-agent join"];
+        assert_eq!(calls[calls.len() - 2..], last, "-r waits until K2HR3 has it");
 
         let vm = Vm::new(site, shell).of_user().without("sudo");
         let ended = vm.run(&[]);

@@ -8,8 +8,11 @@ mod losses;
 #[path = "joining/refusals.rs"]
 mod refusals;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
+use k2hdkc_agent::ledger::Store;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_sandbox::k2hr3::HostRecord;
 use k2hdkc_sandbox::node::{Node, wait_for};
@@ -144,4 +147,25 @@ fn where_somebody_else_registers_the_nodes_the_agent_does_not() {
     let of_roles = ["HEAD", "PUT"].map(|method| calls(&site, None, method));
     assert_eq!(of_roles, [0, 0]);
     assert_eq!(node.status().unwrap()["registration"], serde_json::Value::Null);
+}
+
+/// As the agent at its start has the ledger, and no socket yet.
+#[test]
+fn a_join_beside_an_agent_that_is_just_starting_waits_until_it_hears_or_has_gone() {
+    let site = Site::open(0, 1).unwrap();
+    let node = newcomer(&site, 11, "");
+    let hold = || Store::open(&node.root().join("var/lib/k2hdkc-agent"), 1).unwrap();
+    let store = hold();
+    let mut joins = node.command(&["join"]).unwrap().stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(joins.stderr.take().unwrap()).lines();
+    let told = said.next().unwrap().unwrap();
+    assert!(told.ends_with("an agent has the ledger that does not answer yet: it is asked again"), "{told}");
+    assert_eq!(calls(&site, None, "PUT"), 0);
+    drop(store);
+    assert!(joins.wait().unwrap().success(), "{:?}", said.collect::<Vec<_>>());
+    assert_eq!(records(&site, 11).len(), 1);
+
+    let _store = hold();
+    let (code, _, errors) = run(&node, &["join", "--timeout", "300ms"]);
+    assert!(code == 1 && errors.contains("another k2hdkc-agent (pid "), "{errors}");
 }

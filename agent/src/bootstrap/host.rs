@@ -32,6 +32,17 @@ pub enum HostError {
         /// What was looked for.
         programs: &'static str,
     },
+    /// Nobody could keep a service running.
+    #[error(
+        "cannot {step}: this host has neither systemd nor OpenRC with {}; have 'k2hdkc-agent run' started at every boot",
+        service.display()
+    )]
+    NoInit {
+        /// The step.
+        step: String,
+        /// Where OpenRC has it.
+        service: PathBuf,
+    },
     /// It did not start.
     #[error("cannot start {program}")]
     Spawn {
@@ -72,6 +83,20 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    /// Whether the same step may work some time later.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::NoProgram { .. } | Self::NoInit { .. })
+    }
+}
+
+/// Who keeps services running. What of it is installed does not run yet where an image is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Init {
+    Systemd,
+    OpenRc,
+}
+
 /// The package managers, as they are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manager {
@@ -101,9 +126,36 @@ impl Host {
         PATH.into_iter().map(below).find(|path| path.is_file())
     }
 
+    fn init(&self) -> Option<Init> {
+        let systemd = self.find("systemctl").map(|_| Init::Systemd);
+        let openrc = self.find("rc-update").and(self.find("rc-service")).map(|_| Init::OpenRc);
+        let mut both = systemd.into_iter().chain(openrc);
+        both.clone().find(|init| self.runs(*init)).or_else(|| both.next())
+    }
+
+    fn runs(&self, init: Init) -> bool {
+        let directory = match init {
+            Init::Systemd => "run/systemd/system",
+            Init::OpenRc => "run/openrc",
+        };
+        self.root.join(directory).is_dir()
+    }
+
+    /// Whether an init is installed that does not run: what is enabled starts when it boots, and nothing now.
+    pub fn is_offline(&self) -> bool {
+        self.init().is_some_and(|init| !self.runs(init))
+    }
+
+    /// Where OpenRC has a service.
+    fn service(&self, unit: &Unit) -> PathBuf {
+        self.root.join("etc/init.d").join(service(unit))
+    }
+
     /// What is here of what is wanted. What cannot be told counts as missing: its step says why.
     pub async fn look(&self, orders: &Orders) -> Facts {
-        let mut facts = Facts { has_systemd: self.find("systemctl").is_some(), ..Facts::default() };
+        let init = self.init();
+        let has_systemd = init == Some(Init::Systemd);
+        let mut facts = Facts { has_systemd, is_offline: self.is_offline(), ..Facts::default() };
         if orders.closes {
             facts.open = closing::open(&self.root);
         }
@@ -117,15 +169,38 @@ impl Host {
                 facts.installed.insert(package.clone());
             }
         }
-        for unit in orders.units.iter().chain(&orders.replaced).filter(|_| facts.has_systemd) {
-            if self.says("systemctl", &["is-enabled", "--quiet", unit.as_str()], |_| true).await {
+        for unit in orders.units.iter().chain(&orders.replaced) {
+            if self.is_enabled(init, unit).await {
                 facts.enabled.insert(unit.clone());
             }
-            if self.says("systemctl", &["is-active", "--quiet", unit.as_str()], |_| true).await {
+            if self.is_active(init, unit).await {
                 facts.active.insert(unit.clone());
             }
         }
         facts
+    }
+
+    async fn is_enabled(&self, init: Option<Init>, unit: &Unit) -> bool {
+        match init {
+            Some(Init::Systemd) => {
+                self.says("systemctl", &["is-enabled", "--quiet", unit.as_str()], |_| true).await
+            }
+            Some(Init::OpenRc) if self.service(unit).is_file() => {
+                self.root.join("etc/runlevels/default").join(service(unit)).exists()
+            }
+            // There is nothing to enable: its start says so.
+            Some(Init::OpenRc) | None => true,
+        }
+    }
+
+    async fn is_active(&self, init: Option<Init>, unit: &Unit) -> bool {
+        match init {
+            Some(Init::Systemd) => {
+                self.says("systemctl", &["is-active", "--quiet", unit.as_str()], |_| true).await
+            }
+            Some(Init::OpenRc) => self.says("rc-service", &[service(unit), "status"], |_| true).await,
+            None => false,
+        }
     }
 
     async fn has(&self, package: &Package) -> bool {
@@ -163,9 +238,8 @@ impl Host {
             Step::Install(package) => self.manage(step, Some(package)).await,
             Step::Disable(unit) => self.systemctl(step, &["disable"], unit).await,
             Step::Replace(unit) => self.systemctl(step, &["disable", "--now"], unit).await,
-            Step::Enable(unit) => self.systemctl(step, &["enable"], unit).await,
-            // It may wait for the very boot stage in which this runs.
-            Step::Start(unit) => self.systemctl(step, &["start", "--no-block"], unit).await,
+            Step::Enable(unit) => self.enable(step, unit).await,
+            Step::Start(unit) => self.start(step, unit).await,
         }
     }
 
@@ -205,6 +279,34 @@ impl Host {
         self.run(step, program, &words).await
     }
 
+    async fn enable(&self, step: &Step, unit: &Unit) -> Result<(), HostError> {
+        match self.init() {
+            Some(Init::OpenRc) => {
+                self.openrc(step, unit, "rc-update", &["add", service(unit), "default"]).await
+            }
+            Some(Init::Systemd) | None => self.systemctl(step, &["enable"], unit).await,
+        }
+    }
+
+    async fn start(&self, step: &Step, unit: &Unit) -> Result<(), HostError> {
+        match self.init() {
+            Some(Init::OpenRc) => self.openrc(step, unit, "rc-service", &[service(unit), "start"]).await,
+            // It may wait for the very boot stage in which this runs.
+            Some(Init::Systemd) => self.systemctl(step, &["start", "--no-block"], unit).await,
+            None => Err(self.no_init(step, unit)),
+        }
+    }
+
+    async fn openrc(&self, step: &Step, unit: &Unit, name: &str, words: &[&str]) -> Result<(), HostError> {
+        let has_service = self.service(unit).is_file();
+        let program = self.find(name).filter(|_| has_service).ok_or_else(|| self.no_init(step, unit))?;
+        self.run(step, &program, words).await
+    }
+
+    fn no_init(&self, step: &Step, unit: &Unit) -> HostError {
+        HostError::NoInit { step: step.to_string(), service: self.service(unit) }
+    }
+
     async fn systemctl(&self, step: &Step, verb: &[&str], unit: &Unit) -> Result<(), HostError> {
         let systemctl = self.find("systemctl").ok_or_else(|| none(step, "systemctl"))?;
         self.run(step, &systemctl, &[verb, &[unit.as_str()]].concat()).await
@@ -230,6 +332,11 @@ fn command(program: &Path, words: &[&str]) -> Command {
     command.env("DEBIAN_FRONTEND", "noninteractive").env("HOME", "/root");
     command.current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// What OpenRC calls a unit.
+fn service(unit: &Unit) -> &str {
+    unit.as_str().strip_suffix(".service").unwrap_or(unit.as_str())
 }
 
 fn none(step: &Step, programs: &'static str) -> HostError {

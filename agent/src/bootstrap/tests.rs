@@ -50,7 +50,7 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
         has_systemd: true,
         enabled: [unit("chmpx.service")].into(),
         active: [unit("chmpx.service")].into(),
-        open: Vec::new(),
+        ..Facts::default()
     };
     let rest = [Step::Refresh, Step::Install(package("k2hdkc")), Step::Disable(unit("chmpx.service"))];
     assert_eq!(plan(&orders, &facts), rest);
@@ -101,6 +101,18 @@ fn a_trove_slave_for_which_nothing_is_ordered_gets_its_user_and_the_agent() {
     let facts = Facts { has_systemd: true, ..Facts::default() };
     let own = unit("k2hdkc-agent.service");
     assert_eq!(plan(&agent(), &facts), [Step::Enable(own.clone()), Step::Start(own)]);
+}
+
+#[test]
+fn where_no_init_runs_units_are_enabled_and_not_started_and_without_systemd_only_the_agent_is_kept() {
+    let (own, other) = (unit("k2hdkc-agent.service"), unit("a.service"));
+    let offline = Facts { has_systemd: true, is_offline: true, ..Facts::default() };
+    assert_eq!(plan(&agent(), &offline), [Step::Enable(own.clone())]);
+    let orders = Orders { units: vec![other, own.clone()], ..Orders::default() };
+    let openrc = Facts::default();
+    assert_eq!(plan(&orders, &openrc), [Step::Enable(own.clone()), Step::Start(own.clone())]);
+    let started = Facts { enabled: [own.clone()].into(), active: [own].into(), ..Facts::default() };
+    assert_eq!(plan(&orders, &started), []);
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! `bootstrap`: what a new VM needs, from K2HR3's keys, and then the agent. Tried again while K2HR3 is away; a step that fails
-//! is told, and those behind it are taken all the same: a package that is missing must not keep the agent from starting.
+//! `bootstrap`: what a new VM needs, from K2HR3's keys, and then the agent. Tried again while K2HR3 is away, and then what failed,
+//! since a mirror has bad minutes, too. A step that fails is told, and those behind it are taken all the same: a package that is
+//! missing must not keep the agent from starting.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,8 +12,11 @@ use tokio::time::{Instant, sleep};
 use super::{complain, failed, say};
 use crate::apply::full;
 use crate::backoff;
-use crate::bootstrap::{self, KEYS, Orders, host::Host};
+use crate::bootstrap::host::Host;
+use crate::bootstrap::unfinished::Unfinished;
+use crate::bootstrap::{self, KEYS, Orders};
 use crate::clock::spoken;
+use crate::file::FileError;
 use crate::identity;
 use crate::problem::one_line;
 use crate::settings::{Settings, SourceKind};
@@ -19,43 +24,129 @@ use crate::source::k2hr3::K2hr3;
 
 /// Between two attempts to reach K2HR3: the first time, and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// Between two rounds of steps. Each asks every repository of the host again.
+const ROUND_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// See the module.
 pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration) -> ExitCode {
-    let (host, mut well) = (Host::new(root), true);
-    let orders = match orders(settings, within).await {
-        Ok(orders) => orders,
+    let (end, unfinished) = (Instant::now() + within, Unfinished::below(root));
+    let forgotten = |error: FileError| {
+        complain(&format!(
+            "whether a bootstrap is unfinished is not kept for the next boot: {}",
+            full(&error)
+        ));
+    };
+    unfinished.begin().unwrap_or_else(forgotten);
+    let (orders, is_known) = match orders(settings, within, end).await {
+        Ok(orders) => (orders, true),
         Err(text) => {
             complain(&text);
-            well = false;
-            Orders::default()
+            (Orders::default(), false)
         }
     };
-    let [first, units] = orders.in_turn();
-    for orders in [first, units, bootstrap::agent()] {
-        for step in bootstrap::plan(&orders, &host.look(&orders).await) {
-            match host.act(&step).await {
-                Ok(()) => say(&step.to_string()),
-                Err(error) => {
-                    complain(&full(&error));
-                    well = false;
-                }
+    let mut work = Work::new(root, orders);
+    if !work.until(end).await || !is_known {
+        return failed("not everything was done; 'k2hdkc-agent bootstrap' goes on with the rest");
+    }
+    unfinished.end().unwrap_or_else(forgotten);
+    let has = "this host has what K2HR3 wants of it";
+    if work.host.is_offline() {
+        say(&format!(
+            "{has}; no init runs here that could start the agent: the one that is installed will, when it boots"
+        ));
+    } else {
+        say(has);
+    }
+    ExitCode::SUCCESS
+}
+
+/// What is to be done, and what of it was told.
+struct Work {
+    host: Host,
+    turns: [Orders; 2],
+    /// Until it was started.
+    agent: Option<Orders>,
+    told: BTreeSet<String>,
+}
+
+/// What came of steps.
+#[derive(Default)]
+struct Came {
+    failed: bool,
+    /// Whether another try is of use.
+    may_pass: bool,
+}
+
+impl Work {
+    fn new(root: &Path, orders: Orders) -> Self {
+        let (host, agent) = (Host::new(root), Some(bootstrap::agent()));
+        Self { host, turns: orders.in_turn(), agent, told: BTreeSet::new() }
+    }
+
+    /// Takes rounds with growing pauses: whether in the last one nothing failed.
+    async fn until(&mut self, end: Instant) -> bool {
+        let mut round = 0;
+        loop {
+            let came = self.round().await;
+            round += 1;
+            let pause = backoff::pause(round, ROUND_AGAIN, fastrand::f64());
+            if !came.may_pass || Instant::now() + pause >= end {
+                return !came.failed;
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// All that is missing by now. The agent comes last, once; what a package has brought in a later round is looked at again.
+    async fn round(&mut self) -> Came {
+        let mut all = Came::default();
+        for orders in &self.turns {
+            all.add(&take(&self.host, orders, &mut self.told).await);
+        }
+        if let Some(agent) = self.agent.take() {
+            let came = take(&self.host, &agent, &mut self.told).await;
+            all.add(&came);
+            self.agent = came.failed.then_some(agent);
+        }
+        all
+    }
+}
+
+impl Came {
+    fn add(&mut self, other: &Self) {
+        self.failed |= other.failed;
+        self.may_pass |= other.may_pass;
+    }
+}
+
+async fn take(host: &Host, orders: &Orders, told: &mut BTreeSet<String>) -> Came {
+    let mut came = Came::default();
+    for step in bootstrap::plan(orders, &host.look(orders).await) {
+        match host.act(&step).await {
+            Ok(()) => once(told, step.to_string(), say),
+            Err(error) => {
+                came.add(&Came { failed: true, may_pass: error.may_pass() });
+                once(told, full(&error), complain);
             }
         }
     }
-    if well {
-        say("this host has what K2HR3 wants of it");
-        return ExitCode::SUCCESS;
+    came
+}
+
+/// Tells what was not told before.
+fn once(told: &mut BTreeSet<String>, text: String, tell: fn(&str)) {
+    if !told.contains(&text) {
+        tell(&text);
+        told.insert(text);
     }
-    failed("not everything was done; 'k2hdkc-agent bootstrap' goes on with the rest")
 }
 
 /// What K2HR3 wants of this host, once it says so.
-async fn orders(settings: &Settings, within: Duration) -> Result<Orders, String> {
+async fn orders(settings: &Settings, within: Duration, end: Instant) -> Result<Orders, String> {
     if settings.k2hr3.source == SourceKind::File {
         return Ok(Orders::default());
     }
-    let (end, mut client) = (Instant::now() + within, K2hr3::new(settings.k2hr3.clone()));
+    let mut client = K2hr3::new(settings.k2hr3.clone());
     let mut last = String::new();
     for attempt in 1.. {
         let asked = match identity::read(&settings.k2hr3) {

@@ -12,22 +12,38 @@ use crate::apply::full;
 use crate::clock::spoken;
 use crate::course::{Leaving, Stage};
 use crate::daemon;
-use crate::ledger::Store;
+use crate::ledger::{LedgerError, Store};
 use crate::settings::Settings;
 use crate::status::Status;
 
 /// Between two looks at what has come of a command.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// How long an agent that was started takes until it hears, at most.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// How long the agent takes for a look at its processes, mostly.
 const LOOKED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Enters the role through the running agent, or by itself where none runs.
+/// Enters the role through the running agent, or by itself where none runs. One that is just starting has the ledger before it
+/// hears.
 pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
-    let runtime = &settings.state.runtime_directory;
-    told(match admin::ask(runtime, &Request::Command(Command::Join)).await {
-        Ok(Response::Refused(line)) => Err(line),
-        Ok(_) => watched(settings, within, joined).await,
-        Err(_) => daemon::join(settings, within, complain).await,
+    let (begun, mut is_told) = (Instant::now(), false);
+    told(loop {
+        match admin::ask(&settings.state.runtime_directory, &Request::Command(Command::Join)).await {
+            Ok(Response::Refused(line)) => break Err(line),
+            Ok(_) => break watched(settings, within, joined).await,
+            Err(_) => {}
+        }
+        match Store::open(&settings.state.directory, settings.ini.keep) {
+            Ok(store) => break daemon::join(settings, store, within, complain).await,
+            Err(LedgerError::Locked { .. }) if begun.elapsed() < STARTS_WITHIN.min(within) => {
+                if !is_told {
+                    complain("an agent has the ledger that does not answer yet: it is asked again");
+                }
+                is_told = true;
+            }
+            Err(error) => break Err(full(&error)),
+        }
+        sleep(BETWEEN_LOOKS).await;
     })
 }
 

@@ -13,9 +13,13 @@ use crate::settings::Settings;
 use crate::source::DoubtKind;
 
 /// Enters the role where no agent runs: tries again until it worked, or until trying again is of no use; a line for people.
-pub async fn join(settings: &Settings, within: Duration, tell: impl Fn(&str)) -> Result<String, String> {
+pub async fn join(
+    settings: &Settings,
+    mut store: Store,
+    within: Duration,
+    tell: impl Fn(&str),
+) -> Result<String, String> {
     let failed = |error: LedgerError| full(&error);
-    let mut store = Store::open(&settings.state.directory, settings.ini.keep).map_err(failed)?;
     let mut was_leaving = false;
     store.update(|ledger| was_leaving = ledger.stay()).map_err(failed)?;
     if was_leaving {
@@ -57,6 +61,10 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
 
+    fn open(settings: &Settings) -> Store {
+        Store::open(&settings.state.directory, 3).unwrap()
+    }
+
     /// A host on which a leave has come so far, and with K2HR3 at that port.
     fn left(stage: Stage, port: u16) -> (tempfile::TempDir, Settings) {
         let root = tempfile::tempdir().unwrap();
@@ -71,7 +79,7 @@ mod tests {
         store("etc/antpickax/k2hr3-cuk", "c1\n");
         let origin = Origin { config: None, root: Some(root.path().to_owned()) };
         let settings = settings::load(&origin).unwrap();
-        let mut store = Store::open(&settings.state.directory, 3).unwrap();
+        let mut store = open(&settings);
         let leaving = Leaving { stage, ..Leaving::begin(Timestamp::now(), Mode::Server, false, true) };
         store.update(|ledger| ledger.known.leaving = Some(leaving)).unwrap();
         (root, settings)
@@ -82,7 +90,7 @@ mod tests {
         for stage in [Stage::Draining, Stage::Removing, Stage::Left] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let (_root, settings) = left(stage, listener.local_addr().unwrap().port());
-            let joins = join(&settings, Duration::from_secs(20), |_| {});
+            let joins = join(&settings, open(&settings), Duration::from_secs(20), |_| {});
             let asked = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut word = [0; 4];
@@ -102,7 +110,7 @@ mod tests {
     async fn a_join_ends_within_its_time_although_k2hr3_does_not_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (_root, settings) = left(Stage::Left, listener.local_addr().unwrap().port());
-        let joined = join(&settings, Duration::from_millis(100), |_| {});
+        let joined = join(&settings, open(&settings), Duration::from_millis(100), |_| {});
         let joined = tokio::time::timeout(Duration::from_secs(5), joined).await;
         assert_eq!(joined, Ok(Err("not within 100 ms: ".to_owned())));
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use k2hdkc_sandbox::node::Node;
 use k2hdkc_sandbox::site::Site;
 
-use super::{bootstrap, done, order, program, vm};
+use super::{bootstrap, done, is_unfinished, order, program, vm};
 
 /// The VM with other programs than apt's and shadow's.
 fn other_vm(site: &Site) -> Node {
@@ -17,6 +17,44 @@ fn other_vm(site: &Site) -> Node {
     order(site, "k2hdkc-dbaas-add-user", "1");
     node
 }
+
+/// An Alpine: busybox, apk and no systemd.
+fn alpine(site: &Site) -> Node {
+    let node = other_vm(site);
+    let root = node.root().display().to_string();
+    std::fs::remove_file(node.root().join("usr/bin/systemctl")).unwrap();
+    std::fs::remove_dir_all(node.root().join("run/systemd")).unwrap();
+    program(&node, "adduser", &format!("last \"$@\" >>{root}/users"));
+    program(
+        &node,
+        "apk",
+        &format!(
+            "case $1 in info) grep -q -x \"$4\" {root}/installed ;; add) echo \"$2\" >>{root}/installed ;; esac"
+        ),
+    );
+    node
+}
+
+/// OpenRC on it, whose services are lines in `active`.
+fn openrc(node: &Node) {
+    let root = node.root().display().to_string();
+    program(node, "rc-update", &format!("mkdir -p {root}/etc/runlevels/$3; : >{root}/etc/runlevels/$3/$2"));
+    program(
+        node,
+        "rc-service",
+        &format!(
+            "case $2 in status) grep -q -x \"$1\" {root}/active ;; start) echo \"$1\" >>{root}/active ;; esac"
+        ),
+    );
+}
+
+const OF_ALPINE: [&str; 5] = [
+    "adduser -S -D -H -s /sbin/nologin k2hdkc",
+    "apk update",
+    "apk add k2hdkc-dbaas-override-conf",
+    "apk add chmpx",
+    "apk add k2hdkc",
+];
 
 #[test]
 fn a_host_with_dnf_gets_its_packages_by_dnf_and_is_asked_by_rpm() {
@@ -42,30 +80,52 @@ fn a_host_with_dnf_gets_its_packages_by_dnf_and_is_asked_by_rpm() {
 }
 
 #[test]
-fn a_host_with_apk_and_busybox_gets_its_user_by_adduser_and_no_unit_is_anybodys_business() {
+fn a_host_with_apk_and_busybox_gets_its_user_by_adduser_and_is_told_that_nothing_there_starts_the_agent() {
     let site = Site::open(3, 1).unwrap();
-    let node = other_vm(&site);
-    let root = node.root().display().to_string();
-    std::fs::remove_file(node.root().join("usr/bin/systemctl")).unwrap();
-    program(&node, "adduser", &format!("last \"$@\" >>{root}/users"));
-    program(
-        &node,
-        "apk",
-        &format!(
-            "case $1 in info) grep -q -x \"$4\" {root}/installed ;; add) echo \"$2\" >>{root}/installed ;; esac"
-        ),
-    );
+    let node = alpine(&site);
+    for _ in 0..2 {
+        let (code, _, errors) = bootstrap(&node, &[]);
+        assert_eq!((code, is_unfinished(&node)), (1, true), "{errors}");
+        let told = "cannot start k2hdkc-agent.service: this host has neither systemd nor OpenRC with ";
+        assert!(errors.contains(told), "{errors}");
+        assert!(errors.contains("have 'k2hdkc-agent run' started at every boot"), "{errors}");
+        assert_eq!(errors.lines().count(), 2, "that is no thing to try again: {errors}");
+    }
+    assert_eq!(done(&node), OF_ALPINE);
+}
+
+#[test]
+fn openrc_starts_the_agent_now_and_at_every_boot_where_it_has_its_service() {
+    let site = Site::open(3, 1).unwrap();
+    let node = alpine(&site);
+    openrc(&node);
+    std::fs::create_dir_all(node.root().join("run/openrc")).unwrap();
     let (code, _, errors) = bootstrap(&node, &[]);
-    assert_eq!(code, 0, "{errors}");
-    let expected = [
-        "adduser -S -D -H -s /sbin/nologin k2hdkc",
-        "apk update",
-        "apk add k2hdkc-dbaas-override-conf",
-        "apk add chmpx",
-        "apk add k2hdkc",
-    ];
-    assert_eq!(done(&node), expected);
+    assert_eq!(code, 1, "without its service: {errors}");
+    assert!(errors.contains("etc/init.d/k2hdkc-agent; have "), "{errors}");
+
+    node.write("etc/init.d/k2hdkc-agent", "#!/sbin/openrc-run\n").unwrap();
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
+    let expected = ["rc-update add k2hdkc-agent default", "rc-service k2hdkc-agent start"];
+    assert_eq!(done(&node), [&OF_ALPINE[..], &expected].concat());
+    assert!(text.ends_with("this host has what K2HR3 wants of it\n"), "{text}");
     assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");
+}
+
+/// An image that is being made, or a container: systemctl is there, and enables.
+#[test]
+fn a_systemd_that_does_not_run_is_told_what_starts_at_boot_and_asked_to_start_nothing() {
+    let site = Site::open(3, 1).unwrap();
+    let node = vm(&site);
+    std::fs::remove_dir_all(node.root().join("run/systemd")).unwrap();
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
+    let steps = done(&node);
+    assert_eq!(steps.last().unwrap(), "systemctl enable k2hdkc-agent.service", "{steps:?}");
+    let last = "this host has what K2HR3 wants of it; no init runs here that could start the agent: the one that is installed \
+                will, when it boots\n";
+    assert!(text.ends_with(last), "{text}");
 }
 
 /// As upstream's user-data leaves a VM when it ran as root: identity and packages are there, everything is open to everybody,
@@ -112,11 +172,12 @@ fn wherever_the_power_fails_the_next_run_does_the_rest_and_nothing_twice() {
         }
         node.write("kill-at", &killed.to_string()).unwrap();
         assert_eq!(bootstrap(&node, &[]).0, -1, "it was killed at change {killed}");
+        assert!(is_unfinished(&node), "the next boot takes it up");
         assert_eq!(done(&node), whole[..killed]);
         node.write("kill-at", "").unwrap();
         node.write("calls", "").unwrap();
         let (code, _, errors) = bootstrap(&node, &[]);
-        assert_eq!(code, 0, "{errors}");
+        assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
         let again: Vec<String> = done(&node).into_iter().filter(|call| !call.contains(" update ")).collect();
         let rest: Vec<String> =
             whole[killed - 1..].iter().filter(|call| !call.contains(" update ")).cloned().collect();

@@ -1,11 +1,17 @@
 //! Where something is not as it should be, and the way out of the cluster.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use k2hdkc_sandbox::k2hr3::{Illness, Sickness, USER_DATA};
+use k2hdkc_sandbox::node::wait_for;
+use serde_json::json;
 
 use super::vm::{Ended, Vm, put};
 use super::{Mirror, SHA256, each_shell, point_to, set_key, started};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The script failed with these words.
 fn failed(ended: &Ended, words: &str) {
@@ -52,7 +58,15 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
         assert_eq!(mirror.asked(), 1);
 
         let vm = Vm::new(site, shell);
-        for (sickness, status) in [(Sickness::Status(500), 500), (Sickness::ServerErrorSayingTrue, 503)] {
+        for (sickness, status) in [
+            (Sickness::Status(500), "500"),
+            (Sickness::ServerErrorSayingTrue, "503"),
+            // Denied, as it denies what a policy does not allow.
+            (Sickness::Status(404), "404"),
+            (Sickness::NullResource, "200 without a text"),
+            (Sickness::TruncatedJson, "200 without a text"),
+            (Sickness::ResultFalse200, "200 without a text"),
+        ] {
             site.lab().set_sickness(Some(sickness));
             let told =
                 format!("K2HR3 does not say where k2hdkc-agent comes from: it answered {status}; run /");
@@ -63,6 +77,37 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
             );
         }
         site.lab().set_sickness(None);
+
+        // What a template that fails to expand, and a backend that dies, make of a key that is there.
+        let told = "K2HR3 does not say what k2hdkc-agent is: it answered 200 without a text";
+        site.lab().set_key(&site.cluster().server_resource, "k2hdkc-agent-package-sha256", json!({}));
+        failed(&vm.run(&[]), told);
+        let break_template = |text: &str| format!("{text}{{{{ if }}}}\n");
+        site.lab().edit_text(&site.cluster().resource, break_template);
+        failed(&vm.run(&[]), "K2HR3 does not say where k2hdkc-agent comes from: it answered 404");
+        assert_eq!(mirror.asked(), 1);
+    });
+}
+
+#[test]
+fn one_word_that_there_is_no_key_is_asked_again_after_a_pause_and_the_second_answer_counts() {
+    each_shell(|site, shell| {
+        let mirror = Mirror::open(0);
+        let vm = Vm::new(site, shell);
+        // The key comes back in the pause.
+        vm.program("sleep", "until [ -e \"$root/back\" ]; do :; done\n");
+        let ended = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let paused = || vm.path("calls").is_file() && vm.read("calls").contains("sleep 5\n");
+                if wait_for(PATIENCE, paused) {
+                    point_to(site, &mirror, SHA256);
+                }
+                vm.write("back", "");
+            });
+            vm.run(&[])
+        });
+        assert_eq!((ended.code, mirror.asked()), (0, 1), "{}", ended.said);
+        assert!(ended.last.contains("was installed from http://"), "{}", ended.last);
     });
 }
 
@@ -93,7 +138,7 @@ fn an_agent_that_cannot_bring_everything_is_started_and_the_rest_is_told() {
         let vm = Vm::new(site, shell);
         vm.agent("[ \"$1\" != bootstrap ]\n");
         failed(&vm.run(&[]), "; the agent runs; 'k2hdkc-agent bootstrap' goes on with it");
-        assert_eq!(vm.calls()[2..], started());
+        assert_eq!(vm.calls()[3..], started());
     });
 }
 
@@ -122,6 +167,7 @@ fn openrc_keeps_the_agent_where_it_is_the_init() {
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
         let expected = [
+            "sleep 5",
             "apk add --update-cache k2hdkc-agent",
             "k2hdkc-agent bootstrap",
             "rc-update --quiet add k2hdkc-agent default",
@@ -144,15 +190,18 @@ fn the_way_out_is_the_agents_and_what_it_cannot_do_keeps_the_identity() {
             "has not left yrn:yahoo:::tenant0:role:mycluster/server (yet); 'k2hdkc-agent status' says why",
         );
         assert_eq!(vm.names("etc/antpickax"), identity);
-        vm.calls();
+        assert_eq!(vm.calls().iter().filter(|call| call.starts_with("k2hdkc-agent leave")).count(), 6);
 
-        vm.program("k2hdkc-agent", "");
+        // It hears at the second attempt.
+        vm.program("k2hdkc-agent", "[ -e \"$root/hears\" ] || { : >\"$root/hears\"; exit 1; }\n");
         let ended = vm.run(&["--delete"]);
         assert_eq!(ended.code, 0, "{}", ended.said);
         let expected = [
             "systemctl enable --quiet k2hdkc-agent.service",
-            "systemctl start --no-block k2hdkc-agent.service",
-            "k2hdkc-agent leave",
+            "systemctl start k2hdkc-agent.service",
+            "k2hdkc-agent leave --timeout 5m",
+            "sleep 1",
+            "k2hdkc-agent leave --timeout 5m",
             "systemctl disable --quiet --now k2hdkc-agent.service",
         ];
         assert_eq!(vm.calls(), expected);

@@ -27,11 +27,19 @@ const TOOLS: &[&str] = &[
     "tail",
 ];
 /// The paths of the script that lead out of the directory; it has no others.
-const PATHS: &[&str] =
-    &["/etc/antpickax", "/var/lib/cloud/data", "/etc/resolv.conf", "/run/systemd/system", "/run/openrc"];
+const PATHS: &[&str] = &[
+    "/etc/antpickax",
+    "/var/lib/cloud/data",
+    "/var/lib/k2hdkc-agent",
+    "/etc/resolv.conf",
+    "/run/systemd/system",
+    "/run/openrc",
+];
 /// Puts the agent in place, as a package does.
 const BRING: &str = "cp \"$root/agent\" \"$root/bin/k2hdkc-agent\"\n";
-const APT: &str = "case \"$*\" in *' install '*) ;; *) exit 0 ;; esac
+/// As long as `outage` has lines, each attempt to install takes one and fails; an update never does.
+const APT: &str = "case \"$*\" in *' install '*) ;; *) echo 'W: Failed to fetch' >&2; exit 0 ;; esac
+[ ! -s \"$root/outage\" ] || { sed -i 1d \"$root/outage\"; exit 100; }
 for name; do :; done
 case $name in
 /*) [ -s \"$name\" ] || exit 100; cp \"$name\" \"$root/package\" ;;
@@ -68,6 +76,7 @@ pub(crate) struct Vm {
     root: TempDir,
     script: PathBuf,
     uid: u32,
+    umask: &'static str,
 }
 
 impl Vm {
@@ -75,7 +84,7 @@ impl Vm {
     pub(crate) fn new(site: &Site, shell: &Path) -> Self {
         let root = tempfile::tempdir().unwrap();
         let script = root.path().join("k2hr3-init.sh");
-        let vm = Self { root, script, uid: 0 };
+        let vm = Self { root, script, uid: 0, umask: "022" };
         for directory in ["bin", "etc", "run/systemd/system", "var/lib/cloud/data", "tmp"] {
             fs::create_dir_all(vm.path(directory)).unwrap();
         }
@@ -137,9 +146,16 @@ impl Vm {
         self
     }
 
+    /// Files are made with less than usual.
+    pub(crate) fn with_umask(mut self, umask: &'static str) -> Self {
+        self.umask = umask;
+        self
+    }
+
     /// Runs the script.
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
         let mut command = Command::new(self.path("bin/sh"));
+        command.args(["-c", "umask \"$0\"; exec sh \"$@\"", self.umask]);
         command.arg(&self.script).args(words).env_clear().env("PATH", self.path("bin"));
         command.env("FAKE_UID", self.uid.to_string()).env("TMPDIR", self.path("tmp"));
         let output = command.output().unwrap();

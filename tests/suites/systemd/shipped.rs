@@ -11,8 +11,8 @@ const AGENT: &str = "k2hdkc-agent.service";
 
 /// What systemd itself has to say against the units.
 fn examined(node: &Node) {
-    let verify =
-        ["systemd-analyze", "verify", AGENT, "k2hdkc-agent-leave.service", "chmpx.service", "k2hdkc.service"];
+    let own = [AGENT, "k2hdkc-agent-bootstrap.service", "k2hdkc-agent-leave.service"];
+    let verify = [&["systemd-analyze", "verify"], &own[..], &["chmpx.service", "k2hdkc.service"]].concat();
     let output = node.output(&verify).unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.is_empty(), "{said}");

@@ -19,7 +19,7 @@ pub(super) fn mounts(shape: Shape) -> Vec<String> {
         pairs.push((format!("units/{folder}/{unit}"), format!("{UNITS}/{unit}")));
     }
     if shape != Shape::Packaged {
-        pairs.push(shipped("k2hdkc-agent.service", UNITS));
+        pairs.extend(["", "-bootstrap"].map(|kind| shipped(&format!("k2hdkc-agent{kind}.service"), UNITS)));
     }
     if shape == Shape::Shipped {
         pairs.extend(package());
