@@ -112,21 +112,22 @@ fn left(status: &Status) -> Result<String, Option<String>> {
     Err(Some(more.unwrap_or_else(|| leaving.stage.text().to_owned())))
 }
 
-/// Waits until the running agent has done it, and tells what is new meanwhile.
+/// Waits until the running agent has done it, and tells what is new meanwhile. One that is started anew goes on with it.
 async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
     let (end, mut last) = (Instant::now() + within, String::new());
     while Instant::now() < end {
-        match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
-            Ok(Response::Status(status)) => match look(&status) {
-                Ok(line) => return Ok(line),
-                Err(Some(line)) if line != last => {
-                    complain(&line);
-                    last = line;
-                }
-                Err(_) => {}
-            },
+        let seen = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
+            Ok(Response::Status(status)) => look(&status),
             Ok(_) => return Err("the agent gave another answer than a status".to_owned()),
-            Err(error) => return Err(full(&error)),
+            Err(absent) => Err(Some(format!("{}; it goes on when an agent runs again", full(&absent)))),
+        };
+        match seen {
+            Ok(line) => return Ok(line),
+            Err(Some(line)) if line != last => {
+                complain(&line);
+                last = line;
+            }
+            Err(_) => {}
         }
         sleep(BETWEEN_LOOKS).await;
     }

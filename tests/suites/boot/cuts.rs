@@ -104,6 +104,10 @@ fn stage(fleet: &Fleet, number: u32) -> Option<Stage> {
 
 /// At each of its stages in turn.
 fn in_a_leave(fleet: &mut Fleet, number: u32) {
+    // Long enough for the first cut to fall into it.
+    for other in fleet.numbers() {
+        sh(fleet, other, "echo 'merge-ms = 5000' >/simulator.toml");
+    }
     let deaf = Illness::from(Sickness::Status(503)).only_by("DELETE");
     fleet.ground().lab().set_illness(Some(deaf));
     // It is refused as long as its agent has not seen that the others are well again.
@@ -115,13 +119,15 @@ fn in_a_leave(fleet: &mut Fleet, number: u32) {
     let mut cut_at = Vec::new();
     let stages = [Stage::Draining, Stage::Stopping, Stage::Removing, Stage::Left];
     for (passed, wanted) in stages.iter().enumerate().take(3) {
-        // It may be further already; K2HR3 removes it, and says that it could not.
+        // After the first it may be further already; K2HR3 removes it, and says that it could not.
         let come = wait_for(LONG, || stage(fleet, number).is_some_and(|now| stages[passed..].contains(&now)));
         assert!(come, "{wanted:?}: {}", told(fleet, number));
         cut_at.extend(stage(fleet, number));
         fleet.cut_power(number).unwrap();
         fleet.start(number).unwrap();
     }
+    assert_eq!(cut_at.first(), Some(&Stage::Draining), "{cut_at:?}");
+    assert!(cut_at.last() >= Some(&Stage::Removing), "{cut_at:?}");
     fleet.ground().lab().set_sickness(None);
     let left = || stage(fleet, number) == Some(Stage::Left) && !fleet.ground().is_member(number);
     assert!(wait_for(LONG, left), "{}", told(fleet, number));

@@ -33,6 +33,13 @@ impl Seen {
         })
     }
 
+    /// Whether they have read at all, and no more failed than reads in the moments of a change.
+    pub(crate) fn assert_served(&self) {
+        let (rounds, missed) = (self.rounds.load(Ordering::SeqCst), self.missed.load(Ordering::SeqCst));
+        assert!(rounds > 0, "nobody has read");
+        assert!(missed * 20 <= rounds * KEYS, "{missed} of {} reads failed", rounds * KEYS);
+    }
+
     fn read(&self, slave: &Container) {
         while !self.over.load(Ordering::SeqCst) {
             let found = keys::readable(slave, INI, KEYS).unwrap_or_default();

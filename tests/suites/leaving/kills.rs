@@ -1,5 +1,7 @@
 //! The agent is killed at each stage of a leave, and the whole node in the middle of one: the next start goes on with it.
 
+use std::process::Stdio;
+
 use k2hdkc_agent::course::Stage;
 use k2hdkc_sandbox::colony::Colony;
 use k2hdkc_sandbox::k2hr3::{Illness, Sickness};
@@ -112,4 +114,18 @@ fn a_reboot_after_the_keys_have_moved_starts_nothing_again() {
     colony.lab().set_sickness(None);
     assert_stays_out(&colony, 2);
     assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+}
+
+#[test]
+fn the_command_outlives_the_agent_and_tells_what_the_next_one_does() {
+    let mut colony = Colony::settled("", 2, 1).unwrap();
+    colony.lab().set_illness(Some(Illness::from(Sickness::Refuse)));
+    let mut leave = colony.node(2).command(&["leave", "--timeout", "50s"]).unwrap();
+    let leave = leave.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    kill_at(&mut colony, 2, "cannot ask for the membership", 0);
+    colony.lab().set_sickness(None);
+    colony.node_mut(2).start().unwrap();
+    let output = leave.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}{}", colony.told(2));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("this node has left the cluster"), "{output:?}");
 }

@@ -9,10 +9,8 @@ use k2hdkc_sandbox::k2hdkc::Client;
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::ring::PATIENCE;
 
-use super::{KEYS, assert_has_left, run};
+use super::{KEYS, TRIES_FOR, assert_has_left, run};
 
-/// How long they try a read again: readers without a break leave a busy machine little time for the merge.
-const TRIES_FOR: Duration = Duration::from_secs(20);
 /// Between two reads.
 const REST: Duration = Duration::from_millis(1);
 
