@@ -5,8 +5,10 @@
 
 mod alone;
 mod asker;
+mod ending;
 mod errands;
 mod registrar;
+mod telling;
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -20,7 +22,7 @@ use signal_hook::iterator::exfiltrator::origin::Origin as Signal;
 use signal_hook_tokio::SignalsInfo;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
 use asker::Asker;
@@ -35,10 +37,8 @@ use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
 use crate::notify::Notify;
 use crate::reconcile::Reconciler;
-use crate::report::{Kind, Outcome, Report};
-use crate::settings::{self, OnExit, Origin, Settings};
+use crate::settings::{self, Origin, Settings};
 use crate::source::Answered;
-use crate::standing::State;
 use crate::status::Status;
 use crate::target::{AnyTarget, Target as _};
 use crate::wake::{Reason, Reasons, Waker};
@@ -57,9 +57,6 @@ pub enum DaemonError {
     #[error("cannot receive signals")]
     Signals(#[source] std::io::Error),
 }
-
-/// Between two looks at processes that shall end.
-const BETWEEN_ENDS: Duration = Duration::from_millis(200);
 
 /// What the agent needs to end besides its processes' time.
 const AFTER_DRAIN: Duration = Duration::from_secs(15);
@@ -117,14 +114,6 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-fn log_step(step: Option<&Result<String, String>>) {
-    match step {
-        Some(Ok(text)) => info!("{text}"),
-        Some(Err(text)) => warn!("{text}"),
-        None => {}
-    }
-}
-
 fn sender(signal: &Signal) -> String {
     let name = if signal.signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
     match &signal.process {
@@ -165,6 +154,8 @@ struct Agent {
     said: BTreeSet<String>,
     /// Since when answers have been doubtful.
     doubtful: Option<(Instant, u32)>,
+    /// Whether the host ends, and the processes with it.
+    goes_down: bool,
 }
 
 impl Agent {
@@ -193,6 +184,7 @@ impl Agent {
             logging,
             said: BTreeSet::new(),
             doubtful: None,
+            goes_down: false,
         }
     }
 
@@ -314,128 +306,5 @@ impl Agent {
     fn tell_target(&mut self) {
         let target = self.reconciler.target();
         (self.status.target, self.status.picked) = (target.name().to_owned(), target.choice());
-    }
-
-    /// Ends the processes where the settings say so; where they stay, what was begun with them is brought to its end.
-    async fn end_processes(&mut self) {
-        if self.leaves() {
-            return self.finish().await;
-        }
-        let ended = timeout(self.reconciler.settings().target.drain, async {
-            loop {
-                let (ended, step) = self.reconciler.end().await;
-                log_step(step.as_ref());
-                if ended {
-                    return;
-                }
-                // The end of a process wakes; what is waited for otherwise is half a second.
-                let _ = timeout(BETWEEN_ENDS, self.waker.woken()).await;
-            }
-        });
-        if ended.await.is_err() {
-            error!("chmpx and k2hdkc did not end in time and are left as they are");
-        }
-    }
-
-    /// A node is not left without what the agent has just stopped.
-    async fn finish(&mut self) {
-        let within = self.reconciler.settings().target.drain;
-        self.reconciler.begin_nothing();
-        let finished = timeout(within, async {
-            while self.reconciler.is_midway() {
-                let look = self.reconciler.look_at().unwrap_or_else(Instant::now);
-                tokio::select! {
-                    _ = self.waker.woken() => {}
-                    () = sleep_until(look) => {}
-                }
-                self.pass(Reason::Look.into(), None).await;
-            }
-        });
-        if finished.await.is_err() {
-            error!("what was stopped does not run again yet; the next agent goes on with it");
-        }
-    }
-
-    fn left_behind(&self) -> &'static str {
-        if self.leaves() {
-            "chmpx and k2hdkc are left as they are"
-        } else {
-            "chmpx and k2hdkc were told to end before"
-        }
-    }
-
-    /// Whether the processes outlive the agent.
-    fn leaves(&self) -> bool {
-        match self.reconciler.settings().target.on_exit {
-            OnExit::Leave => true,
-            OnExit::Stop => self.reconciler.target().lives_on(),
-        }
-    }
-
-    /// One line for a pass that changed something; for others a line when it is a new one.
-    fn log(&mut self, report: &Report) {
-        let (line, reasons) = (report.line(), report.reasons.as_str());
-        let again = self.said_before(report);
-        self.log_recovery(report);
-        match &report.outcome {
-            Outcome::Installed(_) => info!(reasons, "{line}"),
-            Outcome::Restored(..) | Outcome::Rewritten(..) => warn!(reasons, "{line}"),
-            Outcome::RolledBack(..) => error!(reasons, "{line}"),
-            Outcome::Unchanged | Outcome::Settling => debug!(reasons, "{line}"),
-            _ if again => debug!(reasons, "{line}"),
-            Outcome::Doubtful(_) | Outcome::Held(_) => warn!(reasons, "{line}"),
-            Outcome::Refused(_) | Outcome::Rejected(_) | Outcome::Failed(_) => error!(reasons, "{line}"),
-        }
-        for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
-            warn!("{note}");
-        }
-        log_step(report.step.as_ref());
-        self.log_standing(report);
-    }
-
-    /// One line when the processes have come to another state.
-    fn log_standing(&self, report: &Report) {
-        let Some(standing) = &report.standing else { return };
-        let past = self.status.standing.as_ref();
-        if past.is_some_and(|past| past.state == standing.state && past.text == standing.text) {
-            return;
-        }
-        match standing.state {
-            State::Held => error!("{}", standing.text),
-            State::Waiting => debug!("{}", standing.text),
-            State::Converged => {
-                let generation = standing.said.as_ref().and_then(|said| said.fileversion);
-                info!(generation, "{}", standing.text);
-            }
-        }
-    }
-
-    /// Whether this very sentence was logged since the last good pass. The memory is short: what fails in ever new
-    /// words is told again.
-    fn said_before(&mut self, report: &Report) -> bool {
-        const REMEMBERED: usize = 8;
-        let good =
-            matches!(report.outcome, Outcome::Installed(_) | Outcome::Rewritten(..) | Outcome::Unchanged);
-        if good || self.said.len() >= REMEMBERED {
-            self.said.clear();
-        }
-        !self.said.insert(report.outcome.line())
-    }
-
-    fn log_recovery(&mut self, report: &Report) {
-        let doubtful = matches!(report.outcome.kind(), Kind::Doubtful | Kind::Restored);
-        if report.asked.is_none() && !doubtful {
-            // Nobody was asked, so nothing is known of the source.
-            return;
-        }
-        self.doubtful = match (doubtful, self.doubtful.take()) {
-            (true, Some((since, count))) => Some((since, count + 1)),
-            (true, None) => Some((Instant::now(), 1)),
-            (false, Some((since, count))) => {
-                info!(after = spoken(since.elapsed()), doubtful = count, "the source answers again");
-                None
-            }
-            (false, None) => None,
-        };
     }
 }

@@ -13,6 +13,8 @@ mod helper;
 mod leaving;
 #[path = "systemd/packages.rs"]
 mod packages;
+#[path = "systemd/poweroff.rs"]
+mod poweroff;
 #[path = "systemd/ring.rs"]
 mod ring;
 #[path = "systemd/shipped.rs"]

@@ -106,6 +106,11 @@ impl AnyTarget {
         self.auto.as_ref()?.choice()
     }
 
+    /// Whether nobody else ends the processes in order when the host goes down: they are in no unit, and in no container.
+    pub fn is_ended_by_nobody(&self) -> bool {
+        matches!(self.plain, Plain::Process(_))
+    }
+
     /// Whether the processes outlive the agent whatever the settings say: what ends in a container is started again there.
     pub fn lives_on(&self) -> bool {
         matches!(self.plain, Plain::Docker(_))

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tracing::info;
 
-pub use bus::BusError;
+pub use bus::{BusError, host_goes_down};
 
 use super::local::Local;
 use super::local::found;

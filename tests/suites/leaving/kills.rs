@@ -127,5 +127,8 @@ fn the_command_outlives_the_agent_and_tells_what_the_next_one_does() {
     colony.node_mut(2).start().unwrap();
     let output = leave.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}{}", colony.told(2));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("this node has left the cluster"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).starts_with("this node has left the cluster"),
+        "{output:?}"
+    );
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use zbus::fdo::PropertiesProxy;
 
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, message};
@@ -45,6 +46,17 @@ trait Manager {
         force: bool,
     ) -> zbus::Result<(bool, Vec<(String, String, String)>)>;
     fn reload(&self) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn system_state(&self) -> zbus::Result<String>;
+}
+
+/// Whether systemd is shutting this host down; not where it is not there, or does not say so in time.
+pub async fn host_goes_down() -> bool {
+    let state = async {
+        let connection = zbus::connection::Builder::system().method_timeout(ANSWER_WITHIN).build().await?;
+        ManagerProxy::new(&connection).await?.system_state().await
+    };
+    matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
 }
 
 /// Why systemd did not do or say something.

@@ -1,0 +1,78 @@
+//! The agent's own end, and what becomes of the processes that it cares for.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{error, info};
+
+use super::Agent;
+use super::telling::log_step;
+use crate::settings::OnExit;
+use crate::target::systemd;
+use crate::wake::Reason;
+
+/// Between two looks at processes that shall end.
+const BETWEEN_ENDS: Duration = Duration::from_millis(200);
+
+impl Agent {
+    /// Ends the processes where the settings say so, and where nobody else would before the host goes down; where they stay,
+    /// what was begun with them is brought to its end.
+    pub(super) async fn end_processes(&mut self) {
+        self.goes_down = self.reconciler.target().is_ended_by_nobody() && systemd::host_goes_down().await;
+        if self.goes_down {
+            info!("the host goes down: its chmpx and k2hdkc end before it");
+        }
+        if self.leaves() {
+            return self.finish().await;
+        }
+        let ended = timeout(self.reconciler.settings().target.drain, async {
+            loop {
+                let (ended, step) = self.reconciler.end().await;
+                log_step(step.as_ref());
+                if ended {
+                    return;
+                }
+                // The end of a process wakes; what is waited for otherwise is half a second.
+                let _ = timeout(BETWEEN_ENDS, self.waker.woken()).await;
+            }
+        });
+        if ended.await.is_err() {
+            error!("chmpx and k2hdkc did not end in time and are left as they are");
+        }
+    }
+
+    /// A node is not left without what the agent has just stopped.
+    async fn finish(&mut self) {
+        let within = self.reconciler.settings().target.drain;
+        self.reconciler.begin_nothing();
+        let finished = timeout(within, async {
+            while self.reconciler.is_midway() {
+                let look = self.reconciler.look_at().unwrap_or_else(Instant::now);
+                tokio::select! {
+                    _ = self.waker.woken() => {}
+                    () = sleep_until(look) => {}
+                }
+                self.pass(Reason::Look.into(), None).await;
+            }
+        });
+        if finished.await.is_err() {
+            error!("what was stopped does not run again yet; the next agent goes on with it");
+        }
+    }
+
+    pub(super) fn left_behind(&self) -> &'static str {
+        if self.leaves() {
+            "chmpx and k2hdkc are left as they are"
+        } else {
+            "chmpx and k2hdkc were told to end before"
+        }
+    }
+
+    /// Whether the processes outlive the agent.
+    fn leaves(&self) -> bool {
+        match self.reconciler.settings().target.on_exit {
+            OnExit::Leave => !self.goes_down,
+            OnExit::Stop => self.reconciler.target().lives_on(),
+        }
+    }
+}
