@@ -222,7 +222,7 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         let twice = "sleep 5".to_owned();
         let [first, second, third] = started();
         let round = [format!("{APT} update"), format!("{APT} install k2hdkc-agent")];
-        let expected = [&[twice.clone()], &round[..], &[first, second, third]].concat();
+        let expected = [std::slice::from_ref(&twice), &round, &[first, second, third]].concat();
         assert_eq!(vm.calls(), expected, "K2HR3 has said twice that there is no key");
 
         // apt-get ends an update well whether it reached a mirror or not.
