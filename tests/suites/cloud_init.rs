@@ -140,7 +140,7 @@ fn a_token_that_was_replaced_stays_where_the_script_runs_again_for_the_same_node
         let (path, dead) = ("etc/antpickax/k2hr3-role-token", "0".repeat(64));
         let script = vm.read("k2hr3-init.sh");
         vm.write("k2hr3-init.sh", &script.replace(&site.cluster().server_token, &dead));
-        let newer = site.lab().make_token(&site.cluster().server_role, 0).unwrap();
+        let newer = site.lab().make_token(&site.cluster().server_role, 86_400).unwrap();
         let left = |token: &str, cuk: &str| {
             vm.write(path, token);
             vm.write("etc/antpickax/k2hr3-cuk", cuk);
