@@ -140,7 +140,7 @@ fn a_token_that_was_replaced_stays_where_the_script_runs_again_for_the_same_node
         let (path, dead) = ("etc/antpickax/k2hr3-role-token", "0".repeat(64));
         let script = vm.read("k2hr3-init.sh");
         vm.write("k2hr3-init.sh", &script.replace(&site.cluster().server_token, &dead));
-        let newer = site.lab().make_token(&site.cluster().server_role, 0).unwrap();
+        let newer = site.lab().make_token(&site.cluster().server_role, 86_400).unwrap();
         let left = |token: &str, cuk: &str| {
             vm.write(path, token);
             vm.write("etc/antpickax/k2hr3-cuk", cuk);
@@ -222,7 +222,7 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         let twice = "sleep 5".to_owned();
         let [first, second, third] = started();
         let round = [format!("{APT} update"), format!("{APT} install k2hdkc-agent")];
-        let expected = [&[twice.clone()], &round[..], &[first, second, third]].concat();
+        let expected = [std::slice::from_ref(&twice), &round, &[first, second, third]].concat();
         assert_eq!(vm.calls(), expected, "K2HR3 has said twice that there is no key");
 
         // apt-get ends an update well whether it reached a mirror or not.

@@ -1,4 +1,4 @@
-//! The power goes in the middle of a join, of an upgrade and of a leave: the next boot brings it to its end.
+//! The power goes in the middle of a bootstrap, of a join, of an upgrade and of a leave: the next boot brings it to its end.
 //!
 //! It goes for the processes alone: what they have written is there afterwards, on a disk that had no fault.
 
@@ -18,9 +18,35 @@ fn the_next_boot_repairs_what_a_power_cut_left_half_done() {
     let Some(mut fleet) = cloud() else { return };
     fleet.boot(&[1, 2]).unwrap();
     settled(&fleet, &[], 2);
+    in_a_bootstrap(&mut fleet, 2);
     in_a_join(&mut fleet, 3);
     in_an_upgrade(&mut fleet, 1);
     in_a_leave(&mut fleet, 3);
+}
+
+/// While it asks K2HR3 what is wanted. cloud-init has run the user-data, and does not run it again.
+fn in_a_bootstrap(fleet: &mut Fleet, number: u32) {
+    let is_unfinished = |fleet: &Fleet| {
+        fleet.node(number).exec(&["test", "-e", "/var/lib/k2hdkc-agent/unfinished-bootstrap"]).is_ok()
+    };
+    assert!(!is_unfinished(fleet), "{}", told(fleet, number));
+    let stalled = Illness::from(Sickness::Stall(Duration::from_secs(300))).only_resources();
+    fleet.ground().lab().set_illness(Some(stalled));
+    sh(fleet, number, "setsid k2hdkc-agent bootstrap </dev/null >/dev/null 2>&1 &");
+    assert!(wait_for(LONG, || is_unfinished(fleet)), "{}", told(fleet, number));
+    fleet.cut_power(number).unwrap();
+
+    fleet.ground().lab().set_sickness(None);
+    fleet.start(number).unwrap();
+    let unit = "k2hdkc-agent-bootstrap.service";
+    let taken_up = wait_for(LONG, || !is_unfinished(fleet));
+    assert!(taken_up, "{}{}", fleet.node(number).journal(unit), told(fleet, number));
+    settled(fleet, &[], 2);
+    let said = "this host has what K2HR3 wants of it";
+    assert!(wait_for(LONG, || fleet.node(number).journal(unit).contains(said)), "{}", told(fleet, number));
+    let journal = fleet.node(number).exec(&["journalctl", "--no-pager"]).unwrap();
+    assert!(!journal.contains("ordering cycle"), "{journal}");
+    say("a power cut in a bootstrap: the next boot took it up");
 }
 
 /// How many registrations K2HR3 has been asked for.

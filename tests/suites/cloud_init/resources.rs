@@ -6,6 +6,9 @@ use k2hdkc_sandbox::node::Plan;
 use k2hdkc_sandbox::site::Site;
 use serde_json::{Map, Value, json};
 
+use super::each_shell;
+use super::vm::Vm;
+
 const TEMPLATE: &str = include_str!("../../../cloud-init/dbaas/k2hdkc_dbaas_resource.templ");
 const CONFIG: &str = include_str!("../../../cloud-init/dbaas/k2hdkc_dbaas_resource_keys.config");
 const SERVER: &str = include_str!("../../../cloud-init/dbaas/server.json");
@@ -110,6 +113,23 @@ fn bootstrap_follows_the_keys_and_the_command_lines_file_says_the_same() {
             assert!(CONFIG.lines().any(|other| other == line), "{line}");
         }
     }
+}
+
+#[test]
+fn the_cloud_config_installs_again_what_a_mirror_did_not_give() {
+    let block = CLOUD_CONFIG.split("    - >-\n").last().unwrap().split("\n  - ").next().unwrap();
+    // As YAML folds it.
+    let words = block.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    each_shell(|site, shell| {
+        let vm = Vm::new(site, shell);
+        vm.write("outage", "\n\n");
+        let ended = vm.shell(&words);
+        assert_eq!(ended.code, 0, "{}", ended.said);
+        let round = ["apt-get update", "apt-get --yes install k2hdkc-agent"];
+        let expected = [&round[..], &["sleep 1"], &round, &["sleep 2"], &round].concat();
+        assert_eq!(vm.calls(), expected);
+        assert_eq!((vm.shell(&words).code, vm.calls()), (0, vec![]), "it is there");
+    });
 }
 
 #[test]

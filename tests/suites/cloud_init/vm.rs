@@ -155,8 +155,19 @@ impl Vm {
     /// Runs the script.
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
         let mut command = Command::new(self.path("bin/sh"));
-        command.args(["-c", "umask \"$0\"; exec sh \"$@\"", self.umask]);
-        command.arg(&self.script).args(words).env_clear().env("PATH", self.path("bin"));
+        command.args(["-c", "umask \"$0\"; exec sh \"$@\"", self.umask]).arg(&self.script).args(words);
+        self.ended(command)
+    }
+
+    /// Runs a line of its shell.
+    pub(crate) fn shell(&self, line: &str) -> Ended {
+        let mut command = Command::new(self.path("bin/sh"));
+        command.args(["-c", line]);
+        self.ended(command)
+    }
+
+    fn ended(&self, mut command: Command) -> Ended {
+        command.env_clear().env("PATH", self.path("bin"));
         command.env("FAKE_UID", self.uid.to_string()).env("TMPDIR", self.path("tmp"));
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
