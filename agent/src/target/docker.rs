@@ -69,7 +69,7 @@ impl Docker {
     pub fn reset(&mut self, settings: Process, wanted: Containers) {
         if wanted != self.wanted {
             self.reach = Reach::default();
-            self.sight.doubt();
+            self.sight.turn_away();
         }
         (self.settings, self.wanted) = (asking(settings), wanted);
     }
@@ -269,6 +269,7 @@ impl Target for Docker {
             Step::Start(program) => {
                 let (engine, container) = self.at(*program).await?;
                 engine.start(&container).await?;
+                self.sight.awaits(*program);
             }
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
             Step::Tell(order) => {

@@ -1,7 +1,7 @@
 //! Trove's container: followed without a death of chmpx, and kept through all that Docker does to it.
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::INI;
@@ -21,6 +21,12 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     for number in [1, 2] {
         assert!(ring.is_neutralised(number), "{}", ring.told(number));
     }
+
+    // Where nothing comes or goes, nothing is run inside but once a minute.
+    let now = SystemTime::now();
+    let quiet = Duration::from_secs(8);
+    let run = ring.world.server(1).vm().docker().events("exec_create", now, quiet).unwrap();
+    assert!(run <= 1, "{run} programs were run inside within {quiet:?}: {}", ring.told(1));
 
     // The membership changes while the loop runs: every chmpx has it, and none of them ends.
     let before = [1, 2].map(|number| ring.pids(number));

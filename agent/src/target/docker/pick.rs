@@ -3,6 +3,7 @@
 //! Trove 1.0.2 labels nothing: its container is known by its name, its image and its entry point. Beside it there may be
 //! containers of the same image family with the same volumes, which back up and restore, and are never the one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::target::Program;
@@ -51,7 +52,7 @@ pub(super) enum State {
 }
 
 /// A file or directory from outside of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mount {
     /// Where it is on the host.
     pub(super) source: String,
@@ -69,7 +70,7 @@ pub(super) struct Container {
     pub(super) image: String,
     /// Entry point and command.
     pub(super) command: String,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: BTreeMap<String, String>,
     pub(super) state: State,
     /// Its own address, where it is not on the network of its host.
     pub(super) address: Option<String>,
@@ -97,7 +98,7 @@ impl Container {
 
     fn is_named(&self, wanted: &str) -> bool {
         match wanted.split_once('=') {
-            Some((key, value)) => self.labels.iter().any(|(k, v)| k == key && v == value),
+            Some((key, value)) => self.labels.get(key).is_some_and(|label| label == value),
             None => self.name == wanted,
         }
     }
@@ -233,7 +234,7 @@ pub(super) fn container(name: &str, image: &str, command: &str) -> Container {
         name: name.into(),
         image: image.into(),
         command: command.into(),
-        labels: Vec::new(),
+        labels: BTreeMap::new(),
         state: State::Running,
         address: None,
         mounts: Vec::new(),
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn each_program_may_have_a_container_of_its_own_by_name_or_label() {
         let mut k2hdkc = container("pod_k2hdkc_1", "x", "k2hdkc");
-        k2hdkc.labels = vec![("app".into(), "k2hdkc".into())];
+        k2hdkc.labels = BTreeMap::from([("app".into(), "k2hdkc".into())]);
         let all = [container("chmpx", "x", "chmpx"), k2hdkc];
         let wanted = Containers {
             chmpx: Some("chmpx".into()),
