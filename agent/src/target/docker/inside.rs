@@ -9,7 +9,8 @@ use crate::target::{Identity, Program};
 
 /// What the incumbent's loop writes, where it is not to write the ini.
 pub(super) const ELSEWHERE: &str = ".shadow.ini";
-const SHADOW: &str = "k2hr3-get-resource-helper.conf:OUTPUT_FILE = .shadow.ini";
+/// The line of override.conf that says so.
+pub(super) const SHADOW: &str = "k2hr3-get-resource-helper.conf:OUTPUT_FILE = .shadow.ini";
 const OUTPUT_KEY: &str = "k2hr3-get-resource-helper.conf:OUTPUT_FILE";
 
 /// Ticks of a second in `/proc/PID/stat`: 100 on every architecture that Docker runs on.
