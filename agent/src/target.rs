@@ -46,8 +46,8 @@ pub trait Target {
         None
     }
 
-    /// What was picked for this host where the settings name nothing: the next agent must know it.
-    fn picked(&self) -> Option<Kind> {
+    /// Where the programs are, be it picked or named in the settings: the next agent must know it.
+    fn in_force(&self) -> Option<Kind> {
         None
     }
 }

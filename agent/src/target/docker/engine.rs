@@ -14,12 +14,13 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-    StopContainerOptionsBuilder, TopOptionsBuilder, UploadToContainerOptionsBuilder,
+    ListImagesOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, body_full};
 use futures_core::Stream;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -102,6 +103,8 @@ pub(super) struct Engine {
     listening: JoinSet<()>,
     heard: mpsc::UnboundedReceiver<()>,
     bell: Bell,
+    /// The ids of the containers that were found.
+    found: watch::Sender<Vec<String>>,
     /// The containers that are looked at between the passes.
     pulse: Option<(Vec<String>, JoinSet<()>)>,
 }
@@ -162,6 +165,7 @@ impl Engine {
         };
         let (sender, heard) = mpsc::unbounded_channel();
         let bell = Bell(sender, waker.clone());
+        let (found, ids) = watch::channel(Vec::new());
         let mut listening = JoinSet::new();
         if let Some(concerns) = concerns {
             let filters = HashMap::from([
@@ -169,9 +173,9 @@ impl Engine {
                 ("event".to_owned(), EVENTS.map(str::to_owned).into()),
             ]);
             let stream = docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
-            listening.spawn(hear(Box::pin(stream), concerns, names, bell.clone()));
+            listening.spawn(hear(Box::pin(stream), concerns, (names, ids), bell.clone()));
         }
-        Ok(Self { docker, host: address.host.clone(), listening, heard, bell, pulse: None })
+        Ok(Self { docker, host: address.host.clone(), listening, heard, bell, found, pulse: None })
     }
 
     /// Whether it still hears, and whether something has happened since the last call.
@@ -191,6 +195,15 @@ impl Engine {
         let listed =
             listed.map_err(|source| EngineError::Unreachable { address: self.host.clone(), source })?;
         Ok(listed.into_iter().filter_map(container).collect())
+    }
+
+    /// The names of all images of the daemon.
+    pub(super) async fn images(&self) -> Result<Vec<String>, EngineError> {
+        let all = ListImagesOptionsBuilder::new().build();
+        let listed = in_time("list its images", self.docker.list_images(Some(all))).await?;
+        let listed =
+            listed.map_err(|source| EngineError::Unreachable { address: self.host.clone(), source })?;
+        Ok(listed.into_iter().flat_map(|image| image.repo_tags).collect())
     }
 
     /// Runs a program inside, as the container's user, and gives what it printed.
@@ -296,6 +309,7 @@ impl Engine {
         if self.listening.is_empty() || self.pulse.as_ref().is_some_and(|(watched, _)| *watched == ids) {
             return;
         }
+        self.found.send_replace(ids.clone());
         let mut task = JoinSet::new();
         task.spawn(feel(self.docker.clone(), ids.clone(), self.bell.clone()));
         self.pulse = Some((ids, task));
@@ -336,18 +350,26 @@ async fn next<S: Stream + ?Sized>(mut stream: Pin<&mut S>) -> Option<S::Item> {
 async fn hear(
     mut stream: Pin<Box<impl Stream<Item = Result<EventMessage, bollard::errors::Error>>>>,
     concerns: Concerns,
-    names: Vec<String>,
+    (names, found): (Vec<String>, watch::Receiver<Vec<String>>),
     bell: Bell,
 ) {
     while let Some(Ok(event)) = next(stream.as_mut()).await {
-        let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
+        let actor = event.actor.unwrap_or_default();
+        let (id, attributes) = (actor.id.unwrap_or_default(), actor.attributes.unwrap_or_default());
         let of = |key: &str| attributes.get(key).map(String::as_str).unwrap_or_default();
         let old = of("oldName").trim_start_matches('/');
-        if concerns(of("name"), of("image"), &names) || concerns(old, "", &names) {
+        let by_name = concerns(of("name"), of("image"), &names) || concerns(old, "", &names);
+        if by_name || may_be_found(&id, &names, &found.borrow()) {
             bell.ring();
         }
     }
     bell.ring();
+}
+
+/// Whether the container of an event is one that was found, or may be: no event tells the entry point, by which one without a
+/// name is known.
+fn may_be_found(id: &str, names: &[String], found: &[String]) -> bool {
+    found.iter().any(|known| known == id) || (names.is_empty() && found.is_empty())
 }
 
 /// Feels whether the processes are the same.
@@ -478,6 +500,14 @@ mod tests {
         for order in [["c", "b", "a"], ["b", "c", "a"], ["b", "a", "c"]] {
             assert_eq!(container(listed(order)).as_ref(), Some(&one));
         }
+    }
+
+    #[test]
+    fn events_of_a_container_known_by_its_entry_point_alone_are_heard_by_its_id() {
+        let (found, other) = (["0123".to_owned()], ["other".to_owned()]);
+        assert!(may_be_found("0123", &[], &found) && may_be_found("0123", &other, &found));
+        assert!(!may_be_found("4567", &[], &found) && !may_be_found("4567", &other, &[]));
+        assert!(may_be_found("4567", &[], &[]), "it may be the one that is looked for");
     }
 
     #[test]
