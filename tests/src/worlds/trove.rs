@@ -305,7 +305,12 @@ impl Server {
         Ok(())
     }
 
-    /// Puts into a container, before it starts, what is in Trove's image besides.
+    /// Takes back what was edited in the helpers' settings of `database`, as somebody may who does not know why.
+    pub fn restore_settings(&self) -> io::Result<()> {
+        self.furnish("database")
+    }
+
+    /// Puts into a container what is in Trove's image besides.
     fn furnish(&self, name: &str) -> io::Result<()> {
         let conf = self.vm.dir().join("override.conf");
         put(&conf, OVERRIDE)?;
