@@ -24,6 +24,7 @@ mod placing;
 mod rules;
 mod starting;
 mod stopping;
+mod takeover;
 mod trial;
 
 #[cfg(test)]

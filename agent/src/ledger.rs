@@ -39,7 +39,7 @@ pub struct Ledger {
     pub guard: guard::Memory,
     /// What is known of the processes.
     pub known: Known,
-    /// Which target was picked last, where the settings name none.
+    /// Which target was in force last, picked or named.
     pub picked: Option<Kind>,
     /// As whom this node was last seen as a member, or was removed when it left.
     pub joined: Option<Joined>,

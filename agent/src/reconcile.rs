@@ -294,7 +294,7 @@ fn place_once(scene: &Scene, decision: &mut Decision) {
         None => return,
     };
     if let Some(rival) = &observed.rival {
-        decision.notes.push(format!("the file is not put before the processes: {rival}"));
+        decision.notes.push(format!("the file is not put before the processes: {}", rival.text));
         return;
     }
     decision.next = Some(Next::Step(Step::Place, why.to_owned()));

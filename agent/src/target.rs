@@ -46,8 +46,8 @@ pub trait Target {
         None
     }
 
-    /// What was picked for this host where the settings name nothing: the next agent must know it.
-    fn picked(&self) -> Option<Kind> {
+    /// Where the programs are, be it picked or named in the settings: the next agent must know it.
+    fn in_force(&self) -> Option<Kind> {
         None
     }
 }
@@ -247,7 +247,7 @@ pub struct Observed {
     /// The process that has come of the last start, where that was not known at once.
     pub appeared: Option<(Program, Identity)>,
     /// Another program that replaces the same file.
-    pub rival: Option<String>,
+    pub rival: Option<Rival>,
     /// Why nothing can be seen now: what else is here is as it was last.
     pub unseen: Option<String>,
     /// Whether the processes have a file of their own, into which the installed one is put.
@@ -256,6 +256,24 @@ pub struct Observed {
     pub misplaced: Option<Misplaced>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
+}
+
+/// Another program that replaces the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// Which one: what could not be done with another one says nothing of it.
+    pub of: String,
+    /// What it is, and what it does.
+    pub text: String,
+    /// What somebody can do about it.
+    pub remedy: String,
+}
+
+impl Rival {
+    /// A unit of systemd.
+    pub fn unit(text: &str) -> Self {
+        Self { of: text.to_owned(), text: text.to_owned(), remedy: "disable it".to_owned() }
+    }
 }
 
 /// A file before the processes that is not the installed one.

@@ -9,6 +9,8 @@ mod classes;
 mod database;
 #[path = "docker/leaving.rs"]
 mod leaving;
+#[path = "docker/race.rs"]
+mod race;
 #[path = "docker/ring.rs"]
 mod ring;
 #[path = "docker/split.rs"]

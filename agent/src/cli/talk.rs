@@ -40,7 +40,7 @@ async fn from_ledger(settings: &Settings) -> Status {
     let mut target = AnyTarget::onlooker(settings, store.ledger().picked);
     let installed = Look::default().at(&settings.ini.path).ok();
     let about = installed.as_ref().and_then(|installed| About::of(installed.ring()?, &settings.ini.path));
-    target.pick(about.map_or(Mode::Server, |about| about.mode)).await;
+    target.pick(about.map_or(Mode::Server, |about| about.mode), &settings.ini.path).await;
     let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
     status.picked = target.choice();
     status

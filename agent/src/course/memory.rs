@@ -13,6 +13,7 @@ use super::rules::{
     HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, SPEAKS_AGAIN, STALLED,
     WORDS, WORKING,
 };
+use super::takeover::TakeOver;
 use super::trial::is_own_end;
 use super::{Case, Next};
 use crate::target::{Ended, Identity, Order, Program, Running, Signal, Step};
@@ -73,8 +74,8 @@ pub struct Memory {
     pub(super) at_stake: Option<String>,
     /// What somebody must look at besides; it keeps nothing from being done.
     pub(super) loud: Vec<String>,
-    /// When another program that writes the same file could not be ended.
-    pub(super) took_over: Option<Instant>,
+    /// What was tried with another program that writes the same file.
+    pub(super) take_over: TakeOver,
     /// When a program could not be let start at the next boot again, and why.
     pub(super) not_enabled: Option<(Instant, String)>,
     /// What waits although the later stages go on.
@@ -453,8 +454,8 @@ impl Memory {
     }
 
     /// Another program that writes the same file could not be ended.
-    pub fn not_taken_over(&mut self, now: Instant) {
-        self.took_over = Some(now);
+    pub fn not_taken_over(&mut self, why: &str, now: Instant, backoff: (Duration, Duration)) {
+        self.take_over.failed(why, now, backoff);
     }
 
     /// Whether the agent has begun to stop something that does not run again yet.

@@ -93,8 +93,6 @@ pub(super) const MOST_NUDGES: u32 = 5;
 pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
 /// A wait in which nothing changes is told after this time, except a merge, which has its own limit.
 pub(super) const STALLED: Duration = Duration::from_secs(600);
-/// Between two attempts to end another program that writes the same file.
-pub(super) const TAKE_OVER_AGAIN: Duration = Duration::from_secs(60);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
 /// A chmpx listens within a second of its start. One of chmpx 1.0.113 was seen that had not after 160 s, while another

@@ -2,11 +2,11 @@
 
 use super::gate::{self, Gate};
 use super::memory::Waiting;
-use super::rules::{NUDGE_AGAIN, SOON, TAKE_OVER_AGAIN, TIDY_AGAIN};
+use super::rules::{NUDGE_AGAIN, SOON, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency};
 use crate::plan::Class;
 use crate::ring::Mode;
-use crate::target::{Program, Step};
+use crate::target::{Program, Rival, Step};
 
 /// Two processes with one ini destroy each other's shared memory. The agent starts none beside another; where somebody
 /// else did, it touches neither.
@@ -89,14 +89,16 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
 
 /// Two programs that write the same file are one too many: upstream's writes in place, and ends chmpx.
 pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
-    let rival = case.observed.rival.as_ref()?;
-    let failed = memory.took_over.is_some_and(|at| case.now.duration_since(at) < TAKE_OVER_AGAIN);
-    if case.rules.take_over && !failed {
-        return Some(Next::Step(Step::TakeOver, rival.clone()));
+    let Rival { of, text, remedy } = case.observed.rival.as_ref()?;
+    memory.take_over.meets(of);
+    if case.rules.take_over && !memory.take_over.rests(case.now) {
+        return Some(Next::Step(Step::TakeOver, text.clone()));
     }
-    let remedy =
-        if failed { "it could not be disabled" } else { "disable it, or set target.take-over = true" };
-    memory.loud.push(format!("{rival}; {remedy}"));
+    let failure = memory.take_over.failure().filter(|_| case.rules.take_over);
+    memory.loud.push(match failure {
+        Some(why) => format!("{text}; the agent could not end that ({why}), and tries it again: {remedy}"),
+        None => format!("{text}; {remedy}, or set target.take-over = true"),
+    });
     None
 }
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::fixtures::{self, ring};
 use crate::names::Port;
 use crate::plan::Class;
-use crate::target::{Ended, Ending, Identity, Order, Program, Running, Said, Signal};
+use crate::target::{Ended, Ending, Identity, Order, Program, Rival, Running, Said, Signal};
 use crate::view::NodeStatus;
 
 /// A node at one moment, in which a test turns what it is about.

@@ -26,7 +26,7 @@ impl<T: Target> Reconciler<T> {
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
-        let (forget_after, picked) = (self.settings.guard.confirm_for, self.target.picked());
+        let (forget_after, picked) = (self.settings.guard.confirm_for, self.target.in_force());
         let learnt = |ledger: &mut Ledger| {
             remember(ledger, guard, known, loaded);
             forget_rejected(ledger, another, again, forget_after);

@@ -275,7 +275,7 @@ impl<T: Target> Reconciler<T> {
                     Step::Start(program) => self.processes.memory.failed(program, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
                     Step::Place => self.processes.memory.not_placed(&why, now, backoff),
-                    Step::TakeOver => self.processes.memory.not_taken_over(now),
+                    Step::TakeOver => self.processes.memory.not_taken_over(&why, now, backoff),
                     Step::Retire(program) => self.processes.memory.not_retired(program, &why, now),
                     Step::Enable(_) => self.processes.memory.not_enabled(&why, now),
                     Step::Tell(_) | Step::Tidy => {}

@@ -1,5 +1,7 @@
 //! The target that the settings name, or that was picked by what is there.
 
+use std::path::Path;
+
 use tokio::time::Instant;
 
 use super::auto::Auto;
@@ -69,9 +71,10 @@ impl AnyTarget {
     pub fn reset(&mut self, settings: &Settings, waker: &Waker) {
         *self.settings = settings.target.clone();
         self.edge.waker = waker.clone();
+        let before = self.known();
         let kept = self.auto.take().and_then(|auto| auto.follow(&self.settings));
         let kind = self.settings.kind.named().unwrap_or_else(|| {
-            let auto = kept.unwrap_or_else(|| Auto::new(&self.settings, None));
+            let auto = kept.unwrap_or_else(|| Auto::new(&self.settings, before));
             self.auto.insert(Box::new(auto)).kind()
         });
         if !self.plain.reset(kind, &self.settings) {
@@ -88,10 +91,11 @@ impl AnyTarget {
     }
 
     /// Picks one for a node of this kind, where the settings name none and it is time to look. What was picked stays.
-    pub async fn pick(&mut self, mode: Mode) {
+    pub async fn pick(&mut self, mode: Mode, ini: &Path) {
         let Some(auto) = self.auto.as_mut().filter(|auto| auto.is_due(Instant::now())) else { return };
         // It is large, and so would be every pass.
-        let findings = Box::pin(findings::gather(&self.settings, mode, auto.before())).await;
+        let (before, waited) = (auto.before(), auto.has_waited(Instant::now()));
+        let findings = Box::pin(findings::gather(&self.settings, (mode, ini), before, waited)).await;
         let kind = auto.take(choose(&findings), Instant::now(), fastrand::f64(), self.edge.looks_on);
         if kind != Kind::None {
             self.plain = Plain::new(kind, &self.settings, &self.edge);
@@ -109,6 +113,11 @@ impl AnyTarget {
     /// Whether nobody else ends the processes in order when the host goes down: they are in no unit, and in no container.
     pub fn is_ended_by_nobody(&self) -> bool {
         matches!(self.plain, Plain::Process(_))
+    }
+
+    /// Where the programs are, as far as that is known: where they were before, while nothing was found.
+    fn known(&self) -> Option<Kind> {
+        self.in_force().or_else(|| self.auto.as_ref()?.before())
     }
 
     /// Whether the processes outlive the agent whatever the settings say: what ends in a container is started again there.
@@ -130,6 +139,15 @@ impl Plain {
             Kind::Docker => {
                 Self::Docker(Box::new(Docker::new(process, settings.containers.clone(), waker, looks_on)))
             }
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::FileOnly(_) => Kind::None,
+            Self::Process(_) => Kind::Process,
+            Self::Systemd(_) => Kind::Systemd,
+            Self::Docker(_) => Kind::Docker,
         }
     }
 
@@ -161,7 +179,7 @@ impl Target for AnyTarget {
     }
 
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
-        self.pick(about.mode).await;
+        self.pick(about.mode, &about.ini).await;
         match &mut self.plain {
             Plain::FileOnly(target) => target.observe(about, ask).await,
             Plain::Process(target) => target.observe(about, ask).await,
@@ -184,8 +202,8 @@ impl Target for AnyTarget {
         self.auto.as_ref()?.next()
     }
 
-    fn picked(&self) -> Option<Kind> {
-        self.auto.as_ref().map(|auto| auto.kind()).filter(|kind| *kind != Kind::None)
+    fn in_force(&self) -> Option<Kind> {
+        Some(self.plain.kind()).filter(|kind| *kind != Kind::None)
     }
 }
 
@@ -204,5 +222,35 @@ impl Target for FileOnly {
 
     async fn act(&mut self, _: &Step, _: &About) -> Result<Done, TargetError> {
         Err(TargetError::NotOurs(self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Origin, TargetKind};
+
+    fn settings(kind: TargetKind) -> Settings {
+        let mut settings =
+            crate::settings::load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap();
+        settings.target.kind = kind;
+        settings
+    }
+
+    #[tokio::test]
+    async fn other_settings_make_nobody_forget_that_it_was_docker_be_it_picked_or_named() {
+        let (auto, waker) = (settings(TargetKind::Auto), Waker::default());
+        let mut target = AnyTarget::new(&settings(TargetKind::Docker), waker.clone(), None);
+        assert_eq!(target.in_force(), Some(Kind::Docker));
+        target.reset(&auto, &waker);
+        assert_eq!((target.in_force(), target.known()), (None, Some(Kind::Docker)));
+        // Not even where nothing has been found since.
+        let mut other = auto.clone();
+        other.target.units.chmpx = "other.service".into();
+        target.reset(&other, &waker);
+        assert_eq!((target.in_force(), target.known()), (None, Some(Kind::Docker)));
+        target.reset(&settings(TargetKind::Process), &waker);
+        target.reset(&auto, &waker);
+        assert_eq!(target.known(), Some(Kind::Process), "the settings said that it is over");
     }
 }

@@ -20,6 +20,9 @@ use choose::{Choice, Kind};
 /// Between two looks while nothing is there: the first time, and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
+/// How long Trove's guest may take from the image to its container.
+const COMES_WITHIN: Duration = Duration::from_mins(10);
+
 /// What cannot be had where Docker was picked; with the kind named it is a fault of the settings.
 const NO_STOP: &str = "target.on-exit = \"stop\" is not possible with containers: chmpx and k2hdkc will run on when the \
      agent ends";
@@ -35,6 +38,8 @@ pub(super) struct Auto {
     /// Looks that found nothing, and when the next one is due.
     looks: u32,
     next: Option<Instant>,
+    /// When it was first looked.
+    since: Option<Instant>,
 }
 
 /// What is looked for. With other clues it is picked anew.
@@ -66,7 +71,7 @@ impl Auto {
     /// Nothing is looked at yet; the agent before this one had picked that.
     pub(super) fn new(settings: &Target, before: Option<Kind>) -> Self {
         let (clues, on_exit) = (Clues::of(settings), settings.on_exit);
-        Self { clues, before, on_exit, choice: None, looks: 0, next: None }
+        Self { clues, before, on_exit, choice: None, looks: 0, next: None, since: None }
     }
 
     /// What the agent before this one had picked.
@@ -98,10 +103,16 @@ impl Auto {
         self.next
     }
 
+    /// Whether it has been looked long enough for a container that may be about to be made.
+    pub(super) fn has_waited(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| now.duration_since(since) >= COMES_WITHIN)
+    }
+
     /// Takes a choice in; what is new in it is logged, but not by a command that only looks.
     pub(super) fn take(&mut self, choice: Choice, now: Instant, random: f64, looks_on: bool) -> Kind {
         let kind = choice.kind;
         self.looks += 1;
+        self.since.get_or_insert(now);
         self.next = (kind == Kind::None).then(|| now + backoff::pause(self.looks, AGAIN, random));
         let news = self.choice.as_ref() != Some(&choice);
         self.choice = Some(choice);
@@ -161,6 +172,16 @@ mod tests {
             assert!(!auto.is_due(now + wait - Duration::from_millis(1)) && auto.is_due(now + wait));
             now += wait;
         }
+    }
+
+    #[test]
+    fn a_container_that_may_come_is_waited_for_from_the_first_look_on() {
+        let (mut auto, now) = (Auto::new(&target(), None), Instant::now());
+        assert!(!auto.has_waited(now + COMES_WITHIN), "nobody has looked yet");
+        auto.take(choice(Kind::None), now, 0.0, true);
+        auto.take(choice(Kind::None), now + AGAIN.0, 0.0, true);
+        let just_before = now + COMES_WITHIN.saturating_sub(Duration::from_millis(1));
+        assert_eq!((auto.has_waited(just_before), auto.has_waited(now + COMES_WITHIN)), (false, true));
     }
 
     #[test]

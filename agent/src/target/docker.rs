@@ -30,7 +30,9 @@ pub use pick::Containers;
 
 use super::local::conversation::Conversation;
 use super::process::Process;
-use super::{About, Ask, Done, Identity, Misplaced, Observed, Program, Signal, Step, Target, TargetError};
+use super::{
+    About, Ask, Done, Identity, Misplaced, Observed, Program, Rival, Signal, Step, Target, TargetError,
+};
 use crate::wake::Waker;
 use engine::Engine;
 use inside::Inside;
@@ -69,7 +71,7 @@ impl Docker {
     pub fn reset(&mut self, settings: Process, wanted: Containers) {
         if wanted != self.wanted {
             self.reach = Reach::default();
-            self.sight.doubt();
+            self.sight.turn_away();
         }
         (self.settings, self.wanted) = (asking(settings), wanted);
     }
@@ -119,13 +121,15 @@ impl Docker {
     }
 
     /// The loop that rewrites the ini inside.
-    fn rival(&self) -> Option<String> {
+    fn rival(&self) -> Option<Rival> {
         let (container, _) = self.rewritten()?;
-        let ini = &self.wanted.ini;
-        Some(format!(
-            "the loop in the container {} rewrites {ini} in place, which ends chmpx",
-            container.name
-        ))
+        let (ini, conf) = (&self.wanted.ini, inside::beside(&self.wanted.ini, "override.conf"));
+        let name = &container.name;
+        Some(Rival {
+            of: container.id.clone(),
+            text: format!("the loop in the container {name} rewrites {ini} in place, which ends chmpx"),
+            remedy: format!("set '{}' in {conf} there", inside::SHADOW),
+        })
     }
 
     fn rewritten(&self) -> Option<&(Container, Inside)> {
@@ -212,11 +216,12 @@ impl Docker {
         let Some((container, seen)) = all.find(|(container, seen)| rewrites(container, seen, ini)) else {
             return Ok(());
         };
-        // One made here would take every other setting of the helpers from its own file (dbaas.md 2.3).
+        // Where there is one, what is not in it is empty for the helpers: their own files are not asked (dbaas.md 2.3).
         if seen.output.is_none() {
             let conf = inside::beside(ini, "override.conf");
             return Err(TargetError::Away(format!(
-                "the container {} has no {conf} to say it in",
+                "the container {} has no {conf}, and one with nothing else in it would take their own settings from the \
+                 helpers",
                 container.name
             )));
         }
@@ -269,6 +274,7 @@ impl Target for Docker {
             Step::Start(program) => {
                 let (engine, container) = self.at(*program).await?;
                 engine.start(&container).await?;
+                self.sight.awaits(*program);
             }
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
             Step::Tell(order) => {

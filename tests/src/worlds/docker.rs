@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The longest time for one command, in seconds: an import on a busy disk.
 const DEADLINE: &str = "120";
@@ -49,6 +50,19 @@ impl Docker {
     /// Runs it and gives what it printed, without the last line's end. Another end than success is an error.
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> io::Result<String> {
         told(self.command(words).output()?)
+    }
+
+    /// How many events of that kind the daemon had from that moment on, for so long: waits for the end of that time.
+    pub fn events(&self, event: &str, since: SystemTime, within: Duration) -> io::Result<usize> {
+        let seconds = |at: SystemTime| {
+            at.duration_since(UNIX_EPOCH)
+                .map(|time| format!("{:.3}", time.as_secs_f64()))
+                .map_err(io::Error::other)
+        };
+        let (filter, until) = (format!("event={event}"), seconds(since + within)?);
+        let words = ["events", "--since", &seconds(since)?, "--until", &until, "--filter", &filter];
+        let told = self.run(words.into_iter().chain(["--format", "{{.Actor.ID}}"]))?;
+        Ok(told.lines().count())
     }
 
     /// The same with something to read on its standard input.

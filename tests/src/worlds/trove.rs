@@ -22,6 +22,18 @@ use crate::node::{self, Plan};
 
 /// What the image is called in the nodes' daemons: the family that Trove's guest is configured with.
 pub const IMAGE: &str = "antpickax/k2hdkc-trove:1.0.5-world";
+/// The image's override.conf: upstream's with the edits of its build (dbaas.md 4.3).
+const OVERRIDE: &str = "\
+k2hr3-get-resource-helper.conf:OUTPUT_FILE              = k2hdkc.ini
+k2hr3-get-resource-helper.conf:USE_DAEMON               = false
+chmpx-service-helper.conf:CHMPX_INI_CONF_FILE           = k2hdkc.ini
+chmpx-service-helper.conf:SUBPROCESS_USER               = database
+chmpx-service-helper.conf:SUBPROCESS_OPTIONS            = -d err
+k2hdkc-service-helper.conf:K2HDKC_INI_CONF_FILE         = k2hdkc.ini
+k2hdkc-service-helper.conf:SUBPROCESS_USER              = database
+k2hdkc-service-helper.conf:SUBPROCESS_OPTIONS           = -d err
+k2hdkc-service-helper.conf:WAIT_DEPENDPROC_PIDFILE      =
+";
 /// The uid and gid of the image's user.
 pub const USER: u32 = 1001;
 
@@ -221,11 +233,6 @@ impl World {
         &self.ground
     }
 
-    /// The same, to stop K2HR3 and to start it.
-    pub fn ground_mut(&mut self) -> &mut Ground {
-        &mut self.ground
-    }
-
     /// The server.
     pub fn server(&self, number: u32) -> &Server {
         &self.servers[&number]
@@ -288,10 +295,27 @@ impl Server {
     /// Starts its containers.
     pub fn create(&self) -> io::Result<()> {
         for (name, words) in &self.containers {
-            let head = ["run", "--detach", "--name", name].map(str::to_owned);
+            let head = ["create", "--name", name].map(str::to_owned);
             self.vm.docker().run(head.iter().chain(words))?;
+            if *name == "database" {
+                self.furnish(name)?;
+            }
+            self.vm.docker().run(["start", name])?;
         }
         Ok(())
+    }
+
+    /// Takes back what was edited in the helpers' settings of `database`, as somebody may who does not know why.
+    pub fn restore_settings(&self) -> io::Result<()> {
+        self.furnish("database")
+    }
+
+    /// Puts into a container what is in Trove's image besides.
+    fn furnish(&self, name: &str) -> io::Result<()> {
+        let conf = self.vm.dir().join("override.conf");
+        put(&conf, OVERRIDE)?;
+        let (from, to) = (conf.display().to_string(), format!("{name}:/etc/antpickax/override.conf"));
+        self.vm.docker().run(["cp", &from, &to]).map(drop)
     }
 
     /// Takes its containers away; volumes and shared directories stay.

@@ -1,54 +1,29 @@
 //! Trove's container: followed without a death of chmpx, and kept through all that Docker does to it.
 
-use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::INI;
-use k2hdkc_sandbox::worlds::trove::Layout;
 use k2hdkc_sandbox::worlds::{by_events, ready, say, settings};
 
-use crate::ring::{LONG, Ring};
-
-const TAKES_OVER: &str = "take-over = true\n";
+use crate::race;
+use crate::ring::{LONG, Ring, TAKES_OVER};
 
 #[test]
 fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_containers() {
     if !ready() {
         return;
     }
-    let mut ring = Ring::start(Layout::Database, 2, TAKES_OVER).unwrap();
-    for number in [1, 2] {
-        assert!(ring.is_neutralised(number), "{}", ring.told(number));
-    }
-
-    // The membership changes while the loop runs: every chmpx has it, and none of them ends.
-    let before = [1, 2].map(|number| ring.pids(number));
-    let address = ring.world.ground().identity(110).address;
-    // A look by `docker exec` would take from the agents most of the time that is measured here.
-    let files = [1, 2].map(|number| ring.container(number, "chmpx").root().unwrap().join(&INI[1..]));
-    let (begun, mut longest) = (Instant::now(), 0.0f64);
-    for change in 0..200u32 {
-        let listed = change % 2 == 0;
-        if listed {
-            ring.world.ground().register(110);
-        } else {
-            ring.world.ground().deregister(110);
-        }
-        let changed = Instant::now();
-        for (number, file) in [1, 2].into_iter().zip(&files) {
-            let has = || fs::read_to_string(file).is_ok_and(|text| text.contains(&address) == listed);
-            assert!(wait_for(LONG, has), "change {change}: {}", ring.told(number));
-        }
-        longest = longest.max(changed.elapsed().as_secs_f64());
-    }
-    let seconds = begun.elapsed().as_secs_f64();
-    ring.settled();
-    assert_eq!([1, 2].map(|number| ring.pids(number)), before, "nothing ended");
-    say(&format!(
-        "200 changes in 2 containers in {seconds:.1} s, the slowest after {longest:.1} s; 0 deaths"
-    ));
+    let mut ring = Ring::unattended_with_keys(2).unwrap();
+    race::run(&mut ring);
     ring.all_readable();
+
+    // Where nothing comes or goes, nothing is run inside but once a minute.
+    let now = SystemTime::now();
+    let quiet = Duration::from_secs(8);
+    let run = ring.world.server(1).vm().docker().events("exec_create", now, quiet).unwrap();
+    assert!(run <= 1, "{run} programs were run inside within {quiet:?}: {}", ring.told(1));
+    let address = ring.world.ground().identity(110).address;
 
     // chmpx -9 inside: its helper starts another, and the agent sees to it that k2hdkc is younger.
     // Nothing but an event tells the agent of it.

@@ -16,6 +16,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 pub(crate) const KEYS: usize = 60;
 
+/// What lets an agent send the loop elsewhere.
+pub(crate) const TAKES_OVER: &str = "take-over = true\n";
+
 /// The length of a second of the image's script and helpers, in seconds. A helper starts again what ended after ten of
 /// them, and the agent must have ended chmpx by then.
 const SECOND: f64 = 0.2;
@@ -49,10 +52,25 @@ impl Ring {
 
     /// One server without an agent yet.
     pub(crate) fn alone() -> io::Result<Self> {
-        let world = World::start(Layout::Database, SECOND, 1, 0)?;
+        Self::unattended(1, 0)
+    }
+
+    /// Servers of which none has an agent yet, with their processes up, and the VMs of slaves.
+    pub(crate) fn unattended(servers: u32, slaves: u32) -> io::Result<Self> {
+        let world = World::start(Layout::Database, SECOND, servers, slaves)?;
         let ring = Self { agents: BTreeMap::new(), world, layout: Layout::Database };
-        let runs = wait_for(LONG, || ring.pids(1).1.is_some());
-        assert!(runs, "{}", ring.world.server(1).database().log());
+        for number in 1..=servers {
+            let runs = wait_for(LONG, || ring.pids(number).1.is_some());
+            assert!(runs, "{}", ring.world.server(number).database().log());
+        }
+        Ok(ring)
+    }
+
+    /// The same with keys from slave 100.
+    pub(crate) fn unattended_with_keys(servers: u32) -> io::Result<Self> {
+        let ring = Self::unattended(servers, 1)?;
+        ring.world.start_slave(100)?;
+        keys::write_at_last(ring.world.slave(100), INI, KEYS, LONG)?;
         Ok(ring)
     }
 

@@ -1,11 +1,14 @@
 //! One container for each program: the daemon starts what ended, and what it does not, the agent does.
 
-use std::time::Instant;
+use std::fs::File;
+use std::io::Write as _;
+use std::time::{Duration, Instant, SystemTime};
 
+use k2hdkc_agent::report::Kind;
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::INI;
 use k2hdkc_sandbox::worlds::trove::Layout;
-use k2hdkc_sandbox::worlds::{ready, say};
+use k2hdkc_sandbox::worlds::{Container, ready, say};
 
 use crate::ring::{LONG, Ring};
 
@@ -53,4 +56,70 @@ fn a_container_for_each_program_follows_and_is_started_again() {
         "docker kill of chmpx: both anew and converged after {:.1} s",
         begun.elapsed().as_secs_f64()
     ));
+}
+
+/// Both containers of a server without any restart policy: what ends in them is the agent's to start.
+fn leave_to_the_agent(ring: &Ring, number: u32) {
+    for program in ["chmpx", "k2hdkc"] {
+        let container = ring.container(number, program);
+        container.docker().run(["update", "--restart", "no", container.name()]).unwrap();
+    }
+}
+
+/// Tells the simulator in a container, which need not run, what it shall do wrong.
+fn mischief(container: &Container, text: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("simulator.toml");
+    File::options().write(true).create_new(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    let to = format!("{}:/simulator.toml", container.name());
+    container.docker().run(["cp", path.to_str().unwrap(), &to]).unwrap();
+}
+
+#[test]
+fn a_program_that_does_not_start_is_tried_less_and_less_often_and_told_with_how_it_ended() {
+    if !ready() {
+        return;
+    }
+    let ring = Ring::start(Layout::Split, 1, CONTAINERS).unwrap();
+    leave_to_the_agent(&ring, 1);
+    let chmpx = ring.container(1, "chmpx");
+    mischief(&chmpx, "fail-starts = 99\n");
+    let (begun, since) = (Instant::now(), SystemTime::now());
+    chmpx.docker().run(["kill", chmpx.name()]).unwrap();
+    let starts = || chmpx.docker().events("start", since, since.elapsed().unwrap()).unwrap();
+    assert!(wait_for(LONG, || starts() >= 6), "{}", ring.told(1));
+    let took = begun.elapsed();
+    // The pauses are 0.2 s, and then twice as long each time; at every look it would be three starts a second.
+    assert!(took >= Duration::from_secs(4), "6 starts in {took:?}: {}", ring.told(1));
+    let why = "ended with status 1: 'docker logs chmpx' says why";
+    assert!(wait_for(LONG, || ring.says(1, why)), "{}", ring.told(1));
+    say(&format!("a chmpx that does not start: 6 attempts in {:.1} s", took.as_secs_f64()));
+
+    mischief(&chmpx, "");
+    ring.settled();
+    assert!(!ring.says(1, why));
+}
+
+#[test]
+fn a_file_that_ends_chmpx_in_its_container_is_rolled_back() {
+    if !ready() {
+        return;
+    }
+    let ring = Ring::start(Layout::Split, 2, CONTAINERS).unwrap();
+    leave_to_the_agent(&ring, 1);
+    let chmpx = ring.container(1, "chmpx");
+    mischief(&chmpx, "dislike = \"RWTIMEOUT=777\"\n");
+    let (k2hdkc, version) = (ring.pids(2).1, ring.agents[&1].fileversion());
+    ring.world.ground().edit_template("RWTIMEOUT           = 10000", "RWTIMEOUT           = 777");
+    let rejected = || ring.status(1).is_some_and(|status| status.state == Some(Kind::Rejected));
+    assert!(wait_for(LONG, rejected), "{}", ring.told(1));
+    let line = ring.status(1).unwrap().line;
+    assert!(line.contains("chmpx ended with status 0"), "{line}");
+    ring.settled();
+    let inside = chmpx.read(INI).unwrap();
+    assert!(!inside.contains("RWTIMEOUT = 777"), "{inside}");
+    assert!(ring.agents[&1].fileversion() > version);
+    assert!(ring.container(2, "chmpx").read(INI).unwrap().contains("RWTIMEOUT = 777"));
+    assert_eq!(ring.pids(2).1, k2hdkc, "only server 1 dislikes it");
+    ring.all_readable();
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::Instant;
 
@@ -33,29 +34,46 @@ fn certify(directory: &Path, address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What a client of the daemon is given.
+const CLIENTS: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
+
 #[test]
-fn a_daemon_behind_tls_is_reached_with_the_certificates_that_are_set_and_not_without() {
+fn a_daemon_behind_tls_is_reached_with_its_own_certificates_and_neither_without_nor_with_others() {
     if !ready() {
         return;
     }
     let mut ring = Ring::alone().unwrap();
     let address = ring.world.ground().identity(1).address;
-    let socket = format!("take-over = true\n[target.docker]\nsocket = \"tcp://{address}:2376\"\n");
-    ring.employ(1, &socket).unwrap();
-    let certificates = ring.agents[&1].root().join("certificates");
+    let vm = ring.world.server_mut(1).unwrap().vm_mut();
+    let certificates = vm.dir().join("certificates");
     certify(&certificates, &address).unwrap();
     let path = |name: &str| certificates.join(name).into_os_string();
-    let vm = ring.world.server_mut(1).unwrap().vm_mut();
     vm.extend_daemon(["--host".into(), format!("tcp://{address}:2376").into(), "--tlsverify".into()]);
     vm.extend_daemon(["--tlscacert".into(), path("ca.pem"), "--tlscert".into(), path("server-cert.pem")]);
     vm.extend_daemon(["--tlskey".into(), path("server-key.pem")]);
     vm.stop_daemon().unwrap();
     vm.start_daemon().unwrap();
-    assert!(wait_for(LONG, || ring.says(1, "Docker daemon")), "{}", ring.told(1));
+    drop(TcpStream::connect((&*address, 2376)).expect("it listens before the agent comes"));
+
+    let socket = format!("take-over = true\n[target.docker]\nsocket = \"tcp://{address}:2376\"\n");
+    ring.employ(1, &socket).unwrap();
+    let root = ring.agents[&1].root().to_owned();
+    for name in CLIENTS {
+        fs::create_dir_all(root.join("own")).unwrap();
+        fs::copy(certificates.join(name), root.join("own").join(name)).unwrap();
+    }
+    certify(&root.join("others"), &address).unwrap();
+    let with = |directory: &str| {
+        let fragment = format!("[target.docker]\ncert-path = \"/{directory}\"\n");
+        ring.agents[&1].write("etc/k2hdkc-agent/conf.d/10-tls.toml", &fragment).unwrap();
+    };
+    assert!(wait_for(LONG, || ring.says(1, "sent an HTTP request to an HTTPS server")), "{}", ring.told(1));
+    with("others");
+    assert!(wait_for(LONG, || ring.says(1, "invalid peer certificate")), "{}", ring.told(1));
+    assert!(!ring.is_neutralised(1), "nothing was reached");
 
     let begun = Instant::now();
-    let fragment = "[target.docker]\ncert-path = \"/certificates\"\n";
-    ring.agents[&1].write("etc/k2hdkc-agent/conf.d/10-tls.toml", fragment).unwrap();
+    with("own");
     ring.settled();
     assert!(ring.is_neutralised(1));
     say(&format!("with certificates: converged after {:.1} s", begun.elapsed().as_secs_f64()));

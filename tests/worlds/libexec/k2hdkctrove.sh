@@ -11,17 +11,6 @@ register=$conf_dir/register_k2hr3.sh
 
 read_environment() {
   printf '%s\n' "${cluster_name-}" >"$conf_dir/cluster-name"
-  cat >"$conf_dir/override.conf" <<END
-k2hr3-get-resource-helper.conf:OUTPUT_FILE              = k2hdkc.ini
-k2hr3-get-resource-helper.conf:USE_DAEMON               = false
-chmpx-service-helper.conf:CHMPX_INI_CONF_FILE           = k2hdkc.ini
-chmpx-service-helper.conf:SUBPROCESS_USER               = database
-chmpx-service-helper.conf:SUBPROCESS_OPTIONS            = -d err
-k2hdkc-service-helper.conf:K2HDKC_INI_CONF_FILE         = k2hdkc.ini
-k2hdkc-service-helper.conf:SUBPROCESS_USER              = database
-k2hdkc-service-helper.conf:SUBPROCESS_OPTIONS           = -d err
-k2hdkc-service-helper.conf:WAIT_DEPENDPROC_PIDFILE      =
-END
 }
 
 # given NAME: a variable of the registration script.

@@ -216,11 +216,11 @@ fn a_held_leave_keeps_nobody_from_caring_for_the_file() {
         stage.observed.misplaced = Some(crate::target::Misplaced::Yet("it has another one".into()));
     };
     assert_eq!(step(&held(misplaced)), &Step::Place);
-    let rival = |stage: &mut Stage| stage.observed.rival = Some("a timer writes it too".into());
+    let rival = |stage: &mut Stage| stage.observed.rival = Some(Rival::unit("a timer writes it too"));
     let text = held(rival);
     assert!(holds(&text).contains("a timer writes it too"), "{text:?}");
     let taken = held(|stage| {
-        stage.observed.rival = Some("a timer writes it too".into());
+        stage.observed.rival = Some(Rival::unit("a timer writes it too"));
         stage.rules.take_over = true;
     });
     assert_eq!(step(&taken), &Step::TakeOver);

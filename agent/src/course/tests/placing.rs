@@ -38,7 +38,7 @@ fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
 #[test]
 fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
     let mut stage = misplaced();
-    stage.observed.rival = Some("a loop rewrites it".into());
+    stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
     let text = holds(&stage.next()).to_owned();
     assert!(
         text.starts_with("a loop rewrites it; disable it, or set target.take-over = true; the container"),
@@ -114,7 +114,7 @@ fn a_file_that_never_reached_the_container_is_not_blamed() {
     let mut stage = misplaced();
     stage.next();
     (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
-    stage.observed.rival = Some("a loop rewrites it".into());
+    stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
     stage.memory.replaced(stage.now, true);
     stage.written = Some(Duration::from_hours(1));
     stage.end(Program::Chmpx, Ending::Unknown);
@@ -128,7 +128,7 @@ fn a_file_that_never_reached_the_container_is_not_blamed() {
 #[test]
 fn nothing_is_restarted_for_a_file_that_is_not_before_the_processes() {
     for (misplaced, rival) in [
-        (Misplaced::Yet("the container has another one".into()), Some("a loop rewrites it".to_owned())),
+        (Misplaced::Yet("the container has another one".into()), Some(Rival::unit("a loop rewrites it"))),
         (Misplaced::ForGood("mount its directory".into()), None),
     ] {
         let mut stage = Stage::well();

@@ -194,7 +194,7 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
 #[test]
 fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_told_elsewhere() {
     let mut stage = Stage::well();
-    stage.observed.rival = Some("k2hr3-get-resource.timer is active".into());
+    stage.observed.rival = Some(Rival::unit("k2hr3-get-resource.timer is active"));
     assert!(holds(&stage.next()).contains("disable it, or set target.take-over"));
     stage.end(Program::K2hdkc, Ending::Signal(9));
     stage.set_own(0x10011);
@@ -203,7 +203,32 @@ fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_
     stage.rules.take_over = true;
     assert_eq!(step(&stage.next()), &Step::TakeOver);
     // What was refused is told, and keeps nothing waiting.
-    stage.memory.not_taken_over(stage.now);
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Start(Program::K2hdkc));
-    assert_eq!(step(&stage.later(60.0).next()), &Step::TakeOver);
+    stage.memory.not_taken_over("permission denied", stage.now, stage.rules.backoff);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
+}
+
+#[test]
+fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_another_one_at_once() {
+    let mut stage = Stage::well();
+    stage.rules.take_over = true;
+    stage.observed.rival = Some(Rival::unit("one is active"));
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        assert_eq!(step(&stage.next()), &Step::TakeOver);
+        stage.memory.not_taken_over("permission denied", stage.now, stage.rules.backoff);
+        let mut pause = 0;
+        while stage.memory.take_over.rests(stage.now) {
+            let text = "one is active; the agent could not end that (permission denied), and tries it again: disable it";
+            assert_eq!(holds(&stage.next()), text);
+            stage.later(0.5);
+            pause += 1;
+        }
+        pauses.push(pause);
+    }
+    assert_eq!(pauses, [2, 4, 8, 16]);
+    assert_eq!(step(&stage.next()), &Step::TakeOver);
+    stage.memory.not_taken_over("permission denied", stage.now, stage.rules.backoff);
+    holds(&stage.next());
+    stage.observed.rival = Some(Rival::unit("another is active"));
+    assert_eq!(step(&stage.next()), &Step::TakeOver);
 }

@@ -1,7 +1,7 @@
 //! What a command does where the processes have a file of their own.
 
 use super::*;
-use crate::target::Misplaced;
+use crate::target::{Misplaced, Rival};
 
 /// A node whose file is installed, and whose processes are in a container.
 async fn apart(answers: Vec<Result<Answer, Doubt>>) -> Stage {
@@ -38,7 +38,7 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
     ] {
         let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
         let seen = stage.reconciler.target.observed.as_mut().unwrap();
-        (seen.misplaced, seen.rival) = (misplaced, rival.map(str::to_owned));
+        (seen.misplaced, seen.rival) = (misplaced, rival.map(Rival::unit));
         let answered = stage.ask().await;
         let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
         installed(&report.outcome);

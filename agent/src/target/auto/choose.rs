@@ -59,8 +59,12 @@ pub(in crate::target) struct Findings {
     pub(in crate::target) containers_are_named: bool,
     /// Whether they name the daemon's socket: then they may be.
     pub(in crate::target) socket_is_named: bool,
-    /// Whether an agent had them in containers here before: one of them may just be made anew.
-    pub(in crate::target) was_docker: bool,
+    /// Where an agent had them here before. A container may just be made anew.
+    pub(in crate::target) before: Option<Kind>,
+    /// Whether a chmpx of this node runs on the host itself.
+    pub(in crate::target) runs: bool,
+    /// Whether it has been looked long enough for a container that may be about to be made.
+    pub(in crate::target) waited: bool,
     pub(in crate::target) systemd: Init,
     /// The programs that this node needs.
     pub(in crate::target) programs: Vec<Installed>,
@@ -75,8 +79,8 @@ pub(in crate::target) enum Daemon {
     Silent { at: String, why: String },
     /// It has the container that is meant: in words.
     Has { what: String },
-    /// It has not, and this is missing.
-    HasNot { at: String, why: String },
+    /// It has not, and this is missing; but maybe it has the image that the container would be made of.
+    HasNot { at: String, why: String, image: Option<String> },
 }
 
 /// What systemd said.
@@ -112,10 +116,11 @@ pub(in crate::target) fn choose(findings: &Findings) -> Choice {
         };
     }
     let silent = matches!(docker, Daemon::Silent { .. });
-    let may_be_docker = findings.socket_is_named || findings.was_docker || silent;
+    let may_be_docker =
+        findings.socket_is_named || findings.was_docker() || silent || findings.awaits().is_some();
     if let Some(mut why) = systemd.has().filter(|_| !may_be_docker || systemd.is_used()) {
         // Somebody who waits for the containers must see why they were not taken.
-        if may_be_docker {
+        if may_be_docker || findings.waited {
             why = format!("{why}; {}", docker.lack());
         }
         return Choice { kind: Kind::Systemd, why };
@@ -139,15 +144,31 @@ pub(in crate::target) fn choose(findings: &Findings) -> Choice {
 
 impl Findings {
     /// Why the agent starts no programs of its own, whichever are there.
-    fn bars(&self) -> Vec<&'static str> {
+    fn bars(&self) -> Vec<String> {
         let silent = matches!(self.docker, Daemon::Silent { .. });
         let bars = [
             (self.socket_is_named, "target.docker names a daemon for them"),
-            (self.was_docker, "Docker had them before (target.kind says it if that is over)"),
+            (self.was_docker(), "Docker had them before (target.kind says it if that is over)"),
             (silent, "Docker may have them"),
             (matches!(self.systemd, Init::Silent { .. }), "systemd may have them"),
         ];
-        bars.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect()
+        let bars = bars.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned());
+        let image = self.awaits().map(|image| {
+            format!("Docker has the image {image}, whose container may be about to be made (target.kind says it if it is not)")
+        });
+        bars.chain(image).collect()
+    }
+
+    fn was_docker(&self) -> bool {
+        self.before == Some(Kind::Docker)
+    }
+
+    /// The image whose container may be about to be made: Trove's guest fetches the one before it makes the other. Where the
+    /// programs are on the host, it is not.
+    fn awaits(&self) -> Option<&str> {
+        let Daemon::HasNot { image, .. } = &self.docker else { return None };
+        let on_host = self.runs || matches!(self.before, Some(Kind::Systemd | Kind::Process));
+        image.as_deref().filter(|_| !self.waited && !on_host)
     }
 }
 
@@ -157,7 +178,7 @@ impl Daemon {
             Self::Absent { at } => format!("there is no Docker daemon at {at}"),
             Self::Silent { at, why } => format!("the Docker daemon at {at} does not answer yet ({why})"),
             Self::Has { what } => what.clone(),
-            Self::HasNot { at, why } => format!("the Docker daemon at {at} answers, but {why}"),
+            Self::HasNot { at, why, .. } => format!("the Docker daemon at {at} answers, but {why}"),
         }
     }
 }

@@ -1,19 +1,26 @@
 //! Looks at the host: asks Docker and systemd, and looks the programs up. No answer within the time is one that is told.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::choose::{Findings, Installed, Kind};
 use crate::ring::Mode;
 use crate::settings::Target;
+use crate::target::local::found;
 use crate::target::process::spawn;
 use crate::target::{Program, docker, systemd};
 
 /// Longest wait for both in one pass: who needs more is found by a later look.
 const WITHIN: Duration = Duration::from_secs(3);
 
-/// What there is for a node of this kind, and what the agent before this one had picked. Takes as long as Docker and systemd
-/// do, but no more than 3 s.
-pub(in crate::target) async fn gather(settings: &Target, mode: Mode, before: Option<Kind>) -> Findings {
+/// What there is for a node of this kind with this ini, where an agent had the programs before, and whether it has been looked
+/// long enough for a container. Takes as long as Docker and systemd do, but no more than 3 s.
+pub(in crate::target) async fn gather(
+    settings: &Target,
+    (mode, ini): (Mode, &Path),
+    before: Option<Kind>,
+    waited: bool,
+) -> Findings {
     let Target { process, units, containers, .. } = settings;
     let (docker, systemd) = tokio::join!(
         docker::findings::look(containers, WITHIN),
@@ -33,7 +40,9 @@ pub(in crate::target) async fn gather(settings: &Target, mode: Mode, before: Opt
         docker,
         containers_are_named: named.into_iter().any(Option::is_some),
         socket_is_named: containers.socket.is_some(),
-        was_docker: before == Some(Kind::Docker),
+        before,
+        runs: !found::processes(Program::Chmpx, &process.chmpx, ini).is_empty(),
+        waited,
         systemd,
         programs: programs.collect(),
     }
@@ -53,13 +62,19 @@ mod tests {
         target.process.chmpx = "/bin/sh".into();
         let socket = dir.path().join("docker.sock").display().to_string();
         target.containers.socket = Some(socket.clone());
-        let slave = gather(&target, Mode::Slave, None).await;
+        let slave = gather(&target, (Mode::Slave, Path::new("/nowhere/k2hdkc.ini")), None, false).await;
         let chmpx = Installed { program: Program::Chmpx, name: "/bin/sh".into(), at: Some("/bin/sh".into()) };
         assert_eq!(slave.programs, [chmpx]);
         assert_eq!(slave.docker, Daemon::Absent { at: format!("unix://{socket}") });
         assert!(slave.socket_is_named && !slave.containers_are_named);
         assert_ne!(choose(&slave).kind, Kind::Process);
-        assert_eq!(gather(&target, Mode::Server, None).await.programs.len(), 2);
+        assert_eq!(
+            gather(&target, (Mode::Server, Path::new("/nowhere/k2hdkc.ini")), None, false)
+                .await
+                .programs
+                .len(),
+            2
+        );
     }
 
     #[tokio::test]
@@ -71,7 +86,8 @@ mod tests {
         // Bound and dropped: the file stays, and refuses.
         drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
         target.containers.socket = Some(socket.display().to_string());
-        let found = gather(&target, Mode::Slave, None).await.docker;
+        let found =
+            gather(&target, (Mode::Slave, Path::new("/nowhere/k2hdkc.ini")), None, false).await.docker;
         assert!(matches!(&found, Daemon::Silent { at, .. } if at.ends_with("docker.sock")), "{found:?}");
     }
 }

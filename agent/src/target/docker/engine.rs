@@ -8,21 +8,26 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, EventMessage};
+use bollard::models::{
+    ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, EventMessage,
+    ExecInspectResponse,
+};
 use bollard::query_parameters::{
     EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-    StopContainerOptionsBuilder, TopOptionsBuilder, UploadToContainerOptionsBuilder,
+    ListImagesOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, body_full};
 use futures_core::Stream;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::address::Address;
 use super::alive::{self, Alive};
 use super::pick::{Container, Mount, State};
+use crate::target::Ending;
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for an answer of the daemon, and for a program that it runs inside.
@@ -35,6 +40,8 @@ const STOPS_WITHIN: i32 = 3;
 const MOST_OUTPUT: usize = 4 << 20;
 /// Between two looks whether a process inside has ended: no event tells of it.
 const PULSE: Duration = Duration::from_secs(2);
+/// Between two questions how a program inside has ended, which has closed its output.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// What changes where the processes are. Not what is executed inside: the agent itself does that all the time.
 const EVENTS: [&str; 8] = ["create", "start", "die", "destroy", "rename", "pause", "unpause", "restart"];
 
@@ -96,8 +103,37 @@ pub(super) struct Engine {
     listening: JoinSet<()>,
     heard: mpsc::UnboundedReceiver<()>,
     bell: Bell,
+    /// The ids of the containers that were found.
+    found: watch::Sender<Vec<String>>,
     /// The containers that are looked at between the passes.
     pulse: Option<(Vec<String>, JoinSet<()>)>,
+}
+
+/// How a container ended that does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    /// How its first process did.
+    pub(super) how: Ending,
+    /// Why the daemon could not start it; empty where it could.
+    pub(super) error: String,
+}
+
+impl End {
+    /// Whether somebody must look: both programs end with status 0 where they are told to.
+    pub(super) fn is_failure(&self) -> bool {
+        self.how != Ending::Exit(0) || !self.error.is_empty()
+    }
+
+    /// In words, of the container of that name.
+    pub(super) fn text(&self, name: &str) -> String {
+        if self.error.is_empty() {
+            return format!("the container {name} {}: 'docker logs {name}' says why", self.how.text());
+        }
+        format!(
+            "Docker could not start the container {name}: {}",
+            crate::problem::printable(&self.error, 300)
+        )
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -129,6 +165,7 @@ impl Engine {
         };
         let (sender, heard) = mpsc::unbounded_channel();
         let bell = Bell(sender, waker.clone());
+        let (found, ids) = watch::channel(Vec::new());
         let mut listening = JoinSet::new();
         if let Some(concerns) = concerns {
             let filters = HashMap::from([
@@ -136,9 +173,9 @@ impl Engine {
                 ("event".to_owned(), EVENTS.map(str::to_owned).into()),
             ]);
             let stream = docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
-            listening.spawn(hear(Box::pin(stream), concerns, names, bell.clone()));
+            listening.spawn(hear(Box::pin(stream), concerns, (names, ids), bell.clone()));
         }
-        Ok(Self { docker, host: address.host.clone(), listening, heard, bell, pulse: None })
+        Ok(Self { docker, host: address.host.clone(), listening, heard, bell, found, pulse: None })
     }
 
     /// Whether it still hears, and whether something has happened since the last call.
@@ -158,6 +195,15 @@ impl Engine {
         let listed =
             listed.map_err(|source| EngineError::Unreachable { address: self.host.clone(), source })?;
         Ok(listed.into_iter().filter_map(container).collect())
+    }
+
+    /// The names of all images of the daemon.
+    pub(super) async fn images(&self) -> Result<Vec<String>, EngineError> {
+        let all = ListImagesOptionsBuilder::new().build();
+        let listed = in_time("list its images", self.docker.list_images(Some(all))).await?;
+        let listed =
+            listed.map_err(|source| EngineError::Unreachable { address: self.host.clone(), source })?;
+        Ok(listed.into_iter().flat_map(|image| image.repo_tags).collect())
     }
 
     /// Runs a program inside, as the container's user, and gives what it printed.
@@ -200,7 +246,12 @@ impl Engine {
                 }
             }
         }
-        let status = self.docker.inspect_exec(&id).await.map_err(&refused)?.exit_code.unwrap_or_default();
+        let status = loop {
+            if let Some(status) = ended_with(&self.docker.inspect_exec(&id).await.map_err(&refused)?) {
+                break status;
+            }
+            sleep(ASK_AGAIN).await;
+        };
         if status == 0 {
             return Ok(printed);
         }
@@ -242,6 +293,12 @@ impl Engine {
         in_time("kill a container", kill).await?.map_err(refused("kill", container))
     }
 
+    /// How a container ended; `None` where it has not, or nobody can say.
+    pub(super) async fn end(&self, container: &Container) -> Option<End> {
+        let seen = self.docker.inspect_container(&container.id, None);
+        end(timeout(ANSWER_WITHIN, seen).await.ok()?.ok()?.state?)
+    }
+
     /// The processes of the two programs in a container; `None` where they cannot be seen from outside.
     pub(super) async fn top(&self, id: &str) -> Option<Vec<Alive>> {
         top(&self.docker, id).await
@@ -252,6 +309,7 @@ impl Engine {
         if self.listening.is_empty() || self.pulse.as_ref().is_some_and(|(watched, _)| *watched == ids) {
             return;
         }
+        self.found.send_replace(ids.clone());
         let mut task = JoinSet::new();
         task.spawn(feel(self.docker.clone(), ids.clone(), self.bell.clone()));
         self.pulse = Some((ids, task));
@@ -292,18 +350,26 @@ async fn next<S: Stream + ?Sized>(mut stream: Pin<&mut S>) -> Option<S::Item> {
 async fn hear(
     mut stream: Pin<Box<impl Stream<Item = Result<EventMessage, bollard::errors::Error>>>>,
     concerns: Concerns,
-    names: Vec<String>,
+    (names, found): (Vec<String>, watch::Receiver<Vec<String>>),
     bell: Bell,
 ) {
     while let Some(Ok(event)) = next(stream.as_mut()).await {
-        let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
+        let actor = event.actor.unwrap_or_default();
+        let (id, attributes) = (actor.id.unwrap_or_default(), actor.attributes.unwrap_or_default());
         let of = |key: &str| attributes.get(key).map(String::as_str).unwrap_or_default();
         let old = of("oldName").trim_start_matches('/');
-        if concerns(of("name"), of("image"), &names) || concerns(old, "", &names) {
+        let by_name = concerns(of("name"), of("image"), &names) || concerns(old, "", &names);
+        if by_name || may_be_found(&id, &names, &found.borrow()) {
             bell.ring();
         }
     }
     bell.ring();
+}
+
+/// Whether the container of an event is one that was found, or may be: no event tells the entry point, by which one without a
+/// name is known.
+fn may_be_found(id: &str, names: &[String], found: &[String]) -> bool {
+    found.iter().any(|known| known == id) || (names.is_empty() && found.is_empty())
 }
 
 /// Feels whether the processes are the same.
@@ -339,6 +405,32 @@ async fn top(docker: &Docker, id: &str) -> Option<Vec<Alive>> {
     Some(alive)
 }
 
+/// The status of a program that was run inside; `None` while it runs, and in the moment before the daemon knows it: a program
+/// closes its output before it ends.
+fn ended_with(seen: &ExecInspectResponse) -> Option<i64> {
+    seen.exit_code.filter(|_| seen.running != Some(true))
+}
+
+fn end(state: ContainerState) -> Option<End> {
+    let error = state.error.unwrap_or_default();
+    let code = i32::try_from(state.exit_code?).ok()?;
+    // As a shell says it, by the signal where it was one; no signal has a higher number.
+    let how = if (129..=192).contains(&code) { Ending::Signal(code - 128) } else { Ending::Exit(code) };
+    match state.status? {
+        ContainerStateStatusEnum::EXITED
+        | ContainerStateStatusEnum::DEAD
+        | ContainerStateStatusEnum::RESTARTING => Some(End { how, error }),
+        // It has never run: it was not started, or could not be.
+        ContainerStateStatusEnum::CREATED => (!error.is_empty()).then_some(End { how, error }),
+        ContainerStateStatusEnum::EMPTY
+        | ContainerStateStatusEnum::RUNNING
+        | ContainerStateStatusEnum::PAUSED
+        | ContainerStateStatusEnum::REMOVING
+        | ContainerStateStatusEnum::STOPPING => None,
+    }
+}
+
+/// What the daemon lists, in an order that is the same at every look: it has none itself.
 fn container(listed: ContainerSummary) -> Option<Container> {
     let name = listed.names?.into_iter().next()?.trim_start_matches('/').to_owned();
     let mode = listed.host_config.and_then(|host| host.network_mode).unwrap_or_default();
@@ -352,6 +444,8 @@ fn container(listed: ContainerSummary) -> Option<Container> {
         destination: mount.destination.unwrap_or_default(),
         writable: mount.rw.unwrap_or(true),
     });
+    let mut mounts: Vec<_> = mounts.collect();
+    mounts.sort();
     Some(Container {
         id: listed.id?,
         name,
@@ -370,6 +464,83 @@ fn container(listed: ContainerSummary) -> Option<Container> {
             | ContainerSummaryStateEnum::DEAD => State::Stopped,
         },
         address: address.filter(|_| mode != "host"),
-        mounts: mounts.collect(),
+        mounts,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::MountPoint;
+
+    /// A container as the daemon lists it, with mounts and labels in that order.
+    fn listed(order: [&str; 3]) -> ContainerSummary {
+        let mount = |name: &str| MountPoint {
+            source: Some(format!("/srv/{name}")),
+            destination: Some(format!("/{name}")),
+            rw: Some(name != "a"),
+            ..MountPoint::default()
+        };
+        ContainerSummary {
+            id: Some("0123".to_owned()),
+            names: Some(vec!["/database".to_owned()]),
+            state: Some(ContainerSummaryStateEnum::RUNNING),
+            labels: Some(order.map(|name| (name.to_owned(), format!("is {name}"))).into()),
+            mounts: Some(order.map(mount).into()),
+            ..ContainerSummary::default()
+        }
+    }
+
+    #[test]
+    fn a_container_is_the_same_in_whatever_order_the_daemon_lists_its_mounts_and_labels() {
+        let one = container(listed(["a", "b", "c"])).unwrap();
+        let places: Vec<_> = one.mounts.iter().map(|mount| (&*mount.destination, mount.writable)).collect();
+        assert_eq!(places, [("/a", false), ("/b", true), ("/c", true)]);
+        assert_eq!(one.labels["b"], "is b");
+        for order in [["c", "b", "a"], ["b", "c", "a"], ["b", "a", "c"]] {
+            assert_eq!(container(listed(order)).as_ref(), Some(&one));
+        }
+    }
+
+    #[test]
+    fn events_of_a_container_known_by_its_entry_point_alone_are_heard_by_its_id() {
+        let (found, other) = (["0123".to_owned()], ["other".to_owned()]);
+        assert!(may_be_found("0123", &[], &found) && may_be_found("0123", &other, &found));
+        assert!(!may_be_found("4567", &[], &found) && !may_be_found("4567", &other, &[]));
+        assert!(may_be_found("4567", &[], &[]), "it may be the one that is looked for");
+    }
+
+    #[test]
+    fn a_program_inside_has_ended_when_the_daemon_knows_how() {
+        let seen = |running, exit_code| {
+            ended_with(&ExecInspectResponse { running, exit_code, ..ExecInspectResponse::default() })
+        };
+        assert_eq!(seen(Some(false), Some(1)), Some(1));
+        assert_eq!(seen(None, Some(0)), Some(0));
+        for (running, code) in [(Some(true), None), (Some(true), Some(0)), (Some(false), None), (None, None)]
+        {
+            assert_eq!(seen(running, code), None, "{running:?} {code:?}");
+        }
+    }
+
+    #[test]
+    fn a_container_that_does_not_run_tells_its_end_and_one_that_was_never_started_has_none() {
+        use ContainerStateStatusEnum as Status;
+        let seen = |status, code, error: &str| {
+            end(ContainerState {
+                status: Some(status),
+                exit_code: Some(code),
+                error: Some(error.to_owned()),
+                ..ContainerState::default()
+            })
+        };
+        let told = |how, error: &str| Some(End { how, error: error.to_owned() });
+        assert_eq!(seen(Status::EXITED, 0, ""), told(Ending::Exit(0), ""));
+        assert_eq!(seen(Status::RESTARTING, 1, ""), told(Ending::Exit(1), ""));
+        assert_eq!(seen(Status::EXITED, 139, ""), told(Ending::Signal(11), ""));
+        assert_eq!(seen(Status::EXITED, 255, ""), told(Ending::Exit(255), ""));
+        assert_eq!(seen(Status::CREATED, 127, "no such file"), told(Ending::Exit(127), "no such file"));
+        assert_eq!(seen(Status::CREATED, 0, ""), None);
+        assert_eq!(seen(Status::RUNNING, 0, ""), None);
+    }
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::engine::{Engine, EngineError};
-use super::pick::{Container, Containers, State, pick};
+use super::pick::{self, Container, Containers, State, pick};
 use crate::apply::full;
 use crate::target::auto::choose::Daemon;
 use crate::wake::Waker;
@@ -20,7 +20,7 @@ pub(in crate::target) async fn look(wanted: &Containers, within: Duration) -> Da
     if at.strip_prefix("unix://").is_some_and(|path| !Path::new(path).exists()) {
         return Daemon::Absent { at };
     }
-    let all = match timeout(within, list(&address)).await {
+    let (all, images) = match timeout(within, list(&address)).await {
         Ok(Ok(all)) => all,
         Ok(Err(error)) => {
             // The address is told anyway.
@@ -31,12 +31,17 @@ pub(in crate::target) async fn look(wanted: &Containers, within: Duration) -> Da
     };
     match found(&all, wanted) {
         Ok(what) => Daemon::Has { what },
-        Err(why) => Daemon::HasNot { at, why },
+        Err(why) => {
+            Daemon::HasNot { at, why, image: images.into_iter().find(|image| pick::is_troves(image)) }
+        }
     }
 }
 
-async fn list(address: &Address) -> Result<Vec<Container>, EngineError> {
-    Engine::connect(address, &Waker::default(), None, Vec::new()).await?.list().await
+/// Its containers, and the names of its images.
+async fn list(address: &Address) -> Result<(Vec<Container>, Vec<String>), EngineError> {
+    let engine = Engine::connect(address, &Waker::default(), None, Vec::new()).await?;
+    // Who may only see containers is told no images.
+    Ok((engine.list().await?, engine.images().await.unwrap_or_default()))
 }
 
 /// What is there of what is meant, or why that is nothing. Where several may be meant, they are there.
@@ -65,7 +70,6 @@ fn told(container: &Container) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pick;
     use super::*;
 
     fn container(name: &str, state: State) -> Container {

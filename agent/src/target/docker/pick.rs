@@ -3,6 +3,7 @@
 //! Trove 1.0.2 labels nothing: its container is known by its name, its image and its entry point. Beside it there may be
 //! containers of the same image family with the same volumes, which back up and restore, and are never the one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::target::Program;
@@ -10,7 +11,9 @@ use crate::target::Program;
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
 const NAME: &str = "database";
 const FAMILY: &str = "k2hdkc-trove";
+const BACKUP: &str = "k2hdkc-trove-backup";
 const ENTRY: &str = "/usr/libexec/k2hdkctrove.sh";
+const SHELLS: [&str; 4] = ["sh", "ash", "dash", "bash"];
 
 /// Where the programs are. See `[target.docker]` in the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub(super) enum State {
 }
 
 /// A file or directory from outside of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mount {
     /// Where it is on the host.
     pub(super) source: String,
@@ -69,7 +72,7 @@ pub(super) struct Container {
     pub(super) image: String,
     /// Entry point and command.
     pub(super) command: String,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: BTreeMap<String, String>,
     pub(super) state: State,
     /// Its own address, where it is not on the network of its host.
     pub(super) address: Option<String>,
@@ -77,30 +80,44 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Whether its first process is Trove's loop, which starts what ends in it and rewrites the ini.
+    /// Whether its first process is Trove's loop, which starts what ends in it and rewrites the ini: by itself, or by a shell
+    /// that is told to run it.
     pub(super) fn loops(&self) -> bool {
-        self.command.split_whitespace().next() == Some(ENTRY)
-    }
-
-    fn is_of_family(&self) -> bool {
-        let last = self.image.rsplit('/').next().unwrap_or_default();
-        let repository = last.split([':', '@']).next().unwrap_or_default();
-        repository.starts_with(FAMILY)
+        let mut words = self.command.split([' ', '\t', '\n', '\'', '"', ';']).filter(|word| !word.is_empty());
+        let mut first = words.next().unwrap_or_default();
+        if SHELLS.contains(&last_of(first)) {
+            first = words.find(|word| !word.starts_with('-') && *word != "exec").unwrap_or_default();
+        }
+        first == ENTRY
     }
 
     /// Backups and restores: by the names that Trove gives them, or by their image.
     fn is_errand(&self) -> bool {
-        let last = self.image.rsplit('/').next().unwrap_or_default();
-        last.starts_with("k2hdkc-trove-backup")
+        last_of(&self.image).starts_with(BACKUP)
             || ["db_restore", "db_backup"].iter().any(|name| self.name.starts_with(name))
     }
 
     fn is_named(&self, wanted: &str) -> bool {
         match wanted.split_once('=') {
-            Some((key, value)) => self.labels.iter().any(|(k, v)| k == key && v == value),
+            Some((key, value)) => self.labels.get(key).is_some_and(|label| label == value),
             None => self.name == wanted,
         }
     }
+}
+
+/// The last part of an image's name, with its tag.
+fn last_of(image: &str) -> &str {
+    image.rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether it is of Trove's family; its backups are, too.
+fn is_of_family(image: &str) -> bool {
+    last_of(image).split([':', '@']).next().unwrap_or_default().starts_with(FAMILY)
+}
+
+/// Whether Trove's container may be made of that image.
+pub(super) fn is_troves(image: &str) -> bool {
+    is_of_family(image) && !last_of(image).starts_with(BACKUP)
 }
 
 /// The places of both programs; why there is none.
@@ -170,7 +187,7 @@ fn trove(all: &[Container]) -> Result<Container, String> {
 }
 
 fn is_trove(container: &Container) -> bool {
-    let called = container.name == NAME && container.is_of_family();
+    let called = container.name == NAME && is_of_family(&container.image);
     (called || container.loops()) && !container.is_errand()
 }
 
@@ -190,12 +207,11 @@ fn one(found: &[&Container], none: &dyn Fn() -> String) -> Result<Container, Str
 
 /// Whether what happens to a container of that name and image may concern this node.
 pub(super) fn concerns(name: &str, image: &str, wanted: &[String]) -> bool {
-    let last = image.rsplit('/').next().unwrap_or_default();
     // A label is not told in every event: then every container may be meant.
     wanted.iter().any(|wanted| wanted == name || wanted.contains('='))
         // By its entry point another one may be meant, whose image has no name any more.
         || (wanted.is_empty()
-            && (name == NAME || last.starts_with(FAMILY) || image.starts_with("sha256:")))
+            && (name == NAME || is_of_family(image) || image.starts_with("sha256:")))
 }
 
 /// Why the ini inside cannot be replaced by a rename there, where it cannot.
@@ -233,7 +249,7 @@ pub(super) fn container(name: &str, image: &str, command: &str) -> Container {
         name: name.into(),
         image: image.into(),
         command: command.into(),
-        labels: Vec::new(),
+        labels: BTreeMap::new(),
         state: State::Running,
         address: None,
         mounts: Vec::new(),
@@ -265,6 +281,33 @@ mod tests {
     }
 
     #[test]
+    fn troves_container_is_made_of_an_image_of_its_family_and_not_of_one_that_backs_up() {
+        assert!(
+            is_troves("antpickax/k2hdkc-trove:1.0.5-alpine")
+                && is_troves("registry.example:5000/k2hdkc-trove")
+        );
+        assert!(!is_troves("antpickax/k2hdkc-trove-backup:1.0.5") && !is_troves("mysql:8"));
+    }
+
+    #[test]
+    fn the_loop_is_known_where_a_shell_is_told_to_run_it_too() {
+        let loops = |command: &str| container("x", "x", command).loops();
+        for command in [
+            "/usr/libexec/k2hdkctrove.sh",
+            "sh -c /usr/libexec/k2hdkctrove.sh",
+            "/bin/sh /usr/libexec/k2hdkctrove.sh --now",
+            "bash -c 'exec /usr/libexec/k2hdkctrove.sh; exit'",
+        ] {
+            assert!(loops(command), "{command}");
+        }
+        for command in
+            ["", "sh", "sh -c 'cat /usr/libexec/k2hdkctrove.sh'", "chmpx -conf /usr/libexec/k2hdkctrove.sh"]
+        {
+            assert!(!loops(command), "{command}");
+        }
+    }
+
+    #[test]
     fn what_backs_up_or_restores_is_never_it() {
         let entry = "/usr/libexec/k2hdkctrove.sh";
         let all = [
@@ -291,7 +334,7 @@ mod tests {
     #[test]
     fn each_program_may_have_a_container_of_its_own_by_name_or_label() {
         let mut k2hdkc = container("pod_k2hdkc_1", "x", "k2hdkc");
-        k2hdkc.labels = vec![("app".into(), "k2hdkc".into())];
+        k2hdkc.labels = BTreeMap::from([("app".into(), "k2hdkc".into())]);
         let all = [container("chmpx", "x", "chmpx"), k2hdkc];
         let wanted = Containers {
             chmpx: Some("chmpx".into()),

@@ -4,6 +4,7 @@
 //! end (containerd 1.6.20 with runc 1.1.5: the second of 40 pauses beside programs that are run without a break). So the
 //! agent keeps out of a container in which, to Docker's own `top`, nothing has come or gone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use tracing::info;
 
 use super::alive::Alive;
 use super::deaths::Deaths;
-use super::engine::{Engine, EngineError};
+use super::engine::{End, Engine, EngineError};
 use super::inside::{self, Inside};
 use super::pick::{self, Container, Containers, Picked, State};
 use crate::target::{Ended, Ending, Identity, Observed, Program, Running};
@@ -41,6 +42,10 @@ pub(super) struct Sight {
     pub(super) chmpx: Option<Running>,
     pub(super) k2hdkc: Option<Running>,
     surplus: Vec<(Program, u32)>,
+    /// How the containers ended that do not run, by their ids.
+    ends: BTreeMap<String, End>,
+    /// A start that was asked for; its process has not been seen yet.
+    awaited: Option<Program>,
     /// Why nothing can be seen.
     pub(super) unseen: Option<String>,
     /// What has happened since the last observation.
@@ -52,6 +57,17 @@ impl Sight {
     /// What is known may be no longer true.
     pub(super) fn doubt(&mut self) {
         self.stale = true;
+    }
+
+    /// Other containers are meant from now on.
+    pub(super) fn turn_away(&mut self) {
+        self.awaited = None;
+        self.doubt();
+    }
+
+    /// Its container was started.
+    pub(super) fn awaits(&mut self, program: Program) {
+        self.awaited = Some(program);
     }
 
     /// How long until another look; where something has happened, the pass waits for it.
@@ -83,6 +99,7 @@ impl Sight {
             self.picked = Some(picked);
             return Ok(());
         }
+        self.ends = ends(engine, &containers).await;
         let running: Vec<_> =
             containers.into_iter().filter(|container| container.state == State::Running).collect();
         let mut outside = Some(Vec::new());
@@ -146,8 +163,9 @@ impl Sight {
             self.surplus.extend(found.map(|found| (program, found.id.pid)));
             let anew = running.map(|running| running.id) != before.map(|before| before.id);
             if let Some(was) = before.filter(|_| anew) {
-                info!(pid = was.id.pid, "{} {}", program.name(), Ending::Unknown.text());
-                self.ended.push(Ended { program, was, how: Ending::Unknown });
+                let how = self.end_of(program).map_or(Ending::Unknown, |end| end.how);
+                info!(pid = was.id.pid, "{} {}", program.name(), how.text());
+                self.ended.push(Ended { program, was, how });
             }
             if let Some(running) = running.filter(|_| anew && looked_before) {
                 // Helpers and the daemon start it on the agent's account.
@@ -155,6 +173,12 @@ impl Sight {
             }
         }
         self.inside = inside;
+    }
+
+    /// How the container of a program ended, where that is the program's own end: below a helper it is not.
+    fn end_of(&self, program: Program) -> Option<&End> {
+        let picked = self.picked.as_ref().filter(|picked| !picked.shared)?;
+        self.ends.get(&picked.place(program).as_ref().ok()?.id)
     }
 
     /// The container of a program; why there is none.
@@ -190,9 +214,11 @@ impl Sight {
         observed.ended = std::mem::take(&mut self.ended);
         observed.appeared = self.appeared.take();
         let Some(picked) = &self.picked else { return };
+        let mut stopped = Vec::new();
         for program in [Program::Chmpx, Program::K2hdkc] {
             let runs = if program == Program::Chmpx { self.chmpx } else { self.k2hdkc };
             if runs.is_some() {
+                self.awaited = self.awaited.filter(|awaited| *awaited != program);
                 continue;
             }
             match picked.place(program) {
@@ -200,11 +226,45 @@ impl Sight {
                 Ok(container) => match idle(container, picked.shared, program) {
                     Some(Ok(text)) => observed.moving.push((program, text)),
                     Some(Err(text)) => observed.blocked.push((program, text)),
-                    None => {}
+                    None => stopped.push((program, container.name.clone())),
                 },
             }
         }
+        for (program, name) in stopped {
+            self.tell_end(program, &name, observed);
+        }
     }
+
+    /// How a container of one program ended that may be started: what came of its last start, too.
+    fn tell_end(&mut self, program: Program, name: &str, observed: &mut Observed) {
+        let end = self.end_of(program);
+        observed.last_words.extend(end.filter(|end| end.is_failure()).map(|end| (program, end.text(name))));
+        if self.awaited == Some(program) && self.unseen.is_none() {
+            let why = end.map_or_else(
+                || {
+                    format!(
+                        "the container {name} was started, and does not run: 'docker logs {name}' says why"
+                    )
+                },
+                |end| end.text(name),
+            );
+            observed.refused.push((program, why));
+            self.awaited = None;
+        }
+    }
+}
+
+/// How those of them ended that do not run.
+async fn ends(engine: &Engine, containers: &[Container]) -> BTreeMap<String, End> {
+    let mut ends = BTreeMap::new();
+    for container in containers {
+        if matches!(container.state, State::Stopped | State::Moving)
+            && let Some(end) = engine.end(container).await
+        {
+            ends.insert(container.id.clone(), end);
+        }
+    }
+    ends
 }
 
 /// Looks inside of the containers that run.
@@ -268,6 +328,69 @@ mod tests {
         let mut sight = Sight::default();
         sight.take(vec![(chmpx, all.clone()), (k2hdkc, all)], true);
         assert_eq!(sight.surplus, vec![]);
+    }
+
+    /// Containers of one program each, the first of them in that state.
+    fn split(state: State) -> Sight {
+        let ours = Containers {
+            chmpx: Some("chmpx".into()),
+            k2hdkc: Some("k2hdkc".into()),
+            ..Containers::default()
+        };
+        let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
+        let picked = pick::pick(&[Container { state, ..chmpx }, k2hdkc], &ours);
+        Sight { picked: Some(picked), ..Sight::default() }
+    }
+
+    fn told(sight: &mut Sight) -> Observed {
+        let mut observed = Observed::default();
+        sight.tell(&mut observed);
+        observed
+    }
+
+    #[test]
+    fn a_start_of_which_no_process_came_is_told_once_with_how_its_container_ended() {
+        let mut sight = split(State::Stopped);
+        sight.ends.insert("id-chmpx".into(), End { how: Ending::Exit(1), error: String::new() });
+        let text = "the container chmpx ended with status 1: 'docker logs chmpx' says why";
+        let words = vec![(Program::Chmpx, text.to_owned())];
+        assert_eq!((told(&mut sight).refused, told(&mut sight).last_words), (vec![], words.clone()));
+        sight.awaits(Program::Chmpx);
+        sight.unseen = Some("the Docker daemon is away".into());
+        assert_eq!(told(&mut sight).refused, vec![], "nobody has looked since");
+        sight.unseen = None;
+        assert_eq!(told(&mut sight).refused, words);
+        assert_eq!(told(&mut sight).refused, vec![]);
+        let error = "exec: \"chmpx\": not found".to_owned();
+        sight.ends.insert("id-chmpx".into(), End { how: Ending::Exit(127), error });
+        let text = "Docker could not start the container chmpx: exec: \"chmpx\": not found";
+        assert_eq!(told(&mut sight).last_words, vec![(Program::Chmpx, text.to_owned())]);
+    }
+
+    #[test]
+    fn a_start_is_awaited_while_its_container_runs_and_until_its_process_is_seen() {
+        let mut sight = split(State::Running);
+        sight.awaits(Program::Chmpx);
+        assert_eq!(told(&mut sight).refused, vec![]);
+        assert_eq!(sight.awaited, Some(Program::Chmpx));
+        let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
+        sight.chmpx = Some(Running { id, since: now, worked: Duration::ZERO, counted: now });
+        assert_eq!(told(&mut sight).refused, vec![]);
+        assert_eq!(sight.awaited, None);
+    }
+
+    #[test]
+    fn how_the_first_process_of_a_container_ended_is_known_and_below_a_helper_it_is_not() {
+        let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
+        let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
+        for (shared, how) in [(false, Ending::Signal(11)), (true, Ending::Unknown)] {
+            let mut sight = split(State::Stopped);
+            sight.picked.as_mut().unwrap().shared = shared;
+            sight.ends.insert("id-chmpx".into(), End { how: Ending::Signal(11), error: String::new() });
+            sight.chmpx = Some(running);
+            sight.take(Vec::new(), true);
+            assert_eq!(sight.ended, vec![Ended { program: Program::Chmpx, was: running, how }]);
+        }
     }
 
     #[test]

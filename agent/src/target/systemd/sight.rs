@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::unit::Readiness;
 use super::{Systemd, helper, is_same};
-use crate::target::{Identity, Observed, Program, Running};
+use crate::target::{Identity, Observed, Program, Rival, Running};
 
 /// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
 /// service 90 s to start, but none to wait for other jobs.
@@ -26,10 +26,12 @@ impl Systemd {
         }
         let seen = both(observed).into_iter().filter_map(|(program, running)| Some((program, running?.id)));
         self.seen = Some(seen.collect());
-        observed.rival = self.rival.as_ref().and_then(|(_, rival)| rival.clone()).filter(|_| {
-            let replaced = helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
-            replaced.is_none_or(|replaced| is_same(&replaced, ini))
-        });
+        observed.rival =
+            self.rival.as_ref().and_then(|(_, rival)| rival.as_deref().map(Rival::unit)).filter(|_| {
+                let replaced =
+                    helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
+                replaced.is_none_or(|replaced| is_same(&replaced, ini))
+            });
     }
 
     fn add_ended_jobs(&mut self, observed: &mut Observed) {

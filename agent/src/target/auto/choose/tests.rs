@@ -13,7 +13,7 @@ fn silent() -> Daemon {
 }
 
 fn has_not() -> Daemon {
-    Daemon::HasNot { at: AT.into(), why: "there is no container \"database\"".into() }
+    Daemon::HasNot { at: AT.into(), why: "there is no container \"database\"".into(), image: None }
 }
 
 fn unit(load: &str) -> Init {
@@ -38,7 +38,9 @@ fn bare() -> Findings {
         docker: Daemon::Absent { at: AT.into() },
         containers_are_named: false,
         socket_is_named: false,
-        was_docker: false,
+        before: None,
+        runs: false,
+        waited: false,
         systemd: Init::Other,
         programs: programs([false, false]),
     }
@@ -181,12 +183,39 @@ fn it_is_json_of_a_kind_and_a_reason() {
 
 #[test]
 fn who_had_containers_before_waits_for_them_and_starts_nothing_beside() {
-    let before = |findings| choose(&Findings { was_docker: true, docker: has_not(), ..findings });
+    let before = |findings| choose(&Findings { before: Some(Kind::Docker), docker: has_not(), ..findings });
     let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
     let choice = before(Findings { systemd: idle, ..full() });
     assert_eq!(choice.kind, Kind::None);
     assert!(choice.why.contains("none is started here while Docker had them before"), "{}", choice.why);
     assert_eq!(before(Findings { systemd: Init::Other, ..full() }).kind, Kind::None);
     assert_eq!(before(full()).kind, Kind::Systemd, "an enabled unit is a node that has moved");
-    assert_eq!(kind(&Findings { was_docker: true, ..full() }), Kind::Docker);
+    assert_eq!(kind(&Findings { before: Some(Kind::Docker), ..full() }), Kind::Docker);
+}
+
+#[test]
+fn an_image_of_troves_is_one_whose_container_may_come_for_a_while_unless_the_programs_are_here() {
+    let docker = Daemon::HasNot {
+        at: AT.into(),
+        why: "there is no container \"database\"".into(),
+        image: Some("antpickax/k2hdkc-trove:1.0.5".into()),
+    };
+    let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
+    for (systemd, kind) in [(idle, Kind::Systemd), (Init::Other, Kind::Process)] {
+        let findings = Findings { docker: docker.clone(), systemd, ..full() };
+        let choice = choose(&findings);
+        assert_eq!(choice.kind, Kind::None);
+        let told = "none is started here while Docker has the image antpickax/k2hdkc-trove:1.0.5, whose container may be \
+                    about to be made (target.kind says it if it is not)";
+        assert!(choice.why.ends_with(told), "{}", choice.why);
+        let decided = choose(&Findings { waited: true, ..findings.clone() });
+        assert_eq!(decided.kind, kind);
+        assert!(decided.why.contains("answers, but there is no container"), "{}", decided.why);
+        for before in [Kind::Systemd, Kind::Process] {
+            assert_eq!(choose(&Findings { before: Some(before), ..findings.clone() }).kind, kind);
+        }
+        assert_eq!(choose(&Findings { runs: true, ..findings }).kind, kind);
+    }
+    let used = choose(&Findings { docker, ..full() });
+    assert_eq!(used.kind, Kind::Systemd, "it is enabled: {}", used.why);
 }

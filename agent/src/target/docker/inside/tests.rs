@@ -115,7 +115,13 @@ fn only_the_very_process_is_signalled() {
 #[test]
 fn the_archive_is_one_that_tar_reads() {
     let bytes = vec![b'x'; 700];
-    let archive = archive(".k2hdkc.ini.new", &bytes, 0o644, (1001, 1001));
+    for user in [(1001, 1001), (2_097_151, 2_097_152), (1_000_580_000, 4_294_967_294)] {
+        assert_is_read(&bytes, user);
+    }
+}
+
+fn assert_is_read(bytes: &[u8], (uid, gid): (u64, u64)) {
+    let archive = archive(".k2hdkc.ini.new", bytes, 0o644, (uid, gid));
     let mut tar = Command::new("tar")
         .args(["-tvf", "-", "--numeric-owner"])
         .stdin(Stdio::piped())
@@ -126,7 +132,7 @@ fn the_archive_is_one_that_tar_reads() {
     let output = tar.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    assert!(text.starts_with("-rw-r--r-- 1001/1001") && text.contains(" 700 "), "{text}");
+    assert!(text.starts_with(&format!("-rw-r--r-- {uid}/{gid}")) && text.contains(" 700 "), "{text}");
     assert!(text.trim_end().ends_with(" .k2hdkc.ini.new"), "{text}");
 }
 
