@@ -15,5 +15,7 @@ mod leaving;
 mod packages;
 #[path = "systemd/ring.rs"]
 mod ring;
+#[path = "systemd/rollback.rs"]
+mod rollback;
 #[path = "systemd/shipped.rs"]
 mod shipped;
