@@ -17,5 +17,7 @@ mod packages;
 mod poweroff;
 #[path = "systemd/ring.rs"]
 mod ring;
+#[path = "systemd/rollback.rs"]
+mod rollback;
 #[path = "systemd/shipped.rs"]
 mod shipped;

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::SOON;
 use super::{Case, Copies, Database, Keeps, Leaving};
 use crate::clock::Timestamp;
 use crate::plan::Class;
-use crate::target::{Identity, Program};
+use crate::target::{Identity, Program, Running};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Known {
     pub alone: Option<Identity>,
     /// The k2hdkc that the agent itself started.
     pub started: Option<Identity>,
+    /// When a start of k2hdkc was asked for of which no process has come yet: who runs it takes a moment, and another agent
+    /// may be there by then.
+    pub awaited: Option<Timestamp>,
     /// The chmpx that somebody else took out of service.
     pub out_by_hand: Option<Identity>,
     /// The chmpx that the agent took out of service for a restart.
@@ -139,15 +143,30 @@ impl Known {
         if k2hdkc.is_some() && self.keeps.as_ref().map(|keeps| keeps.id) != k2hdkc {
             self.keeps = k2hdkc.map(|id| Keeps { id, database: Database::of(case.ring) });
         }
-        if let Some((Program::K2hdkc, id)) = case.observed.appeared {
-            self.started = Some(id);
-        }
+        self.notice_start(case);
         self.alone = self.alone.filter(|alone| k2hdkc.is_none_or(|id| id == *alone));
         let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));
         self.out_by_hand = self.out_by_hand.filter(|out| chmpx.is_none_or(|id| id == *out));
         // A k2hdkc that stopped for a restart leaves its chmpx out of service until another has joined.
         self.drained = self.drained.filter(|drained| chmpx.is_none_or(|id| id == *drained));
+    }
+
+    /// The k2hdkc that comes of a start is the agent's own, also where an earlier agent asked for it: the first that is
+    /// younger than that.
+    fn notice_start(&mut self, case: &Case<'_>) {
+        let started = |k2hdkc: Running| case.wall.before(case.now.duration_since(k2hdkc.since)).after(SOON);
+        let came = |asked| case.observed.k2hdkc.filter(|k2hdkc| started(*k2hdkc) >= asked);
+        let own = match case.observed.appeared {
+            Some((Program::K2hdkc, id)) => Some(id),
+            _ => self.awaited.and_then(came).map(|k2hdkc| k2hdkc.id),
+        };
+        let refused = case.observed.refused.iter().any(|(program, _)| *program == Program::K2hdkc);
+        if let Some(id) = own {
+            (self.started, self.awaited) = (Some(id), None);
+        } else if refused {
+            self.awaited = None;
+        }
     }
 
     /// Demands a restart of what runs now; an urgent demand is not softened by a later one.

@@ -166,13 +166,14 @@ impl Memory {
     }
 
     /// A step could not be taken: the program is not tried again at once.
-    pub fn failed(&mut self, program: Program, now: Instant, backoff: (Duration, Duration)) {
+    pub fn failed(&mut self, program: Program, why: &str, now: Instant, backoff: (Duration, Duration)) {
         if program == Program::K2hdkc {
             self.begun = None;
         }
         // No failure of the program itself: it has not run.
         let past = self.past(program);
         past.blocked += 1;
+        past.refusal = Some(why.to_owned());
         past.not_before = Some(now + pause(past.blocked, backoff));
     }
 
@@ -231,8 +232,7 @@ impl Memory {
             self.past(ended.program).ended(*ended, asked, case);
         }
         for (program, why) in &case.observed.refused {
-            self.failed(*program, now, case.rules.backoff);
-            self.past(*program).refusal = Some(why.clone());
+            self.failed(*program, why, now, case.rules.backoff);
         }
         for (program, running) in
             [(Program::Chmpx, case.observed.chmpx), (Program::K2hdkc, case.observed.k2hdkc)]
@@ -330,6 +330,11 @@ impl Memory {
     pub(super) fn failures(&self, program: Program) -> (u32, Option<Ended>) {
         let past = self.past_of(program);
         (past.failures, past.last)
+    }
+
+    /// How often in a row a start of the program came to nothing.
+    pub(super) fn refusals(&self, program: Program) -> u32 {
+        self.past_of(program).blocked
     }
 
     /// Why the last start came to nothing.

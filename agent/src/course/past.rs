@@ -29,6 +29,8 @@ impl Past {
     /// Takes in an end.
     pub(super) fn ended(&mut self, ended: Ended, asked: bool, case: &Case<'_>) {
         self.last = Some(ended);
+        // Whatever kept it from starting before: it ran.
+        (self.blocked, self.refusal) = (0, None);
         if asked {
             self.not_before = None;
             return;

@@ -123,7 +123,7 @@ fn start(program: Program, case: &Case<'_>, memory: &Memory, why: &str) -> Next 
     if let Some(text) = said(&case.observed.moving) {
         return Next::Wait(text, case.rules.between_questions);
     }
-    let (failures, last) = memory.failures(program);
+    let ((failures, last), refusals) = (memory.failures(program), memory.refusals(program));
     let told = said(&case.observed.last_words).or_else(|| memory.refusal(program));
     let last = told.or_else(|| last.map(|last| format!("it {}", last.how.text())));
     let last = last.map_or_else(String::new, |text| format!("; {text}"));
@@ -131,6 +131,10 @@ fn start(program: Program, case: &Case<'_>, memory: &Memory, why: &str) -> Next 
         // One end is an accident; a row of them is for somebody to look at.
         Some(rest) if failures > 2 => {
             let text = format!("{} has failed to run {failures} times in a row{last}", program.name());
+            Next::Hold(text, rest)
+        }
+        Some(rest) if refusals > 2 => {
+            let text = format!("{} could not be started {refusals} times in a row{last}", program.name());
             Next::Hold(text, rest)
         }
         Some(rest) => Next::Wait(format!("{} is started again in a moment{last}", program.name()), rest),

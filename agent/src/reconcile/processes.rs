@@ -252,6 +252,9 @@ impl<T: Target> Reconciler<T> {
     ) -> Option<Result<String, String>> {
         let (Some(Next::Step(step, why)), Some(about)) = (next, about) else { return None };
         let text = format!("{}: {why}", step.text());
+        if step == Step::Start(Program::K2hdkc) {
+            self.awaits(Some(Timestamp::now()));
+        }
         Some(match self.target.act(&step, about).await {
             Ok(Done::Plainly) => {
                 if matches!(step, Step::Place | Step::TakeOver) {
@@ -271,8 +274,11 @@ impl<T: Target> Reconciler<T> {
             Err(error) => {
                 let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
                 let why = full(&error);
+                if step == Step::Start(Program::K2hdkc) {
+                    self.awaits(None);
+                }
                 match step {
-                    Step::Start(program) => self.processes.memory.failed(program, now, backoff),
+                    Step::Start(program) => self.processes.memory.failed(program, &why, now, backoff),
                     Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
                     Step::Place => self.processes.memory.not_placed(&why, now, backoff),
                     Step::TakeOver => self.processes.memory.not_taken_over(&why, now, backoff),
@@ -298,11 +304,18 @@ impl<T: Target> Reconciler<T> {
         kept.map_err(|error| format!("what starts at the next boot is not kept: {}", full(&error)))
     }
 
+    /// Keeps that a start of k2hdkc is asked for, before it is. A full disk, of which every pass tells, keeps it from nothing.
+    fn awaits(&mut self, at: Option<Timestamp>) {
+        let _ = self.store.learn(|ledger| ledger.known.awaited = at);
+    }
+
     fn started(&mut self, step: &Step, id: Identity) -> Result<(), String> {
         if *step != Step::Start(Program::K2hdkc) {
             return Ok(());
         }
-        let kept = self.store.learn(|ledger| ledger.known.started = Some(id));
+        let kept = self.store.learn(|ledger| {
+            (ledger.known.started, ledger.known.awaited) = (Some(id), None);
+        });
         kept.map_err(|error| format!("k2hdkc (pid {}) runs, but that is not kept: {}", id.pid, full(&error)))
     }
 

@@ -183,8 +183,8 @@ impl Target for AnyTarget {
         match &mut self.plain {
             Plain::FileOnly(target) => target.observe(about, ask).await,
             Plain::Process(target) => target.observe(about, ask).await,
-            Plain::Systemd(target) => target.observe(about, ask).await,
-            // It is large, and so would be every pass.
+            // They are large, and so would be every pass.
+            Plain::Systemd(target) => Box::pin(target.observe(about, ask)).await,
             Plain::Docker(target) => Box::pin(target.observe(about, ask)).await,
         }
     }
@@ -193,7 +193,7 @@ impl Target for AnyTarget {
         match &mut self.plain {
             Plain::FileOnly(target) => target.act(step, about).await,
             Plain::Process(target) => target.act(step, about).await,
-            Plain::Systemd(target) => target.act(step, about).await,
+            Plain::Systemd(target) => Box::pin(target.act(step, about)).await,
             Plain::Docker(target) => Box::pin(target.act(step, about)).await,
         }
     }

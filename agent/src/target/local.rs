@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::process::{Process, prepare};
-use super::{About, Ask, Ended, Observed, Order, Program, TargetError};
+use super::{About, Ask, Ended, Identity, Observed, Order, Program, TargetError};
 use crate::ring::Mode;
 use crate::wake::Waker;
 use conversation::Conversation;
@@ -141,14 +141,20 @@ impl Local {
         self.talk.say(order, (&self.settings, about, &self.waker))
     }
 
-    /// Somebody may have started one since the last look.
-    pub(super) fn look_again(&mut self, about: &About) {
+    /// What runs already where the program is to be started: somebody may have started it since the last look. It is an
+    /// error where that one cannot be watched: a second chmpx destroys the first one's memory.
+    pub(super) fn in_place(
+        &mut self,
+        program: Program,
+        about: &About,
+    ) -> Result<Option<Identity>, TargetError> {
         self.searched = None;
         self.search(about);
-    }
-
-    /// Another process of that program than the watched one, which is too many.
-    pub(super) fn too_many(&self, program: Program) -> Option<u32> {
-        self.surplus.iter().find(|(surplus, _)| *surplus == program).map(|(_, pid)| *pid)
+        if let Some(running) = self.watched(program).running() {
+            return Ok(Some(running.id));
+        }
+        let unwatched = self.surplus.iter().find(|(surplus, _)| *surplus == program);
+        unwatched
+            .map_or(Ok(None), |(_, pid)| Err(TargetError::RunsAlready { program: program.name(), pid: *pid }))
     }
 }

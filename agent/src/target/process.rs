@@ -100,13 +100,8 @@ impl Target for Processes {
 
 impl Processes {
     fn start(&mut self, program: Program, about: &About) -> Result<Done, TargetError> {
-        // A second chmpx destroys the first one's memory.
-        self.local.look_again(about);
-        if let Some(running) = self.local.watched(program).running() {
-            return Ok(Done::Started(running.id));
-        }
-        if let Some(pid) = self.local.too_many(program) {
-            return Err(TargetError::RunsAlready { program: program.name(), pid });
+        if let Some(running) = self.local.in_place(program, about)? {
+            return Ok(Done::Started(running));
         }
         let settings = &self.local.settings;
         if settings.prepares_host {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
 pub use bus::{BusError, host_goes_down};
@@ -24,12 +24,14 @@ pub use bus::{BusError, host_goes_down};
 use super::local::Local;
 use super::local::found;
 use super::process::{Process, prepare};
-use super::{About, Ask, Done, Identity, Observed, Program, Signal, Step, Target, TargetError};
+use super::{
+    About, Ask, Done, Ended, Ending, Identity, Observed, Program, Signal, Step, Target, TargetError,
+};
 use crate::apply::full;
 use crate::wake::Waker;
 use bus::Bus;
 use reach::Reach;
-use unit::UnitState;
+use unit::{Main, UnitState};
 
 /// Names of the units. See `[target.systemd]` in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,24 @@ pub struct Units {
 /// Between two looks whether the replaced program is active.
 const RIVAL_AGAIN: Duration = Duration::from_secs(30);
 
+/// A stop takes so long at most until it is told as one that does not end.
+const RIVAL_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// systemd hears of the end of a process when the agent does, and tells how it was a moment later.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
+/// Between two looks for it.
+const TOLD_SOON: Duration = Duration::from_millis(20);
+
+/// A start that was asked for; its process has not been seen yet.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    program: Program,
+    since: Instant,
+    /// The unit's last main process before.
+    before: Main,
+}
+
 /// The processes of one node, in units.
 #[derive(Debug)]
 pub struct Systemd {
@@ -55,8 +75,7 @@ pub struct Systemd {
     reach: Reach,
     chmpx: UnitState,
     k2hdkc: UnitState,
-    /// A start that was asked for, and when; its process has not been seen yet.
-    awaited: Option<(Program, Instant)>,
+    awaited: Option<Awaited>,
     /// The processes of the last look; `None` before the first.
     seen: Option<BTreeMap<Program, Identity>>,
     rival: Option<(Instant, Option<String>)>,
@@ -85,34 +104,69 @@ impl Systemd {
         (self.local.settings, self.units) = (settings, units);
     }
 
+    /// The unit, by its own name: the settings may have another of it.
     fn unit(&self, program: Program) -> (&str, &UnitState) {
-        match program {
+        let (named, state) = match program {
             Program::Chmpx => (&self.units.chmpx, &self.chmpx),
             Program::K2hdkc => (&self.units.k2hdkc, &self.k2hdkc),
-        }
+        };
+        (if state.id.is_empty() { named } else { &state.id }, state)
     }
 
-    /// Reads both units and the replaced timer.
+    /// Reads both units and, now and then and when it has changed, what replaces the same file.
     async fn look(&mut self) {
         let units = self.units.clone();
-        let due = self.rival.as_ref().is_none_or(|(at, _)| at.elapsed() >= RIVAL_AGAIN);
         let waker = self.local.waker.clone();
+        let stirred = self.reach.rival_stirred();
+        let due = stirred || self.rival.as_ref().is_none_or(|(at, _)| at.elapsed() >= RIVAL_AGAIN);
         let Some(bus) = self.reach.bus(&units, &waker).await else { return };
         let looked = timeout(reach::WITHIN, async {
             let (chmpx, k2hdkc) = (bus.look(&units.chmpx).await?, bus.look(&units.k2hdkc).await?);
-            let rival = if due { Some(bus.look(&units.rival[0]).await?) } else { None };
+            let [timer, service] = &units.rival;
+            let rival = if due { Some((bus.look(timer).await?, bus.look(service).await?)) } else { None };
             Ok::<_, BusError>((chmpx, k2hdkc, rival))
         });
         match looked.await {
             Ok(Ok((chmpx, k2hdkc, rival))) => {
                 (self.chmpx, self.k2hdkc) = (chmpx, k2hdkc);
-                if let Some(rival) = rival {
-                    self.rival = Some((Instant::now(), writes_too(&units.rival[0], &rival)));
+                if let Some((timer, service)) = rival {
+                    let told =
+                        writes_too(&units.rival[0], &timer).or_else(|| writes_too(&units.rival[1], &service));
+                    self.rival = Some((Instant::now(), told));
                 }
             }
             Ok(Err(error)) => self.reach.lost(full(&error), &waker),
             Err(_) => self.reach.late(&waker),
         }
+    }
+
+    /// Adds how processes of units ended: they are no children of the agent, but systemd's.
+    async fn tell_endings(&mut self, observed: &mut Observed) {
+        let late = Instant::now() + TOLD_WITHIN;
+        let is_unknown = |ended: &&Ended| ended.how == Ending::Unknown;
+        let unknown: Vec<_> = observed.ended.iter().filter(is_unknown).copied().collect();
+        if unknown.is_empty() {
+            return;
+        }
+        // What was read before is older than their end.
+        self.look().await;
+        while unknown.iter().any(|ended| self.is_untold(ended)) && Instant::now() < late {
+            sleep(TOLD_SOON).await;
+            self.look().await;
+        }
+        for ended in observed.ended.iter_mut().filter(|ended| ended.how == Ending::Unknown) {
+            let (unit, state) = self.unit(ended.program);
+            let how = state.ending().filter(|_| state.main.pid == ended.was.id.pid);
+            let Some(how) = how else { continue };
+            info!(pid = state.main.pid, "{unit}: {} {}", ended.program.name(), how.text());
+            ended.how = how;
+        }
+    }
+
+    /// Whether its unit still takes it for its main process that runs.
+    fn is_untold(&self, ended: &Ended) -> bool {
+        let (_, state) = self.unit(ended.program);
+        self.reach.why().is_none() && state.main.pid == ended.was.id.pid && state.main.ended == 0
     }
 
     /// A connection for a step; why there is none.
@@ -168,6 +222,7 @@ impl Target for Systemd {
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.look().await;
         let mut observed = self.local.observe(about, ask).await;
+        self.tell_endings(&mut observed).await;
         self.add_units(&about.ini, &mut observed);
         Some(observed)
     }
@@ -175,13 +230,13 @@ impl Target for Systemd {
     async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
         match step {
             Step::Start(program) => {
-                self.local.look_again(about);
-                if let Some(running) = self.local.watched(*program).running() {
-                    return Ok(Done::Started(running.id));
+                if let Some(running) = self.local.in_place(*program, about)? {
+                    return Ok(Done::Started(running));
                 }
-                let unit = self.unit(*program).0.to_owned();
+                let (unit, state) = self.unit(*program);
+                let (unit, before) = (unit.to_owned(), state.main);
                 self.bus().await?.start(&unit).await?;
-                self.awaited = Some((*program, Instant::now()));
+                self.awaited = Some(Awaited { program: *program, since: Instant::now(), before });
                 if *program == Program::Chmpx {
                     self.local.forget_answers();
                 }
@@ -204,7 +259,11 @@ impl Target for Systemd {
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             Step::TakeOver => {
                 let rival = self.units.rival.clone();
-                self.bus().await?.disable(&[rival[0].as_str(), rival[1].as_str()]).await?;
+                let units = rival.each_ref().map(String::as_str);
+                let bus = self.bus().await?;
+                bus.disable(&units).await?;
+                // A poll that is under way may still write.
+                bus.at_rest(&units, RIVAL_ENDS_WITHIN).await?;
                 info!("{} is stopped and disabled; its file is this agent's now", rival[0]);
                 self.rival = None;
             }

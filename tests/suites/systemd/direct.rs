@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use k2hdkc_agent::standing::State;
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::systemd::{Node, Shape, World};
 use k2hdkc_sandbox::worlds::{by_events, ready, say};
 
-use crate::ring::{KEYS, LONG, all_readable, config, pids, running, settled, status, told};
+use crate::ring::{KEYS, LONG, all_readable, config, holds, pids, running, settled, told};
 
 /// Kills with -9 and waits until both programs run in the right order, all are in service, and every key is readable. Nothing
 /// but an event tells the agent of it.
@@ -38,15 +37,6 @@ fn configure(node: &Node, settings: &str) {
     let before = read();
     node.put("/etc/k2hdkc-agent/agent.toml", settings).unwrap();
     assert!(wait_for(LONG, || read() > before), "{}", told(node));
-}
-
-fn holds(node: &Node, text: &str) {
-    let held = || {
-        status(node)
-            .and_then(|status| status.standing)
-            .is_some_and(|standing| standing.state == State::Held && standing.text.contains(text))
-    };
-    assert!(wait_for(LONG, held), "{text}: {}", told(node));
 }
 
 #[test]
@@ -86,15 +76,10 @@ fn a_ring_of_units_is_started_scaled_and_brought_back_whatever_is_killed() {
     node.systemctl(&["unmask", "--runtime", "k2hdkc.service"]).unwrap();
     settled(&world, 4);
 
-    // One that fails to start is tried less and less often.
+    // One that fails to start is tried less and less often, and told as one that somebody must look at.
     node.drop_in("k2hdkc.service", "[Service]\nExecStartPre=/bin/false\n").unwrap();
     node.kill("k2hdkc", "KILL").unwrap();
-    let failing = || {
-        status(node)
-            .and_then(|status| status.standing)
-            .is_some_and(|standing| standing.text.contains("its unit failed (exit-code"))
-    };
-    assert!(wait_for(LONG, failing), "{}", told(node));
+    holds(node, "times in a row; its unit failed (exit-code");
     node.drop_in("k2hdkc.service", "").unwrap();
     settled(&world, 4);
 

@@ -30,6 +30,16 @@ pub(crate) fn is_settled(node: &Node, servers: usize) -> bool {
     })
 }
 
+/// Until its agent says that somebody must look, for this reason.
+pub(crate) fn holds(node: &Node, text: &str) {
+    let held = || {
+        status(node)
+            .and_then(|status| status.standing)
+            .is_some_and(|standing| standing.state == State::Held && standing.text.contains(text))
+    };
+    assert!(wait_for(LONG, held), "{text}: {}", told(node));
+}
+
 /// Everything that tells why a node is as it is.
 pub(crate) fn told(node: &Node) -> String {
     let text = node.exec(&["k2hdkc-agent", "status"]).unwrap_or_else(|error| error.to_string());

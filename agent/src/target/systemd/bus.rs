@@ -8,16 +8,21 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, warn};
 use zbus::fdo::PropertiesProxy;
+use zbus::proxy::CacheProperties;
+use zbus::{
+    Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, match_rule, message,
+};
 
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, message};
-
-use super::unit::UnitState;
+use super::unit::{Main, UnitState};
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for an answer of the bus or of systemd.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks at what is to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Changes that may wait to be heard: more of them say the same.
 const QUEUED: Option<NonZeroUsize> = NonZeroUsize::new(64);
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
@@ -59,6 +64,15 @@ pub async fn host_goes_down() -> bool {
     matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
 }
 
+#[zbus::proxy(interface = "org.freedesktop.systemd1.Unit", default_service = "org.freedesktop.systemd1")]
+trait Unit {
+    /// Named `Ref` on the bus: as long as this connection lasts, systemd keeps what it knows of the unit.
+    #[zbus(name = "Ref")]
+    fn keep(&self) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn id(&self) -> zbus::Result<String>;
+}
+
 /// Why systemd did not do or say something.
 #[derive(Debug, Error)]
 pub enum BusError {
@@ -76,6 +90,14 @@ pub enum BusError {
         #[source]
         source: zbus::Error,
     },
+    /// It was stopped, and has not ended.
+    #[error("{unit} was stopped, and has not ended within {} s", .within.as_secs())]
+    StaysOn {
+        /// Which unit.
+        unit: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
 }
 
 /// A job that ended: the unit, and systemd's word for how ("done", "failed", "timeout", "dependency", ...).
@@ -92,18 +114,35 @@ pub(super) struct Bus {
     manager: ManagerProxy<'static>,
     listening: JoinSet<()>,
     ended: mpsc::UnboundedReceiver<JobEnd>,
+    stirred: mpsc::Receiver<()>,
 }
 
 impl Bus {
-    /// Connects, and listens to these units from now on: each change wakes a pass.
-    pub(super) async fn connect(units: &[&str], waker: &Waker) -> Result<Self, BusError> {
+    /// Connects, and listens to the units of the programs and of their rival from now on: each change wakes a pass.
+    pub(super) async fn connect(
+        units: &[&str],
+        rival: Option<&str>,
+        waker: &Waker,
+    ) -> Result<Self, BusError> {
         let builder = zbus::connection::Builder::system();
         let connection =
             builder.method_timeout(ANSWER_WITHIN).build().await.map_err(BusError::Unreachable)?;
-        let manager = ManagerProxy::new(&connection).await.map_err(BusError::Unreachable)?;
-        let (jobs, ended) = mpsc::unbounded_channel();
-        let mut bus = Self { connection, manager, listening: JoinSet::new(), ended };
-        bus.listen(units, waker, &jobs).await.map_err(BusError::Unreachable)?;
+        Self::on(connection, units, rival, waker).await.map_err(BusError::Unreachable)
+    }
+
+    async fn on(
+        connection: Connection,
+        units: &[&str],
+        rival: Option<&str>,
+        waker: &Waker,
+    ) -> zbus::Result<Self> {
+        let manager = ManagerProxy::new(&connection).await?;
+        let ((jobs, ended), (stirs, stirred)) = (mpsc::unbounded_channel(), mpsc::channel(1));
+        let mut bus = Self { connection, manager, listening: JoinSet::new(), ended, stirred };
+        bus.listen(units, waker, &jobs).await?;
+        if let Some(rival) = rival {
+            bus.listen_to_rival(rival, waker, stirs).await?;
+        }
         Ok(bus)
     }
 
@@ -115,22 +154,63 @@ impl Bus {
     ) -> zbus::Result<()> {
         // Without it systemd tells its own clients only of what they did themselves.
         self.manager.subscribe().await?;
-        let signal =
-            || MatchRule::builder().msg_type(message::Type::Signal).sender("org.freedesktop.systemd1");
-        let removed = signal().interface("org.freedesktop.systemd1.Manager").member("JobRemoved").build()?;
-        let mut rules = vec![removed];
+        let mut ids = Vec::new();
         for unit in units {
             let path = self.manager.load_unit(unit).await?;
-            let changed = signal().path(path).member("PropertiesChanged").build()?;
-            rules.push(changed);
+            ids.push(self.keep(&path).await?);
+            self.hear(changes(path)?, waker, |_| true).await?;
         }
-        for rule in rules {
-            let stream = MessageStream::for_match_rule(rule, &self.connection, QUEUED).await?;
-            let (jobs, waker) = (jobs.clone(), waker.clone());
-            let units: Vec<String> = units.iter().map(|unit| (*unit).to_owned()).collect();
-            self.listening.spawn(hear(stream, units, jobs, waker));
-        }
+        let jobs = jobs.clone();
+        let is_ours = move |message: &Message| {
+            job_end(message).filter(|end| ids.contains(&end.unit)).is_some_and(|end| jobs.send(end).is_ok())
+        };
+        let removed = signals().interface("org.freedesktop.systemd1.Manager").member("JobRemoved").build()?;
+        self.hear(removed, waker, is_ours).await
+    }
+
+    async fn listen_to_rival(
+        &mut self,
+        unit: &str,
+        waker: &Waker,
+        stirs: mpsc::Sender<()>,
+    ) -> zbus::Result<()> {
+        let path = self.manager.load_unit(unit).await?;
+        // One that waits to be heard says the same.
+        self.hear(changes(path)?, waker, move |_| stirs.try_send(()).is_ok()).await
+    }
+
+    /// Turns what systemd says into wakes, where it `concerns` somebody, until the connection breaks, which is one as well.
+    async fn hear(
+        &mut self,
+        rule: MatchRule<'static>,
+        waker: &Waker,
+        concerns: impl Fn(&Message) -> bool + Send + 'static,
+    ) -> zbus::Result<()> {
+        use futures_core::Stream as _;
+        let mut stream = MessageStream::for_match_rule(rule, &self.connection, QUEUED).await?;
+        let waker = waker.clone();
+        self.listening.spawn(async move {
+            loop {
+                let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut stream).poll_next(context));
+                let Some(Ok(message)) = next.await else { break };
+                if concerns(&message) {
+                    waker.wake(Reason::TargetChanged);
+                }
+            }
+            waker.wake(Reason::TargetChanged);
+        });
         Ok(())
+    }
+
+    /// The unit's own name. A unit that has ended well is forgotten at once where nothing needs it, and with it how its
+    /// process ended: as long as this connection lasts, it is not. Where that is not granted, such an end stays unknown.
+    async fn keep(&self, path: &OwnedObjectPath) -> zbus::Result<String> {
+        let builder = UnitProxy::builder(&self.connection).cache_properties(CacheProperties::No);
+        let unit = builder.path(path).build().await?;
+        if let Err(error) = unit.keep().await {
+            debug!("systemd may forget {}: {error}", path.as_str());
+        }
+        unit.id().await
     }
 
     /// Whether it still hears.
@@ -141,6 +221,11 @@ impl Bus {
     /// Jobs for the units that have ended since the last call.
     pub(super) fn ended(&mut self) -> Vec<JobEnd> {
         std::iter::from_fn(|| self.ended.try_recv().ok()).collect()
+    }
+
+    /// Whether the rival's unit has changed since the last call.
+    pub(super) fn rival_stirred(&mut self) -> bool {
+        self.stirred.try_recv().is_ok()
     }
 
     /// How a unit is now.
@@ -156,8 +241,24 @@ impl Bus {
         let number = |map: &HashMap<String, OwnedVariant>, key: &str| {
             map.get(key).and_then(|value| u32::try_from(value.clone()).ok()).unwrap_or_default()
         };
+        let whole = |map: &HashMap<String, OwnedVariant>, key: &str| {
+            map.get(key).and_then(|value| i32::try_from(value.clone()).ok()).unwrap_or_default()
+        };
+        let time = |map: &HashMap<String, OwnedVariant>, key: &str| {
+            map.get(key).and_then(|value| u64::try_from(value.clone()).ok()).unwrap_or_default()
+        };
         let (unit, service) = (properties.0, properties.1);
+        let main = Main {
+            pid: number(&service, "ExecMainPID"),
+            code: whole(&service, "ExecMainCode"),
+            status: whole(&service, "ExecMainStatus"),
+            started: time(&service, "ExecMainStartTimestampMonotonic"),
+            ended: time(&service, "ExecMainExitTimestampMonotonic"),
+        };
         Ok(UnitState {
+            id: word(&unit, "Id"),
+            main,
+            left: time(&unit, "ActiveExitTimestampMonotonic"),
             load: word(&unit, "LoadState"),
             active: word(&unit, "ActiveState"),
             sub: word(&unit, "SubState"),
@@ -199,7 +300,8 @@ impl Bus {
         self.manager.stop_unit(unit, "replace").await.map(drop).map_err(refused("stop", unit))
     }
 
-    /// Stops units, and lets none of them start at the next boot. Whether one did before.
+    /// Stops units, and lets none of them start at the next boot. Whether one did before; that is not asked twice, so a
+    /// reload of systemd that fails behind it, or takes too long, does not lose it.
     pub(super) async fn disable(&self, units: &[&str]) -> Result<bool, BusError> {
         for unit in units {
             match self.stop(unit).await {
@@ -211,14 +313,36 @@ impl Bus {
         let [first, ..] = units else { return Ok(false) };
         let changes =
             self.manager.disable_unit_files(units, false).await.map_err(refused("disable", first))?;
-        self.manager.reload().await.map_err(refused("disable", first))?;
+        self.reload().await;
         Ok(!changes.is_empty())
+    }
+
+    /// Waits until units that were stopped have ended.
+    pub(super) async fn at_rest(&self, units: &[&str], within: Duration) -> Result<(), BusError> {
+        let late = Instant::now() + within;
+        for unit in units {
+            while !self.look(unit).await?.is_at_rest() {
+                if Instant::now() >= late {
+                    return Err(BusError::StaysOn { unit: (*unit).to_owned(), within });
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+        Ok(())
     }
 
     /// Lets a unit start at each boot.
     pub(super) async fn enable(&self, unit: &str) -> Result<(), BusError> {
         self.manager.enable_unit_files(&[unit], false, false).await.map_err(refused("enable", unit))?;
-        self.manager.reload().await.map_err(refused("enable", unit))
+        self.reload().await;
+        Ok(())
+    }
+
+    /// Lets systemd read its units again. What counts at the next boot are the files.
+    async fn reload(&self) {
+        if let Err(error) = self.manager.reload().await {
+            warn!("systemd has not read its units again ('systemctl daemon-reload' does it): {error}");
+        }
     }
 }
 
@@ -234,25 +358,14 @@ fn refused(what: &'static str, unit: &str) -> impl FnOnce(zbus::Error) -> BusErr
     move |source| BusError::Refused { what, unit, source }
 }
 
-/// Turns what systemd says into wakes, until the connection breaks, which is one as well.
-async fn hear(
-    mut stream: MessageStream,
-    units: Vec<String>,
-    jobs: mpsc::UnboundedSender<JobEnd>,
-    waker: Waker,
-) {
-    use futures_core::Stream as _;
-    loop {
-        let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut stream).poll_next(context)).await;
-        let Some(Ok(message)) = next else { break };
-        match job_end(&message) {
-            Some(end) if units.contains(&end.unit) => drop(jobs.send(end)),
-            Some(_) => continue,
-            None => {}
-        }
-        waker.wake(Reason::TargetChanged);
-    }
-    waker.wake(Reason::TargetChanged);
+/// Signals of systemd.
+fn signals() -> match_rule::Builder<'static> {
+    MatchRule::builder().msg_type(message::Type::Signal).sender("org.freedesktop.systemd1")
+}
+
+/// Those that a unit has changed.
+fn changes(path: OwnedObjectPath) -> zbus::Result<MatchRule<'static>> {
+    signals().path(path).member("PropertiesChanged").build()
 }
 
 fn job_end(message: &Message) -> Option<JobEnd> {

@@ -33,5 +33,5 @@ pub(in crate::target) async fn look(unit: &str, within: Duration) -> Init {
 }
 
 async fn load(unit: &str) -> Result<UnitState, BusError> {
-    Bus::connect(&[], &Waker::default()).await?.look(unit).await
+    Bus::connect(&[], None, &Waker::default()).await?.look(unit).await
 }

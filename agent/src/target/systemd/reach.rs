@@ -32,7 +32,7 @@ impl Reach {
         }
         if self.bus.is_none() && !self.away.as_ref().is_some_and(Away::rests) {
             let names = [units.chmpx.as_str(), units.k2hdkc.as_str()];
-            match timeout(WITHIN, Bus::connect(&names, waker)).await {
+            match timeout(WITHIN, Bus::connect(&names, Some(&units.rival[0]), waker)).await {
                 Ok(Ok(bus)) => (self.bus, self.away) = (Some(bus), None),
                 Ok(Err(error)) => self.lost(full(&error), waker),
                 Err(_) => self.late(waker),
@@ -55,6 +55,11 @@ impl Reach {
     /// Jobs for the units that have ended since the last call.
     pub(super) fn ended(&mut self) -> Vec<JobEnd> {
         self.bus.as_mut().map(Bus::ended).unwrap_or_default()
+    }
+
+    /// Whether the rival's unit has changed since the last call.
+    pub(super) fn rival_stirred(&mut self) -> bool {
+        self.bus.as_mut().is_some_and(Bus::rival_stirred)
     }
 
     /// The connection is of no more use.

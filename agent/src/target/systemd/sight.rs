@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::unit::Readiness;
+use super::unit::{Main, Readiness};
 use super::{Systemd, helper, is_same};
-use crate::target::{Identity, Observed, Program, Rival, Running};
+use crate::target::{Ended, Identity, Observed, Program, Rival, Running};
 
 /// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
 /// service 90 s to start, but none to wait for other jobs.
@@ -36,18 +36,18 @@ impl Systemd {
 
     fn add_ended_jobs(&mut self, observed: &mut Observed) {
         for end in self.reach.ended() {
-            let program = if end.unit == self.units.chmpx { Program::Chmpx } else { Program::K2hdkc };
+            let is_chmpx = end.unit == self.unit(Program::Chmpx).0;
+            let program = if is_chmpx { Program::Chmpx } else { Program::K2hdkc };
             if self.awaits(program).is_some() && !["done", "skipped"].contains(&end.result.as_str()) {
-                self.awaited = None;
                 let text = format!("the job of {} ended with \"{}\"", end.unit, end.result);
-                observed.refused.push((program, text));
+                self.give_up(program, text, observed);
             }
         }
     }
 
     fn add_running(&mut self, program: Program, id: Identity, observed: &mut Observed) {
         if self.awaits(program).is_some() || self.came_by_helper(program, id) {
-            self.awaited = self.awaited.filter(|(awaited, _)| *awaited != program);
+            self.awaited = self.awaited.filter(|awaited| awaited.program != program);
             observed.appeared = Some((program, id));
         }
     }
@@ -64,8 +64,7 @@ impl Systemd {
             Readiness::Idle => {
                 observed.last_words.extend(state.failure().map(|text| (program, text)));
                 if self.awaits(program).is_some() {
-                    observed.refused.push((program, self.came_to_nothing(program)));
-                    self.awaited = None;
+                    self.give_up(program, self.came_to_nothing(program), observed);
                 }
             }
         }
@@ -81,7 +80,7 @@ impl Systemd {
 
     /// Since when its start has been awaited, where it is.
     fn awaits(&self, program: Program) -> Option<Instant> {
-        self.awaited.filter(|(awaited, _)| *awaited == program).map(|(_, since)| since)
+        self.awaited.filter(|awaited| awaited.program == program).map(|awaited| awaited.since)
     }
 
     /// Whether a helper has started it since the last look: it does so on the agent's account.
@@ -135,6 +134,17 @@ impl Systemd {
         })
     }
 
+    /// The awaited start came to nothing. Where the program did run, for a moment in which nobody looked, it has ended like
+    /// every other: of its file, perhaps. A helper's end is not its program's.
+    fn give_up(&mut self, program: Program, why: String, observed: &mut Observed) {
+        let before = self.awaited.take().map(|awaited| awaited.before);
+        let (_, state) = self.unit(program);
+        match state.ending().filter(|_| !state.is_helped && before != Some(state.main)) {
+            Some(how) => observed.ended.push(Ended { program, was: short_lived(&state.main), how }),
+            None => observed.refused.push((program, why)),
+        }
+    }
+
     /// Its job is done, and yet it does not run: a user that is missing, a condition that is not met, an early end.
     fn came_to_nothing(&self, program: Program) -> String {
         let (unit, state) = self.unit(program);
@@ -143,6 +153,15 @@ impl Systemd {
             format!("{unit} was started, and no {name} runs: 'systemctl status {unit}' says why")
         })
     }
+}
+
+/// A process that has ended before anybody saw it.
+fn short_lived(main: &Main) -> Running {
+    let now = Instant::now();
+    // Only like the kernel's count, and as different from every other.
+    let id = Identity { pid: main.pid, ticks: main.started / 10_000 };
+    let since = now.checked_sub(main.ran()).unwrap_or(now);
+    Running { id, since, worked: Duration::ZERO, counted: now }
 }
 
 fn both(observed: &Observed) -> [(Program, Option<Running>); 2] {

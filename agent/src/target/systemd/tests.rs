@@ -3,6 +3,10 @@ use super::*;
 use crate::settings::{self, Origin};
 use crate::target::Running;
 
+fn awaited() -> Awaited {
+    Awaited { program: Program::Chmpx, since: Instant::now(), before: Main::default() }
+}
+
 /// What a look has `appeared` at this k2hdkc.
 fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, Identity)> {
     let (id, now) = (Identity { pid, ticks: u64::from(pid) }, Instant::now());
@@ -19,7 +23,7 @@ async fn a_start_job_without_an_end_is_told_with_who_can_say_what_it_waits_for()
     let words = |word: &str| word.to_owned();
     systemd.chmpx =
         UnitState { load: words("loaded"), active: words("inactive"), has_job: true, ..UnitState::default() };
-    systemd.awaited = Some((Program::Chmpx, Instant::now()));
+    systemd.awaited = Some(awaited());
     let mut look = || {
         let mut observed = Observed::default();
         systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
@@ -82,10 +86,39 @@ async fn a_start_whose_job_is_done_and_whose_program_never_comes_is_refused_and_
         let mut systemd = systemd();
         systemd.chmpx = unit(active, result);
         assert_eq!(look(&mut systemd, None).refused, [], "nobody has started it");
-        systemd.awaited = Some((Program::Chmpx, Instant::now()));
+        systemd.awaited = Some(awaited());
         assert_eq!(look(&mut systemd, None).refused, [(Program::Chmpx, told.to_owned())]);
         assert_eq!(look(&mut systemd, None).refused, [], "once a start");
     }
+}
+
+#[tokio::test]
+async fn a_start_whose_program_ended_before_anybody_saw_it_has_an_end_like_every_other() {
+    let main = Main { pid: 70, code: 1, status: 0, started: 5_000_000, ended: 5_100_000 };
+    let after = |is_helped, before| {
+        let mut systemd = systemd();
+        systemd.units.helpers = "/etc/antpickax".into();
+        systemd.k2hdkc = UnitState { main, is_helped, ..unit("inactive", "success") };
+        systemd.awaited = Some(Awaited { program: Program::K2hdkc, before, ..awaited() });
+        let observed = look(&mut systemd, None);
+        (
+            observed.ended.first().map(|ended| (ended.program, ended.was.id.pid, ended.how)),
+            observed.refused.len(),
+        )
+    };
+    assert_eq!(after(false, Main::default()), (Some((Program::K2hdkc, 70, Ending::Exit(0))), 0));
+    assert_eq!(after(false, main), (None, 1), "that is the one before");
+    assert_eq!(after(true, Main::default()), (None, 1), "a helper has ended");
+}
+
+#[tokio::test]
+async fn a_unit_is_called_by_its_own_name() {
+    let mut systemd = systemd();
+    assert_eq!(systemd.unit(Program::Chmpx).0, "chmpx.service", "nothing is known of it yet");
+    systemd.chmpx.id = "chmpxd.service".to_owned();
+    systemd.k2hdkc = UnitState { needs: vec!["chmpxd.service".to_owned()], ..unit("inactive", "success") };
+    let told = look(&mut systemd, Some(std::process::id())).blocked.remove(0).1;
+    assert!(told.starts_with("k2hdkc.service needs chmpxd.service, but"), "{told}");
 }
 
 #[tokio::test]

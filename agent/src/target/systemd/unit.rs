@@ -1,10 +1,19 @@
 //! What the state of a unit means for the program in it. Pure.
 
-use crate::target::Program;
+use std::time::Duration;
+
+use nix::libc::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
+
+use crate::target::{Ending, Program};
+
+/// Exit statuses of systemd itself: it could not run the program (`systemd.exec(5)`, "Process Exit Codes").
+const NOT_RUN: std::ops::RangeInclusive<i32> = 200..=243;
 
 /// A unit, in systemd's own words (org.freedesktop.systemd1, systemd 252).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct UnitState {
+    /// `Id`: its own name, also where it was asked for by another.
+    pub(super) id: String,
     /// `LoadState`: "loaded", "masked", "not-found", ...
     pub(super) load: String,
     /// `ActiveState`: "active", "activating", "failed", ...
@@ -17,6 +26,10 @@ pub(super) struct UnitState {
     pub(super) has_job: bool,
     /// `MainPID`; 0 where there is none. With upstream's helpers it is the helper.
     pub(super) main_pid: u32,
+    /// Its last main process.
+    pub(super) main: Main,
+    /// `ActiveExitTimestampMonotonic`: when it last left the state "active", in microseconds; 0 where it never did.
+    pub(super) left: u64,
     /// Whether it runs one of upstream's helpers, which runs the program.
     pub(super) is_helped: bool,
     /// Result of the last run: "success", "exit-code", "start-limit-hit", ...
@@ -25,6 +38,28 @@ pub(super) struct UnitState {
     pub(super) restarts: u32,
     /// `BindsTo`, `Requires` and `Wants`: units that systemd starts with it.
     pub(super) needs: Vec<String>,
+}
+
+/// The last main process of a unit, as systemd has seen it; times are microseconds of one clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Main {
+    /// `ExecMainPID`; 0 where there was none.
+    pub(super) pid: u32,
+    /// `ExecMainCode`: a `CLD_` of `waitid(2)`; 0 as long as it runs.
+    pub(super) code: i32,
+    /// `ExecMainStatus`.
+    pub(super) status: i32,
+    /// `ExecMainStartTimestampMonotonic`.
+    pub(super) started: u64,
+    /// `ExecMainExitTimestampMonotonic`; 0 as long as it runs.
+    pub(super) ended: u64,
+}
+
+impl Main {
+    /// How long it ran.
+    pub(super) fn ran(&self) -> Duration {
+        Duration::from_micros(self.ended.saturating_sub(self.started))
+    }
 }
 
 /// Whether a program that does not run may be started.
@@ -42,6 +77,11 @@ impl UnitState {
     /// Whether it runs, or is about to.
     pub(super) fn is_active(&self) -> bool {
         ["active", "activating"].contains(&self.active.as_str())
+    }
+
+    /// Whether nothing of it runs, and nothing is about to.
+    pub(super) fn is_at_rest(&self) -> bool {
+        ["inactive", "failed"].contains(&self.active.as_str()) && !self.has_job
     }
 
     /// Whether it starts at boot.
@@ -78,6 +118,21 @@ impl UnitState {
                 Readiness::Moving(format!("{state}, and its {} comes", program.name()))
             }
             _ => Readiness::Moving(state),
+        }
+    }
+
+    /// How the last main process ended by itself. `None` as long as it runs, where systemd was told to stop it, and where it
+    /// never came to run the program.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        let Main { code, status, started, ended, .. } = self.main;
+        // A unit whose process ends by itself is active until then.
+        let was_stopped = (started..ended).contains(&self.left);
+        match code {
+            _ if ended == 0 || was_stopped => None,
+            CLD_EXITED if NOT_RUN.contains(&status) => None,
+            CLD_EXITED => Some(Ending::Exit(status)),
+            CLD_KILLED | CLD_DUMPED => Some(Ending::Signal(status)),
+            _ => None,
         }
     }
 
@@ -124,6 +179,21 @@ mod tests {
         assert!(blocked("masked").contains("systemctl unmask x.service"));
         assert!(blocked("not-found").contains("has no unit x.service"));
         assert!(blocked("bad-setting").contains("systemctl status x.service"));
+    }
+
+    #[test]
+    fn an_end_is_the_program_s_own_unless_systemd_was_told_to_stop_it_or_could_not_run_it() {
+        let ended = |left, code, status| {
+            let main = Main { pid: 7, code, status, started: 1_000_000, ended: 3_000_000 };
+            UnitState { main, left, ..unit("loaded", "inactive", "dead") }
+        };
+        assert_eq!(ended(3_000_001, 1, 0).ending(), Some(Ending::Exit(0)));
+        assert_eq!(ended(500_000, 1, 1).ending(), Some(Ending::Exit(1)), "it was stopped once before");
+        assert_eq!(ended(3_000_001, 3, 11).ending(), Some(Ending::Signal(11)));
+        assert_eq!(ended(2_500_000, 1, 0).ending(), None, "systemd was told to stop it");
+        assert_eq!(ended(3_000_001, 1, 217).ending(), None, "its user is missing");
+        assert_eq!(unit("loaded", "active", "running").ending(), None);
+        assert_eq!(ended(0, 1, 0).main.ran(), Duration::from_secs(2));
     }
 
     #[test]
