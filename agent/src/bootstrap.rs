@@ -10,6 +10,7 @@
 mod closing;
 pub mod host;
 mod names;
+mod running_as;
 #[cfg(test)]
 mod tests;
 pub mod unfinished;
@@ -31,10 +32,12 @@ pub const KEYS: [&str; 5] = [
 
 /// What the programs run as where an operator wants a user and names none (upstream's override.conf has this one).
 const USUAL_USER: &str = "k2hdkc";
+/// Whom the units that the package brings run both as; another user is put into a drop-in.
+const USER_OF_UNITS: &str = "k2hdkc";
 /// What this agent replaces: its timer and its service write the same file in place, which ends chmpx.
 const REPLACED: &str = "k2hr3-get-resource";
 /// What the agent starts itself, when the others are in sight. Enabled, systemd would start them before.
-const KEPT_BY_AGENT: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
+pub const KEPT_BY_AGENT: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
 /// The agent's own.
 const OWN: &str = "k2hdkc-agent.service";
 
@@ -43,10 +46,14 @@ const OWN: &str = "k2hdkc-agent.service";
 pub struct Orders {
     /// A user for chmpx and k2hdkc, to be made where it is missing.
     pub user: Option<UserName>,
+    /// Whom chmpx and k2hdkc run as, where it is another user than the units of the package have.
+    pub runs_as: Option<UserName>,
     /// Packages, in their order.
     pub packages: Vec<Package>,
     /// Units that start now and at every boot, in their order.
     pub units: Vec<Unit>,
+    /// Units that the agent starts and systemd does not.
+    pub kept: Vec<Unit>,
     /// Units of what this agent replaces, which start no more.
     pub replaced: Vec<Unit>,
     /// Whether the identity is closed to other users.
@@ -55,7 +62,9 @@ pub struct Orders {
 
 impl Orders {
     /// Reads the values of [`KEYS`], in their order; what a key does not say is nothing. On failure every name that is none.
-    pub fn read(values: &[Option<String>; KEYS.len()]) -> Result<Self, Vec<String>> {
+    ///
+    /// Where no agent starts chmpx and k2hdkc (`target.kind` is "none"), their units are units like every other.
+    pub fn read(values: &[Option<String>; KEYS.len()], agent_starts: bool) -> Result<Self, Vec<String>> {
         let [packages, more, units, user, add] = values;
         let mut wrong = Vec::new();
         let mut orders = Self::default();
@@ -66,21 +75,27 @@ impl Orders {
         let units: Vec<Unit> = each(KEYS[2], units.as_deref(), &mut wrong);
         let is_replaced =
             |unit: &Unit| unit.as_str().rsplit_once('.').is_some_and(|(name, _)| name == REPLACED);
+        let is_kept = |unit: &Unit| agent_starts && KEPT_BY_AGENT.contains(&unit.as_str());
         (orders.replaced, orders.units) = units.into_iter().partition(is_replaced);
-        if is_yes(add.as_deref()) {
-            let name = user.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or(USUAL_USER);
-            match UserName::try_from(name) {
-                Ok(name) => orders.user = Some(name),
-                Err(error) => wrong.push(format!("{}: {error}", KEYS[3])),
+        (orders.kept, orders.units) = orders.units.into_iter().partition(is_kept);
+        let (named, adds) =
+            (user.as_deref().map(str::trim).filter(|name| !name.is_empty()), is_yes(add.as_deref()));
+        match named.or(adds.then_some(USUAL_USER)).map(UserName::try_from) {
+            Some(Ok(name)) => {
+                orders.runs_as = Some(name.clone()).filter(|name| name.as_str() != USER_OF_UNITS);
+                orders.user = adds.then_some(name);
             }
+            Some(Err(error)) => wrong.push(format!("{}: {error}", KEYS[3])),
+            None => {}
         }
         if wrong.is_empty() { Ok(orders) } else { Err(wrong) }
     }
 
     /// What comes before the units, and the units: a package may enable some of them when it comes.
     pub fn in_turn(self) -> [Self; 2] {
-        let units = Self { units: self.units, replaced: self.replaced, ..Self::default() };
-        [Self { user: self.user, packages: self.packages, ..Self::default() }, units]
+        let units = Self { units: self.units, kept: self.kept, replaced: self.replaced, ..Self::default() };
+        let Self { user, runs_as, packages, .. } = self;
+        [Self { user, runs_as, packages, ..Self::default() }, units]
     }
 }
 
@@ -110,6 +125,8 @@ fn is_yes(value: Option<&str>) -> bool {
 pub struct Facts {
     /// Users that are there.
     pub users: BTreeSet<UserName>,
+    /// Whether the units run as the user that is wanted.
+    pub runs_as: bool,
     /// Packages that are installed.
     pub installed: BTreeSet<Package>,
     /// Whether systemd keeps the units; else only the agent's own is anybody's business.
@@ -131,6 +148,8 @@ pub enum Step {
     Close(PathBuf, u32),
     /// Makes a system user.
     AddUser(UserName),
+    /// Has the units of chmpx and k2hdkc run as that user from their next start on.
+    RunAs(UserName),
     /// Reads the lists of the repositories.
     Refresh,
     /// Installs a package.
@@ -150,6 +169,7 @@ impl fmt::Display for Step {
         match self {
             Self::Close(path, mode) => write!(f, "close {} to other users (mode {mode:04o})", path.display()),
             Self::AddUser(name) => write!(f, "make the user {name}"),
+            Self::RunAs(name) => write!(f, "have chmpx and k2hdkc run as {name}"),
             Self::Refresh => f.write_str("read the lists of the package repositories"),
             Self::Install(package) => write!(f, "install {package}"),
             Self::Disable(unit) => write!(f, "disable {unit}: the agent starts it when it is time"),
@@ -160,11 +180,15 @@ impl fmt::Display for Step {
     }
 }
 
-/// What is missing, in the order in which it is done: the user first, since packages may look for it.
+/// What is missing, in the order in which it is done: the user first, since packages may look for it, and whom the programs
+/// run as before there is one that could be started.
 pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
     steps.extend(facts.open.iter().cloned().map(|(path, mode)| Step::Close(path, mode)));
     steps.extend(orders.user.iter().filter(|user| !facts.users.contains(*user)).cloned().map(Step::AddUser));
+    if facts.has_systemd && !facts.runs_as {
+        steps.extend(orders.runs_as.iter().cloned().map(Step::RunAs));
+    }
     let missing: Vec<_> =
         orders.packages.iter().filter(|package| !facts.installed.contains(*package)).collect();
     if !missing.is_empty() {
@@ -174,6 +198,8 @@ pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
     if facts.has_systemd {
         let works = |unit: &&Unit| facts.enabled.contains(*unit) || facts.active.contains(*unit);
         steps.extend(orders.replaced.iter().filter(works).cloned().map(Step::Replace));
+        let starts_at_boot = |unit: &&Unit| facts.enabled.contains(*unit);
+        steps.extend(orders.kept.iter().filter(starts_at_boot).cloned().map(Step::Disable));
         steps.extend(orders.units.iter().flat_map(|unit| of_unit(unit, facts)));
     } else {
         let own = orders.units.iter().filter(|unit| unit.as_str() == OWN);
@@ -184,9 +210,6 @@ pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
 
 fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
     let (is_enabled, is_active) = (facts.enabled.contains(unit), facts.active.contains(unit));
-    if KEPT_BY_AGENT.contains(&unit.as_str()) {
-        return if is_enabled { vec![Step::Disable(unit.clone())] } else { Vec::new() };
-    }
     let mut steps = Vec::new();
     if !is_enabled {
         steps.push(Step::Enable(unit.clone()));

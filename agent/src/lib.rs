@@ -69,6 +69,7 @@ pub mod installed;
 pub mod ledger;
 pub mod machine;
 pub mod target;
+pub mod took_over;
 
 // The loop and its edges.
 pub mod reconcile;

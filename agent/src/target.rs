@@ -371,6 +371,15 @@ pub enum Done {
 /// Why a step was not taken.
 #[derive(Debug, Error)]
 pub enum TargetError {
+    /// What is disabled could not be noted for a removal of the package, and so it was not disabled.
+    #[error("cannot note that {unit} is to be enabled again when the package is removed")]
+    Note {
+        /// Which unit.
+        unit: String,
+        /// Why.
+        #[source]
+        source: crate::file::FileError,
+    },
     /// The program is not on this host.
     #[error("{0} is not installed: it is neither a path nor found in PATH")]
     NotInstalled(String),

@@ -3,6 +3,8 @@
 
 #[path = "bootstrap/hosts.rs"]
 mod hosts;
+#[path = "bootstrap/users.rs"]
+mod users;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,7 +29,11 @@ fn vm(site: &Site) -> Node {
         node.write(list, "").unwrap();
     }
     fs::create_dir_all(node.root().join("run/systemd/system")).unwrap();
-    script("getent", &format!("grep -q -x \"$2\" {root}/users"));
+    // Whoever it is has the number of who runs this suite, whom files may be given to.
+    script(
+        "getent",
+        &format!("grep -q -x \"$2\" {root}/users && echo \"$2:x:$(id -u):$(id -g)::/:/bin/sh\""),
+    );
     script("useradd", &format!("last \"$@\" >>{root}/users"));
     script("dpkg-query", &format!("grep -q -x \"$(last \"$@\")\" {root}/installed && echo installed"));
     script(
@@ -44,7 +50,7 @@ fn vm(site: &Site) -> Node {
         "systemctl",
         &format!(
             "unit=$(last \"$@\")\ncase $1 in\n\
-             is-enabled) grep -q -x \"$unit\" {root}/enabled ;;\nis-active) grep -q -x \"$unit\" {root}/active ;;\n\
+             is-enabled) grep -q -x \"$unit\" {root}/enabled && echo enabled ;;\nis-active) grep -q -x \"$unit\" {root}/active ;;\n\
              enable) echo \"$unit\" >>{root}/enabled ;;\nstart) echo \"$unit\" >>{root}/active ;;\n\
              disable) sed -i \"/^$unit\\$/d\" {root}/enabled ;;\nesac"
         ),
@@ -88,6 +94,11 @@ fn done(node: &Node) -> Vec<String> {
 /// Whether the next boot takes it up again.
 fn is_unfinished(node: &Node) -> bool {
     node.root().join("var/lib/k2hdkc-agent/unfinished-bootstrap").is_file()
+}
+
+/// What a removal of the package enables again.
+fn took_over(node: &Node) -> String {
+    std::fs::read_to_string(node.root().join("var/lib/k2hdkc-agent/took-over")).unwrap_or_default()
 }
 
 fn order(site: &Site, key: &str, value: &str) {
@@ -144,6 +155,7 @@ fn a_package_that_is_not_to_be_had_is_told_and_keeps_nothing_else_from_being_don
     for call in ["disable chmpx.service", "disable k2hdkc.service", "start --no-block k2hdkc-agent.service"] {
         assert!(steps.contains(&format!("systemctl {call}")), "{steps:?}");
     }
+    assert_eq!(took_over(&node), "chmpx.service\nk2hdkc.service\n", "what a removal gives back");
 
     node.write("missing", "").unwrap();
     let (code, text, errors) = bootstrap(&node, &[]);

@@ -9,9 +9,11 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Facts, Orders, Package, Step, Unit, UserName, closing};
+use super::{Facts, Orders, Package, Step, Unit, UserName, closing, running_as};
 use crate::clock::spoken;
+use crate::file::FileError;
 use crate::problem::printable;
+use crate::took_over;
 
 /// Where programs are looked for, below the agent's root, and what they get as PATH.
 const PATH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -71,6 +73,36 @@ pub enum HostError {
         status: std::process::ExitStatus,
         /// Its last words.
         said: String,
+    },
+    /// Who is to run the programs is not on this host.
+    #[error(
+        "cannot {step}: this host has no such user; make it, or set the key k2hdkc-dbaas-add-user of the role's resource"
+    )]
+    NoUser {
+        /// The step.
+        step: String,
+    },
+    /// The programs have run as another user, whose files the wanted one may not be able to open.
+    #[error(
+        "cannot {step}: {} belongs to the user {owner}; give what is in there to the wanted user while both are stopped, \
+         and run 'k2hdkc-agent bootstrap' again", path.display()
+    )]
+    Owned {
+        /// The step.
+        step: String,
+        /// A file of theirs.
+        path: PathBuf,
+        /// The number of its user.
+        owner: u32,
+    },
+    /// A file or a directory could not be made right for it.
+    #[error("cannot {step}")]
+    File {
+        /// The step.
+        step: String,
+        /// Why.
+        #[source]
+        source: FileError,
     },
     /// A path keeps its mode.
     #[error("cannot close {} to other users", path.display())]
@@ -164,12 +196,13 @@ impl Host {
         {
             facts.users.insert(user.clone());
         }
+        facts.runs_as = orders.runs_as.as_ref().is_some_and(|user| running_as::is(&self.root, user));
         for package in &orders.packages {
             if self.has(package).await {
                 facts.installed.insert(package.clone());
             }
         }
-        for unit in orders.units.iter().chain(&orders.replaced) {
+        for unit in orders.units.iter().chain(&orders.kept).chain(&orders.replaced) {
             if self.is_enabled(init, unit).await {
                 facts.enabled.insert(unit.clone());
             }
@@ -221,10 +254,17 @@ impl Host {
 
     /// Whether a program is here, ends well, and says what is wanted.
     async fn says(&self, program: &str, words: &[&str], is: impl Fn(&str) -> bool) -> bool {
-        let Some(program) = self.find(program) else { return false };
+        self.said(program, words).await.is_some_and(|said| is(&said))
+    }
+
+    /// What a program says, where it is here and ends well.
+    async fn said(&self, program: &str, words: &[&str]) -> Option<String> {
+        let program = self.find(program)?;
         match timeout(LOOK_WITHIN, command(&program, words).output()).await {
-            Ok(Ok(output)) => output.status.success() && is(String::from_utf8_lossy(&output.stdout).trim()),
-            Ok(Err(_)) | Err(_) => false,
+            Ok(Ok(output)) if output.status.success() => {
+                Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            }
+            Ok(Ok(_) | Err(_)) | Err(_) => None,
         }
     }
 
@@ -236,8 +276,9 @@ impl Host {
             Step::AddUser(name) => self.add_user(step, name).await,
             Step::Refresh => self.manage(step, None).await,
             Step::Install(package) => self.manage(step, Some(package)).await,
-            Step::Disable(unit) => self.systemctl(step, &["disable"], unit).await,
-            Step::Replace(unit) => self.systemctl(step, &["disable", "--now"], unit).await,
+            Step::RunAs(name) => self.run_as(step, name).await,
+            Step::Disable(unit) => self.disable(step, &["disable"], unit).await,
+            Step::Replace(unit) => self.disable(step, &["disable", "--now"], unit).await,
             Step::Enable(unit) => self.enable(step, unit).await,
             Step::Start(unit) => self.start(step, unit).await,
         }
@@ -253,6 +294,31 @@ impl Host {
         // busybox
         let adduser = self.find("adduser").ok_or_else(|| none(step, "useradd, adduser"))?;
         self.run(step, &adduser, &["-S", "-D", "-H", "-s", "/sbin/nologin", name]).await
+    }
+
+    async fn run_as(&self, step: &Step, name: &UserName) -> Result<(), HostError> {
+        let entry = self.said("getent", &["passwd", name.as_str()]).await;
+        let owner = entry
+            .as_deref()
+            .and_then(running_as::numbers)
+            .ok_or_else(|| HostError::NoUser { step: step.to_string() })?;
+        if let Some((path, owner)) = running_as::of_another(&self.root, owner) {
+            return Err(HostError::Owned { step: step.to_string(), path, owner });
+        }
+        running_as::set(&self.root, name, owner)
+            .map_err(|source| HostError::File { step: step.to_string(), source })?;
+        let systemctl = self.find("systemctl").ok_or_else(|| none(step, "systemctl"))?;
+        self.run(step, &systemctl, &["daemon-reload"]).await
+    }
+
+    /// What starts at boot now does so again when the package is removed.
+    async fn disable(&self, step: &Step, verb: &[&str], unit: &Unit) -> Result<(), HostError> {
+        // A unit that nobody can enable is none that was.
+        if self.says("systemctl", &["is-enabled", unit.as_str()], |said| said == "enabled").await {
+            took_over::add(&took_over::file(&self.root), unit.as_str())
+                .map_err(|source| HostError::File { step: step.to_string(), source })?;
+        }
+        self.systemctl(step, verb, unit).await
     }
 
     async fn manage(&self, step: &Step, package: Option<&Package>) -> Result<(), HostError> {

@@ -3,7 +3,11 @@
 use super::*;
 
 fn orders(values: [&str; 5]) -> Result<Orders, Vec<String>> {
-    Orders::read(&values.map(|value| Some(value.to_owned()).filter(|value| !value.is_empty())))
+    read(values, true)
+}
+
+fn read(values: [&str; 5], agent_starts: bool) -> Result<Orders, Vec<String>> {
+    Orders::read(&values.map(|value| Some(value.to_owned()).filter(|value| !value.is_empty())), agent_starts)
 }
 
 fn package(name: &str) -> Package {
@@ -32,7 +36,8 @@ fn a_server_of_the_command_line_gets_its_user_and_packages_and_not_what_the_agen
     let packages = ["k2hdkc-dbaas-override-conf", "chmpx", "k2hdkc"].map(package);
     assert_eq!(orders.packages, packages);
     assert_eq!(orders.user, Some(UserName::try_from("k2hdkc").unwrap()));
-    assert_eq!(orders.units, ["chmpx.service", "k2hdkc.service"].map(unit));
+    assert_eq!((orders.units.len(), orders.runs_as.as_ref()), (0, None));
+    assert_eq!(orders.kept, ["chmpx.service", "k2hdkc.service"].map(unit));
     assert_eq!(orders.replaced, [unit("k2hr3-get-resource.timer")]);
     let facts = Facts { has_systemd: true, ..Facts::default() };
     let install = packages.map(Step::Install);
@@ -46,6 +51,7 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
     let orders = of_server();
     let mut facts = Facts {
         users: orders.user.iter().cloned().collect(),
+        runs_as: false,
         installed: orders.packages.iter().take(2).cloned().collect(),
         has_systemd: true,
         enabled: [unit("chmpx.service")].into(),
@@ -62,7 +68,7 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
 #[test]
 fn a_unit_without_a_suffix_is_a_service_and_what_the_agent_replaces_is_stopped_where_it_works() {
     let orders = orders(["", "", "chmpx, a, k2hr3-get-resource", "", ""]).unwrap();
-    assert_eq!(orders.units, ["chmpx.service", "a.service"].map(unit));
+    assert_eq!((&orders.kept, &orders.units), (&vec![unit("chmpx.service")], &vec![unit("a.service")]));
     let old = unit("k2hr3-get-resource.service");
     assert_eq!(orders.replaced, std::slice::from_ref(&old));
     let facts = |active: &[Unit]| Facts {
@@ -91,6 +97,30 @@ fn other_units_are_enabled_and_started_in_their_order_and_without_systemd_none_i
     assert_eq!(plan(&orders, &facts), steps);
     facts.has_systemd = false;
     assert_eq!(plan(&orders, &facts), []);
+}
+
+#[test]
+fn where_no_agent_starts_them_chmpx_and_k2hdkc_are_units_like_every_other() {
+    let orders = read(["", "", "chmpx.service,k2hdkc.service", "", ""], false).unwrap();
+    let facts = Facts { has_systemd: true, enabled: [unit("chmpx.service")].into(), ..Facts::default() };
+    let k2hdkc = unit("k2hdkc.service");
+    let steps = [Step::Start(unit("chmpx.service")), Step::Enable(k2hdkc.clone()), Step::Start(k2hdkc)];
+    assert_eq!(plan(&orders, &facts), steps);
+}
+
+#[test]
+fn another_user_than_the_units_have_is_theirs_before_anything_is_installed_and_is_made_only_where_that_is_said()
+ {
+    let alice = UserName::try_from("alice").unwrap();
+    let ordered = |add| orders(["", "chmpx", "", "alice", add]).unwrap();
+    let mut facts = Facts { has_systemd: true, ..Facts::default() };
+    let rest = [Step::RunAs(alice.clone()), Step::Refresh, Step::Install(package("chmpx"))];
+    assert_eq!(plan(&ordered(""), &facts), rest);
+    let [first, _] = ordered("1").in_turn();
+    assert_eq!(plan(&first, &facts)[..2], [Step::AddUser(alice.clone()), Step::RunAs(alice)]);
+    facts.runs_as = true;
+    assert_eq!(plan(&ordered(""), &facts), rest[1..]);
+    assert_eq!(orders(["", "", "", "k2hdkc", "1"]).unwrap().runs_as, None, "as the units have it");
 }
 
 #[test]

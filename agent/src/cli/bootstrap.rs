@@ -3,7 +3,7 @@
 //! missing must not keep the agent from starting.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::apply::full;
 use crate::backoff;
 use crate::bootstrap::host::Host;
 use crate::bootstrap::unfinished::Unfinished;
-use crate::bootstrap::{self, KEYS, Orders};
+use crate::bootstrap::{self, KEPT_BY_AGENT, KEYS, Orders};
 use crate::clock::spoken;
 use crate::file::FileError;
 use crate::identity;
 use crate::problem::one_line;
-use crate::settings::{Settings, SourceKind};
+use crate::settings::{Settings, SourceKind, TargetKind};
 use crate::source::k2hr3::K2hr3;
 
 /// Between two attempts to reach K2HR3: the first time, and at most.
@@ -37,14 +37,15 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
         ));
     };
     unfinished.begin().unwrap_or_else(forgotten);
-    let (orders, is_known) = match orders(settings, within, end).await {
+    let agent_starts = settings.target.kind != TargetKind::None;
+    let (orders, is_known) = match orders(settings, agent_starts, within, end).await {
         Ok(orders) => (orders, true),
         Err(text) => {
             complain(&text);
             (Orders::default(), false)
         }
     };
-    let mut work = Work::new(root, orders);
+    let mut work = Work::new(root, orders, &settings.ini.path);
     if !work.until(end).await || !is_known {
         return failed("not everything was done; 'k2hdkc-agent bootstrap' goes on with the rest");
     }
@@ -66,6 +67,8 @@ struct Work {
     turns: [Orders; 2],
     /// Until it was started.
     agent: Option<Orders>,
+    /// The file without which the last of them do not start, where the agent writes it and starts nothing.
+    file: Option<PathBuf>,
     told: BTreeSet<String>,
 }
 
@@ -78,9 +81,11 @@ struct Came {
 }
 
 impl Work {
-    fn new(root: &Path, orders: Orders) -> Self {
+    fn new(root: &Path, orders: Orders, ini: &Path) -> Self {
         let (host, agent) = (Host::new(root), Some(bootstrap::agent()));
-        Self { host, turns: orders.in_turn(), agent, told: BTreeSet::new() }
+        let starts_both = orders.units.iter().any(|unit| KEPT_BY_AGENT.contains(&unit.as_str()));
+        let file = starts_both.then(|| ini.to_owned());
+        Self { host, turns: orders.in_turn(), agent, file, told: BTreeSet::new() }
     }
 
     /// Takes rounds with growing pauses: whether in the last one nothing failed.
@@ -97,16 +102,29 @@ impl Work {
         }
     }
 
-    /// All that is missing by now. The agent comes last, once; what a package has brought in a later round is looked at again.
+    /// All that is missing by now. The agent comes last, once, but for units that need its file; what a package has brought in
+    /// a later round is looked at again.
     async fn round(&mut self) -> Came {
         let mut all = Came::default();
-        for orders in &self.turns {
-            all.add(&take(&self.host, orders, &mut self.told).await);
+        let [first, units] = &self.turns;
+        all.add(&take(&self.host, first, &mut self.told).await);
+        if self.file.is_none() {
+            all.add(&take(&self.host, units, &mut self.told).await);
         }
         if let Some(agent) = self.agent.take() {
             let came = take(&self.host, &agent, &mut self.told).await;
             all.add(&came);
             self.agent = came.failed.then_some(agent);
+        }
+        match &self.file {
+            Some(file) if file.exists() => all.add(&take(&self.host, units, &mut self.told).await),
+            Some(file) => {
+                all.add(&Came { failed: true, may_pass: true });
+                let text =
+                    format!("{} is not there yet, and chmpx does not start without it", file.display());
+                once(&mut self.told, text, complain);
+            }
+            None => {}
         }
         all
     }
@@ -142,7 +160,12 @@ fn once(told: &mut BTreeSet<String>, text: String, tell: fn(&str)) {
 }
 
 /// What K2HR3 wants of this host, once it says so.
-async fn orders(settings: &Settings, within: Duration, end: Instant) -> Result<Orders, String> {
+async fn orders(
+    settings: &Settings,
+    agent_starts: bool,
+    within: Duration,
+    end: Instant,
+) -> Result<Orders, String> {
     if settings.k2hr3.source == SourceKind::File {
         return Ok(Orders::default());
     }
@@ -155,7 +178,7 @@ async fn orders(settings: &Settings, within: Duration, end: Instant) -> Result<O
         };
         match asked {
             Ok(values) => {
-                return Orders::read(&values).map_err(|wrong| {
+                return Orders::read(&values, agent_starts).map_err(|wrong| {
                     format!(
                         "the keys of this role's resource in K2HR3 are not followed: {}",
                         wrong.join("; ")

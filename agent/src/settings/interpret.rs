@@ -18,6 +18,7 @@ use crate::registration;
 use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
+use crate::took_over;
 
 /// Makes settings of the merged configuration; whatever is wrong in it is added to `errors`.
 pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Settings {
@@ -218,6 +219,7 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
         k2hdkc: unit(raw.systemd.k2hdkc_unit, "k2hdkc.service"),
         rival: ["k2hr3-get-resource.timer".to_owned(), "k2hr3-get-resource.service".to_owned()],
         helpers: below(root, Path::new("/etc/antpickax")),
+        took_over: took_over::file(root),
     };
     for (key, name) in [("chmpx-unit", &units.chmpx), ("k2hdkc-unit", &units.k2hdkc)] {
         let well = name.ends_with(".service") && !name.contains(|c: char| c == '/' || c.is_whitespace());

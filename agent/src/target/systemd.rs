@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use tracing::info;
+use tracing::{info, warn};
 
 pub use bus::{BusError, host_goes_down};
 
@@ -28,6 +28,8 @@ use super::{
     About, Ask, Done, Ended, Ending, Identity, Observed, Program, Signal, Step, Target, TargetError,
 };
 use crate::apply::full;
+use crate::file::FileError;
+use crate::took_over;
 use crate::wake::Waker;
 use bus::Bus;
 use reach::Reach;
@@ -44,6 +46,8 @@ pub struct Units {
     pub rival: [String; 2],
     /// Where upstream's helpers have their configuration.
     pub helpers: PathBuf,
+    /// What is enabled again when the package is removed. See [`took_over`].
+    pub took_over: PathBuf,
 }
 
 /// Between two looks whether the replaced program is active.
@@ -193,6 +197,31 @@ impl Systemd {
         self.local.watched(program).signal(id, signal)
     }
 
+    async fn take_over(&mut self) -> Result<(), TargetError> {
+        let (rival, file) = (self.units.rival.clone(), self.units.took_over.clone());
+        let bus = self.bus().await?;
+        for unit in &rival {
+            if bus.look(unit).await?.is_enabled() {
+                took_over::add(&file, unit)
+                    .map_err(|source| TargetError::Note { unit: unit.clone(), source })?;
+            }
+        }
+        let units = rival.each_ref().map(String::as_str);
+        bus.disable(&units).await?;
+        // A poll that is under way may still write.
+        bus.at_rest(&units, RIVAL_ENDS_WITHIN).await?;
+        info!("{} is stopped and disabled; its file is this agent's now", rival[0]);
+        self.rival = None;
+        Ok(())
+    }
+
+    /// A node that leaves, or is back, goes on where this fails: it decides only what a removal of the package enables.
+    fn mark(&self, unit: &str, how: fn(&Path, &str) -> Result<(), FileError>) {
+        if let Err(error) = how(&self.units.took_over, unit) {
+            warn!("what a removal of the package enables again is not right: {}", full(&error));
+        }
+    }
+
     /// Whether systemd has it in its care at all: somebody may have started it by hand.
     fn is_of_unit(&self, program: Program, id: Identity) -> bool {
         let (unit, _) = self.unit(program);
@@ -236,6 +265,7 @@ impl Target for Systemd {
                 let (unit, state) = self.unit(*program);
                 let (unit, before) = (unit.to_owned(), state.main);
                 self.bus().await?.start(&unit).await?;
+                self.mark(&unit, took_over::take_back);
                 self.awaited = Some(Awaited { program: *program, since: Instant::now(), before });
                 if *program == Program::Chmpx {
                     self.local.forget_answers();
@@ -245,6 +275,7 @@ impl Target for Systemd {
             Step::Tell(order) => self.local.say(*order, about)?,
             Step::Retire(program) => {
                 let unit = self.unit(*program).0.to_owned();
+                self.mark(&unit, took_over::set_aside);
                 let was_enabled = self.bus().await?.disable(&[unit.as_str()]).await?;
                 info!("{unit} is stopped and disabled");
                 if was_enabled {
@@ -257,16 +288,7 @@ impl Target for Systemd {
                 info!("{unit} is enabled again");
             }
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
-            Step::TakeOver => {
-                let rival = self.units.rival.clone();
-                let units = rival.each_ref().map(String::as_str);
-                let bus = self.bus().await?;
-                bus.disable(&units).await?;
-                // A poll that is under way may still write.
-                bus.at_rest(&units, RIVAL_ENDS_WITHIN).await?;
-                info!("{} is stopped and disabled; its file is this agent's now", rival[0]);
-                self.rival = None;
-            }
+            Step::TakeOver => self.take_over().await?,
             // Its processes read the installed file itself.
             Step::Place => return Err(TargetError::NotOurs(self.name())),
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use k2hdkc_sandbox::node::Node;
 use k2hdkc_sandbox::site::Site;
 
-use super::{bootstrap, done, is_unfinished, order, program, vm};
+use super::{bootstrap, done, is_unfinished, order, program, took_over, vm};
 
 /// The VM with other programs than apt's and shadow's.
 fn other_vm(site: &Site) -> Node {
@@ -151,6 +151,7 @@ fn a_vm_that_upstreams_user_data_has_left_half_done_is_closed_and_gets_its_user_
         "systemctl start --no-block k2hdkc-agent.service",
     ];
     assert_eq!(done(&node), expected);
+    assert_eq!(took_over(&node), "k2hr3-get-resource.timer\n", "what a removal gives back");
     assert!(text.contains("k2hr3-role-token to other users (mode 0600)\n"), "{text}");
     assert_eq!((mode("."), mode("k2hr3-role-token"), mode("k2hr3-role-name")), (0o755, 0o600, 0o644));
     assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");

@@ -103,7 +103,7 @@ fn bootstrap_follows_the_keys_and_the_command_lines_file_says_the_same() {
         assert_eq!(all["chmpx-mode"], kind);
         let value =
             |key: &str| all.get(key).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
-        let orders = Orders::read(&KEYS.map(value)).unwrap();
+        let orders = Orders::read(&KEYS.map(value), true).unwrap();
         let names: Vec<&str> = orders.packages.iter().map(Package::as_str).collect();
         assert_eq!(names, packages);
         assert_eq!(orders.user.unwrap().as_str(), "k2hdkc");

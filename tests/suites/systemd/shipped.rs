@@ -89,6 +89,25 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
 }
 
 #[test]
+fn an_agent_that_cannot_start_for_a_while_comes_up_by_itself_when_it_can() {
+    if !ready() {
+        return;
+    }
+    let world = World::start(Shape::Shipped, 0.1, 1, 0).unwrap();
+    let node = world.node(1);
+    // systemd gives up after five starts in ten seconds, where a unit does not say otherwise.
+    node.drop_in(AGENT, "[Service]\nRestartSec=100ms\nExecStartPre=/usr/bin/test ! -e /run/full\n").unwrap();
+    node.put("/run/full", "").unwrap();
+    node.put("/etc/k2hdkc-agent/agent.toml", &config("")).unwrap();
+    node.systemctl(&["start", "--no-block", AGENT]).unwrap();
+    let tries = || node.show(AGENT, "NRestarts").parse().is_ok_and(|tries: u32| tries >= 10);
+    assert!(wait_for(LONG, tries), "{}", node.journal(AGENT));
+    node.exec(&["rm", "/run/full"]).unwrap();
+    node.becomes(AGENT, "active", LONG).unwrap();
+    settled(&world, 1);
+}
+
+#[test]
 fn without_an_agent_systemd_leaves_no_older_k2hdkc_beside_a_newer_chmpx() {
     if !ready() {
         return;
