@@ -199,8 +199,16 @@ fn beside(asked: Option<Next>, texts: &[String], look: Duration) -> (Next, Optio
     (next, held)
 }
 
+/// The same where a file is to be installed: that comes first, but for the end of who would write over it in place.
+pub fn before_file(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
+    notice(case, memory, known);
+    let first = starting::rival(case, memory, known);
+    memory.loud.clear();
+    Course { next: first.unwrap_or_else(|| Next::Wait("the file comes first".to_owned(), SOON)), held: None }
+}
+
 /// Takes what is observed into `memory` and `known`, and asks for nothing: what is asked for must be done.
-pub fn notice(case: &Case<'_>, memory: &mut Memory, known: &mut Known) {
+fn notice(case: &Case<'_>, memory: &mut Memory, known: &mut Known) {
     memory.notice(case);
     known.notice(case);
 }

@@ -99,9 +99,17 @@ restart-backoff = \"200ms\"
 }
 
 /// The same for an agent that looks and asks but once in ten minutes: what it learns before, an event has told it.
+///
+/// # Panics
+///
+/// Where that is not what the settings say.
 pub fn by_events(settings: &str) -> String {
-    let seldom = settings.replace("interval = \"300ms\"", "interval = \"10m\"");
-    seldom.replace("look = \"1s\"", "look = \"10m\"")
+    let seldom = |text: String, often: &str, seldom: &str| {
+        assert_eq!(text.matches(often).count(), 1, "{often}: {text}");
+        text.replace(often, seldom)
+    };
+    let text = seldom(settings.to_owned(), "\ninterval = \"300ms\"\n", "\ninterval = \"10m\"\n");
+    seldom(text, "\nlook = \"1s\"\n", "\nlook = \"10m\"\n")
 }
 
 /// A file of `tests/worlds/`.

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use super::{Cause, Decided, Decision, Installation, Reconciler};
 use crate::apply::{self, full};
 use crate::clock::Timestamp;
-use crate::course;
+use crate::course::{self, Next};
 use crate::guard;
 use crate::ledger::Ledger;
 use crate::plan::Class;
 use crate::render;
 use crate::report::{Outcome, Report};
-use crate::target::Target;
+use crate::target::{Step, Target};
 use crate::wake::Reasons;
 
 impl<T: Target> Reconciler<T> {
@@ -35,7 +35,10 @@ impl<T: Target> Reconciler<T> {
         if let Err(error) = self.store.learn(learnt) {
             notes.push(format!("what was learnt is not kept over a restart: {}", full(&error)));
         }
-        let mends = decision.mends;
+        let (mends, mut next) = (decision.mends, decision.next);
+        // Who writes the file in place would write over this one.
+        let first = next.take_if(|next| matches!(next, Next::Step(Step::TakeOver, _)));
+        let taken_over = self.step(first, decision.about.as_ref()).await;
         let outcome = match verdict {
             Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),
             Decided::Leave(outcome) => outcome,
@@ -64,7 +67,7 @@ impl<T: Target> Reconciler<T> {
             | Outcome::Rejected(_)
             | Outcome::Held(_) => {}
         }
-        let step = self.step(decision.next, decision.about.as_ref()).await;
+        let step = self.step(next, decision.about.as_ref()).await.or(taken_over);
         let (at, reasons, standing) = (Timestamp::now(), reasons.to_string(), decision.standing);
         Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
     }

@@ -9,7 +9,7 @@ use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene};
 use crate::apply::full;
 use crate::clock::Timestamp;
-use crate::course::{self, Case, Course, Memory, Next, Restarts, SOON, Ways};
+use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::{self, Installed};
 use crate::ledger::Generation;
 use crate::names::Port;
@@ -211,8 +211,7 @@ impl<T: Target> Reconciler<T> {
         // A file that is installed comes before any step, and what is not taken is not asked for.
         let installs = matches!(decision.verdict, Decided::Install(_));
         let mut course = if installs {
-            course::notice(&case, &mut self.processes.memory, &mut known);
-            Course { next: Next::Wait("the file comes first".to_owned(), SOON), held: None }
+            course::before_file(&case, &mut self.processes.memory, &mut known)
         } else {
             course::chart(&case, &mut self.processes.memory, &mut known)
         };

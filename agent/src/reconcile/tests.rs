@@ -33,6 +33,8 @@ impl Source for Told {
 #[derive(Default)]
 struct Remembering {
     acted: Vec<Step>,
+    /// What the file said at each of these steps.
+    files: Vec<String>,
     asked: Vec<Ask>,
     about: Option<About>,
     observed: Option<Observed>,
@@ -50,8 +52,9 @@ impl Target for Remembering {
         self.observed.clone()
     }
 
-    async fn act(&mut self, step: &Step, _: &About) -> Result<Done, TargetError> {
+    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
         self.acted.push(step.clone());
+        self.files.push(std::fs::read_to_string(&about.ini).unwrap_or_default());
         Ok(match step {
             Step::Start(Program::K2hdkc) => Done::Started(target::Identity { pid: 8, ticks: 200 }),
             Step::Start(Program::Chmpx) => Done::Started(target::Identity { pid: 7, ticks: 100 }),

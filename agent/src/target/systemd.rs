@@ -12,7 +12,7 @@ mod reach;
 mod sight;
 mod unit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ pub struct Systemd {
     chmpx: UnitState,
     k2hdkc: UnitState,
     awaited: Option<Awaited>,
+    /// Programs whose unit was enabled when it was to be disabled, until that is told: an answer may come too late.
+    enabled: BTreeSet<Program>,
     /// The processes of the last look; `None` before the first.
     seen: Option<BTreeMap<Program, Identity>>,
     rival: Option<(Instant, Option<String>)>,
@@ -95,6 +97,7 @@ impl Systemd {
             chmpx: UnitState::default(),
             k2hdkc: UnitState::default(),
             awaited: None,
+            enabled: BTreeSet::new(),
             seen: None,
             rival: None,
         }
@@ -274,11 +277,13 @@ impl Target for Systemd {
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
             Step::Tell(order) => self.local.say(*order, about)?,
             Step::Retire(program) => {
-                let unit = self.unit(*program).0.to_owned();
+                let (unit, state) = self.unit(*program);
+                let (unit, is_enabled) = (unit.to_owned(), state.is_enabled());
+                self.enabled.extend(is_enabled.then_some(*program));
                 self.mark(&unit, took_over::set_aside);
                 let was_enabled = self.bus().await?.disable(&[unit.as_str()]).await?;
                 info!("{unit} is stopped and disabled");
-                if was_enabled {
+                if self.enabled.remove(program) || was_enabled {
                     return Ok(Done::Disabled);
                 }
             }

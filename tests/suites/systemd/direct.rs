@@ -3,19 +3,20 @@
 use std::time::Instant;
 
 use k2hdkc_sandbox::node::wait_for;
-use k2hdkc_sandbox::worlds::systemd::{Node, Shape, World};
+use k2hdkc_sandbox::worlds::systemd::{Shape, World};
 use k2hdkc_sandbox::worlds::{by_events, ready, say};
 
-use crate::ring::{KEYS, LONG, all_readable, config, holds, pids, running, settled, told};
+use crate::ring::{
+    KEYS, LONG, all_readable, config, configure, holds, killed_and_told, pids, running, settled, told,
+};
 
-/// Kills with -9 and waits until both programs run in the right order, all are in service, and every key is readable. Nothing
-/// but an event tells the agent of it.
+/// Kills with -9 and waits until both programs run in the right order, all are in service, and every key is readable.
 fn survives(world: &World, number: u32, program: &str, servers: usize) {
     let node = world.node(number);
     let before = pids(node);
     configure(node, &by_events(&config("")));
     let begun = Instant::now();
-    node.kill(program, "KILL").unwrap();
+    let told_after = killed_and_told(node, program);
     let anew = || {
         let now = pids(node);
         let chmpx = program != "chmpx" || now.0 != before.0;
@@ -25,18 +26,11 @@ fn survives(world: &World, number: u32, program: &str, servers: usize) {
     settled(world, servers);
     all_readable(world);
     say(&format!(
-        "kill -9 of {program}: back in service, {KEYS} of {KEYS} keys, after {:.1} s",
+        "kill -9 of {program}: told by an event after {:.2} s, back in service, {KEYS} of {KEYS} keys, after {:.1} s",
+        told_after.as_secs_f64(),
         begun.elapsed().as_secs_f64()
     ));
     configure(node, &config(""));
-}
-
-/// Gives the agent other settings, and waits until it has read them.
-fn configure(node: &Node, settings: &str) {
-    let read = || node.journal("k2hdkc-agent.service").matches("the configuration was read again").count();
-    let before = read();
-    node.put("/etc/k2hdkc-agent/agent.toml", settings).unwrap();
-    assert!(wait_for(LONG, || read() > before), "{}", told(node));
 }
 
 #[test]

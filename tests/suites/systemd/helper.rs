@@ -1,12 +1,113 @@
-//! Upstream's units: a helper in between, which starts its program again by itself.
+//! Upstream's units: a helper in between, which starts its program again by itself, and a timer whose service reads K2HR3
+//! and writes the same file in place.
 
 use std::time::Instant;
 
 use k2hdkc_sandbox::node::wait_for;
-use k2hdkc_sandbox::worlds::systemd::{INI, Shape, World};
-use k2hdkc_sandbox::worlds::{ready, say};
+use k2hdkc_sandbox::worlds::systemd::{INI, Node, Shape, World};
+use k2hdkc_sandbox::worlds::{by_events, ready, say};
 
-use crate::ring::{LONG, all_readable, config, pids, running, settled, status, told};
+use crate::ring::{
+    LONG, all_readable, config, configure, killed_and_told, pids, settled, status, told, write_keys,
+};
+
+const TAKES_OVER: &str = "take-over = true\n";
+
+const TIMER: &str = "k2hr3-get-resource.timer";
+const READER: &str = "k2hr3-get-resource.service";
+
+/// How the agent's file begins, and no other.
+const OWN: &str = "# Written by k2hdkc-agent ";
+
+/// After so many changes somebody starts the timer again.
+const STARTED_AGAIN: usize = 20;
+
+/// As upstream has a node: its reader has brought the file and polls on, and helpers run both programs. No agent.
+fn begin_without_agents(world: &World) {
+    for node in world.nodes() {
+        node.fetch_ini().unwrap();
+        node.systemctl(&["enable", "--now", TIMER]).unwrap();
+        node.systemctl(&["start", "chmpx.service"]).unwrap();
+        if node.identity().is_server() {
+            node.systemctl(&["start", "k2hdkc.service"]).unwrap();
+        }
+    }
+    for node in world.nodes() {
+        let both = || pids(node).0.is_some() && pids(node).1.is_some() == node.identity().is_server();
+        assert!(wait_for(LONG, both), "{}", told(node));
+    }
+}
+
+fn is_taken_over(node: &Node) -> bool {
+    node.state(TIMER) == "inactive"
+        && node.show(TIMER, "UnitFileState") == "disabled"
+        && node.state(READER) != "activating"
+}
+
+/// How often the reader has written, and how often a chmpx has ended since its helper began.
+fn writes_and_ends(node: &Node) -> (usize, usize) {
+    let (reader, helper) = (node.journal(READER), node.journal("chmpx.service"));
+    (reader.matches("] wrote ").count(), helper.matches("] chmpx ended").count())
+}
+
+/// The agents come to nodes that run: no process ends of that, and the reader is ended.
+fn take_over(world: &World) {
+    let before: Vec<_> = world.nodes().map(|node| node.pid("chmpx")).collect();
+    for node in world.nodes() {
+        node.start_agent(&config(TAKES_OVER)).unwrap();
+    }
+    assert!(wait_for(LONG, || world.nodes().all(is_taken_over)), "{}", told(world.node(1)));
+    settled(world, 2);
+    for (node, before) in world.nodes().zip(before) {
+        assert_eq!(node.pid("chmpx"), before, "{}", told(node));
+    }
+}
+
+/// 200 changes, among which somebody starts the reader again ten times, on one node after the other. Whatever it does, each
+/// change comes to every file, the reader is ended each time, and the agent's file is the last word. No chmpx ends, with one exception
+/// that no agent can rule out: where the reader came to write in place before it was ended, chmpx may have read half of it.
+fn race(world: &World) {
+    let before: Vec<_> = world.nodes().map(|node| node.pid("chmpx")).collect();
+    let address = world.ground().identity(110).address;
+    let begun = Instant::now();
+    for change in 0..200 {
+        if change % STARTED_AGAIN == 0 {
+            let node = world.nodes().cycle().nth(change / STARTED_AGAIN);
+            node.unwrap().systemctl(&["enable", "--quiet", "--now", TIMER]).unwrap();
+        }
+        let listed = change % 2 == 0;
+        if listed {
+            world.ground().register(110);
+        } else {
+            world.ground().deregister(110);
+        }
+        let is_last = change % STARTED_AGAIN == STARTED_AGAIN - 1;
+        for node in world.nodes() {
+            if is_last {
+                assert!(wait_for(LONG, || is_taken_over(node)), "change {change}: {}", told(node));
+            }
+            // The reader may have written the same ring: that is no change to the agent.
+            let is_right =
+                |text: String| text.contains(&address) == listed && (text.starts_with(OWN) || !is_last);
+            let followed = || node.read(INI).is_ok_and(is_right);
+            assert!(wait_for(LONG, followed), "change {change}: {}", told(node));
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    settled(world, 2);
+    let (mut writes, mut ends) = (0, 0);
+    for (node, before) in world.nodes().zip(before) {
+        let (wrote, ended) = writes_and_ends(node);
+        assert!(ended <= wrote, "{ended} chmpx ended, and {wrote} writes in place: {}", told(node));
+        assert_eq!(node.pid("chmpx") == before, ended == 0, "{}", told(node));
+        (writes, ends) = (writes + wrote, ends + ended);
+    }
+    let races = 200 / STARTED_AGAIN;
+    say(&format!(
+        "200 changes in every file after {seconds:.1} s; in {races} races the reader came to write {writes} times before it \
+         was ended, and {ends} chmpx ended of that"
+    ));
+}
 
 #[test]
 fn behind_helpers_the_ring_is_kept_as_well_and_the_incumbent_is_taken_over() {
@@ -14,46 +115,28 @@ fn behind_helpers_the_ring_is_kept_as_well_and_the_incumbent_is_taken_over() {
         return;
     }
     let world = World::start(Shape::Helper, 0.05, 2, 1).unwrap();
-    // The timer that writes the same file in place runs on every node.
-    for node in world.nodes() {
-        node.systemctl(&["enable", "--now", "k2hr3-get-resource.timer"]).unwrap();
-    }
-    running(&world, &config("take-over = true\n"), 2);
-    for node in world.nodes() {
-        let gone = || node.state("k2hr3-get-resource.timer") == "inactive";
-        assert!(wait_for(LONG, gone), "{}", told(node));
-        assert_eq!(node.show("k2hr3-get-resource.timer", "UnitFileState"), "disabled");
-    }
-
-    // 200 changes: chmpx never ends, and the agent's file is the last word.
-    let before: Vec<_> = [1, 2, 100].map(|number| world.node(number).pid("chmpx")).to_vec();
-    let begun = Instant::now();
-    for change in 0..200u32 {
-        if change % 2 == 0 {
-            world.ground().register(110);
-        } else {
-            world.ground().deregister(110);
-        }
-        let listed = change % 2 == 0;
-        let address = world.ground().identity(110).address;
-        let followed =
-            || world.nodes().all(|node| node.read(INI).is_ok_and(|text| text.contains(&address) == listed));
-        assert!(wait_for(LONG, followed), "change {change}: {}", told(world.node(1)));
-    }
-    say(&format!("200 changes in every file after {:.1} s", begun.elapsed().as_secs_f64()));
-    settled(&world, 2);
-    assert_eq!([1, 2, 100].map(|number| world.node(number).pid("chmpx")).to_vec(), before, "no chmpx ended");
+    begin_without_agents(&world);
+    take_over(&world);
+    write_keys(&world);
+    race(&world);
+    all_readable(&world);
 
     // chmpx -9 on a server: its helper starts another, and the agent sees to it that k2hdkc is younger.
+    // Nothing but an event tells the agent of it.
     let node = world.node(2);
     let before = pids(node);
+    configure(node, &by_events(&config(TAKES_OVER)));
     let begun = Instant::now();
-    node.kill("chmpx", "KILL").unwrap();
+    let told_after = killed_and_told(node, "chmpx").as_secs_f64();
     let anew = || pids(node).0 != before.0 && pids(node).1 != before.1 && pids(node).1.is_some();
     assert!(wait_for(LONG, anew), "{}", told(node));
     settled(&world, 2);
     all_readable(&world);
-    say(&format!("behind helpers, kill -9 of chmpx: back after {:.1} s", begun.elapsed().as_secs_f64()));
+    say(&format!(
+        "behind helpers, kill -9 of chmpx: told by an event after {told_after:.2} s, back after {:.1} s",
+        begun.elapsed().as_secs_f64()
+    ));
+    configure(node, &config(TAKES_OVER));
 
     // A helper that hands chmpx another ini is told, with the line that mends it, and not started in vain.
     let slave = world.node(100);

@@ -10,6 +10,8 @@ use k2hdkc_sandbox::worlds::{ready, say};
 
 use crate::ring::{KEYS, LONG, all_readable, config, is_settled, pids, running, status, told};
 
+const GENERATOR: &str = "/etc/systemd/system-generators/slow";
+
 fn is_member(world: &World, number: u32) -> bool {
     let members = world.ground().lab().members(&world.ground().cluster().server_role);
     members.iter().any(|member| member.host == world.node(number).identity().address)
@@ -20,6 +22,12 @@ fn has_left(node: &Node) -> bool {
     leaving.is_some_and(|leaving| leaving.stage == Stage::Left)
 }
 
+/// systemd's own reading of its units, which follows each `disable`, takes longer than the agent waits for an answer.
+fn make_reloads_slow(node: &Node) {
+    node.put("/tmp/slow", "#!/bin/sh\nsleep 6\n").unwrap();
+    node.exec(&["install", "-D", "-m", "0755", "/tmp/slow", GENERATOR]).unwrap();
+}
+
 fn leaves_and_comes_back(shape: Shape) {
     if !ready() {
         return;
@@ -28,6 +36,9 @@ fn leaves_and_comes_back(shape: Shape) {
     running(&world, &config(""), 3);
     let node = world.node(3);
     node.systemctl(&["enable", "chmpx.service", "k2hdkc.service"]).unwrap();
+    if shape == Shape::Direct {
+        make_reloads_slow(node);
+    }
     let begun = Instant::now();
     let output = node.output(&["k2hdkc-agent", "leave", "--timeout", "90s"]).unwrap();
     assert!(output.status.success(), "{output:?} {}", told(node));
@@ -41,6 +52,8 @@ fn leaves_and_comes_back(shape: Shape) {
     let others = || [1, 2, 100].into_iter().all(|number| is_settled(world.node(number), 2));
     assert!(wait_for(LONG, others), "{}", told(world.node(1)));
     all_readable(&world);
+
+    node.exec(&["rm", "-f", GENERATOR]).unwrap();
 
     // As after a boot: the agent starts, and nothing else does.
     node.systemctl(&["restart", "k2hdkc-agent.service"]).unwrap();

@@ -11,6 +11,8 @@ use k2hdkc_sandbox::worlds::{keys, say, settings};
 /// How long anything may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
 
+const AGENT: &str = "k2hdkc-agent.service";
+
 pub(crate) const KEYS: usize = 60;
 
 /// The settings of the agents, with these further lines in `[target]`.
@@ -40,6 +42,23 @@ pub(crate) fn holds(node: &Node, text: &str) {
     assert!(wait_for(LONG, held), "{text}: {}", told(node));
 }
 
+/// Gives the agent other settings, and waits until it has read them.
+pub(crate) fn configure(node: &Node, settings: &str) {
+    let read = || node.journal(AGENT).matches("the configuration was read again").count();
+    let before = read();
+    node.put("/etc/k2hdkc-agent/agent.toml", settings).unwrap();
+    assert!(wait_for(LONG, || read() > before), "{}", told(node));
+}
+
+/// Kills a program with -9, and waits until the agent was woken by its end; how long that took.
+pub(crate) fn killed_and_told(node: &Node, program: &str) -> Duration {
+    let events = || node.journal(AGENT).matches("process-ended").count();
+    let (before, begun) = (events(), Instant::now());
+    node.kill(program, "KILL").unwrap();
+    assert!(wait_for(LONG, || events() > before), "{}", told(node));
+    begun.elapsed()
+}
+
 /// Everything that tells why a node is as it is.
 pub(crate) fn told(node: &Node) -> String {
     let text = node.exec(&["k2hdkc-agent", "status"]).unwrap_or_else(|error| error.to_string());
@@ -65,6 +84,11 @@ pub(crate) fn running(world: &World, config: &str, servers: usize) {
         "{servers} servers and their slaves converged {:.1} s after the agents' start",
         took.as_secs_f64()
     ));
+    write_keys(world);
+}
+
+/// Writes keys from slave 100.
+pub(crate) fn write_keys(world: &World) {
     let written = keys::write_at_last(world.node(100), INI, KEYS, LONG);
     assert!(written.is_ok(), "{written:?}\n{}", world.nodes().map(told).collect::<Vec<_>>().join("\n"));
     all_readable(world);

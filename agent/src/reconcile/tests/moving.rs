@@ -22,6 +22,20 @@ async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_writes_the_file_in_place_is_ended_before_another_file_comes() {
+    let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let before = std::fs::read_to_string(stage.ini()).unwrap();
+    stage.reconciler.target.observed.as_mut().unwrap().rival = Some("a timer is active".into());
+    stage.reconciler.settings.target.rules.take_over = true;
+    let answered = stage.ask().await;
+    let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
+    assert_eq!(installed(&report.outcome), 2);
+    assert_eq!(report.step, Some(Ok("take the file over: a timer is active".into())));
+    let target = &stage.reconciler.target;
+    assert_eq!((&*target.acted, target.files.last()), (&[Step::TakeOver][..], Some(&before)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     let more = text_of(&says(&[1, 2])).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
     let mut stage = converged(vec![Ok(Answer::Ini(more))]).await;
