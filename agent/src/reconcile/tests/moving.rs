@@ -25,7 +25,8 @@ async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
 async fn who_writes_the_file_in_place_is_ended_before_another_file_comes() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     let before = std::fs::read_to_string(stage.ini()).unwrap();
-    stage.reconciler.target.observed.as_mut().unwrap().rival = Some("a timer is active".into());
+    stage.reconciler.target.observed.as_mut().unwrap().rival =
+        Some(crate::target::Rival::unit("a timer is active"));
     stage.reconciler.settings.target.rules.take_over = true;
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
