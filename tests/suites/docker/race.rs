@@ -91,7 +91,9 @@ pub(crate) fn run(ring: &mut Ring) {
         }
         let changed = Instant::now();
         if change == 0 {
-            SERVERS.iter().for_each(|number| ring.employ(*number, TAKES_OVER).unwrap());
+            for number in SERVERS {
+                ring.employ(number, TAKES_OVER).unwrap();
+            }
         }
         for one in &loops {
             let has = || one.read(INI).contains(&address) == listed;

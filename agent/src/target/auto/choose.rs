@@ -53,6 +53,10 @@ impl Choice {
 
 /// What the host has.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that was found, and none follows from another"
+)]
 pub(in crate::target) struct Findings {
     pub(in crate::target) docker: Daemon,
     /// Whether the settings name containers: then the programs are in there, whatever is seen of them now.
