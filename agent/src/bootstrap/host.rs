@@ -118,7 +118,10 @@ pub enum HostError {
 impl HostError {
     /// Whether the same step may work some time later.
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::NoProgram { .. } | Self::NoInit { .. })
+        !matches!(
+            self,
+            Self::NoProgram { .. } | Self::NoInit { .. } | Self::NoUser { .. } | Self::Owned { .. }
+        )
     }
 }
 

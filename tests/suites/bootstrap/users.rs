@@ -94,7 +94,7 @@ fn where_the_agent_touches_no_process_the_units_of_both_are_enabled_and_started_
     assert_eq!(steps[steps.len() - 2..], agent.map(|call| format!("systemctl {call}")));
 
     std::fs::create_dir_all(ini.parent().unwrap()).unwrap();
-    std::fs::write(&ini, "").unwrap();
+    node.swap(ini.strip_prefix(node.root()).unwrap().to_str().unwrap(), "").unwrap();
     assert_eq!(bootstrap(&node, &[]).0, 0);
     let steps = done(&node);
     assert_eq!(steps[steps.len() - 4..], both.map(|call| format!("systemctl {call}.service")));
