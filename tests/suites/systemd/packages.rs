@@ -69,12 +69,16 @@ fn hasten(node: &Node) {
 /// A server as upstream's user-data leaves it: helpers run both programs, and the timer writes the ini in place.
 fn upstream() -> World {
     let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
-    let node = world.node(1);
+    run_upstream(world.node(1));
+    world
+}
+
+/// Has upstream's units run, now and at every boot.
+fn run_upstream(node: &Node) {
     node.fetch_ini().unwrap();
     node.systemctl(&["enable", "--now", INCUMBENT, "chmpx.service", "k2hdkc.service"]).unwrap();
     let runs = || pids(node).0.is_some() && pids(node).1.is_some();
     assert!(wait_for(LONG, runs), "{}", node.journal("chmpx.service"));
-    world
 }
 
 /// The agent keeps the file, and says that the incumbent does not any more.

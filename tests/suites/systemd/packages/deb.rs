@@ -5,7 +5,8 @@ use k2hdkc_sandbox::worlds::ready;
 use k2hdkc_sandbox::worlds::systemd::{INI, Node, Shape, World};
 
 use super::{
-    AGENT, built, differ, has_given_back, has_taken_over, hasten, left_alone, paths, sh, unit, upstream,
+    AGENT, INCUMBENT, built, differ, has_given_back, has_taken_over, hasten, left_alone, paths, run_upstream,
+    sh, unit, upstream,
 };
 use crate::ring::{LONG, pids, settled, told};
 
@@ -90,4 +91,66 @@ fn a_power_cut_in_the_middle_of_an_upgrade_leaves_an_agent_that_works() {
     sh(node, "dpkg --configure -a </dev/null");
     settled(&world, 1);
     assert_eq!((pids(node), version(node)), (both, "0.1.1 installed".into()));
+}
+
+/// Whom a program runs as.
+fn user_of(node: &Node, program: &str) -> String {
+    sh(node, &format!("ps --no-headers -o user:20 -C {program} | sort -u")).trim().to_owned()
+}
+
+fn upgrade(node: &Node, version: &str) {
+    let next = under_version(node, version);
+    sh(node, &format!("dpkg -i {next} </dev/null; rm {next}"));
+}
+
+#[test]
+fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disabled() {
+    const BOTH: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
+    if !ready() || !built() {
+        return;
+    }
+    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    let node = world.node(1);
+    sh(node, "sed -i '/SUBPROCESS_USER/s/k2hdkc$/database/' /etc/antpickax/override.conf");
+    sh(node, "chown database /var/lib/antpickax/k2hdkc/data");
+    run_upstream(node);
+    assert_eq!(["chmpx", "k2hdkc"].map(|program| user_of(node, program)), ["database", "database"]);
+
+    // What the package, and a bootstrap by the role's keys, make of it.
+    let said = sh(node, "dpkg -i /packages/*.deb");
+    assert!(said.contains("chmpx runs as database also from its next start on"), "{said}");
+    let resource = world.ground().cluster().resource.clone();
+    world.ground().lab().set_key(&resource, "k2hr3-init-systemd-packages", "chmpx.service,k2hdkc.service");
+    sh(node, "k2hdkc-agent bootstrap");
+    hasten(node);
+    settled(&world, 1);
+    assert_eq!(BOTH.map(|name| node.show(name, "UnitFileState")), ["disabled", "disabled"]);
+    node.power_cut().unwrap();
+    node.booted().unwrap();
+    settled(&world, 1);
+    assert_eq!(["chmpx", "k2hdkc"].map(|program| user_of(node, program)), ["database", "database"]);
+
+    // An upgrade wakes no agent that somebody has stopped, and brings another one to who started it by hand.
+    node.systemctl(&["stop", AGENT]).unwrap();
+    upgrade(node, "0.1.1");
+    assert_eq!(unit(node, AGENT), ("inactive".into(), "enabled".into()));
+    node.systemctl(&["disable", AGENT]).unwrap();
+    node.systemctl(&["start", AGENT]).unwrap();
+    let old = node.main_pid(AGENT);
+    upgrade(node, "0.1.2");
+    let anew = || ![0, old].contains(&node.main_pid(AGENT));
+    assert!(wait_for(LONG, anew), "{}", told(node));
+    assert_eq!(node.show(AGENT, "UnitFileState"), "disabled");
+    settled(&world, 1);
+
+    // After a removal the node starts by itself as it did before there was an agent.
+    // The timer is late by now, and what it runs writes in place, which chmpx may not survive.
+    has_given_back(node, &sh(node, "dpkg -r k2hdkc-agent"));
+    assert_eq!(BOTH.map(|name| node.show(name, "UnitFileState")), ["enabled", "enabled"]);
+    assert_eq!(sh(node, "find /etc/systemd/system -name '*k2hdkc-agent*'"), "");
+    node.power_cut().unwrap();
+    node.booted().unwrap();
+    // Whether chmpx takes what was being written in place is upstream's affair.
+    let runs = || [BOTH[0], BOTH[1], INCUMBENT].iter().all(|unit| node.state(unit) == "active");
+    assert!(wait_for(LONG, runs), "{}", node.journal("chmpx.service"));
 }
