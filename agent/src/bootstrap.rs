@@ -5,7 +5,7 @@
 //! The keys of the resource come from everybody who may write it, and what they name is done as root: so names are
 //! examined by a strict pattern, programs get them as single words, and packages come from those repositories alone that
 //! the image already trusts; no script is fetched and run.
-//! Pure: [`host`] looks and acts.
+//! Pure, but for [`host`], which looks and acts, and [`unfinished`], which keeps a file.
 
 mod closing;
 pub mod host;
