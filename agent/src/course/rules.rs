@@ -135,9 +135,9 @@ pub(super) const LEAST_LOOK: Duration = Duration::from_secs(5);
 /// A file that was installed longer ago is nobody's news: with a calm ring it was told at once.
 pub(super) const HEARD_WITHIN: Duration = Duration::from_mins(5);
 /// How often the others are told of it, and after what time again: a slave that had no connection at all then has missed it.
-pub(super) const WORDS: u32 = 3;
+pub(super) const WORDS: u32 = 5;
 /// See [`WORDS`].
-pub(super) const SPEAKS_AGAIN: Duration = Duration::from_secs(10);
+pub(super) const SPEAKS_AGAIN: Duration = Duration::from_secs(4);
 /// How long a server must have been out of service before its k2hdkc stops: what was under way to it is answered.
 pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
 /// Time for a stuck chmpx to end by itself: it seldom does.

@@ -48,6 +48,10 @@ impl Chmpx {
                 self.links.remove(&number);
                 self.dialling.remove(&id);
                 self.refused.insert(id);
+                let status = self.table.get(id).map(|row| row.status).filter(|status| status.is_up());
+                if let Some(status) = status.filter(|_| !self.config.is_server) {
+                    self.out_of_reach(id, status);
+                }
             }
             (Note::Attach(attach), Peer::Stranger(Origin::Local)) => self.attached(number, attach),
             (Note::Rows(rows), Peer::Server(_)) => self.learn(rows, Some(number), false),

@@ -80,19 +80,11 @@ impl Chmpx {
         else {
             return;
         };
-        let was_operating = self.table.is_operating();
-        let known = self.table.get(id).map_or(0, |row| row.stamp);
-        self.set_status(id, status.down());
         if !self.config.is_server {
-            // What a server says of it counts, also what it said before the slave saw the connection break.
-            if let Some(row) = self.table.get_mut(id) {
-                row.stamp = known;
-            }
-            if !self.table.rows().iter().any(|row| row.status.is_up()) {
-                self.all_down();
-            }
-            return;
+            return self.out_of_reach(id, status);
         }
+        let was_operating = self.table.is_operating();
+        self.set_status(id, status.down());
         if was_operating {
             self.abort_merge();
         }
@@ -100,6 +92,19 @@ impl Chmpx {
             let out = status.down().service_out().merge_completed();
             self.set_status(id, out);
             self.after_loss();
+        }
+    }
+
+    /// To a slave a server is down that it has no connection to, also one that has turned it away.
+    pub(super) fn out_of_reach(&mut self, id: u64, status: Status) {
+        let known = self.table.get(id).map_or(0, |row| row.stamp);
+        self.set_status(id, status.down());
+        // What a server says of it counts, also what it said before the slave saw the connection break.
+        if let Some(row) = self.table.get_mut(id) {
+            row.stamp = known;
+        }
+        if !self.table.rows().iter().any(|row| row.status.is_up()) {
+            self.all_down();
         }
     }
 

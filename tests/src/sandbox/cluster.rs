@@ -230,10 +230,20 @@ async fn start(lab: &Lab, address: SocketAddr) -> io::Result<Server> {
     Server::start(address, options()).await
 }
 
+/// Copies of each key besides the first: as many as there are other servers at most. With fewer, chmpx itself loses sight of
+/// some at each change (docs/facts.md D10), and no second server may leave.
+const COPIES: u32 = 4;
+
 fn template() -> io::Result<String> {
     let role = format!("yrn:yahoo:::{TENANT}:role:{CLUSTER}");
     let text = TEMPLATE.replace("@ROLE@", &role);
-    let line = text.lines().find(|line| line.starts_with(OPERATORS_KEY));
-    let line = line.ok_or_else(|| io::Error::other(format!("the template has no {OPERATORS_KEY}")))?;
-    Ok(text.replace(line, &format!("{OPERATORS_KEY} = {{{{= %{RESOURCE_KEY}% }}}}")))
+    let text = with_line(&text, OPERATORS_KEY, &format!("{{{{= %{RESOURCE_KEY}% }}}}"))?;
+    with_line(&text, "REPLICA", &COPIES.to_string())
+}
+
+/// The template with another value of a key.
+fn with_line(text: &str, key: &str, value: &str) -> io::Result<String> {
+    let line = text.lines().find(|line| line.starts_with(key));
+    let line = line.ok_or_else(|| io::Error::other(format!("the template has no {key}")))?;
+    Ok(text.replace(line, &format!("{key} = {value}")))
 }

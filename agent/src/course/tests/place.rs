@@ -144,7 +144,7 @@ fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_aw
 }
 
 #[test]
-fn a_server_that_has_loaded_another_ring_speaks_three_times_so_that_slaves_it_turned_away_try_again() {
+fn a_server_that_has_loaded_another_ring_speaks_five_times_so_that_slaves_it_turned_away_try_again() {
     let mut stage = Stage::well();
     stage.memory.replaced(stage.now, true);
     stage.set_peer(1, 0x2121);
@@ -152,9 +152,9 @@ fn a_server_that_has_loaded_another_ring_speaks_three_times_so_that_slaves_it_tu
     stage.set_peer(1, 0x21);
     assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::UpdateStatus));
     // A slave that had no connection to anybody just then has not heard it.
-    for _ in 0..2 {
-        assert_eq!(stage.later(5.0).next(), Next::Converged);
-        assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::UpdateStatus));
+    for _ in 0..4 {
+        assert_eq!(stage.later(2.0).next(), Next::Converged);
+        assert_eq!(step(&stage.later(2.0).next()), &Step::Tell(Order::UpdateStatus));
     }
     assert_eq!(stage.later(60.0).next(), Next::Converged);
     stage.memory.replaced(stage.now, false);
