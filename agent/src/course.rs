@@ -45,7 +45,7 @@ pub use rules::{Restarts, Rules};
 use crate::clock::Timestamp;
 use crate::ring::{Mode, Node, Ring};
 use crate::target::{Observed, Step};
-use crate::view::{Row, View};
+use crate::view::{NodeStatus, Row, View};
 
 /// Everything that the next step follows from, besides what is remembered.
 #[derive(Debug, Clone, Copy)]
@@ -267,6 +267,11 @@ pub fn is_row_of(row: &Row, node: &Node) -> bool {
     }
     let same_port = row.ctlport == Some(node.ctlport);
     same_port && row.cuk == node.cuk && (row.name == node.name || !node.cuk.is_empty())
+}
+
+/// How chmpx sees a server of the file; `None` where it does not list it.
+fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
+    view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status)
 }
 
 /// Whether a row is the node that answered.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, is_row_of};
+use super::{Case, status_of};
 use crate::ring::{Mode, Node};
-use crate::view::{Action, NodeStatus, Operation, View};
+use crate::view::{Action, Operation, View};
 
 /// Who has come back itself sees the others do so soon after, one by one, each within this time.
 const IN_TURN: Duration = Duration::from_mins(1);
@@ -86,9 +86,4 @@ impl Copies {
 fn name(node: &Node) -> String {
     let name = [&node.seed, &node.cuk].into_iter().find(|text| !text.is_empty()).unwrap_or(&node.name);
     name.clone()
-}
-
-/// How chmpx sees a server of the file.
-pub(super) fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
-    view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status)
 }

@@ -4,7 +4,7 @@
 
 use super::memory::Waiting;
 use super::rules::{NUDGE_AGAIN, OUT_FOR};
-use super::{Case, Known, Memory, Next, Restart, Urgency, is_row_of};
+use super::{Case, Known, Memory, Next, Restart, Urgency, status_of};
 use crate::plan::Class;
 use crate::target::Order;
 use crate::view::{NodeStatus, Operation};
@@ -82,7 +82,7 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
     }
     // Every other server of the file, also one that failed to come back from the same restart.
     for node in case.peers() {
-        let status = view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status);
+        let status = status_of(view, node);
         if status.is_some_and(NodeStatus::is_healthy) {
             continue;
         }

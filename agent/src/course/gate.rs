@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory::Waiting;
-use super::{Case, Memory, is_row_of, rules::LOOKS_AGAIN, rules::Rules};
+use super::{Case, Memory, rules::LOOKS_AGAIN, rules::Rules, status_of};
 use crate::ring::Node;
 use crate::view::View;
 
@@ -97,7 +97,7 @@ fn first(case: &Case<'_>, sight: &Sight<'_>, all_up: bool, waited: Duration, mem
 fn sight<'a>(case: &'a Case<'_>, view: &View) -> Sight<'a> {
     let mut sight = Sight::default();
     for node in case.peers() {
-        let status = view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status);
+        let status = status_of(view, node);
         match status {
             Some(status) if status.is_up() && status.is_in_service() && !status.is_suspended() => {
                 sight.serving += 1;

@@ -11,9 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::copies::{Copies, status_of};
 use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER, UNSEEN_WITHIN};
-use super::{Case, Known, Memory, Next, Pair, Urgency, is_own, stopping};
+use super::{Case, Copies, Known, Memory, Next, Pair, Urgency, is_own, status_of, stopping};
 use crate::clock::Timestamp;
 use crate::ring::Mode;
 use crate::target::{Order, Program, Step};

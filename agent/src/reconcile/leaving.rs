@@ -16,14 +16,21 @@ use crate::target::Target;
 pub(super) enum Obstacle {
     /// They are nobody's to stop.
     Unmoved,
-    /// What was seen of them: nothing, or this.
-    Seen(Option<String>),
+    /// What was seen of them speaks against it, or not, and this is what it would cost.
+    Seen { against: Option<String>, price: Option<String> },
 }
 
 impl Obstacle {
+    fn price(seen: Option<&Self>) -> Option<&str> {
+        match seen {
+            Some(Self::Seen { price, .. }) => price.as_deref(),
+            Some(Self::Unmoved) | None => None,
+        }
+    }
+
     fn text(seen: Option<&Self>) -> Option<String> {
         match seen {
-            Some(Self::Seen(text)) => text.clone(),
+            Some(Self::Seen { against, .. }) => against.clone(),
             Some(Self::Unmoved) => Some(
                 "chmpx and k2hdkc are not the agent's here (target none): take this server out of service and stop both \
                  first"
@@ -58,7 +65,8 @@ impl<T: Target> Reconciler<T> {
         let leaving = Leaving { cuk, ..Leaving::begin(Timestamp::now(), mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| full(&error))?;
-        let price = self.processes.price.as_ref().map(|price| format!(". Mind that {price}"));
+        let price = Obstacle::price(self.processes.obstacle.as_ref());
+        let price = price.map(|price| format!(". Mind that {price}"));
         Ok(format!("this node leaves the cluster: {text}{}", price.unwrap_or_default()))
     }
 

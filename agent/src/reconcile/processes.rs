@@ -37,8 +37,6 @@ pub(super) struct Processes {
     mended: Option<u32>,
     /// What keeps the node from leaving, when that was last seen.
     pub(super) obstacle: Option<Obstacle>,
-    /// What it would cost, when that was last seen.
-    pub(super) price: Option<String>,
 }
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
@@ -123,7 +121,6 @@ impl<T: Target> Reconciler<T> {
         if seen.is_none() {
             let unmoved = about.is_some() && self.target.look_again().is_none();
             self.processes.obstacle = unmoved.then_some(Obstacle::Unmoved);
-            self.processes.price = None;
             self.processes.running = None;
             self.processes.next_look = about.and_then(|_| self.target.look_again());
         }
@@ -215,8 +212,8 @@ impl<T: Target> Reconciler<T> {
         } else {
             course::chart(&case, &mut self.processes.memory, &mut known)
         };
-        self.processes.obstacle = Some(Obstacle::Seen(course::obstacle(&case, &known)));
-        self.processes.price = course::price(&case);
+        let (against, price) = (course::obstacle(&case, &known), course::price(&case));
+        self.processes.obstacle = Some(Obstacle::Seen { against, price });
         let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
         let watching = known.copies.is_watching(age);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);

@@ -57,10 +57,7 @@ trait Manager {
 
 /// Whether systemd is shutting this host down; not where it is not there, or does not say so in time.
 pub async fn host_goes_down() -> bool {
-    let state = async {
-        let connection = zbus::connection::Builder::system().method_timeout(ANSWER_WITHIN).build().await?;
-        ManagerProxy::new(&connection).await?.system_state().await
-    };
+    let state = async { ManagerProxy::new(&system().await?).await?.system_state().await };
     matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
 }
 
@@ -124,18 +121,11 @@ impl Bus {
         rival: Option<&str>,
         waker: &Waker,
     ) -> Result<Self, BusError> {
-        let builder = zbus::connection::Builder::system();
-        let connection =
-            builder.method_timeout(ANSWER_WITHIN).build().await.map_err(BusError::Unreachable)?;
-        Self::on(connection, units, rival, waker).await.map_err(BusError::Unreachable)
+        Self::try_connect(units, rival, waker).await.map_err(BusError::Unreachable)
     }
 
-    async fn on(
-        connection: Connection,
-        units: &[&str],
-        rival: Option<&str>,
-        waker: &Waker,
-    ) -> zbus::Result<Self> {
+    async fn try_connect(units: &[&str], rival: Option<&str>, waker: &Waker) -> zbus::Result<Self> {
+        let connection = system().await?;
         let manager = ManagerProxy::new(&connection).await?;
         let ((jobs, ended), (stirs, stirred)) = (mpsc::unbounded_channel(), mpsc::channel(1));
         let mut bus = Self { connection, manager, listening: JoinSet::new(), ended, stirred };
@@ -231,47 +221,34 @@ impl Bus {
     /// How a unit is now.
     pub(super) async fn look(&self, unit: &str) -> Result<UnitState, BusError> {
         let path = self.manager.load_unit(unit).await.map_err(BusError::Unreachable)?;
-        let properties = self.properties(path).await.map_err(BusError::Unreachable)?;
-        let word = |map: &HashMap<String, OwnedVariant>, key: &str| {
-            map.get(key).and_then(|value| String::try_from(value.clone()).ok()).unwrap_or_default()
-        };
-        let words = |map: &HashMap<String, OwnedVariant>, key: &str| {
-            map.get(key).and_then(|value| Vec::<String>::try_from(value.clone()).ok()).unwrap_or_default()
-        };
-        let number = |map: &HashMap<String, OwnedVariant>, key: &str| {
-            map.get(key).and_then(|value| u32::try_from(value.clone()).ok()).unwrap_or_default()
-        };
-        let whole = |map: &HashMap<String, OwnedVariant>, key: &str| {
-            map.get(key).and_then(|value| i32::try_from(value.clone()).ok()).unwrap_or_default()
-        };
-        let time = |map: &HashMap<String, OwnedVariant>, key: &str| {
-            map.get(key).and_then(|value| u64::try_from(value.clone()).ok()).unwrap_or_default()
-        };
-        let (unit, service) = (properties.0, properties.1);
+        let (unit, service) = self.properties(path).await.map_err(BusError::Unreachable)?;
         let main = Main {
-            pid: number(&service, "ExecMainPID"),
-            code: whole(&service, "ExecMainCode"),
-            status: whole(&service, "ExecMainStatus"),
-            started: time(&service, "ExecMainStartTimestampMonotonic"),
-            ended: time(&service, "ExecMainExitTimestampMonotonic"),
+            pid: value(&service, "ExecMainPID"),
+            code: value(&service, "ExecMainCode"),
+            status: value(&service, "ExecMainStatus"),
+            started: value(&service, "ExecMainStartTimestampMonotonic"),
+            ended: value(&service, "ExecMainExitTimestampMonotonic"),
         };
         Ok(UnitState {
-            id: word(&unit, "Id"),
+            id: value(&unit, "Id"),
             main,
-            left: time(&unit, "ActiveExitTimestampMonotonic"),
-            load: word(&unit, "LoadState"),
-            active: word(&unit, "ActiveState"),
-            sub: word(&unit, "SubState"),
-            file: word(&unit, "UnitFileState"),
+            left: value(&unit, "ActiveExitTimestampMonotonic"),
+            load: value(&unit, "LoadState"),
+            active: value(&unit, "ActiveState"),
+            sub: value(&unit, "SubState"),
+            file: value(&unit, "UnitFileState"),
             has_job: unit
                 .get("Job")
                 .and_then(|job| <(u32, OwnedObjectPath)>::try_from(job.clone()).ok())
                 .is_some_and(|(id, _)| id != 0),
-            main_pid: number(&service, "MainPID"),
+            main_pid: value(&service, "MainPID"),
             is_helped: service.get("ExecStart").is_some_and(runs_helper),
-            result: word(&service, "Result"),
-            restarts: number(&service, "NRestarts"),
-            needs: ["BindsTo", "Requires", "Wants"].iter().flat_map(|key| words(&unit, key)).collect(),
+            result: value(&service, "Result"),
+            restarts: value(&service, "NRestarts"),
+            needs: ["BindsTo", "Requires", "Wants"]
+                .iter()
+                .flat_map(|key| value::<Vec<String>>(&unit, key))
+                .collect(),
         })
     }
 
@@ -356,6 +333,16 @@ fn runs_helper(started: &OwnedVariant) -> bool {
 fn refused(what: &'static str, unit: &str) -> impl FnOnce(zbus::Error) -> BusError {
     let unit = unit.to_owned();
     move |source| BusError::Refused { what, unit, source }
+}
+
+/// A property, or nothing where it is not there or of another type.
+fn value<T: TryFrom<OwnedVariant> + Default>(properties: &HashMap<String, OwnedVariant>, key: &str) -> T {
+    properties.get(key).and_then(|value| T::try_from(value.clone()).ok()).unwrap_or_default()
+}
+
+/// The system's bus.
+async fn system() -> zbus::Result<Connection> {
+    zbus::connection::Builder::system().method_timeout(ANSWER_WITHIN).build().await
 }
 
 /// Signals of systemd.
