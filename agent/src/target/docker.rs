@@ -11,6 +11,7 @@
 mod address;
 mod alive;
 mod deaths;
+mod end;
 mod engine;
 pub(super) mod findings;
 mod inside;

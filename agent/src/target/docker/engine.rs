@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{
-    ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, EventMessage,
-    ExecInspectResponse,
-};
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, EventMessage, ExecInspectResponse};
 use bollard::query_parameters::{
     EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
@@ -26,8 +23,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::address::Address;
 use super::alive::{self, Alive};
+use super::end::End;
 use super::pick::{Container, Mount, State};
-use crate::target::Ending;
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for an answer of the daemon, and for a program that it runs inside.
@@ -107,33 +104,6 @@ pub(super) struct Engine {
     found: watch::Sender<Vec<String>>,
     /// The containers that are looked at between the passes.
     pulse: Option<(Vec<String>, JoinSet<()>)>,
-}
-
-/// How a container ended that does not run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct End {
-    /// How its first process did.
-    pub(super) how: Ending,
-    /// Why the daemon could not start it; empty where it could.
-    pub(super) error: String,
-}
-
-impl End {
-    /// Whether somebody must look: both programs end with status 0 where they are told to.
-    pub(super) fn is_failure(&self) -> bool {
-        self.how != Ending::Exit(0) || !self.error.is_empty()
-    }
-
-    /// In words, of the container of that name.
-    pub(super) fn text(&self, name: &str) -> String {
-        if self.error.is_empty() {
-            return format!("the container {name} {}: 'docker logs {name}' says why", self.how.text());
-        }
-        format!(
-            "Docker could not start the container {name}: {}",
-            crate::problem::printable(&self.error, 300)
-        )
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -296,7 +266,7 @@ impl Engine {
     /// How a container ended; `None` where it has not, or nobody can say.
     pub(super) async fn end(&self, container: &Container) -> Option<End> {
         let seen = self.docker.inspect_container(&container.id, None);
-        end(timeout(ANSWER_WITHIN, seen).await.ok()?.ok()?.state?)
+        End::read(timeout(ANSWER_WITHIN, seen).await.ok()?.ok()?.state?)
     }
 
     /// The processes of the two programs in a container; `None` where they cannot be seen from outside.
@@ -411,25 +381,6 @@ fn ended_with(seen: &ExecInspectResponse) -> Option<i64> {
     seen.exit_code.filter(|_| seen.running != Some(true))
 }
 
-fn end(state: ContainerState) -> Option<End> {
-    let error = state.error.unwrap_or_default();
-    let code = i32::try_from(state.exit_code?).ok()?;
-    // As a shell says it, by the signal where it was one; no signal has a higher number.
-    let how = if (129..=192).contains(&code) { Ending::Signal(code - 128) } else { Ending::Exit(code) };
-    match state.status? {
-        ContainerStateStatusEnum::EXITED
-        | ContainerStateStatusEnum::DEAD
-        | ContainerStateStatusEnum::RESTARTING => Some(End { how, error }),
-        // It has never run: it was not started, or could not be.
-        ContainerStateStatusEnum::CREATED => (!error.is_empty()).then_some(End { how, error }),
-        ContainerStateStatusEnum::EMPTY
-        | ContainerStateStatusEnum::RUNNING
-        | ContainerStateStatusEnum::PAUSED
-        | ContainerStateStatusEnum::REMOVING
-        | ContainerStateStatusEnum::STOPPING => None,
-    }
-}
-
 /// What the daemon lists, in an order that is the same at every look: it has none itself.
 fn container(listed: ContainerSummary) -> Option<Container> {
     let name = listed.names?.into_iter().next()?.trim_start_matches('/').to_owned();
@@ -521,26 +472,5 @@ mod tests {
         {
             assert_eq!(seen(running, code), None, "{running:?} {code:?}");
         }
-    }
-
-    #[test]
-    fn a_container_that_does_not_run_tells_its_end_and_one_that_was_never_started_has_none() {
-        use ContainerStateStatusEnum as Status;
-        let seen = |status, code, error: &str| {
-            end(ContainerState {
-                status: Some(status),
-                exit_code: Some(code),
-                error: Some(error.to_owned()),
-                ..ContainerState::default()
-            })
-        };
-        let told = |how, error: &str| Some(End { how, error: error.to_owned() });
-        assert_eq!(seen(Status::EXITED, 0, ""), told(Ending::Exit(0), ""));
-        assert_eq!(seen(Status::RESTARTING, 1, ""), told(Ending::Exit(1), ""));
-        assert_eq!(seen(Status::EXITED, 139, ""), told(Ending::Signal(11), ""));
-        assert_eq!(seen(Status::EXITED, 255, ""), told(Ending::Exit(255), ""));
-        assert_eq!(seen(Status::CREATED, 127, "no such file"), told(Ending::Exit(127), "no such file"));
-        assert_eq!(seen(Status::CREATED, 0, ""), None);
-        assert_eq!(seen(Status::RUNNING, 0, ""), None);
     }
 }

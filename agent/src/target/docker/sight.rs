@@ -12,7 +12,8 @@ use tracing::info;
 
 use super::alive::Alive;
 use super::deaths::Deaths;
-use super::engine::{End, Engine, EngineError};
+use super::end::End;
+use super::engine::{Engine, EngineError};
 use super::inside::{self, Inside};
 use super::pick::{self, Container, Containers, Picked, State};
 use crate::target::{Ended, Ending, Identity, Observed, Program, Running};
