@@ -6,14 +6,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::problem::{is_unseen, printable};
+use crate::ring::PLACEHOLDER_CUK;
+
 /// Why an outside string was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
     /// Not of the form `yrn:yahoo:<service>::<tenant>:role:<path>`.
-    #[error("\"{0}\" is not a role YRN (yrn:yahoo:::<tenant>:role:<name>)")]
+    #[error("\"{}\" is not a role YRN (yrn:yahoo:::<tenant>:role:<name>)", printable(.0, SHOWN))]
     NotARole(String),
     /// Not of the form `yrn:yahoo:<service>::<tenant>:resource:<path>`.
-    #[error("\"{0}\" is not a resource YRN (yrn:yahoo:::<tenant>:resource:<name>)")]
+    #[error("\"{}\" is not a resource YRN (yrn:yahoo:::<tenant>:resource:<name>)", printable(.0, SHOWN))]
     NotAResource(String),
     /// A CUK that K2HR3 or chmpx cannot carry.
     #[error("a CUK {0}")]
@@ -22,12 +25,15 @@ pub enum NameError {
     #[error("a tag {0}")]
     Tag(&'static str),
     /// A port that chmpx would read as a negative number, or as none.
-    #[error("port \"{0}\" is not a number from 1 to 32767 (chmpx keeps ports in a signed 16-bit number)")]
+    #[error("port \"{}\" is not a number from 1 to 32767 (chmpx keeps ports in a signed 16-bit number)", printable(.0, SHOWN))]
     Port(String),
     /// A role token that is not 64 hexadecimal digits.
     #[error("the role token is not 64 hexadecimal digits")]
     Token,
 }
+
+/// How much of a wrong name is shown.
+const SHOWN: usize = 200;
 
 /// The YRN of a role or of a resource in K2HR3, folded to lower case as K2HR3 itself does.
 ///
@@ -101,12 +107,13 @@ impl Cuk {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl TryFrom<&str> for Cuk {
-    type Error = NameError;
-
-    fn try_from(text: &str) -> Result<Self, NameError> {
+    /// Reads the CUK of any member's record: whatever K2HR3 and chmpx can carry.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError::Cuk`] where one of them cannot.
+    pub fn of_record(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         match text {
             "" => Err(NameError::Cuk("is empty")),
@@ -116,6 +123,34 @@ impl TryFrom<&str> for Cuk {
                 Err(NameError::Cuk("is longer than chmpx can hold (2047 bytes)"))
             }
             _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// Words that programs write where they have no id.
+const NO_ID: [&str; 7] = ["none", "null", "(null)", "nil", "undefined", "unknown", PLACEHOLDER_CUK];
+
+impl TryFrom<&str> for Cuk {
+    type Error = NameError;
+
+    /// Reads the CUK of this very node, which must also be one that no other host has.
+    fn try_from(text: &str) -> Result<Self, NameError> {
+        let cuk = Self::of_record(text)?;
+        let (text, has) = (cuk.as_str(), |characters: &[char]| cuk.0.contains(characters));
+        match text {
+            _ if text.contains(is_unseen) => {
+                Err(NameError::Cuk("has an invisible character in it, such as a byte order mark"))
+            }
+            _ if has(&['{', '}', '<', '>', '$']) || text.contains("%%") || text.contains("__SELF_") => {
+                Err(NameError::Cuk("is a template that nobody has filled in"))
+            }
+            _ if has(&['"', '\'', '`', '\\']) => {
+                Err(NameError::Cuk("has a quote or a backslash in it: write the bare id"))
+            }
+            _ if NO_ID.iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+                Err(NameError::Cuk("is a word for no id: write the id of the instance"))
+            }
+            _ => Ok(cuk),
         }
     }
 }
@@ -148,16 +183,30 @@ impl TryFrom<&str> for Tag {
 
     fn try_from(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
-        let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\'));
+        let plain = text.chars().all(|c| c != ' ' && !is_unseen(c) && !matches!(c, '"' | '\\'));
         match text {
             "" => Err(NameError::Tag("is empty")),
             _ if !plain => Err(NameError::Tag("has a blank, a quote or a control character in it")),
-            _ if text.len() >= LONGEST_ID => {
-                Err(NameError::Tag("is longer than chmpx can hold (2047 bytes)"))
+            _ if text.starts_with('.') => {
+                Err(NameError::Tag("begins with a dot: the host's own name is missing"))
+            }
+            _ if is_local(text) => Err(NameError::Tag("is a name that every host has for itself")),
+            _ if text.len() > 253 || text.split('.').any(|label| label.is_empty() || label.len() > 63) => {
+                Err(NameError::Tag(
+                    "is no host name: 1 to 63 bytes between two dots, and 253 in all, are what a resolver takes",
+                ))
             }
             _ => Ok(Self(text.to_owned())),
         }
     }
+}
+
+/// The names by which a host calls itself, with any domain behind them; `(none)` is what the kernel says before it has one.
+fn is_local(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let label = name.split('.').next().unwrap_or_default();
+    let own = ["localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback", "(none)"];
+    own.contains(&label) || name.ends_with(".localhost")
 }
 
 /// Bytes that chmpx has for a CUK or a seed, its end mark included; it copies them unchecked.
@@ -297,10 +346,61 @@ mod tests {
     }
 
     #[test]
+    fn what_a_broken_template_leaves_is_no_cuk_of_this_node() {
+        for text in [
+            "\u{feff}i-0abc",
+            "i-0\u{200b}abc",
+            "\"i-0abc\"",
+            "'i-0abc'",
+            "None",
+            "null",
+            "undefined",
+            "dummy_cuk",
+            "{{v1.instance_id}}",
+            "${INSTANCE_ID}",
+            "<id>",
+            "%%SELF_CONTAINER_CUK%%",
+            "__SELF_INSTANCE_ID__",
+        ] {
+            assert!(Cuk::try_from(text).is_err(), "{text:?}");
+        }
+        // The record of another member is as it is, where chmpx and K2HR3 can carry it.
+        assert_eq!(Cuk::of_record("None").unwrap().as_str(), "None");
+        for id in ["99c0d9e5-a050-45f8-829c-fee6975310ad", "i-0abc", "eyJrIjoidiJ9%3d", "a/b,c:d_e"] {
+            assert_eq!(Cuk::try_from(id).unwrap().as_str(), id);
+        }
+    }
+
+    #[test]
     fn a_tag_is_one_word_and_goes_out_as_a_json_string() {
         assert_eq!(Tag::try_from("123\n").unwrap().quoted(), "\"123\"");
-        for text in ["", "a b", "a\nb", "a\"b", "a\\b"] {
+        for text in ["", "a b", "a\nb", "a\"b", "a\\b", "a\u{a0}b", "a\u{202e}b"] {
             assert!(Tag::try_from(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_other_hosts_have_as_well_is_none() {
+        for text in [
+            ".example.com",
+            ".",
+            "localhost",
+            "LOCALHOST",
+            "localhost.localdomain",
+            "localhost.openstacklocal",
+            "vm1.localhost",
+            "ip6-loopback",
+            "(none)",
+            "(none).example.com",
+            "vm1..example.com",
+            "vm1.",
+            &"a".repeat(64),
+            &["a"; 150].join("."),
+        ] {
+            assert!(Tag::try_from(text).is_err(), "{text:?}");
+        }
+        for text in ["VM1", "vm_1.example.com", "localhost1", "my-localhost.example.com", &"a".repeat(63)] {
+            assert_eq!(Tag::try_from(text).unwrap().as_str(), text);
         }
     }
 

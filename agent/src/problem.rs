@@ -42,17 +42,23 @@ pub struct Problem {
 impl Problem {
     /// A finding that chmpx answers by ending.
     pub fn refused(line: impl Into<Option<usize>>, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Refused, line: line.into(), text: text.into() }
+        Self::new(Severity::Refused, line.into(), text.into())
     }
 
     /// A finding that chmpx takes to somebody's harm.
     pub fn harmful(line: impl Into<Option<usize>>, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Harmful, line: line.into(), text: text.into() }
+        Self::new(Severity::Harmful, line.into(), text.into())
     }
 
     /// A finding that changes nothing for chmpx.
     pub fn note(line: impl Into<Option<usize>>, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Note, line: line.into(), text: text.into() }
+        Self::new(Severity::Note, line.into(), text.into())
+    }
+
+    /// Texts quote values of files and of K2HR3, and end on terminals.
+    fn new(severity: Severity, line: Option<usize>, text: String) -> Self {
+        let text = if text.contains(is_unseen) { printable(&text, usize::MAX) } else { text };
+        Self { severity, line, text }
     }
 
     /// Whether a file with this finding must not be installed.
@@ -85,17 +91,35 @@ pub fn one_line(problems: &[Problem]) -> String {
     text
 }
 
-/// Text from outside made safe for a log line: control characters escaped, long text cut at `limit` characters.
+/// Text from outside made safe for a log line: characters that nobody sees escaped, long text cut at `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {
-    let mut out: String = text.chars().take(limit).flat_map(escape_control).collect();
+    let mut out = String::with_capacity(text.len().min(limit));
+    for c in text.chars().take(limit) {
+        if is_unseen(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
     if text.chars().nth(limit).is_some() {
         out.push('…');
     }
     out
 }
 
-fn escape_control(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+/// Whether a character has an effect and no shape of its own: control characters, every blank but the space, and what
+/// joins, hides or turns round the text beside it (Unicode's default-ignorable and bidirectional format characters).
+pub fn is_unseen(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    c.is_control()
+        || c.is_whitespace()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -126,5 +150,13 @@ mod tests {
     fn outside_text_is_escaped_and_cut() {
         assert_eq!(printable("a\nb\u{1b}[1m", 100), "a\\nb\\u{1b}[1m");
         assert_eq!(printable("abcdef", 3), "abc…");
+        let unseen = "a\u{a0}b\u{202e}c\u{feff}d\u{200b}é 漢";
+        assert_eq!(printable(unseen, 100), "a\\u{a0}b\\u{202e}c\\u{feff}d\\u{200b}é 漢");
+    }
+
+    #[test]
+    fn a_problem_is_one_line_whatever_it_quotes() {
+        let problem = Problem::refused(None, "MODE is \"\u{1b}[2J\nb\"");
+        assert_eq!(problem.text, "MODE is \"\\u{1b}[2J\\nb\"");
     }
 }
