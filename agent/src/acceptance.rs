@@ -4,6 +4,7 @@
 //! Pure. Facts about the host (which files exist, which addresses are its own) are an argument, [`Host`].
 //! Every rule is chmpx 1.0.113's (lib/chmconf.cc:733-2640) unless its text says k2hdkc.
 
+mod address;
 mod hostname;
 mod k2hdkc;
 pub mod keys;
@@ -75,6 +76,12 @@ pub fn paths(ring: &Ring) -> BTreeSet<String> {
     let named = global.chain(nodes).filter(|(key, _)| of_chmpx(key));
     let named = named.chain(k2hdkc.filter(|(key, _)| keys::K2HDKC_FILES.contains(key)));
     named.filter(|(_, path)| !is_unset(path)).map(|(_, path)| path.to_owned()).collect()
+}
+
+/// The file of the keys and the directories above it. Apart from [`paths`], since a directory that is missing may be made
+/// before k2hdkc starts: a caller who does so leaves it out of [`Host::files`].
+pub fn database_paths(ring: &Ring) -> BTreeSet<String> {
+    k2hdkc::places(ring).collect()
 }
 
 /// Reads a document by chmpx's rules.
@@ -467,10 +474,57 @@ mod tests {
         assert_eq!(found(&range, &host("192.0.2.4")), []);
         assert!(found(&range, &host("192.0.2.5"))[0].1.contains("no [SVRNODE]"));
         let socket = good.replace("NAME = 192.0.2.1\n", "NAME = 192.0.2.1:80\n");
-        assert!(found(&socket, &host("192.0.2.1"))[0].1.contains("no [SVRNODE]"));
+        let socket = found(&socket, &host("192.0.2.1"));
+        assert!(socket[0].1.starts_with("NAME \"192.0.2.1:80\" is not a host: "), "{socket:?}");
+        assert!(socket[1].1.contains("no [SVRNODE]"));
         assert_eq!(found(&good.replace("NAME = 192.0.2.1\n", "NAME = localhost\n"), &host("10.0.0.5")), []);
         let loopback = good.replace("NAME = 192.0.2.1\n", "NAME = 127.0.0.5\n");
         assert_eq!(found(&loopback, &host("192.0.2.9")), [], "all of 127/8 may be this host");
+    }
+
+    #[test]
+    fn a_name_that_no_resolver_takes_is_harmful_on_servers_and_slaves() {
+        for name in
+            ["my vm", "http://192.0.2.52", "192.0.2.520", "192.0.2.52/24", "\u{a0}192.0.2.2", &"a".repeat(64)]
+        {
+            for from in ["NAME = 192.0.2.2\n", "NAME = 198.51.100.1\n"] {
+                let found = after(Mode::Server, from, &format!("NAME = {name}\n"));
+                let expected = found.len() == 1
+                    && found[0].0 == Severity::Harmful
+                    && found[0].1.contains("is not a host: ");
+                assert!(expected, "{name}: {found:?}");
+            }
+        }
+        for list in ["http://192.0.2.2:8020", "192.0.2.520:8020", "192.0.2.2/24"] {
+            let to = format!("NAME = 192.0.2.2\nENDPOINTS = {list}\n");
+            let found = after(Mode::Server, "NAME = 192.0.2.2\n", &to);
+            assert!(found.len() == 1 && found[0].1.contains("which is not a host: "), "{list}: {found:?}");
+        }
+        assert_eq!(after(Mode::Server, "NAME = 198.51.100.1\n", "NAME = .*\n"), [], "a slave's pattern");
+    }
+
+    #[test]
+    fn the_file_of_the_keys_must_be_one_in_a_directory() {
+        use FileKind::{Dir, File, Missing};
+        let good = text(Mode::Server, &[1, 2], &[1]);
+        for (file, kinds, word) in [
+            ("/data/k2hdkc.k2h", &[("/data", Dir), ("/data/k2hdkc.k2h", Missing)][..], ""),
+            ("/data/k2hdkc.k2h", &[("/data", Dir), ("/data/k2hdkc.k2h", File)], ""),
+            ("/data/k2hdkc.k2h", &[], ""),
+            ("/data/k2hdkc.k2h", &[("/data", Dir), ("/data/k2hdkc.k2h", Dir)], "is a directory"),
+            ("/data/k2hdkc.k2h", &[("/", Dir), ("/data", Missing)], "lies in no directory: make /data"),
+            ("/data/k2hdkc.k2h", &[("/data", File)], "lies below /data, which is a file"),
+            ("/data/a/b.k2h", &[("/data", File), ("/data/a", Missing)], "lies below /data, which is a file"),
+            ("k2hdkc.k2h", &[], "is no absolute path"),
+        ] {
+            let files = kinds.iter().map(|(path, kind)| ((*path).to_owned(), *kind)).collect();
+            let host = Host { files: Some(files), addresses: None };
+            let found = found(&good.replace("/data/k2hdkc.k2h", file), &host);
+            let right = if word.is_empty() { found.is_empty() } else { found[0].1.contains(word) };
+            assert!(right, "{file} {kinds:?}: {found:?}");
+        }
+        let ring = read(&crate::ini::parse(&good), &Host::default()).ring;
+        assert_eq!(database_paths(&ring).into_iter().collect::<Vec<_>>(), ["/", "/data", "/data/k2hdkc.k2h"]);
     }
 
     #[test]

@@ -4,11 +4,14 @@
 /// More names than this from one NAME are refused: chmpx has room for 32768 nodes in all.
 const MOST: usize = 32768;
 
+/// What chmpx trims; a no-break space stays a part of the name.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// All names that `name` stands for, in chmpx's order; what is wrong with it where chmpx refuses it.
 pub(super) fn expand(name: &str) -> Result<Vec<String>, &'static str> {
     let mut names = Vec::new();
     for part in outside_brackets(name) {
-        expand_one(part.trim(), &mut names)?;
+        expand_one(part.trim_matches(BLANKS), &mut names)?;
     }
     if names.is_empty() { Err("it is empty") } else { Ok(names) }
 }
@@ -20,7 +23,7 @@ pub(super) fn has_empty_part(name: &str) -> bool {
         inside = (inside || c == '[') && c != ']';
         c == ',' && !inside
     });
-    name.contains(',') && parts.any(|part| part.trim().is_empty())
+    name.contains(',') && parts.any(|part| part.trim_matches(BLANKS).is_empty())
 }
 
 /// Whether expansion is needed at all: the fast path for addresses and plain names.
@@ -106,6 +109,7 @@ mod tests {
         assert_eq!(expand("h[a-c].x").unwrap(), ["ha.x", "hb.x", "hc.x"]);
         assert_eq!(expand("s[A-B][0-1]").unwrap(), ["sA0", "sA1", "sB0", "sB1"]);
         assert_eq!(expand("a, b[1,2],c").unwrap(), ["a", "b1", "b2", "c"]);
+        assert_eq!(expand("\u{a0}h").unwrap(), ["\u{a0}h"]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `[K2HDKC]`: what makes k2hdkc end at its start (k2hdkc 1.0.19, src/k2hdkcconfparser.cc:160-556). It reads the
 //! section once, when it starts, so a fault shows only at the next restart: the worst moment.
 
+use std::path::Path;
+
 use super::keys::{K2HDKC_FILES, K2HDKC_NUMBERS, K2HDKC_REPEATED, K2HDKC_TRUTHS, atoi, is_off, is_on};
 use super::{FileKind, Host};
 use crate::ini::{Document, Entry, Kind, Section};
@@ -20,6 +22,7 @@ pub(super) fn read(
     }
     problems.extend(repeated(first));
     problems.extend(storage(first));
+    problems.extend(place(first, host));
     problems.extend(passphrases(first));
     problems.extend(first.entries.iter().filter_map(|entry| value(entry, host)));
     problems.extend(threads(first));
@@ -99,6 +102,44 @@ fn storage(section: &Section<'_>) -> Option<Problem> {
         "" | "m" | "mem" | "memory" | "f" | "file" | "t" | "temp" | "temporary" => None,
         other => wrong(&format!("K2HTYPE \"{other}\" is not known: k2hdkc would not start")),
     }
+}
+
+/// The file of the keys must be one, in a directory.
+fn place(section: &Section<'_>, host: &Host) -> Option<Problem> {
+    let entry = section.get("K2HFILE").filter(|entry| !entry.value.is_empty())?;
+    let kind = section.get("K2HTYPE").map_or("", |entry| &*entry.value);
+    if ["m", "mem", "memory"].iter().any(|word| kind.eq_ignore_ascii_case(word)) {
+        return None;
+    }
+    let file = Path::new(&*entry.value);
+    let wrong = |text: String| Some(Problem::harmful(entry.line, format!("[K2HDKC]: K2HFILE {text}")));
+    if !file.is_absolute() {
+        return wrong(format!(
+            "{} is no absolute path: it would be looked for in / or elsewhere",
+            entry.value
+        ));
+    }
+    if host.kind(&entry.value) == Some(FileKind::Dir) {
+        return wrong(format!("{} is a directory: k2hdkc would not start", entry.value));
+    }
+    let at = |directory: &Path| host.kind(directory.to_str()?);
+    if let Some(no_directory) = file.ancestors().skip(1).find(|above| at(above) == Some(FileKind::File)) {
+        let no_directory = no_directory.display();
+        return wrong(format!(
+            "{} lies below {no_directory}, which is a file: k2hdkc would not start",
+            entry.value
+        ));
+    }
+    let directory = file.parent().filter(|directory| at(directory) == Some(FileKind::Missing))?;
+    let directory = directory.display();
+    wrong(format!("{} lies in no directory: make {directory} for the user of k2hdkc", entry.value))
+}
+
+/// What must be known of the host for the rules about the file of the keys: that file, and every directory above it.
+pub(super) fn places(ring: &Ring) -> impl Iterator<Item = String> {
+    let keys =
+        ring.profile.k2hdkc.iter().flatten().filter(|(key, value)| key == "K2HFILE" && !value.is_empty());
+    keys.flat_map(|(_, file)| Path::new(file).ancestors().filter_map(|path| Some(path.to_str()?.to_owned())))
 }
 
 fn passphrases(section: &Section<'_>) -> Option<Problem> {

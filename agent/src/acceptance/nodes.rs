@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
-use super::hostname;
 use super::keys::{HOST_LISTS, NODE_REST};
 use super::tls::{Values, View};
+use super::{address, hostname};
 use crate::ini::{Document, Kind};
 use crate::names::{LONGEST_ID, Port};
 use crate::problem::Problem;
@@ -150,11 +150,21 @@ fn name_problem(raw: &Raw<'_>, mode: Mode) -> Option<Problem> {
                 format!("NAME {name}: chmpx makes a server of the empty name in the list, and waits for it");
             return Some(Problem::harmful(line, text));
         }
-        Mode::Server if !hostname::is_plain(name) => {}
-        Mode::Server | Mode::Slave => return None,
+        // chmpx compares it as a regular expression, and looks nothing up.
+        Mode::Slave if is_pattern(name) => return None,
+        Mode::Slave => return no_host(name, name, line),
+        Mode::Server => {}
     }
-    let wrong = hostname::expand(name).err()?;
-    Some(Problem::refused(line, format!("NAME {name}: {wrong}")))
+    match hostname::expand(name) {
+        Err(wrong) => Some(Problem::refused(line, format!("NAME {name}: {wrong}"))),
+        Ok(hosts) => hosts.iter().find_map(|host| no_host(name, host, line)),
+    }
+}
+
+fn no_host(name: &str, host: &str, line: usize) -> Option<Problem> {
+    let wrong = address::wrong(host)?;
+    let host = if name == host { String::new() } else { format!("\"{host}\": ") };
+    Some(Problem::harmful(line, format!("NAME \"{name}\" is not a host: {host}{wrong}")))
 }
 
 /// The key that the chmpxid is made of must be there, not empty, and short enough for chmpx's buffer.
@@ -209,8 +219,9 @@ fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
             let text = format!("{}: {key} has more than the four hosts that chmpx keeps", raw.label());
             problems.push(Problem::harmful(raw.line_of(key), text));
         }
-        for host in hosts.filter(|host| host.contains(char::is_whitespace)) {
-            let text = format!("{}: {key} has \"{host}\", which is not a host", raw.label());
+        for host in hosts {
+            let Some(wrong) = address::wrong(address::host_of(host)) else { continue };
+            let text = format!("{}: {key} has \"{host}\", which is not a host: {wrong}", raw.label());
             problems.push(Problem::harmful(raw.line_of(key), text));
         }
     }

@@ -105,7 +105,9 @@ pub(super) fn check(file: Option<&Path>, settings: &Settings) -> ExitCode {
         return failed(&format!("{}: not UTF-8 at byte {}", path.display(), valid_up_to(&bytes)));
     };
     let document = ini::parse(text);
-    let paths = acceptance::paths(&acceptance::read(&document, &Host::default()).ring);
+    let ring = acceptance::read(&document, &Host::default()).ring;
+    let mut paths = acceptance::paths(&ring);
+    paths.extend(acceptance::database_paths(&ring));
     let reading = acceptance::read(&document, &machine::host(paths));
     print_reading(&reading, path)
 }

@@ -171,13 +171,25 @@ impl<T: Target> Reconciler<T> {
 
     fn facts(&self, scene: &Scene, rendered: &Rendered) -> Facts {
         Facts {
-            host: machine::host(acceptance::paths(&rendered.ring)),
+            host: self.host(&rendered.ring),
             cuk: scene.identity.as_ref().ok().map(|identity| identity.cuk.clone()),
             installed: scene.installed.ring().map(Rc::clone),
             running_maxchmpx: scene.capacity(),
             up: scene.up(),
             restarts: self.restarts(scene, &rendered.ring),
         }
+    }
+
+    /// What is to be known of this host for the file. In a container other files are to be found under the same paths; and
+    /// a directory for the keys that is missing may be made before k2hdkc starts.
+    fn host(&self, ring: &Ring) -> acceptance::Host {
+        let mut host = machine::host(acceptance::paths(ring));
+        if ["process", "systemd"].contains(&self.target.name()) {
+            let places = machine::host(acceptance::database_paths(ring)).files.unwrap_or_default();
+            let there = places.into_iter().filter(|(_, kind)| *kind != acceptance::FileKind::Missing);
+            host.files.get_or_insert_default().extend(there);
+        }
+        host
     }
 
     /// Whether the running processes are started anew as soon as this file asks for it: where that is allowed, and k2hdkc
