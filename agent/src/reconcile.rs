@@ -15,6 +15,7 @@ mod carrying;
 mod decide;
 mod files;
 mod leaving;
+mod placing;
 mod processes;
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,7 @@ use crate::ring::Ring;
 use crate::settings::Settings;
 use crate::source::{Answered, Doubt};
 use crate::standing::Standing;
-use crate::target::{About, Misplaced, Observed, Step, Target};
+use crate::target::{About, Observed, Target};
 use crate::validate::Validated;
 use crate::wake::Reasons;
 
@@ -105,16 +106,27 @@ pub struct Decision {
     names: Option<BTreeMap<IpAddr, String>>,
     /// What the ledger learns of the processes.
     known: Option<course::Known>,
-    /// Whether chmpx reports the installed generation.
-    loaded: bool,
+    /// How the processes were seen with the installed file.
+    seen: Seen,
     /// What is done to the processes.
-    next: Option<Next>,
+    pub next: Option<Next>,
     standing: Option<Standing>,
     about: Option<About>,
     /// Whether the live file is none that chmpx survives.
     mends: bool,
     /// Whether the failure is one that was counted before.
     again: bool,
+    /// Why the processes do not get the installed file from a command.
+    pub unplaced: Option<String>,
+}
+
+/// How the processes were seen with the installed file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    /// Whether they run on it.
+    carried: bool,
+    /// Whether chmpx reports it.
+    loaded: bool,
 }
 
 /// What to do with a pass.
@@ -226,9 +238,9 @@ impl<T: Target> Reconciler<T> {
         let mut report = self.carry_out(decision, reasons).await;
         if is_first && matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..)) {
             // Only now a command knows whose processes the file is for. It is large, and so would be every pass.
-            let Decision { next, about, notes, .. } = Box::pin(self.decide(None)).await;
+            let Decision { next, about, notes, unplaced, .. } = Box::pin(self.decide(None)).await;
             report.notes.extend(notes);
-            report.step = self.step(next, about.as_ref()).await;
+            report.step = self.step(next, about.as_ref()).await.or(unplaced.map(Err));
         }
         report
     }
@@ -266,7 +278,7 @@ impl<T: Target> Reconciler<T> {
         if self.patient {
             self.chart(&scene, &mut decision);
         } else {
-            place_once(&scene, &mut decision);
+            placing::once(&scene, self.target.in_doubt(), &mut decision);
         }
         decision
     }
@@ -278,27 +290,6 @@ impl<T: Target> Reconciler<T> {
         let again = self.failed.as_ref().filter(|_| self.failures > 0).map(|(at, _)| *at);
         Some(again.map_or(due, |at| due.max(at)))
     }
-}
-
-/// A command moves no process, but where they have a file of their own, it is put there too.
-fn place_once(scene: &Scene, decision: &mut Decision) {
-    let installs = matches!(decision.verdict, Decided::Install(_));
-    let Some(observed) = scene.observed.as_ref().filter(|observed| observed.apart) else { return };
-    let why = match &observed.misplaced {
-        Some(Misplaced::ForGood(text)) => {
-            decision.notes.push(text.clone());
-            return;
-        }
-        Some(Misplaced::Yet(text)) => text,
-        None if installs => "it is installed",
-        None => return,
-    };
-    if let Some(rival) = &observed.rival {
-        decision.notes.push(format!("the file is not put before the processes: {}", rival.text));
-        return;
-    }
-    decision.next = Some(Next::Step(Step::Place, why.to_owned()));
-    decision.about.clone_from(&scene.about);
 }
 
 impl Decision {
@@ -313,12 +304,13 @@ impl Decision {
             guard: None,
             names: None,
             known: None,
-            loaded: false,
+            seen: Seen::default(),
             next: None,
             standing: None,
             about: None,
             mends: false,
             again: false,
+            unplaced: None,
         }
     }
 }

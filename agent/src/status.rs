@@ -168,7 +168,9 @@ impl Status {
         let fine = self.state.is_some_and(|state| fine.contains(&state));
         let held = self.standing.as_ref().is_some_and(|standing| standing.state == State::Held);
         let outside = self.registration.as_ref().is_some_and(|registration| !registration.good);
-        fine && !held && !outside && self.pid.is_some() && self.settings_error.is_none()
+        // Somebody who runs chmpx was to be found, and is not.
+        let idle = self.picked.as_ref().is_some_and(|picked| picked.kind == crate::target::Kind::None);
+        fine && !held && !outside && !idle && self.pid.is_some() && self.settings_error.is_none()
     }
 
     /// For people, at `now`.
@@ -442,6 +444,11 @@ mod tests {
         status.picked = Some(Choice { kind: Kind::Systemd, why: "systemd has the unit x".into() });
         assert!(status.text(NOW).contains("\ntarget      systemd (picked: systemd has the unit x)\n"));
         let json: serde_json::Value = serde_json::to_value(&status).unwrap();
+        status.take(&report(Outcome::Unchanged), &ledger());
+        assert!(status.is_good());
+        status.picked = Some(Choice { kind: Kind::None, why: "nothing was found".into() });
+        assert!(!status.is_good(), "chmpx is nobody's business");
+        assert!(status.summary().starts_with("target none: nothing that runs chmpx was found; file 7: "));
         assert_eq!(json["picked"], serde_json::json!({"kind": "systemd", "why": "systemd has the unit x"}));
         assert_eq!(json["target"], "systemd");
     }

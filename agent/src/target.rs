@@ -46,6 +46,11 @@ pub trait Target {
         None
     }
 
+    /// Why nobody knows where the programs are, where whoever may have them does not answer.
+    fn in_doubt(&self) -> Option<String> {
+        None
+    }
+
     /// Where the programs are, be it picked or named in the settings: the next agent must know it.
     fn in_force(&self) -> Option<Kind> {
         None
@@ -254,8 +259,18 @@ pub struct Observed {
     pub apart: bool,
     /// Where they have: that it is not the installed one.
     pub misplaced: Option<Misplaced>,
+    /// Where they have: why none of them is there to get it.
+    pub nowhere: Option<String>,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
+}
+
+impl Observed {
+    /// Whether the programs of a node of that kind are seen to run, on the installed file.
+    pub fn runs(&self, mode: Mode) -> bool {
+        let all = self.chmpx.is_some() && (mode == Mode::Slave || self.k2hdkc.is_some());
+        all && self.unseen.is_none() && self.misplaced.is_none()
+    }
 }
 
 /// Another program that replaces the same file.

@@ -11,6 +11,8 @@ mod credentials;
 mod holding;
 #[path = "operating/obstacles.rs"]
 mod obstacles;
+#[path = "operating/out_of_reach.rs"]
+mod out_of_reach;
 #[path = "operating/repairs.rs"]
 mod repairs;
 #[path = "operating/settings.rs"]

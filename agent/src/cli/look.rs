@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{complain, failed, say};
 use crate::acceptance::{self, Host, Reading};
-use crate::course::Restarts;
+use crate::course::{Next, Restarts};
 use crate::ini;
 use crate::ledger::Store;
 use crate::machine;
@@ -67,8 +67,13 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
             node.name, node.ctlport
         ));
     }
+    if let Some(Next::Step(step, why)) = &decision.next {
+        say(&format!("  {}: {why}", step.text()));
+    }
+    let placed = decision.next.is_none() && decision.unplaced.is_none();
     match decision.verdict {
-        Decided::Install(_) => ExitCode::FAILURE,
+        Decided::Install(_) => told(decision.unplaced),
+        Decided::Leave(Outcome::Unchanged) if !placed => told(decision.unplaced),
         Decided::Leave(Outcome::Unchanged) if decision.waiting.is_empty() => {
             say("no difference");
             ExitCode::SUCCESS
@@ -79,6 +84,11 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
         }
         Decided::Leave(outcome) => failed(&outcome.line()),
     }
+}
+
+/// Status 1, with what cannot be done beside it.
+fn told(unplaced: Option<String>) -> ExitCode {
+    unplaced.map_or(ExitCode::FAILURE, |text| failed(&text))
 }
 
 fn print_plan(plan: &Plan, restarts: Option<Restarts>) {

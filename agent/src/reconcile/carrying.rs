@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cause, Decided, Decision, Installation, Reconciler};
+use super::{Cause, Decided, Decision, Installation, Reconciler, Seen};
 use crate::apply::{self, full};
 use crate::clock::Timestamp;
 use crate::course::{self, Next};
@@ -22,13 +22,13 @@ impl<T: Target> Reconciler<T> {
     /// Does what was decided, and reports it.
     pub(super) async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
         let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
-        let (known, loaded) = (decision.known, decision.loaded);
+        let (known, seen) = (decision.known, decision.seen);
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
         let (forget_after, picked) = (self.settings.guard.confirm_for, self.target.in_force());
         let learnt = |ledger: &mut Ledger| {
-            remember(ledger, guard, known, loaded);
+            remember(ledger, guard, known, seen);
             forget_rejected(ledger, another, again, forget_after);
             ledger.picked = picked.or(ledger.picked);
         };
@@ -68,6 +68,7 @@ impl<T: Target> Reconciler<T> {
             | Outcome::Held(_) => {}
         }
         let step = self.step(next, decision.about.as_ref()).await.or(taken_over);
+        let step = step.or(decision.unplaced.map(Err));
         let (at, reasons, standing) = (Timestamp::now(), reasons.to_string(), decision.standing);
         Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
     }
@@ -149,20 +150,21 @@ impl<T: Target> Reconciler<T> {
 }
 
 /// What the ledger learns in a pass besides what is installed.
-fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<course::Known>, loaded: bool) {
+fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<course::Known>, seen: Seen) {
     if let Some(guard) = guard {
         ledger.guard = guard;
     }
     let Some(known) = known else { return };
     ledger.known = known;
-    if ledger.known.restart.is_none() {
+    // A chmpx that runs on with old keys proves nothing of the new ones.
+    let restarts = ledger.known.restart.is_some();
+    if seen.carried && !restarts {
         ledger.applied.clone_from(&ledger.written);
     }
-    if loaded {
+    if seen.loaded {
         ledger.loaded.clone_from(&ledger.written);
     }
-    // A chmpx that runs on with old keys proves nothing of the new ones.
-    if loaded && ledger.known.restart.is_none() {
+    if seen.loaded && !restarts {
         ledger.verified.clone_from(&ledger.written);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::leaving::Obstacle;
-use super::{Decided, Decision, Reconciler, Scene};
+use super::{Decided, Decision, Reconciler, Scene, Seen};
 use crate::apply::full;
 use crate::clock::Timestamp;
 use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
@@ -218,8 +218,10 @@ impl<T: Target> Reconciler<T> {
         let watching = known.copies.is_watching(age);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
-        decision.loaded =
-            written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion));
+        decision.seen = Seen {
+            carried: written.is_some() && observed.runs(about.mode),
+            loaded: written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion)),
+        };
         decision.known = Some(known);
         decision.about.clone_from(&scene.about);
         if let Some(installation) = self.put_right(scene, &mut course.next) {

@@ -39,6 +39,7 @@ struct Remembering {
     about: Option<About>,
     observed: Option<Observed>,
     again: Option<Instant>,
+    in_doubt: Option<String>,
 }
 
 impl Target for Remembering {
@@ -65,6 +66,10 @@ impl Target for Remembering {
 
     fn look_again(&self) -> Option<Instant> {
         self.again
+    }
+
+    fn in_doubt(&self) -> Option<String> {
+        self.in_doubt.clone()
     }
 }
 

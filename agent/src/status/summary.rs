@@ -2,6 +2,7 @@
 
 use super::Status;
 use crate::standing::{Standing, State};
+use crate::target::Kind;
 
 impl Status {
     /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
@@ -9,6 +10,8 @@ impl Status {
         let refused = self.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
         let leaving = self.leaving.as_ref().map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
         let ring = self.standing.as_ref().map(ring);
+        let picked = self.picked.as_ref().filter(|picked| picked.kind == Kind::None);
+        let ring = ring.or(picked.map(|_| "target none: nothing that runs chmpx was found".to_owned()));
         let file = match self.generations.written.as_ref() {
             Some(written) => format!("file {}: {}", written.fileversion, self.line),
             None => format!("no file yet: {}", self.line),

@@ -96,6 +96,7 @@ impl AnyTarget {
         // It is large, and so would be every pass.
         let (before, waited) = (auto.before(), auto.has_waited(Instant::now()));
         let findings = Box::pin(findings::gather(&self.settings, (mode, ini), before, waited)).await;
+        auto.suspect(findings.may_be_docker());
         let kind = auto.take(choose(&findings), Instant::now(), fastrand::f64(), self.edge.looks_on);
         if kind != Kind::None {
             self.plain = Plain::new(kind, &self.settings, &self.edge);
@@ -200,6 +201,10 @@ impl Target for AnyTarget {
 
     fn look_again(&self) -> Option<Instant> {
         self.auto.as_ref()?.next()
+    }
+
+    fn in_doubt(&self) -> Option<String> {
+        self.auto.as_ref()?.in_doubt()
     }
 
     fn in_force(&self) -> Option<Kind> {

@@ -35,6 +35,8 @@ pub(super) struct Auto {
     before: Option<Kind>,
     on_exit: OnExit,
     choice: Option<Choice>,
+    /// Whether the programs may be in containers of which nothing was seen.
+    may_be_docker: bool,
     /// Looks that found nothing, and when the next one is due.
     looks: u32,
     next: Option<Instant>,
@@ -71,7 +73,7 @@ impl Auto {
     /// Nothing is looked at yet; the agent before this one had picked that.
     pub(super) fn new(settings: &Target, before: Option<Kind>) -> Self {
         let (clues, on_exit) = (Clues::of(settings), settings.on_exit);
-        Self { clues, before, on_exit, choice: None, looks: 0, next: None, since: None }
+        Self { clues, before, on_exit, choice: None, may_be_docker: false, looks: 0, next: None, since: None }
     }
 
     /// What the agent before this one had picked.
@@ -123,6 +125,17 @@ impl Auto {
             }
         }
         kind
+    }
+
+    /// Takes in whether the programs may be in containers of which nothing was seen.
+    pub(super) fn suspect(&mut self, may_be_docker: bool) {
+        self.may_be_docker = may_be_docker;
+    }
+
+    /// Why nobody knows where the programs are.
+    pub(super) fn in_doubt(&self) -> Option<String> {
+        let choice = self.choice.as_ref().filter(|choice| choice.kind == Kind::None)?;
+        self.may_be_docker.then(|| choice.why.clone())
     }
 
     /// The kind that is in force.

@@ -182,8 +182,8 @@ impl Docker {
         if let Some(why) = &self.sight.unseen {
             return Err(TargetError::Away(why.clone()));
         }
-        if self.sight.inside.is_empty() {
-            return Err(TargetError::Away("no container runs that the file could be put into".to_owned()));
+        if let Some(why) = self.sight.nowhere() {
+            return Err(TargetError::Away(why));
         }
         let live = crate::file::read(&about.ini)?;
         let mode = std::fs::metadata(&about.ini).map_or(0o644, |metadata| metadata.permissions().mode());
@@ -262,6 +262,7 @@ impl Target for Docker {
         let mut observed = Observed {
             apart: true,
             misplaced: self.misplaced(&about),
+            nowhere: self.sight.nowhere(),
             rival: self.rival(),
             ..Observed::default()
         };

@@ -32,8 +32,8 @@ async fn a_command_mends_a_file_inside_that_is_another_one() {
 
 #[tokio::test]
 async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_replaced_and_says_so() {
-    for (misplaced, rival, note) in [
-        (None, Some("a loop rewrites it"), "the file is not put before the processes: a loop rewrites it"),
+    for (misplaced, rival, why) in [
+        (None, Some("a loop rewrites it"), "a loop rewrites it"),
         (Some(Misplaced::ForGood("it is mounted by itself".into())), None, "it is mounted by itself"),
     ] {
         let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
@@ -42,8 +42,8 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
         let answered = stage.ask().await;
         let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
         installed(&report.outcome);
-        assert_eq!(report.step, None);
-        assert!(report.notes.iter().any(|told| told == note), "{:?}", report.notes);
+        assert_eq!(report.step, Some(Err(format!("the file is not put before the processes: {why}"))));
+        assert_eq!(stage.reconciler.target.acted, []);
     }
 }
 
@@ -56,4 +56,75 @@ async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     installed(&report.outcome);
     assert_eq!(report.step, Some(Ok("put the file in place: the container has none".into())));
+}
+
+/// What a command says besides the outcome where the processes are seen like this.
+async fn besides(answers: Vec<Result<Answer, Doubt>>, observed: Observed) -> Option<Result<String, String>> {
+    let mut stage = apart(answers).await;
+    stage.reconciler.target.observed = Some(Observed { apart: true, ..observed });
+    let answered = stage.ask().await;
+    stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await.step
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_reach_who_has_the_processes_does_not_succeed_with_a_new_file_nor_with_the_same()
+ {
+    let away =
+        || Observed { unseen: Some("the Docker daemon does not answer".into()), ..Observed::default() };
+    let stopped = || Observed { nowhere: Some("the container x is stopped".into()), ..Observed::default() };
+    let unknown = "not known whether chmpx has the file: the Docker daemon does not answer";
+    let none = "the file is not put before the processes: the container x is stopped";
+    for answers in [vec![says(&[1, 2])], vec![says(&[1, 2]), says(&[1, 2, 3])]] {
+        assert_eq!(Box::pin(besides(answers.clone(), away())).await, Some(Err(unknown.into())));
+        assert_eq!(Box::pin(besides(answers.clone(), stopped())).await, Some(Err(none.into())));
+        let seen = Box::pin(besides(answers, Observed::default())).await;
+        assert!(seen.is_none_or(|step| step.is_ok()));
+    }
+}
+
+#[tokio::test]
+async fn the_first_file_of_a_node_whose_processes_are_out_of_reach_is_no_success() {
+    let unknown = "not known whether chmpx has the file: nobody answers";
+    let mut named = Stage::new(false, vec![says(&[1, 2])]);
+    let unseen = Some("nobody answers".to_owned());
+    named.reconciler.target.observed = Some(Observed { apart: true, unseen, ..Observed::default() });
+    let mut picked = Stage::new(false, vec![says(&[1, 2])]);
+    picked.reconciler.target.in_doubt = Some("nobody answers".to_owned());
+    for mut stage in [named, picked] {
+        for _ in 0..2 {
+            let answered = stage.ask().await;
+            let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
+            assert!(report.outcome.is_good());
+            assert_eq!(
+                report.step,
+                Some(Err(unknown.into())),
+                "also where nothing is to be installed any more"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn applied_is_only_what_the_processes_are_seen_to_run_on() {
+    type Spoil = fn(&mut Observed);
+    let spoils: [Spoil; 4] = [
+        |seen| seen.unseen = Some("the Docker daemon is away".into()),
+        |seen| seen.misplaced = Some(Misplaced::Yet("the container has another one".into())),
+        |seen| seen.chmpx = None,
+        |seen| seen.k2hdkc = None,
+    ];
+    for spoil in spoils {
+        let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+        assert_eq!(installed(&stage.poll().await), 2);
+        let view = well(&stage, 2);
+        stage.sees(view);
+        spoil(stage.reconciler.target.observed.as_mut().unwrap());
+        looks(&mut stage).await;
+        let applied = |stage: &Stage| stage.reconciler.store().ledger().applied.as_ref().unwrap().fileversion;
+        assert_eq!(applied(&stage), 1);
+        let view = well(&stage, 2);
+        stage.sees(view);
+        looks(&mut stage).await;
+        assert_eq!(applied(&stage), 2);
+    }
 }

@@ -119,9 +119,7 @@ pub(in crate::target) fn choose(findings: &Findings) -> Choice {
             why: format!("target.docker names containers; {}", docker.lack()),
         };
     }
-    let silent = matches!(docker, Daemon::Silent { .. });
-    let may_be_docker =
-        findings.socket_is_named || findings.was_docker() || silent || findings.awaits().is_some();
+    let may_be_docker = findings.may_be_docker();
     if let Some(mut why) = systemd.has().filter(|_| !may_be_docker || systemd.is_used()) {
         // Somebody who waits for the containers must see why they were not taken.
         if may_be_docker || findings.waited {
@@ -137,7 +135,8 @@ pub(in crate::target) fn choose(findings: &Findings) -> Choice {
         return Choice { kind: Kind::Process, why };
     }
     let mut why = format!(
-        "nothing that runs chmpx was found, so only the file is kept, and it is looked again from time to time: {lacks}; {}",
+        "nothing that runs chmpx was found, so only the file is kept, and it is looked again from time to time \
+         (target.kind = \"none\" if that is meant): {lacks}; {}",
         listed.join(", ")
     );
     if all {
@@ -161,6 +160,12 @@ impl Findings {
             format!("Docker has the image {image}, whose container may be about to be made (target.kind says it if it is not)")
         });
         bars.chain(image).collect()
+    }
+
+    /// Whether the programs may be in containers of which nothing is seen now.
+    pub(in crate::target) fn may_be_docker(&self) -> bool {
+        let silent = matches!(self.docker, Daemon::Silent { .. });
+        self.socket_is_named || self.was_docker() || silent || self.awaits().is_some()
     }
 
     fn was_docker(&self) -> bool {

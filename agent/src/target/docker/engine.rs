@@ -55,7 +55,10 @@ pub enum EngineError {
         source: bollard::errors::Error,
     },
     /// Its address is none that the agent has a way to.
-    #[error("the Docker daemon is said to be at {0}, which is neither unix:// nor tcp://")]
+    #[error(
+        "the Docker daemon is said to be at {0}, which is neither unix:// nor tcp://: set \
+             target.docker.socket, or DOCKER_HOST, to one of these"
+    )]
     Address(String),
     /// It refused.
     #[error("the Docker daemon does not {what} {container}")]

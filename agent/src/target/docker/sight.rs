@@ -190,6 +190,14 @@ impl Sight {
         }
     }
 
+    /// Why there is no container that the file could be put into.
+    pub(super) fn nowhere(&self) -> Option<String> {
+        self.inside.is_empty().then(|| match self.place(Program::Chmpx) {
+            Ok(container) => format!("the container {} does not run", container.name),
+            Err(why) => why,
+        })
+    }
+
     /// The containers that stop for good, that of k2hdkc first, which has ended before; why nobody knows which. A container that
     /// has been removed runs nothing any more.
     pub(super) fn to_stop(&self) -> Result<Vec<Container>, String> {

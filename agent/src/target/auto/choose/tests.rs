@@ -165,7 +165,7 @@ fn where_nothing_is_there_everything_that_was_looked_for_is_told() {
     assert_eq!(
         choose(&findings).text(),
         "none (picked: nothing that runs chmpx was found, so only the file is kept, and it is looked again from time to \
-         time: there is no Docker daemon at unix:///var/run/docker.sock; systemd is not the init of this host; chmpx is \
+         time (target.kind = \"none\" if that is meant): there is no Docker daemon at unix:///var/run/docker.sock; systemd is not the init of this host; chmpx is \
          not here (chmpx is not in PATH), k2hdkc is not here (/opt/k2hdkc is no program))"
     );
     let findings = Findings { docker: has_not(), systemd: unit("not-found"), ..findings };
