@@ -119,21 +119,24 @@ pub fn main() -> ExitCode {
     };
     let origin = Origin { config: cli.config, root: cli.root };
     let (settings, faults) = settings::load_what_is_good(&origin);
-    for fault in &faults {
+    for fault in &faults.texts {
         complain(&format!("configuration: {fault}"));
     }
-    if !faults.is_empty() && !cli.command.asks_the_agent() {
-        return ExitCode::from(USAGE);
+    let is_good = faults.texts.is_empty();
+    // systemd starts the agent again where that may be over by then.
+    let wrong = if faults.may_pass { ExitCode::FAILURE } else { ExitCode::from(USAGE) };
+    if !is_good && !cli.command.asks_the_agent() {
+        return wrong;
     }
     let logging = Logging::start(settings.log, cli.verbose);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
-    let code = if faults.is_empty() || runtime.block_on(admin::answers(&settings.state.runtime_directory)) {
+    let code = if is_good || runtime.block_on(admin::answers(&settings.state.runtime_directory)) {
         runtime.block_on(dispatch(cli.command, origin, settings, logging))
     } else {
-        ExitCode::from(USAGE)
+        wrong
     };
     // A name look-up that hangs in its thread must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));

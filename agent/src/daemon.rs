@@ -265,7 +265,9 @@ impl Agent {
                 if self.status.settings_error.take().is_some() {
                     info!("the configuration is good again");
                 }
-                if settings != *self.reconciler.settings() {
+                if settings.say_the_same(self.reconciler.settings()) {
+                    self.reconciler.note(settings.notes);
+                } else {
                     self.take_settings(settings);
                 }
             }

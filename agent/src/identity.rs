@@ -130,7 +130,8 @@ fn registry(settings: &settings::K2hr3, problems: &mut Vec<Problem>) -> Option<R
     let api_uri = settings.api_uri.clone().or_else(|| keep(api_uri(settings), problems));
     let role = settings.role.clone().or_else(|| keep(role(settings), problems));
     let token = keep(token(&settings.token_file), problems)?;
-    let token_note = token.is_some().then(|| exposed(&settings.token_file)).flatten();
+    let token_note = exposed(&settings.token_file).filter(|_| token.is_some());
+    let token_note = token_note.or_else(|| leads_nowhere(&settings.token_file));
     Some(Registry { api_uri: api_uri?, role: role?, token, token_note })
 }
 
@@ -157,6 +158,9 @@ fn role(settings: &settings::K2hr3) -> Result<Yrn, String> {
 
 /// An absent or empty token file is no fault: the source address is the next rung.
 fn token(path: &Path) -> Result<Option<Token>, String> {
+    if leads_nowhere(path).is_some() {
+        return Ok(None);
+    }
     match first_line(path)? {
         None => Ok(None),
         Some(text) => {
@@ -182,11 +186,20 @@ fn required(path: &Path, key: &str) -> Result<String, String> {
     })
 }
 
+/// That a path is a symbolic link to what is not there.
+fn leads_nowhere(path: &Path) -> Option<String> {
+    let to = std::fs::read_link(path).ok().filter(|_| !path.exists())?;
+    Some(format!("{} is a symbolic link to {}, which is not there", path.display(), to.display()))
+}
+
 /// The first line without its blanks; `None` where the file is absent or empty.
 fn first_line(path: &Path) -> Result<Option<String>, String> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // It was to say something: what stands elsewhere, or nowhere, is not meant instead.
+            return leads_nowhere(path).map_or(Ok(None), Err);
+        }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
     };
     let line = text.lines().next().unwrap_or_default().trim();

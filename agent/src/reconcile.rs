@@ -206,6 +206,11 @@ impl<T: Target> Reconciler<T> {
         (self.answer, self.settling) = (None, None);
     }
 
+    /// What there is to know of the settings' files.
+    pub fn note(&mut self, notes: Vec<String>) {
+        self.settings.notes = notes;
+    }
+
     /// The target of the present settings.
     pub fn target(&self) -> &T {
         &self.target

@@ -6,6 +6,7 @@
 
 mod defaults;
 mod interpret;
+mod layers;
 mod raw;
 
 use std::net::IpAddr;
@@ -25,6 +26,8 @@ use crate::target::Kind;
 use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
+pub use layers::Faults;
+use layers::Layers;
 use raw::Raw;
 
 /// Where the settings come from: the global flags of the command line.
@@ -65,6 +68,16 @@ pub struct Settings {
     pub sources: Vec<PathBuf>,
     /// The directory of fragments, likewise.
     pub fragments: PathBuf,
+    /// What the operator should know of these files although it is no fault.
+    pub notes: Vec<String>,
+}
+
+impl Settings {
+    /// Whether both say the same, whatever there is to know of their files.
+    pub fn say_the_same(&self, other: &Self) -> bool {
+        let said = |settings: &Self| Self { notes: Vec::new(), ..settings.clone() };
+        said(self) == said(other)
+    }
 }
 
 /// How K2HR3 is asked, and as whom.
@@ -282,13 +295,16 @@ pub enum Format {
 pub struct SettingsError(pub Vec<String>);
 
 /// Reads the configuration files and makes the settings of them.
+///
+/// # Errors
+/// Every fault of them, one a line.
 pub fn load(origin: &Origin) -> Result<Settings, SettingsError> {
-    let (settings, errors) = load_what_is_good(origin);
-    if errors.is_empty() { Ok(settings) } else { Err(SettingsError(errors)) }
+    let (settings, faults) = load_what_is_good(origin);
+    if faults.texts.is_empty() { Ok(settings) } else { Err(SettingsError(faults.texts)) }
 }
 
 /// The same for commands that only look for the running agent: what is wrong is left at its default and told.
-pub fn load_what_is_good(origin: &Origin) -> (Settings, Vec<String>) {
+pub fn load_what_is_good(origin: &Origin) -> (Settings, Faults) {
     // Watches are told of absolute paths only.
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let root = origin.root.as_ref().map_or_else(|| PathBuf::from("/"), absolute);
@@ -296,65 +312,23 @@ pub fn load_what_is_good(origin: &Origin) -> (Settings, Vec<String>) {
     let main =
         origin.config.clone().unwrap_or_else(|| below(&root, Path::new("/etc/k2hdkc-agent/agent.toml")));
     let dropins = main.with_file_name("conf.d");
-    let mut errors = Vec::new();
-    let mut layers = vec![read_layer(&vendor, false), read_layer(&main, origin.config.is_some())];
-    layers.extend(fragments(&dropins).iter().map(|path| read_layer(path, true)));
-    let mut merged = toml::Table::new();
-    for layer in layers {
-        match layer {
-            Ok(layer) => merge(&mut merged, layer),
-            Err(error) => errors.push(error),
-        }
-    }
+    let Layers { merged, mut faults, notes } =
+        Layers::read(&vendor, (&main, origin.config.is_some()), &dropins);
     let raw = Raw::deserialize(merged).unwrap_or_else(|error| {
-        errors.push(error.to_string());
+        faults.texts.push(error.to_string());
         Raw::default()
     });
-    let mut settings = interpret::interpret(raw, &root, &mut errors);
+    let mut settings = interpret::interpret(raw, &root, &mut faults.texts);
     settings.sources = vec![main, settings.k2hr3.token_file.clone(), settings.k2hr3.instance_id.clone()];
     settings.sources.extend(settings.k2hr3.ca_file.clone());
     settings.fragments = dropins;
-    (settings, errors)
+    settings.notes = notes;
+    (settings, faults)
 }
 
 /// `path` below `root`, as every path of the agent is.
 fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-fn fragments(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_toml).collect();
-    paths.sort();
-    paths
-}
-
-/// One file as a table, after it was found to hold known keys and fitting types only.
-fn read_layer(path: &Path, must_exist: bool) -> Result<toml::Table, String> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
-            return Ok(toml::Table::new());
-        }
-        Err(error) => return Err(format!("{}: {error}", path.display())),
-    };
-    let located = |error: toml::de::Error| {
-        let line =
-            error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        format!("{}:{line}: {}", path.display(), error.message().replace('\n', " "))
-    };
-    toml::from_str::<Raw>(&text).map_err(located)?;
-    toml::from_str(&text).map_err(located)
-}
-
-fn merge(into: &mut toml::Table, layer: toml::Table) {
-    for (key, value) in layer {
-        match (into.get_mut(&key), value) {
-            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => merge(old, new),
-            (_, value) => drop(into.insert(key, value)),
-        }
-    }
 }
 
 /// A length of time as in the configuration, or a number of seconds.
@@ -413,6 +387,8 @@ mod tests {
             ("/etc/k2hdkc-agent/conf.d/20-b.toml", "[poll]\nload = 2.0\n"),
             ("/etc/k2hdkc-agent/conf.d/10-a.toml", "[poll]\nload = 1.0\n"),
             ("/etc/k2hdkc-agent/conf.d/ignored.txt", "nonsense"),
+            ("/etc/k2hdkc-agent/conf.d/30-c.toml~", "nonsense"),
+            ("/etc/k2hdkc-agent/conf.d/.30-c.toml.swp", "nonsense"),
         ])
         .unwrap();
         assert_eq!(settings.pace.interval, Duration::from_secs(2));
@@ -489,6 +465,7 @@ mod tests {
         let config = dir.path().join("a.toml");
         let origin = Origin { config: Some(config.clone()), root: Some("/nowhere".into()) };
         assert!(load(&origin).unwrap_err().0[0].contains("No such file"));
+        assert!(!load_what_is_good(&origin).1.may_pass, "a wrong name stays wrong");
         crate::file::store(&config, b"[ini]\nkeep = 2\n").unwrap();
         assert_eq!(load(&origin).unwrap().ini.keep, 2);
     }

@@ -1,5 +1,8 @@
 //! Files whose change is a reason for a pass: directories are watched, names are compared, and what vanished and
-//! came back is watched again. What inotify misses, the next poll finds.
+//! came back is watched again. Symbolic links on the way to a file count as the file. What inotify misses, the next poll
+//! finds.
+
+mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +23,10 @@ type Meanings = BTreeMap<PathBuf, Reason>;
 pub struct Watches {
     watcher: Option<RecommendedWatcher>,
     waker: Waker,
-    /// Read by inotify's thread, written when the settings change; the one piece of shared state.
+    /// What the settings name, and the directory of their fragments.
+    named: Meanings,
+    fragments: PathBuf,
+    /// Read by inotify's thread, written when the settings change, or where the links lead; the one piece of shared state.
     meanings: Arc<RwLock<Meanings>>,
     /// Directories that matter, with the inode under which each is watched.
     directories: BTreeMap<PathBuf, Option<(u64, u64)>>,
@@ -38,7 +44,9 @@ impl Watches {
         let watcher = notify::recommended_watcher(move |event| raise(event, &shared, &bell));
         let watcher = watcher.map_err(|error| warn!(%error, "files are not watched, only polled")).ok();
         let (directories, ancestors) = (BTreeMap::new(), BTreeSet::new());
-        let mut watches = Self { watcher, waker, meanings, directories, ancestors, started: false };
+        let (named, fragments) = (Meanings::new(), PathBuf::new());
+        let mut watches =
+            Self { watcher, waker, named, fragments, meanings, directories, ancestors, started: false };
         watches.follow(settings);
         watches.started = true;
         watches
@@ -46,10 +54,19 @@ impl Watches {
 
     /// Watches what these settings name, and nothing else.
     pub fn follow(&mut self, settings: &Settings) {
-        let meanings = meanings(settings);
+        (self.named, self.fragments) = (named(settings), settings.fragments.clone());
+        self.refresh();
+    }
+
+    /// Looks where the links lead now.
+    fn aim(&mut self) {
+        let aimed = with_links(&self.named, &self.fragments);
+        if self.meanings.read().is_ok_and(|known| *known == aimed) {
+            return;
+        }
         let mut directories: BTreeMap<PathBuf, _> =
-            meanings.keys().filter_map(|path| Some((path.parent()?.to_owned(), None))).collect();
-        directories.insert(settings.fragments.clone(), None);
+            aimed.keys().filter_map(|path| Some((path.parent()?.to_owned(), None))).collect();
+        directories.insert(self.fragments.clone(), None);
         for old in self.directories.keys().filter(|old| !directories.contains_key(*old)) {
             // An error here means that the directory is gone, and its watch with it.
             let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(old));
@@ -59,14 +76,14 @@ impl Watches {
         }
         self.directories = directories;
         if let Ok(mut shared) = self.meanings.write() {
-            *shared = meanings;
+            *shared = aimed;
         }
-        self.refresh();
     }
 
     /// Watches directories that have come, or come back, since the last look. What came with them may have been
     /// there before the watch, so the settings are read once more.
     pub fn refresh(&mut self) {
+        self.aim();
         let Some(watcher) = &mut self.watcher else { return };
         for (path, watched) in &mut self.directories {
             let present = inode(path);
@@ -101,7 +118,7 @@ impl Watches {
     }
 }
 
-fn meanings(settings: &Settings) -> Meanings {
+fn named(settings: &Settings) -> Meanings {
     let mut meanings = Meanings::new();
     for source in settings.sources.iter().chain([&settings.fragments]) {
         meanings.insert(source.clone(), Reason::SettingsChanged);
@@ -112,6 +129,25 @@ fn meanings(settings: &Settings) -> Meanings {
     meanings.extend(settings.k2hr3.file.clone().map(|path| (path, Reason::SourceChanged)));
     meanings.insert(settings.ini.path.clone(), Reason::IniChanged);
     meanings
+}
+
+/// The same with every link on the way to these files and to the fragments. The ini is none: it is replaced by its own path.
+fn with_links(named: &Meanings, fragments: &Path) -> Meanings {
+    let mut all = named.clone();
+    let entries = std::fs::read_dir(fragments).into_iter().flatten().flatten();
+    let fragments =
+        entries.map(|entry| (entry.path(), Reason::SettingsChanged)).filter(|(path, _)| is_toml(path));
+    let named = named.iter().map(|(path, reason)| (path.clone(), *reason));
+    for (path, reason) in named.chain(fragments).filter(|(_, reason)| *reason != Reason::IniChanged) {
+        for link in links::on_the_way(&path) {
+            all.entry(link).or_insert(reason);
+        }
+    }
+    all
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
 }
 
 fn inode(path: &Path) -> Option<(u64, u64)> {
@@ -143,8 +179,7 @@ fn raise(event: notify::Result<Event>, meanings: &RwLock<Meanings>, waker: &Wake
 
 /// The path itself, a fragment in the directory of fragments, or a directory on the way to a path.
 fn meaning_of(path: &Path, meanings: &Meanings) -> Option<Reason> {
-    let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-    let fragment = || meanings.get(path.parent().filter(|_| is_toml)?);
+    let fragment = || meanings.get(path.parent().filter(|_| is_toml(path))?);
     if let Some(reason) = meanings.get(path).or_else(fragment) {
         return Some(*reason);
     }

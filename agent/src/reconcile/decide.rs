@@ -228,7 +228,7 @@ impl<T: Target> Reconciler<T> {
     }
 
     pub(super) fn notes(&self, scene: &Scene) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.settings.notes.clone();
         if let Ok(identity) = &scene.identity {
             notes.extend(identity.k2hr3.as_ref().and_then(|registry| registry.token_note.clone()));
         }

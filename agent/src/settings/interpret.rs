@@ -44,6 +44,7 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
         },
         sources: Vec::new(),
         fragments: PathBuf::new(),
+        notes: Vec::new(),
     }
 }
 

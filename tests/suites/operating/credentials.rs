@@ -262,3 +262,26 @@ fn a_token_that_everybody_may_read_is_noted() {
     assert!(wait_for(PATIENCE, noted), "{}", node.status().unwrap());
     node.stop().unwrap();
 }
+
+#[test]
+fn a_token_that_is_a_link_to_nothing_is_told_and_an_identity_that_is_one_is_not_replaced_by_another() {
+    let site = Site::open(3, 1).unwrap();
+    let mut node = without_token(&site, "auto");
+    std::os::unix::fs::symlink("..data/token", node.root().join(TOKEN)).unwrap();
+    start(&mut node);
+    let text = super::run(&node, &["status"]).1;
+    assert!(
+        text.contains("k2hr3-role-token is a symbolic link to ..data/token, which is not there"),
+        "{text}"
+    );
+    node.stop().unwrap();
+    let cuk = node.root().join("etc/antpickax/k2hr3-cuk");
+    fs::remove_file(&cuk).unwrap();
+    std::os::unix::fs::symlink("..data/cuk", &cuk).unwrap();
+    node.write("var/lib/cloud/data/instance-id", "i-another\n").unwrap();
+    let (code, _, errors) = super::run(&node, &["once"]);
+    assert!(
+        code == 1 && errors.contains("k2hr3-cuk is a symbolic link to ..data/cuk, which is not there"),
+        "{errors}"
+    );
+}

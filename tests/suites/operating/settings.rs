@@ -1,5 +1,6 @@
 //! New settings while the agent runs: what is read again, when, and what becomes of a bad one.
 
+use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use k2hdkc_sandbox::node::{Node, VENDOR, wait_for};
@@ -67,6 +68,96 @@ fn a_fragment_in_a_directory_that_was_made_after_the_start_is_read_too() {
     node.write("etc/k2hdkc-agent/conf.d/50-often.toml", OFTEN).unwrap();
     assert!(polls_often(&site), "{}", node.log());
     node.stop().unwrap();
+}
+
+/// A directory below the node's root as kubelet fills it: each file leads through `..data` to the directory of this version.
+fn mount(node: &Node, at: &str, version: &str, name: &str, text: &str) {
+    let at = node.root().join(at);
+    node.write(&format!("{}/..{version}/{name}", at.strip_prefix(node.root()).unwrap().display()), text)
+        .unwrap();
+    symlink(format!("..{version}"), at.join("..data_tmp")).unwrap();
+    std::fs::rename(at.join("..data_tmp"), at.join("..data")).unwrap();
+    if !at.join(name).is_symlink() {
+        let _ = std::fs::remove_file(at.join(name));
+        symlink(format!("..data/{name}"), at.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn what_kubelet_swaps_is_read_without_a_signal_be_it_a_fragment_or_the_file_itself() {
+    for (at, name) in [("etc/k2hdkc-agent/conf.d", "50-often.toml"), ("etc/k2hdkc-agent", "agent.toml")] {
+        let site = Site::open(3, 1).unwrap();
+        let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+        mount(&node, at, "2026_1", name, SELDOM);
+        super::start(&mut node);
+        mount(
+            &node,
+            at,
+            "2026_2",
+            name,
+            &format!("{SELDOM}\n").replace("interval = \"1h\"", "interval = \"50ms\""),
+        );
+        std::fs::remove_dir_all(node.root().join(at).join("..2026_1")).unwrap();
+        assert!(polls_often(&site), "{name}: {}", node.log());
+        // The new directory is watched, too.
+        mount(&node, at, "2026_3", name, SELDOM);
+        let read = || node.log().matches("the configuration was read again").count() >= 2;
+        assert!(wait_for(SOON, read), "{name}: {}", node.log());
+        node.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_token_and_a_role_that_kubelet_swaps_are_asked_with_at_once() {
+    for name in ["k2hr3-role-token", "k2hr3-role-name"] {
+        let site = Site::open(3, 1).unwrap();
+        let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+        let path = format!("etc/antpickax/{name}");
+        let text = std::fs::read_to_string(node.root().join(&path)).unwrap_or_default();
+        mount(&node, "etc/antpickax", "2026_1", name, &text);
+        super::start(&mut node);
+        let swapped = Instant::now();
+        mount(&node, "etc/antpickax", "2026_2", name, &text);
+        assert!(wait_for(SOON, || polls(&site, swapped) >= 1), "{name}: {}", node.log());
+        node.stop().unwrap();
+    }
+}
+
+#[test]
+fn leftovers_of_editors_and_copies_keep_no_agent_from_starting_and_are_told() {
+    let site = Site::open(3, 1).unwrap();
+    let mut node = site.node(site.server_plan(11, FAST)).unwrap();
+    let fragments = node.root().join("etc/k2hdkc-agent/conf.d");
+    node.write("etc/k2hdkc-agent/conf.d/._10-a.toml", "\0\u{5}\u{16}\u{7}").unwrap();
+    node.write("etc/k2hdkc-agent/conf.d/.10-a.toml.swp", "b0VIM 9.0").unwrap();
+    std::fs::create_dir(fragments.join("x.toml")).unwrap();
+    super::start(&mut node);
+    let told = |name: &str| format!("{} is skipped: ", fragments.join(name).display());
+    let (code, text, _) = run(&node, &["status"]);
+    assert!(
+        code == 0 && text.contains(&told("._10-a.toml")) && text.contains(&told("x.toml")),
+        "{code}: {text}"
+    );
+    // The lock of an Emacs that has the file open, and that is no other configuration.
+    symlink("root@vm.4711:1700000000", fragments.join(".#10-a.toml")).unwrap();
+    assert!(wait_for(SOON, || run(&node, &["status"]).1.contains(&told(".#10-a.toml"))), "{}", node.log());
+    assert_eq!(node.log().matches("the configuration was read again").count(), 0, "{}", node.log());
+    let (code, _, errors) = run(&node, &["diff"]);
+    assert!(code == 0 && errors.contains(&told(".#10-a.toml")), "{code}: {errors}");
+    node.stop().unwrap();
+}
+
+#[test]
+fn a_start_that_a_file_keeps_from_being_read_may_be_tried_again() {
+    let site = Site::open(3, 1).unwrap();
+    let node = site.node(site.server_plan(11, FAST)).unwrap();
+    let fragments = node.root().join("etc/k2hdkc-agent/conf.d");
+    symlink(&fragments, &fragments).unwrap();
+    let (code, _, errors) = run(&node, &["run"]);
+    assert!(
+        code == 1 && errors.contains("conf.d: "),
+        "not 64, after which systemd starts it no more: {code} {errors}"
+    );
 }
 
 #[test]
