@@ -10,6 +10,8 @@ mod k2hdkc;
 pub mod keys;
 mod nodes;
 mod own;
+pub mod placeholders;
+mod repeated;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +93,8 @@ pub fn read(document: &Document<'_>, host: &Host) -> Reading {
     problems.extend(global.iter().filter_map(|(key, (value, line))| global_value(key, value, *line)));
     problems.extend(required(&global));
     problems.extend(queues(&global));
+    problems.extend(placeholders::in_global(&global));
+    problems.extend(placeholders::elsewhere(document));
     let servers = nodes::collect(document, Kind::Server, &global, &mut problems);
     let slaves = nodes::collect(document, Kind::Slave, &global, &mut problems);
     let k2hdkc = k2hdkc::read(document, host, &mut problems);
@@ -123,26 +127,9 @@ fn views<'a>(nodes: &'a [nodes::Raw<'_>]) -> Vec<View<'a>> {
 fn merge_global<'a>(document: &'a Document<'a>, problems: &mut Vec<Problem>) -> Values<'a> {
     let mut merged = Values::new();
     for section in document.sections.iter().filter(|section| section.kind == Kind::Global) {
-        take_entries(&section.entries, "GLOBAL", &mut merged, problems);
+        repeated::take(section, &mut merged, problems);
     }
     merged
-}
-
-/// Adds the entries of one section; a key that is there already is overwritten, and told.
-fn take_entries<'a>(
-    entries: &'a [Entry<'a>],
-    section: &str,
-    into: &mut Values<'a>,
-    problems: &mut Vec<Problem>,
-) {
-    for entry in entries {
-        let old = into.insert(&*entry.key, (&*entry.value, entry.line));
-        if let Some((_, line)) = old {
-            let text =
-                format!("[{section}]: {} stands in line {line} already; chmpx takes the last", entry.key);
-            problems.push(Problem::harmful(entry.line, text));
-        }
-    }
 }
 
 fn text<'a>(values: &Values<'a>, key: &str) -> &'a str {
@@ -152,8 +139,19 @@ fn text<'a>(values: &Values<'a>, key: &str) -> &'a str {
 fn global_value(name: &str, value: &str, line: usize) -> Option<Problem> {
     match keys::global(name) {
         Some(key) => one_value(name, value, key.value, line),
-        None => Some(Problem::note(line, format!("[GLOBAL]: chmpx does not know the key {name}"))),
+        None => Some(Problem::note(line, format!("[GLOBAL]: {}", unknown(name)))),
     }
+}
+
+/// A key that chmpx passes over: it minds the case of letters.
+fn unknown(key: &str) -> String {
+    if let Some(hole) = placeholders::within(key) {
+        return format!("the placeholder {hole} was not replaced; chmpx passes over it");
+    }
+    let capitals = key.to_ascii_uppercase();
+    let meant = capitals != key && (keys::global(&capitals).is_some() || nodes::knows(&capitals));
+    let hint = if meant { format!(" (it minds capitals: {capitals})") } else { String::new() };
+    format!("chmpx does not know the key {key}{hint}")
 }
 
 fn one_value(name: &str, value: &str, kind: Value, line: usize) -> Option<Problem> {
@@ -220,11 +218,6 @@ fn required(global: &Values<'_>) -> Vec<Problem> {
         .collect();
     if let Some((group, line)) = global.get("GROUP") {
         problems.extend(group_name(group).map(|text| Problem::harmful(*line, format!("GROUP {text}"))));
-    }
-    if let Some((cuk, line)) = global.get("SELFCUK")
-        && crate::membership::PLACEHOLDERS.iter().any(|placeholder| cuk.contains(placeholder))
-    {
-        problems.push(Problem::harmful(*line, format!("SELFCUK is still the placeholder {cuk}")));
     }
     problems
 }
@@ -345,7 +338,13 @@ mod tests {
             ("GROUP = mycluster", "GROUP = ", "GROUP is empty"),
             ("GROUP = mycluster", "GROUP = a/b", "has a '/'"),
             ("CUK = cuk-2", "CUK = ", "CUK is empty"),
-            ("SELFCUK = cuk-1", "SELFCUK = cuk-1\nSELFCUK = cuk-1", "stands in line"),
+            ("SELFCUK = cuk-1", "SELFCUK = cuk-1\nSELFCUK = cuk-2", "stands in line"),
+            (
+                "GROUP = mycluster",
+                "GROUP = %%CLUSTER_NAME%%",
+                "GROUP is still the placeholder %%CLUSTER_NAME%%",
+            ),
+            ("MAXTHREAD = 20", "MAXTHREAD = 20\nSVRNODEINI = %%INI%%", "SVRNODEINI is still the placeholder"),
             ("NAME = 192.0.2.2\n", "NAME = 192.0.2.2\nENDPOINTS = a,b,c,d,e\n", "more than the four hosts"),
             ("NAME = 192.0.2.2\n", "NAME = 192.0.2.2\nENDPOINTS = a b\n", "which is not a host"),
             (
@@ -454,7 +453,9 @@ mod tests {
     fn a_placeholder_that_was_left_in_is_told() {
         let found = after(Mode::Server, "SELFCUK = cuk-1", "SELFCUK = __SELF_INSTANCE_ID__");
         assert!(
-            found.iter().any(|(_, text)| text == "SELFCUK is still the placeholder __SELF_INSTANCE_ID__")
+            found
+                .iter()
+                .any(|(_, text)| text.starts_with("SELFCUK is still the placeholder __SELF_INSTANCE_ID__:"))
         );
     }
 
@@ -529,13 +530,14 @@ mod tests {
 
     #[test]
     fn notes_do_not_keep_a_file_from_being_installed() {
-        let mut noted =
-            text(Mode::Slave, &[1], &[1]).replace("REPLICA = 1", "REPLICA = 1\nREPLCA = 2\nMAXHISTLOG = -5");
-        noted.push_str("NOTE = x\n[K2HDKC]\nK2HTYPE = mem\n");
+        let mut noted = text(Mode::Slave, &[1], &[1])
+            .replace("REPLICA = 1", "REPLICA = 1\nREPLCA = 2\nMAXHISTLOG = -5\nssl = on");
+        noted.push_str("NOTE = %%X%%\n[K2HDKC]\nK2HTYPE = mem\n");
         let reading = read(&crate::ini::parse(&noted), &Host::default());
         let texts: Vec<_> = reading.problems.iter().map(ToString::to_string).collect();
         assert!(reading.problems.iter().all(|problem| !problem.forbids()), "{texts:?}");
-        assert_eq!(texts.len(), 4, "{texts:?}");
+        assert_eq!(texts.len(), 6, "{texts:?}");
+        assert!(texts.iter().any(|text| text.ends_with("the key ssl (it minds capitals: SSL)")), "{texts:?}");
     }
 
     /// Every TLS rule, by what it adds to `[GLOBAL]`, to the server and to the slave section.

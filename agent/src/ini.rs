@@ -66,6 +66,9 @@ impl<'a> Section<'a> {
     }
 }
 
+/// What some editors write before the first character of a file; chmpx takes it for a part of the line.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Reads a whole file. Never fails: what chmpx drops is reported in [`Document::problems`].
 pub fn parse(text: &str) -> Document<'_> {
     let mut document = Document::default();
@@ -77,6 +80,9 @@ pub fn parse(text: &str) -> Document<'_> {
         }
         if content.is_empty() || content.starts_with('#') {
             continue;
+        }
+        if let Some(marked) = content.strip_prefix(BYTE_ORDER_MARK) {
+            document.problems.push(marked_line(trim(marked), line));
         }
         match section_name(content) {
             Some(name) => document.open(name, line),
@@ -126,6 +132,23 @@ fn unreadable(content: &str) -> String {
         }
         None => "a quote that is not closed: chmpx drops the line".to_owned(),
     }
+}
+
+/// A line behind a byte order mark is to chmpx neither a comment nor the section or key that it looks like.
+fn marked_line(content: &str, line: usize) -> Problem {
+    let text = "a byte order mark (U+FEFF) stands before the line";
+    if content.is_empty() || content.starts_with('#') {
+        return Problem::note(line, text);
+    }
+    Problem::harmful(
+        line,
+        format!("{text}: chmpx does not know \"{}\" behind it; save the file without one", word(content)),
+    )
+}
+
+/// What a line begins with: a section, or a key. A secret may stand behind it.
+fn word(content: &str) -> &str {
+    content.split(['=', ' ', '\t']).next().unwrap_or_default()
 }
 
 /// Any control character but the tab. Nearly every line is plain ASCII, and its bytes are quicker than its characters.
@@ -326,6 +349,19 @@ mod tests {
                 "line 5: a control character",
             ]
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_told_and_hides_its_line_from_chmpx() {
+        let document = parse("\u{feff}[GLOBAL]\nA = b\n");
+        assert_eq!(document.sections, []);
+        assert_eq!(
+            document.problems[0].to_string(),
+            "line 1: a byte order mark (U+FEFF) stands before the line: chmpx does not know \"[GLOBAL]\" behind it; \
+             save the file without one"
+        );
+        assert!(document.problems[0].forbids());
+        assert!(!parse("\u{feff}# head\n[GLOBAL]\n").problems[0].forbids());
     }
 
     proptest! {

@@ -10,14 +10,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::acceptance::placeholders::{self, OF_CUK};
 use crate::acceptance::{self, Host};
 use crate::ini;
 use crate::names::{Cuk, NameError, Port};
 use crate::problem::{Problem, printable};
 use crate::ring::{Extra, Keys, Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
-
-/// What templates write where the reader's own CUK belongs: the DBaaS and Trove ones, and the helm chart.
-pub const PLACEHOLDERS: [&str; 2] = ["__SELF_INSTANCE_ID__", "%%SELF_CONTAINER_CUK%%"];
 
 /// One member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,14 +51,10 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     if text.trim().is_empty() {
         return Err(vec![Problem::refused(None, "the resource is empty")]);
     }
-    let mut text = Cow::Borrowed(text);
-    for hole in PLACEHOLDERS {
-        if text.contains(hole) {
-            text = Cow::Owned(text.replace(hole, cuk.as_str()));
-        }
-    }
+    let (text, filled) = filled_in(text, cuk);
     let reading = acceptance::read(&ini::parse(&text), &Host::default());
     let (mut faults, mut notes) = crate::problem::split(reading.problems);
+    notes.splice(0..0, filled);
     if !faults.is_empty() {
         faults.splice(0..0, not_a_member(&reading.ring, cuk));
         return Err(faults);
@@ -82,10 +76,47 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
     Ok(Wanted { ring: Rc::new(ring), addresses, notes })
 }
 
+/// The text with the node's CUK where a template leaves room for it, and without what no reader of an ini knows: a byte
+/// order mark before a line, and the line that a k8s tool should have replaced by its TLS settings. What was left out
+/// is noted.
+fn filled_in<'a>(text: &'a str, cuk: &Cuk) -> (Cow<'a, str>, Vec<Problem>) {
+    let (mut text, mut notes) = (Cow::Borrowed(text), Vec::new());
+    for hole in OF_CUK {
+        if text.contains(hole) {
+            text = Cow::Owned(text.replace(hole, cuk.as_str()));
+        }
+    }
+    if !text.contains([ini::BYTE_ORDER_MARK]) && !text.contains(placeholders::OF_TLS) {
+        return (text, notes);
+    }
+    let lines = text.split('\n').enumerate().map(|(index, line)| {
+        let mut left = line.trim_start_matches(ini::BYTE_ORDER_MARK);
+        if left.len() < line.len() {
+            notes.push(Problem::note(index + 1, "a byte order mark (U+FEFF) before the line is left out"));
+        }
+        if left.trim() == placeholders::OF_TLS {
+            let text = format!(
+                "{} was not replaced by what made the resource, and is left out: SSL is what the resource says without it",
+                placeholders::OF_TLS
+            );
+            notes.push(Problem::note(index + 1, text));
+            left = "";
+        }
+        left
+    });
+    (Cow::Owned(lines.collect::<Vec<_>>().join("\n")), notes)
+}
+
 fn key_twice(section: &Extra) -> Option<Problem> {
-    let again = |at: &usize| section.entries[..*at].iter().any(|(key, _)| *key == section.entries[*at].0);
+    let differs = |(key, value): &(String, String), at: usize| {
+        *key == section.entries[at].0 && *value != section.entries[at].1
+    };
+    let again = |at: &usize| section.entries[..*at].iter().any(|entry| differs(entry, *at));
     let at = (0..section.entries.len()).find(again)?;
-    Some(Problem::refused(None, format!("[{}]: {} stands twice", section.name, section.entries[at].0)))
+    Some(Problem::refused(
+        None,
+        format!("[{}]: {} stands twice, with another value", section.name, section.entries[at].0),
+    ))
 }
 
 /// The most likely reason for a file in which chmpx would not find this host, in K2HR3's terms. A list without any
@@ -327,7 +358,7 @@ mod tests {
 
     #[test]
     fn both_placeholders_become_the_cuk() {
-        for hole in PLACEHOLDERS {
+        for hole in OF_CUK {
             let text = fixtures::text(Mode::Server, &[1], &[1])
                 .replace("SELFCUK = cuk-1", &format!("SELFCUK = {hole}"));
             assert_eq!(from_ini(&text, &cuk(), &[]).unwrap().ring.global("SELFCUK"), "cuk-1");
@@ -339,7 +370,7 @@ mod tests {
         let good = fixtures::text(Mode::Server, &[1, 2], &[1]);
         for (from, to, word) in [
             ("REPLICA = 1", "REPLICA = 1\nREPLICA = 2", "stands in line"),
-            ("SSL = no", "SSL = no\nSSL = no", "stands in line"),
+            ("SSL = no", "SSL = no\nSSL = yes", "stands in line"),
             ("NAME = 192.0.2.2", "NAME = ", "NAME is empty"),
             ("CUK = cuk-2", "CUK = ", "CUK is empty"),
             ("CUSTOM_ID_SEED = server2.example", "CUSTOM_ID_SEED = ", "CUSTOM_ID_SEED is empty"),
@@ -351,6 +382,55 @@ mod tests {
             assert!(faults.iter().any(|fault| fault.to_string().contains(word)), "{word}: {faults:?}");
         }
         assert!(from_ini(" \n", &cuk(), &[]).unwrap_err()[0].text.contains("empty"));
+    }
+
+    /// A file as the templates of the k8s tools make it, with these lines where the tool writes its TLS settings.
+    fn of_a_k8s_tool(settings: &str) -> String {
+        fixtures::text(Mode::Server, &[1, 2], &[1])
+            .replace("SSL = no\n", "")
+            .replace("DATE = x", "DATE = %%FILE_DOWNLOAD_DATE%%")
+            .replace("SELFCUK = cuk-1", "SELFCUK = %%SELF_CONTAINER_CUK%%")
+            .replace("AUTOMERGE = on\n", &format!("AUTOMERGE = on\nSSL = no\n{settings}\n"))
+    }
+
+    #[test]
+    fn the_last_of_the_k8s_tools_two_ssl_lines_counts_and_is_noted() {
+        let tls = "SSL = on\nSSL_VERIFY_PEER = on\nCAPATH = /ca.crt\nSERVER_CERT = /server.crt\n\
+                   SERVER_PRIKEY = /server.key\nSLAVE_CERT = /client.crt\nSLAVE_PRIKEY = /client.key";
+        for (settings, counts, word) in
+            [("SSL = no\n\n\n\n\n\n", "no", "says the same"), (tls, "on", "the last one, \"on\", counts")]
+        {
+            let wanted = from_ini(&of_a_k8s_tool(settings), &cuk(), &[]).unwrap();
+            assert_eq!((wanted.ring.global("SSL"), wanted.ring.global("SELFCUK")), (counts, "cuk-1"));
+            assert_eq!(wanted.notes.len(), 1, "{:?}", wanted.notes);
+            assert!(wanted.notes[0].text.contains(word), "{:?}", wanted.notes);
+        }
+    }
+
+    #[test]
+    fn a_tls_placeholder_that_nobody_replaced_is_left_out_and_noted() {
+        let wanted = from_ini(&of_a_k8s_tool(" %%CHMPX_SSL_SETTING%%"), &cuk(), &[]).unwrap();
+        assert_eq!(wanted.ring.global("SSL"), "no");
+        assert!(wanted.ring.profile.global.keys().all(|key| !key.contains('%')), "{:?}", wanted.ring);
+        assert!(
+            wanted.notes[0].text.starts_with("%%CHMPX_SSL_SETTING%% was not replaced"),
+            "{:?}",
+            wanted.notes
+        );
+        let other = of_a_k8s_tool("SSL = no").replace("mycluster", "%%K2HDKC_DBAAS_CLUSTER_NAME%%");
+        let faults = from_ini(&other, &cuk(), &[]).unwrap_err();
+        assert!(faults[0].text.starts_with("GROUP is still the placeholder %%K2HDKC_DBAAS_"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_resource_is_left_out_and_noted() {
+        let good = fixtures::text(Mode::Server, &[1, 2], &[1]);
+        let (_, from_global) = good.split_once('\n').unwrap();
+        let marked = format!("\u{feff}{from_global}").replace("[K2HDKC]", "\u{feff}[K2HDKC]");
+        let wanted = from_ini(&marked, &cuk(), &[]).unwrap();
+        assert_eq!(*wanted.ring, fixtures::ring(&[1, 2], &[1]));
+        assert_eq!(wanted.notes.len(), 2, "{:?}", wanted.notes);
+        assert!(wanted.notes[0].to_string().starts_with("line 1: a byte order mark"), "{:?}", wanted.notes);
     }
 
     #[test]
@@ -370,7 +450,7 @@ mod tests {
         assert_eq!(kept.ring.profile.extra[0].entries, [("A".to_owned(), "b".to_owned())]);
         assert_eq!(kept.notes, []);
         let twice = from_ini(&format!("{text}A = c\n"), &cuk(), &["K2HTPDTOR".to_owned()]).unwrap_err();
-        assert_eq!(twice[0].text, "[K2HTPDTOR]: A stands twice");
+        assert_eq!(twice[0].text, "[K2HTPDTOR]: A stands twice, with another value");
     }
 
     #[test]

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::acceptance::placeholders::OF_CUK;
 use crate::acceptance::{self, DEFAULT_MAXCHMPX, Host};
 use crate::ini;
-use crate::membership::PLACEHOLDERS;
 use crate::names::Cuk;
 use crate::problem::{self, Problem};
 use crate::render::Rendered;
@@ -104,7 +104,7 @@ fn changed_identity(ring: &Ring, facts: &Facts) -> Vec<Problem> {
 /// The file must say that it is for this node.
 fn wrong_self(ring: &Ring, facts: &Facts) -> Option<Problem> {
     let (own, said) = (facts.cuk.as_ref()?, ring.global("SELFCUK"));
-    if said.is_empty() || said == own.as_str() || PLACEHOLDERS.contains(&said) {
+    if said.is_empty() || said == own.as_str() || OF_CUK.contains(&said) {
         return None;
     }
     Some(Problem::refused(None, format!("SELFCUK is {said}, but this node's CUK is {own}")))

@@ -70,13 +70,19 @@ pub(super) fn belongs(ring: &Ring) -> Option<Problem> {
     }
 }
 
+/// k2hdkc takes the last of two, as chmpx does: it matters only where they differ.
 fn repeated(section: &Section<'_>) -> Vec<Problem> {
-    let again = |(index, entry): &(usize, &Entry<'_>)| {
-        let earlier = section.entries[..*index].iter().any(|other| other.key == entry.key);
-        earlier && !K2HDKC_REPEATED.contains(&&*entry.key)
+    let again = |(index, entry): (usize, &Entry<'_>)| {
+        let single = !K2HDKC_REPEATED.contains(&&*entry.key);
+        let first = section.entries[..index].iter().rev().find(|other| single && other.key == entry.key)?;
+        Some(if first.value.eq_ignore_ascii_case(&entry.value) {
+            Problem::note(entry.line, format!("[K2HDKC]: {} stands twice, and says the same", entry.key))
+        } else {
+            let text = format!("[K2HDKC]: {} stands twice: leave the one that is meant", entry.key);
+            Problem::harmful(entry.line, text)
+        })
     };
-    let repeated = section.entries.iter().enumerate().filter(again);
-    repeated.map(|(_, e)| Problem::harmful(e.line, format!("[K2HDKC]: {} stands twice", e.key))).collect()
+    section.entries.iter().enumerate().filter_map(again).collect()
 }
 
 /// Memory, temporary file or file, and the keys that each excludes.

@@ -59,7 +59,7 @@ pub(super) fn collect<'a>(
     let mut places: HashMap<(&str, Option<&str>), usize> = HashMap::new();
     for section in document.sections.iter().filter(|section| section.kind == kind) {
         let mut values = Values::new();
-        super::take_entries(&section.entries, section.name, &mut values, problems);
+        super::repeated::take(section, &mut values, problems);
         let Some((name, _)) = values.get("NAME").copied() else {
             problems.push(Problem::harmful(section.line, "a node without NAME: chmpx drops the section"));
             continue;
@@ -228,13 +228,16 @@ fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
     problems
 }
 
+/// Whether chmpx knows the key in a node's section.
+pub(super) fn knows(key: &str) -> bool {
+    NAMED.contains(&key) || NODE_REST.contains(&key)
+}
+
 fn other_keys(raw: &Raw<'_>, mode: Mode) -> Vec<Problem> {
-    let known = |key: &str| NAMED.contains(&key) || NODE_REST.contains(&key);
     let mut problems = Vec::new();
     for (key, (value, line)) in &raw.values {
-        if !known(key) {
-            problems
-                .push(Problem::note(*line, format!("{}: chmpx does not know the key {key}", raw.label())));
+        if !knows(key) {
+            problems.push(Problem::note(*line, format!("{}: {}", raw.label(), super::unknown(key))));
         } else if mode == Mode::Server && ["SSL", "SSL_VERIFY_PEER"].contains(key) {
             problems.extend(super::global_value(key, value, *line));
         }
