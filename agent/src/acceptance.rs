@@ -243,16 +243,28 @@ fn extras(document: &Document<'_>) -> Vec<Extra> {
     others.map(|s| Extra { name: s.name.to_owned(), entries: s.entries.iter().map(pair).collect() }).collect()
 }
 
-/// Servers and slaves need one slot each, and chmpx one more, in the table that it sizes at its start.
+/// Every node needs a row of the table that chmpx sizes at its start.
 fn capacity(ring: &Ring) -> Option<Problem> {
     let most: usize = ring.global("MAXCHMPX").parse().unwrap_or(DEFAULT_MAXCHMPX);
-    let text = format!("{} nodes, but MAXCHMPX {most} has room for {}", slots(ring), most.saturating_sub(1));
-    (slots(ring) + 1 > most).then(|| Problem::harmful(None, text))
+    let text = format!("MAXCHMPX {most} has room for {}", room(ring, most));
+    beyond(ring, most).map(|nodes| Problem::harmful(None, format!("{nodes} nodes, but {text}")))
 }
 
-/// How many slots of chmpx's table the nodes of a ring take.
-pub fn slots(ring: &Ring) -> usize {
-    nodes::slots(ring)
+/// How many nodes the ring has, where they are more than a table of so many rows has room for.
+pub fn beyond(ring: &Ring, rows: usize) -> Option<usize> {
+    let nodes = servers(ring) + ring.slaves.iter().filter(|slave| !slave.is_placeholder()).count();
+    (nodes > room(ring, rows)).then_some(nodes)
+}
+
+/// How many nodes of this ring a table of so many rows has room for: a server and a connected slave take one row each,
+/// and a server has the one before it in the ring as a slave as well (docs/facts.md C20).
+pub fn room(ring: &Ring, rows: usize) -> usize {
+    rows.saturating_sub(usize::from(servers(ring) > 1))
+}
+
+/// How many servers chmpx makes of the ring: a NAME may stand for several.
+pub fn servers(ring: &Ring) -> usize {
+    nodes::servers(ring)
 }
 
 /// `MAXCHMPX` where the file does not say it.
@@ -377,6 +389,35 @@ mod tests {
             "\nCUK = slave-9\n",
             Severity::Harmful,
             "a running chmpx goes on",
+        );
+    }
+
+    /// Upstream's own test ring is one server and one slave with MAXCHMPX 2.
+    #[test]
+    fn the_table_needs_a_row_more_where_a_server_has_another_one_before_it() {
+        for (servers, slaves, most, room) in [
+            (&[1][..], &[1][..], 2, true),
+            (&[1], &[1], 1, false),
+            (&[1], &[1, 2], 2, false),
+            (&[1, 2], &[1], 4, true),
+            (&[1, 2], &[1], 3, false),
+        ] {
+            let text =
+                text(Mode::Server, servers, slaves).replace("MAXCHMPX = 256", &format!("MAXCHMPX = {most}"));
+            let told = found(&text, &Host::default());
+            assert_eq!(
+                told.is_empty(),
+                room,
+                "{} servers, {} slaves, {most}: {told:?}",
+                servers.len(),
+                slaves.len()
+            );
+        }
+        let alone = text(Mode::Server, &[1, 2], &[1]).replace("CUK = slave-1", "CUK = dummy_cuk");
+        assert_eq!(
+            found(&alone.replace("MAXCHMPX = 256", "MAXCHMPX = 3"), &Host::default()),
+            [],
+            "nobody connects"
         );
     }
 

@@ -197,7 +197,7 @@ mod tests {
         ring.servers[1].name = "db2.example".into();
         ring.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
         let addresses = BTreeMap::from([("db2.example".to_owned(), "203.0.113.2".parse().unwrap())]);
-        let wanted = Wanted { ring: ring.into(), addresses, notes: Vec::new() };
+        let wanted = Wanted { ring: ring.into(), addresses, ..Wanted::default() };
         assert_eq!(
             entries(&wanted),
             some(&[("192.0.2.1", "server1.example"), ("203.0.113.2", "db2.example")])

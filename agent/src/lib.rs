@@ -49,6 +49,7 @@ pub mod membership;
 pub mod registration;
 pub mod guard;
 pub mod render;
+pub mod replicas;
 pub mod validate;
 pub mod plan;
 pub mod view;

@@ -15,6 +15,7 @@ use crate::acceptance::{self, Host};
 use crate::ini;
 use crate::names::{Cuk, NameError, Port};
 use crate::problem::{Problem, printable};
+use crate::replicas;
 use crate::ring::{Extra, Keys, Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
 
 /// One member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
@@ -41,6 +42,17 @@ pub struct Wanted {
     pub addresses: BTreeMap<String, IpAddr>,
     /// Findings that do not forbid it.
     pub notes: Vec<Problem>,
+    /// The `REPLICA` that was asked for, where the servers of the answer have no room for so many copies.
+    pub too_many_replicas: Option<u32>,
+}
+
+impl Wanted {
+    /// What an answer wants, with no more copies of each key than its servers have room for.
+    fn of(ring: Ring, addresses: BTreeMap<String, IpAddr>, mut notes: Vec<Problem>) -> Self {
+        let too_many = replicas::is_too_many(&ring).then(|| ring.replicas());
+        notes.extend(too_many.map(|asked| replicas::note(asked, &ring)));
+        Self { ring: Rc::new(replicas::fitted(ring, None)), addresses, notes, too_many_replicas: too_many }
+    }
 }
 
 /// Reads the operator's expanded ini.
@@ -73,7 +85,7 @@ pub fn from_ini(text: &str, cuk: &Cuk, extra: &[String]) -> Result<Wanted, Vec<P
         notes.push(Problem::note(None, text));
     }
     let addresses = peer_addresses(&ring);
-    Ok(Wanted { ring: Rc::new(ring), addresses, notes })
+    Ok(Wanted::of(ring, addresses, notes))
 }
 
 /// The text with the node's CUK where a template leaves room for it, and without what no reader of an ini knows: a byte
@@ -215,7 +227,7 @@ pub fn from_members(
         slaves.push(placeholder(template));
     }
     let ring = Ring { profile: profile(template, mode, cuk), servers, slaves }.canonical();
-    Ok(Wanted { ring: Rc::new(ring), addresses, notes: Vec::new() })
+    Ok(Wanted::of(ring, addresses, Vec::new()))
 }
 
 fn profile(template: &Template, mode: Mode, cuk: &Cuk) -> Profile {
@@ -442,7 +454,7 @@ mod tests {
 
     #[test]
     fn foreign_sections_pass_only_by_name() {
-        let text = format!("{}[K2HTPDTOR]\nA = b\n", fixtures::text(Mode::Server, &[1], &[1]));
+        let text = format!("{}[K2HTPDTOR]\nA = b\n", fixtures::text(Mode::Server, &[1, 2], &[1]));
         let dropped = from_ini(&text, &cuk(), &[]).unwrap();
         assert_eq!(dropped.ring.profile.extra, []);
         assert!(dropped.notes.iter().any(|note| note.text.contains("[K2HTPDTOR] is left out")));

@@ -13,6 +13,7 @@ use crate::ini;
 use crate::names::Cuk;
 use crate::problem::{self, Problem};
 use crate::render::Rendered;
+use crate::replicas;
 use crate::ring::{NodeKey, Ring};
 
 /// What validation must know besides the bytes.
@@ -69,6 +70,7 @@ fn unreadable(rendered: &Rendered, host: &Host) -> Vec<Problem> {
             "chmpx would read another ring in the rendered file than was meant",
         ));
     }
+    problems.extend(replicas::examine(&rendered.ring).filter(Problem::forbids));
     if rendered.stamp.fileversion > FILEVERSION_MOST {
         problems
             .push(Problem::refused(None, "FILEVERSION is used up (2147483647): it must start anew by hand"));
@@ -115,13 +117,13 @@ fn no_room(ring: &Ring, facts: &Facts) -> Option<Problem> {
     let installed =
         || facts.installed.as_ref().map(|ring| ring.global("MAXCHMPX").parse().unwrap_or(DEFAULT_MAXCHMPX));
     let room = facts.running_maxchmpx.or_else(installed)?;
+    let nodes = acceptance::beyond(ring, room)?;
     let text = format!(
-        "{} nodes, but the running chmpx has room for {} (MAXCHMPX {room} at its start): raise MAXCHMPX in the \
+        "{nodes} nodes, but the running chmpx has room for {} (MAXCHMPX {room} at its start): raise MAXCHMPX in the \
          template and restart chmpx and k2hdkc first",
-        acceptance::slots(ring),
-        room.saturating_sub(1)
+        acceptance::room(ring, room)
     );
-    (acceptance::slots(ring) + 1 > room).then(|| Problem::refused(None, text))
+    Some(Problem::refused(None, text))
 }
 
 /// The same seed at another address makes a second row of the same chmpxid while the first node is up. Where this host's

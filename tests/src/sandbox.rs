@@ -160,7 +160,10 @@ fn introduce(cluster: &Cluster, home: &Path, news: &Teller) {
     cluster.pace.file(&address, &target).lines().filter(|line| !line.is_empty()).for_each(|line| {
         news.say(format!("    {line}"));
     });
-    news.say("every server has every key (REPLICA 4): with fewer copies chmpx itself loses sight of some at each change");
+    news.say(
+        "every server has every key (REPLICA 4 is asked for, one less than there are servers is written)",
+    );
+    news.say("    with fewer copies chmpx itself loses sight of some at each change");
     news.say("while K2HR3 is sick the operator changes RWTIMEOUT, which only the next good answer may bring to the nodes");
     if cluster.ground.is_real() {
         news.say("left out with the real programs: server-1 that registers again and again, which needs its address here");

@@ -245,10 +245,10 @@ fn other_keys(raw: &Raw<'_>, mode: Mode) -> Vec<Problem> {
     problems
 }
 
-/// How many slots of chmpx's table the nodes take: a server's NAME may stand for several.
-pub(super) fn slots(ring: &Ring) -> usize {
+/// How many servers chmpx makes of the ring: a server's NAME may stand for several.
+pub(super) fn servers(ring: &Ring) -> usize {
     let names = |node: &Node| if hostname::is_plain(&node.name) { 1 } else { names_of(node).len().max(1) };
-    ring.servers.iter().map(names).sum::<usize>() + ring.slaves.len()
+    ring.servers.iter().map(names).sum()
 }
 
 /// Two nodes at one address, or that get the same chmpxid.

@@ -12,6 +12,7 @@ use crate::ledger::Store;
 use crate::machine;
 use crate::plan::{Class, Plan};
 use crate::reconcile::{Decided, Decision, Reconciler};
+use crate::replicas;
 use crate::report::Outcome;
 use crate::settings::{Auth, Settings, TargetKind};
 use crate::source::{self, AnySource};
@@ -118,7 +119,8 @@ pub(super) fn check(file: Option<&Path>, settings: &Settings) -> ExitCode {
     let ring = acceptance::read(&document, &Host::default()).ring;
     let mut paths = acceptance::paths(&ring);
     paths.extend(acceptance::database_paths(&ring));
-    let reading = acceptance::read(&document, &machine::host(paths));
+    let mut reading = acceptance::read(&document, &machine::host(paths));
+    reading.problems.extend(replicas::examine(&reading.ring));
     print_reading(&reading, path)
 }
 

@@ -17,6 +17,7 @@ use crate::membership::Wanted;
 use crate::plan;
 use crate::problem::{Problem, one_line};
 use crate::render::{self, Rendered, Stamp};
+use crate::replicas;
 use crate::report::Outcome;
 use crate::ring::{Mode, Ring};
 use crate::source::{Doubt, DoubtKind};
@@ -77,8 +78,9 @@ impl<T: Target> Reconciler<T> {
                 Decision { plan, guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
             Verdict::Believe(ring) => {
-                let wanted =
-                    Wanted { ring: Rc::new(ring), addresses: wanted.addresses.clone(), notes: Vec::new() };
+                // Those whose removal is not believed yet are servers of the file, too.
+                let ring = Rc::new(replicas::fitted(ring, wanted.too_many_replicas));
+                let wanted = Wanted { ring, addresses: wanted.addresses.clone(), ..Wanted::default() };
                 let decision = self.believed(scene, &wanted);
                 Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
@@ -153,7 +155,8 @@ impl<T: Target> Reconciler<T> {
     pub(super) fn validated(&self, scene: &Scene, ring: Ring) -> Result<Validated, Vec<Problem>> {
         let fileversion = self.next_fileversion(&scene.installed);
         let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
-        let rendered = render::render(ring, stamp)?;
+        // Also a kept file, or one that another hand wrote, is put back with no more copies than it has servers for.
+        let rendered = render::render(replicas::fitted(ring, None), stamp)?;
         let facts = self.facts(scene, &rendered);
         validate::validate(rendered, &facts)
     }

@@ -249,6 +249,43 @@ async fn an_edited_file_is_put_right_without_asking() {
     assert_eq!(report.plan.unwrap().changes[0].text, "[GLOBAL] REPLICA: \"0\" -> \"1\"");
 }
 
+/// An answer that asks for so many copies.
+fn says_with(replicas: u32, servers: &[usize]) -> Result<Answer, Doubt> {
+    says(servers).map(|answer| match answer {
+        Answer::Ini(text) => Answer::Ini(text.replace("REPLICA = 1", &format!("REPLICA = {replicas}"))),
+        other => other,
+    })
+}
+
+#[tokio::test]
+async fn the_file_never_says_more_copies_than_it_has_other_servers() {
+    let answers: [&[usize]; 5] = [&[1], &[1, 2, 3], &[1, 2, 3, 4], &[1, 2, 3], &[1, 2, 3]];
+    let mut stage = Stage::new(false, answers.map(|servers| says_with(4, servers)).into());
+    let mut files = Vec::new();
+    for _ in answers {
+        stage.poll().await;
+        let ring = fixtures::read(&std::fs::read_to_string(stage.ini()).unwrap()).ring;
+        files.push((ring.servers.len(), ring.replicas()));
+    }
+    // A server whose removal is not believed yet stands in the file, and counts.
+    assert_eq!(files, [(1, 0), (3, 2), (4, 3), (4, 3), (3, 2)]);
+    let report = stage.reconciler.pass(Reason::Timer.into(), None).await;
+    assert_eq!(report.outcome, Outcome::Unchanged);
+    assert!(report.notes.iter().any(|note| note.starts_with("REPLICA 4 is asked for")), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn a_file_of_another_hand_with_too_many_copies_is_put_right_by_a_reload() {
+    let mut stage = Stage::new(false, vec![says_with(4, &[1, 2]), says_with(4, &[1, 2])]);
+    stage.poll().await;
+    let edited = std::fs::read_to_string(stage.ini()).unwrap().replace("REPLICA = 1", "REPLICA = 4");
+    crate::file::store(&stage.ini(), edited.as_bytes()).unwrap();
+    let report = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
+    let plan = report.plan.unwrap();
+    assert_eq!(plan.changes[0].text, "[GLOBAL] REPLICA: \"4\" -> \"1\"");
+    assert_eq!(plan.class, crate::plan::Class::Reload);
+}
+
 #[tokio::test]
 async fn a_lost_file_comes_back_from_the_kept_ones_when_nobody_answers() {
     let mut stage = Stage::new(false, vec![says(&[1, 2]), Err(doubt())]);

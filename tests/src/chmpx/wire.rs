@@ -114,11 +114,16 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whether a key of that hash is in it.
+    /// Whether a key of that hash is in it, by the sums of the real ones (chmpx lib/chmeventsock.cc:1571-1603, k2hash
+    /// lib/k2hshmdirect.cc:117-134): the slots behind its own and its own. From as many extra copies as there are slots
+    /// on the range ends where it begins, and is one slot. docs/facts.md D15.
     pub fn has(&self, hash: u64) -> bool {
-        let slots = self.slots.max(1);
-        let behind = (self.slot + slots - hash % slots) % slots;
-        behind <= self.replicas
+        let (slots, copies) = (self.slots.max(1), self.replicas.saturating_add(1));
+        let round = if copies <= self.slot + 1 { 0 } else { slots };
+        let first = (self.slot + round + 1).wrapping_sub(copies);
+        let last = first.wrapping_add(copies.min(slots + 1) - 1) % slots;
+        let at = hash % slots;
+        if first <= last { (first..=last).contains(&at) } else { at <= last || first <= at }
     }
 }
 
@@ -171,6 +176,17 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn as_many_extra_copies_as_slots_make_a_share_of_one_slot() {
+        for slot in 0..4 {
+            let of = |replicas| {
+                let share = Share { slot, slots: 4, replicas };
+                (0..4).filter(|hash| share.has(*hash)).collect::<Vec<_>>()
+            };
+            assert_eq!((of(3), of(4)), (vec![0, 1, 2, 3], vec![slot]));
         }
     }
 }

@@ -230,8 +230,8 @@ async fn start(lab: &Lab, address: SocketAddr) -> io::Result<Server> {
     Server::start(address, options()).await
 }
 
-/// Copies of each key besides the first: as many as there are other servers at most. With fewer, chmpx itself loses sight of
-/// some at each change (docs/facts.md D10), and no second server may leave.
+/// Copies of each key besides the first that are asked for: the agents write one less than there are servers. With fewer,
+/// chmpx itself loses sight of some at each change (docs/facts.md D10), and no second server may leave.
 const COPIES: u32 = 4;
 
 fn template() -> io::Result<String> {

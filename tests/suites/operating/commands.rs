@@ -180,6 +180,24 @@ fn check_is_0_on_what_is_installed_and_1_with_lines_on_what_is_damaged() {
 }
 
 #[test]
+fn check_calls_as_many_extra_copies_as_servers_harmful() {
+    let site = Site::open(3, 1).unwrap();
+    let node = fresh(&site);
+    assert_eq!(run(&node, &["once"]).0, 0);
+    let here = node.root().display().to_string();
+    let text = node.live().unwrap().text.replace("/var/lib/antpickax/k2hdkc/data", &here);
+    node.write("many.ini", &text.replace("REPLICA = 1", "REPLICA = 3")).unwrap();
+    node.write("all.ini", &text.replace("REPLICA = 1", "REPLICA = 2")).unwrap();
+    let path = |name: &str| node.root().join(name).display().to_string();
+    let (code, said, _) = run(&node, &["check", &path("many.ini")]);
+    assert!(
+        code == 1 && said.contains(": harmful: REPLICA 3 with 3 servers: a server that joins"),
+        "{code}: {said}"
+    );
+    assert_eq!(run(&node, &["check", &path("all.ini")]).0, 0);
+}
+
+#[test]
 fn check_reads_standard_input_and_says_where_a_file_is_no_text() {
     let site = Site::open(3, 1).unwrap();
     let node = fresh(&site);
