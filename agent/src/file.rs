@@ -47,6 +47,19 @@ pub enum FileError {
          the directory instead"
     )]
     MountPoint(PathBuf),
+    /// The live path, or its directory, may not be changed by anybody.
+    #[error(
+        "cannot {what} {path}: {frozen} is immutable or append-only (chattr +i, chattr +a), which binds root as well; \
+         'chattr -i -a {frozen}' lifts it"
+    )]
+    Frozen {
+        /// What was tried.
+        what: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What has the attribute.
+        frozen: PathBuf,
+    },
 }
 
 /// What a new file gets where none is there, or where the settings demand it.
@@ -249,7 +262,25 @@ fn unescape(text: &str) -> OsString {
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
-    move |source| FileError::Io { what, path, source }
+    move |source| match frozen(&path, &source) {
+        Some(frozen) => FileError::Frozen { what, path, frozen },
+        None => FileError::Io { what, path, source },
+    }
+}
+
+/// The path or its directory, where an attribute of it is why the kernel said EPERM: it says so to root, too.
+fn frozen(path: &Path, error: &io::Error) -> Option<PathBuf> {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    if error.raw_os_error() != Some(Errno::EPERM as i32) {
+        return None;
+    }
+    let is_frozen = |path: &&Path| {
+        let attributes =
+            statx(CWD, *path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()).map(|said| said.stx_attributes);
+        attributes.is_ok_and(|said| said.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND))
+    };
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    [Some(path), directory].into_iter().flatten().find(is_frozen).map(Path::to_owned)
 }
 
 #[cfg(test)]
@@ -332,6 +363,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = replace(dir.path(), b"x", Ownership::default()).unwrap_err();
         assert!(matches!(error, FileError::NotRegular(_)), "{error}");
+    }
+
+    /// Who may not set the attribute, or has it on no filesystem, sees the kernel's plain word.
+    #[test]
+    fn a_file_that_nobody_may_change_is_told_with_the_word_for_it() {
+        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        put(&path, "old");
+        for frozen in [path.clone(), directory.path().to_owned()] {
+            let opened = File::open(&frozen).unwrap();
+            let set = |flag| ioctl_setflags(&opened, ioctl_getflags(&opened)? | flag);
+            if let Err(errno) = set(IFlags::IMMUTABLE) {
+                let unable =
+                    [rustix::io::Errno::PERM, rustix::io::Errno::NOTTY, rustix::io::Errno::OPNOTSUPP];
+                assert!(unable.contains(&errno), "{errno}");
+                assert_eq!(super::frozen(&path, &Errno::EPERM.into()), None);
+                continue;
+            }
+            let error = replace(&path, b"new", Ownership::default());
+            ioctl_setflags(&opened, ioctl_getflags(&opened).unwrap() - IFlags::IMMUTABLE).unwrap();
+            let text = error.unwrap_err().to_string();
+            let remedy = format!("{} is immutable or append-only (chattr +i, chattr +a)", frozen.display());
+            assert!(text.contains(&remedy), "{text}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(super::frozen(&path, &Errno::EACCES.into()), None);
     }
 
     #[test]
