@@ -4,6 +4,7 @@
 //! `/etc/k2hdkc-agent/agent.toml`), then `conf.d/*.toml` beside it in the order of their names. Every key is
 //! optional. Nothing here touches K2HR3 or the ini.
 
+mod api_uri;
 mod defaults;
 mod interpret;
 mod layers;
@@ -26,6 +27,7 @@ use crate::target::Kind;
 use crate::target::docker::Containers;
 use crate::target::process::Process;
 use crate::target::systemd::Units;
+pub use api_uri::api_uri;
 pub use layers::Faults;
 use layers::Layers;
 use raw::Raw;
@@ -336,16 +338,6 @@ pub fn length(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().map(Duration::from_secs);
     let length = seconds.or_else(|| raw::Span::read(text).map(|span| span.0));
     length.ok_or_else(|| "is not a number of seconds, or one with ms, s, m or h behind it".to_owned())
-}
-
-/// `http://` or `https://`, a host, and nothing that belongs to a request.
-pub fn api_uri(text: &str) -> Result<String, &'static str> {
-    let text = text.trim().trim_end_matches('/');
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(['?', '#', '@', ' ']) => Ok(text.to_owned()),
-        _ => Err("is not of the form http://host:port or https://host:port"),
-    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,22 @@ fn as_text(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
+/// Why a value of the right kind cannot be read: half of a surrogate pair is well-formed JSON, and no text.
+fn damage<'a, T: Deserialize<'a>>(value: &'a RawValue, what: &str) -> Result<(), Doubt> {
+    let told =
+        |error| unreadable(format!("K2HR3 answered 200 with {what} that cannot be read: {}", cause(&error)));
+    serde_json::from_str::<T>(value.get()).map(|_| ()).map_err(told)
+}
+
+/// The error, with what an odd escape means.
+fn cause(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let odd = text.contains("hex escape") || text.contains("surrogate");
+    let hint =
+        if odd { " (half of a surrogate pair, an escape like \\ud800 alone, is no character)" } else { "" };
+    text + hint
+}
+
 fn shown(text: &str) -> String {
     printable(&without_tokens(text), SHOWN)
 }
@@ -73,6 +89,9 @@ pub(super) fn taken(body: &[u8]) -> Result<(), Doubt> {
 pub(super) fn text(body: &[u8]) -> Result<String, Doubt> {
     let resource = envelope(body)?.resource;
     let wrong = || format!("K2HR3 answered 200 with {} instead of the resource's text", kind(resource));
+    if let Some(text) = resource.filter(|value| value.get().starts_with('"')) {
+        damage::<String>(text, "a resource")?;
+    }
     let text = resource.and_then(as_text).ok_or_else(|| unreadable(wrong()))?;
     if text.trim().is_empty() {
         return Err(unreadable("K2HR3 answered 200 with an empty resource"));
@@ -86,6 +105,9 @@ pub(super) fn value(body: &[u8]) -> Result<String, Doubt> {
     let wrong = || format!("K2HR3 answered 200 with {} instead of a key's value", kind(resource));
     let value = resource.filter(|value| !value.get().starts_with(['{', '[', 'n']));
     let value = value.ok_or_else(|| unreadable(wrong()))?;
+    if value.get().starts_with('"') {
+        damage::<String>(value, "a key's value")?;
+    }
     Ok(as_text(value).unwrap_or_else(|| value.get().to_owned()))
 }
 
@@ -98,6 +120,9 @@ pub(super) fn is_no_key(said: &str) -> bool {
 pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Doubt> {
     let resource = envelope(body)?.resource;
     let wrong = || format!("K2HR3 answered 200 with {} instead of a host list", kind(resource));
+    if let Some(list) = resource.filter(|value| value.get().starts_with('{')) {
+        damage::<BTreeMap<String, &RawValue>>(list, "a host list")?;
+    }
     let records: Option<BTreeMap<String, &RawValue>> =
         resource.and_then(|value| serde_json::from_str(value.get()).ok());
     records.ok_or_else(|| unreadable(wrong()))?.into_iter().map(|(key, value)| member(&key, value)).collect()
@@ -105,7 +130,7 @@ pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Doubt> {
 
 fn member(key: &str, value: &RawValue) -> Result<HostRecord, Doubt> {
     let member: Member = serde_json::from_str(value.get()).map_err(|error| {
-        unreadable(format!("K2HR3's record of host \"{}\": {error}", printable(key, SHOWN)))
+        unreadable(format!("K2HR3's record of host \"{}\": {}", printable(key, SHOWN), cause(&error)))
     })?;
     Ok(HostRecord {
         host: member.host,
@@ -215,6 +240,27 @@ mod tests {
         let doubt = super::members(broken).unwrap_err();
         assert_eq!(doubt.kind, DoubtKind::Unreadable);
         assert!(doubt.text.contains("host \"b\""), "{}", doubt.text);
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_told_as_what_it_is() {
+        let body = |resource: &str| format!(r#"{{"result":true,"resource":{resource}}}"#).into_bytes();
+        let half = r#""a\ud800b""#;
+        let told = [
+            text(&body(half)).unwrap_err(),
+            value(&body(half)).unwrap_err(),
+            members(&body(&format!("{{{half}:{{}}}}"))).unwrap_err(),
+            members(&body(&format!(r#"{{"a":{{"host":"10.0.0.1","tag":{half}}}}}"#))).unwrap_err(),
+        ];
+        assert!(told.iter().all(|doubt| doubt.kind == DoubtKind::Unreadable), "{told:?}");
+        assert!(
+            told[0].text.starts_with("K2HR3 answered 200 with a resource that cannot be read: "),
+            "{told:?}"
+        );
+        assert!(told.iter().all(|doubt| doubt.text.contains("half of a surrogate pair")), "{told:?}");
+        assert!(told[1].text.contains("a key's value that cannot be read"), "{told:?}");
+        assert!(told[2].text.contains("a host list that cannot be read"), "{told:?}");
+        assert!(told[3].text.starts_with("K2HR3's record of host \"a\": "), "{told:?}");
     }
 
     #[test]
