@@ -5,6 +5,7 @@
 //! policy or a template fails, and 200 to more than it means: everything else is a [`Doubt`], and what is inside a
 //! yes is examined later.
 
+mod certificate;
 mod credentials;
 mod exchange;
 mod role;

@@ -10,7 +10,7 @@ use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, redirect};
 
 use super::super::{Doubt, DoubtKind};
-use super::wire;
+use super::{certificate, wire};
 use crate::clock::spoken;
 use crate::names::{Token, without_tokens};
 use crate::settings;
@@ -195,8 +195,14 @@ impl Exchange {
             };
             return Doubt::new(DoubtKind::TooSlow, text);
         }
+        let causes = causes(error);
+        if error.is_builder() {
+            // Nothing went out: what is asked for is no address.
+            let text = format!("no request can be made of k2hr3.api-uri {}: {causes}", self.trust.api_uri);
+            return Doubt::new(DoubtKind::NotReady, text);
+        }
         let what = if error.is_connect() { "no connection to K2HR3" } else { "K2HR3's answer broke off" };
-        Doubt::new(DoubtKind::Unreachable, format!("{what}: {}", causes(error)))
+        Doubt::new(DoubtKind::Unreachable, format!("{what}: {causes}{}", certificate::remedy(&causes)))
     }
 }
 

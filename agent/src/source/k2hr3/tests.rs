@@ -142,6 +142,80 @@ async fn only_the_ca_file_is_believed_and_a_new_one_is_taken_at_once() {
     assert!(doubt.text.contains("ca.crt: no certificate in it"), "{}", doubt.text);
 }
 
+/// A certificate of X.509 version 1 for nothing but this test, and its key: what makes them elsewhere makes version 3.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBJTCBywIUbZzwts3/wIdlajJQl052hx3EdCAwCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEzMDEyMDgwOFoYDzIxMjYxMTA2MTIwODA4
+WjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AASXd9S5uYJVVQIdtjCWC6B8qSCFMqpOzV9wMWQ+ZKUVZtG6wwYN5LVJKhwKb3ou
+aYbAorsMG+bq5LDZFzdQIJK9MAoGCCqGSM49BAMCA0kAMEYCIQCQEd8W6eEIA33E
+OeJG/By/RrYoZSxIc8Lb8Un5z9ksZQIhALXjItlgnGo8CzYBDicqe0h6gNpWnZwm
+KrT9Hg6V71NX
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3Udh2D/kplcrcp01
+2U/Ao5ClK372jh9CJCTgIlGVN7ehRANCAASXd9S5uYJVVQIdtjCWC6B8qSCFMqpO
+zV9wMWQ+ZKUVZtG6wwYN5LVJKhwKb3ouaYbAorsMG+bq5LDZFzdQIJK9
+-----END PRIVATE KEY-----
+";
+
+/// Shows a certificate as it is, without the look that rustls has at a server's own.
+fn showing(
+    certificate: rustls::pki_types::CertificateDer<'static>,
+    key: &rustls::pki_types::PrivateKeyDer<'_>,
+) -> TlsAcceptor {
+    let key = rustls::crypto::ring::sign::any_supported_type(key).unwrap();
+    let shown = rustls::sign::CertifiedKey::new(vec![certificate], key);
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test]
+async fn a_certificate_that_only_curl_takes_is_told_with_what_makes_a_right_one() {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let old = (
+        VERSION_1.to_owned(),
+        CertificateDer::from_pem_slice(VERSION_1.as_bytes()).unwrap(),
+        PrivateKeyDer::from_pem_slice(VERSION_1.as_bytes()).unwrap(),
+    );
+    let mut parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = parameters.self_signed(&key).unwrap();
+    let of_a_ca = (made.pem(), made.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap());
+    for ((pem, certificate, key), word) in
+        [(old, "X.509 version 1"), (of_a_ca, "that of an authority (CA:TRUE")]
+    {
+        let script: Script = Arc::new(|_, _| (200, r#"{"result":true,"resource":"[GLOBAL]"}"#.to_owned()));
+        let uri = format!("https://127.0.0.1:{}", serve(script, Some(showing(certificate, &key))).await);
+        let root = tempfile::tempdir().unwrap();
+        crate::file::store(&root.path().join("ca.crt"), pem.as_bytes()).unwrap();
+        let mut source = source(root.path(), "[k2hr3]\nca-file = \"/ca.crt\"\n");
+        let doubt = source.ask(&identity(&uri, "c1")).await.result.unwrap_err();
+        assert_eq!(doubt.kind, DoubtKind::Unreachable);
+        assert!(doubt.text.contains(word) && doubt.text.contains("openssl req -x509"), "{}", doubt.text);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_address_is_not_an_answer_that_broke_off() {
+    let root = tempfile::tempdir().unwrap();
+    let mut source = source(root.path(), "");
+    let doubt = source.ask(&identity("http://127.0.0.1:99999", "c1")).await.result.unwrap_err();
+    assert_eq!(doubt.kind, DoubtKind::NotReady);
+    assert!(
+        doubt.text.starts_with("no request can be made of k2hr3.api-uri http://127.0.0.1:99999: "),
+        "{}",
+        doubt.text
+    );
+}
+
 #[tokio::test]
 async fn a_deadline_ends_a_question() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
