@@ -21,15 +21,19 @@ mod past;
 mod place;
 mod placement;
 mod placing;
+mod prompts;
 mod rules;
 mod starting;
+mod stir;
 mod stopping;
 mod takeover;
 mod trial;
+mod unlisted;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -227,6 +231,11 @@ pub fn ending(case: &Case<'_>, memory: &mut Memory) -> Next {
 impl Case<'_> {
     fn hold(&self, text: String) -> Next {
         Next::Hold(text, self.rules.look)
+    }
+
+    /// Where the server of this row listens for control, where that is an address.
+    fn control_address(&self, row: &Row) -> Option<SocketAddr> {
+        self.ring.servers.iter().find(|node| is_row_of(row, node))?.control_address()
     }
 
     fn mode(&self) -> Mode {

@@ -2,6 +2,7 @@
 //! the same exactly when their rings are equal. DATE, FILEVERSION, order, blanks and comments are not in it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +161,11 @@ impl Node {
     /// without `[SLVNODE]`.
     pub fn is_placeholder(&self) -> bool {
         self.cuk == PLACEHOLDER_CUK
+    }
+
+    /// Where it listens for control, where its NAME is an address.
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.name.parse().ok()?, self.ctlport.get()))
     }
 
     /// How logs and `diff` name it: `name:ctlport`, and the seed where it says more.

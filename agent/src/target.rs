@@ -11,6 +11,7 @@ pub mod chmpx_status;
 pub mod control_port;
 pub mod docker;
 mod local;
+pub mod neighbours;
 pub mod process;
 pub mod systemd;
 
@@ -27,8 +28,9 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::names::Port;
-use crate::ring::{Mode, Ring};
+use crate::ring::{Mode, Node, Ring};
 use crate::view::View;
+use neighbours::Hearsay;
 
 /// Sees and moves the local chmpx and k2hdkc.
 pub trait Target {
@@ -81,6 +83,8 @@ pub struct About {
     pub control: SocketAddr,
     /// How chmpx knows this node in SERVICEOUT: host, control port, and what its id is made of.
     pub own: (String, Port, String),
+    /// Where the other servers listen for control, as far as their NAME is an address: no name is looked up for that.
+    pub others: Vec<SocketAddr>,
     /// SELFCTLPORT, where it is set: it is in the names of chmpx's files.
     pub selfctlport: Option<Port>,
     /// The most queues that chmpx and its clients will open (MAXMQSERVER + MAXMQCLIENT).
@@ -99,6 +103,7 @@ impl About {
             group: String::new(),
             control: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             own: (String::new(), Port::LEAST, String::new()),
+            others: Vec::new(),
             selfctlport: None,
             queues: 0,
             database: None,
@@ -126,6 +131,12 @@ impl About {
             group: ring.global("GROUP").to_owned(),
             control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
             own: (own.name.clone(), own.ctlport, id),
+            others: ring
+                .servers
+                .iter()
+                .filter(|node| !std::ptr::eq(*node, own) && !node.is_placeholder())
+                .filter_map(Node::control_address)
+                .collect(),
             selfctlport,
             queues: number("MAXMQSERVER", 1) + number("MAXMQCLIENT", 8192),
             database: file,
@@ -241,6 +252,10 @@ pub struct Observed {
     pub strange: Option<String>,
     /// What chmpx did not do of what it was told last, and what it said to that.
     pub declined: Option<String>,
+    /// What the other servers say of this node, where its chmpx says nothing.
+    pub hearsay: Hearsay,
+    /// Why another server did not do what it was told last.
+    pub unprompted: Option<String>,
     /// Programs that do not run, and that come or go by themselves.
     pub moving: Vec<(Program, String)>,
     /// Programs that do not run, and that the agent cannot start, with the remedy.
@@ -345,6 +360,8 @@ pub enum Step {
     Enable(Program),
     /// Tells chmpx something.
     Tell(Order),
+    /// Tells the chmpx of another server, by its control port, to say its status once more.
+    Prompt(SocketAddr),
     /// Removes the files that killed chmpx processes left behind.
     Tidy,
     /// Ends the other program that replaces the same file, for good.
@@ -365,6 +382,7 @@ impl Step {
             Self::Retire(program) => format!("stop {} for good", program.name()),
             Self::Enable(program) => format!("enable {} again", program.name()),
             Self::Tell(order) => format!("tell chmpx {}", order.word()),
+            Self::Prompt(address) => format!("tell the chmpx at {address} {}", Order::UpdateStatus.word()),
             Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
             Self::TakeOver => "take the file over".to_owned(),
             Self::Place => "put the file in place".to_owned(),

@@ -4,6 +4,8 @@
 
 #[path = "ring/cures.rs"]
 mod cures;
+#[path = "ring/joins.rs"]
+mod joins;
 #[path = "ring/keys.rs"]
 mod keys;
 #[path = "ring/kills.rs"]

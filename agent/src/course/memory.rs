@@ -9,10 +9,12 @@ use tokio::time::Instant;
 use super::keeping::Others;
 use super::past::{Past, pause};
 use super::placement::Placement;
+use super::prompts::Prompts;
 use super::rules::{
     HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, SPEAKS_AGAIN, STALLED,
     WORDS, WORKING,
 };
+use super::stir::Stir;
 use super::takeover::TakeOver;
 use super::trial::is_own_end;
 use super::{Case, Next};
@@ -58,6 +60,12 @@ pub struct Memory {
     pub(super) others: Others,
     /// Which limit the file counts against that is to be written next.
     pub(super) rewriting: Option<Rewriting>,
+    /// What moves in the ring.
+    stir: Stir,
+    /// The chmpx that came before the other servers listed this one.
+    pub(super) too_early: Option<Identity>,
+    /// Words to servers that have turned this slave away.
+    pub(super) prompts: Prompts,
     nudges: u32,
     nudged: Option<Instant>,
     /// How often this ring was written again to correct the list of servers.
@@ -102,6 +110,8 @@ pub(super) enum Waiting {
     Calm,
     /// chmpx's list of servers.
     Rows,
+    /// The other servers, until they list this one.
+    Listed,
 }
 
 /// Why the same ring is written again.
@@ -221,6 +231,7 @@ impl Memory {
         self.passes += 1;
         self.born.get_or_insert(now);
         self.notice_unseen(case);
+        self.stir.notice(case.view(), now);
         // A file that somebody else wrote just before is as fresh as one of our own.
         self.replaced.get_or_insert(now);
         for ended in &case.observed.ended {
@@ -261,6 +272,11 @@ impl Memory {
         if case.observed.unseen.is_none() {
             self.notice_work(case);
         }
+    }
+
+    /// Whether anything moves in the ring: then chmpx is asked often.
+    pub fn is_stirred(&self, now: Instant) -> bool {
+        self.stir.moves(now)
     }
 
     /// k2hdkc is started by the agent, in sight of its peers.
@@ -393,7 +409,9 @@ impl Memory {
         // Where somebody must look, nobody waits for more.
         self.midway &= !matches!(next, Next::Converged | Next::Hold(..));
         match next {
-            Next::Step(Step::Tell(_) | Step::Tidy | Step::TakeOver, _) | Next::Wait(..) | Next::Hold(..) => {
+            Next::Step(Step::Tell(_) | Step::Prompt(_) | Step::Tidy | Step::TakeOver, _)
+            | Next::Wait(..)
+            | Next::Hold(..) => {
                 self.still.get_or_insert(case.now);
             }
             Next::Converged | Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => self.still = None,

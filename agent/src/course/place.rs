@@ -2,6 +2,7 @@
 //! the joining; it sticks now and then, and then it is nudged.
 
 use super::memory::{Rewriting, Waiting};
+use super::prompts::Due;
 use super::rules::{PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label, lonely};
@@ -18,7 +19,10 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
     let wait = |text: String| Some(Next::Wait(text, case.rules.between_questions));
     if case.mode() == Mode::Slave {
         memory.cures = if status.is_up() { 0 } else { memory.cures };
-        return if status.is_up() { refused(case, view) } else { wait(format!("this slave is {status}")) };
+        if !status.is_up() {
+            return wait(format!("this slave is {status}"));
+        }
+        return alone(case, memory, view).or_else(|| refused(case, memory, view));
     }
     let (chmpx, k2hdkc) = (case.observed.chmpx?, case.observed.k2hdkc?);
     let pair = Pair { chmpx: chmpx.id, k2hdkc: k2hdkc.id };
@@ -61,13 +65,51 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
     }
 }
 
+/// A slave that sees no server serves no program.
+fn alone(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
+    if view.servers.iter().any(|row| row.status.is_in_service() && row.status.is_up()) {
+        memory.waited_enough(Waiting::Anybody);
+        return None;
+    }
+    let servers = view.servers.len();
+    let text = format!("this slave is connected to no server that is in service ({servers} are listed)");
+    let waited = memory.waited_for(Waiting::Anybody, case.now);
+    Some(if waited < case.rules.peers_within {
+        Next::Wait(text, case.rules.between_questions)
+    } else {
+        case.hold(format!(
+            "{text}: look at the status of the servers, and at what is between them and this host"
+        ))
+    })
+}
+
 /// A server that this slave sees in service and yet down has turned it away: chmpx tries again only where it sees no
-/// server at all, or when that server speaks. A server that has ended is out of service to everybody, with AUTOMERGE.
-fn refused(case: &Case<'_>, view: &View) -> Option<Next> {
-    let away = |row: &&Row| row.status.is_in_service() && !row.status.is_up();
-    let row = view.servers.iter().find(away).filter(|_| view.automerge)?;
-    let text = format!("this slave has no connection to {}, which is in service", label(row));
-    Some(Next::Wait(text, case.rules.look))
+/// server at all, or when that server speaks (C30). So it is told to speak. A server that has ended is out of service to
+/// everybody, with AUTOMERGE.
+fn refused(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
+    let away: Vec<_> =
+        view.servers.iter().filter(|row| row.status.is_in_service() && !row.status.is_up()).collect();
+    let lost: Vec<_> = away.iter().filter_map(|row| case.control_address(row)).collect();
+    memory.prompts.keep(&lost);
+    let dues: Vec<_> = lost.iter().map(|server| (*server, memory.prompts.peek(*server, case.now))).collect();
+    let names = away.iter().map(|row| label(row)).collect::<Vec<_>>().join(", ");
+    let text = format!("this slave has no connection to {names}, which is in service");
+    if let Some((server, _)) = dues.iter().find(|(_, due)| *due == Due::Now) {
+        memory.prompts.told(*server, case.now);
+        return Some(Next::Step(
+            Step::Prompt(*server),
+            format!("{text}; it tries again when it hears that server"),
+        ));
+    }
+    let in_vain = away.len() > lost.len() || dues.iter().any(|(_, due)| *due == Due::InVain);
+    if away.is_empty() || !in_vain {
+        return (!away.is_empty()).then_some(Next::Wait(text, case.rules.between_questions));
+    }
+    let refused = case.observed.unprompted.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+    Some(case.hold(format!(
+        "{text}, and UPDATESTATUS at its control port has not helped{refused}: see whether it runs, whether its file lists \
+         this slave, and whether this host reaches its ports; if it is gone, take it out of its role in K2HR3"
+    )))
 }
 
 /// Slaves that came before this server had loaded the file which lists them were turned away, and try again only when

@@ -3,7 +3,7 @@
 use super::gate::{self, Gate};
 use super::memory::Waiting;
 use super::rules::{NUDGE_AGAIN, SOON, TIDY_AGAIN};
-use super::{Case, Known, Memory, Next, Urgency};
+use super::{Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
 use crate::ring::Mode;
 use crate::target::{Program, Rival, Step};
@@ -26,6 +26,9 @@ pub(super) fn alone(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Ne
 pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
     if case.observed.chmpx.is_some() {
         return None;
+    }
+    if let Some(why) = unlisted::waits(case, memory) {
+        return Some(Next::Wait(why, SOON));
     }
     Some(start(Program::Chmpx, case, memory, "it does not run"))
 }

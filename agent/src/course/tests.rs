@@ -7,6 +7,7 @@ mod placing;
 mod starting;
 mod stopping;
 mod trial;
+mod unlisted;
 
 use proptest::prelude::*;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::memory::{Rewriting, Waiting};
 use super::rules::{COMES_WITHIN, FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
-use super::{Back, Case, Known, Memory, Next, Urgency};
+use super::{Back, Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
 use crate::target::{Ended, Ending, Program};
 
@@ -87,6 +87,9 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
         if fell_silent_of_the_file(case) {
             return Some(Next::RollBack(Back::Before, why));
         }
+        return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
+    }
+    if let Some(why) = unlisted::hangs(case, memory) {
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
     let age = case.now.duration_since(chmpx.since);

@@ -160,7 +160,8 @@ impl<T: Target> Reconciler<T> {
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     fn may_ask(&self, now: Instant) -> Ask {
         let (rules, processes) = (&self.settings.target.rules, &self.processes);
-        let between = if processes.settled { rules.look } else { rules.between_questions };
+        let settled = processes.settled && !processes.memory.is_stirred(now);
+        let between = if settled { rules.look } else { rules.between_questions };
         let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
         let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
         if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }
@@ -203,7 +204,7 @@ impl<T: Target> Reconciler<T> {
             mended: self.processes.mended == Some(fileversion),
             rules: &self.settings.target.rules,
         };
-        decision.notes.extend(observed.declined.clone());
+        decision.notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
         let mut known = ledger.known.clone();
         // A file that is installed comes before any step, and what is not taken is not asked for.
         let installs = matches!(decision.verdict, Decided::Install(_));
@@ -215,7 +216,7 @@ impl<T: Target> Reconciler<T> {
         let (against, price) = (course::obstacle(&case, &known), course::price(&case));
         self.processes.obstacle = Some(Obstacle::Seen { against, price });
         let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
-        let watching = known.copies.is_watching(age);
+        let watching = known.copies.is_watching(age) || self.processes.memory.is_stirred(now);
         let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
         let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         decision.seen = Seen {
@@ -237,6 +238,9 @@ impl<T: Target> Reconciler<T> {
         match next {
             Next::Converged if watching => self.settings.target.rules.between_questions.max(SOON),
             Next::Converged => self.settings.target.rules.look,
+            Next::Hold(_, time) if watching => {
+                (*time).min(self.settings.target.rules.between_questions).max(SOON)
+            }
             Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
             Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => SOON,
         }
@@ -282,7 +286,7 @@ impl<T: Target> Reconciler<T> {
                     Step::TakeOver => self.processes.memory.not_taken_over(&why, now, backoff),
                     Step::Retire(program) => self.processes.memory.not_retired(program, &why, now),
                     Step::Enable(_) => self.processes.memory.not_enabled(&why, now),
-                    Step::Tell(_) | Step::Tidy => {}
+                    Step::Tell(_) | Step::Prompt(_) | Step::Tidy => {}
                 }
                 Err(format!("{text}: {why}"))
             }
@@ -327,6 +331,13 @@ impl<T: Target> Reconciler<T> {
         // Who leaves has nothing to bring back; the next agent goes on with it.
         self.leaving().is_none()
             && (self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some())
+    }
+
+    /// chmpx is asked at the next look, however calm all is, where that may be.
+    pub fn ask_soon(&mut self) {
+        let rules = &self.settings.target.rules;
+        let now = Instant::now();
+        self.processes.asked = self.processes.asked.filter(|at| now < *at + rules.between_questions);
     }
 
     /// When the processes are looked at again.

@@ -8,6 +8,7 @@ use super::auto::Auto;
 use super::auto::choose::{Choice, Kind, choose};
 use super::auto::findings;
 use super::docker::Docker;
+use super::neighbours::Neighbours;
 use super::process::Processes;
 use super::systemd::Systemd;
 use super::{About, Ask, Done, Observed, Step, Target, TargetError};
@@ -21,6 +22,7 @@ pub struct AnyTarget {
     settings: Box<settings::Target>,
     edge: Edge,
     plain: Plain,
+    neighbours: Neighbours,
     /// How it is picked, where the settings name none.
     auto: Option<Box<Auto>>,
 }
@@ -63,6 +65,7 @@ impl AnyTarget {
             settings: Box::new(settings.clone()),
             plain: Plain::new(named.unwrap_or(Kind::None), settings, &edge),
             auto: named.is_none().then(|| Box::new(Auto::new(settings, before))),
+            neighbours: Neighbours::default(),
             edge,
         }
     }
@@ -181,16 +184,26 @@ impl Target for AnyTarget {
 
     async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
         self.pick(about.mode, &about.ini).await;
-        match &mut self.plain {
+        let observed = match &mut self.plain {
             Plain::FileOnly(target) => target.observe(about, ask).await,
             Plain::Process(target) => target.observe(about, ask).await,
             // They are large, and so would be every pass.
             Plain::Systemd(target) => Box::pin(target.observe(about, ask)).await,
             Plain::Docker(target) => Box::pin(target.observe(about, ask)).await,
-        }
+        };
+        let mut observed = observed?;
+        // Before its chmpx is let in, a server asks the others whether they would; one that speaks knows it itself.
+        let needed = about.mode == Mode::Server && observed.said.is_none() && !self.edge.looks_on;
+        observed.hearsay = self.neighbours.go_on(about, needed, &self.edge.waker);
+        observed.unprompted = self.neighbours.declined();
+        Some(observed)
     }
 
     async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
+        if let Step::Prompt(address) = step {
+            self.neighbours.prompt(*address, self.settings.process.answer_within, self.edge.waker.clone());
+            return Ok(Done::Plainly);
+        }
         match &mut self.plain {
             Plain::FileOnly(target) => target.act(step, about).await,
             Plain::Process(target) => target.act(step, about).await,

@@ -287,7 +287,7 @@ impl Target for Docker {
             Step::Retire(Program::K2hdkc) | Step::Enable(_) => {}
             Step::Retire(Program::Chmpx) => self.retire().await?,
             // What killed chmpx processes leave is the container's, and goes with it.
-            Step::Tidy => return Err(TargetError::NotOurs(self.name())),
+            Step::Tidy | Step::Prompt(_) => return Err(TargetError::NotOurs(self.name())),
             Step::TakeOver => self.take_over().await?,
             Step::Place => self.place(about).await?,
         }

@@ -3,7 +3,7 @@
 
 pub(super) mod conversation;
 pub(super) mod found;
-mod question;
+pub(super) mod question;
 pub(super) mod watched;
 
 use std::time::Duration;

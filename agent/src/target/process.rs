@@ -92,7 +92,7 @@ impl Target for Processes {
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             // Nobody but the agent starts it.
             Step::Retire(_) | Step::Enable(_) => {}
-            Step::TakeOver | Step::Place => return Err(TargetError::NotOurs(self.name())),
+            Step::TakeOver | Step::Place | Step::Prompt(_) => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)
     }

@@ -295,7 +295,7 @@ impl Target for Systemd {
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             Step::TakeOver => self.take_over().await?,
             // Its processes read the installed file itself.
-            Step::Place => return Err(TargetError::NotOurs(self.name())),
+            Step::Place | Step::Prompt(_) => return Err(TargetError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)
     }

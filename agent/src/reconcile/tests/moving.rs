@@ -173,3 +173,33 @@ async fn processes_are_cared_for_while_k2hr3_is_away() {
     assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);
     assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_seldom_or_by_order() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    // The age of the file is of the real clock.
+    stage.reconciler.settings.target.rules.quiet = Duration::ZERO;
+    let asks = async |stage: &mut Stage, seconds| {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        stage.reconciler.pass(Reason::Look.into(), None).await;
+        *stage.reconciler.target.asked.last().unwrap()
+    };
+    for _ in 0..6 {
+        // It speaks of its new file a few times.
+        asks(&mut stage, 10).await;
+    }
+    assert_eq!(asks(&mut stage, 60).await, Ask::Start);
+    assert_eq!(asks(&mut stage, 14).await, Ask::No);
+    stage.reconciler.ask_soon();
+    assert_eq!(asks(&mut stage, 0).await, Ask::Start, "somebody wants to know it now");
+    stage.reconciler.ask_soon();
+    assert_eq!(asks(&mut stage, 0).await, Ask::No, "but not twice in a second");
+    stage.reconciler.target.observed.as_mut().unwrap().said.as_mut().unwrap().view.servers[1].status =
+        crate::view::NodeStatus::from_bits(0x2121);
+    assert_eq!(asks(&mut stage, 15).await, Ask::Start);
+    for _ in 0..3 {
+        assert_eq!(asks(&mut stage, 1).await, Ask::Start);
+        let left = stage.reconciler.look_at().unwrap() - Instant::now();
+        assert!(left <= Duration::from_secs(1), "{left:?}");
+    }
+}

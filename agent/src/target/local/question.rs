@@ -164,7 +164,8 @@ fn command(order: Order, about: &About) -> Result<Command, TargetError> {
     })
 }
 
-fn accepted(text: &str) -> Result<(), String> {
+/// Whether chmpx took what it was told; else its own words.
+pub(in crate::target) fn accepted(text: &str) -> Result<(), String> {
     match view::answer(text) {
         Ok(view::Answer::Succeeded(_)) => Ok(()),
         Ok(view::Answer::Refused(..) | view::Answer::Unknown(_)) | Err(_) => {

@@ -1,0 +1,63 @@
+//! Whether anything moves in the ring, as far as this node's chmpx tells: while it does, what chmpx said some seconds ago
+//! says little.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::view::{NodeStatus, Operation, View};
+
+/// After a change of any server's status the next one is looked for so often for this time …
+const STIRRED_FOR: Duration = Duration::from_secs(5);
+/// … and for this time where some server is not as it should be: a server that is gone may be so for days.
+const UNWELL_FOR: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stir {
+    seen: Vec<(String, NodeStatus)>,
+    at: Option<Instant>,
+    merges: bool,
+    unwell: bool,
+}
+
+impl Stir {
+    /// Takes in what chmpx said; nothing, where it has said nothing yet.
+    pub(super) fn notice(&mut self, view: Option<&View>, now: Instant) {
+        let rows = view.map_or(&[][..], |view| &view.servers);
+        let seen: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.status)).collect();
+        if self.seen != seen {
+            (self.seen, self.at) = (seen, Some(now));
+        }
+        self.merges = rows.iter().any(|row| row.status.operation() != Operation::Nothing);
+        self.unwell = rows.iter().any(|row| !row.status.is_healthy());
+    }
+
+    /// Whether something moves.
+    pub(super) fn moves(&self, now: Instant) -> bool {
+        let changed = |within| self.at.is_some_and(|at| now.duration_since(at) < within);
+        self.merges || changed(if self.unwell { UNWELL_FOR } else { STIRRED_FOR })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn a_ring_moves_for_a_while_after_each_change_and_as_long_as_it_merges() {
+        let mut view = fixtures::view(&fixtures::ring(&[1, 2, 3], &[]), 4);
+        let (mut stir, start) = (Stir::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        stir.notice(Some(&view), at(0));
+        assert!(stir.moves(at(4)) && !stir.moves(at(5)));
+        view.servers[1].status = NodeStatus::from_bits(0x10);
+        stir.notice(Some(&view), at(100));
+        assert!(stir.moves(at(159)) && !stir.moves(at(160)), "it may be down for days");
+        view.servers[1].status = NodeStatus::from_bits(0x2121);
+        stir.notice(Some(&view), at(200));
+        stir.notice(Some(&view), at(900));
+        assert!(stir.moves(at(900)), "a merge moves");
+    }
+}

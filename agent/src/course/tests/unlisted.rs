@@ -1,0 +1,128 @@
+//! A server that the others do not list yet, and a slave that one of them has turned away.
+
+use std::net::SocketAddr;
+
+use super::*;
+use crate::target::neighbours::{Heard, Hearsay};
+
+fn server(n: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, n], 8021))
+}
+
+fn heard(listed_by: &[u8], unknown_to: &[u8]) -> Hearsay {
+    let servers = |of: &[u8]| of.iter().map(|n| server(*n)).collect();
+    Hearsay::Heard(Heard { listed_by: servers(listed_by), unknown_to: servers(unknown_to) })
+}
+
+/// A server whose chmpx does not run.
+fn newcomer() -> Stage {
+    let mut stage = Stage::well();
+    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
+    stage
+}
+
+#[test]
+fn a_chmpx_starts_once_all_servers_that_answer_list_this_one() {
+    let mut stage = newcomer();
+    stage.observed.hearsay = Hearsay::Asking;
+    assert!(waits(&stage.next()).contains("have said whether they list it"));
+    stage.observed.hearsay = heard(&[], &[2, 3]);
+    assert!(
+        waits(&stage.later(0.1).next())
+            .starts_with("chmpx starts when 192.0.2.2, 192.0.2.3 list this server")
+    );
+    stage.observed.hearsay = heard(&[3], &[2]);
+    assert!(waits(&stage.later(5.0).next()).starts_with("chmpx starts when 192.0.2.2 list this server"));
+    stage.observed.hearsay = heard(&[2, 3], &[]);
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Start(Program::Chmpx));
+}
+
+#[test]
+fn servers_that_do_not_answer_keep_no_chmpx_from_its_start() {
+    let mut stage = newcomer();
+    stage.observed.hearsay = heard(&[], &[]);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
+}
+
+#[test]
+fn a_server_that_does_not_follow_its_file_keeps_no_other_out_for_ever() {
+    for (listed_by, unknown_to, seconds) in
+        [(&[1, 3, 4][..], &[2][..], 8.0), (&[3][..], &[2][..], 30.0), (&[][..], &[2, 3][..], 30.0)]
+    {
+        let mut stage = newcomer();
+        stage.observed.hearsay = heard(listed_by, unknown_to);
+        waits(&stage.next());
+        waits(&stage.later(seconds - 0.1).next());
+        assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx), "{seconds}");
+    }
+}
+
+fn slave() -> Stage {
+    let mut stage = Stage::well();
+    stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
+    stage.observed.k2hdkc = None;
+    stage.view().own.status = NodeStatus::from_bits(0x1);
+    stage
+}
+
+#[test]
+fn a_slave_tells_the_server_that_has_turned_it_away_to_speak_and_in_the_end_the_operator() {
+    let mut stage = slave();
+    stage.set_peer(1, 0x20);
+    assert!(waits(&stage.next()).contains("has no connection to 192.0.2.2:8021"));
+    assert_eq!(step(&stage.later(2.0).next()), &Step::Prompt(server(2)));
+    assert!(waits(&stage.later(1.0).next()).contains("has no connection to"));
+    for _ in 0..4 {
+        assert_eq!(step(&stage.later(10.0).next()), &Step::Prompt(server(2)));
+    }
+    stage.observed.unprompted = Some("nobody listens".into());
+    let text = holds(&stage.later(10.0).next()).to_owned();
+    assert!(text.contains("has not helped; nobody listens: see whether it runs"), "{text}");
+    assert_eq!(step(&stage.later(50.0).next()), &Step::Prompt(server(2)), "what forbade it may be gone");
+    holds(&stage.later(1.0).next());
+    stage.set_peer(1, 0x21);
+    assert_eq!(stage.later(1.0).next(), Next::Converged);
+    stage.set_peer(1, 0x20);
+    waits(&stage.later(1.0).next());
+}
+
+#[test]
+fn two_servers_that_turned_a_slave_away_are_told_one_after_the_other() {
+    let mut stage = slave();
+    stage.set_peer(0, 0x20);
+    stage.set_peer(2, 0x20);
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(2.0).next()), &Step::Prompt(server(1)));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Prompt(server(3)));
+}
+
+#[test]
+fn a_slave_that_is_connected_to_no_server_is_never_converged() {
+    for bits in [0x10, 0x11, 0x20] {
+        let mut stage = slave();
+        (0..3).for_each(|place| stage.set_peer(place, bits));
+        let next = stage.next();
+        assert!(
+            waits(&next).contains("connected to no server that is in service (3 are listed)"),
+            "{next:?}"
+        );
+        assert!(holds(&stage.later(31.0).next()).contains("look at the status of the servers"), "{bits:#x}");
+    }
+}
+
+#[test]
+fn a_chmpx_that_came_too_early_and_does_not_listen_is_restarted_as_soon_as_it_would_be_let_in() {
+    let mut stage = newcomer();
+    stage.run(Program::Chmpx, CHMPX);
+    (stage.observed.shut, stage.observed.hearsay) = (true, heard(&[3], &[2]));
+    assert!(waits(&stage.later(9.0).next()).starts_with("waiting for chmpx's first answer"));
+    stage.observed.hearsay = heard(&[2, 3], &[]);
+    assert!(waits(&stage.later(0.9).next()).starts_with("waiting for chmpx's first answer"));
+    assert!(waits(&stage.later(0.1).next()).contains("came before the other servers listed this one"));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    let mut stage = newcomer();
+    stage.run(Program::Chmpx, CHMPX);
+    (stage.observed.shut, stage.observed.hearsay) = (true, heard(&[2, 3], &[]));
+    waits(&stage.next());
+    assert!(waits(&stage.later(59.0).next()).starts_with("waiting for"), "this one may look up names");
+}
