@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use crate::clock::Timestamp;
 use crate::file::{self, FileError};
 use crate::status::Status;
 
@@ -24,6 +25,8 @@ use crate::status::Status;
 pub enum Request {
     /// The status.
     Status,
+    /// The status, and chmpx is asked before where what it said last is old.
+    Fresh,
     /// Let the loop do this.
     #[serde(untagged)]
     Command(Command),
@@ -35,6 +38,8 @@ pub enum Request {
 pub enum Command {
     /// Release the held loss, of that name if one is given.
     Confirm(Option<String>),
+    /// Ask chmpx at once.
+    Look,
     /// Enter the role; a leave is called off.
     Join,
     /// Leave the cluster.
@@ -94,6 +99,9 @@ pub enum AdminError {
 /// Longest time a client waits: a command waits for the pass that runs, and that for up to three requests of
 /// 30 s each to K2HR3 (two lists and a token).
 const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Longest wait for an answer of chmpx: most take milliseconds.
+const FRESH_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Clients that are served at once.
 const MOST_CLIENTS: usize = 16;
@@ -159,12 +167,28 @@ async fn answer(
     tokio::time::timeout(limited, reader.read_line(&mut line)).await.map_err(std::io::Error::other)??;
     let response = match serde_json::from_str::<Request>(&line) {
         Ok(Request::Status) => Response::Status(Box::new(status.borrow().clone())),
+        Ok(Request::Fresh) => Response::Status(Box::new(fresh(status.clone(), commands).await)),
         Ok(Request::Command(command)) => commanded(command, commands).await,
         Err(error) => Response::Refused(format!("not a request: {error}")),
     };
     let bytes = serde_json::to_vec(&response).map_err(std::io::Error::other)?;
     write.write_all(&bytes).await?;
     write.shutdown().await
+}
+
+/// The status once chmpx has been asked, or the present one where its answer does not come.
+async fn fresh(mut status: watch::Receiver<Status>, commands: &mpsc::Sender<Commanded>) -> Status {
+    let asked = Timestamp::now();
+    if !status.borrow().is_present(asked) {
+        let look = async {
+            commanded(Command::Look, commands).await;
+            // The loop may have ended; what it said last is told then.
+            let _ = status.wait_for(|status| status.is_present(asked)).await;
+        };
+        // Nor is chmpx waited for that is silent for seconds.
+        let _ = tokio::time::timeout(FRESH_WITHIN, look).await;
+    }
+    status.borrow().clone()
 }
 
 async fn commanded(command: Command, commands: &mpsc::Sender<Commanded>) -> Response {
@@ -200,4 +224,47 @@ pub async fn ask(runtime: &Path, request: &Request) -> Result<Response, AdminErr
     let answered = tokio::time::timeout(PATIENCE, exchange).await;
     let answered = answered.unwrap_or_else(|elapsed| Err(std::io::Error::other(elapsed)));
     answered.map_err(|source| AdminError::Absent { path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+    use crate::standing::{Said, Standing};
+    use crate::view::NodeStatus;
+
+    fn status_of(age: Duration) -> Status {
+        let said = Said {
+            at: Timestamp::now().before(age),
+            fileversion: Some(7),
+            status: NodeStatus::HEALTHY,
+            servers: Vec::new(),
+        };
+        let mut status = Status::idle(&Ledger::default(), "process", "/x.ini".into());
+        status.standing = Some(Standing { said: Some(said), ..Standing::unknown("") });
+        status
+    }
+
+    #[tokio::test]
+    async fn who_wants_to_know_it_fresh_has_chmpx_asked_where_the_last_answer_is_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let (old, new) = (status_of(Duration::from_secs(12)), status_of(Duration::ZERO));
+        let published = watch::Sender::new(old.clone());
+        let (command, mut commands) = mpsc::channel::<Commanded>(1);
+        tokio::spawn(serve(listen(directory.path()).unwrap(), published.subscribe(), command));
+        assert_eq!(
+            ask(directory.path(), &Request::Status).await.unwrap(),
+            Response::Status(Box::new(old.clone()))
+        );
+        let chmpx = async {
+            let commanded = commands.recv().await.unwrap();
+            assert_eq!(commanded.command, Command::Look);
+            commanded.reply.send(Ok(String::new())).unwrap();
+            published.send_replace(new.clone());
+        };
+        let (fresh, ()) = tokio::join!(ask(directory.path(), &Request::Fresh), chmpx);
+        assert_eq!(fresh.unwrap(), Response::Status(Box::new(new.clone())));
+        let again = ask(directory.path(), &Request::Fresh).await.unwrap();
+        assert_eq!(again, Response::Status(Box::new(new)), "what is fresh is asked for no more");
+    }
 }

@@ -3,6 +3,7 @@
 mod summary;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ use crate::ledger::{Generation, Ledger};
 use crate::report::{Kind, Outcome, Report};
 use crate::standing::{Process, Standing, State};
 use crate::target::Choice;
+
+/// What chmpx said longer ago is told with its age.
+const PRESENT: Duration = Duration::from_secs(2);
 
 /// The state of one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +166,12 @@ impl Status {
         self.notes.clone_from(&report.notes);
     }
 
+    /// Whether chmpx said what is here a moment ago, or nobody asks it.
+    pub fn is_present(&self, now: Timestamp) -> bool {
+        let said = self.standing.as_ref().and_then(|standing| standing.said.as_ref());
+        said.is_none_or(|said| now.since(said.at) <= PRESENT)
+    }
+
     /// Whether an operator need not look.
     pub fn is_good(&self) -> bool {
         let fine = [Kind::Unchanged, Kind::Installed, Kind::Settling, Kind::Rewritten];
@@ -269,7 +279,9 @@ impl Status {
             line(text, "k2hdkc", &process(standing.k2hdkc));
         }
         let word = if standing.state == State::Held { "HELD: " } else { "" };
-        line(text, "ring", &format!("{word}{}", standing.text));
+        let seen = standing.said.as_ref().map(|said| now.since(said.at)).filter(|age| *age > PRESENT);
+        let old = seen.map_or_else(String::new, |age| format!(" (as chmpx said {} ago)", spoken(age)));
+        line(text, "ring", &format!("{word}{}{old}", standing.text));
         if let Some(said) = &standing.said {
             let loaded = said.fileversion.map_or_else(|| "none".to_owned(), |version| version.to_string());
             let (healthy, all) = standing.healthy();
@@ -279,7 +291,9 @@ impl Status {
                 "",
                 &format!("this node {}, generation {loaded} loaded, seen {seen} ago", said.status),
             );
-            line(text, "", &format!("{healthy} of {all} servers in service"));
+            let old = now.since(said.at) > PRESENT;
+            let old = if old { format!(", {seen} ago") } else { String::new() };
+            line(text, "", &format!("{healthy} of {all} servers in service{old}"));
             let others = said.servers.iter().filter(|(_, status)| !status.is_healthy());
             others.for_each(|(name, status)| line(text, "", &format!("{name} {status}")));
         }
@@ -329,7 +343,9 @@ mod tests {
     use crate::plan::{Change, Class, Plan};
     use crate::ring::Mode;
     use crate::source::{Doubt, DoubtKind};
+    use crate::standing::Said;
     use crate::target::Kind;
+    use crate::view::NodeStatus;
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp(1_000_000);
@@ -422,6 +438,34 @@ mod tests {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }
         assert!(!status.is_good());
+    }
+
+    #[test]
+    fn what_chmpx_said_is_told_with_its_age_unless_that_is_the_present() {
+        let healthy = NodeStatus::HEALTHY;
+        let said = |at| Said {
+            at: Timestamp(at),
+            fileversion: Some(7),
+            status: healthy,
+            servers: vec![("a".into(), healthy)],
+        };
+        let mut status = running();
+        for (at, ring, servers, present) in [
+            (998_000, "ring        all is well\n", "1 of 1 servers in service\n", true),
+            (
+                988_000,
+                "ring        all is well (as chmpx said 12.0 s ago)\n",
+                "1 of 1 servers in service, 12.0 s ago\n",
+                false,
+            ),
+        ] {
+            status.standing = Some(Standing { said: Some(said(at)), ..Standing::unknown("all is well") });
+            let text = status.text(NOW);
+            assert!(text.contains(ring) && text.contains(servers), "{text}");
+            assert_eq!(status.is_present(NOW), present);
+        }
+        status.standing = None;
+        assert!(status.is_present(NOW), "where nobody is asked, nothing gets old");
     }
 
     #[test]

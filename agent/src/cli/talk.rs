@@ -16,7 +16,13 @@ use crate::target::{About, AnyTarget, Target as _};
 
 /// Prints the status. 0 if all is well, 1 if somebody should look.
 pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
-    let status = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
+    let runtime = &settings.state.runtime_directory;
+    let answered = match admin::ask(runtime, &Request::Fresh).await {
+        // An agent from before an upgrade knows no such request.
+        Ok(Response::Refused(_)) => admin::ask(runtime, &Request::Status).await,
+        other => other,
+    };
+    let status = match answered {
         Ok(Response::Status(status)) => *status,
         Ok(_) => return failed("the agent gave another answer than a status: is it of another version?"),
         Err(_) => from_ledger(settings).await,

@@ -97,6 +97,10 @@ impl Agent {
         }
         let (result, reasons) = match &commanded.command {
             Command::Confirm(id) => self.confirmed(id.as_deref()),
+            Command::Look => {
+                self.reconciler.ask_soon();
+                (Ok("chmpx is asked".to_owned()), Reason::Look.into())
+            }
             Command::Join => self.join(),
             Command::Leave { force } => self.leave(*force),
         };
