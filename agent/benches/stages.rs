@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::clock::Timestamp;
+use k2hdkc_agent::clock::Clock;
 use k2hdkc_agent::file::{self, Ownership};
 use k2hdkc_agent::guard::{self, Case, Memory, Rules};
 use k2hdkc_agent::membership::{self, Wanted};
@@ -42,7 +42,7 @@ impl Pass<'_> {
     }
 
     fn guard(&self, wanted: &Wanted) {
-        let now = Timestamp(0);
+        let now = Clock::of_host().now().boot;
         let case = Case { installed: Some(self.installed), answer: &wanted.ring, up: None, now, fresh: true };
         black_box(guard::judge(case, &Memory::default(), &RULES));
     }

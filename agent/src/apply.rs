@@ -11,7 +11,7 @@ use std::path::Path;
 use nix::unistd::{Group, User};
 use thiserror::Error;
 
-use crate::clock::Timestamp;
+use crate::clock::Now;
 use crate::file::{self, FileError, Ownership};
 use crate::hosts;
 use crate::installed::Installed;
@@ -50,17 +50,18 @@ pub struct Applied {
     pub notes: Vec<String>,
 }
 
-/// Installs a validated file. `also` is what else the ledger learns with it: which processes must be started anew.
+/// Installs a validated file at `now`. `also` is what else the ledger learns with it: which processes must be started anew.
 pub fn install(
     validated: &Validated,
     names: Option<&BTreeMap<IpAddr, String>>,
     settings: &Settings,
     store: &mut Store,
+    now: Now,
     also: impl FnOnce(&mut Ledger),
 ) -> Result<Applied, ApplyError> {
     let rendered = validated.rendered();
     let ring = render::name(&rendered.ring);
-    let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: Timestamp::now() };
+    let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: now.wall };
     let hosts = names.and_then(|names| update_hosts(settings.hosts.as_deref(), names));
     let notes: Vec<String> = hosts.into_iter().collect();
     let ownership = ownership(&settings.ini)?;
@@ -75,7 +76,7 @@ pub fn install(
     file::replace(&settings.ini.path, &rendered.bytes, ownership)?;
     store.keep_good(generation.fileversion, &rendered.bytes)?;
     store.update(|ledger| {
-        ledger.written = Some(generation.clone());
+        (ledger.written, ledger.written_at) = (Some(generation.clone()), Some(now.boot));
         // Whoever confirmed this loss has got it; the same loss must be confirmed anew another time.
         ledger.guard.confirmed = None;
     })?;
@@ -84,18 +85,18 @@ pub fn install(
 
 /// Notes in the ledger that the live file is right already: after a kill behind the exchange, or where somebody
 /// else wrote what was wanted.
-pub fn adopt(installed: &Installed, path: &Path, store: &mut Store) -> Result<(), ApplyError> {
+pub fn adopt(installed: &Installed, path: &Path, store: &mut Store, now: Now) -> Result<(), ApplyError> {
     let Installed::Present { ring, fileversion: Some(fileversion) } = installed else { return Ok(()) };
     if store.ledger().written.as_ref().is_some_and(|written| written.fileversion == *fileversion) {
         return Ok(());
     }
     let bytes = file::read(path)?;
-    let generation = Generation { fileversion: *fileversion, ring: render::name(ring), at: Timestamp::now() };
+    let generation = Generation { fileversion: *fileversion, ring: render::name(ring), at: now.wall };
     store.keep_good(*fileversion, &bytes)?;
     store.update(|ledger| {
         ledger.fileversion = ledger.fileversion.max(*fileversion);
         ledger.desired = Some(generation.clone());
-        ledger.written = Some(generation);
+        (ledger.written, ledger.written_at) = (Some(generation), Some(now.boot));
     })?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::admin;
 use crate::apply::full;
+use crate::clock::Clock;
 use crate::daemon;
 use crate::ledger::Store;
 use crate::log::Logging;
@@ -174,7 +175,7 @@ async fn once(settings: Settings) -> ExitCode {
     }
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
     let target = AnyTarget::onlooker(&settings, store.ledger().picked);
-    let mut reconciler = Reconciler::new(settings, target, store, false);
+    let mut reconciler = Reconciler::new(settings, target, store, false, Clock::of_host());
     tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }
 

@@ -1,19 +1,64 @@
-//! Wall-clock time as a plain number, for what outlives a process: the ledger and the status.
+//! The host's two clocks: the wall clock, which jumps and is for people and for DATE only ([`Timestamp`]), and the time since
+//! the boot, by which every wait that protects something counts ([`BootTime`]).
 //!
-//! Waits inside the process use tokio's clock; this one may jump, so nothing but ages is computed from it.
+//! Waits that need not outlive the process use tokio's clock, which nobody sets either.
+
+mod boot;
 
 use std::fmt;
+use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds since 1970-01-01 00:00:00 UTC.
+pub use boot::{BootId, BootTime};
+
+/// One moment by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// For people.
+    pub wall: Timestamp,
+    /// For waits.
+    pub boot: BootTime,
+}
+
+/// Where the present comes from: the host's clocks, or what a test makes of them.
+#[derive(Clone)]
+pub struct Clock(Rc<dyn Fn() -> Now>);
+
+impl Clock {
+    /// The host's clocks.
+    pub fn of_host() -> Self {
+        let boot = BootId::read(Path::new("/proc"));
+        Self::by(move || Now { wall: Timestamp::now(), boot: BootTime::now(boot) })
+    }
+
+    /// Clocks that are read by `read`.
+    pub fn by(read: impl Fn() -> Now + 'static) -> Self {
+        Self(Rc::new(read))
+    }
+
+    /// The present.
+    pub fn now(&self) -> Now {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Milliseconds since 1970-01-01 00:00:00 UTC, for people: no decision follows from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
     /// The present, as the host's clock says it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

@@ -46,7 +46,7 @@ pub use memory::Memory;
 pub(crate) use rules::SOON;
 pub use rules::{Restarts, Rules};
 
-use crate::clock::Timestamp;
+use crate::clock::BootTime;
 use crate::ring::{Mode, Node, Ring};
 use crate::target::{Observed, Step};
 use crate::view::{NodeStatus, Row, View};
@@ -56,8 +56,8 @@ use crate::view::{NodeStatus, Row, View};
 pub struct Case<'a> {
     /// The present.
     pub now: Instant,
-    /// The same on the wall, for what outlives the agent.
-    pub wall: Timestamp,
+    /// The same for what outlives the agent.
+    pub boot: BootTime,
     /// What the installed file says.
     pub ring: &'a Ring,
     /// Its generation.

@@ -32,7 +32,7 @@ pub use alone::join;
 
 use crate::admin::{self, AdminError, Commanded};
 use crate::apply::full;
-use crate::clock::{Timestamp, spoken};
+use crate::clock::{Clock, Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
 use crate::notify::Notify;
@@ -162,7 +162,9 @@ impl Agent {
     fn new(origin: Origin, settings: Settings, store: Store, logging: Logging) -> Self {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
-        let (asker, registrar) = (Asker::new(&settings), Registrar::new(&settings));
+        let (clock, asker) = (Clock::of_host(), Asker::new(&settings));
+        let mut registrar = Registrar::new(&settings, clock.clone());
+        registrar.recall(&settings, store.ledger());
         let mut target = AnyTarget::new(&settings, waker.clone(), store.ledger().picked);
         target.listen();
         let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
@@ -172,7 +174,7 @@ impl Agent {
         waker.wake(Reason::Start);
         Self {
             origin,
-            reconciler: Reconciler::new(settings, target, store, true),
+            reconciler: Reconciler::new(settings, target, store, true, clock),
             asker,
             registrar,
             held_back: Reasons::default(),
@@ -209,7 +211,7 @@ impl Agent {
             match event {
                 Event::Woken(reasons) => self.woken(reasons).await,
                 Event::Answered(reasons, answered) => {
-                    self.registrar.answered(&answered, self.reconciler.settings());
+                    self.membership_shown(&answered);
                     self.pass(reasons, Some(answered)).await;
                 }
                 Event::Errand => {

@@ -1,6 +1,13 @@
 //! Rings and ini texts that the tests of several modules share. Addresses are of a documentation network.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::acceptance::{self, Host, Reading};
+use crate::clock::{BootTime, Clock, Now, Timestamp};
 use crate::ini;
 use crate::names::Port;
 use crate::ring::{Mode, Node, Ring};
@@ -115,4 +122,64 @@ pub(crate) fn text(mode: Mode, servers: &[usize], slaves: &[usize]) -> String {
         text.push_str("[K2HDKC]\nK2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h\nK2HINIT = no\nMAXTHREAD = 20\n");
     }
     text
+}
+
+/// That many milliseconds after a boot that is the same in all tests.
+pub(crate) fn boot_time(ms: u64) -> BootTime {
+    at("00000000000000000000000000000001", ms)
+}
+
+/// The same after another one.
+pub(crate) fn other_boot_time(ms: u64) -> BootTime {
+    at("00000000000000000000000000000002", ms)
+}
+
+fn at(boot: &str, ms: u64) -> BootTime {
+    serde_json::from_value(serde_json::json!({ "boot": boot, "ms": ms })).unwrap()
+}
+
+/// Both clocks of a host whose time is tokio's, and which a test sets as an operator, NTP or a reboot would.
+#[derive(Clone)]
+pub(crate) struct Clocks {
+    born: Instant,
+    wall: Rc<Cell<Timestamp>>,
+    boot: Rc<Cell<BootTime>>,
+}
+
+impl Clocks {
+    /// Up for a day.
+    pub(crate) fn new() -> Self {
+        let wall = Rc::new(Cell::new(Timestamp::now()));
+        Self { born: Instant::now(), wall, boot: Rc::new(Cell::new(boot_time(86_400_000))) }
+    }
+
+    /// Steps the wall clock, and nothing else.
+    pub(crate) fn step(&self, time: Duration) {
+        self.wall.set(self.wall.get().after(time));
+    }
+
+    /// Sets the wall clock back, and nothing else.
+    pub(crate) fn set_back(&self, time: Duration) {
+        self.wall.set(self.wall.get().before(time));
+    }
+
+    /// The host sleeps: tokio's time stands still, the two clocks go on.
+    pub(crate) fn sleep(&self, time: Duration) {
+        self.step(time);
+        self.boot.set(self.boot.get().after(time));
+    }
+
+    /// Another boot, which has lasted longer than the one before.
+    pub(crate) fn reboot(&self) {
+        self.boot.set(other_boot_time(10 * 86_400_000));
+    }
+
+    /// What the agent reads.
+    pub(crate) fn clock(&self) -> Clock {
+        let clocks = self.clone();
+        Clock::by(move || {
+            let time = clocks.born.elapsed();
+            Now { wall: clocks.wall.get().after(time), boot: clocks.boot.get().after(time) }
+        })
+    }
 }

@@ -7,15 +7,16 @@
 //!
 //! Pure: the past is an argument and a result ([`Memory`]), and so is the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod loss;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::fingerprint;
-use crate::names::Port;
+use crate::clock::BootTime;
 use crate::ring::{Mode, Node, NodeKey, Ring};
+use loss::Loss;
 
 /// How much may vanish, and how often it must be seen gone. See `[guard]` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,22 +57,22 @@ pub struct Gone {
     /// Which.
     pub node: NodeKey,
     /// When its removal was believed.
-    pub at: Timestamp,
+    pub at: BootTime,
 }
 
 impl Memory {
     /// What is left to remember when what is installed is what is wanted.
     #[must_use]
-    pub fn at_rest(&self, rules: &Rules, now: Timestamp) -> Self {
-        let gone = self.gone.iter().filter(|gone| gone.is_recent(rules, now)).cloned().collect();
-        Self { gone, ..Self::default() }
+    pub fn at_rest(&self, rules: &Rules, now: BootTime) -> Self {
+        Self { gone: self.recently_gone(rules, now).collect(), ..Self::default() }
     }
-}
 
-impl Gone {
-    fn is_recent(&self, rules: &Rules, now: Timestamp) -> bool {
-        // Where the clock was set back, it went in the future: that is over sooner, not never.
-        self.at <= now && now.since(self.at) < rules.window
+    /// Servers that went within the window. How long ago one went in another boot is not known: as if it went just now.
+    fn recently_gone(&self, rules: &Rules, now: BootTime) -> impl Iterator<Item = Gone> {
+        self.gone.iter().filter_map(move |gone| match now.since(gone.at) {
+            Some(age) => (age < rules.window).then(|| gone.clone()),
+            None => Some(Gone { at: now, ..gone.clone() }),
+        })
     }
 }
 
@@ -83,7 +84,7 @@ pub struct Absence {
     /// Server or slave.
     pub mode: Mode,
     /// When it was first missed.
-    pub since: Timestamp,
+    pub since: BootTime,
     /// In how many answers in a row.
     pub polls: u32,
 }
@@ -96,7 +97,7 @@ pub struct Held {
     /// Why it is held, one reason a line.
     pub reasons: Vec<String>,
     /// Since when this very loss is held.
-    pub since: Timestamp,
+    pub since: BootTime,
     /// How many answers in a row showed it.
     pub polls: u32,
     /// Whether polls or the operator can release it; a file without servers or without this host cannot be
@@ -134,7 +135,7 @@ pub struct Case<'a> {
     /// Servers that chmpx reports as up; `None` where it was not asked.
     pub up: Option<&'a BTreeSet<NodeKey>>,
     /// The present.
-    pub now: Timestamp,
+    pub now: BootTime,
     /// Whether the answer comes from a poll of its own, and counts; a pass for another reason judges the same
     /// answer again.
     pub fresh: bool,
@@ -149,13 +150,13 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Rules) -> Judgement {
     let absent = absences(installed, case, memory);
     let lost: Vec<_> = absent.iter().filter(|absence| absence.mode == Mode::Server).collect();
     let gone = recently_gone(case, memory, &lost, rules);
-    let loss = Loss { installed, answer: case.answer, up: case.up, lost: &lost, gone: gone.len() };
+    let loss = Loss { installed, answer: case.answer, up: case.up, lost: &lost, gone: &gone };
     let reasons = loss.reasons(rules);
     if reasons.is_empty() {
         return ordinary(installed, case, absent, gone, rules);
     }
     let held = loss.held(reasons, memory, case);
-    let seen_enough = held.polls >= rules.confirm_polls && case.now.since(held.since) >= rules.confirm_for;
+    let seen_enough = held.polls >= rules.confirm_polls && has_lasted(case, held.since, rules.confirm_for);
     let confirmed = memory.confirmed.as_ref() == Some(&held.id);
     if held.releasable && (seen_enough || confirmed) {
         // Kept as confirmed until it is installed, which may be some passes later.
@@ -171,11 +172,16 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Rules) -> Judgement {
 fn recently_gone(case: Case<'_>, memory: &Memory, lost: &[&Absence], rules: &Rules) -> Vec<Gone> {
     let back = |node: &NodeKey| case.answer.servers.iter().any(|server| server.key() == *node);
     let counted = |node: &NodeKey| lost.iter().any(|absence| absence.node == *node);
-    let recent = memory.gone.iter().filter(|gone| gone.is_recent(rules, case.now));
-    recent.filter(|gone| !back(&gone.node) && !counted(&gone.node)).cloned().collect()
+    let recent = memory.recently_gone(rules, case.now);
+    recent.filter(|gone| !back(&gone.node) && !counted(&gone.node)).collect()
 }
 
-fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], now: Timestamp) -> Vec<Gone> {
+/// Whether it has been so for that time.
+fn has_lasted(case: Case<'_>, since: BootTime, time: Duration) -> bool {
+    case.now.since(since).is_some_and(|age| age >= time)
+}
+
+fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], now: BootTime) -> Vec<Gone> {
     gone.extend(lost.iter().map(|absence| Gone { node: absence.node.clone(), at: now }));
     gone
 }
@@ -192,12 +198,16 @@ fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
         let missing = installed.nodes(mode).iter().filter(|node| !node.is_placeholder() && !is_own(node));
         for node in missing.map(Node::key).filter(|key| !present.contains(key)) {
             let past = memory.absent.iter().find(|absence| absence.node == node && absence.mode == mode);
-            // A clock that was set back must not make an absence younger for ever.
-            let (since, polls) = past.map_or((now, 0), |past| (past.since.min(now), past.polls));
+            let (since, polls) = continued(past.map(|past| (past.since, past.polls)), now);
             absent.push(Absence { node, mode, since, polls: polls + u32::from(fresh || polls == 0) });
         }
     }
     absent
+}
+
+/// A count goes on within one boot, and begins anew in another.
+fn continued(past: Option<(BootTime, u32)>, now: BootTime) -> (BootTime, u32) {
+    past.filter(|(since, _)| now.since(*since).is_some()).unwrap_or((now, 0))
 }
 
 /// A loss that is small enough to happen by itself: additions at once, removals as each is believed.
@@ -210,7 +220,7 @@ fn ordinary(
 ) -> Judgement {
     let answer = case.answer;
     let believed =
-        |a: &Absence| a.polls >= rules.removal_polls && case.now.since(a.since) >= rules.removal_for;
+        |a: &Absence| a.polls >= rules.removal_polls && has_lasted(case, a.since, rules.removal_for);
     let waiting: Vec<Absence> = absent.iter().filter(|absence| !believed(absence)).cloned().collect();
     let with_waiting = |mode: Mode| {
         let waits = |node: &&Node| waiting.iter().any(|a| a.mode == mode && a.node == node.key());
@@ -238,105 +248,10 @@ fn collide(old: &Node, new: &Node) -> bool {
     same_seed || (old.name == new.name && old.ctlport == new.ctlport) && old.key() != new.key()
 }
 
-/// What an answer would take away.
-struct Loss<'a> {
-    installed: &'a Ring,
-    answer: &'a Ring,
-    up: Option<&'a BTreeSet<NodeKey>>,
-    lost: &'a [&'a Absence],
-    /// How many more servers went within the window.
-    gone: usize,
-}
-
-impl Loss<'_> {
-    /// Why it is not ordinary; empty where it is.
-    fn reasons(&self, rules: &Rules) -> Vec<String> {
-        let mut reasons = Vec::new();
-        let (before, lost) = (self.installed.servers.len() + self.gone, self.lost.len() + self.gone);
-        if self.answer.servers.is_empty() {
-            reasons.push(format!("the answer has no server (installed: {})", self.installed.servers.len()));
-        }
-        if self.lacks_self() {
-            reasons.push("the answer lacks this host".to_owned());
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a ring has at most 32768 nodes")]
-        let share = lost as f64 / before.max(1) as f64;
-        if !self.lost.is_empty() && (lost > rules.max_lost_servers || share > rules.max_lost_share) {
-            let when = if self.gone == 0 { "at once" } else { "within a short time" };
-            reasons.push(format!("{lost} of {before} servers would go {when}: {}", self.names()));
-        }
-        let known_down = |old: &Node| self.up.is_some_and(|up| !up.contains(&old.key()));
-        reasons.extend(self.moved().filter(|(old, _)| !known_down(old)).map(|(old, new)| {
-            let text = "the same CUSTOM_ID_SEED; is the old one down?";
-            format!("server {} would become {} ({text})", address(old), address(new))
-        }));
-        let shifted = self.shifted();
-        if shifted.len() > 1 {
-            let out = "they find each other only when all have restarted, and nobody is served meanwhile";
-            reasons.push(format!("{} servers would have another ring port at once: {out}", shifted.len()));
-        }
-        reasons
-    }
-
-    /// Servers of this host's ring that stay where they are, but for their ring port.
-    fn shifted(&self) -> Vec<&Node> {
-        if self.installed.mode() != Some(Mode::Server) {
-            return Vec::new();
-        }
-        let ports: BTreeMap<NodeKey, Option<Port>> =
-            self.installed.servers.iter().map(|node| (node.key(), node.port)).collect();
-        let shifts = |node: &&Node| ports.get(&node.key()).is_some_and(|port| *port != node.port);
-        self.answer.servers.iter().filter(shifts).collect()
-    }
-
-    fn lacks_self(&self) -> bool {
-        let mode = self.installed.mode().unwrap_or(Mode::Slave);
-        let had = self.installed.candidates(mode).next().is_some();
-        had && self.answer.candidates(mode).next().is_none()
-    }
-
-    /// Servers that keep their seed, and so their chmpxid, under another address, port or CUK.
-    fn moved(&self) -> impl Iterator<Item = (&Node, &Node)> {
-        self.lost.iter().filter(|absence| !absence.node.seed.is_empty()).filter_map(|absence| {
-            let old = self.installed.servers.iter().find(|node| node.key() == absence.node)?;
-            let new = self.answer.servers.iter().find(|node| node.seed == absence.node.seed)?;
-            Some((old, new))
-        })
-    }
-
-    fn names(&self) -> String {
-        const SHOWN: usize = 8;
-        let label = |absence: &&Absence| format!("{}:{}", absence.node.name, absence.node.ctlport);
-        let mut names = self.lost.iter().take(SHOWN).map(label).collect::<Vec<_>>().join(", ");
-        if self.lost.len() > SHOWN {
-            names.push_str(&format!(" and {} more", self.lost.len() - SHOWN));
-        }
-        names
-    }
-
-    /// The loss as it is held: the same loss as before goes on counting, another one starts anew.
-    fn held(&self, reasons: Vec<String>, memory: &Memory, case: Case<'_>) -> Held {
-        let mut text: Vec<String> = self.lost.iter().map(|absence| format!("{:?}", absence.node)).collect();
-        text.extend(self.moved().map(|(_, new)| format!("{:?}", new.key())));
-        text.extend(self.shifted().into_iter().map(|node| format!("{:?} {:?}", node.key(), node.port)));
-        let id = fingerprint::of(text.join("\n").as_bytes())[..8].to_owned();
-        let past = memory.held.as_ref().filter(|held| held.id == id);
-        let (since, polls) = past.map_or((case.now, 0), |held| (held.since.min(case.now), held.polls));
-        let releasable = !self.answer.servers.is_empty() && !self.lacks_self();
-        Held { id, reasons, since, polls: polls + u32::from(case.fresh || polls == 0), releasable }
-    }
-}
-
-fn address(node: &Node) -> String {
-    let hosts = node.key().hosts;
-    let hosts = if hosts.is_empty() { hosts } else { format!(", {hosts}") };
-    format!("{}:{} (CUK {}{hosts})", node.name, node.ctlport, node.cuk)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{ring, server};
+    use crate::fixtures::{self, ring, server};
     use proptest::prelude::*;
 
     const RULES: Rules = Rules {
@@ -349,12 +264,16 @@ mod tests {
         window: Duration::from_secs(300),
     };
 
+    fn at(ms: u64) -> BootTime {
+        fixtures::boot_time(ms)
+    }
+
     /// Judges a row of polls, one every `step` seconds; the last judgement.
     fn polls(installed: &Ring, answers: &[&Ring], step: u64) -> Judgement {
         let mut memory = Memory::default();
         let mut last = None;
         for (index, answer) in answers.iter().enumerate() {
-            let now = Timestamp(1_000_000 + index as u64 * step * 1000);
+            let now = at(1_000_000 + index as u64 * step * 1000);
             let case = Case { installed: Some(installed), answer, up: None, now, fresh: true };
             let judgement = judge(case, &memory, &RULES);
             memory = judgement.memory.clone();
@@ -377,8 +296,7 @@ mod tests {
 
     #[test]
     fn without_a_file_there_is_nothing_to_lose() {
-        let case =
-            Case { installed: None, answer: &ring(&[1], &[]), up: None, now: Timestamp(0), fresh: true };
+        let case = Case { installed: None, answer: &ring(&[1], &[]), up: None, now: at(0), fresh: true };
         assert_eq!(judge(case, &Memory::default(), &RULES).verdict, Verdict::Believe(ring(&[1], &[])));
     }
 
@@ -415,8 +333,7 @@ mod tests {
     #[test]
     fn a_pass_without_a_poll_counts_nothing() {
         let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
-        let case =
-            |fresh| Case { installed: Some(&before), answer: &after, up: None, now: Timestamp(0), fresh };
+        let case = |fresh| Case { installed: Some(&before), answer: &after, up: None, now: at(0), fresh };
         let first = judge(case(true), &Memory::default(), &RULES);
         let second = judge(case(false), &first.memory, &RULES);
         assert_eq!(second.waiting[0].polls, 1);
@@ -446,15 +363,18 @@ mod tests {
         let one = ring(&[1, 2, 3, 4], &[1]);
         let first = polls(&before, &[&one, &one], 10);
         assert_eq!(believed(&first), &one);
-        let rest = first.memory.at_rest(&RULES, Timestamp(1_010_000));
+        let rest = first.memory.at_rest(&RULES, at(1_010_000));
         assert_eq!((rest.gone.len(), rest.absent.len()), (1, 0));
         let two = ring(&[1, 2, 3], &[1]);
-        let at = |seconds: u64| Timestamp(1_010_000 + seconds * 1000);
+        let later = |seconds: u64| at(1_010_000 + seconds * 1000);
         let case = |now| Case { installed: Some(&one), answer: &two, up: None, now, fresh: true };
-        let soon = judge(case(at(20)), &rest, &RULES);
-        assert_eq!(held(&soon).reasons, ["2 of 5 servers would go within a short time: 192.0.2.4:8021"]);
-        assert_eq!(believed(&judge(case(at(300)), &rest, &RULES)), &one, "an ordinary removal again");
-        let back = judge(Case { answer: &before, ..case(at(20)) }, &rest, &RULES);
+        let soon = judge(case(later(20)), &rest, &RULES);
+        assert_eq!(
+            held(&soon).reasons,
+            ["1 of 4 servers would go less than 5 min 0 s after 192.0.2.5:8021 went: 192.0.2.4:8021"]
+        );
+        assert_eq!(believed(&judge(case(later(300)), &rest, &RULES)), &one, "an ordinary removal again");
+        let back = judge(Case { answer: &before, ..case(later(20)) }, &rest, &RULES);
         assert_eq!((believed(&back), back.memory.gone.len()), (&before, 0));
     }
 
@@ -462,8 +382,7 @@ mod tests {
     fn a_share_is_a_limit_of_its_own() {
         let rules = Rules { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
         let (before, after) = (ring(&[1, 2], &[1]), ring(&[1], &[1]));
-        let case =
-            Case { installed: Some(&before), answer: &after, up: None, now: Timestamp(0), fresh: true };
+        let case = Case { installed: Some(&before), answer: &after, up: None, now: at(0), fresh: true };
         assert_eq!(judge(case, &Memory::default(), &rules).verdict, Verdict::Hold);
     }
 
@@ -472,8 +391,7 @@ mod tests {
         let (before, after) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1], &[1]));
         let id = held(&polls(&before, &[&after], 1)).id.clone();
         let memory = Memory { confirmed: Some(id), ..Memory::default() };
-        let case =
-            |answer| Case { installed: Some(&before), answer, up: None, now: Timestamp(0), fresh: false };
+        let case = |answer| Case { installed: Some(&before), answer, up: None, now: at(0), fresh: false };
         assert_eq!(believed(&judge(case(&after), &memory, &RULES)), &after);
         let more = ring(&[1, 5], &[1]);
         assert_eq!(believed(&judge(case(&more), &memory, &RULES)), &more, "the same loss with an addition");
@@ -499,8 +417,7 @@ mod tests {
         let held_by = polls(&before, &[&after], 1);
         assert!(held(&held_by).reasons[0].contains("would become"), "{:?}", held(&held_by));
         let up = BTreeSet::from([server(1).key(), server(2).key()]);
-        let case =
-            Case { installed: Some(&before), answer: &after, up: Some(&up), now: Timestamp(0), fresh: true };
+        let case = Case { installed: Some(&before), answer: &after, up: Some(&up), now: at(0), fresh: true };
         let judgement = judge(case, &Memory::default(), &RULES);
         assert_eq!(
             believed(&judgement),
@@ -566,7 +483,7 @@ mod tests {
     fn a_clock_that_is_set_back_delays_a_removal_and_does_not_stop_it() {
         let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
         let at = |seconds: u64, memory: &Memory| {
-            let now = Timestamp(seconds * 1000);
+            let now = at(seconds * 1000);
             judge(
                 Case { installed: Some(&before), answer: &after, up: None, now, fresh: true },
                 memory,
@@ -596,6 +513,38 @@ mod tests {
         after.slaves[0].name = "127.0.0.1".into();
         assert_eq!(believed(&polls(&before, &[&after], 1)), &before);
         assert_eq!(believed(&polls(&before, &[&after, &after], 10)), &after);
+    }
+
+    #[test]
+    fn another_boot_begins_every_count_anew() {
+        let (before, one, two) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
+        let judged = |installed: &Ring, answer: &Ring, memory: &Memory, now| {
+            judge(Case { installed: Some(installed), answer, up: None, now, fresh: true }, memory, &RULES)
+        };
+        let rebooted = |seconds: u64| fixtures::other_boot_time(seconds * 1000);
+        // A removal and a held loss that were seen often and for hours …
+        for answer in [&one, &two] {
+            let mut past = polls(&before, &[answer], 1).memory;
+            past.absent.iter_mut().for_each(|absence| absence.polls = 99);
+            past.held.iter_mut().for_each(|held| held.polls = 99);
+            for seconds in [0, 5, 9] {
+                let judgement = judged(&before, answer, &past, rebooted(100_000 + seconds));
+                assert!(judgement.waiting.iter().all(|absence| absence.polls < 4), "{judgement:?}");
+                match judgement.verdict {
+                    Verdict::Believe(ring) => assert_eq!(&ring, &before),
+                    Verdict::Hold => assert!(held(&judgement).polls < 4),
+                }
+                past = judgement.memory;
+            }
+        }
+        // … and a window: another server may not follow although the host was off for hours.
+        let gone = Memory { gone: vec![Gone { node: server(4).key(), at: at(1) }], ..Memory::default() };
+        let rest = gone.at_rest(&RULES, rebooted(100_000));
+        assert_eq!(rest.gone[0].at, rebooted(100_000));
+        assert!(
+            held(&judged(&one, &two, &rest, rebooted(100_200))).reasons[0].contains("would go less than")
+        );
+        assert_eq!(believed(&judged(&one, &two, &rest, rebooted(100_300))), &one, "an ordinary removal");
     }
 
     fn members() -> impl Strategy<Value = Vec<usize>> {

@@ -3,9 +3,12 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::acceptance::{self, Host};
+use crate::clock::Timestamp;
 use crate::file::{self, FileError};
 use crate::ini;
 use crate::problem::{self, Problem};
@@ -49,6 +52,10 @@ impl Installed {
 #[derive(Debug, Default)]
 pub struct Look {
     last: Option<(Seen, Rc<Installed>)>,
+    /// When somebody last looked.
+    looked: Option<Instant>,
+    /// When that file was put in its place.
+    placed: Option<Instant>,
 }
 
 /// What changes whenever the file does.
@@ -59,15 +66,34 @@ struct Seen {
     changed: (i64, i64),
 }
 
-impl Look {
-    /// What stands at `path` now. An error for what must not be replaced, or cannot be read.
-    pub fn at(&mut self, path: &Path) -> Result<Rc<Installed>, FileError> {
-        let seen = file::examine(path)?.map(|metadata| Seen {
+impl Seen {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
             inode: (metadata.dev(), metadata.ino()),
             size: metadata.size(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        });
+        }
+    }
+
+    /// How long ago the file was put in its place, by whomever: an exchange and a rename both change its inode's time. By the
+    /// wall clock, which is all that the file has; nothing where that was set back.
+    fn age(&self, wall: Timestamp) -> Duration {
+        let ms = self.changed.0.saturating_mul(1000).saturating_add(self.changed.1 / 1_000_000);
+        wall.since(Timestamp(u64::try_from(ms).unwrap_or_default()))
+    }
+}
+
+impl Look {
+    /// What stands at `path` now, which is that moment on the wall clock. An error for what must not be replaced, or cannot
+    /// be read.
+    pub fn at(&mut self, path: &Path, wall: Timestamp) -> Result<Rc<Installed>, FileError> {
+        let seen = file::examine(path)?.map(|metadata| Seen::of(&metadata));
+        let now = Instant::now();
         let known = self.last.take().filter(|(last, _)| Some(last) == seen.as_ref());
+        if let Some(seen) = seen.as_ref().filter(|_| known.is_none()) {
+            self.placed = now.checked_sub(self.age_of_other(seen, wall));
+        }
+        self.looked = Some(now);
         let (seen, installed) = match (seen, known) {
             (_, Some(known)) => known,
             (None, None) => return Ok(Rc::new(Installed::Missing)),
@@ -75,15 +101,22 @@ impl Look {
         };
         Ok(Rc::clone(&self.last.insert((seen, installed)).1))
     }
-}
 
-/// How long ago the file was put in its place, by whomever: an exchange and a rename both change its inode's time. `None`
-/// where there is no file, or the host's clock was set back.
-pub fn age(path: &Path) -> Option<Duration> {
-    let metadata = file::examine(path).ok()??;
-    let at = (u64::try_from(metadata.ctime()).ok()?, u32::try_from(metadata.ctime_nsec()).ok()?);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    now.checked_sub(Duration::new(at.0, at.1))
+    /// How long ago the file was put in its place, by whomever; `None` where there is no file, or one from before all that
+    /// tokio's clock can say.
+    pub fn age(&self, path: &Path, wall: Timestamp) -> Option<Duration> {
+        let seen = Seen::of(&file::examine(path).ok()??);
+        if self.last.as_ref().is_some_and(|(last, _)| *last == seen) {
+            return self.placed.map(|placed| placed.elapsed());
+        }
+        Some(self.age_of_other(&seen, wall))
+    }
+
+    /// The age of a file that was not there at the last look: not more than the time since then, whatever the wall clock says.
+    fn age_of_other(&self, seen: &Seen, wall: Timestamp) -> Duration {
+        let most = self.looked.map_or(Duration::MAX, |looked| looked.elapsed());
+        seen.age(wall).min(most)
+    }
 }
 
 /// What a file with these bytes says to chmpx.
@@ -96,5 +129,44 @@ pub fn read_bytes(bytes: &[u8]) -> Installed {
         Installed::Present { fileversion: reading.fileversion, ring: Rc::new(reading.ring) }
     } else {
         Installed::Broken(problem::split(reading.problems).0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_came_a_moment_ago_is_young_whatever_the_wall_clock_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k2hdkc.ini");
+        let (hour, second) = (Duration::from_hours(1), Duration::from_secs(1));
+        let place = |text: &[u8]| {
+            file::store(&path, text).unwrap();
+            Timestamp::now()
+        };
+        let mut look = Look::default();
+        let wall = place(b"one");
+        assert!(look.age(&path, wall).unwrap() < hour, "the only thing that is known at a first look");
+        look.at(&path, wall.after(hour)).unwrap();
+        assert!(look.age(&path, wall).unwrap() > hour.saturating_sub(second));
+        // Stepped by an hour after the look, or set back.
+        for (text, forward) in [(&b"two"[..], true), (b"three", false)] {
+            let placed = place(text);
+            let wall = if forward { placed.after(hour) } else { placed.before(hour) };
+            tokio::time::advance(second).await;
+            assert!(look.age(&path, wall).unwrap() <= second, "{wall}");
+            look.at(&path, wall).unwrap();
+            let seen = look.age(&path, wall).unwrap();
+            assert!(seen <= second, "{wall}");
+            tokio::time::advance(second).await;
+            assert_eq!(
+                look.age(&path, wall.after(hour)).unwrap(),
+                seen + second,
+                "from then on nobody sets it"
+            );
+        }
+        file::remove(&path).unwrap();
+        assert_eq!(look.age(&path, wall), None);
     }
 }

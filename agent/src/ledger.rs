@@ -6,12 +6,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::clock::Timestamp;
+use crate::clock::{BootTime, Timestamp};
 use crate::course::Known;
 use crate::file::{self, FileError};
 use crate::guard;
@@ -27,6 +28,8 @@ pub struct Ledger {
     pub desired: Option<Generation>,
     /// The newest generation whose file was installed.
     pub written: Option<Generation>,
+    /// When it was, for what is blamed on it.
+    pub written_at: Option<BootTime>,
     /// The newest generation for which the target did what the plan demanded.
     pub applied: Option<Generation>,
     /// The newest generation that chmpx itself reported while nothing waited for a restart.
@@ -43,9 +46,17 @@ pub struct Ledger {
     pub picked: Option<Kind>,
     /// As whom this node was last seen as a member, or was removed when it left.
     pub joined: Option<Joined>,
+    /// Since when answers have not shown it as that.
+    pub missing: Option<Missing>,
 }
 
 impl Ledger {
+    /// How long ago the newest file was installed; without end where that was in another boot, which every process that runs
+    /// is younger than.
+    pub fn written_for(&self, now: BootTime) -> Duration {
+        self.written_at.and_then(|at| now.since(at)).unwrap_or(Duration::MAX)
+    }
+
     /// The node stays in the cluster, or comes back: a leave that was begun is called off. Whether there was one.
     pub fn stay(&mut self) -> bool {
         let Some(leaving) = self.known.leaving.take() else { return false };
@@ -64,6 +75,15 @@ pub struct Joined {
     pub role: String,
     /// The node's CUK.
     pub cuk: String,
+}
+
+/// That answers do not show a node which was a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Since when.
+    pub since: BootTime,
+    /// In how many in a row.
+    pub polls: u32,
 }
 
 impl Joined {

@@ -32,7 +32,9 @@
 //! 8. Every wake has a named reason, every wait a deadline, every retry a limit and jitter.
 //! 9. k2hdkc is never older than its chmpx, and never started alone on a ring that has other members ([`course`]).
 //! 10. Secrets live in [`names::Token`], whose `Debug` prints `***`; texts of K2HR3 are masked before they are kept.
-//! 11. Absent on purpose: locks around state, global registries, shells, plug-ins. What is run inside of a container is a
+//! 11. Every wait that protects something counts boot time ([`clock::BootTime`]), also over a restart of the agent; the wall
+//!     clock is for people.
+//! 12. Absent on purpose: locks around state, global registries, shells, plug-ins. What is run inside of a container is a
 //!     constant script of that container's own shell, and what varies are its arguments.
 
 // Who the node is and what it is told.

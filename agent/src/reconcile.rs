@@ -17,6 +17,7 @@ mod files;
 mod leaving;
 mod placing;
 mod processes;
+mod releasing;
 #[cfg(test)]
 mod tests;
 
@@ -28,11 +29,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::apply::full;
+use crate::clock::Clock;
 use crate::course::{self, Next};
 use crate::guard;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
-use crate::ledger::{Joined, LedgerError, Store};
+use crate::ledger::{Joined, LedgerError, Missing, Store};
 use crate::membership::Wanted;
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -44,6 +46,7 @@ use crate::standing::Standing;
 use crate::target::{About, Observed, Target};
 use crate::validate::Validated;
 use crate::wake::Reasons;
+pub use releasing::confirm;
 
 /// The owner of the state.
 #[derive(Debug)]
@@ -51,6 +54,7 @@ pub struct Reconciler<T> {
     settings: Settings,
     target: T,
     store: Store,
+    clock: Clock,
     look: Look,
     /// What the last readable answer says, or why it says nothing.
     answer: Option<Result<Rc<Wanted>, Vec<Problem>>>,
@@ -175,11 +179,12 @@ struct Scene {
 
 impl<T: Target> Reconciler<T> {
     /// A reconciler that has seen nothing yet.
-    pub fn new(settings: Settings, target: T, store: Store, patient: bool) -> Self {
+    pub fn new(settings: Settings, target: T, store: Store, patient: bool, clock: Clock) -> Self {
         Self {
             settings,
             target,
             store,
+            clock,
             look: Look::default(),
             answer: None,
             doubts: 0,
@@ -236,6 +241,11 @@ impl<T: Target> Reconciler<T> {
         self.store.update(|ledger| ledger.joined = as_whom)
     }
 
+    /// Answers do not show this node as that any more, or do again.
+    pub fn missing(&mut self, missing: Option<Missing>) -> Result<(), LedgerError> {
+        self.store.learn(|ledger| ledger.missing = missing)
+    }
+
     /// One pass. It does not wait for the source: an answer is an argument, where one has come.
     pub async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) -> Report {
         let decision = self.decide(answered).await;
@@ -257,7 +267,7 @@ impl<T: Target> Reconciler<T> {
             Some(answered) => self.take(answered),
             None => (identity::read(&self.settings.k2hr3), None, None),
         };
-        let installed = match self.look.at(&self.settings.ini.path) {
+        let installed = match self.look.at(&self.settings.ini.path, self.clock.now().wall) {
             Ok(installed) => installed,
             Err(error) => return Decision::leave(Outcome::Failed(full(&error)), asked),
         };
@@ -318,30 +328,4 @@ impl Decision {
             unplaced: None,
         }
     }
-}
-
-/// Marks the held loss as meant: all of it, or only if it is the one that `id` names.
-pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
-    let Some(held) = store.ledger().guard.held.clone() else {
-        return try_again(store, id);
-    };
-    if id.is_some_and(|id| id != held.id) {
-        return Err(format!("what is held now is {}: {}", held.id, held.reasons.join("; ")));
-    }
-    if !held.releasable {
-        let text = "chmpx would end on such a file, so no confirmation can release it";
-        return Err(format!("{}: {text}", held.reasons.join("; ")));
-    }
-    store.update(|ledger| ledger.guard.confirmed = Some(held.id.clone())).map_err(|error| full(&error))?;
-    Ok(format!("confirmed {}: {}", held.id, held.reasons.join("; ")))
-}
-
-/// Lets a ring be tried again that was rolled back.
-fn try_again(store: &mut Store, id: Option<&str>) -> Result<String, String> {
-    let rejected = store.ledger().known.rejected.clone();
-    let Some(rejected) = rejected.filter(|rejected| id.is_none_or(|id| rejected.id() == id)) else {
-        return Err("nothing is held or rejected, so there is nothing to confirm".to_owned());
-    };
-    store.update(|ledger| ledger.known.rejected = None).map_err(|error| full(&error))?;
-    Ok(format!("confirmed {}: generation {} is tried again", rejected.id(), rejected.fileversion))
 }

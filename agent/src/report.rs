@@ -206,7 +206,7 @@ mod tests {
 
     fn held(releasable: bool) -> Held {
         let reasons = vec!["2 of 4 servers would go at once: a:1, b:1".to_owned()];
-        Held { id: "d73fc602".into(), reasons, since: Timestamp(0), polls: 3, releasable }
+        Held { id: "d73fc602".into(), reasons, since: crate::fixtures::boot_time(0), polls: 3, releasable }
     }
 
     fn generation() -> Generation {
@@ -284,7 +284,8 @@ mod tests {
     fn an_unchanged_pass_tells_who_is_missing() {
         let mut report = report(Outcome::Unchanged);
         let node = crate::fixtures::server(2).key();
-        report.waiting.push(Absence { node, mode: crate::ring::Mode::Server, since: Timestamp(0), polls: 1 });
+        let since = crate::fixtures::boot_time(0);
+        report.waiting.push(Absence { node, mode: crate::ring::Mode::Server, since, polls: 1 });
         assert!(
             report.line().ends_with("; 1 missing nodes stay until they were seen missing again"),
             "{}",

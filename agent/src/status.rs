@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Timestamp, spoken};
+use crate::clock::{BootTime, Now, Timestamp, spoken};
 use crate::course::Leaving;
 use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
@@ -184,8 +184,8 @@ impl Status {
     }
 
     /// For people, at `now`.
-    pub fn text(&self, now: Timestamp) -> String {
-        let mut text = String::new();
+    pub fn text(&self, now: Now) -> String {
+        let (mut text, Now { wall: now, boot }) = (String::new(), now);
         self.head(&mut text, now);
         self.generation_lines(&mut text, now);
         self.standing_lines(&mut text, now);
@@ -194,7 +194,7 @@ impl Status {
                 text,
                 "held        {} since {}, seen {} times:",
                 held.id,
-                age(held.since, now),
+                waited(held.since, boot),
                 held.polls
             );
             held.reasons.iter().for_each(|reason| line(&mut text, "", reason));
@@ -207,7 +207,7 @@ impl Status {
         }
         for absence in &self.waiting {
             let (node, seen) = (&absence.node, absence.polls);
-            let gone = age(absence.since, now);
+            let gone = waited(absence.since, boot);
             line(
                 &mut text,
                 "waiting",
@@ -337,9 +337,15 @@ fn age(since: Timestamp, now: Timestamp) -> String {
     spoken(now.since(since))
 }
 
+/// How long something has been waited for; a wait of another boot begins anew with the next pass.
+fn waited(since: BootTime, now: BootTime) -> String {
+    now.since(since).map_or_else(|| "the last boot".to_owned(), spoken)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::boot_time;
     use crate::plan::{Change, Class, Plan};
     use crate::ring::Mode;
     use crate::source::{Doubt, DoubtKind};
@@ -348,7 +354,9 @@ mod tests {
     use crate::view::NodeStatus;
     use std::time::Duration;
 
-    const NOW: Timestamp = Timestamp(1_000_000);
+    fn now() -> Now {
+        Now { wall: Timestamp(1_000_000), boot: boot_time(900_000) }
+    }
 
     fn generation(fileversion: u32) -> Generation {
         Generation { fileversion, ring: "abc".into(), at: Timestamp(940_000) }
@@ -387,7 +395,7 @@ mod tests {
         assert!(status.is_good());
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
-            status.text(NOW),
+            status.text(now()),
             format!(
                 "agent       k2hdkc-agent {version} running, pid 42, since 10 min 0 s\n\
                  state       unchanged: what is installed is what is wanted (for 10.0 s)\n\
@@ -408,13 +416,13 @@ mod tests {
         let held = Held {
             id: "d73".into(),
             reasons: vec!["two gone".into()],
-            since: NOW,
+            since: now().boot,
             polls: 3,
             releasable: true,
         };
         ledger.guard.held = Some(held.clone());
         let mut report = report(Outcome::Held(held));
-        report.waiting = vec![Absence { node, mode: Mode::Server, since: Timestamp(995_000), polls: 2 }];
+        report.waiting = vec![Absence { node, mode: Mode::Server, since: boot_time(895_000), polls: 2 }];
         let change = Change { class: Class::Reload, text: "- server b".into() };
         report.plan = Some(Plan {
             class: Class::Reload,
@@ -426,7 +434,7 @@ mod tests {
         let mut status = running();
         status.take(&report, &ledger);
         status.settings_error = Some("a\nb".into());
-        let text = status.text(NOW);
+        let text = status.text(now());
         for line in [
             "held        d73 since 0 ms, seen 3 times:\n            two gone\n            release: k2hdkc-agent confirm d73\n",
             "waiting     192.0.2.2:8021 has been missing for 5.0 s (2 answers)\n",
@@ -471,11 +479,12 @@ mod tests {
     #[test]
     fn what_nobody_can_release_is_told_as_that() {
         let mut ledger = ledger();
-        let held = Held { id: "d".into(), reasons: Vec::new(), since: NOW, polls: 1, releasable: false };
+        let held =
+            Held { id: "d".into(), reasons: Vec::new(), since: boot_time(9), polls: 1, releasable: false };
         ledger.guard.held = Some(held);
         let status = Status::idle(&ledger, "none", String::new());
-        assert!(status.text(NOW).contains("no confirmation can release that"));
-        assert!(status.text(NOW).contains("not running; this is what its ledger says"));
+        assert!(status.text(now()).contains("no confirmation can release that"));
+        assert!(status.text(now()).contains("not running; this is what its ledger says"));
         assert!(!status.is_good());
     }
 
@@ -483,10 +492,10 @@ mod tests {
     fn what_was_picked_is_told_with_its_reason() {
         let mut status = running();
         status.target = "auto".into();
-        assert!(status.text(NOW).contains("\ntarget      auto (nothing is picked before"));
+        assert!(status.text(now()).contains("\ntarget      auto (nothing is picked before"));
         status.target = "systemd".into();
         status.picked = Some(Choice { kind: Kind::Systemd, why: "systemd has the unit x".into() });
-        assert!(status.text(NOW).contains("\ntarget      systemd (picked: systemd has the unit x)\n"));
+        assert!(status.text(now()).contains("\ntarget      systemd (picked: systemd has the unit x)\n"));
         let json: serde_json::Value = serde_json::to_value(&status).unwrap();
         status.take(&report(Outcome::Unchanged), &ledger());
         assert!(status.is_good());
@@ -509,6 +518,6 @@ mod tests {
         let json = serde_json::to_string(&status).unwrap();
         assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
         status.next_question = Some(Timestamp(0));
-        assert!(status.text(NOW).contains(", next now"));
+        assert!(status.text(now()).contains(", next now"));
     }
 }

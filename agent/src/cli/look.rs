@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::{complain, failed, say};
 use crate::acceptance::{self, Host, Reading};
+use crate::clock::Clock;
 use crate::course::{Next, Restarts};
 use crate::ini;
 use crate::ledger::Store;
@@ -27,7 +28,7 @@ async fn decided(mut settings: Settings) -> Decision {
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
     let target = AnyTarget::onlooker(&settings, store.ledger().picked);
-    let mut reconciler = Reconciler::new(settings, target, store, false);
+    let mut reconciler = Reconciler::new(settings, target, store, false, Clock::of_host());
     reconciler.decide(Some(answered)).await
 }
 

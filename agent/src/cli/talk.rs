@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{complain, failed, say};
 use crate::admin::{self, Command, Request, Response};
 use crate::apply::full;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::installed::Look;
 use crate::ledger::Store;
 use crate::reconcile;
@@ -33,7 +33,7 @@ pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
             Err(error) => return failed(&error.to_string()),
         }
     } else {
-        say(&status.text(Timestamp::now()));
+        say(&status.text(Clock::of_host().now()));
     }
     if status.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -44,7 +44,7 @@ async fn from_ledger(settings: &Settings) -> Status {
         complain(complaint);
     }
     let mut target = AnyTarget::onlooker(settings, store.ledger().picked);
-    let installed = Look::default().at(&settings.ini.path).ok();
+    let installed = Look::default().at(&settings.ini.path, Timestamp::now()).ok();
     let about = installed.as_ref().and_then(|installed| About::of(installed.ring()?, &settings.ini.path));
     target.pick(about.map_or(Mode::Server, |about| about.mode), &settings.ini.path).await;
     let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());

@@ -92,8 +92,7 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         return if status.is_some_and(NodeStatus::is_up) { wait(text) } else { Readiness::NotAllowed(text) };
     }
     let turn = case.rules.turn.saturating_mul(case.rank());
-    // A demand of the future is one of a clock that was set back.
-    if case.wall >= restart.at && case.wall.since(restart.at) < turn {
+    if case.boot.since(restart.at).is_none_or(|waited| waited < turn) {
         return wait(format!("{}: the servers before it restart first", restart.why));
     }
     let calm = memory.waited_for(Waiting::Calm, case.now);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::SOON;
 use super::{Case, Copies, Database, Keeps, Leaving};
-use crate::clock::Timestamp;
+use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
 use crate::target::{Identity, Program, Running};
 
@@ -29,7 +29,7 @@ pub struct Known {
     pub started: Option<Identity>,
     /// When a start of k2hdkc was asked for of which no process has come yet: who runs it takes a moment, and another agent
     /// may be there by then.
-    pub awaited: Option<Timestamp>,
+    pub awaited: Option<BootTime>,
     /// The chmpx that somebody else took out of service.
     pub out_by_hand: Option<Identity>,
     /// The chmpx that the agent took out of service for a restart.
@@ -74,7 +74,7 @@ pub struct Restart {
     /// Why, in one line.
     pub why: String,
     /// Since when.
-    pub at: Timestamp,
+    pub at: BootTime,
     /// The generation for which; until its file is in place, nothing is restarted.
     #[serde(default)]
     pub file: u32,
@@ -122,7 +122,7 @@ pub struct Rejected {
     pub kept: String,
     /// Since when K2HR3 has said another one.
     #[serde(default)]
-    pub gone: Option<Timestamp>,
+    pub gone: Option<BootTime>,
 }
 
 impl Rejected {
@@ -147,6 +147,10 @@ impl Known {
         self.alone = self.alone.filter(|alone| k2hdkc.is_none_or(|id| id == *alone));
         let due = |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| due(r.chmpx, chmpx) || due(r.k2hdkc, k2hdkc));
+        // A turn that was counted in another boot, or by the wall clock, begins anew.
+        if let Some(uncounted) = self.restart.as_mut().filter(|r| case.boot.since(r.at).is_none()) {
+            uncounted.at = case.boot;
+        }
         self.out_by_hand = self.out_by_hand.filter(|out| chmpx.is_none_or(|id| id == *out));
         // A k2hdkc that stopped for a restart leaves its chmpx out of service until another has joined.
         self.drained = self.drained.filter(|drained| chmpx.is_none_or(|id| id == *drained));
@@ -155,8 +159,13 @@ impl Known {
     /// The k2hdkc that comes of a start is the agent's own, also where an earlier agent asked for it: the first that is
     /// younger than that.
     fn notice_start(&mut self, case: &Case<'_>) {
-        let started = |k2hdkc: Running| case.wall.before(case.now.duration_since(k2hdkc.since)).after(SOON);
-        let came = |asked| case.observed.k2hdkc.filter(|k2hdkc| started(*k2hdkc) >= asked);
+        // One that was asked for in another boot comes no more.
+        self.awaited = self.awaited.filter(|asked| case.boot.since(*asked).is_some());
+        let age = |k2hdkc: Running| case.now.duration_since(k2hdkc.since);
+        let came = |asked| {
+            let waited = case.boot.since(asked)?;
+            case.observed.k2hdkc.filter(|k2hdkc| age(*k2hdkc) <= waited + SOON)
+        };
         let own = match case.observed.appeared {
             Some((Program::K2hdkc, id)) => Some(id),
             _ => self.awaited.and_then(came).map(|k2hdkc| k2hdkc.id),
@@ -174,7 +183,7 @@ impl Known {
         let observed = case.observed;
         let chmpx = observed.chmpx.map(|process| process.id).filter(|_| class == Class::RestartChmpx);
         let k2hdkc = observed.k2hdkc.map(|process| process.id);
-        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why, (case.wall, 0)));
+        self.restart = Some(demanded(self.restart.take(), chmpx, k2hdkc, urgency, why, (case.boot, 0)));
     }
 
     /// The same for a changed key; `None` where nothing runs that would have to go.
@@ -184,12 +193,12 @@ impl Known {
         chmpx: Option<Identity>,
         k2hdkc: Option<Identity>,
         why: &str,
-        (wall, file): (Timestamp, u32),
+        (now, file): (BootTime, u32),
     ) {
         let chmpx = chmpx.filter(|_| class == Class::RestartChmpx);
         if class >= Class::RestartK2hdkc && (chmpx.is_some() || k2hdkc.is_some()) {
             self.restart =
-                Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why, (wall, file)));
+                Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Change, why, (now, file)));
         }
     }
 
@@ -221,11 +230,11 @@ impl Known {
         chmpx: Option<Identity>,
         k2hdkc: Option<Identity>,
         why: &str,
-        (wall, file): (Timestamp, u32),
+        (now, file): (BootTime, u32),
     ) {
         if chmpx.is_some() {
             self.restart =
-                Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why, (wall, file)));
+                Some(demanded(self.restart.take(), chmpx, k2hdkc, Urgency::Stuck, why, (now, file)));
         }
     }
 
@@ -249,10 +258,10 @@ fn demanded(
     k2hdkc: Option<Identity>,
     urgency: Urgency,
     why: &str,
-    (wall, file): (Timestamp, u32),
+    (now, file): (BootTime, u32),
 ) -> Restart {
     let file = old.as_ref().map_or(file, |old| old.file.max(file));
-    let at = old.as_ref().map_or(wall, |old| old.at);
+    let at = old.as_ref().map_or(now, |old| old.at);
     let at_once = old.as_ref().is_some_and(|old| old.at_once);
     let (urgency, why) = match &old {
         Some(old) if old.urgency > urgency => (old.urgency, old.why.clone()),

@@ -12,6 +12,7 @@ mod unlisted;
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::fixtures::{self, ring};
 use crate::names::Port;
 use crate::plan::Class;
@@ -33,10 +34,15 @@ struct Stage {
     verified: bool,
     mended: bool,
     now: Instant,
-    wall: Timestamp,
+    boot: BootTime,
 }
 
 const WALL: Timestamp = Timestamp(1_795_000_000_000);
+
+/// The host has been up for a day.
+fn boot() -> BootTime {
+    fixtures::boot_time(86_400_000)
+}
 
 const CHMPX: Identity = Identity { pid: 7, ticks: 100 };
 const K2HDKC: Identity = Identity { pid: 8, ticks: 300 };
@@ -81,7 +87,7 @@ impl Stage {
             verified: true,
             mended: false,
             now: since,
-            wall: WALL,
+            boot: boot(),
         };
         stage.memory.replaced(since, true);
         stage.now = now;
@@ -99,7 +105,7 @@ impl Stage {
     fn case(&self) -> Case<'_> {
         Case {
             now: self.now,
-            wall: self.wall,
+            boot: self.boot,
             ring: &self.ring,
             fileversion: self.fileversion,
             ctlport: 8021,
@@ -124,7 +130,7 @@ impl Stage {
     fn later(&mut self, seconds: f64) -> &mut Self {
         let time = Duration::from_secs_f64(seconds);
         self.now += time;
-        self.wall = self.wall.after(time);
+        self.boot = self.boot.after(time);
         self.written = self.written.map(|age| age + time);
         if let Some(said) = &mut self.observed.said {
             said.at = self.now;
@@ -226,7 +232,7 @@ proptest! {
         let mut stage = Stage::well();
         (stage.fileversion, stage.way_back) = (fileversion, way_back);
         if memory { stage.in_memory(); }
-        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (WALL, 4)); }
+        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (boot(), 4)); }
         (0..3).for_each(|place| stage.set_peer(place, bits[place]));
         stage.set_own(bits[0]);
         if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }

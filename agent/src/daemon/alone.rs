@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::registrar::{Came, Registrar};
 use crate::apply::full;
-use crate::clock::spoken;
+use crate::clock::{Clock, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::registration::Wish;
 use crate::settings::Settings;
@@ -25,7 +25,7 @@ pub async fn join(
     if was_leaving {
         tell("this node stays in the cluster, or comes back: its leave is called off");
     }
-    let mut registrar = Registrar::new(settings);
+    let mut registrar = Registrar::new(settings, Clock::of_host());
     registrar.order(Wish::Join);
     let (end, mut last) = (Instant::now() + within, String::new());
     loop {

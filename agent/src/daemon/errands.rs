@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::course::Leaving;
 use crate::ledger::Joined;
 use crate::registration::{Verdict, Wish};
+use crate::source::Answered;
 use crate::status::Registration;
 use crate::wake::{Reason, Reasons};
 
@@ -65,6 +66,12 @@ impl Agent {
         }
         self.publish();
         self.ask_what_is_held_back();
+    }
+
+    /// Learns from an answer whether this node is still in its role. That the count cannot be kept is told by every pass.
+    pub(super) fn membership_shown(&mut self, answered: &Answered) {
+        self.registrar.answered(answered, self.reconciler.settings());
+        let _ = self.reconciler.missing(self.registrar.missing());
     }
 
     /// What another VM has left behind in this one's state is nobody's leave any more. cloud-init may say only after the agent's

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::clock::Clock;
 use crate::course::Stage;
 use crate::identity::{self, Identity};
-use crate::ledger::{Joined, Ledger};
+use crate::ledger::{Joined, Ledger, Missing};
 use crate::names::Tag;
 use crate::problem::one_line;
 use crate::registration::{self, Past, Verdict, Wish};
@@ -51,7 +52,8 @@ pub(super) struct Registrar {
     /// What somebody asked for: before everything else, until it came true.
     ordered: Option<Wish>,
     /// Since when answers have not shown this node, and how many.
-    missing: Option<(Instant, u32)>,
+    missing: Option<Missing>,
+    clock: Clock,
     /// Attempts in a row that came to nothing.
     failures: u32,
     next: Instant,
@@ -62,7 +64,7 @@ pub(super) struct Registrar {
 }
 
 impl Registrar {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, clock: Clock) -> Self {
         Self {
             role: Some(Role::new(settings.k2hr3.clone())),
             attempt: None,
@@ -70,6 +72,7 @@ impl Registrar {
             whom: None,
             ordered: None,
             missing: None,
+            clock,
             failures: 0,
             next: Instant::now(),
             first: true,
@@ -80,7 +83,22 @@ impl Registrar {
     /// Takes new settings: this node may be another one now. An attempt by the old ones is dropped.
     pub(super) fn follow(&mut self, settings: &Settings) {
         let (first, said) = (self.first, self.said.take());
-        *self = Self { first, said, ordered: self.ordered, ..Self::new(settings) };
+        let new = Self::new(settings, self.clock.clone());
+        *self = Self { first, said, ordered: self.ordered, ..new };
+    }
+
+    /// Takes up what an earlier agent has counted, where this host is still the node that it was counted for. A count of
+    /// another boot begins anew.
+    pub(super) fn recall(&mut self, settings: &Settings, ledger: &Ledger) {
+        let (now, who) = (self.clock.now().boot, known(settings));
+        let counts = ledger.joined.is_some() && who == ledger.joined;
+        self.missing = ledger.missing.filter(|missing| counts && now.since(missing.since).is_some());
+        self.whom = who.filter(|_| self.missing.is_some());
+    }
+
+    /// Since when answers have not shown this node, for the ledger.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        self.missing
     }
 
     /// From now on this is wanted, at once.
@@ -123,7 +141,9 @@ impl Registrar {
         if let Some(leaving) = &ledger.known.leaving {
             return (leaving.stage == Stage::Removing).then_some(Wish::Leave);
         }
-        let missing = self.missing.map_or((0, Duration::ZERO), |(since, polls)| (polls, since.elapsed()));
+        let now = self.clock.now().boot;
+        let waited = |missing: Missing| (missing.polls, now.since(missing.since).unwrap_or_default());
+        let missing = self.missing.map_or((0, Duration::ZERO), waited);
         let past = Past { joined, verdict: self.verdict.as_ref(), missing };
         registration::wish(&settings.join, past)
     }
@@ -199,7 +219,8 @@ impl Registrar {
         self.next = Instant::now() + settings.pace.after_doubt(self.failures.max(1), fastrand::f64());
         if good {
             // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
-            self.missing = self.missing.map(|_| (Instant::now(), 0));
+            let since = self.clock.now().boot;
+            self.missing = self.missing.map(|_| Missing { since, polls: 0 });
             self.ordered = self.ordered.filter(|ordered| ordered != wish);
         }
         let calm = good && note.is_none();
@@ -232,7 +253,7 @@ impl Registrar {
                 self.verdict.take_if(|verdict| !matches!(verdict, Verdict::Member(_)));
             }
             (Some(false), missing @ None) => {
-                *missing = Some((Instant::now(), 1));
+                *missing = Some(Missing { since: self.clock.now().boot, polls: 1 });
                 if self.verdict.as_ref().is_some_and(|verdict| matches!(verdict, Verdict::Member(_))) {
                     warn!(
                         "K2HR3 does not show this node any more; {}",
@@ -240,7 +261,10 @@ impl Registrar {
                     );
                 }
             }
-            (Some(false) | None, Some((_, polls))) => *polls += 1,
+            // More than enough is not counted, and so not written to the ledger for ever.
+            (Some(false) | None, Some(missing)) => {
+                missing.polls = (missing.polls + 1).min(settings.join.confirm_polls);
+            }
             (None, None) => {}
         }
     }

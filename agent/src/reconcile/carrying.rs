@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Seen};
 use crate::apply::{self, full};
-use crate::clock::Timestamp;
+use crate::clock::BootTime;
 use crate::course::{self, Next};
 use crate::guard;
 use crate::ledger::Ledger;
@@ -27,9 +27,10 @@ impl<T: Target> Reconciler<T> {
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
         let (forget_after, picked) = (self.settings.guard.confirm_for, self.target.in_force());
+        let now = self.clock.now().boot;
         let learnt = |ledger: &mut Ledger| {
             remember(ledger, guard, known, seen);
-            forget_rejected(ledger, another, again, forget_after);
+            forget_rejected(ledger, another, again, (now, forget_after));
             ledger.picked = picked.or(ledger.picked);
         };
         if let Err(error) = self.store.learn(learnt) {
@@ -69,7 +70,7 @@ impl<T: Target> Reconciler<T> {
         }
         let step = self.step(next, decision.about.as_ref()).await.or(taken_over);
         let step = step.or(decision.unplaced.map(Err));
-        let (at, reasons, standing) = (Timestamp::now(), reasons.to_string(), decision.standing);
+        let (at, reasons, standing) = (self.clock.now().wall, reasons.to_string(), decision.standing);
         Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
     }
 
@@ -91,7 +92,8 @@ impl<T: Target> Reconciler<T> {
             Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
         };
         let ring = render::name(&validated.rendered().ring);
-        let at = (Timestamp::now(), validated.rendered().stamp.fileversion);
+        let now = self.clock.now();
+        let at = (now.boot, validated.rendered().stamp.fileversion);
         let also = |ledger: &mut Ledger| {
             if matches!(cause, Cause::Answer) {
                 let other = ledger.loaded.as_ref().is_some_and(|loaded| loaded.ring != ring);
@@ -114,7 +116,7 @@ impl<T: Target> Reconciler<T> {
             ledger.known.rejected = rejected;
         };
         let (settings, store) = (&self.settings, &mut self.store);
-        let applied = match apply::install(&validated, names.as_ref(), settings, store, also) {
+        let applied = match apply::install(&validated, names.as_ref(), settings, store, now, also) {
             Ok(applied) => applied,
             Err(error) => return Outcome::Failed(full(&error)),
         };
@@ -139,10 +141,10 @@ impl<T: Target> Reconciler<T> {
     /// The file is right: the ledger and the hosts block must say so too, also after a kill in between, and for
     /// a right file that somebody else wrote.
     fn adopt(&mut self, names: Option<&BTreeMap<IpAddr, String>>, notes: &mut Vec<String>) -> Outcome {
-        let path = self.settings.ini.path.clone();
+        let (path, now) = (self.settings.ini.path.clone(), self.clock.now());
         notes.extend(names.and_then(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)));
-        let adopted = self.look.at(&path).map_err(|error| full(&error)).and_then(|installed| {
-            apply::adopt(&installed, &path, &mut self.store).map_err(|error| full(&error))
+        let adopted = self.look.at(&path, now.wall).map_err(|error| full(&error)).and_then(|installed| {
+            apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| full(&error))
         });
         notes.extend(adopted.err().map(|error| format!("the ledger is not up to date: {error}")));
         Outcome::Unchanged
@@ -170,14 +172,15 @@ fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<cou
 }
 
 /// A ring that was rolled back may come again once K2HR3 has said another one for a while.
-fn forget_rejected(ledger: &mut Ledger, another: bool, again: bool, after: Duration) {
+fn forget_rejected(ledger: &mut Ledger, another: bool, again: bool, (now, after): (BootTime, Duration)) {
     let Some(rejected) = &mut ledger.known.rejected else { return };
     if again {
         rejected.gone = None;
     }
     if another {
-        let gone = *rejected.gone.get_or_insert_with(Timestamp::now);
-        if Timestamp::now().since(gone) >= after {
+        let gone = rejected.gone.filter(|gone| now.since(*gone).is_some()).unwrap_or(now);
+        rejected.gone = Some(gone);
+        if now.since(gone).is_some_and(|time| time >= after) {
             ledger.known.rejected = None;
         }
     }

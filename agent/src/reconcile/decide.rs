@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling};
 use crate::acceptance;
-use crate::clock::Timestamp;
 use crate::course::{Database, Rejected};
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::hosts;
@@ -61,7 +60,8 @@ impl<T: Target> Reconciler<T> {
             if !Rc::ptr_eq(ring, &wanted.ring) {
                 self.answer = Some(Ok(Rc::new(Wanted { ring: Rc::clone(ring), ..(*wanted).clone() })));
             }
-            let rested = self.store.ledger().guard.at_rest(&self.settings.guard, Timestamp::now());
+            let now = self.clock.now().boot;
+            let rested = self.store.ledger().guard.at_rest(&self.settings.guard, now);
             let guard = Some(rested);
             let names = self.settings.hosts.is_some().then(|| hosts::entries(&wanted));
             return Decision { guard, names, ..Decision::leave(Outcome::Unchanged, scene.asked) };
@@ -93,7 +93,7 @@ impl<T: Target> Reconciler<T> {
         let installed = scene.installed.ring().or(kept.as_ref()).map(|ring| &**ring);
         let up = scene.up();
         let up = up.as_ref();
-        let case = Case { installed, answer: &wanted.ring, up, now: Timestamp::now(), fresh };
+        let case = Case { installed, answer: &wanted.ring, up, now: self.clock.now().boot, fresh };
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
 
@@ -154,7 +154,7 @@ impl<T: Target> Reconciler<T> {
 
     pub(super) fn validated(&self, scene: &Scene, ring: Ring) -> Result<Validated, Vec<Problem>> {
         let fileversion = self.next_fileversion(&scene.installed);
-        let stamp = Stamp { fileversion, date: Timestamp::now().rfc2822() };
+        let stamp = Stamp { fileversion, date: self.clock.now().wall.rfc2822() };
         // Also a kept file, or one that another hand wrote, is put back with no more copies than it has servers for.
         let rendered = render::render(replicas::fitted(ring, None), stamp)?;
         let facts = self.facts(scene, &rendered);

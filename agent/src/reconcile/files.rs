@@ -2,7 +2,6 @@
 
 use super::{Cause, Installation, Reconciler, Scene};
 use crate::apply::full;
-use crate::clock::Timestamp;
 use crate::course::{Back, Next, Rejected, SOON};
 use crate::file;
 use crate::installed;
@@ -84,7 +83,7 @@ impl<T: Target> Reconciler<T> {
             ring: written.ring.clone(),
             fileversion: written.fileversion,
             why: why.to_owned(),
-            at: Timestamp::now(),
+            at: self.clock.now().wall,
             gone: None,
             kept: kept.display().to_string(),
         })

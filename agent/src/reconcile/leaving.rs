@@ -2,7 +2,6 @@
 
 use super::Reconciler;
 use crate::apply::full;
-use crate::clock::Timestamp;
 use crate::course::{Known, Leaving, Stage};
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
@@ -62,7 +61,7 @@ impl<T: Target> Reconciler<T> {
         let runs =
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
         let cuk = identity::read(&self.settings.k2hr3).ok().map(|identity| identity.cuk.to_string());
-        let leaving = Leaving { cuk, ..Leaving::begin(Timestamp::now(), mode, force, runs) };
+        let leaving = Leaving { cuk, ..Leaving::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| full(&error))?;
         let price = Obstacle::price(self.processes.obstacle.as_ref());
@@ -134,7 +133,7 @@ impl<T: Target> Reconciler<T> {
 
     /// By the installed file, else by its role.
     fn mode(&mut self) -> Result<Mode, String> {
-        let installed = self.look.at(&self.settings.ini.path).ok();
+        let installed = self.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
         if let Some(mode) = installed.as_ref().and_then(|installed| installed.ring()?.mode()) {
             return Ok(mode);
         }

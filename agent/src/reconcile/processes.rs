@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene, Seen};
 use crate::apply::full;
-use crate::clock::Timestamp;
+use crate::clock::BootTime;
 use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
-use crate::installed::{self, Installed};
+use crate::installed::Installed;
 use crate::ledger::Generation;
 use crate::names::Port;
 use crate::ring::{Node, NodeKey, Ring};
@@ -152,7 +152,8 @@ impl<T: Target> Reconciler<T> {
     /// How long the quiet after a replacement still lasts, also one that somebody else made.
     fn quiet_for(&self) -> Option<Duration> {
         let quiet = self.settings.target.rules.quiet;
-        installed::age(&self.settings.ini.path)
+        self.look
+            .age(&self.settings.ini.path, self.clock.now().wall)
             .and_then(|age| quiet.checked_sub(age))
             .filter(|left| !left.is_zero())
     }
@@ -190,14 +191,15 @@ impl<T: Target> Reconciler<T> {
                 && way.is_some_and(|way| written.is_some_and(|written| written.ring != way.ring))
         };
         let ways = Ways { before: is_way(ledger.before.as_ref()), proven: is_way(verified) };
+        let boot = self.clock.now().boot;
         let case = Case {
             now,
-            wall: Timestamp::now(),
+            boot,
             ring,
             fileversion,
             ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
             observed,
-            written: written.map(|written| Timestamp::now().since(written.at)),
+            written: written.map(|_| ledger.written_for(boot)),
             ways,
             loaded: ledger.loaded.as_ref().is_some_and(|loaded| loaded.fileversion == fileversion),
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
@@ -255,7 +257,7 @@ impl<T: Target> Reconciler<T> {
         let (Some(Next::Step(step, why)), Some(about)) = (next, about) else { return None };
         let text = format!("{}: {why}", step.text());
         if step == Step::Start(Program::K2hdkc) {
-            self.awaits(Some(Timestamp::now()));
+            self.awaits(Some(self.clock.now().boot));
         }
         Some(match self.target.act(&step, about).await {
             Ok(Done::Plainly) => {
@@ -307,7 +309,7 @@ impl<T: Target> Reconciler<T> {
     }
 
     /// Keeps that a start of k2hdkc is asked for, before it is. A full disk, of which every pass tells, keeps it from nothing.
-    fn awaits(&mut self, at: Option<Timestamp>) {
+    fn awaits(&mut self, at: Option<BootTime>) {
         let _ = self.store.learn(|ledger| ledger.known.awaited = at);
     }
 
@@ -348,7 +350,9 @@ impl<T: Target> Reconciler<T> {
     /// One pass towards the end of both processes; whether nothing runs any more, and what was done. A file that is missing
     /// or cannot be read does not keep them running: they are found by its path.
     pub async fn end(&mut self) -> (bool, Option<Result<String, String>>) {
-        let installed = self.look.at(&self.settings.ini.path).unwrap_or_else(|_| Installed::Missing.into());
+        let now = self.clock.now();
+        let installed = self.look.at(&self.settings.ini.path, now.wall);
+        let installed = installed.unwrap_or_else(|_| Installed::Missing.into());
         let about = self.about(&installed).unwrap_or_else(|| About::unread(&self.settings.ini.path));
         let Some(observed) = self.target.observe(&about, Ask::No).await else { return (true, None) };
         let unread = Ring::unread(about.mode);
@@ -356,7 +360,7 @@ impl<T: Target> Reconciler<T> {
             installed.ring().filter(|ring| ring.mode() == Some(about.mode)).map_or(&unread, |ring| ring);
         let case = Case {
             now: Instant::now(),
-            wall: Timestamp::now(),
+            boot: now.boot,
             ring,
             fileversion: installed.fileversion().unwrap_or_default(),
             ctlport: about.control.port(),

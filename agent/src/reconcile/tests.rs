@@ -1,6 +1,7 @@
 //! The loop's passes with a source that is told what to answer, real files, and paused time.
 
 mod asking;
+mod clock;
 mod ending;
 mod leaving;
 mod moving;
@@ -78,6 +79,7 @@ struct Stage {
     root: tempfile::TempDir,
     reconciler: Reconciler<Remembering>,
     source: Told,
+    clocks: fixtures::Clocks,
 }
 
 const CONFIG: &str = "[guard]\nremoval-polls = 2\nremoval-for = \"0s\"\nconfirm-polls = 3\nconfirm-for = \"0s\"\n\
@@ -102,8 +104,9 @@ impl Stage {
         }
         let settings = settings::load(&Origin { config: None, root: Some(root.path().into()) }).unwrap();
         let store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();
-        let reconciler = Reconciler::new(settings, Remembering::default(), store, patient);
-        Self { root, reconciler, source: Told(answers) }
+        let clocks = fixtures::Clocks::new();
+        let reconciler = Reconciler::new(settings, Remembering::default(), store, patient, clocks.clock());
+        Self { root, reconciler, source: Told(answers), clocks }
     }
 
     fn ini(&self) -> PathBuf {

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::{Answer, Asked, Doubt, DoubtKind, Source};
+use crate::clock::Clock;
 use crate::identity::{Identity, Registry};
 use crate::membership::HostRecord;
 use crate::names::Yrn;
@@ -78,7 +79,7 @@ impl K2hr3 {
     /// A client by these settings; it connects at the first question.
     pub fn new(settings: settings::K2hr3) -> Self {
         Self {
-            credentials: Credentials::new(settings.auth, settings.minted_token.clone()),
+            credentials: Credentials::new(settings.auth, settings.minted_token.clone(), Clock::of_host()),
             settings,
             asked_as: None,
             exchange: None,

@@ -14,6 +14,7 @@ impl Clock {
     }
 
     /// Whole seconds since 1970: the grain of every expiry (`k2hr3_api` `lib/k2hr3apiutil.ts`).
+    #[expect(clippy::disallowed_methods, reason = "K2HR3 tells its own wall clock")]
     pub(super) fn unix(&self) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.ahead;
         i64::try_from(now.as_secs()).unwrap_or(i64::MAX)

@@ -19,6 +19,7 @@ fn a_database_follows_without_a_death_and_is_kept_through_kills_pauses_and_new_c
     ring.all_readable();
 
     // Where nothing comes or goes, nothing is run inside but once a minute.
+    #[expect(clippy::disallowed_methods, reason = "Docker dates its events by the wall clock")]
     let now = SystemTime::now();
     let quiet = Duration::from_secs(8);
     let run = ring.world.server(1).vm().docker().events("exec_create", now, quiet).unwrap();

@@ -84,6 +84,7 @@ fn a_program_that_does_not_start_is_tried_less_and_less_often_and_told_with_how_
     leave_to_the_agent(&ring, 1);
     let chmpx = ring.container(1, "chmpx");
     mischief(&chmpx, "fail-starts = 99\n");
+    #[expect(clippy::disallowed_methods, reason = "Docker dates its events by the wall clock")]
     let (begun, since) = (Instant::now(), SystemTime::now());
     chmpx.docker().run(["kill", chmpx.name()]).unwrap();
     let starts = || chmpx.docker().events("start", since, since.elapsed().unwrap()).unwrap();

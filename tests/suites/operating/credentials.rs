@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::clock::Timestamp;
+use k2hdkc_agent::clock::Clock;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_sandbox::k2hr3::Request;
 use k2hdkc_sandbox::node::{Node, Plan, wait_for};
@@ -158,26 +158,28 @@ fn an_address_token_is_made_once_and_kept_privately_over_a_restart() {
 }
 
 #[test]
-fn an_address_token_is_renewed_with_itself_at_half_its_life() {
+fn an_address_token_whose_age_is_not_known_is_renewed_with_itself() {
     let site = Site::open(3, 1).unwrap();
     let mut node = without_token(&site, "address-token");
     start(&mut node);
     node.stop().unwrap();
     let token = kept_token(&node);
-    let age = |hours: u64| Timestamp(Timestamp::now().0 - hours * 3_600_000);
-    for (hours, renewed) in [(11, false), (13, true)] {
-        let obtained_at = age(hours);
+    let now = Clock::of_host().now();
+    let (of_this_boot, of_the_wall) = (serde_json::json!(now.boot), serde_json::json!(now.wall));
+    let mut of_another = of_this_boot.clone();
+    of_another["boot"] = "00000000-0000-0000-0000-000000000001".into();
+    for (obtained_at, renewed) in [(of_this_boot, false), (of_another, true), (of_the_wall, true)] {
         node.write(KEPT, &serde_json::json!({"token": token, "obtained_at": obtained_at}).to_string())
             .unwrap();
         start(&mut node);
         wait_for_polls(&site, 3);
         node.stop().unwrap();
-        assert_eq!(kept_token(&node) != token, renewed, "{hours} hours old");
+        assert_eq!(kept_token(&node) != token, renewed, "{obtained_at}");
     }
-    // The first one by the address, the second with the old token.
+    // The first one by the address, the others with the old token.
     let made: Vec<_> =
         minting(&site).iter().map(|request| (request.status, request.path.contains('?'))).collect();
-    assert_eq!(made, [(200, true), (200, false)]);
+    assert_eq!(made, [(200, true), (200, false), (200, false)]);
 }
 
 #[test]

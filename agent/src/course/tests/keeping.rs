@@ -105,11 +105,17 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
             None,
             Some(K2HDKC),
             "[K2HDKC] K2HFILE",
-            (WALL, 4),
+            (boot(), 4),
         );
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Nor does it go with its chmpx.
-        stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (WALL, 4));
+        stage.known.demand_for_change(
+            Class::RestartChmpx,
+            Some(CHMPX),
+            Some(K2HDKC),
+            "MAXCHMPX",
+            (boot(), 4),
+        );
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Where the old place is back, so are the keys.
         place(&mut stage, "file", "/data/a.k2h");

@@ -138,7 +138,7 @@ fn nothing_is_restarted_for_a_file_that_is_not_before_the_processes() {
             None,
             Some(K2HDKC),
             "[K2HDKC] MAXTHREAD",
-            (stage.wall, 5),
+            (stage.boot, 5),
         );
         (stage.fileversion, stage.verified) = (5, false);
         (stage.observed.misplaced, stage.observed.rival) = (Some(misplaced), rival);

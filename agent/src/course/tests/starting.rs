@@ -246,7 +246,7 @@ fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_anot
 fn a_k2hdkc_that_comes_of_an_earlier_agent_s_start_is_the_agent_s_own() {
     let asked = |before_its_start: f64| {
         let mut stage = Stage::well();
-        stage.known.awaited = Some(stage.wall);
+        stage.known.awaited = Some(stage.boot);
         stage.later(before_its_start).run(Program::K2hdkc, K2HDKC);
         stage.later(0.1).next();
         (stage.known.started, stage.known.awaited)
@@ -255,7 +255,7 @@ fn a_k2hdkc_that_comes_of_an_earlier_agent_s_start_is_the_agent_s_own() {
     assert_eq!(asked(0.0), (Some(K2HDKC), None), "at once");
 
     let mut stage = Stage::well();
-    stage.known.awaited = Some(stage.wall);
+    stage.known.awaited = Some(stage.boot);
     stage.next();
     assert_eq!(stage.known.started, None, "that one ran before");
     stage.observed.refused = vec![(Program::K2hdkc, "the job ended with \"failed\"".into())];

@@ -62,7 +62,7 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
             Some(CHMPX),
             Some(K2HDKC),
             "CTLPORT",
-            (WALL, file),
+            (boot(), file),
         );
         stage.known.make_haste();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
@@ -261,7 +261,7 @@ fn forbidden() -> Stage {
     let mut stage = Stage::well();
     stage.rules.restarts = Restarts::Never;
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (WALL, 4));
+    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (boot(), 4));
     stage
 }
 

@@ -1,8 +1,9 @@
 //! What an attempt is for, and for whom what comes of it is.
 
 use super::*;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::course::Leaving;
+use crate::fixtures::Clocks;
 use crate::names::{Cuk, Token, Yrn};
 use crate::ring::Mode;
 use crate::settings::Origin;
@@ -32,7 +33,7 @@ fn leaving(stage: Stage) -> Ledger {
 #[test]
 fn what_somebody_asked_for_comes_before_everything_else() {
     let settings = settings("");
-    let mut registrar = Registrar::new(&settings);
+    let mut registrar = Registrar::new(&settings, Clock::of_host());
     for stage in [Stage::Draining, Stage::Stopping, Stage::Removing, Stage::Left] {
         let ledger = leaving(stage);
         let leaves = (stage == Stage::Removing).then_some(Wish::Leave);
@@ -45,7 +46,7 @@ fn what_somebody_asked_for_comes_before_everything_else() {
 #[test]
 fn what_came_of_an_earlier_wish_is_for_nobody() {
     let settings = settings("");
-    let mut registrar = Registrar::new(&settings);
+    let mut registrar = Registrar::new(&settings, Clock::of_host());
     let (stays, leaves) = (Ledger::default(), leaving(Stage::Draining));
     let over = |registrar: &Registrar, ledger: &Ledger| {
         [Wish::Look, Wish::Join, Wish::Leave].map(|wish| registrar.is_over(wish, ledger))
@@ -73,7 +74,7 @@ fn what_was_known_of_another_node_says_nothing_of_the_one_that_this_host_became(
     let root = tempfile::tempdir().unwrap();
     crate::file::ensure_directory(&root.path().join("etc/antpickax"), 0o755).unwrap();
     let settings = settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap();
-    let mut registrar = Registrar::new(&settings);
+    let mut registrar = Registrar::new(&settings, Clock::of_host());
     let of = |cuk: &str| Attempted {
         wish: Wish::Look,
         who: Some(Joined { role: "yrn:yahoo:::t:role:c/server".into(), cuk: cuk.into() }),
@@ -99,7 +100,7 @@ fn what_was_known_of_another_node_says_nothing_of_the_one_that_this_host_became(
 /// How many answers that do not show this node were counted.
 fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
     let settings = settings(config);
-    let mut registrar = Registrar::new(&settings);
+    let mut registrar = Registrar::new(&settings, Clock::of_host());
     let token = token.then(|| Token::try_from("a".repeat(64).as_str()).unwrap());
     let doubt = Doubt { status: Some(status), ..Doubt::new(DoubtKind::Denied, "no") };
     for result in [Err(doubt.clone()), Ok(Answer::Unchanged), Err(doubt)] {
@@ -107,7 +108,7 @@ fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
         registrar
             .answered(&Answered { identity: Ok(identity(token.clone())), asked: Some(asked) }, &settings);
     }
-    registrar.missing.map(|(_, polls)| polls)
+    registrar.missing.map(|missing| missing.polls)
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,4 +124,52 @@ async fn a_denial_counts_for_who_is_known_by_its_address_and_for_nobody_with_a_t
         assert_eq!(missing(&auth, token, 403), counted, "{auth} {token}");
         assert_eq!(missing(&auth, token, 500), None, "{auth} {token}");
     }
+}
+
+/// This host's registrar, as an agent has it that was just started.
+fn started(settings: &Settings, clocks: &Clocks, ledger: &Ledger) -> Registrar {
+    let mut registrar = Registrar::new(settings, clocks.clock());
+    registrar.recall(settings, ledger);
+    registrar
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_confirms_a_lost_membership_counts_boot_time_and_goes_on_after_a_restart_of_the_agent() {
+    let root = tempfile::tempdir().unwrap();
+    crate::file::ensure_directory(&root.path().join("etc/antpickax"), 0o755).unwrap();
+    host(root.path(), "c1");
+    let settings = settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap();
+    let (who, minute) = (known(&settings).unwrap(), settings.join.confirm_for);
+    let denied = Doubt { status: Some(404), ..Doubt::new(DoubtKind::Denied, "no") };
+    let clocks = Clocks::new();
+    let mut ledger = Ledger { joined: Some(who.clone()), ..Ledger::default() };
+    // One life of the agent: the look at its role, and as many answers that do not show it.
+    let live = |ledger: &mut Ledger, answers: u32| {
+        let mut registrar = started(&settings, &clocks, ledger);
+        let looked = Attempted { wish: Wish::Look, who: Some(who.clone()), result: Ok(Verdict::Absent) };
+        registrar.take(&looked, &settings);
+        let settings = Settings {
+            k2hr3: settings::K2hr3 { auth: Auth::Address, ..settings.k2hr3.clone() },
+            ..settings.clone()
+        };
+        for _ in 0..answers {
+            let asked = Asked { result: Err(denied.clone()), took: Duration::ZERO };
+            registrar.answered(&Answered { identity: Ok(identity(None)), asked: Some(asked) }, &settings);
+        }
+        ledger.missing = registrar.missing();
+        registrar.errand(&settings, ledger, true)
+    };
+    assert_eq!(live(&mut ledger, 99), None);
+    clocks.step(minute);
+    assert_eq!(live(&mut ledger, 1), None, "a minute on the wall is none");
+    tokio::time::advance(minute.saturating_sub(Duration::from_secs(1))).await;
+    clocks.set_back(minute);
+    assert_eq!(live(&mut ledger, 1), None);
+    let elsewhere = Ledger { joined: Some(Joined { cuk: "c2".into(), ..who.clone() }), ..ledger.clone() };
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(live(&mut elsewhere.clone(), 1), None, "that was counted for another node");
+    assert_eq!(live(&mut ledger.clone(), 1), Some(Wish::Join), "kept over three lives of the agent");
+    clocks.reboot();
+    assert_eq!(live(&mut ledger, 99), None, "another boot counts anew");
+    assert_eq!(ledger.missing.map(|missing| missing.polls), Some(settings.join.confirm_polls));
 }

@@ -65,7 +65,7 @@ async fn waiting_for_long() -> Stage {
 
 #[tokio::test(start_paused = true)]
 async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_for_long() {
-    let mut stage = waiting_for_long().await;
+    let mut stage = Box::pin(waiting_for_long()).await;
     // It had reported the file, and ends seconds later.
     end_chmpx(&mut stage, target::Ending::Signal(11));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
@@ -134,7 +134,7 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
 
 #[tokio::test(start_paused = true)]
 async fn a_container_that_is_slow_to_come_back_does_not_shrink_the_ring() {
-    let mut stage = waiting_for_long().await;
+    let mut stage = Box::pin(waiting_for_long()).await;
     let before = stage.servers().len();
     // "docker restart database", days later: chmpx had loaded this very file.
     tokio::time::advance(Duration::from_secs(600)).await;

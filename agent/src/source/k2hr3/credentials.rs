@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::super::{Doubt, DoubtKind};
 use super::exchange::{Exchange, Reply};
 use super::wire;
-use crate::clock::Timestamp;
+use crate::clock::{BootTime, Clock};
 use crate::file;
 use crate::identity::{Identity, Registry};
 use crate::names::Token;
@@ -54,29 +55,37 @@ impl Credential {
 pub(super) struct Credentials {
     auth: Auth,
     /// The role token that was refused, and when: until it changes, or for an hour, the address is tried.
-    refused: Option<(Token, Timestamp)>,
+    refused: Option<(Token, Instant)>,
     kept_in: PathBuf,
     minted: Option<Minted>,
-    tried: Option<Timestamp>,
+    tried: Option<Instant>,
+    clock: Clock,
 }
 
 #[derive(Debug, Clone)]
 struct Minted {
     token: Token,
-    at: Timestamp,
+    at: BootTime,
+}
+
+impl Minted {
+    /// Whether it is in the first half of its life; one of another boot is renewed.
+    fn is_fresh(&self, now: BootTime) -> bool {
+        now.since(self.at).is_some_and(|age| age < HALF_LIFE)
+    }
 }
 
 /// [`Minted`] as it is kept in the state directory, mode 0600.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     token: String,
-    obtained_at: Timestamp,
+    obtained_at: BootTime,
 }
 
 impl Credentials {
-    pub(super) fn new(auth: Auth, kept_in: PathBuf) -> Self {
+    pub(super) fn new(auth: Auth, kept_in: PathBuf, clock: Clock) -> Self {
         let minted = (auth == Auth::AddressToken).then(|| load(&kept_in)).flatten();
-        Self { auth, refused: None, kept_in, minted, tried: None }
+        Self { auth, refused: None, kept_in, minted, tried: None, clock }
     }
 
     /// The credential for the next question.
@@ -112,7 +121,7 @@ impl Credentials {
     pub(super) fn judge(&mut self, used: &Credential, doubt: Option<&Doubt>) {
         let denied = doubt.is_some_and(|doubt| matches!(doubt.status, Some(401 | 403 | 404)));
         match used {
-            Credential::Role(token) => self.refused = denied.then(|| (token.clone(), Timestamp::now())),
+            Credential::Role(token) => self.refused = denied.then(|| (token.clone(), Instant::now())),
             Credential::Address if doubt.is_some() => self.refused = None,
             Credential::Minted(_) if denied => self.minted = None,
             Credential::Address | Credential::Minted(_) => {}
@@ -121,17 +130,17 @@ impl Credentials {
 
     fn is_refused(&self, token: &Token) -> bool {
         let known = self.refused.as_ref().filter(|(refused, _)| refused == token);
-        known.is_some_and(|(_, at)| Timestamp::now().since(*at) < REFUSED_FOR)
+        known.is_some_and(|(_, at)| at.elapsed() < REFUSED_FOR)
     }
 
     /// The address-bound token, made or renewed if it is time; the bare address where that fails.
     async fn minted(&mut self, exchange: &Exchange, identity: &Identity, registry: &Registry) -> Credential {
-        let now = Timestamp::now();
+        let now = self.clock.now().boot;
         let old = self.minted.clone();
-        let fresh = old.as_ref().is_some_and(|minted| now.since(minted.at) < HALF_LIFE);
-        let too_soon = self.tried.is_some_and(|tried| now.since(tried) < BETWEEN_TOKENS);
+        let fresh = old.as_ref().is_some_and(|minted| minted.is_fresh(now));
+        let too_soon = self.tried.is_some_and(|tried| tried.elapsed() < BETWEEN_TOKENS);
         if !fresh && !too_soon {
-            self.tried = Some(now);
+            self.tried = Some(Instant::now());
             match make(exchange, identity, registry, old.as_ref().map(|minted| &minted.token)).await {
                 Ok(token) => self.keep(Minted { token, at: now }),
                 Err(doubt) => debug!(why = doubt.text, "no address-bound token"),
@@ -178,4 +187,40 @@ async fn make(
 fn load(path: &std::path::Path) -> Option<Minted> {
     let kept: Kept = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     Some(Minted { token: Token::try_from(kept.token.as_str()).ok()?, at: kept.obtained_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::Clocks;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_fresh_for_half_of_its_life_whatever_the_wall_clock_says_and_only_in_its_boot() {
+        let (clocks, hours) = (Clocks::new(), Duration::from_hours);
+        let now = || clocks.clock().now().boot;
+        let minted = Minted { token: Token::try_from("a".repeat(64).as_str()).unwrap(), at: now() };
+        clocks.step(hours(99));
+        assert!(minted.is_fresh(now()));
+        tokio::time::advance(hours(11)).await;
+        clocks.set_back(hours(99));
+        assert!(minted.is_fresh(now()));
+        tokio::time::advance(hours(1)).await;
+        assert!(!minted.is_fresh(now()));
+        let minted = Minted { at: now(), ..minted };
+        clocks.reboot();
+        assert!(!minted.is_fresh(now()), "for how long the host was off is not known");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_rests_for_an_hour_whatever_the_wall_clock_says() {
+        let clocks = Clocks::new();
+        let mut credentials = Credentials::new(Auth::Auto, "/nowhere".into(), clocks.clock());
+        let token = Token::try_from("a".repeat(64).as_str()).unwrap();
+        let denied = Doubt { status: Some(401), ..Doubt::new(DoubtKind::Denied, "no") };
+        credentials.judge(&Credential::Role(token.clone()), Some(&denied));
+        clocks.step(Duration::from_hours(2));
+        assert!(credentials.is_refused(&token));
+        tokio::time::advance(REFUSED_FOR).await;
+        assert!(!credentials.is_refused(&token));
+    }
 }
