@@ -1,12 +1,14 @@
 //! The agent's socket: `status`, and the commands of a running agent. One request line, one JSON answer, and the end.
 //!
-//! The socket has mode 0600: whoever may write the agent's files may ask it. It owns no state: the status comes
-//! through a channel from the loop, a command goes through one to it.
+//! A group may ask for the status; what the agent is ordered to do comes from root or its own user (`SO_PEERCRED`). It owns
+//! no state: the status comes through a channel from the loop, a command goes through one to it.
+
+mod door;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -15,8 +17,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::debug;
 
+pub use door::{Listening, listen, socket};
+
 use crate::clock::Timestamp;
-use crate::file::{self, FileError};
+use crate::file::FileError;
 use crate::status::Status;
 
 /// What a command asks.
@@ -85,7 +89,7 @@ pub enum AdminError {
         #[source]
         source: std::io::Error,
     },
-    /// No agent answers there.
+    /// No agent runs there.
     #[error("no agent answers on {path}")]
     Absent {
         /// The socket.
@@ -94,7 +98,27 @@ pub enum AdminError {
         #[source]
         source: std::io::Error,
     },
+    /// This user may not ask the one that runs there.
+    #[error("the agent's socket {path} is closed to this user: {remedy}")]
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// One runs there, and gives no answer.
+    #[error("the agent that listens on {path} gives no answer")]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
+
+/// What a user is told who may ask for the status only.
+const NOT_ORDERED: &str = "this user may ask for the status only: say it as root";
 
 /// Longest time a client waits: a command waits for the pass that runs, and that for up to three requests of
 /// 30 s each to K2HR3 (two lists and a token).
@@ -108,24 +132,6 @@ const MOST_CLIENTS: usize = 16;
 
 /// Longest request line, in bytes.
 const LONGEST_REQUEST: u64 = 4096;
-
-/// The socket below the runtime directory.
-pub fn socket(runtime: &Path) -> PathBuf {
-    runtime.join("agent.sock")
-}
-
-/// Opens the socket. The ledger's lock says that no other agent has it, so a leftover is removed.
-pub fn listen(runtime: &Path) -> Result<UnixListener, AdminError> {
-    file::ensure_directory(runtime, 0o755)?;
-    let path = socket(runtime);
-    file::remove(&path)?;
-    let failed = |source| AdminError::Listen { path: path.clone(), source };
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    let private = Mode::from_bits_truncate(0o600);
-    fchmodat(nix::fcntl::AT_FDCWD, &path, private, FchmodatFlags::FollowSymlink)
-        .map_err(|e| failed(e.into()))?;
-    Ok(listener)
-}
 
 /// Serves requests until it is dropped: a confirmation that waits keeps no status from being told.
 pub async fn serve(
@@ -159,6 +165,7 @@ async fn answer(
     status: &watch::Receiver<Status>,
     commands: &mpsc::Sender<Commanded>,
 ) -> std::io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
     let (read, mut write) = stream.split();
     let mut line = String::new();
     // A client that connects and says nothing must not keep the others waiting.
@@ -168,6 +175,9 @@ async fn answer(
     let response = match serde_json::from_str::<Request>(&line) {
         Ok(Request::Status) => Response::Status(Box::new(status.borrow().clone())),
         Ok(Request::Fresh) => Response::Status(Box::new(fresh(status.clone(), commands).await)),
+        Ok(Request::Command(_)) if !door::may_order(peer, geteuid()) => {
+            Response::Refused(NOT_ORDERED.to_owned())
+        }
         Ok(Request::Command(command)) => commanded(command, commands).await,
         Err(error) => Response::Refused(format!("not a request: {error}")),
     };
@@ -204,12 +214,16 @@ async fn commanded(command: Command, commands: &mpsc::Sender<Commanded>) -> Resp
     }
 }
 
-/// Whether a running agent has the socket.
+/// Whether a running agent has the socket, be it closed to this user.
 pub async fn answers(runtime: &Path) -> bool {
-    UnixStream::connect(socket(runtime)).await.is_ok()
+    let connected = UnixStream::connect(socket(runtime)).await;
+    connected.map_or_else(|error| error.kind() == std::io::ErrorKind::PermissionDenied, |_| true)
 }
 
 /// Asks a running agent.
+///
+/// # Errors
+/// None runs there, it is closed to this user, or gives no answer.
 pub async fn ask(runtime: &Path, request: &Request) -> Result<Response, AdminError> {
     let path = socket(runtime);
     let exchange = async {
@@ -223,7 +237,7 @@ pub async fn ask(runtime: &Path, request: &Request) -> Result<Response, AdminErr
     };
     let answered = tokio::time::timeout(PATIENCE, exchange).await;
     let answered = answered.unwrap_or_else(|elapsed| Err(std::io::Error::other(elapsed)));
-    answered.map_err(|source| AdminError::Absent { path: path.clone(), source })
+    answered.map_err(|source| door::judge(&path, source))
 }
 
 #[cfg(test)]
@@ -251,7 +265,7 @@ mod tests {
         let (old, new) = (status_of(Duration::from_secs(12)), status_of(Duration::ZERO));
         let published = watch::Sender::new(old.clone());
         let (command, mut commands) = mpsc::channel::<Commanded>(1);
-        tokio::spawn(serve(listen(directory.path()).unwrap(), published.subscribe(), command));
+        tokio::spawn(serve(listen(directory.path(), None).unwrap().listener, published.subscribe(), command));
         assert_eq!(
             ask(directory.path(), &Request::Status).await.unwrap(),
             Response::Status(Box::new(old.clone()))

@@ -30,7 +30,7 @@ use registrar::{Attempted, Registrar};
 
 pub use alone::join;
 
-use crate::admin::{self, AdminError, Commanded};
+use crate::admin::{self, AdminError, Commanded, Listening};
 use crate::apply::full;
 use crate::clock::{Clock, Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
@@ -70,7 +70,11 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     }
     let mut signals =
         SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1]).map_err(DaemonError::Signals)?;
-    let listener = admin::listen(&settings.state.runtime_directory)?;
+    let Listening { listener, note } =
+        admin::listen(&settings.state.runtime_directory, settings.state.status_group.as_deref())?;
+    if let Some(note) = note {
+        warn!("{note}");
+    }
     let mut agent = Agent::new(origin, settings, store, logging);
     let (command, commands) = mpsc::channel(1);
     let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), command));

@@ -175,7 +175,8 @@ impl Store {
                 Ok(ledger) => (ledger, None),
                 Err(error) => (Ledger::default(), Some(format!("{} is unreadable: {error}", path.display()))),
             },
-            Err(_) => (Ledger::default(), None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Ledger::default(), None),
+            Err(error) => (Ledger::default(), Some(format!("{} cannot be read: {error}", path.display()))),
         };
         Self { directory: directory.to_owned(), keep, ledger, complaint, unwritten: false, lock: None }
     }

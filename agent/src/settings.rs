@@ -254,6 +254,8 @@ pub struct State {
     pub directory: PathBuf,
     /// The socket of `status` and `confirm`.
     pub runtime_directory: PathBuf,
+    /// The group whose members may ask for the status; else the one that the package makes.
+    pub status_group: Option<String>,
 }
 
 /// `[log]`

@@ -13,6 +13,8 @@ mod holding;
 mod obstacles;
 #[path = "operating/out_of_reach.rs"]
 mod out_of_reach;
+#[path = "operating/peers.rs"]
+mod peers;
 #[path = "operating/repairs.rs"]
 mod repairs;
 #[path = "operating/settings.rs"]

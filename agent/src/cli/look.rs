@@ -26,6 +26,7 @@ async fn decided(mut settings: Settings) -> Decision {
         settings.k2hr3.auth = Auth::Address;
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
+    store.complaint.iter().for_each(|complaint| complain(complaint));
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
     let target = AnyTarget::onlooker(&settings, store.ledger().picked);
     let mut reconciler = Reconciler::new(settings, target, store, false, Clock::of_host());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{complain, failed, say};
-use crate::admin::{self, Command, Request, Response};
+use crate::admin::{self, AdminError, Command, Request, Response};
 use crate::apply::full;
 use crate::clock::spoken;
 use crate::course::{Leaving, Stage};
@@ -31,6 +31,7 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
         match admin::ask(&settings.state.runtime_directory, &Request::Command(Command::Join)).await {
             Ok(Response::Refused(line)) => break Err(line),
             Ok(_) => break watched(settings, within, joined).await,
+            Err(error @ AdminError::Denied { .. }) => break Err(full(&error)),
             Err(_) => {}
         }
         match Store::open(&settings.state.directory, settings.ini.keep) {
@@ -65,7 +66,8 @@ pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) ->
             }
             watched(settings, within, left).await
         }
-        Err(absent) => left_before(settings, &full(&absent)),
+        Err(absent @ AdminError::Absent { .. }) => left_before(settings, &full(&absent)),
+        Err(error) => Err(full(&error)),
     })
 }
 
@@ -119,7 +121,10 @@ async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<St
         let seen = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
             Ok(Response::Status(status)) => look(&status),
             Ok(_) => return Err("the agent gave another answer than a status".to_owned()),
-            Err(absent) => Err(Some(format!("{}; it goes on when an agent runs again", full(&absent)))),
+            Err(absent @ AdminError::Absent { .. }) => {
+                Err(Some(format!("{}; it goes on when an agent runs again", full(&absent))))
+            }
+            Err(error) => Err(Some(full(&error))),
         };
         match seen {
             Ok(line) => return Ok(line),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{complain, failed, say};
-use crate::admin::{self, Command, Request, Response};
+use crate::admin::{self, AdminError, Command, Request, Response};
 use crate::apply::full;
 use crate::clock::{Clock, Timestamp};
 use crate::installed::Look;
@@ -25,7 +25,8 @@ pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
     let status = match answered {
         Ok(Response::Status(status)) => *status,
         Ok(_) => return failed("the agent gave another answer than a status: is it of another version?"),
-        Err(_) => from_ledger(settings).await,
+        Err(AdminError::Absent { .. }) => from_ledger(settings).await,
+        Err(error) => return failed(&full(&error)),
     };
     if json {
         match serde_json::to_string_pretty(&status) {
@@ -61,7 +62,10 @@ pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode
         Ok(Response::Status(_)) => {
             Err("the agent answered with its status: is it of another version?".to_owned())
         }
-        Err(absent) => in_ledger(settings, id.as_deref()).map_err(|error| format!("{error} ({absent})")),
+        Err(absent @ AdminError::Absent { .. }) => {
+            in_ledger(settings, id.as_deref()).map_err(|error| format!("{error} ({absent})"))
+        }
+        Err(error) => Err(full(&error)),
     };
     match answered {
         Ok(line) => {

@@ -37,7 +37,7 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
         guard: guard_rules(&raw.guard, errors),
         profile: profile(raw.profile, errors),
         target: target(raw.target, root, &runtime, inside, errors),
-        state: State { directory: state, runtime_directory: runtime },
+        state: State { directory: state, runtime_directory: runtime, status_group: raw.state.status_group },
         log: Log {
             level: raw.log.level.unwrap_or(Level::Info),
             format: raw.log.format.unwrap_or(Format::Text),

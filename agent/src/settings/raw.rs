@@ -172,6 +172,7 @@ pub(super) struct Docker {
 pub(super) struct State {
     pub(super) directory: Option<String>,
     pub(super) runtime_directory: Option<String>,
+    pub(super) status_group: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
