@@ -88,6 +88,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     served.abort();
     agent.notify.stopping(agent.reconciler.settings().target.drain + AFTER_DRAIN);
     agent.end_processes().await;
+    agent.told.end();
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
     if let Err(error) = crate::file::remove(&socket) {
         debug!(error = full(&error), "the socket is left behind");
@@ -156,6 +157,8 @@ struct Agent {
     logging: Logging,
     /// What was logged since the last good pass: the same fault may alternate between a few sentences.
     said: BTreeSet<String>,
+    /// What was logged of the processes.
+    told: telling::Told,
     /// Since when answers have been doubtful.
     doubtful: Option<(Instant, u32)>,
     /// Whether the host ends, and the processes with it.
@@ -189,6 +192,7 @@ impl Agent {
             notify: Notify::from_environment(),
             logging,
             said: BTreeSet::new(),
+            told: telling::Told::default(),
             doubtful: None,
             goes_down: false,
         }

@@ -60,6 +60,7 @@ pub mod hosts;
 pub mod backoff;
 pub mod fingerprint;
 pub mod problem;
+pub mod repeats;
 pub mod standing;
 pub mod report;
 pub mod status;

@@ -1,5 +1,8 @@
 //! Where log lines go: to standard error, as text or JSON, at a level that a reload may change.
 
+#[cfg(test)]
+pub(crate) mod heard;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -8,6 +11,17 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
 use crate::settings::{Format, Level, Log};
+
+/// How a line is logged that is only known when it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loudness {
+    /// As a warning.
+    Warn,
+    /// As news.
+    Info,
+    /// For who looks for details.
+    Debug,
+}
 
 /// The handle to the running log.
 #[derive(Debug)]

@@ -5,8 +5,87 @@ use tracing::{debug, error, info, warn};
 
 use super::Agent;
 use crate::clock::spoken;
+use crate::log::Loudness;
+use crate::repeats::Repeats;
 use crate::report::{Kind, Outcome, Report};
-use crate::standing::State;
+use crate::standing::{Standing, State};
+
+/// What was told of the processes.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Steps and notes that may come again and again.
+    repeats: Repeats<Loudness>,
+    /// With which generation the processes have converged, where that was the last word of them.
+    converged: Option<u32>,
+}
+
+impl Told {
+    /// A step, which may be the same as some moments ago: with each file the first is copied.
+    fn step(&mut self, step: Option<&Result<String, String>>, generation: Option<u32>) {
+        let (text, loudness) = match step {
+            Some(Ok(text)) => (text, Loudness::Info),
+            Some(Err(text)) => (text, Loudness::Warn),
+            None => return,
+        };
+        if self.repeats.hear(&format!("{generation:?} {text}"), text, loudness, Instant::now()) {
+            say(text, loudness);
+        } else {
+            debug!("{text}");
+        }
+    }
+
+    fn note(&mut self, note: &str) {
+        if self.repeats.hear(note, note, Loudness::Warn, Instant::now()) {
+            warn!("{note}");
+        }
+    }
+
+    /// How often what was not copied came again, where it is time for that.
+    fn counts(&mut self) {
+        for count in self.repeats.counted(Instant::now()) {
+            say(&count.text, count.tag);
+        }
+    }
+
+    /// The same for all of it: the agent ends.
+    pub(super) fn end(&mut self) {
+        for count in self.repeats.end(Instant::now()) {
+            say(&count.text, count.tag);
+        }
+    }
+
+    /// One line when the processes have come to another state. That they are where they were before a step that repeats is
+    /// none.
+    fn standing(&mut self, standing: &Standing, past: Option<&Standing>) {
+        if past.is_some_and(|past| past.state == standing.state && past.text == standing.text) {
+            return;
+        }
+        match standing.state {
+            State::Held => {
+                self.converged = None;
+                error!("{}", standing.text);
+            }
+            State::Waiting => debug!("{}", standing.text),
+            State::Converged => {
+                let generation = standing.said.as_ref().and_then(|said| said.fileversion);
+                if generation.is_some() && self.converged == generation {
+                    debug!(generation, "{}", standing.text);
+                } else {
+                    info!(generation, "{}", standing.text);
+                }
+                self.converged = generation;
+            }
+        }
+    }
+}
+
+fn say(text: &str, loudness: Loudness) {
+    match loudness {
+        Loudness::Warn => warn!("{text}"),
+        Loudness::Info => info!("{text}"),
+        Loudness::Debug => debug!("{text}"),
+    }
+}
 
 /// A step that was taken, or was not.
 pub(super) fn log_step(step: Option<&Result<String, String>>) {
@@ -33,27 +112,14 @@ impl Agent {
             Outcome::Refused(_) | Outcome::Rejected(_) | Outcome::Failed(_) => error!(reasons, "{line}"),
         }
         for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
-            warn!("{note}");
+            self.told.note(note);
         }
-        log_step(report.step.as_ref());
-        self.log_standing(report);
-    }
-
-    /// One line when the processes have come to another state.
-    fn log_standing(&self, report: &Report) {
-        let Some(standing) = &report.standing else { return };
-        let past = self.status.standing.as_ref();
-        if past.is_some_and(|past| past.state == standing.state && past.text == standing.text) {
-            return;
+        let generation = self.reconciler.store().ledger().written.as_ref().map(|written| written.fileversion);
+        self.told.step(report.step.as_ref(), generation);
+        if let Some(standing) = &report.standing {
+            self.told.standing(standing, self.status.standing.as_ref());
         }
-        match standing.state {
-            State::Held => error!("{}", standing.text),
-            State::Waiting => debug!("{}", standing.text),
-            State::Converged => {
-                let generation = standing.said.as_ref().and_then(|said| said.fileversion);
-                info!(generation, "{}", standing.text);
-            }
-        }
+        self.told.counts();
     }
 
     /// Whether this very sentence was logged since the last good pass. The memory is short: what fails in ever new
@@ -83,5 +149,56 @@ impl Agent {
             }
             (false, None) => None,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::log::heard::Log;
+    use crate::standing::Said;
+    use crate::view::NodeStatus;
+    use std::time::Duration;
+
+    fn standing(state: State, text: &str, fileversion: u32) -> Standing {
+        let status = NodeStatus::from_bits(0x21);
+        let said = Said { at: Timestamp(0), fileversion: Some(fileversion), status, servers: Vec::new() };
+        Standing { state, said: Some(said), ..Standing::unknown(text) }
+    }
+
+    /// What a server says to slaves that were turned away, some times after each file.
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_repeats_is_one_line_a_file_and_so_is_what_it_comes_back_to() {
+        let (mut told, (log, _guard)) = (Told::default(), Log::taken());
+        let step = Ok("tell chmpx UPDATESTATUS: slaves try again".to_owned());
+        let converged = |version| standing(State::Converged, "converged", version);
+        let mut past = None;
+        for version in [7, 8] {
+            for _ in 0..6 {
+                let moving = standing(State::Waiting, "tell chmpx UPDATESTATUS", version);
+                told.step(Some(&step), Some(version));
+                told.standing(&moving, past.as_ref());
+                told.standing(&converged(version), Some(&moving));
+                past = Some(converged(version));
+                tokio::time::advance(Duration::from_secs(6)).await;
+                told.counts();
+            }
+        }
+        let news = |log: &Log| log.text().lines().filter(|line| !line.contains("DEBUG")).count();
+        assert_eq!((news(&log), log.count("again 5 times within ")), (5, 1), "{}", log.text());
+        told.end();
+        assert_eq!((news(&log), log.count("again 5 times within ")), (6, 2), "{}", log.text());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_back_after_somebody_had_to_look_is_news() {
+        let (mut told, (log, _guard)) = (Told::default(), Log::taken());
+        let (well, held) =
+            (standing(State::Converged, "converged", 7), standing(State::Held, "it is masked", 7));
+        told.standing(&well, None);
+        told.standing(&held, Some(&well));
+        told.standing(&well, Some(&held));
+        assert_eq!((log.count("INFO"), log.count("ERROR")), (2, 1), "{}", log.text());
     }
 }

@@ -5,8 +5,6 @@
 //! agent reads on; it finds them by their name, their ini and their start time. The end of a process is told by the
 //! kernel (a child's by its exit, an adopted one's by its pidfd) and wakes a pass at once.
 
-#[cfg(test)]
-mod heard;
 mod output;
 pub(super) mod prepare;
 pub(super) mod spawn;

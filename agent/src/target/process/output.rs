@@ -19,9 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
+use crate::log::Loudness;
 use crate::problem::printable;
+use crate::repeats::{self, Repeats};
 use crate::target::Program;
-use lines::{Flow, LONGEST, Lines};
+use lines::{Flow, LONGEST, Lines, MOST_LINES};
 
 /// Pauses before a pipe that failed is opened again.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
@@ -83,7 +85,7 @@ fn make(path: &Path) -> io::Result<()> {
 async fn read_on(path: PathBuf, program: Program, started: Arc<Notify>) {
     let (mut pause, mut told) = (LEAST_PAUSE, None);
     loop {
-        let mut reader = Reader { program, lines: Lines::default(), flow: Flow::new(Instant::now()) };
+        let mut reader = Reader::new(program);
         let opened =
             make(&path).and_then(|()| pipe::OpenOptions::new().read_write(true).open_receiver(&path));
         let error = match opened {
@@ -113,15 +115,30 @@ async fn read_on(path: PathBuf, program: Program, started: Arc<Notify>) {
 struct Reader {
     program: Program,
     lines: Lines,
+    repeats: Repeats<Loudness>,
     flow: Flow,
+    /// Whether more lines came at once than are logged in a window.
+    crowded: bool,
+}
+
+/// What was counted by then is told, whatever ends the reading.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.tell_all();
+    }
 }
 
 impl Reader {
+    fn new(program: Program) -> Self {
+        let flow = Flow::new(Instant::now());
+        Self { program, lines: Lines::default(), repeats: Repeats::default(), flow, crowded: false }
+    }
+
     /// Logs until the path has another pipe. Its own end makes sure that there is always a writer, and no end.
     async fn log(&mut self, receiver: &pipe::Receiver, path: &Path, started: &Notify) -> io::Result<()> {
         let mut bytes = vec![0; AT_ONCE];
         loop {
-            let told_at = self.flow.told_at();
+            let told_at = self.flow.told_at().into_iter().chain(self.repeats.due()).min();
             tokio::select! {
                 ready = receiver.readable() => {
                     ready?;
@@ -133,13 +150,15 @@ impl Reader {
                         // noticed it yet, and then reads nothing.
                         let length = nix::unistd::read(receiver, &mut bytes).unwrap_or_default();
                         self.hear(&bytes[..length]);
-                        self.lines.end().into_iter().for_each(|line| say(self.program, &line, false));
+                        self.hear(b"\n");
                         return Ok(());
                     }
+                    // What another process says is news again.
+                    self.tell_all();
                 }
                 () = sleep_until(told_at.unwrap_or_else(Instant::now)), if told_at.is_some() => self.tell_more(),
             }
-            if self.flow.is_over() {
+            if self.flow.is_over() || self.crowded {
                 sleep(IN_A_FLOOD).await;
             }
         }
@@ -158,19 +177,40 @@ impl Reader {
 
     fn hear(&mut self, bytes: &[u8]) {
         let now = Instant::now();
-        if self.flow.told_at().is_some_and(|at| at <= now) {
-            self.tell_more();
-        }
-        let (program, flow) = (self.program, &mut self.flow);
-        self.lines.take(bytes, |line, cut| {
-            if flow.lets_pass(now) {
-                say(program, line, cut);
+        self.tell_more();
+        let mut heard = 0;
+        let Self { program, lines, repeats, flow, .. } = self;
+        lines.take(bytes, |line, cut| {
+            heard += 1;
+            let Some((text, loudness)) = read(line, cut) else { return };
+            if repeats.hear(&repeats::kind(&text), &text, loudness, now) && flow.lets_pass(now) {
+                say(*program, &text, loudness);
             }
         });
+        self.crowded = heard > MOST_LINES;
     }
 
+    /// Tells what is due of what was not copied.
     fn tell_more(&mut self) {
-        let more = self.flow.begin(Instant::now());
+        let now = Instant::now();
+        for count in self.repeats.counted(now) {
+            say(self.program, &count.text, count.tag);
+        }
+        if self.flow.told_at().is_some_and(|at| at <= now) {
+            self.tell_flood(now);
+        }
+    }
+
+    fn tell_all(&mut self) {
+        let now = Instant::now();
+        for count in self.repeats.end(now) {
+            say(self.program, &count.text, count.tag);
+        }
+        self.tell_flood(now);
+    }
+
+    fn tell_flood(&mut self, now: Instant) {
+        let more = self.flow.begin(now);
         if more > 0 {
             info!(program = self.program.name(), more, "further lines were not logged");
         }
@@ -183,16 +223,29 @@ fn is_another(receiver: &pipe::Receiver, path: &Path) -> bool {
     fstat(receiver).is_ok_and(|own| (own.st_dev, own.st_ino) != (present.dev(), present.ino()))
 }
 
-/// At the level that the program itself gave the line. What is no text, or would move a terminal's cursor, is escaped.
-fn say(program: Program, line: &[u8], cut: bool) {
-    let (program, text) = (program.name(), String::from_utf8_lossy(line));
-    let text = printable(text.trim_end(), LONGEST);
-    let rest = if cut { "…" } else { "" };
-    match &*text {
-        "" => {}
-        _ if text.contains("-ERR]") || text.starts_with("ERROR") => warn!(program, "{text}{rest}"),
-        _ if text.contains("-WAN]") => info!(program, "{text}{rest}"),
-        _ => debug!(program, "{text}{rest}"),
+/// A line as it is logged, and the level that the program itself gave it. What is no text, or would move a terminal's cursor,
+/// is escaped.
+fn read(line: &[u8], cut: bool) -> Option<(String, Loudness)> {
+    let text = String::from_utf8_lossy(line);
+    let mut text = printable(text.trim_end(), LONGEST);
+    let loudness = match &*text {
+        "" => return None,
+        _ if text.contains("-ERR]") || text.starts_with("ERROR") => Loudness::Warn,
+        _ if text.contains("-WAN]") => Loudness::Info,
+        _ => Loudness::Debug,
+    };
+    if cut {
+        text.push('…');
+    }
+    Some((text, loudness))
+}
+
+fn say(program: Program, text: &str, loudness: Loudness) {
+    let program = program.name();
+    match loudness {
+        Loudness::Warn => warn!(program, "{text}"),
+        Loudness::Info => info!(program, "{text}"),
+        Loudness::Debug => debug!(program, "{text}"),
     }
 }
 

@@ -6,9 +6,9 @@ use nix::sys::signal::{Signal as Sent, kill};
 use nix::unistd::Pid;
 use tokio::time::timeout;
 
-use super::heard::Log;
 use super::*;
 use crate::fixtures;
+use crate::log::heard::Log;
 use crate::ring::Mode;
 use crate::settings::{self, Origin, Settings, TargetKind};
 use crate::target::local::found;

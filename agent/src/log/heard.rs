@@ -8,22 +8,22 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// What was logged.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Takes what this thread logs until the guard is dropped.
-    pub(super) fn taken() -> (Self, DefaultGuard) {
+    pub(crate) fn taken() -> (Self, DefaultGuard) {
         let log = Self::default();
         let made = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
         let guard = tracing::subscriber::set_default(made.with_writer(log.clone()).finish());
         (log, guard)
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    pub(super) fn count(&self, text: &str) -> usize {
+    pub(crate) fn count(&self, text: &str) -> usize {
         self.text().matches(text).count()
     }
 }
