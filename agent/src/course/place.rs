@@ -101,14 +101,23 @@ fn refused(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
             format!("{text}; it tries again when it hears that server"),
         ));
     }
-    let in_vain = away.len() > lost.len() || dues.iter().any(|(_, due)| *due == Due::InVain);
-    if away.is_empty() || !in_vain {
-        return (!away.is_empty()).then_some(Next::Wait(text, case.rules.between_questions));
+    if away.is_empty() {
+        return None;
+    }
+    let in_vain = dues.iter().any(|(_, due)| *due == Due::InVain);
+    if !in_vain && !lost.is_empty() {
+        return Some(Next::Wait(text, case.rules.between_questions));
     }
     let refused = case.observed.unprompted.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+    let tried = if in_vain {
+        format!("UPDATESTATUS at its control port has not helped{refused}")
+    } else {
+        "its NAME is no address, so that the agent does not reach it: tell its control port UPDATESTATUS"
+            .to_owned()
+    };
     Some(case.hold(format!(
-        "{text}, and UPDATESTATUS at its control port has not helped{refused}: see whether it runs, whether its file lists \
-         this slave, and whether this host reaches its ports; if it is gone, take it out of its role in K2HR3"
+        "{text}, and {tried}; see whether it runs, whether its file lists this slave, and whether this host reaches its \
+         ports; if it is gone, take it out of its role in K2HR3"
     )))
 }
 

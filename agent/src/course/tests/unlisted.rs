@@ -77,7 +77,7 @@ fn a_slave_tells_the_server_that_has_turned_it_away_to_speak_and_in_the_end_the_
     }
     stage.observed.unprompted = Some("nobody listens".into());
     let text = holds(&stage.later(10.0).next()).to_owned();
-    assert!(text.contains("has not helped; nobody listens: see whether it runs"), "{text}");
+    assert!(text.contains("has not helped; nobody listens; see whether it runs"), "{text}");
     assert_eq!(step(&stage.later(50.0).next()), &Step::Prompt(server(2)), "what forbade it may be gone");
     holds(&stage.later(1.0).next());
     stage.set_peer(1, 0x21);
@@ -125,4 +125,12 @@ fn a_chmpx_that_came_too_early_and_does_not_listen_is_restarted_as_soon_as_it_wo
     (stage.observed.shut, stage.observed.hearsay) = (true, heard(&[2, 3], &[]));
     waits(&stage.next());
     assert!(waits(&stage.later(59.0).next()).starts_with("waiting for"), "this one may look up names");
+}
+
+#[test]
+fn a_server_that_is_known_by_name_alone_is_told_by_the_operator() {
+    let mut stage = slave();
+    stage.ring.servers[1].name = "server2.example".into();
+    stage.set_peer(1, 0x20);
+    assert!(holds(&stage.next()).contains("its NAME is no address, so that the agent does not reach it"));
 }
