@@ -83,7 +83,8 @@ pub struct About {
     pub control: SocketAddr,
     /// How chmpx knows this node in SERVICEOUT: host, control port, and what its id is made of.
     pub own: (String, Port, String),
-    /// Where the other servers listen for control, as far as their NAME is an address: no name is looked up for that.
+    /// Where the other servers listen for control, the next one in the ring first, as far as their NAME is an address: no
+    /// name is looked up for that.
     pub others: Vec<SocketAddr>,
     /// SELFCTLPORT, where it is set: it is in the names of chmpx's files.
     pub selfctlport: Option<Port>,
@@ -131,17 +132,19 @@ impl About {
             group: ring.global("GROUP").to_owned(),
             control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
             own: (own.name.clone(), own.ctlport, id),
-            others: ring
-                .servers
-                .iter()
-                .filter(|node| !std::ptr::eq(*node, own) && !node.is_placeholder())
-                .filter_map(Node::control_address)
-                .collect(),
+            others: others(ring, own),
             selfctlport,
             queues: number("MAXMQSERVER", 1) + number("MAXMQCLIENT", 8192),
             database: file,
         })
     }
+}
+
+/// Where the other servers listen for control, the next one in the ring first: chmpx orders them by their seeds.
+fn others(ring: &Ring, own: &Node) -> Vec<SocketAddr> {
+    let mut others: Vec<_> = ring.servers.iter().filter(|node| !std::ptr::eq(*node, own)).collect();
+    others.sort_by_key(|node| (node.seed <= own.seed, &node.seed));
+    others.into_iter().filter(|node| !node.is_placeholder()).filter_map(Node::control_address).collect()
 }
 
 /// One of the two programs.

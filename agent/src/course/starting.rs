@@ -27,8 +27,8 @@ pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
     if case.observed.chmpx.is_some() {
         return None;
     }
-    if let Some(why) = unlisted::waits(case, memory) {
-        return Some(Next::Wait(why, SOON));
+    if let Some(next) = unlisted::waits(case, memory) {
+        return Some(next);
     }
     Some(start(Program::Chmpx, case, memory, "it does not run"))
 }

@@ -1,22 +1,24 @@
 //! A server that the others do not list yet: K2HR3 shows it to each of them at its next question, so that this one has its
-//! file some seconds before they have theirs. A chmpx that starts meanwhile is turned away by each of them, hangs with
-//! each, and comes to nothing.
+//! file some seconds before they have theirs. A chmpx that starts meanwhile is turned away by them. Where all do so, it
+//! tries again after ten seconds; where only the next one in the ring does, it never listens (C31).
 
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use super::memory::Waiting;
-use super::rules::{LISTED_WITHIN, TURNED_AWAY_FOR};
-use super::{Case, Memory};
+use super::rules::{LISTED_WITHIN, SOON, TURNED_AWAY_FOR};
+use super::{Case, Memory, Next};
+use crate::ring::Node;
 use crate::target::neighbours::{Heard, Hearsay};
 
-/// Why chmpx is not started yet, where it is not: some of the servers that answer do not list this one. Those that do not
-/// answer let nobody in, and keep nobody waiting. One that does not follow its file must not keep a server out for ever.
-pub(super) fn waits(case: &Case<'_>, memory: &mut Memory) -> Option<String> {
+/// What chmpx waits for before it is started: until the servers that answer list this one. Those that do not answer let
+/// nobody in, and keep nobody waiting; nor, after a while, does one that this chmpx does not connect to.
+pub(super) fn waits(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
     let heard = match &case.observed.hearsay {
         _ if !case.rules.wait_for_peers => return None,
         Hearsay::Unasked => return None,
         Hearsay::Asking => {
-            return Some("chmpx starts when the other servers have said whether they list it".to_owned());
+            let text = "chmpx starts when the other servers have said whether they list it".to_owned();
+            return Some(Next::Wait(text, SOON));
         }
         Hearsay::Heard(heard) => heard,
     };
@@ -25,10 +27,33 @@ pub(super) fn waits(case: &Case<'_>, memory: &mut Memory) -> Option<String> {
         return None;
     }
     let waited = memory.waited_for(Waiting::Listed, case.now);
-    (waited < patience(heard, case)).then(|| {
-        let names: Vec<_> = heard.unknown_to.iter().map(|address| address.ip().to_string()).collect();
-        format!("chmpx starts when {} list this server: until then they turn it away", names.join(", "))
-    })
+    let names: Vec<_> = heard.unknown_to.iter().map(|address| address.ip().to_string()).collect();
+    let names = names.join(", ");
+    let enters = next_in_ring(case, heard).is_some_and(|next| heard.listed_by.contains(&next));
+    if enters && waited >= LISTED_WITHIN {
+        return None;
+    }
+    if waited < case.rules.peers_within {
+        let text = format!("chmpx starts when {names} list this server: until then they turn it away");
+        return Some(Next::Wait(text, SOON));
+    }
+    Some(case.hold(format!(
+        "chmpx is not started: {names} do not list this server, and would turn it away; see whether the agents there run \
+         and have an answer of K2HR3"
+    )))
+}
+
+/// The server to which this one's chmpx would connect: the first behind it in chmpx's order, which is that of the seeds and
+/// begins anew after the last one (lib/chmstructure.tcc:1943-1976). `None` where the order is that of names as chmpx
+/// resolves them, or not all can be asked.
+fn next_in_ring(case: &Case<'_>, heard: &Heard) -> Option<SocketAddr> {
+    let own = case.own().filter(|_| case.ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM"))?;
+    let answers =
+        |address: &SocketAddr| heard.listed_by.contains(address) || heard.unknown_to.contains(address);
+    let place = |node: &Node| (node.seed <= own.seed, node.seed.clone());
+    let others: Option<Vec<_>> =
+        case.peers().map(|node| Some((place(node), node.control_address()?))).collect();
+    others?.into_iter().filter(|(_, address)| answers(address)).min().map(|(_, address)| address)
 }
 
 /// Why a chmpx that has never listened is given up before others are: it came before some of the others listed this server,
@@ -45,10 +70,4 @@ pub(super) fn hangs(case: &Case<'_>, memory: &mut Memory) -> Option<String> {
     (listed && case.now.duration_since(chmpx.since) >= TURNED_AWAY_FOR).then(|| {
         format!("chmpx (pid {pid}) came before the other servers listed this one, and has never listened")
     })
-}
-
-/// Where most of them would let it in, the others learn of it through the ring.
-fn patience(heard: &Heard, case: &Case<'_>) -> Duration {
-    let most = heard.listed_by.len() > heard.unknown_to.len();
-    if most { LISTED_WITHIN } else { case.rules.peers_within.max(LISTED_WITHIN) }
 }

@@ -22,7 +22,7 @@ use crate::wake::{Reason, Waker};
 const WITHIN: Duration = Duration::from_secs(1);
 /// Between two questions to the same server.
 const AGAIN: Duration = Duration::from_millis(500);
-/// So many servers are asked at most. chmpx tries them in the order of its file until one lets it in.
+/// So many servers are asked at most: those behind this one in the ring, to which its chmpx would connect.
 const MOST_ASKED: usize = 16;
 
 /// What the other servers say of this node.
@@ -248,9 +248,11 @@ mod tests {
 
     #[test]
     fn a_node_knows_where_the_other_servers_listen_and_looks_up_no_name_for_it() {
-        let mut ring = fixtures::ring(&[1, 2, 3], &[1]);
+        let mut ring = fixtures::ring(&[1, 2, 3, 4], &[1]);
         ring.servers[2].name = "server3.example".into();
+        ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
         let about = About::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
-        assert_eq!(about.others, [SocketAddr::from(([192, 0, 2, 2], 8021))]);
+        let server = |n| SocketAddr::from(([192, 0, 2, n], 8021));
+        assert_eq!(about.others, [server(4), server(1)], "the next one first");
     }
 }

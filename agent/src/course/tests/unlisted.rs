@@ -45,16 +45,39 @@ fn servers_that_do_not_answer_keep_no_chmpx_from_its_start() {
 }
 
 #[test]
-fn a_server_that_does_not_follow_its_file_keeps_no_other_out_for_ever() {
-    for (listed_by, unknown_to, seconds) in
-        [(&[1, 3, 4][..], &[2][..], 8.0), (&[3][..], &[2][..], 30.0), (&[][..], &[2, 3][..], 30.0)]
-    {
-        let mut stage = newcomer();
+fn a_server_that_does_not_follow_its_file_keeps_no_other_out_unless_it_is_the_next_in_the_ring() {
+    for (own, listed_by, unknown_to, starts) in [
+        ("cuk-1", &[2, 4][..], &[3][..], true),
+        ("cuk-1", &[3, 4], &[2], false),
+        // The last one is before the first.
+        ("cuk-4", &[1, 2], &[3], true),
+        ("cuk-4", &[2, 3], &[1], false),
+        // Who does not answer is not in the ring.
+        ("cuk-4", &[2], &[3], true),
+        ("cuk-1", &[], &[3], false),
+    ] {
+        let mut stage = Stage::of(&[1, 2, 3, 4]);
+        stage.ring.profile.global.insert("SELFCUK".into(), own.into());
+        (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
         stage.observed.hearsay = heard(listed_by, unknown_to);
         waits(&stage.next());
-        waits(&stage.later(seconds - 0.1).next());
-        assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx), "{seconds}");
+        waits(&stage.later(7.9).next());
+        let next = stage.later(0.1).next();
+        if starts {
+            assert_eq!(step(&next), &Step::Start(Program::Chmpx), "{own} {unknown_to:?}");
+            continue;
+        }
+        waits(&next);
+        assert!(
+            holds(&stage.later(22.0).next()).contains("see whether the agents there run"),
+            "{own} {unknown_to:?}"
+        );
     }
+    let mut stage = newcomer();
+    stage.ring.profile.global.insert("CHMPXIDTYPE".into(), "CUK".into());
+    stage.observed.hearsay = heard(&[2], &[3]);
+    waits(&stage.next());
+    holds(&stage.later(30.0).next());
 }
 
 fn slave() -> Stage {
