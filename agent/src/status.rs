@@ -468,12 +468,12 @@ mod tests {
             ),
         ] {
             status.standing = Some(Standing { said: Some(said(at)), ..Standing::unknown("all is well") });
-            let text = status.text(NOW);
+            let text = status.text(now());
             assert!(text.contains(ring) && text.contains(servers), "{text}");
-            assert_eq!(status.is_present(NOW), present);
+            assert_eq!(status.is_present(now().wall), present);
         }
         status.standing = None;
-        assert!(status.is_present(NOW), "where nobody is asked, nothing gets old");
+        assert!(status.is_present(now().wall), "where nobody is asked, nothing gets old");
     }
 
     #[test]
