@@ -63,7 +63,7 @@ pub fn install(
     let ring = render::name(&rendered.ring);
     let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: now.wall };
     let hosts = names.and_then(|names| update_hosts(settings.hosts.as_deref(), names));
-    let notes: Vec<String> = hosts.into_iter().collect();
+    let mut notes: Vec<String> = hosts.into_iter().collect();
     let ownership = ownership(&settings.ini)?;
     store.update(|ledger| {
         ledger.fileversion = generation.fileversion;
@@ -73,7 +73,7 @@ pub fn install(
     if let Some(directory) = settings.ini.path.parent() {
         file::ensure_directory(directory, 0o755)?;
     }
-    file::replace(&settings.ini.path, &rendered.bytes, ownership)?;
+    notes.extend(file::replace(&settings.ini.path, &rendered.bytes, ownership)?.notes);
     store.keep_good(generation.fileversion, &rendered.bytes)?;
     store.update(|ledger| {
         (ledger.written, ledger.written_at) = (Some(generation.clone()), Some(now.boot));
@@ -111,14 +111,17 @@ pub fn update_hosts(path: Option<&Path>, names: &BTreeMap<IpAddr, String>) -> Op
         Err(error) => return Some(format!("{} is left alone: {error}", path.display())),
     };
     let replaced = match hosts::updated(&present, names) {
-        Some(next) => file::replace(path, next.as_bytes(), Ownership::default()).map(drop),
-        None => Ok(()),
+        Some(next) => file::replace(path, next.as_bytes(), Ownership::default()).map(|done| done.notes),
+        None => Ok(Vec::new()),
     };
     // Unlike the ini's, the old content has no use, and a stray file beside the hosts file would puzzle; it may
     // also be a killed predecessor's.
-    let tidied = replaced.and_then(|()| file::remove(&file::beside(path)));
-    let failed = tidied.err().map(|error| format!("{} is not updated: {}", path.display(), full(&error)));
-    failed.or_else(|| hosts::unfit(&present, names).map(|text| format!("{}: {text}", path.display())))
+    let tidied = replaced.and_then(|notes| file::remove(&file::beside(path)).map(|()| notes));
+    let notes = match tidied {
+        Ok(notes) => (!notes.is_empty()).then(|| notes.join("; ")),
+        Err(error) => Some(format!("{} is not updated: {}", path.display(), full(&error))),
+    };
+    notes.or_else(|| hosts::unfit(&present, names).map(|text| format!("{}: {text}", path.display())))
 }
 
 /// An error with its causes in one line.

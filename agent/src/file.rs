@@ -5,6 +5,8 @@
 //! the old inode open or linked. `renameat2(RENAME_EXCHANGE)` was heard in every case measured, and leaves the
 //! old content under the temporary name. The live path is never opened for writing, truncated, linked or removed.
 
+mod attributes;
+
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
@@ -29,6 +31,19 @@ pub enum FileError {
         /// On which path.
         path: PathBuf,
         /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A label or an ACL cannot be put on the new file.
+    #[error(
+        "cannot put the attribute {name} of the live file on {path}, without which others could read it, or none could"
+    )]
+    Attribute {
+        /// Its name.
+        name: String,
+        /// The new file.
+        path: PathBuf,
+        /// Why.
         #[source]
         source: io::Error,
     },
@@ -71,6 +86,15 @@ pub struct Ownership {
     pub gid: Option<u32>,
     /// Permission bits; the present ones, or 0644.
     pub mode: Option<u32>,
+}
+
+/// A file was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// How.
+    pub how: Replaced,
+    /// What of the old file the new one does not have, for the operator.
+    pub notes: Vec<String>,
 }
 
 /// How the exchange was made.
@@ -123,15 +147,19 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 }
 
 /// Replaces `path` by `bytes`, with owner, group, mode, extended attributes and label in place before it is seen.
-pub fn replace(path: &Path, bytes: &[u8], wanted: Ownership) -> Result<Replaced, FileError> {
+///
+/// # Errors
+///
+/// The path is nothing that may be replaced, or a step failed; the live file is untouched then.
+pub fn replace(path: &Path, bytes: &[u8], wanted: Ownership) -> Result<Replacement, FileError> {
     let present = examine(path)?;
     let next = beside(path);
     let file = write_beside(&next, bytes)?;
-    dress(&file, &next, path, present.as_ref(), wanted)?;
+    let notes = dress(&file, &next, path, present.as_ref(), wanted)?;
     file.sync_all().map_err(failed("sync", &next))?;
-    let replaced = exchange(&next, path, present.is_some())?;
+    let how = exchange(&next, path, present.is_some())?;
     sync_directory(path)?;
-    Ok(replaced)
+    Ok(Replacement { how, notes })
 }
 
 /// Writes a file of the agent's own: what nobody watches. Durable and atomic, mode 0600.
@@ -181,7 +209,7 @@ fn dress(
     live: &Path,
     present: Option<&Metadata>,
     wanted: Ownership,
-) -> Result<(), FileError> {
+) -> Result<Vec<String>, FileError> {
     let own = file.metadata().map_err(failed("look at", next))?;
     let uid = wanted.uid.or(present.map(Metadata::uid)).unwrap_or(own.uid());
     let gid = wanted.gid.or(present.map(Metadata::gid)).unwrap_or(own.gid());
@@ -193,24 +221,7 @@ fn dress(
     let mode = wanted.mode.or(present.map(|m| m.permissions().mode() & 0o7777)).unwrap_or(0o644);
     fchmod(file.as_fd(), Mode::from_bits_truncate(mode))
         .map_err(|e| failed("set the mode of", next)(e.into()))?;
-    if present.is_some() { copy_attributes(live, next) } else { Ok(()) }
-}
-
-/// ACLs, the SELinux label and whatever else the operator attached to the live file.
-fn copy_attributes(live: &Path, next: &Path) -> Result<(), FileError> {
-    let names = match xattr::list(live) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
-        Err(error) => return Err(failed("list the extended attributes of", live)(error)),
-    };
-    for name in names {
-        let value = xattr::get(live, &name).map_err(failed("read an extended attribute of", live))?;
-        let Some(value) = value else { continue };
-        if xattr::get(next, &name).ok().flatten().as_ref() != Some(&value) {
-            xattr::set(next, &name, &value).map_err(failed("copy an extended attribute to", next))?;
-        }
-    }
-    Ok(())
+    if present.is_some() { attributes::copy(live, next) } else { Ok(Vec::new()) }
 }
 
 fn exchange(next: &Path, live: &Path, present: bool) -> Result<Replaced, FileError> {
@@ -300,7 +311,7 @@ mod tests {
     fn a_first_file_gets_the_usual_mode_and_leaves_nothing_beside_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k2hdkc.ini");
-        assert_eq!(replace(&path, b"one", Ownership::default()).unwrap(), Replaced::Created);
+        assert_eq!(replace(&path, b"one", Ownership::default()).unwrap().how, Replaced::Created);
         assert_eq!(text(&path), "one");
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o644);
         assert!(!beside(&path).exists());
@@ -313,7 +324,8 @@ mod tests {
         put(&path, "one");
         let attributes = xattr::set(&path, "user.note", b"kept").is_ok();
         let old = path.metadata().unwrap();
-        assert_eq!(replace(&path, b"two", Ownership::default()).unwrap(), Replaced::Exchanged);
+        let replaced = Replacement { how: Replaced::Exchanged, notes: Vec::new() };
+        assert_eq!(replace(&path, b"two", Ownership::default()).unwrap(), replaced);
         let new = path.metadata().unwrap();
         assert_eq!((text(&path), text(&beside(&path))), ("two".to_owned(), "one".to_owned()));
         assert_eq!((new.uid(), new.gid(), new.mode()), (old.uid(), old.gid(), old.mode()));

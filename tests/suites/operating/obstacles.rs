@@ -113,6 +113,44 @@ fn owner_group_mode_and_attributes_of_the_live_file_are_kept() {
     }
 }
 
+/// As the agent runs under systemd: nobody but CAP_SYS_ADMIN may set a security attribute.
+#[test]
+fn an_agent_without_sys_admin_leaves_the_kernel_s_hash_behind_and_tells_what_else_it_could_not_carry_over() {
+    let site = Site::open(3, 1).unwrap();
+    let mut node = installed(&site);
+    let hosts = node.root().join("etc/hosts");
+    node.write("etc/k2hdkc-agent/conf.d/60-hosts.toml", "[hosts]\nenabled = true\n").unwrap();
+    node.write("etc/hosts", "127.0.0.1 localhost\n").unwrap();
+    let set = |path: &std::path::Path| xattr::set(path, "security.ima", b"\x04\x04old");
+    let drops = ["setpriv", "--bounding-set=-sys_admin", "--"];
+    let may_drop = Command::new(drops[0]).args(&drops[1..]).arg("true").status().is_ok_and(|s| s.success());
+    if !may_drop || set(&node.ini()).is_err() || set(&hosts).is_err() {
+        eprintln!("NOT TESTED: attributes of the kernel, which this user or filesystem cannot set");
+        return;
+    }
+    xattr::set(node.ini(), "security.note", b"an operator's").unwrap();
+    node.enter_by(drops.map(std::ffi::OsString::from).into());
+    site.add_server(14);
+    let (code, text, errors) = run(&node, &["once"]);
+    assert_eq!((code, node.cuks(Mode::Server)), (0, cuks(11..=14)), "{errors}");
+    assert!(fs::read_to_string(&hosts).unwrap().contains("# BEGIN k2hdkc-agent"), "{errors}");
+    for path in [node.ini(), hosts] {
+        assert_eq!(xattr::get(&path, "security.ima").unwrap(), None, "{}", path.display());
+    }
+    let told = "the attribute security.note of ";
+    assert!(format!("{text}{errors}").contains(told), "{text}{errors}");
+
+    // A label is another matter: without it the file may be closed to chmpx.
+    xattr::set(node.ini(), "security.SMACK64", b"_").unwrap();
+    site.add_server(15);
+    let (code, _, errors) = run(&node, &["once"]);
+    assert!(
+        code == 1 && errors.contains("cannot put the attribute security.SMACK64 of the live file on"),
+        "{errors}"
+    );
+    assert_eq!(node.cuks(Mode::Server), cuks(11..=14));
+}
+
 #[test]
 fn the_settings_may_name_owner_group_and_mode() {
     let site = Site::open(3, 1).unwrap();
