@@ -1,11 +1,13 @@
 //! Who this node is and whom it asks: from the settings, else from the files that K2HR3's user-data and cloud-init
 //! write at the first boot. Read anew at every question, since those files may come late and may change.
 
+mod cuk;
+
 use std::path::Path;
 
 use crate::names::{Cuk, Tag, Token, Yrn};
 use crate::problem::Problem;
-use crate::registration;
+use crate::registration::{self, Verdict};
 use crate::ring::Mode;
 use crate::settings::{self, SourceKind};
 
@@ -57,7 +59,8 @@ impl Registry {
 /// Reads the identity. On failure everything that is missing or wrong, each with the file that should say it.
 pub fn read(settings: &settings::K2hr3) -> Result<Identity, Vec<Problem>> {
     let mut problems = Vec::new();
-    let cuk = settings.cuk.clone().or_else(|| keep(cuk(settings), &mut problems));
+    let found = || cuk::find(settings).map(|found| found.cuk);
+    let cuk = settings.cuk.clone().or_else(|| keep(found(), &mut problems));
     let k2hr3 = match settings.source {
         SourceKind::File => None,
         SourceKind::Resource | SourceKind::Membership => registry(settings, &mut problems),
@@ -65,6 +68,28 @@ pub fn read(settings: &settings::K2hr3) -> Result<Identity, Vec<Problem>> {
     match cuk {
         Some(cuk) if problems.is_empty() => Ok(Identity { cuk, k2hr3 }),
         _ => Err(problems),
+    }
+}
+
+/// What the operator should know of where this node's CUK comes from.
+pub fn note(settings: &settings::K2hr3) -> Option<String> {
+    if settings.cuk.is_some() {
+        return None;
+    }
+    cuk::find(settings).ok()?.note
+}
+
+/// What came of an attempt to enter or leave the role as `cuk`, in one line, with what helps on this host.
+pub fn told(verdict: &Verdict, role: &str, cuk: &str, settings: &settings::K2hr3) -> String {
+    match verdict {
+        Verdict::Elsewhere(host) => registration::elsewhere(role, host, cuk, &cuk::disk(settings, cuk)),
+        Verdict::Taken(rivals) => match cuk::remembered(settings) {
+            Some(joined) if joined.cuk != cuk && rivals.contains(&joined.cuk) => {
+                registration::renamed(role, &joined.cuk, cuk, &cuk::own_file(settings))
+            }
+            Some(_) | None => verdict.line(role),
+        },
+        _ => verdict.line(role),
     }
 }
 
@@ -135,15 +160,6 @@ fn registry(settings: &settings::K2hr3, problems: &mut Vec<Problem>) -> Option<R
     Some(Registry { api_uri: api_uri?, role: role?, token, token_note })
 }
 
-fn cuk(settings: &settings::K2hr3) -> Result<Cuk, String> {
-    let own = settings.userdata.join("k2hr3-cuk");
-    let (path, text) = match first_line(&own)? {
-        Some(text) => (&own, text),
-        None => (&settings.instance_id, required(&settings.instance_id, "k2hr3.cuk")?),
-    };
-    Cuk::try_from(text.as_str()).map_err(|error| format!("{}: {error}", path.display()))
-}
-
 fn api_uri(settings: &settings::K2hr3) -> Result<String, String> {
     let path = settings.userdata.join("k2hr3-api-uri");
     let text = required(&path, "k2hr3.api-uri")?;
@@ -181,9 +197,11 @@ fn exposed(path: &Path) -> Option<String> {
 }
 
 fn required(path: &Path, key: &str) -> Result<String, String> {
-    first_line(path)?.ok_or_else(|| {
-        format!("waiting for {} (K2HR3's user-data or cloud-init writes it; or set {key})", path.display())
-    })
+    first_line(path)?.ok_or_else(|| missing(path, key))
+}
+
+fn missing(path: &Path, key: &str) -> String {
+    format!("waiting for {} (K2HR3's user-data or cloud-init writes it; or set {key})", path.display())
 }
 
 /// That a path is a symbolic link to what is not there.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::membership::HostRecord;
 use crate::names::{Cuk, Tag};
 use crate::source::{Answer, Doubt};
-pub use words::{outlook, remedy};
+pub use words::{Disk, elsewhere, outlook, remedy, renamed};
 
 /// What is wanted of the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

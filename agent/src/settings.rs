@@ -123,6 +123,8 @@ pub struct K2hr3 {
     pub instance_id: PathBuf,
     /// Where an address-bound token is kept.
     pub minted_token: PathBuf,
+    /// Where the ledger is, which knows as whom this node has joined.
+    pub state: PathBuf,
 }
 
 /// Which answer of K2HR3 the ini is made of.

@@ -202,7 +202,11 @@ impl Registrar {
         let Attempted { wish, who, result } = attempted;
         let role = who.as_ref().map_or("", |who| who.role.as_str());
         let (good, line, note) = match result {
-            Ok(verdict) => (verdict.fulfils(*wish), verdict.line(role), verdict.note(role)),
+            Ok(verdict) => {
+                let cuk = who.as_ref().map_or("", |who| who.cuk.as_str());
+                let line = identity::told(verdict, role, cuk, &settings.k2hr3);
+                (verdict.fulfils(*wish), line, verdict.note(role))
+            }
             Err(doubt) => (false, doubt.text.clone(), None),
         };
         let still = known(settings);

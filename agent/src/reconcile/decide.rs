@@ -10,6 +10,7 @@ use crate::acceptance;
 use crate::course::{Database, Rejected};
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::hosts;
+use crate::identity;
 use crate::installed::{self, Installed};
 use crate::machine;
 use crate::membership::Wanted;
@@ -234,6 +235,7 @@ impl<T: Target> Reconciler<T> {
         let mut notes = self.settings.notes.clone();
         if let Ok(identity) = &scene.identity {
             notes.extend(identity.k2hr3.as_ref().and_then(|registry| registry.token_note.clone()));
+            notes.extend(identity::note(&self.settings.k2hr3));
         }
         if let Installed::Broken(problems) = &*scene.installed {
             notes.push(format!("chmpx would refuse the live file: {}", one_line(problems)));

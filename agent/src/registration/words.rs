@@ -1,5 +1,7 @@
 //! What came of an attempt to enter or leave the role, in words: what it is, and what helps.
 
+use std::path::{Path, PathBuf};
+
 use super::{Rules, Step, Verdict};
 use crate::clock::spoken;
 use crate::source::{Doubt, DoubtKind};
@@ -26,11 +28,7 @@ impl Verdict {
                  gone, remove its record in K2HR3, or by DELETE /v1/role/{role}?cuk=... from this host without a token",
                 other_cuk(cuks)
             ),
-            Self::Elsewhere(host) => format!(
-                "this node's CUK is registered in {role} under the address {host}, which is not the one it comes from now: \
-                 remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
-                 somebody else registers it"
-            ),
+            Self::Elsewhere(host) => elsewhere_line(role, host),
             Self::Stays => {
                 format!(
                     "K2HR3 said that this node was removed from {role}, and has it still; it is tried again"
@@ -49,6 +47,70 @@ impl Verdict {
         );
         (!rivals.is_empty()).then_some(text)
     }
+}
+
+/// What the files of this host say of a CUK that K2HR3 has under another address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disk {
+    /// cloud-init calls this VM by it.
+    Own,
+    /// cloud-init calls this VM by that id, and these files are of the CUK.
+    Copied {
+        /// cloud-init's instance id.
+        id: String,
+        /// What stands in the way of it.
+        files: Vec<PathBuf>,
+    },
+    /// Nobody knows what this VM is called; these files are of the CUK.
+    Unknown(Vec<PathBuf>),
+}
+
+/// This node's CUK is registered under another address: whose it may be, and what helps on which host. A node that is well
+/// must not be removed from its role because a copy of its disk was started.
+pub fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> String {
+    let moved = "remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
+                 somebody else registers it";
+    let told = match disk {
+        Disk::Copied { id, files } => format!(
+            "this disk is a copy of that node's, whose CUK it has ({cuk}), and cloud-init calls this VM {id}; leave that host \
+             in the role, and remove {} on this one: then it joins as {id}",
+            listed(files)
+        ),
+        Disk::Own => format!(
+            "if the address of this VM has changed, {moved}; if that host is another VM that runs, both have the instance id \
+             {cuk}: give this one an id of its own"
+        ),
+        Disk::Unknown(files) if files.is_empty() => format!(
+            "if that host runs, {cuk} is its CUK: set another one here (k2hr3.cuk); if it is this host under an address that \
+             it had before, {moved}"
+        ),
+        Disk::Unknown(files) => format!(
+            "if that host runs, this disk is a copy of its: leave it in the role, remove {} on this one, and see that \
+             cloud-init knows this VM; if it is this host under an address that it had before, {moved}",
+            listed(files)
+        ),
+    };
+    format!("{}: {told}", elsewhere_line(role, host))
+}
+
+fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+fn elsewhere_line(role: &str, host: &str) -> String {
+    format!(
+        "this node's CUK is registered in {role} under the address {host}, which is not the one it comes from now"
+    )
+}
+
+/// The address of this node is its own already, under the CUK by which it joined.
+pub fn renamed(role: &str, before: &str, cuk: &str, file: &Path) -> String {
+    format!(
+        "{role} has this host already, by CUK {before}, as which it joined; by now it is called {cuk}, and is not registered \
+         beside its own record. To go on as before, write {before} into {}; if it is to be another node, remove that record in \
+         K2HR3",
+        file.display()
+    )
 }
 
 /// What becomes of a membership that answers do not show any more.

@@ -104,6 +104,7 @@ fn k2hr3(raw: raw::K2hr3, root: &Path, state: &Path, errors: &mut Vec<String>) -
         userdata,
         instance_id: below(root, Path::new("/var/lib/cloud/data/instance-id")),
         minted_token: state.join("address-token.json"),
+        state: state.to_owned(),
     }
 }
 

@@ -98,3 +98,61 @@ fn a_cuk_that_is_registered_under_another_address_is_told_and_not_taken_from_the
         "{errors}"
     );
 }
+
+#[test]
+fn a_copy_of_a_disk_is_told_from_its_original_which_stays_in_the_role() {
+    let site = Site::open(2, 1).unwrap();
+    let node = newcomer(&site, 13, "");
+    // The disk of the second server, in a VM of its own.
+    node.write("etc/antpickax/k2hr3-cuk", "cuk-12").unwrap();
+    let errors = refused(&site, &node);
+    let file = node.root().join("etc/antpickax/k2hr3-cuk");
+    let told = format!(
+        "this disk is a copy of that node's, whose CUK it has (cuk-12), and cloud-init calls this VM cuk-13; leave that host \
+         in the role, and remove {} on this one",
+        file.display()
+    );
+    assert!(errors.contains(&told) && !errors.contains("remove that host"), "{errors}");
+
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(run(&node, &["join", "--timeout", "20s"]).0, 0);
+    assert_eq!((records(&site, 12).len(), records(&site, 13).len()), (1, 1));
+}
+
+#[test]
+fn a_reboot_without_a_datasource_makes_no_other_node_of_a_member() {
+    let site = Site::open(1, 1).unwrap();
+    let node = newcomer(&site, 12, "");
+    // As a VM whose own user-data names no CUK.
+    std::fs::remove_file(node.root().join("etc/antpickax/k2hr3-cuk")).unwrap();
+    assert_eq!(run(&node, &["join", "--timeout", "20s"]).0, 0);
+    let puts = calls(&site, None, "PUT");
+    for id in ["iid-datasource-none", "nocloud", ""] {
+        node.write("var/lib/cloud/data/instance-id", id).unwrap();
+        let (code, text, errors) = run(&node, &["join", "--timeout", "20s"]);
+        assert!(code == 0 && text.contains("this node is a member of "), "{id}: {text}{errors}");
+    }
+    assert_eq!((calls(&site, None, "PUT"), records(&site, 12).len()), (puts, 1));
+
+    // A host that was never a member has no identity then.
+    let other = newcomer(&site, 13, "");
+    std::fs::remove_file(other.root().join("etc/antpickax/k2hr3-cuk")).unwrap();
+    other.write("var/lib/cloud/data/instance-id", "iid-datasource-none").unwrap();
+    let (code, _, errors) = run(&other, &["join", "--timeout", "500ms"]);
+    assert!(code == 1 && errors.contains("which is no identity: cloud-init calls every VM so"), "{errors}");
+    assert_eq!(calls(&site, None, "PUT"), puts);
+}
+
+#[test]
+fn a_member_that_is_called_otherwise_by_now_is_not_told_to_remove_its_own_record() {
+    let site = Site::open(1, 1).unwrap();
+    let node = newcomer(&site, 12, "");
+    assert_eq!(run(&node, &["join", "--timeout", "20s"]).0, 0);
+    let puts = calls(&site, None, "PUT");
+    node.write("etc/antpickax/k2hr3-cuk", "i-0a1b").unwrap();
+    let (code, _, errors) = run(&node, &["join", "--timeout", "500ms"]);
+    let told = "has this host already, by CUK cuk-12, as which it joined; by now it is called i-0a1b";
+    assert!(code == 1 && errors.contains(told) && !errors.contains("DELETE /v1"), "{errors}");
+    assert!(errors.contains("To go on as before, write cuk-12 into "), "{errors}");
+    assert_eq!(calls(&site, None, "PUT"), puts);
+}
