@@ -6,6 +6,8 @@
 mod faults;
 #[path = "cloud_init/mirror.rs"]
 mod mirror;
+#[path = "cloud_init/programs.rs"]
+mod programs;
 #[path = "cloud_init/resources.rs"]
 mod resources;
 #[path = "cloud_init/vm.rs"]

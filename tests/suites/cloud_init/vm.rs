@@ -10,28 +10,16 @@ use std::process::Command;
 use k2hdkc_sandbox::site::Site;
 use tempfile::TempDir;
 
-/// What a script may count on everywhere.
-const TOOLS: &[&str] = &[
-    "awk",
-    "cat",
-    "chmod",
-    "curl",
-    "grep",
-    "head",
-    "mkdir",
-    "mktemp",
-    "mv",
-    "rm",
-    "sed",
-    "sha256sum",
-    "tail",
-];
+/// What the script may count on, each of which is taken away in turn; the scripts in place of programs need more.
+pub(crate) const TOOLS: &[&str] =
+    &["cat", "chmod", "curl", "mkdir", "mktemp", "mv", "rm", "sha256sum", "uname"];
 /// The paths of the script that lead out of the directory; it has no others.
 const PATHS: &[&str] = &[
     "/etc/antpickax",
     "/var/lib/cloud/data",
     "/var/lib/k2hdkc-agent",
     "/etc/resolv.conf",
+    "/proc/sys/kernel/hostname",
     "/run/systemd/system",
     "/run/openrc",
 ];
@@ -98,7 +86,7 @@ impl Vm {
 
     fn lay_out_programs(&self, shell: &Path) {
         symlink(shell, self.path("bin/sh")).unwrap();
-        for tool in TOOLS.iter().chain(&["cp", "ln"]) {
+        for tool in TOOLS.iter().chain(&["cp", "ln", "grep", "sed"]) {
             let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(tool));
             let place = places.iter().find(|place| place.is_file()).unwrap();
             symlink(place, self.path("bin").join(tool)).unwrap();
@@ -109,8 +97,16 @@ impl Vm {
             self.program(name, text);
         }
         self.quiet_program("bin/id", "echo \"${FAKE_UID:?}\"\n");
-        self.quiet_program("bin/hostname", "echo vm11\n");
+        self.name("vm11");
         self.agent("");
+    }
+
+    /// The host's name, for the kernel and for `uname -n`; there is no program `hostname`.
+    pub(crate) fn name(&self, name: &str) {
+        fs::create_dir_all(self.path("proc/sys/kernel")).unwrap();
+        self.write("proc/sys/kernel/hostname", &format!("{name}\n"));
+        let _ = fs::remove_file(self.path("bin/uname"));
+        self.quiet_program("bin/uname", &format!("[ \"$1\" = -n ] && echo '{name}'\n"));
     }
 
     /// The agent that a package brings, with something that it does.
