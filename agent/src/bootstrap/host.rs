@@ -195,7 +195,7 @@ impl Host {
             facts.open = closing::open(&self.root);
         }
         if let Some(user) = &orders.user
-            && self.says("getent", &["passwd", user.as_str()], |_| true).await
+            && self.passwd(user).await.is_some()
         {
             facts.users.insert(user.clone());
         }
@@ -255,6 +255,16 @@ impl Host {
         }
     }
 
+    /// A user's line of passwd(5). An image without getent has no other users than those of the file.
+    async fn passwd(&self, user: &UserName) -> Option<String> {
+        if self.find("getent").is_some() {
+            return self.said("getent", &["passwd", user.as_str()]).await;
+        }
+        let text = std::fs::read_to_string(self.root.join("etc/passwd")).ok()?;
+        let is = |line: &&str| line.split(':').next() == Some(user.as_str());
+        text.lines().find(is).map(str::to_owned)
+    }
+
     /// Whether a program is here, ends well, and says what is wanted.
     async fn says(&self, program: &str, words: &[&str], is: impl Fn(&str) -> bool) -> bool {
         self.said(program, words).await.is_some_and(|said| is(&said))
@@ -300,7 +310,7 @@ impl Host {
     }
 
     async fn run_as(&self, step: &Step, name: &UserName) -> Result<(), HostError> {
-        let entry = self.said("getent", &["passwd", name.as_str()]).await;
+        let entry = self.passwd(name).await;
         let owner = entry
             .as_deref()
             .and_then(running_as::numbers)

@@ -18,13 +18,14 @@ fn other_vm(site: &Site) -> Node {
     node
 }
 
-/// An Alpine: busybox, apk and no systemd.
+/// An Alpine: busybox, apk, and neither systemd nor getent.
 fn alpine(site: &Site) -> Node {
     let node = other_vm(site);
     let root = node.root().display().to_string();
     std::fs::remove_file(node.root().join("usr/bin/systemctl")).unwrap();
     std::fs::remove_dir_all(node.root().join("run/systemd")).unwrap();
-    program(&node, "adduser", &format!("last \"$@\" >>{root}/users"));
+    std::fs::remove_file(node.root().join("usr/bin/getent")).unwrap();
+    program(&node, "adduser", &format!("echo \"$(last \"$@\"):x:100:101::/:/bin/sh\" >>{root}/etc/passwd"));
     program(
         &node,
         "apk",
