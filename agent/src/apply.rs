@@ -4,8 +4,8 @@
 //! A kill between any two steps leaves a loadable file: the ledger learns the FILEVERSION before the file has it,
 //! so that no two files ever share one, and what was written is found again by reading the file.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod hosts_file;
+
 use std::path::Path;
 
 use nix::unistd::{Group, User};
@@ -13,12 +13,14 @@ use thiserror::Error;
 
 use crate::clock::Now;
 use crate::file::{self, FileError, Ownership};
-use crate::hosts;
+use crate::hosts::Names;
 use crate::installed::Installed;
 use crate::ledger::{Generation, Ledger, LedgerError, Store};
 use crate::render;
 use crate::settings::{Ini, Settings};
 use crate::validate::Validated;
+
+pub use hosts_file::update_hosts;
 
 /// Why an installation stopped half way. The live file is the old one or the new one, whole.
 #[derive(Debug, Error)]
@@ -53,7 +55,7 @@ pub struct Applied {
 /// Installs a validated file at `now`. `also` is what else the ledger learns with it: which processes must be started anew.
 pub fn install(
     validated: &Validated,
-    names: Option<&BTreeMap<IpAddr, String>>,
+    names: Option<&Names>,
     settings: &Settings,
     store: &mut Store,
     now: Now,
@@ -62,8 +64,7 @@ pub fn install(
     let rendered = validated.rendered();
     let ring = render::name(&rendered.ring);
     let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: now.wall };
-    let hosts = names.and_then(|names| update_hosts(settings.hosts.as_deref(), names));
-    let mut notes: Vec<String> = hosts.into_iter().collect();
+    let mut notes = names.map_or_else(Vec::new, |names| update_hosts(settings.hosts.as_deref(), names));
     let ownership = ownership(&settings.ini)?;
     store.update(|ledger| {
         ledger.fileversion = generation.fileversion;
@@ -99,29 +100,6 @@ pub fn adopt(installed: &Installed, path: &Path, store: &mut Store, now: Now) ->
         (ledger.written, ledger.written_at) = (Some(generation), Some(now.boot));
     })?;
     Ok(())
-}
-
-/// Brings the hosts block up to date. A hosts file that cannot be replaced is a note, not a failure: chmpx is
-/// slower without it, and works.
-pub fn update_hosts(path: Option<&Path>, names: &BTreeMap<IpAddr, String>) -> Option<String> {
-    let path = path?;
-    let present = match std::fs::read_to_string(path) {
-        Ok(present) => present,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Some(format!("{} is left alone: {error}", path.display())),
-    };
-    let replaced = match hosts::updated(&present, names) {
-        Some(next) => file::replace(path, next.as_bytes(), Ownership::default()).map(|done| done.notes),
-        None => Ok(Vec::new()),
-    };
-    // Unlike the ini's, the old content has no use, and a stray file beside the hosts file would puzzle; it may
-    // also be a killed predecessor's.
-    let tidied = replaced.and_then(|notes| file::remove(&file::beside(path)).map(|()| notes));
-    let notes = match tidied {
-        Ok(notes) => (!notes.is_empty()).then(|| notes.join("; ")),
-        Err(error) => Some(format!("{} is not updated: {}", path.display(), full(&error))),
-    };
-    notes.or_else(|| hosts::unfit(&present, names).map(|text| format!("{}: {text}", path.display())))
 }
 
 /// An error with its causes in one line.

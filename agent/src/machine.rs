@@ -1,4 +1,4 @@
-//! Facts about this host that validation needs: its addresses, and what stands at the paths that the ini names.
+//! Facts about this host: its addresses and names, and what stands at the paths that the ini names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -20,6 +20,14 @@ fn kind(path: &str) -> FileKind {
         Ok(metadata) if metadata.is_file() => FileKind::File,
         _ => FileKind::Missing,
     }
+}
+
+/// The names of this host: that of the kernel, and the one that it gets at the next boot.
+pub fn names() -> Vec<String> {
+    let paths = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let texts = paths.into_iter().filter_map(|path| std::fs::read_to_string(path).ok());
+    let lines = texts.map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
+    lines.filter(|name| !name.is_empty()).collect()
 }
 
 /// The addresses of all interfaces; `None`, and so no rule about them, where the kernel does not say.

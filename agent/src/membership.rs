@@ -142,7 +142,7 @@ fn not_a_member(ring: &Ring, cuk: &Cuk) -> Option<Problem> {
 }
 
 /// Trove's template names nodes by tag and says their address in REVERSE_PEERS or ENDPOINTS.
-fn peer_addresses(ring: &Ring) -> BTreeMap<String, IpAddr> {
+pub(crate) fn peer_addresses(ring: &Ring) -> BTreeMap<String, IpAddr> {
     let nodes = ring.servers.iter().chain(&ring.slaves);
     let named = nodes.filter(|node| node.name.parse::<IpAddr>().is_err());
     named.filter_map(|node| Some((node.name.clone(), first_address(node)?))).collect()

@@ -15,14 +15,13 @@ mod carrying;
 mod decide;
 mod files;
 mod leaving;
+mod naming;
 mod placing;
 mod processes;
 mod releasing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,6 +31,7 @@ use crate::apply::full;
 use crate::clock::Clock;
 use crate::course::{self, Next};
 use crate::guard;
+use crate::hosts::Names;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
 use crate::ledger::{Joined, LedgerError, Missing, Store};
@@ -107,7 +107,7 @@ pub struct Decision {
     asked: Option<Duration>,
     guard: Option<guard::Memory>,
     /// What the hosts block must say although nothing is installed.
-    names: Option<BTreeMap<IpAddr, String>>,
+    names: Option<Box<Names>>,
     /// What the ledger learns of the processes.
     known: Option<course::Known>,
     /// How the processes were seen with the installed file.
@@ -148,8 +148,8 @@ pub struct Installation {
     /// The file.
     pub validated: Validated,
     plan: Plan,
-    /// What the hosts block must say; a kept file does not know all of it, and leaves the block alone.
-    names: Option<BTreeMap<IpAddr, String>>,
+    /// What the hosts block must say before it is installed.
+    names: Option<Box<Names>>,
     /// Why it is installed.
     cause: Cause,
 }

@@ -10,6 +10,8 @@ mod joins;
 mod keys;
 #[path = "ring/kills.rs"]
 mod kills;
+#[path = "ring/names.rs"]
+mod names;
 #[path = "ring/picking.rs"]
 mod picking;
 #[path = "ring/reloads.rs"]

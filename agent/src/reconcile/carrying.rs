@@ -1,7 +1,5 @@
 //! From a decision to a report: the ledger learns, the file is installed, one step is taken.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,6 +9,7 @@ use crate::apply::{self, full};
 use crate::clock::BootTime;
 use crate::course::{self, Next};
 use crate::guard;
+use crate::hosts::Names;
 use crate::ledger::Ledger;
 use crate::plan::Class;
 use crate::render;
@@ -41,7 +40,7 @@ impl<T: Target> Reconciler<T> {
         let first = next.take_if(|next| matches!(next, Next::Step(Step::TakeOver, _)));
         let taken_over = self.step(first, decision.about.as_ref()).await;
         let outcome = match verdict {
-            Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_ref(), &mut notes),
+            Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_deref(), &mut notes),
             Decided::Leave(outcome) => outcome,
             Decided::Install(installation) => self.install(*installation, &mut notes),
         };
@@ -116,7 +115,7 @@ impl<T: Target> Reconciler<T> {
             ledger.known.rejected = rejected;
         };
         let (settings, store) = (&self.settings, &mut self.store);
-        let applied = match apply::install(&validated, names.as_ref(), settings, store, now, also) {
+        let applied = match apply::install(&validated, names.as_deref(), settings, store, now, also) {
             Ok(applied) => applied,
             Err(error) => return Outcome::Failed(full(&error)),
         };
@@ -140,9 +139,11 @@ impl<T: Target> Reconciler<T> {
 
     /// The file is right: the ledger and the hosts block must say so too, also after a kill in between, and for
     /// a right file that somebody else wrote.
-    fn adopt(&mut self, names: Option<&BTreeMap<IpAddr, String>>, notes: &mut Vec<String>) -> Outcome {
+    fn adopt(&mut self, names: Option<&Names>, notes: &mut Vec<String>) -> Outcome {
         let (path, now) = (self.settings.ini.path.clone(), self.clock.now());
-        notes.extend(names.and_then(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)));
+        notes.extend(
+            names.into_iter().flat_map(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)),
+        );
         let adopted = self.look.at(&path, now.wall).map_err(|error| full(&error)).and_then(|installed| {
             apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| full(&error))
         });

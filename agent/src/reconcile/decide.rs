@@ -9,7 +9,6 @@ use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling}
 use crate::acceptance;
 use crate::course::{Database, Rejected};
 use crate::guard::{self, Case, Judgement, Verdict};
-use crate::hosts;
 use crate::identity;
 use crate::installed::{self, Installed};
 use crate::machine;
@@ -64,7 +63,7 @@ impl<T: Target> Reconciler<T> {
             let now = self.clock.now().boot;
             let rested = self.store.ledger().guard.at_rest(&self.settings.guard, now);
             let guard = Some(rested);
-            let names = self.settings.hosts.is_some().then(|| hosts::entries(&wanted));
+            let names = self.names(scene, &wanted);
             return Decision { guard, names, ..Decision::leave(Outcome::Unchanged, scene.asked) };
         }
         let judgement = self.guarded(scene, &wanted, fresh);
@@ -124,7 +123,7 @@ impl<T: Target> Reconciler<T> {
         if self.must_rest(scene, &wanted.ring) {
             return Decision { plan: Some(plan), ..Decision::leave(Outcome::Settling, scene.asked) };
         }
-        let names = Some(hosts::entries(wanted));
+        let names = self.names(scene, wanted);
         let installation = Installation { validated, plan: plan.clone(), names, cause: Cause::Answer };
         let verdict = Decided::Install(Box::new(installation));
         Decision { verdict, plan: Some(plan), ..Decision::leave(Outcome::Unchanged, scene.asked) }
@@ -224,7 +223,12 @@ impl<T: Target> Reconciler<T> {
             let Ok(validated) = self.validated(scene, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
             let cause = Cause::Lost(format!("{why}; {}", outcome.line()));
-            let installation = Installation { validated, plan: plan.clone(), names: None, cause };
+            let installation = Installation {
+                validated,
+                plan: plan.clone(),
+                names: self.names_of_kept(scene, &ring),
+                cause,
+            };
             let verdict = Decided::Install(Box::new(installation));
             return Decision { verdict, plan: Some(plan), ..Decision::leave(outcome, scene.asked) };
         }

@@ -45,7 +45,7 @@ impl<T: Target> Reconciler<T> {
             self.validated(scene, (**ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
         let cause = Cause::NotLoaded(why.to_owned());
         let plan = plan::plan(Some(ring), ring);
-        Ok(Installation { validated, plan, names: None, cause })
+        Ok(Installation { validated, plan, names: self.names_of_kept(scene, ring), cause })
     }
 
     /// The ring that it goes back to, under the next number; the live file is kept aside.
@@ -70,7 +70,8 @@ impl<T: Target> Reconciler<T> {
         let validated =
             self.validated(scene, (*ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
         let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring);
-        Ok(Installation { validated, plan, names: None, cause: Cause::Rejected(why.to_owned()) })
+        let names = self.names_of_kept(scene, &ring);
+        Ok(Installation { validated, plan, names, cause: Cause::Rejected(why.to_owned()) })
     }
 
     /// Keeps the live file aside before it is replaced: what it was, and why it goes.

@@ -5,6 +5,7 @@ mod clock;
 mod ending;
 mod leaving;
 mod moving;
+mod naming;
 mod placing;
 mod ways;
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::address::Address;
 use crate::target::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
@@ -35,6 +36,11 @@ pub struct Containers {
 }
 
 impl Containers {
+    /// Where the daemon is reached: `unix://` and a path, or `tcp://` and a host with its port.
+    pub fn daemon(&self) -> String {
+        Address::of(self, |name| std::env::var(name).ok()).host
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         [&self.container, &self.chmpx, &self.k2hdkc].into_iter().flatten().cloned().collect()
     }

@@ -1,0 +1,56 @@
+//! What the hosts block must say, and which nodes chmpx may still look up although they are no members any more.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Reconciler, Scene};
+use crate::hosts::{self, Listed, Names, Reserved};
+use crate::machine;
+use crate::membership::{self, Wanted};
+use crate::ring::Ring;
+use crate::target::Target;
+
+/// How long the names of gone nodes stay where nobody sees chmpx: it lists a server until that one ends, and a minute is
+/// usual.
+const KEPT_UNSEEN: Duration = Duration::from_hours(1);
+
+impl<T: Target> Reconciler<T> {
+    /// The names of the members; `None` where there is no block, or where it is not known with whom the agent speaks.
+    pub(super) fn names(&self, scene: &Scene, wanted: &Wanted) -> Option<Box<Names>> {
+        self.settings.hosts.as_ref()?;
+        let registry = scene.identity.as_ref().ok()?.k2hr3.as_ref();
+        let registry = registry.map(|registry| registry.api_uri.as_str());
+        let daemon = self.settings.target.containers.daemon();
+        let own = machine::names();
+        let addresses = machine::addresses().unwrap_or_default();
+        let peers = registry.into_iter().chain([daemon.as_str()]);
+        let reserved = Reserved::new(own.iter().map(String::as_str), peers, addresses);
+        Some(Box::new(hosts::names(wanted, reserved, self.listed(scene))))
+    }
+
+    /// The same of a kept ring, which comes instead of the members: the others keep their lines.
+    pub(super) fn names_of_kept(&self, scene: &Scene, ring: &Rc<Ring>) -> Option<Box<Names>> {
+        let addresses = membership::peer_addresses(ring);
+        let wanted = Wanted { ring: Rc::clone(ring), addresses, ..Wanted::default() };
+        self.names(scene, &wanted).map(|names| Box::new(Names { listed: Listed::Unknown, ..*names }))
+    }
+
+    /// The nodes in chmpx's table. It says so of the installed file only once it has loaded it.
+    fn listed(&self, scene: &Scene) -> Listed {
+        let Some(observed) = &scene.observed else {
+            let settled = self
+                .look
+                .age(&self.settings.ini.path, self.clock.now().wall)
+                .is_some_and(|age| age >= KEPT_UNSEEN);
+            return if settled { Listed::only([]) } else { Listed::Unknown };
+        };
+        let fileversion = scene.installed.fileversion();
+        match &observed.said {
+            Some(said) if fileversion.is_some() && said.view.fileversion == fileversion => {
+                let rows = said.view.servers.iter().chain(&said.view.slaves);
+                Listed::only(rows.flat_map(|row| [row.name.as_str(), row.seed.as_str()]))
+            }
+            _ => Listed::Unknown,
+        }
+    }
+}
