@@ -22,6 +22,7 @@ mod place;
 mod placement;
 mod placing;
 mod prompts;
+mod resolving;
 mod rules;
 mod starting;
 mod stir;

@@ -249,6 +249,8 @@ pub struct Observed {
     pub said: Option<Said>,
     /// Since when this chmpx has answered nothing, and what came instead of the last answer.
     pub silent: Option<(Instant, String)>,
+    /// The name server that this chmpx waits for in its main loop: it is not deaf, and comes back by itself.
+    pub resolver: Option<String>,
     /// Whether nobody listened at its control port when it was asked last.
     pub shut: bool,
     /// What chmpx answered where that could not be understood: it is no silence.

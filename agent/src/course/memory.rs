@@ -10,6 +10,7 @@ use super::keeping::Others;
 use super::past::{Past, pause};
 use super::placement::Placement;
 use super::prompts::Prompts;
+use super::resolving::Resolving;
 use super::rules::{
     HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, SPEAKS_AGAIN, STALLED,
     WORDS, WORKING,
@@ -54,6 +55,8 @@ pub struct Memory {
     passes: u64,
     /// Since when each thing has been waited for, and in which pass last.
     waiting: BTreeMap<Waiting, (Instant, u64)>,
+    /// What is seen of chmpx's name look-ups.
+    pub(super) resolving: Resolving,
     /// Since when nothing has moved.
     still: Option<Instant>,
     /// What is seen of the other servers' keys.
@@ -232,6 +235,7 @@ impl Memory {
         self.born.get_or_insert(now);
         self.notice_unseen(case);
         self.stir.notice(case.view(), now);
+        self.resolving.notice(case);
         // A file that somebody else wrote just before is as fresh as one of our own.
         self.replaced.get_or_insert(now);
         for ended in &case.observed.ended {

@@ -3,6 +3,7 @@
 
 use super::memory::{Rewriting, Waiting};
 use super::prompts::Due;
+use super::resolving::resolves;
 use super::rules::{PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label, lonely};
@@ -228,6 +229,9 @@ pub(super) fn peers(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
 
 /// Writes the ring again, once in a while and not for ever.
 fn again(case: &Case<'_>, memory: &mut Memory, why: String) -> Next {
+    if let Some(wait) = resolves(case, memory, &why) {
+        return wait;
+    }
     let waited = memory.waited_for(Waiting::Rows, case.now);
     if waited < STICKS_AFTER {
         return Next::Wait(why, case.rules.between_questions);

@@ -93,6 +93,8 @@ pub(super) const MOST_NUDGES: u32 = 5;
 pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
 /// A wait in which nothing changes is told after this time, except a merge, which has its own limit.
 pub(super) const STALLED: Duration = Duration::from_secs(600);
+/// chmpx looks up one name after the other, and is seen between two of them as well.
+pub(super) const RESOLVES_AGAIN: Duration = Duration::from_secs(3);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
 /// A server asks K2HR3 every 6 s at most in a small cluster, and has the file a second later.

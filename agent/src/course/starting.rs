@@ -2,6 +2,7 @@
 
 use super::gate::{self, Gate};
 use super::memory::Waiting;
+use super::resolving::resolves;
 use super::rules::{NUDGE_AGAIN, SOON, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
@@ -83,6 +84,9 @@ pub(super) fn k2hdkc(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
         }
         Gate::Shut(why) => Some(Next::Wait(why, case.rules.between_questions)),
         Gate::Scattered(why) => {
+            if let Some(wait) = resolves(case, memory, &why) {
+                return Some(wait);
+            }
             known.demand(case, Class::RestartChmpx, Urgency::Stuck, &why);
             Some(Next::Wait(why, SOON))
         }

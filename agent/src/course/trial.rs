@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::memory::{Rewriting, Waiting};
+use super::resolving::resolves;
 use super::rules::{COMES_WITHIN, FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
 use super::{Back, Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
@@ -82,7 +85,11 @@ pub(super) fn is_own_end(how: Ending) -> bool {
 pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let chmpx = case.observed.chmpx?;
     let silent = case.observed.silent.as_ref();
-    if let Some((_, text)) = silent.filter(|(since, _)| case.now.duration_since(*since) >= deaf_after(case)) {
+    // The time in which it waited for a name server does not count.
+    let resolved = memory.resolving.last();
+    let heard = |since: Instant| resolved.map_or(since, |at| at.max(since));
+    let deaf = |since: Instant| case.now.saturating_duration_since(heard(since)) >= deaf_after(case);
+    if let Some((_, text)) = silent.filter(|(since, _)| deaf(*since)) {
         let why = format!("chmpx (pid {}) has been silent too long: {text}", chmpx.id.pid);
         if fell_silent_of_the_file(case) {
             return Some(Next::RollBack(Back::Before, why));
@@ -92,7 +99,7 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
     if let Some(why) = unlisted::hangs(case, memory) {
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
-    let age = case.now.duration_since(chmpx.since);
+    let age = case.now.saturating_duration_since(heard(chmpx.since));
     if case.observed.said.is_none() && case.observed.shut && age >= LISTENS_WITHIN {
         let why = format!("chmpx (pid {}) has never listened on its control port", chmpx.id.pid);
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
@@ -102,6 +109,9 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
     }
     if case.observed.said.is_some() {
         return None;
+    }
+    if let Some(wait) = resolves(case, memory, "it has not answered yet") {
+        return Some(wait);
     }
     let text = silent.map_or_else(|| "chmpx has not been asked yet".to_owned(), |(_, text)| text.clone());
     Some(Next::Wait(format!("waiting for chmpx's first answer: {text}"), case.rules.between_questions))
@@ -147,6 +157,9 @@ pub(super) fn loaded(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
     }
     let reported = said.view.fileversion.map_or_else(|| "none".to_owned(), |version| version.to_string());
     let why = format!("chmpx reports generation {reported}, not {}", case.fileversion);
+    if let Some(wait) = resolves(case, memory, &why) {
+        return Some(wait);
+    }
     if memory.rewrites < MOST_REWRITES {
         memory.rewriting = Some(Rewriting::Unheard);
         return Some(Next::Rewrite(why));
@@ -166,6 +179,9 @@ pub(super) fn cure(
 ) -> Next {
     if known.restart.as_ref().is_some_and(|restart| restart.urgency >= urgency) {
         return Next::Wait(why, case.rules.between_questions);
+    }
+    if let Some(wait) = resolves(case, memory, &why) {
+        return wait;
     }
     if memory.cures >= MOST_CURES {
         return case.hold(format!("{why}; {MOST_CURES} restarts did not help"));

@@ -4,6 +4,7 @@
 pub(super) mod conversation;
 pub(super) mod found;
 pub(super) mod question;
+mod resolver;
 pub(super) mod watched;
 
 use std::time::Duration;

@@ -290,3 +290,81 @@ fn a_restart_that_is_not_allowed_does_not_excuse_a_later_bad_file() {
     stage.later(3600.0).next();
     assert_blamed(stage);
 }
+
+#[test]
+fn a_chmpx_that_waits_for_a_name_server_is_neither_restarted_nor_rolled_back() {
+    for way_back in [false, true] {
+        let mut stage = Stage::well();
+        stage.way_back = way_back;
+        stage.next();
+        stage.written = Some(Duration::ZERO);
+        stage.observed.silent = Some((stage.now, "no answer".into()));
+        stage.observed.resolver = Some("192.0.2.53:53".into());
+        for _ in 0..300 {
+            let next = stage.later(1.0).next();
+            assert!(matches!(next, Next::Converged | Next::Wait(..) | Next::Hold(..)), "{next:?}");
+            assert_eq!(stage.known.restart, None);
+        }
+        stage.observed.resolver = None;
+        let deaf = 120.0 + stage.rules.between_questions.as_secs_f64();
+        assert_eq!(
+            stage.later(deaf - 10.0).next(),
+            Next::Converged,
+            "the time in which it waited does not count"
+        );
+        let next = stage.later(10.0).next();
+        assert!(matches!(next, Next::RollBack(..)) || stage.known.restart.is_some(), "{next:?}");
+    }
+}
+
+#[test]
+fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_written_again() {
+    let mut stage = Stage::well();
+    stage.next();
+    (stage.fileversion, stage.verified) = (5, false);
+    stage.memory.replaced(stage.now, true);
+    stage.observed.resolver = Some("192.0.2.53:53".into());
+    for _ in 0..100 {
+        let next = stage.later(1.0).next();
+        assert!(
+            waits(&next).starts_with(
+                "chmpx waits for the name server 192.0.2.53:53, and does nothing else meanwhile"
+            ),
+            "{next:?}"
+        );
+    }
+    assert_eq!(stage.known.restart, None);
+    stage.observed.resolver = None;
+    assert!(
+        waits(&stage.later(1.0).next()).contains("name server"),
+        "it is seen between two look-ups as well"
+    );
+    assert!(matches!(stage.later(2.0).next(), Next::Rewrite(_)));
+}
+
+#[test]
+fn a_chmpx_that_waits_for_a_name_server_before_it_listens_is_not_restarted() {
+    let mut stage = Stage::well();
+    stage.observed.said = None;
+    stage.observed.shut = true;
+    stage.observed.silent = Some((stage.now, "nobody listens".into()));
+    stage.observed.resolver = Some("192.0.2.53:53".into());
+    for _ in 0..100 {
+        assert!(waits(&stage.later(1.0).next()).contains("it has not answered yet"));
+    }
+    assert_eq!(stage.known.restart, None);
+    stage.observed.resolver = None;
+    stage.later(60.0).next();
+    assert_eq!(stage.known.restart.as_ref().unwrap().urgency, Urgency::Stuck);
+}
+
+#[test]
+fn nobody_is_looked_for_anew_and_no_list_written_again_while_chmpx_waits_for_a_name_server() {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.view().servers.pop();
+    stage.observed.resolver = Some("192.0.2.53:53".into());
+    for _ in 0..30 {
+        assert!(waits(&stage.later(1.0).next()).contains("does not list"));
+    }
+}

@@ -4,7 +4,7 @@ use crate::ring::PLACEHOLDER_CUK;
 
 fn wanted(ring: Ring, addresses: &[(&str, &str)]) -> Wanted {
     let addresses = addresses.iter().map(|(name, at)| ((*name).to_owned(), at.parse().unwrap()));
-    Wanted { ring: ring.into(), addresses: addresses.collect(), notes: Vec::new() }
+    Wanted { ring: ring.into(), addresses: addresses.collect(), ..Wanted::default() }
 }
 
 /// The lines as they would stand in the block.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::question::{Answer, Question, Trouble, Word};
+use super::resolver;
 use crate::target::process::Process;
 use crate::target::{About, Ask, Observed, Order, Said, TargetError};
 use crate::wake::Waker;
@@ -20,6 +21,7 @@ pub(in crate::target) struct Conversation {
     declined: Option<String>,
     said: Option<Said>,
     silent: Option<(Instant, String)>,
+    resolver: Option<String>,
     shut: bool,
     strange: Option<String>,
 }
@@ -33,6 +35,10 @@ impl Conversation {
         (settings, about, waker): (&Process, &About, &Waker),
     ) {
         self.take_answer(pid);
+        // As often as it may be asked, and while it owes an answer.
+        if ask != Ask::No || self.question.is_some() {
+            self.resolver = pid.and_then(resolver::awaited_by);
+        }
         if self.question.is_none() && ask != Ask::No && pid.is_some() {
             self.question = Some(Question::put(settings, about, waker.clone()));
         }
@@ -79,7 +85,7 @@ impl Conversation {
 
     /// Whoever is asked may be frozen: a question under way is taken back, and no silence counts.
     pub(in crate::target) fn hush(&mut self) {
-        (self.question, self.silent) = (None, None);
+        (self.question, self.silent, self.resolver) = (None, None, None);
     }
 
     /// Tells chmpx something, and does not wait for what it says to it.
@@ -97,6 +103,7 @@ impl Conversation {
     pub(in crate::target) fn tell(&self, observed: &mut Observed) {
         observed.said.clone_from(&self.said);
         observed.silent.clone_from(&self.silent);
+        observed.resolver.clone_from(&self.resolver);
         observed.shut = self.shut;
         observed.strange.clone_from(&self.strange);
         observed.declined.clone_from(&self.declined);
