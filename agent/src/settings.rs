@@ -364,6 +364,17 @@ mod tests {
     const MAIN: &str = "/etc/k2hdkc-agent/agent.toml";
 
     #[test]
+    fn a_name_look_up_of_the_programs_has_a_limit_that_the_operator_may_set() {
+        let options = |text: &str| {
+            let environment = with(&[(MAIN, text)]).unwrap().target.process.environment;
+            environment.get("RES_OPTIONS").cloned().unwrap_or_default()
+        };
+        assert_eq!(options(""), "timeout:1 attempts:1");
+        assert_eq!(options("[target.environment]\nCHMDBGMODE = \"ERR\"\n"), "timeout:1 attempts:1");
+        assert_eq!(options("[target.environment]\nRES_OPTIONS = \"timeout:3\"\n"), "timeout:3");
+    }
+
+    #[test]
     fn nothing_configured_is_a_whole_configuration() {
         let settings = load(&Origin { config: None, root: Some("/nowhere".into()) }).unwrap();
         assert_eq!(settings.ini.path, Path::new("/nowhere/etc/antpickax/k2hdkc.ini"));

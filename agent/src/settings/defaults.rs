@@ -97,6 +97,9 @@ pub(super) const INI: &str = "/etc/antpickax/k2hdkc.ini";
 pub(super) const CHMPX_OPTIONS: &[&str] = &["-d", "err"];
 /// Without the first, k2hdkc spins at 100 % CPU while its chmpx is gone.
 pub(super) const K2HDKC_OPTIONS: &[&str] = &["-no_giveup_rejoin", "-d", "err"];
+/// chmpx, k2hdkc and chmpxstatus ask the name servers for the host's own name at each start, whatever /etc/hosts has, and chmpx
+/// asks for other names in its main loop: 10 s each with glibc's own limits, where one server does not answer.
+pub(super) const RES_OPTIONS: (&str, &str) = ("RES_OPTIONS", "timeout:1 attempts:1");
 /// A question in the moment of a reload makes a slave's chmpx swallow it.
 pub(super) const QUIET: Duration = Duration::from_millis(500);
 /// Polling every 5 ms coincided with a merge that stuck; once a second was harmless.

@@ -1,5 +1,6 @@
 //! From what the files say to what it means: defaults, newtypes and limits, every fault with its key.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -164,6 +165,13 @@ fn ini(raw: raw::Ini, root: &Path, errors: &mut Vec<String>) -> Ini {
     }
 }
 
+/// The programs' environment, with a limit to each name look-up where the operator sets none.
+fn resolving(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let (key, value) = defaults::RES_OPTIONS;
+    environment.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    environment
+}
+
 fn hosts(raw: &raw::Hosts, root: &Path) -> Option<PathBuf> {
     let path = raw.path.as_deref().unwrap_or("/etc/hosts");
     raw.enabled.unwrap_or(false).then(|| below(root, Path::new(path)))
@@ -209,7 +217,7 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
         chmpx_options: options("target.chmpx-options", raw.chmpx_options, defaults::CHMPX_OPTIONS),
         k2hdkc_options: options("target.k2hdkc-options", raw.k2hdkc_options, defaults::K2HDKC_OPTIONS),
         user: raw.user,
-        environment: raw.environment,
+        environment: resolving(raw.environment),
         runtime_directory: runtime.to_owned(),
         base_directory: below(root, Path::new("/var/lib/antpickax")),
         prepares_host: root == Path::new("/"),
