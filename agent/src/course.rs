@@ -44,7 +44,7 @@ pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
 pub use leaving::{Leaving, Stage, obstacle, price};
 pub use memory::Memory;
-pub(crate) use rules::SOON;
+pub(crate) use rules::{COMES_SOON, SOON};
 pub use rules::{Restarts, Rules};
 
 use crate::clock::BootTime;

@@ -133,6 +133,8 @@ pub(super) const FAILED_STARTS: u32 = 2;
 pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
 /// The next look where something is on its way.
 pub(crate) const SOON: Duration = Duration::from_millis(100);
+/// The next question to a chmpx of a server that does not listen yet, since it has just started.
+pub(crate) const COMES_SOON: Duration = Duration::from_millis(200);
 /// Share of one processor that a merge takes of k2hdkc at least; at rest it takes 0.002 (k2hdkc 1.0.19).
 pub(super) const WORKING: f64 = 0.01;
 /// Least time over which that share is measured: the kernel counts in ticks of 10 ms, and one of them in half a second

@@ -6,9 +6,12 @@ use tokio::time::Instant;
 
 use super::memory::{Rewriting, Waiting};
 use super::resolving::resolves;
-use super::rules::{COMES_WITHIN, FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR};
+use super::rules::{
+    COMES_SOON, COMES_WITHIN, FAILED_STARTS, LISTENS_WITHIN, MOST_CURES, MOST_REWRITES, TRIES_ONE_FOR,
+};
 use super::{Back, Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
+use crate::ring::Mode;
 use crate::target::{Ended, Ending, Program};
 
 /// A chmpx that ends of a file ends by itself with status 0, before it reports the file's generation, or crashes; an end by
@@ -96,7 +99,7 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
         }
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
-    if let Some(why) = unlisted::hangs(case, memory) {
+    if let Some(why) = unlisted::hangs(case, memory, heard(chmpx.since)) {
         return Some(cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why));
     }
     let age = case.now.saturating_duration_since(heard(chmpx.since));
@@ -114,7 +117,10 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
         return Some(wait);
     }
     let text = silent.map_or_else(|| "chmpx has not been asked yet".to_owned(), |(_, text)| text.clone());
-    Some(Next::Wait(format!("waiting for chmpx's first answer: {text}"), case.rules.between_questions))
+    let comes = case.mode() == Mode::Server && case.observed.shut;
+    let next =
+        if comes { COMES_SOON.min(case.rules.between_questions) } else { case.rules.between_questions };
+    Some(Next::Wait(format!("waiting for chmpx's first answer: {text}"), next))
 }
 
 /// chmpx is silent while it tries members that are down, one after the other.

@@ -4,6 +4,8 @@
 
 use std::net::SocketAddr;
 
+use tokio::time::Instant;
+
 use super::memory::Waiting;
 use super::rules::{LISTED_WITHIN, SOON, TURNED_AWAY_FOR};
 use super::{Case, Memory, Next};
@@ -57,8 +59,8 @@ fn next_in_ring(case: &Case<'_>, heard: &Heard) -> Option<SocketAddr> {
 }
 
 /// Why a chmpx that has never listened is given up before others are: it came before some of the others listed this server,
-/// and they do by now. The next one is let in.
-pub(super) fn hangs(case: &Case<'_>, memory: &mut Memory) -> Option<String> {
+/// and they do by now. The next one is let in. `since`: its start, or when it last waited for a name server.
+pub(super) fn hangs(case: &Case<'_>, memory: &mut Memory, since: Instant) -> Option<String> {
     let chmpx = case.observed.chmpx.filter(|_| case.observed.said.is_none() && case.observed.shut)?;
     let Hearsay::Heard(heard) = &case.observed.hearsay else { return None };
     if !heard.unknown_to.is_empty() {
@@ -67,7 +69,7 @@ pub(super) fn hangs(case: &Case<'_>, memory: &mut Memory) -> Option<String> {
     }
     let listed = memory.too_early == Some(chmpx.id) && !heard.listed_by.is_empty();
     let pid = chmpx.id.pid;
-    (listed && case.now.duration_since(chmpx.since) >= TURNED_AWAY_FOR).then(|| {
+    (listed && case.now.saturating_duration_since(since) >= TURNED_AWAY_FOR).then(|| {
         format!("chmpx (pid {pid}) came before the other servers listed this one, and has never listened")
     })
 }

@@ -9,11 +9,11 @@ use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene, Seen};
 use crate::apply::full;
 use crate::clock::BootTime;
-use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
+use crate::course::{self, COMES_SOON, Case, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::Installed;
 use crate::ledger::Generation;
 use crate::names::Port;
-use crate::ring::{Node, NodeKey, Ring};
+use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::standing::Standing;
 use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
 
@@ -24,6 +24,8 @@ pub(super) type Ids = (Option<Identity>, Option<Identity>);
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     memory: Memory,
+    /// Whether a server's chmpx does not listen yet: whoever is refused disturbs nobody.
+    comes: bool,
     /// When chmpx was last asked.
     asked: Option<Instant>,
     /// Whether nothing was on its way after the last pass.
@@ -125,6 +127,8 @@ impl<T: Target> Reconciler<T> {
             self.processes.next_look = about.and_then(|_| self.target.look_again());
         }
         let observed = seen?;
+        let is_server = about.is_some_and(|about| about.mode == Mode::Server);
+        self.processes.comes = is_server && observed.said.is_none() && observed.shut;
         if ask != Ask::No && observed.chmpx.is_some() {
             self.processes.asked = Some(Instant::now());
         }
@@ -161,8 +165,11 @@ impl<T: Target> Reconciler<T> {
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     fn may_ask(&self, now: Instant) -> Ask {
         let (rules, processes) = (&self.settings.target.rules, &self.processes);
-        let settled = processes.settled && !processes.memory.is_stirred(now);
-        let between = if settled { rules.look } else { rules.between_questions };
+        let between = match (processes.settled && !processes.memory.is_stirred(now), processes.comes) {
+            (true, _) => rules.look,
+            (false, true) => COMES_SOON.min(rules.between_questions),
+            (false, false) => rules.between_questions,
+        };
         let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
         let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
         if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }

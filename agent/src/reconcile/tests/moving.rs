@@ -203,3 +203,22 @@ async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_s
         assert!(left <= Duration::from_secs(1), "{left:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_chmpx_that_does_not_listen_yet_is_asked_five_times_a_second_on_a_server() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    stage.reconciler.settings.target.rules.quiet = Duration::ZERO;
+    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    (observed.said, observed.k2hdkc, observed.shut) = (None, None, true);
+    looks(&mut stage).await;
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_millis(200)).await;
+        stage.reconciler.pass(Reason::Look.into(), None).await;
+        assert_eq!(stage.reconciler.target.asked.last(), Some(&Ask::Start));
+    }
+    stage.reconciler.target.observed.as_mut().unwrap().shut = false;
+    looks(&mut stage).await;
+    tokio::time::advance(Duration::from_millis(200)).await;
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    assert_eq!(stage.reconciler.target.asked.last(), Some(&Ask::No), "one that is silent is not");
+}
