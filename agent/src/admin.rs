@@ -51,6 +51,13 @@ pub enum Command {
         /// Without waiting for the keys, and whatever speaks against it.
         force: bool,
     },
+    /// Stop the processes until they are started again.
+    Stop {
+        /// Whatever speaks against it.
+        force: bool,
+    },
+    /// Start them again.
+    Start,
 }
 
 /// What the agent answers.

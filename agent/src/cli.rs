@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod look;
+mod maintenance;
 mod membership;
 mod talk;
 
@@ -83,6 +84,22 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Stop chmpx and k2hdkc of this node for maintenance, until `start`, also over reboots. A server leaves the service first;
+    /// it stays a member of its role
+    Stop {
+        /// How long it is waited for: seconds, or a number with ms, s, m or h
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
+        timeout: Duration,
+        /// Stop whatever speaks against it, and at once: keys without another copy cannot be read meanwhile
+        #[arg(long)]
+        force: bool,
+    },
+    /// Start what `stop` has stopped, or call a stop off
+    Start {
+        /// How long it is waited for: seconds, or a number with ms, s, m or h
+        #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
+        timeout: Duration,
+    },
     /// Make this host what K2HR3 wants of it: its user, packages and units by the keys of the role's resource, and then the
     /// agent. What is there is not done again, so it may be run again at any time
     Bootstrap {
@@ -100,7 +117,11 @@ enum Command {
 impl Command {
     /// Whether the running agent is asked, which may have a better configuration than the files say now.
     fn asks_the_agent(&self) -> bool {
-        matches!(self, Self::Status { .. } | Self::Confirm { .. } | Self::Join { .. } | Self::Leave { .. })
+        use Command::{Confirm, Join, Leave, Start, Status, Stop};
+        matches!(
+            self,
+            Status { .. } | Confirm { .. } | Join { .. } | Leave { .. } | Stop { .. } | Start { .. }
+        )
     }
 }
 
@@ -157,6 +178,8 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
         Command::Status { json } => talk::status(&settings, json).await,
         Command::Join { timeout } => membership::join(&settings, timeout).await,
         Command::Leave { timeout, force } => membership::leave(&settings, timeout, force).await,
+        Command::Stop { timeout, force } => maintenance::stop(&settings, timeout, force).await,
+        Command::Start { timeout } => maintenance::start(&settings, timeout).await,
         Command::Bootstrap { timeout } => {
             let root = origin.root.unwrap_or_else(|| PathBuf::from("/"));
             Box::pin(bootstrap::bootstrap(&settings, &root, timeout)).await

@@ -10,6 +10,7 @@
 //! it. Pure: the time is an argument.
 
 mod copies;
+mod departed;
 mod drain;
 mod gate;
 mod keeping;
@@ -17,6 +18,7 @@ mod known;
 mod leaving;
 mod lonely;
 mod memory;
+mod merge_work;
 mod past;
 mod place;
 mod placement;
@@ -120,7 +122,7 @@ pub enum Back {
 type Look = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
 
 /// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Look; 15] = [
+const STAGES: [Look; 17] = [
     placing::seen,
     starting::rival,
     placing::placed,
@@ -133,6 +135,8 @@ const STAGES: [Look; 15] = [
     trial::answering,
     trial::loaded,
     starting::k2hdkc,
+    departed::departed,
+    departed::others,
     place::own,
     place::peers,
     starting::tidy,
@@ -174,7 +178,7 @@ pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course 
 
 /// A leave that waits for something, or is held, keeps nobody from caring for the file meanwhile.
 fn on_the_way_out(case: &Case<'_>, memory: &mut Memory, known: &mut Known, next: Next) -> Course {
-    let follows = known.leaving.as_ref().is_some_and(Leaving::follows);
+    let follows = known.way_out().is_some_and(Leaving::follows);
     if !follows || !matches!(next, Next::Wait(..) | Next::Hold(..)) {
         return Course { next, held: None };
     }

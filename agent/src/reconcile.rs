@@ -19,6 +19,7 @@ mod naming;
 mod placing;
 mod processes;
 mod releasing;
+mod stopping;
 #[cfg(test)]
 mod tests;
 

@@ -68,6 +68,9 @@ pub struct Status {
     /// How far this node is on its way out of the cluster.
     #[serde(default)]
     pub leaving: Option<Leaving>,
+    /// How far it has stopped for maintenance.
+    #[serde(default)]
+    pub stopped: Option<Leaving>,
     /// The target; "auto" where none is picked yet.
     pub target: String,
     /// Why it is that one, where it was picked.
@@ -126,6 +129,7 @@ impl Status {
             last_step: None,
             registration: None,
             leaving: ledger.known.leaving.clone(),
+            stopped: ledger.known.stopped.clone(),
             target: target.to_owned(),
             picked: None,
             ini,
@@ -151,6 +155,7 @@ impl Status {
         self.generations = Generations::of(ledger);
         self.held.clone_from(&ledger.guard.held);
         self.leaving.clone_from(&ledger.known.leaving);
+        self.stopped.clone_from(&ledger.known.stopped);
         self.waiting.clone_from(&report.waiting);
         if report.standing.is_some() {
             self.standing.clone_from(&report.standing);
@@ -180,12 +185,21 @@ impl Status {
         let outside = self.registration.as_ref().is_some_and(|registration| !registration.good);
         // Somebody who runs chmpx was to be found, and is not.
         let idle = self.picked.as_ref().is_some_and(|picked| picked.kind == crate::target::Kind::None);
-        fine && !held && !outside && !idle && self.pid.is_some() && self.settings_error.is_none()
+        let runs = self.stopped.is_none();
+        fine && runs && !held && !outside && !idle && self.pid.is_some() && self.settings_error.is_none()
     }
 
     /// For people, at `now`.
     pub fn text(&self, now: Now) -> String {
         let (mut text, Now { wall: now, boot }) = (String::new(), now);
+        if let Some(stopped) = &self.stopped {
+            let word = if stopped.force { ", forced" } else { "" };
+            line(
+                &mut text,
+                "STOPPED",
+                &format!("{} ago{word}: {}", age(stopped.since, now), stopped.stage.text()),
+            );
+        }
         self.head(&mut text, now);
         self.generation_lines(&mut text, now);
         self.standing_lines(&mut text, now);

@@ -234,6 +234,17 @@ pub struct Said {
     pub at: Instant,
 }
 
+/// What the thread of a chmpx is doing that merges, while its status says `[Doing]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeThread {
+    /// It asks k2hdkc for the time of its last change, and looks for the answer without a pause.
+    Asks,
+    /// It waits for what other servers send.
+    Copies,
+    /// It waits for work: it has given up what it had.
+    Rests,
+}
+
 /// What is known of the processes. No answer is not a failure: what is unknown is `None`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
@@ -261,6 +272,8 @@ pub struct Observed {
     pub hearsay: Hearsay,
     /// Why another server did not do what it was told last.
     pub unprompted: Option<String>,
+    /// What its thread that merges is doing, where its status says that it merges and the kernel tells.
+    pub merge_thread: Option<MergeThread>,
     /// Programs that do not run, and that come or go by themselves.
     pub moving: Vec<(Program, String)>,
     /// Programs that do not run, and that the agent cannot start, with the remedy.
@@ -329,8 +342,19 @@ pub enum Signal {
     Kill,
 }
 
+/// A server as SERVICEOUT names it, by what its chmpxid is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its host, as chmpx lists it.
+    pub host: String,
+    /// Its control port.
+    pub ctlport: Port,
+    /// CUSTOM_ID_SEED or CUK, by CHMPXIDTYPE.
+    pub id: String,
+}
+
 /// What chmpx is told through its control port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Say your status to the ring again: what cures a join that sticks at `[ADD][Done]`.
     UpdateStatus,
@@ -338,15 +362,23 @@ pub enum Order {
     ServiceIn,
     /// Leave the service; the ring moves this node's keys first.
     ServiceOut,
+    /// Start the merge that waits: what cures one that nobody starts.
+    Merge,
+    /// Let the ring use what was merged: what ends the change of a server that went down in the middle of it.
+    CompMerge,
+    /// Take another server, which is down and no member any more, out of service.
+    Dismiss(Named),
 }
 
 impl Order {
     /// As it stands on the wire.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::UpdateStatus => "UPDATESTATUS",
             Self::ServiceIn => "SERVICEIN",
-            Self::ServiceOut => "SERVICEOUT",
+            Self::ServiceOut | Self::Dismiss(_) => "SERVICEOUT",
+            Self::Merge => "MERGE",
+            Self::CompMerge => "COMPMERGE",
         }
     }
 }

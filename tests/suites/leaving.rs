@@ -7,6 +7,8 @@ mod copies;
 mod kills;
 #[path = "leaving/load.rs"]
 mod load;
+#[path = "leaving/maintenance.rs"]
+mod maintenance;
 #[path = "leaving/refusals.rs"]
 mod refusals;
 

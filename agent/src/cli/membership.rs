@@ -21,7 +21,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// How long an agent that was started takes until it hears, at most.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// How long the agent takes for a look at its processes, mostly.
-const LOOKED_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const LOOKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Enters the role through the running agent, or by itself where none runs. One that is just starting has the ledger before it
 /// hears.
@@ -81,7 +81,7 @@ fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
     }
 }
 
-fn told(result: Result<String, String>) -> ExitCode {
+pub(super) fn told(result: Result<String, String>) -> ExitCode {
     match result {
         Ok(line) => {
             say(&line);
@@ -92,7 +92,7 @@ fn told(result: Result<String, String>) -> ExitCode {
 }
 
 /// What a status says of the wish: it came true, or how far it is.
-type Look = fn(&Status) -> Result<String, Option<String>>;
+pub(super) type Look = fn(&Status) -> Result<String, Option<String>>;
 
 fn joined(status: &Status) -> Result<String, Option<String>> {
     match &status.registration {
@@ -108,14 +108,14 @@ fn left(status: &Status) -> Result<String, Option<String>> {
     let of_processes = status.standing.as_ref().map(|standing| standing.text.clone());
     let more = match leaving.stage {
         Stage::Left => return Ok(leaving.stage.text().to_owned()),
-        Stage::Draining | Stage::Stopping => of_processes,
+        Stage::Draining | Stage::Stopping | Stage::Stopped => of_processes,
         Stage::Removing => of_k2hr3,
     };
     Err(Some(more.unwrap_or_else(|| leaving.stage.text().to_owned())))
 }
 
 /// Waits until the running agent has done it, and tells what is new meanwhile. One that is started anew goes on with it.
-async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
+pub(super) async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
     let (end, mut last) = (Instant::now() + within, String::new());
     while Instant::now() < end {
         let seen = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {

@@ -7,7 +7,7 @@ use super::rules::{NUDGE_AGAIN, OUT_FOR};
 use super::{Case, Known, Memory, Next, Restart, Urgency, status_of};
 use crate::plan::Class;
 use crate::target::Order;
-use crate::view::{NodeStatus, Operation};
+use crate::view::{Action, NodeStatus, Operation};
 
 /// Whether the processes may stop now.
 #[derive(Debug)]
@@ -67,14 +67,15 @@ pub(super) fn ready(case: &Case<'_>, memory: &mut Memory, known: &mut Known, res
         ));
     }
     if !view.own.status.is_healthy() {
-        let merging = matches!(view.own.status.operation(), Operation::Doing | Operation::Done);
-        if merging && memory.merge_sticks(case) {
+        let merging = matches!(view.own.status.operation(), Operation::Doing | Operation::Done)
+            || (view.own.status.action() == Action::Delete && known.has_drained(case));
+        if let Some(sticks) = memory.merge_sticks(case).filter(|_| merging) {
             // It was to stop anyway; its keys have their other copies, and come back with it.
             known.demand(
                 case,
                 Class::RestartChmpx,
                 Urgency::Stuck,
-                &format!("a merge sticks at {}", view.own.status),
+                &format!("a merge sticks at {}: {sticks}", view.own.status),
             );
             return Readiness::Ready;
         }

@@ -38,6 +38,8 @@ pub struct Known {
     pub rejected: Option<Rejected>,
     /// How far the node is on its way out of the cluster.
     pub leaving: Option<Leaving>,
+    /// How far a stop for maintenance is; it lasts until somebody starts the node again.
+    pub stopped: Option<Leaving>,
     /// The programs that started at each boot before they were retired.
     pub disabled: BTreeSet<Program>,
     /// What may have gone with other servers.
@@ -176,6 +178,17 @@ impl Known {
         } else if refused {
             self.awaited = None;
         }
+    }
+
+    /// A leave, or else a stop.
+    pub(super) fn way_out(&self) -> Option<&Leaving> {
+        self.leaving.as_ref().or(self.stopped.as_ref())
+    }
+
+    /// How far that is by now.
+    pub(super) fn set_way_out(&mut self, way: Leaving) {
+        let place = if way.returns { &mut self.stopped } else { &mut self.leaving };
+        *place = Some(way);
     }
 
     /// Demands a restart of what runs now; an urgent demand is not softened by a later one.

@@ -5,13 +5,16 @@
 //! The merge in between moves no key to a server that stays (docs/facts.md D6, D10): a key lives on by its other copies, and
 //! where there are none nobody leaves unless somebody insists.
 //!
+//! A stop for maintenance goes the same way as far as the end of its processes, and K2HR3 is not told: the node stays a member,
+//! and is started again by somebody's word only.
+//!
 //! Each stage is kept in the ledger before anything is done for it, so that an agent that was killed goes on where it was.
 //! As long as it may have to answer the node is one like every other: what ended is started again, since nobody else may
 //! have them. From then on nothing is started any more.
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER, UNSEEN_WITHIN};
+use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER, STUCK_WITHIN, UNSEEN_WITHIN};
 use super::{Case, Copies, Known, Memory, Next, Pair, Urgency, is_own, status_of, stopping};
 use crate::clock::Timestamp;
 use crate::ring::Mode;
@@ -34,6 +37,9 @@ pub struct Leaving {
     /// The CUK of the node that leaves: a VM that was made from its image is another one. `None` where it was not known yet.
     #[serde(default)]
     pub cuk: Option<String>,
+    /// Whether it only stops, and comes back when it is started again.
+    #[serde(default)]
+    pub returns: bool,
 }
 
 /// How far it is; later ones are greater, as far as one node goes through both.
@@ -44,6 +50,8 @@ pub enum Stage {
     Draining,
     /// k2hdkc and chmpx stop for good.
     Stopping,
+    /// Nothing of it runs, until it is started again.
+    Stopped,
     /// K2HR3 is to remove the node from its role.
     Removing,
     /// It is out.
@@ -54,7 +62,13 @@ impl Leaving {
     /// The first stage of a node of that kind.
     pub fn begin(since: Timestamp, mode: Mode, force: bool, runs: bool) -> Self {
         let stage = if runs && mode == Mode::Server { Stage::Draining } else { Stage::Removing };
-        Self { since, mode, force, runs, stage, cuk: None }
+        Self { since, mode, force, runs, stage, cuk: None, returns: false }
+    }
+
+    /// The same of a stop for maintenance.
+    pub fn begin_stop(since: Timestamp, mode: Mode, force: bool) -> Self {
+        let stage = if mode == Mode::Server { Stage::Draining } else { Stage::Stopping };
+        Self { since, mode, force, runs: true, stage, cuk: None, returns: true }
     }
 
     /// K2HR3 has removed the node.
@@ -67,18 +81,37 @@ impl Leaving {
         match self.stage {
             Stage::Draining if self.force => self.stage = Stage::Removing,
             Stage::Stopping => self.stopped(),
-            Stage::Draining | Stage::Removing | Stage::Left => {}
+            Stage::Draining | Stage::Stopped | Stage::Removing | Stage::Left => {}
         }
     }
 
     /// Nothing runs any more.
     fn stopped(&mut self) {
-        self.stage = if self.mode == Mode::Slave { Stage::Left } else { Stage::Removing };
+        self.stage = match self.mode {
+            _ if self.returns => Stage::Stopped,
+            Mode::Slave => Stage::Left,
+            Mode::Server => Stage::Removing,
+        };
     }
 
     /// Whether it still follows the membership, as every node does.
     pub fn follows(&self) -> bool {
         self.stage == Stage::Draining
+    }
+
+    /// How somebody gets the better of what speaks against it, or calls it off.
+    fn insisted(&self, text: &str) -> String {
+        let ways = if self.returns {
+            "'k2hdkc-agent stop --force' stops all the same, 'k2hdkc-agent start' calls it off"
+        } else {
+            "'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays"
+        };
+        format!("{text}; {ways}")
+    }
+
+    /// Why its processes end.
+    fn why(&self) -> &'static str {
+        if self.returns { "it was told to stop" } else { "it leaves the cluster" }
     }
 }
 
@@ -88,6 +121,7 @@ impl Stage {
         match self {
             Self::Draining => "it goes out of service first, and the others answer for its keys",
             Self::Stopping => "its processes stop for good",
+            Self::Stopped => "nothing of it runs until 'k2hdkc-agent start', not after a reboot either",
             Self::Removing => "K2HR3 is to remove it from its role",
             Self::Left => {
                 "this node has left the cluster, and its VM may be destroyed; 'k2hdkc-agent join' brings it back"
@@ -98,20 +132,35 @@ impl Stage {
 
 /// What comes next on the way out; `None` where the node goes on as every other, because it must serve before it can leave.
 pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
-    let mut leaving = known.leaving.clone()?;
+    let mut leaving = known.way_out()?.clone();
     let next = match leaving.stage {
         Stage::Draining if leaving.force => hasten(case, &mut leaving),
         Stage::Draining => drain(case, memory, known, &mut leaving)?,
-        Stage::Stopping => {
-            out_of_sight(case, memory, &leaving).or_else(|| stop(case, memory)).unwrap_or_else(|| {
+        Stage::Stopping => out_of_sight(case, memory, &leaving)
+            .or_else(|| stop(case, memory, &leaving))
+            .unwrap_or_else(|| {
                 leaving.stopped();
                 Next::Wait(leaving.stage.text().to_owned(), SOON)
-            })
-        }
+            }),
+        Stage::Stopped => stopped(case),
         Stage::Removing | Stage::Left => Next::Wait(leaving.stage.text().to_owned(), case.rules.look),
     };
-    known.leaving = Some(leaving);
+    known.set_way_out(leaving);
     Some(next)
+}
+
+/// Whatever somebody starts by hand meanwhile is theirs. It is for somebody to look at: the others have a copy less.
+fn stopped(case: &Case<'_>) -> Next {
+    let runs = [(Program::Chmpx, case.observed.chmpx), (Program::K2hdkc, case.observed.k2hdkc)];
+    let runs = runs.into_iter().find_map(|(program, running)| Some((program, running?.id.pid)));
+    let text = "this node was told to stop: ".to_owned();
+    case.hold(match runs {
+        None => text + Stage::Stopped.text(),
+        Some((program, pid)) => format!(
+            "{text}{} (pid {pid}) was started by somebody else and is left alone; 'k2hdkc-agent start' takes it over",
+            program.name()
+        ),
+    })
 }
 
 /// Why a server may not leave now without somebody's insisting: its keys would have nowhere to go, or could not go.
@@ -187,7 +236,7 @@ fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut 
         return None;
     }
     if status.action() == Action::Delete {
-        return Some(moving(case, memory, view));
+        return Some(moving(case, memory, known, view, leaving));
     }
     if is_out(case, known, status) {
         return Some(settle(case, memory, view, leaving));
@@ -199,19 +248,16 @@ fn drain(case: &Case<'_>, memory: &mut Memory, known: &mut Known, leaving: &mut 
     }
     let wait = |text: &str| Some(Next::Wait(text.to_owned(), case.rules.between_questions));
     if let Some(text) = obstacle(case, known) {
-        return Some(case.hold(insisted(&text)));
+        return Some(case.hold(leaving.insisted(&text)));
     }
     if view.servers.iter().any(|row| row.status.operation() != Operation::Nothing) {
         return wait("it leaves when the other servers have merged");
     }
-    let why = "it leaves the cluster: first the others answer for its keys";
+    let why = format!("{}: first the others answer for its keys", leaving.why());
     known.drained = Some(chmpx.id);
-    let stuck = || Next::Hold(insisted("chmpx does not take this server out of service"), NUDGE_AGAIN);
-    Some(memory.nudge(Order::ServiceOut, case.now, why).unwrap_or_else(stuck))
-}
-
-fn insisted(text: &str) -> String {
-    format!("{text}; 'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays")
+    let stuck =
+        || Next::Hold(leaving.insisted("chmpx does not take this server out of service"), NUDGE_AGAIN);
+    Some(memory.nudge(Order::ServiceOut, case.now, &why).unwrap_or_else(stuck))
 }
 
 /// Out by the agent's order, or by somebody's hand after it had served; a server that has not come into service yet, or
@@ -243,24 +289,33 @@ fn settle(case: &Case<'_>, memory: &Memory, view: &View, leaving: &mut Leaving) 
     Next::Wait(leaving.stage.text().to_owned(), SOON)
 }
 
-/// The merge in which the others take over.
-fn moving(case: &Case<'_>, memory: &mut Memory, view: &View) -> Next {
+/// The merge in which the others take over. Where it sticks, the pair ends in the middle of it: those that stay copy nothing
+/// (docs/facts.md D10), so that its keys are as safe as after a whole one, and what the ring has half done then is ended by
+/// those that stay (see [`super::departed`]).
+fn moving(case: &Case<'_>, memory: &mut Memory, known: &Known, view: &View, leaving: &mut Leaving) -> Next {
     let status = view.own.status;
-    let (for_now, sticks) = (memory.in_status_for(case.now), memory.merge_sticks(case));
-    let works = |row: &&Row| matches!(row.status.operation(), Operation::Doing | Operation::Done);
-    let waits_in_vain = status.operation() == Operation::Pending
-        && for_now >= PENDING_WITHIN
-        && !view.servers.iter().any(|row| works(&row));
-    if status.operation() == Operation::Done && for_now >= STICKS_AFTER {
-        let why = format!("its leave sticks at {status}");
-        if let Some(next) = memory.nudge(Order::UpdateStatus, case.now, &why) {
-            return next;
+    let for_now = memory.in_status_for(case.now);
+    let other_copies = |row: &Row| !is_own(row, view) && row.status.operation() == Operation::Doing;
+    let others_copy = view.servers.iter().any(other_copies);
+    if let Some(sticks) = memory.merge_sticks(case).filter(|_| !others_copy) {
+        let text = format!("the merge without this server sticks at {status}: {sticks}");
+        // It serves until then, and perhaps it alone by now.
+        if let Some(obstacle) = obstacle(case, known) {
+            return case.hold(leaving.insisted(&format!("{text}; {obstacle}")));
         }
+        leaving.stage = Stage::Stopping;
+        return Next::Wait(format!("{text}; it stops in the middle of it"), SOON);
     }
-    if waits_in_vain || sticks {
-        return case.hold(insisted(&format!("the merge without this server sticks at {status}")));
-    }
-    Next::Wait(format!("the ring merges without it ({status})"), case.rules.between_questions)
+    let order = match status.operation() {
+        Operation::Done if for_now >= STICKS_AFTER => Some(Order::UpdateStatus),
+        Operation::Pending if for_now >= PENDING_WITHIN && !others_copy => Some(Order::Merge),
+        _ => None,
+    };
+    let why = format!("its leave sticks at {status}");
+    let nudged = order.and_then(|order| memory.nudge(order, case.now, &why));
+    nudged.unwrap_or_else(|| {
+        Next::Wait(format!("the ring merges without it ({status})"), case.rules.between_questions)
+    })
 }
 
 /// The others are told, and nothing is waited for.
@@ -269,7 +324,7 @@ fn hasten(case: &Case<'_>, leaving: &mut Leaving) -> Next {
     let serves =
         |view: &&View| view.own.status.is_in_service() && view.own.status.action() == Action::Nothing;
     match case.view().filter(serves).filter(|_| case.observed.chmpx.is_some()) {
-        Some(_) => Next::Step(Step::Tell(Order::ServiceOut), "it leaves the cluster at once".to_owned()),
+        Some(_) => Next::Step(Step::Tell(Order::ServiceOut), format!("{} at once", leaving.why())),
         None => Next::Wait(leaving.stage.text().to_owned(), SOON),
     }
 }
@@ -287,12 +342,12 @@ fn out_of_sight(case: &Case<'_>, memory: &Memory, leaving: &Leaving) -> Option<N
 }
 
 /// Both, for good; `None` once nothing runs.
-fn stop(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
+fn stop(case: &Case<'_>, memory: &mut Memory, leaving: &Leaving) -> Option<Next> {
     // Somebody insists, and nobody can be stopped.
     if case.observed.unseen.is_some() {
         return None;
     }
-    let why = "it leaves the cluster";
+    let why = leaving.why();
     if case.mode() == Mode::Server {
         if let Some(next) = memory.retire(Program::K2hdkc, case.now, why) {
             return Some(next);
@@ -307,5 +362,8 @@ fn stop(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
     if let Some(next) = memory.retire(Program::Chmpx, case.now, why) {
         return Some(next);
     }
-    Some(stopping::stop_chmpx(case, memory, case.observed.chmpx?, case.rules.stop_within, why))
+    // One that hangs in a merge hears no HUP (docs/facts.md C17).
+    let hangs = case.view().is_some_and(|view| view.own.status.operation() == Operation::Doing);
+    let within = if hangs { STUCK_WITHIN.min(case.rules.stop_within) } else { case.rules.stop_within };
+    Some(stopping::stop_chmpx(case, memory, case.observed.chmpx?, within, why))
 }

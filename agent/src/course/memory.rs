@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::keeping::Others;
+use super::merge_work::MergeWork;
 use super::past::{Past, pause};
 use super::placement::Placement;
 use super::prompts::Prompts;
 use super::resolving::Resolving;
 use super::rules::{
-    HEARD_WITHIN, LEAST_LOOK, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, SPEAKS_AGAIN, STALLED,
-    WORDS, WORKING,
+    HEARD_WITHIN, MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM, SETTLED, SOON, SPEAKS_AGAIN, STALLED, WORDS,
 };
 use super::stir::Stir;
 use super::takeover::TakeOver;
@@ -47,16 +47,16 @@ pub struct Memory {
     k2hdkc: Past,
     /// This node's own status, and since when it is that.
     status: Option<(NodeStatus, Instant)>,
-    /// When k2hdkc was last seen at work.
-    busy: Option<Instant>,
-    /// How much it had worked, and when that was counted: at a look before.
-    looked: Option<(Instant, Duration)>,
+    /// What is seen of the merge that this node is in.
+    work: MergeWork,
     /// How often the agent has looked.
     passes: u64,
     /// Since when each thing has been waited for, and in which pass last.
     waiting: BTreeMap<Waiting, (Instant, u64)>,
     /// What is seen of chmpx's name look-ups.
     pub(super) resolving: Resolving,
+    /// Changes of other servers, by their ids: what and since when.
+    changes: BTreeMap<u64, (NodeStatus, Instant)>,
     /// Since when nothing has moved.
     still: Option<Instant>,
     /// What is seen of the other servers' keys.
@@ -115,6 +115,8 @@ pub(super) enum Waiting {
     Rows,
     /// The other servers, until they list this one.
     Listed,
+    /// The end of a change that a server left behind when it went down.
+    Departed,
 }
 
 /// Why the same ring is written again.
@@ -218,10 +220,10 @@ impl Memory {
         self.seen = Some(case.now);
         let Some(since) = self.unseen.take() else { return };
         let time = case.now.duration_since(since);
-        let times = [&mut self.busy, &mut self.still, &mut self.nudged];
+        let times = [&mut self.still, &mut self.nudged];
         times.into_iter().flatten().for_each(|at| *at += time);
+        self.work.stood_still(time);
         self.signalled.iter_mut().for_each(|signalled| signalled.at += time);
-        self.looked = None;
     }
 
     /// For how long nothing has been seen.
@@ -264,17 +266,19 @@ impl Memory {
             }
         }
         self.begun = self.begun.and_then(|begun| still_begun(begun, case.observed.k2hdkc));
+        self.notice_changes(case);
         let status = case.view().map(|view| view.own.status);
         if self.status.map(|(status, _)| status) != status {
             self.status = status.map(|status| (status, now));
             (self.nudges, self.nudged) = (0, None);
-            (self.busy, self.still) = (None, None);
+            self.still = None;
+            self.work.begin();
         }
         if let (Some(chmpx), Some(view)) = (case.observed.chmpx, case.view()) {
             self.others.notice(chmpx.id, view);
         }
         if case.observed.unseen.is_none() {
-            self.notice_work(case);
+            self.work.notice(case);
         }
     }
 
@@ -293,28 +297,22 @@ impl Memory {
         self.begun.is_some_and(|(_, of)| of == Some(k2hdkc))
     }
 
-    /// A merge that goes on makes k2hdkc work; the stuck one does not. chmpx tells nothing: stuck, it spins.
-    fn notice_work(&mut self, case: &Case<'_>) {
-        let counted = |process: Running| (process.counted, process.worked);
-        // One that does not run does nothing, now.
-        let (counted, worked) = case.observed.k2hdkc.map_or((case.now, Duration::ZERO), counted);
-        let (busy, before) = (*self.busy.get_or_insert(case.now), self.looked);
-        let Some((at, past)) = before else {
-            self.looked = Some((counted, worked));
-            return;
+    fn notice_changes(&mut self, case: &Case<'_>) {
+        let Some(view) = case.view() else { return };
+        let changes = view.servers.iter().filter(|row| row.status.operation() != Operation::Nothing);
+        let past = std::mem::take(&mut self.changes);
+        let now = |row: &Row| {
+            let id = row.chmpxid?;
+            let same = past.get(&id).filter(|(status, _)| *status == row.status).copied();
+            Some((id, same.unwrap_or((row.status, case.now))))
         };
-        let time = counted.duration_since(at);
-        if time < LEAST_LOOK {
-            return;
-        }
-        let share = worked.saturating_sub(past).as_secs_f64() / time.as_secs_f64();
-        self.busy = Some(if share >= WORKING { case.now } else { busy });
-        self.looked = Some((counted, worked));
+        self.changes = changes.filter_map(now).collect();
     }
 
-    /// How long k2hdkc has done nothing, in the present status.
-    pub(super) fn idle_for(&self, now: Instant) -> Duration {
-        self.busy.map_or(Duration::ZERO, |at| now.duration_since(at))
+    /// How long the server of that row has been in its change.
+    pub(super) fn in_change_for(&self, row: &Row, now: Instant) -> Duration {
+        let since = row.chmpxid.and_then(|id| self.changes.get(&id));
+        since.map_or(Duration::ZERO, |(_, since)| now.duration_since(*since))
     }
 
     /// The restart of this chmpx has begun, so that its end says nothing of the file; the next one does, by its start.
@@ -379,9 +377,10 @@ impl Memory {
         self.status.map_or(Duration::ZERO, |(_, since)| now.duration_since(since))
     }
 
-    /// Whether a merge sticks: nothing works in it.
-    pub(super) fn merge_sticks(&self, case: &Case<'_>) -> bool {
-        self.idle_for(case.now) >= case.rules.idle_merge
+    /// Why the merge that this node is in sticks, where it does.
+    pub(super) fn merge_sticks(&self, case: &Case<'_>) -> Option<String> {
+        let (status, since) = self.status?;
+        self.work.sticks(case, status, case.now.duration_since(since))
     }
 
     /// How long it has been waited for this in every pass, without a break.

@@ -146,8 +146,7 @@ fn not_joined(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: N
 
 /// A merge takes as long as the copy; without end it is the stuck one that only a kill ends.
 fn merging(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: NodeStatus) -> Next {
-    let idle = memory.idle_for(case.now);
-    if !memory.merge_sticks(case) {
+    let Some(sticks) = memory.merge_sticks(case) else {
         let takes = memory.in_status_for(case.now);
         if takes >= case.rules.merge_within {
             let text = format!(
@@ -157,19 +156,23 @@ fn merging(case: &Case<'_>, memory: &mut Memory, known: &mut Known, status: Node
             return case.hold(format!("{text}; k2hdkc works on it, and it is left alone"));
         }
         return Next::Wait(format!("the ring is merging ({status})"), case.rules.between_questions);
-    }
-    let why = format!("a merge sticks at {status}, idle for {} s", idle.as_secs());
+    };
+    let why = format!("a merge sticks at {status}: {sticks}");
     cure(case, memory, known, Class::RestartChmpx, Urgency::Stuck, why)
 }
 
 /// Joins queue while another server merges. One that waits although nobody does is not let in: chmpx compares the
 /// servers' lists of names, and they differ.
-fn queueing(case: &Case<'_>, memory: &Memory, view: &View) -> Next {
+fn queueing(case: &Case<'_>, memory: &mut Memory, view: &View) -> Next {
     let status = view.own.status;
     let merges = |row: &&Row| matches!(row.status.operation(), Operation::Doing | Operation::Done);
     let another = view.servers.iter().find(merges);
     if another.is_some() || memory.in_status_for(case.now) < PENDING_WITHIN {
         return Next::Wait(format!("this server is {status}"), case.rules.between_questions);
+    }
+    let why = format!("this server stays {status}, and nobody merges");
+    if let Some(next @ Next::Step(..)) = memory.nudge(Order::Merge, case.now, &why) {
+        return next;
     }
     case.hold(format!(
         "this server stays {status}: do all servers call each other by CUSTOM_ID_SEED or by address, first in /etc/hosts \

@@ -135,6 +135,17 @@ pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) const SOON: Duration = Duration::from_millis(100);
 /// The next question to a chmpx of a server that does not listen yet, since it has just started.
 pub(crate) const COMES_SOON: Duration = Duration::from_millis(200);
+/// How long chmpx may ask k2hdkc for the time of its last change: the answer takes less than a millisecond. One that is lost
+/// is waited for 70 s and more (docs/facts.md C29).
+pub(super) const ASKS_WITHIN: Duration = Duration::from_secs(10);
+/// How long the thread of chmpx that merges may rest while the status says `[Doing]`.
+pub(super) const GIVES_UP_FOR: Duration = Duration::from_secs(5);
+/// What a server copies while it leaves is for nobody, and it takes no longer than this to be as good as whole.
+pub(super) const COPIES_IN_VAIN: Duration = Duration::from_mins(5);
+/// How long a server that went down in the middle of a change stays so until it is ended: chmpx may do it by itself.
+pub(super) const DEPARTED_FOR: Duration = Duration::from_secs(5);
+/// How long that is tried until somebody must look.
+pub(super) const SILENT_CHANGE: Duration = Duration::from_mins(1);
 /// Share of one processor that a merge takes of k2hdkc at least; at rest it takes 0.002 (k2hdkc 1.0.19).
 pub(super) const WORKING: f64 = 0.01;
 /// Least time over which that share is measured: the kernel counts in ticks of 10 ms, and one of them in half a second

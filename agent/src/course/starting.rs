@@ -109,7 +109,7 @@ pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
     None
 }
 
-/// A node that stays, or comes back, is to boot as it did before its leave. A failure keeps nothing waiting.
+/// A node that stays, or comes back, is to boot as it did before its leave or stop. A failure keeps nothing waiting.
 pub(super) fn enable(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Option<Next> {
     let program = *known.disabled.first()?;
     if let Some((at, why)) = &memory.not_enabled
@@ -118,7 +118,7 @@ pub(super) fn enable(case: &Case<'_>, memory: &mut Memory, known: &mut Known) ->
         memory.loud.push(format!("{} does not start at the next boot: {why}", program.name()));
         return None;
     }
-    Some(Next::Step(Step::Enable(program), "its leave is over".to_owned()))
+    Some(Next::Step(Step::Enable(program), "it is to run here again".to_owned()))
 }
 
 fn start(program: Program, case: &Case<'_>, memory: &Memory, why: &str) -> Next {

@@ -2,9 +2,11 @@
 
 mod keeping;
 mod leaving;
+mod maintenance;
 mod place;
 mod placing;
 mod starting;
+mod states;
 mod stopping;
 mod trial;
 mod unlisted;
@@ -16,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::fixtures::{self, ring};
 use crate::names::Port;
 use crate::plan::Class;
-use crate::target::{Ended, Ending, Identity, Order, Program, Rival, Running, Said, Signal};
+use crate::target::{Ended, Ending, Identity, MergeThread, Order, Program, Rival, Running, Said, Signal};
 use crate::view::NodeStatus;
 
 /// A node at one moment, in which a test turns what it is about.

@@ -110,6 +110,8 @@ impl Agent {
             }
             Command::Join => self.join(),
             Command::Leave { force } => self.leave(*force),
+            Command::Stop { force } => self.stop(*force),
+            Command::Start => self.start(),
         };
         // A client that went away needs no answer.
         let _ = commanded.reply.send(result);
@@ -135,10 +137,34 @@ impl Agent {
                 warn!(force, "{line}");
                 self.registrar.leave();
                 (self.status.registration, self.status.leaving) = (None, self.reconciler.leaving().cloned());
+                self.status.stopped = None;
                 self.publish();
             }
             Err(line) => warn!("{line}"),
         }
+        (result, Reason::Look.into())
+    }
+
+    fn stop(&mut self, force: bool) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.stop(force);
+        match &result {
+            Ok(line) => warn!(force, "{line}"),
+            Err(line) => warn!("{line}"),
+        }
+        self.status.stopped = self.reconciler.stopped().cloned();
+        self.publish();
+        (result, Reason::Look.into())
+    }
+
+    fn start(&mut self) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.start().map(|was| {
+            if was { "this node runs again" } else { "this node was not told to stop" }.to_owned()
+        });
+        if let Ok(line) = &result {
+            info!("{line}");
+        }
+        (self.status.stopped, self.status.standing) = (self.reconciler.stopped().cloned(), None);
+        self.publish();
         (result, Reason::Look.into())
     }
 

@@ -61,6 +61,7 @@ impl<T: Target> Reconciler<T> {
         let runs =
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
         let cuk = identity::read(&self.settings.k2hr3).ok().map(|identity| identity.cuk.to_string());
+        self.store.update(|ledger| ledger.known.stopped = None).map_err(|error| full(&error))?;
         let leaving = Leaving { cuk, ..Leaving::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| full(&error))?;
@@ -122,7 +123,7 @@ impl<T: Target> Reconciler<T> {
         self.store.update(|ledger| ledger.known.leaving = leaving)
     }
 
-    fn obstacle(&self, mode: Mode) -> Option<String> {
+    pub(super) fn obstacle(&self, mode: Mode) -> Option<String> {
         if mode == Mode::Server
             && let Some(held) = &self.store.ledger().guard.held
         {
@@ -132,7 +133,7 @@ impl<T: Target> Reconciler<T> {
     }
 
     /// By the installed file, else by its role.
-    fn mode(&mut self) -> Result<Mode, String> {
+    pub(super) fn mode(&mut self) -> Result<Mode, String> {
         let installed = self.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
         if let Some(mode) = installed.as_ref().and_then(|installed| installed.ring()?.mode()) {
             return Ok(mode);

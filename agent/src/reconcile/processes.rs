@@ -339,6 +339,7 @@ impl<T: Target> Reconciler<T> {
     pub fn is_midway(&self) -> bool {
         // Who leaves has nothing to bring back; the next agent goes on with it.
         self.leaving().is_none()
+            && self.stopped().is_none()
             && (self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some())
     }
 

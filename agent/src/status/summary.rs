@@ -9,6 +9,8 @@ impl Status {
     pub fn summary(&self) -> String {
         let refused = self.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
         let leaving = self.leaving.as_ref().map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
+        let stopped = self.stopped.as_ref().map(|stopped| format!("STOPPED: {}", stopped.stage.text()));
+        let leaving = stopped.or(leaving);
         let ring = self.standing.as_ref().map(ring);
         let picked = self.picked.as_ref().filter(|picked| picked.kind == Kind::None);
         let ring = ring.or(picked.map(|_| "target none: nothing that runs chmpx was found".to_owned()));
@@ -77,6 +79,22 @@ mod tests {
             line,
             "LEAVES: it goes out of service first, and the others answer for its keys; file 7: nothing changed"
         );
+    }
+
+    #[test]
+    fn a_node_that_was_told_to_stop_says_so_first_in_line_and_status_and_is_for_somebody_to_look_at() {
+        let mut status = status(None);
+        (status.pid, status.state) = (Some(7), Some(crate::report::Kind::Unchanged));
+        assert!(status.is_good());
+        let mut stopped = Leaving::begin_stop(Timestamp(1_000), Mode::Server, false);
+        stopped.stage = crate::course::Stage::Stopped;
+        status.stopped = Some(stopped);
+        assert!(!status.is_good());
+        let text = "nothing of it runs until 'k2hdkc-agent start', not after a reboot either";
+        assert_eq!(status.summary(), format!("STOPPED: {text}; file 7: nothing changed"));
+        let now = crate::clock::Now { wall: Timestamp(61_000), boot: crate::fixtures::boot_time(60_000) };
+        let first = status.text(now).lines().next().unwrap().to_owned();
+        assert_eq!(first, format!("STOPPED     1 min 0 s ago: {text}"));
     }
 
     #[test]

@@ -281,7 +281,7 @@ impl Target for Docker {
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
             Step::Tell(order) => {
                 let about = self.reached_at(about);
-                self.talk.say(*order, (&self.settings, &about, &self.waker))?;
+                self.talk.say(order.clone(), (&self.settings, &about, &self.waker))?;
             }
             // k2hdkc ends before its container, which both programs may share; and a container has no boots of its own.
             Step::Retire(Program::K2hdkc) | Step::Enable(_) => {}

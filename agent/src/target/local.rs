@@ -5,6 +5,7 @@ pub(super) mod conversation;
 pub(super) mod found;
 pub(super) mod question;
 mod resolver;
+mod threads;
 pub(super) mod watched;
 
 use std::time::Duration;
@@ -14,10 +15,12 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::process::{Process, prepare};
-use super::{About, Ask, Ended, Identity, Observed, Order, Program, TargetError};
+use super::{About, Ask, Ended, Identity, MergeThread, Observed, Order, Program, TargetError};
 use crate::ring::Mode;
+use crate::view::Operation;
 use crate::wake::Waker;
 use conversation::Conversation;
+use threads::Threads;
 use watched::Watched;
 
 /// Between two searches for processes that nobody should have started.
@@ -39,6 +42,7 @@ pub(super) struct Local {
     /// Ends are told here by the watches.
     pub(super) ends: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
     talk: Conversation,
+    threads: Threads,
     pub(super) searched: Option<Instant>,
     surplus: Vec<(Program, u32)>,
 }
@@ -54,6 +58,7 @@ impl Local {
             k2hdkc: Watched::new(Program::K2hdkc),
             ends: mpsc::unbounded_channel(),
             talk: Conversation::default(),
+            threads: Threads::default(),
             searched: None,
             surplus: Vec::new(),
         }
@@ -134,7 +139,19 @@ impl Local {
             ..Observed::default()
         };
         self.talk.tell(&mut observed);
+        observed.merge_thread = self.merge_thread(&observed);
         observed
+    }
+
+    /// Looks at the threads of a chmpx that says that it merges, and only of such a one.
+    fn merge_thread(&mut self, observed: &Observed) -> Option<MergeThread> {
+        let merges =
+            observed.said.as_ref().is_some_and(|said| said.view.own.status.operation() == Operation::Doing);
+        let Some(chmpx) = observed.chmpx.filter(|_| merges) else {
+            self.threads.forget();
+            return None;
+        };
+        self.threads.look(chmpx.id.pid, Instant::now())
     }
 
     /// Tells chmpx something, and does not wait for what it says to it.

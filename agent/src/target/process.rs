@@ -86,7 +86,7 @@ impl Target for Processes {
         match step {
             Step::Start(program) => return self.start(*program, about),
             Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
-            Step::Tell(order) => self.local.say(*order, about)?,
+            Step::Tell(order) => self.local.say(order.clone(), about)?,
             Step::Tidy => prepare::tidy(&self.local.settings, about)?,
             // Nobody but the agent starts it.
             Step::Retire(_) | Step::Enable(_) => {}

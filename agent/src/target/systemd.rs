@@ -82,6 +82,8 @@ pub struct Systemd {
     awaited: Option<Awaited>,
     /// Programs whose unit was enabled when it was to be disabled, until that is told: an answer may come too late.
     enabled: BTreeSet<Program>,
+    /// Main processes that the agent itself had stopped.
+    stopped: BTreeMap<Program, u32>,
     /// The processes of the last look; `None` before the first.
     seen: Option<BTreeMap<Program, Identity>>,
     rival: Option<(Instant, Option<String>)>,
@@ -98,6 +100,7 @@ impl Systemd {
             k2hdkc: UnitState::default(),
             awaited: None,
             enabled: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             seen: None,
             rival: None,
         }
@@ -194,6 +197,7 @@ impl Systemd {
         let is_free = signal == Signal::Hangup && !state.has_job;
         let by_job = is_free && self.is_direct(program, id) && self.is_of_unit(program, id);
         if by_job {
+            self.stopped.insert(program, id.pid);
             let unit = self.unit(program).0.to_owned();
             return Ok(self.bus().await?.stop(&unit).await?);
         }
@@ -275,10 +279,11 @@ impl Target for Systemd {
                 }
             }
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
-            Step::Tell(order) => self.local.say(*order, about)?,
+            Step::Tell(order) => self.local.say(order.clone(), about)?,
             Step::Retire(program) => {
                 let (unit, state) = self.unit(*program);
-                let (unit, is_enabled) = (unit.to_owned(), state.is_enabled());
+                let (unit, is_enabled, main) = (unit.to_owned(), state.is_enabled(), state.main.pid);
+                self.stopped.insert(*program, main);
                 self.enabled.extend(is_enabled.then_some(*program));
                 self.mark(&unit, took_over::set_aside);
                 let was_enabled = self.bus().await?.disable(&[unit.as_str()]).await?;

@@ -1,5 +1,7 @@
 //! What a server copies in a merge: its share of the new ring, from the servers that have slots now.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::event::{Event, Peer};
@@ -17,6 +19,7 @@ impl Chmpx {
             self.set_own(Status::merge_started);
             if self.mischief.sticks(Stick::Doing) {
                 self.merging.stuck = Some(Stuck::Doing);
+                std::thread::spawn(ask_in_vain);
             }
         }
         let pending = self.table.pending();
@@ -82,6 +85,13 @@ impl Chmpx {
         let found = self.links.iter().find(|(_, (peer, _))| matches!(peer, Peer::Process(a) if a.is_k2hdkc));
         found.map(|(number, _)| *number)
     }
+}
+
+/// The thread of a chmpx whose k2hdkc has answered too soon: it sleeps a million times for a microsecond, and gives up
+/// (docs/facts.md C29).
+#[expect(clippy::disallowed_methods, reason = "what the real one does is what the agent knows it by")]
+fn ask_in_vain() {
+    (0..1_000_000).for_each(|_| std::thread::sleep(Duration::from_micros(1)));
 }
 
 /// All items, one after the other; who does not answer has none.

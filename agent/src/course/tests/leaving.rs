@@ -99,7 +99,7 @@ fn what_speaks_against_it_is_held_with_both_ways_out_and_not_where_somebody_insi
 }
 
 #[test]
-fn a_merge_that_sticks_is_nudged_then_held_and_a_busy_one_is_waited_for() {
+fn a_merge_that_sticks_is_nudged_then_ended_and_a_busy_one_is_waited_for() {
     let mut stage = server(false);
     stage.set_peer(1, 0x2121);
     assert_eq!(waits(&stage.next()), "it leaves when the other servers have merged");
@@ -111,10 +111,66 @@ fn a_merge_that_sticks_is_nudged_then_held_and_a_busy_one_is_waited_for() {
     stage.set_own(0x2221);
     stage.next();
     assert!(waits(&stage.later(60.0).next()).contains("the ring merges without it"));
-    assert!(holds(&stage.later(60.0).next()).contains("the merge without this server sticks at "));
     stage.set_own(0x1221);
     stage.next();
-    assert!(holds(&stage.later(61.0).next()).contains("sticks at "));
+    assert_eq!(step(&stage.later(61.0).next()), &Step::Tell(Order::Merge));
+    stage.set_own(0x2221);
+    stage.next();
+    assert!(waits(&stage.later(99.0).next()).contains("the ring merges without it"));
+    assert!(waits(&stage.later(1.0).next()).contains("the merge without this server sticks at 0x2221"));
+    assert_eq!(at(&stage), Way::Stopping);
+}
+
+#[test]
+fn a_leave_whose_copy_sticks_under_traffic_stops_in_seconds_and_its_chmpx_is_killed_soon() {
+    for (thread, within) in [(MergeThread::Asks, 10), (MergeThread::Rests, 5)] {
+        let mut stage = server(false);
+        stage.next();
+        stage.set_own(0x2221);
+        stage.observed.merge_thread = Some(thread);
+        stage.next();
+        let serve = |stage: &mut Stage| {
+            stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(22);
+            stage.later(1.0).next()
+        };
+        let stuck = (1..3600).find(|_| waits(&serve(&mut stage)).contains("sticks at 0x2221"));
+        assert_eq!((stuck, at(&stage)), (Some(within), Way::Stopping));
+        assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
+        assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
+        stage.end(Program::K2hdkc, Ending::Exit(0));
+        waits(&stage.next());
+        assert_eq!(step(&stage.later(0.5).next()), &Step::Retire(Program::Chmpx));
+        assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
+        assert_eq!(step(&stage.later(3.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
+    }
+}
+
+#[test]
+fn a_leave_whose_copy_sticks_serves_on_where_the_others_have_gone_meanwhile() {
+    let mut stage = server(false);
+    stage.next();
+    stage.set_own(0x2221);
+    stage.observed.merge_thread = Some(MergeThread::Rests);
+    stage.next();
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    let next = stage.later(10.0).next();
+    assert!(
+        holds(&next).contains("sticks at 0x2221") && holds(&next).contains("the last server in service"),
+        "{next:?}"
+    );
+    assert_eq!(at(&stage), Way::Draining);
+}
+
+#[test]
+fn a_leave_that_sticks_while_another_server_copies_waits_for_that_one() {
+    let mut stage = server(false);
+    stage.next();
+    stage.set_own(0x1221);
+    stage.set_peer(1, 0x2121);
+    stage.next();
+    for _ in 0..30 {
+        assert!(waits(&stage.later(10.0).next()).contains("the ring merges without it"));
+    }
 }
 
 #[test]
@@ -227,8 +283,8 @@ fn a_held_leave_keeps_nobody_from_caring_for_the_file() {
 }
 
 proptest! {
-    /// Whatever runs and whatever chmpx says: unless somebody insists, no server leaves its first stage in service; and
-    /// beyond it nothing is started.
+    /// Whatever runs and whatever chmpx says: unless somebody insists, no server leaves its first stage in service, but in a
+    /// leave that sticks, while all others are up and one of them serves; and beyond it nothing is started.
     #[test]
     fn no_situation_stops_a_server_that_serves_or_starts_one_that_has_gone(
         bits in proptest::collection::vec(prop_oneof![
@@ -249,7 +305,10 @@ proptest! {
             if gone {
                 prop_assert!(!starts);
             } else {
-                let serves = bits[0] & 0x30 == 0x20;
+                let others_take_over =
+                    bits[1..].iter().all(|bits| bits & 1 == 1) && bits[1..].iter().any(|bits| bits & 0x10030 == 0x20);
+                let leaves = bits[0] & 0x300 == 0x200 && others_take_over;
+                let serves = bits[0] & 0x30 == 0x20 && !leaves;
                 prop_assert!(!serves || at(&stage) == Way::Draining);
                 prop_assert!(!matches!(next, Next::Step(Step::Retire(_), _)) || !serves);
             }

@@ -41,7 +41,7 @@ fn a_join_that_sticks_is_nudged_a_few_times() {
         stage.set_own(bits);
         assert!(waits(&stage.next()).contains("this server is"));
         for _ in 0..5 {
-            assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(order));
+            assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(order.clone()));
             waits(&stage.later(1.0).next());
         }
         assert!(!matches!(stage.later(11.0).next(), Next::Step(..)), "{bits:#x}");
@@ -205,6 +205,62 @@ fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
     stage.observed.unseen = None;
     let next = stage.later(0.2).next();
     assert!(matches!(next, Next::Wait(..)), "{next:?}");
+}
+
+/// In that status, with k2hdkc at the work of 25 requests a second, and chmpx's thread at that.
+fn under_traffic(bits: u32, thread: Option<MergeThread>) -> Stage {
+    let mut stage = Stage::well();
+    stage.next();
+    stage.set_own(bits);
+    stage.observed.merge_thread = thread;
+    stage.next();
+    stage
+}
+
+fn serve(stage: &mut Stage) -> Next {
+    stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(22);
+    stage.later(1.0).next()
+}
+
+#[test]
+fn a_chmpx_that_asks_in_vain_or_has_given_up_is_ended_however_much_k2hdkc_serves() {
+    for bits in [0x2021, 0x2121, 0x2221] {
+        for (thread, within) in [(MergeThread::Asks, 10), (MergeThread::Rests, 5)] {
+            let mut stage = under_traffic(bits, Some(thread));
+            let stuck = (1..3600).find(
+                |_| matches!(serve(&mut stage), Next::Wait(text, _) if text.contains("a merge sticks")),
+            );
+            assert_eq!(stuck, Some(within), "{bits:#x} {thread:?}");
+            assert_eq!(step(&serve(&mut stage)), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_copies_is_left_alone_and_one_that_leaves_not_for_ever() {
+    let mut stage = under_traffic(0x2121, Some(MergeThread::Copies));
+    assert!((1..1200).all(|_| waits(&serve(&mut stage)).contains("the ring is merging")));
+    let mut stage = under_traffic(0x2221, Some(MergeThread::Copies));
+    let ended = (1..3600)
+        .find(|_| matches!(serve(&mut stage), Next::Wait(text, _) if text.contains("which nobody needs")));
+    assert_eq!(ended, Some(300));
+    // Where no thread is seen, as behind a remote daemon, likewise.
+    let mut stage = under_traffic(0x2221, None);
+    let ended = (1..3600)
+        .find(|_| matches!(serve(&mut stage), Next::Wait(text, _) if text.contains("which nobody needs")));
+    assert_eq!(ended, Some(300));
+}
+
+#[test]
+fn a_chmpx_that_is_silent_may_have_merged_long_since() {
+    let mut stage = under_traffic(0x2021, Some(MergeThread::Rests));
+    let said = stage.observed.said.clone();
+    for _ in 0..20 {
+        stage.observed.said.clone_from(&said);
+        stage.now += Duration::from_secs(1);
+        let next = stage.next();
+        assert!(waits(&next).contains("the ring is merging"), "{next:?}");
+    }
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Word {
         within: Duration,
         waker: Waker,
     ) -> Result<Self, TargetError> {
-        let command = command(order, about)?;
+        let command = command(&order, about)?;
         let (answered, answer) = oneshot::channel();
         let (mut telling, control) = (JoinSet::new(), about.control);
         telling.spawn(async move {
@@ -151,16 +151,22 @@ impl Word {
     }
 }
 
-fn command(order: Order, about: &About) -> Result<Command, TargetError> {
+fn command(order: &Order, about: &About) -> Result<Command, TargetError> {
+    let server_out = |host: &str, ctlport, id: &str| {
+        let unsayable =
+            |why: &dyn std::error::Error| TargetError::Unsayable { order: order.word(), why: full(why) };
+        Server::new(host, ctlport, id).map(Command::ServiceOut).map_err(|error| unsayable(&error))
+    };
     Ok(match order {
         Order::UpdateStatus => Command::UpdateStatus,
         Order::ServiceIn => Command::ServiceIn,
+        Order::Merge => Command::Merge,
+        Order::CompMerge => Command::CompMerge,
         Order::ServiceOut => {
-            let (host, ctlport, id) = about.own.clone();
-            let unsayable =
-                |why: &dyn std::error::Error| TargetError::Unsayable { order: order.word(), why: full(why) };
-            Command::ServiceOut(Server::new(&host, ctlport, &id).map_err(|error| unsayable(&error))?)
+            let (host, ctlport, id) = &about.own;
+            server_out(host, *ctlport, id)?
         }
+        Order::Dismiss(named) => server_out(&named.host, named.ctlport, &named.id)?,
     })
 }
 

@@ -62,12 +62,28 @@ impl Systemd {
             Readiness::Moving(text) => observed.moving.push((program, text)),
             Readiness::Blocked(text) => observed.blocked.push((program, text)),
             Readiness::Idle => {
-                observed.last_words.extend(state.failure().map(|text| (program, text)));
+                let words = state.failure().or_else(|| self.stopped_by_somebody(program));
+                observed.last_words.extend(words.map(|text| (program, text)));
                 if self.awaits(program).is_some() {
                     self.give_up(program, self.came_to_nothing(program), observed);
                 }
             }
         }
+    }
+
+    /// That somebody else had the unit stopped. It is no order to the agent: upstream's Debian packages stop their unit at each
+    /// upgrade, and nobody starts it then (docs/facts.md Y7).
+    fn stopped_by_somebody(&self, program: Program) -> Option<String> {
+        let (unit, state) = self.unit(program);
+        let ours = self.stopped.get(&program) == Some(&state.main.pid);
+        // A k2hdkc whose chmpx ended by itself was stopped by systemd alone.
+        let chmpx = &self.chmpx;
+        let bound = program == Program::K2hdkc && chmpx.main.ended != 0 && !chmpx.was_stopped();
+        (state.was_stopped() && !ours && !bound).then(|| {
+            format!(
+                "systemd was told to stop {unit}: 'k2hdkc-agent stop' stops it for maintenance, until 'k2hdkc-agent start'"
+            )
+        })
     }
 
     /// Why no start is asked for, whatever its unit is.

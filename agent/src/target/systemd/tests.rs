@@ -137,3 +137,22 @@ async fn a_unit_that_would_bring_a_second_chmpx_is_not_started() {
     assert!(told.contains(&format!("end it ('kill -HUP {pid}')")), "{told}");
     assert_eq!(blocked(&mut systemd, None), None, "a chmpx that does not run is brought rightly");
 }
+
+#[tokio::test]
+async fn who_stops_a_unit_by_hand_is_told_the_way_that_lasts_and_a_stop_of_the_agent_s_own_is_none() {
+    for ours in [false, true] {
+        let mut systemd = systemd();
+        let main = Main { pid: 7, code: 1, status: 0, started: 1_000, ended: 3_000 };
+        systemd.chmpx = UnitState { main, left: 2_000, ..unit("inactive", "success") };
+        if ours {
+            systemd.stopped.insert(Program::Chmpx, 7);
+        }
+        let words = look(&mut systemd, None).last_words;
+        let told = words.first().is_some_and(|(_, text)| {
+            text.starts_with(
+                "systemd was told to stop chmpx.service: 'k2hdkc-agent stop' stops it for maintenance",
+            )
+        });
+        assert_eq!((told, words.len()), (!ours, usize::from(!ours)));
+    }
+}

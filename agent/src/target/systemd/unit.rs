@@ -121,14 +121,18 @@ impl UnitState {
         }
     }
 
+    /// Whether systemd was told to stop the last main process. A unit whose process ends by itself is active until then.
+    pub(super) fn was_stopped(&self) -> bool {
+        let Main { started, ended, .. } = self.main;
+        ended != 0 && (started..ended).contains(&self.left)
+    }
+
     /// How the last main process ended by itself. `None` as long as it runs, where systemd was told to stop it, and where it
     /// never came to run the program.
     pub(super) fn ending(&self) -> Option<Ending> {
-        let Main { code, status, started, ended, .. } = self.main;
-        // A unit whose process ends by itself is active until then.
-        let was_stopped = (started..ended).contains(&self.left);
+        let Main { code, status, ended, .. } = self.main;
         match code {
-            _ if ended == 0 || was_stopped => None,
+            _ if ended == 0 || self.was_stopped() => None,
             CLD_EXITED if NOT_RUN.contains(&status) => None,
             CLD_EXITED => Some(Ending::Exit(status)),
             CLD_KILLED | CLD_DUMPED => Some(Ending::Signal(status)),

@@ -1,0 +1,100 @@
+//! A stop for maintenance: the way out as far as the end of both programs, and back by somebody's word only.
+
+use super::*;
+use crate::course::Stage as Way;
+use crate::target::Signal::Hangup;
+
+/// Server 1 of three, which was seen in service and was told to stop.
+fn told_to_stop(force: bool) -> Stage {
+    let mut stage = Stage::well();
+    assert_eq!(stage.next(), Next::Converged);
+    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Server, force));
+    stage
+}
+
+fn at(stage: &Stage) -> Way {
+    stage.known.stopped.as_ref().unwrap().stage
+}
+
+fn assert_stops(stage: &mut Stage) {
+    assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
+    stage.end(Program::K2hdkc, Ending::Exit(0));
+    waits(&stage.next());
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Retire(Program::Chmpx));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    waits(&stage.next());
+    assert_eq!(at(stage), Way::Stopped);
+}
+
+#[test]
+fn a_stopped_server_has_left_the_service_first_and_runs_nothing_until_it_is_started() {
+    let mut stage = told_to_stop(false);
+    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    stage.set_own(0x2221);
+    assert!(waits(&stage.later(0.5).next()).contains("the ring merges without it ("));
+    stage.set_own(0x11);
+    stage.next();
+    assert_eq!(waits(&stage.later(1.0).next()), "its processes stop for good");
+    assert_stops(&mut stage);
+    for _ in 0..100 {
+        let next = stage.later(600.0).next();
+        assert!(holds(&next).contains("until 'k2hdkc-agent start', not after a reboot either"), "{next:?}");
+    }
+    // Of the leave nothing was begun: K2HR3 is told nothing.
+    assert_eq!(stage.known.leaving, None);
+    stage.known.stopped = None;
+    assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
+}
+
+#[test]
+fn what_somebody_starts_by_hand_meanwhile_is_left_alone_and_told() {
+    let mut stage = told_to_stop(true);
+    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    assert_stops(&mut stage);
+    stage.run(Program::Chmpx, Identity { pid: 31, ticks: 900 });
+    let next = stage.later(60.0).next();
+    assert!(
+        holds(&next).contains("chmpx (pid 31) was started by somebody else and is left alone"),
+        "{next:?}"
+    );
+}
+
+#[test]
+fn the_only_server_and_one_whose_keys_are_nowhere_else_stop_only_where_somebody_insists() {
+    let mut stage = told_to_stop(false);
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    let next = stage.next();
+    assert!(holds(&next).contains("this is the last server in service"), "{next:?}");
+    assert!(
+        holds(&next)
+            .ends_with("'k2hdkc-agent stop --force' stops all the same, 'k2hdkc-agent start' calls it off")
+    );
+    let mut stage = told_to_stop(false);
+    stage.ring.profile.global.insert("REPLICA".into(), "0".into());
+    assert!(holds(&stage.next()).contains("REPLICA is 0"));
+}
+
+#[test]
+fn a_stop_that_is_called_off_while_the_server_is_out_brings_it_back() {
+    let mut stage = told_to_stop(false);
+    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    stage.set_own(0x11);
+    stage.next();
+    stage.known.stopped = None;
+    assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(Order::ServiceIn));
+}
+
+#[test]
+fn a_slave_stops_at_once() {
+    let mut stage = Stage::well();
+    stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
+    stage.observed.k2hdkc = None;
+    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false));
+    assert_eq!(step(&stage.next()), &Step::Retire(Program::Chmpx));
+    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
+    stage.end(Program::Chmpx, Ending::Exit(0));
+    waits(&stage.next());
+    assert_eq!(at(&stage), Way::Stopped);
+}
