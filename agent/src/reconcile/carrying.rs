@@ -123,7 +123,8 @@ impl<T: Target> Reconciler<T> {
         self.processes.replaced(!same);
         let fileversion = applied.generation.fileversion;
         notes.extend(applied.notes);
-        if running.is_none() && plan.class > Class::Reload {
+        // Nobody of this process moves others: what waits for that is told.
+        if (running.is_none() || !self.patient) && plan.class > Class::Reload {
             notes.push(format!("generation {fileversion}: {}", plan.meaning()));
         }
         match cause {

@@ -13,6 +13,8 @@ pub(super) fn once(scene: &Scene, in_doubt: Option<String>, decision: &mut Decis
         return;
     };
     if !observed.apart {
+        let told = observed.rival.as_ref().map(|rival| format!("{}: {}", rival.text, rival.remedy));
+        decision.notes.extend(told);
         return;
     }
     let not_there = |why: &str| Some(format!("the file is not put before the processes: {why}"));

@@ -128,3 +128,19 @@ async fn applied_is_only_what_the_processes_are_seen_to_run_on() {
         assert_eq!(applied(&stage), 2);
     }
 }
+
+#[tokio::test]
+async fn a_command_says_what_its_file_still_needs_of_running_processes_and_who_else_writes_it() {
+    let more = text_of(&says(&[1, 2])).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
+    let mut stage = Stage::new(false, vec![says(&[1, 2]), Ok(Answer::Ini(more))]);
+    installed(&stage.poll().await);
+    let view = well(&stage, 1);
+    stage.sees(view);
+    stage.reconciler.target.observed.as_mut().unwrap().rival = Some(Rival::unit("a timer is active"));
+    let answered = stage.ask().await;
+    let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
+    assert_eq!((installed(&report.outcome), report.step), (2, None));
+    for note in ["generation 2: needs a restart of k2hdkc", "a timer is active: disable it"] {
+        assert!(report.notes.iter().any(|told| told.starts_with(note)), "{note}: {:?}", report.notes);
+    }
+}
