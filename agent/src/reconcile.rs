@@ -11,6 +11,7 @@
 //! would do. A pass cannot fail: whatever happens in it is in the [`Report`].
 
 mod answers;
+mod asking;
 mod carrying;
 mod decide;
 mod files;

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene, Seen};
 use crate::apply::full;
 use crate::clock::BootTime;
-use crate::course::{self, COMES_SOON, Case, Memory, Next, Restarts, SOON, Ways};
+use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::Installed;
 use crate::ledger::Generation;
 use crate::names::Port;
@@ -23,13 +23,13 @@ pub(super) type Ids = (Option<Identity>, Option<Identity>);
 /// What is remembered of the processes from pass to pass.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
-    memory: Memory,
+    pub(super) memory: Memory,
     /// Whether a server's chmpx does not listen yet: whoever is refused disturbs nobody.
-    comes: bool,
+    pub(super) comes: bool,
     /// When chmpx was last asked.
-    asked: Option<Instant>,
+    pub(super) asked: Option<Instant>,
     /// Whether nothing was on its way after the last pass.
-    settled: bool,
+    pub(super) settled: bool,
     /// When the processes are looked at again.
     next_look: Option<Instant>,
     running: Option<Ids>,
@@ -43,9 +43,6 @@ pub(super) struct Processes {
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-
-/// Longest time that a command waits at once until chmpx may be asked.
-const LONGEST_QUIET: Duration = Duration::from_secs(1);
 
 impl Processes {
     /// Nothing was looked at yet. Who only looks once is not told when.
@@ -135,44 +132,6 @@ impl<T: Target> Reconciler<T> {
         self.processes.running =
             Some((observed.chmpx.map(|process| process.id), observed.k2hdkc.map(|process| process.id)));
         Some(observed)
-    }
-
-    /// A command asks only where chmpx's view of the ring may decide: before another ring than the installed one. Beside
-    /// it an agent may run that has just replaced the file.
-    async fn may_ask_once(&self, installed: &Installed) -> Ask {
-        let wanted = self.answer.as_ref().and_then(|answer| answer.as_ref().ok());
-        if installed.ring().is_none_or(|ring| wanted.is_none_or(|wanted| **ring == *wanted.ring)) {
-            return Ask::No;
-        }
-        for _ in 0..2 {
-            match self.quiet_for() {
-                None => return Ask::Wait,
-                Some(left) => sleep(left.min(LONGEST_QUIET)).await,
-            }
-        }
-        if self.quiet_for().is_none() { Ask::Wait } else { Ask::No }
-    }
-
-    /// How long the quiet after a replacement still lasts, also one that somebody else made.
-    fn quiet_for(&self) -> Option<Duration> {
-        let quiet = self.settings.target.rules.quiet;
-        self.look
-            .age(&self.settings.ini.path, self.clock.now().wall)
-            .and_then(|age| quiet.checked_sub(age))
-            .filter(|left| !left.is_zero())
-    }
-
-    /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
-    fn may_ask(&self, now: Instant) -> Ask {
-        let (rules, processes) = (&self.settings.target.rules, &self.processes);
-        let between = match (processes.settled && !processes.memory.is_stirred(now), processes.comes) {
-            (true, _) => rules.look,
-            (false, true) => COMES_SOON.min(rules.between_questions),
-            (false, false) => rules.between_questions,
-        };
-        let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
-        let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
-        if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }
     }
 
     /// Decides what comes next for the processes. Where a file is to be installed anyway, that comes first.
@@ -341,13 +300,6 @@ impl<T: Target> Reconciler<T> {
         self.leaving().is_none()
             && self.stopped().is_none()
             && (self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some())
-    }
-
-    /// chmpx is asked at the next look, however calm all is, where that may be.
-    pub fn ask_soon(&mut self) {
-        let rules = &self.settings.target.rules;
-        let now = Instant::now();
-        self.processes.asked = self.processes.asked.filter(|at| now < *at + rules.between_questions);
     }
 
     /// When the processes are looked at again.
