@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::clock::Clock;
 use k2hdkc_agent::file::{self, Ownership};
 use k2hdkc_agent::guard::{self, Case, Memory, Rules};
-use k2hdkc_agent::membership::{self, Wanted};
+use k2hdkc_agent::membership::{self, Reader, Roles, Wanted};
 use k2hdkc_agent::names::Cuk;
 use k2hdkc_agent::render::{self, Rendered, Stamp};
 use k2hdkc_agent::validate::{self, Facts};
@@ -38,7 +38,9 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn parse(&self) -> Wanted {
-        membership::from_ini(self.text, self.cuk, &[]).expect("the generated ini is good")
+        let installed = Some(self.installed);
+        let reader = Reader { cuk: self.cuk, roles: Roles::default(), installed };
+        membership::from_ini(self.text, &reader, &[]).expect("the generated ini is good")
     }
 
     fn guard(&self, wanted: &Wanted) {
@@ -79,7 +81,8 @@ const RULES: Rules = Rules {
 fn row(nodes: usize) -> String {
     let text = ini(nodes);
     let cuk = Cuk::try_from("cuk-0").expect("a CUK");
-    let wanted = membership::from_ini(&text, &cuk, &[]).expect("the generated ini is good");
+    let reader = Reader { cuk: &cuk, roles: Roles::default(), installed: None };
+    let wanted = membership::from_ini(&text, &reader, &[]).expect("the generated ini is good");
     let mut installed = (*wanted.ring).clone();
     installed.servers.pop();
     let facts =

@@ -86,6 +86,11 @@ pub fn database_paths(ring: &Ring) -> BTreeSet<String> {
     k2hdkc::places(ring).collect()
 }
 
+/// Why a NAME that is no pattern is not a host that chmpx can look up; `None` where it is one.
+pub fn no_host(name: &str) -> Option<&'static str> {
+    address::wrong(name)
+}
+
 /// Reads a document by chmpx's rules.
 pub fn read(document: &Document<'_>, host: &Host) -> Reading {
     let mut problems = document.problems.clone();

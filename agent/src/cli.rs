@@ -204,6 +204,7 @@ async fn once(settings: Settings) -> ExitCode {
 
 /// One line on standard output for what is done, on standard error for what is not.
 fn tell(report: &Report) -> ExitCode {
+    report.left_out.iter().for_each(|member| complain(&format!("left out: {member}")));
     report.notes.iter().for_each(|note| complain(note));
     if !report.outcome.is_good() {
         return failed(&report.line());

@@ -60,6 +60,11 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// Whether it is of one node, and so made of a member's record.
+    pub fn is_node(&self) -> bool {
+        matches!(self.kind, Kind::Server | Kind::Slave)
+    }
+
     /// The value that counts for `key`: the last one.
     pub fn get(&self, key: &str) -> Option<&Entry<'a>> {
         self.entries.iter().rev().find(|entry| entry.key == key)

@@ -61,6 +61,21 @@ impl Problem {
         Self { severity, line, text }
     }
 
+    /// The same about a text that is on no disk: neither its own line nor the one that its text names is anybody's.
+    #[must_use]
+    pub fn without_lines(&self) -> Self {
+        const MARK: &str = " in line ";
+        let mut text = self.text.clone();
+        let mut from = 0;
+        while let Some(at) = text[from..].find(MARK).map(|at| at + from) {
+            let number = text[at + MARK.len()..].bytes().take_while(u8::is_ascii_digit).count();
+            let end = if number > 0 { at + MARK.len() + number } else { at };
+            text.replace_range(at..end, "");
+            from = if number > 0 { at } else { at + MARK.len() };
+        }
+        Self { line: None, text, ..*self }
+    }
+
     /// Whether a file with this finding must not be installed.
     pub fn forbids(&self) -> bool {
         self.severity > Severity::Note
@@ -138,6 +153,16 @@ mod tests {
         let (bad, notes) = split(all);
         assert_eq!(bad.iter().map(|p| p.severity.word()).collect::<Vec<_>>(), ["harmful", "refused"]);
         assert_eq!(notes, [Problem::note(1, "a")]);
+    }
+
+    #[test]
+    fn a_finding_about_a_text_that_is_on_no_disk_names_no_line_of_it() {
+        let problem = Problem::harmful(
+            9,
+            "[A]: B stands in line 12 already, and [A] begins again in line 3: in line x",
+        );
+        let text = "[A]: B stands already, and [A] begins again: in line x";
+        assert_eq!(problem.without_lines(), Problem::harmful(None, text));
     }
 
     #[test]

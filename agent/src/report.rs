@@ -31,6 +31,8 @@ pub struct Report {
     pub waiting: Vec<Absence>,
     /// What an operator should know although it changes nothing.
     pub notes: Vec<String>,
+    /// Records of K2HR3 that are no good and were left out, each with its member and what to do.
+    pub left_out: Vec<String>,
     /// How the processes are; `None` where nobody looks after them.
     pub standing: Option<Standing>,
     /// What was done to the processes, or could not be, in one line.
@@ -199,6 +201,7 @@ mod tests {
             plan: None,
             waiting: Vec::new(),
             notes: Vec::new(),
+            left_out: Vec::new(),
             standing: None,
             step: None,
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::acceptance::keys::HOST_LISTS;
 use crate::names::Port;
+use crate::problem::printable;
 
 /// Everything that one ini file says: the common part and the members.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -173,7 +174,7 @@ impl Node {
         match self.seed.as_str() {
             "" => format!("{}:{}", self.name, self.ctlport),
             seed if seed == self.name => format!("{}:{}", self.name, self.ctlport),
-            seed => format!("{}:{} ({seed})", self.name, self.ctlport),
+            seed => format!("{}:{} ({})", self.name, self.ctlport, printable(seed, usize::MAX)),
         }
     }
 }

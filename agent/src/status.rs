@@ -54,6 +54,9 @@ pub struct Status {
     pub changes: Vec<String>,
     /// What an operator should know although it changes nothing.
     pub notes: Vec<String>,
+    /// Records of K2HR3 that are no good and were left out, each with its member and what to do.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// Why the newest configuration is not in force.
     pub settings_error: Option<String>,
     /// How the processes are; absent where nobody looks after them.
@@ -124,6 +127,7 @@ impl Status {
             waiting: Vec::new(),
             changes: Vec::new(),
             notes: Vec::new(),
+            left_out: Vec::new(),
             settings_error: None,
             standing: None,
             last_step: None,
@@ -169,6 +173,7 @@ impl Status {
         self.changes =
             plan.map_or_else(Vec::new, |plan| plan.changes.iter().map(|change| plan.line(change)).collect());
         self.notes.clone_from(&report.notes);
+        self.left_out.clone_from(&report.left_out);
     }
 
     /// Whether chmpx said what is here a moment ago, or nobody asks it.
@@ -186,7 +191,8 @@ impl Status {
         // Somebody who runs chmpx was to be found, and is not.
         let idle = self.picked.as_ref().is_some_and(|picked| picked.kind == crate::target::Kind::None);
         let runs = self.stopped.is_none();
-        fine && runs && !held && !outside && !idle && self.pid.is_some() && self.settings_error.is_none()
+        let calm = fine && runs && !held && !outside && !idle && self.left_out.is_empty();
+        calm && self.pid.is_some() && self.settings_error.is_none()
     }
 
     /// For people, at `now`.
@@ -229,6 +235,7 @@ impl Status {
             );
         }
         self.changes.iter().for_each(|change| line(&mut text, "change", change));
+        self.left_out.iter().for_each(|member| line(&mut text, "left out", member));
         self.notes.iter().for_each(|note| line(&mut text, "note", note));
         if let Some(error) = &self.settings_error {
             line(&mut text, "settings", "the new configuration is refused, the old one stays:");
@@ -396,9 +403,26 @@ mod tests {
             plan: None,
             waiting: Vec::new(),
             notes: Vec::new(),
+            left_out: Vec::new(),
             standing: None,
             step: None,
         }
+    }
+
+    #[test]
+    fn a_record_that_is_left_out_is_told_and_is_for_somebody_to_look_at() {
+        let mut status = running();
+        let member = "slave 192.0.2.7 of c/slave (no CUK, tag \"vm7\"): a CUK is empty".to_owned();
+        status.take(&Report { left_out: vec![member.clone()], ..report(Outcome::Unchanged) }, &ledger());
+        assert!(!status.is_good());
+        assert!(status.text(now()).contains(&format!("left out    {member}\n")), "{}", status.text(now()));
+        assert!(
+            status.summary().starts_with("1 record in K2HR3 is no good and left out; "),
+            "{}",
+            status.summary()
+        );
+        status.take(&report(Outcome::Unchanged), &ledger());
+        assert!(status.is_good());
     }
 
     #[test]

@@ -63,6 +63,10 @@ fn unreadable(rendered: &Rendered, host: &Host) -> Vec<Problem> {
     };
     let reading = acceptance::read(&ini::parse(text), host);
     let (mut problems, _) = problem::split(reading.problems);
+    // The file is on no disk yet, and its lines are nobody's.
+    for problem in &mut problems {
+        *problem = problem.without_lines();
+    }
     let same = reading.ring == rendered.ring && reading.fileversion == Some(rendered.stamp.fileversion);
     if problems.is_empty() && !same {
         problems.push(Problem::refused(

@@ -74,7 +74,8 @@ fn cases() -> Vec<Case> {
     let unreadable = doubtful("K2HR3 answered 200 without readable JSON");
     let broken = doubtful("K2HR3's answer broke off");
     let too_slow = doubtful("no whole answer of K2HR3 within 1.0 s");
-    let bad_tag = Some(refused("member 127.0.0.11: its tag"));
+    let bad_tag =
+        Some(refused("server 127.0.0.11 of yrn:yahoo:::tenant0:role:mycluster/server (CUK cuk-11, tag"));
     let ms = Duration::from_millis;
     vec![
         case("an empty body", Sickness::EmptyBody, doubtful("K2HR3 answered 200 with an empty body")),

@@ -30,7 +30,9 @@ async fn decided(mut settings: Settings) -> Decision {
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
     let target = AnyTarget::onlooker(&settings, store.ledger().picked);
     let mut reconciler = Reconciler::new(settings, target, store, false, Clock::of_host());
-    reconciler.decide(Some(answered)).await
+    let mut decision = reconciler.decide(Some(answered)).await;
+    decision.notes.extend(reconciler.left_out().iter().map(|member| format!("left out: {member}")));
+    decision
 }
 
 /// Prints the file that would be installed; the installed one where nothing would change.

@@ -114,6 +114,9 @@ impl Agent {
         for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
             self.told.note(note);
         }
+        for member in report.left_out.iter().filter(|member| !self.status.left_out.contains(member)) {
+            self.told.note(&format!("left out: {member}"));
+        }
         let generation = self.reconciler.store().ledger().written.as_ref().map(|written| written.fileversion);
         self.told.step(report.step.as_ref(), generation);
         if let Some(standing) = &report.standing {

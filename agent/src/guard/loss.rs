@@ -6,6 +6,7 @@ use super::{Absence, Case, Gone, Held, Memory, Rules, continued};
 use crate::clock::spoken;
 use crate::fingerprint;
 use crate::names::Port;
+use crate::problem::printable;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 
 /// What an answer would take away.
@@ -108,5 +109,5 @@ fn names<'a>(nodes: impl ExactSizeIterator<Item = &'a NodeKey>) -> String {
 fn address(node: &Node) -> String {
     let hosts = node.key().hosts;
     let hosts = if hosts.is_empty() { hosts } else { format!(", {hosts}") };
-    format!("{}:{} (CUK {}{hosts})", node.name, node.ctlport, node.cuk)
+    format!("{}:{} (CUK {}{hosts})", node.name, node.ctlport, printable(&node.cuk, usize::MAX))
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Reconciler;
 use crate::backoff;
 use crate::identity::Identity;
-use crate::membership::{self, Template, Wanted};
+use crate::membership::{self, Reader, Roles, Template, Wanted};
+use crate::names::Yrn;
 use crate::problem::{Problem, one_line};
 use crate::ring::Mode;
 use crate::source::{Answer, Answered, Doubt, DoubtKind};
@@ -46,18 +47,38 @@ impl<T: Target> Reconciler<T> {
         None
     }
 
-    fn understood(&self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {
+    fn understood(&mut self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {
+        let installed = self.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
+        let installed =
+            installed.and_then(|installed| installed.ring().cloned()).or_else(|| self.newest_kept());
+        let reader =
+            Reader { cuk: &identity.cuk, roles: self.roles(identity), installed: installed.as_deref() };
         match answer {
-            Answer::Ini(text) => {
-                membership::from_ini(&text, &identity.cuk, &self.settings.ini.extra_sections)
-            }
+            Answer::Ini(text) => membership::from_ini(&text, &reader, &self.settings.ini.extra_sections),
             Answer::Members { servers, slaves } => {
                 let (template, mode) = self.template(identity)?;
-                membership::from_members(&servers, &slaves, &template, mode, &identity.cuk)
+                membership::from_members(&servers, &slaves, &template, mode, &reader)
             }
             Answer::Unchanged => {
                 Err(vec![Problem::refused(None, "the source says \"unchanged\" to a first question")])
             }
+        }
+    }
+
+    /// Whose records the last readable answer has and nobody can use.
+    pub fn left_out(&self) -> Vec<String> {
+        self.answer
+            .as_ref()
+            .and_then(|answer| answer.as_ref().ok())
+            .map_or_else(Vec::new, |wanted| wanted.left_out.clone())
+    }
+
+    fn roles(&self, identity: &Identity) -> Roles {
+        let registry = identity.k2hr3.as_ref();
+        let text = |role: Option<Yrn>| role.map(|role| role.to_string()).unwrap_or_default();
+        Roles {
+            server: text(registry.and_then(|registry| registry.server_role(&self.settings.k2hr3))),
+            slave: text(registry.and_then(|registry| registry.slave_role(&self.settings.k2hr3))),
         }
     }
 

@@ -70,7 +70,8 @@ impl<T: Target> Reconciler<T> {
         let step = self.step(next, decision.about.as_ref()).await.or(taken_over);
         let step = step.or(decision.unplaced.map(Err));
         let (at, reasons, standing) = (self.clock.now().wall, reasons.to_string(), decision.standing);
-        Report { at, reasons, asked, outcome, plan, waiting, notes, standing, step }
+        let left_out = self.left_out();
+        Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step }
     }
 
     /// Why the host is not tried again yet.

@@ -97,7 +97,7 @@ impl<T: Target> Reconciler<T> {
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
 
-    fn newest_kept(&self) -> Option<Rc<Ring>> {
+    pub(super) fn newest_kept(&self) -> Option<Rc<Ring>> {
         let files = self.store.good_files();
         files.iter().find_map(|(_, path)| installed::read_bytes(&std::fs::read(path).ok()?).ring().cloned())
     }

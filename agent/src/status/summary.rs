@@ -14,11 +14,17 @@ impl Status {
         let ring = self.standing.as_ref().map(ring);
         let picked = self.picked.as_ref().filter(|picked| picked.kind == Kind::None);
         let ring = ring.or(picked.map(|_| "target none: nothing that runs chmpx was found".to_owned()));
+        let left_out = match self.left_out.len() {
+            0 => None,
+            1 => Some("1 record in K2HR3 is no good and left out".to_owned()),
+            several => Some(format!("{several} records in K2HR3 are no good and left out")),
+        };
         let file = match self.generations.written.as_ref() {
             Some(written) => format!("file {}: {}", written.fileversion, self.line),
             None => format!("no file yet: {}", self.line),
         };
-        let parts: Vec<String> = refused.into_iter().chain(leaving).chain(ring).chain([file]).collect();
+        let parts: Vec<String> =
+            refused.into_iter().chain(leaving).chain(left_out).chain(ring).chain([file]).collect();
         parts.join("; ").replace('\n', " ")
     }
 }

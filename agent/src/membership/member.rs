@@ -1,0 +1,111 @@
+//! Members of the roles as an answer shows them: who each of them is, for people, and what is said of one that is no good.
+
+use std::fmt;
+
+use crate::names::Cuk;
+use crate::problem::{Problem, printable};
+use crate::ring::{Mode, Node, Ring};
+
+/// How much of what a member has chosen is shown.
+const SHOWN: usize = 64;
+
+/// Who reads an answer.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    /// This node.
+    pub cuk: &'a Cuk,
+    /// The roles that the members are in, for people.
+    pub roles: Roles,
+    /// What is installed: of two records that exclude each other the one in it stays.
+    pub installed: Option<&'a Ring>,
+}
+
+/// The YRNs of the two roles; empty where none is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Of the server nodes.
+    pub server: String,
+    /// Of the slave nodes.
+    pub slave: String,
+}
+
+/// One member of a role, by its own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member<'a> {
+    pub(super) mode: Mode,
+    /// The NAME, which is the registered address in upstream's templates.
+    pub(super) host: &'a str,
+    pub(super) cuk: &'a str,
+    pub(super) tag: &'a str,
+}
+
+/// The member with its role.
+pub(super) struct Described<'a>(Member<'a>, &'a Roles);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Member { mode, host, cuk, tag }, roles) = self;
+        let (word, role) = match mode {
+            Mode::Server => ("server", &roles.server),
+            Mode::Slave => ("slave", &roles.slave),
+        };
+        match host.trim() {
+            "" => write!(f, "{word} without an address")?,
+            host => write!(f, "{word} {}", printable(host, SHOWN))?,
+        }
+        if !role.is_empty() {
+            write!(f, " of {role}")?;
+        }
+        match cuk.trim() {
+            "" => f.write_str(" (no CUK, ")?,
+            cuk => write!(f, " (CUK {}, ", printable(cuk, SHOWN))?,
+        }
+        match tag.trim() {
+            "" => f.write_str("no tag)"),
+            tag => write!(f, "tag \"{}\")", printable(tag, SHOWN)),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// The member in words.
+    pub(super) fn describe<'a>(&'a self, member: Member<'a>) -> Described<'a> {
+        Described(member, &self.roles)
+    }
+
+    /// Whether it is this node's own record.
+    pub(super) fn is_own(&self, member: Member<'_>) -> bool {
+        member.cuk.trim() == self.cuk.as_str()
+    }
+
+    /// Whether the installed file has this very member.
+    pub(super) fn is_installed(&self, member: Member<'_>) -> bool {
+        let is = |node: &Node| node.name == member.host && node.cuk == member.cuk && node.seed == member.tag;
+        self.installed.is_some_and(|ring| ring.nodes(member.mode).iter().any(is))
+    }
+
+    /// Whether a record that is no good is left out: not that of a server, whose absence would move keys, nor this node's own.
+    pub(super) fn can_do_without(&self, member: Member<'_>) -> bool {
+        member.mode == Mode::Slave && !self.is_own(member)
+    }
+
+    /// Why a member's record refuses the whole answer.
+    pub(super) fn refusal(&self, member: Member<'_>, why: &str) -> Problem {
+        let (own, outlook) = match (self.is_own(member), member.mode) {
+            (true, Mode::Slave) => ("this node's own record, ", "the other nodes leave it out"),
+            (true, Mode::Server) => ("this node's own record, ", STANDSTILL),
+            (false, _) => ("", STANDSTILL),
+        };
+        Problem::refused(None, format!("{own}{}: {why}; {outlook}", self.describe(member)))
+    }
+
+    /// What is said of a record that is left out.
+    pub(super) fn left_out(&self, member: Member<'_>, why: &str) -> String {
+        let member = self.describe(member);
+        // Through a finding, since the reason quotes what somebody else chose.
+        Problem::note(None, format!("{member}: {why}; mend that record in K2HR3, or remove it")).text
+    }
+}
+
+const STANDSTILL: &str =
+    "no node of the cluster takes any change before that record is mended or removed in K2HR3";
