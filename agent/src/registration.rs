@@ -3,8 +3,8 @@
 //! Registering is no heartbeat: PUT deletes the record and makes it anew, so that readers miss the node meanwhile, and
 //! every token bound to its address dies (k2hr3_api 2.0.3). So it is sent only where K2HR3 says by HEAD, and its member
 //! list does not deny, that the node is no member; and since a 201 may be lost, it is believed only when both show it.
-//! Nor is it sent where another CUK has this node's address: two records of one address make an ini that lists one server
-//! twice, for every member.
+//! Nor is it sent where another CUK has this node's address or tag: two records of one address make an ini that lists one
+//! server twice, and two of one tag give both the same id, for every member.
 //! Pure: questions and answers are arguments.
 
 #[cfg(test)]
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::membership::HostRecord;
 use crate::names::{Cuk, Tag};
+use crate::problem::printable;
 use crate::source::{Answer, Doubt};
 pub use words::{Disk, elsewhere, outlook, remedy, renamed};
 
@@ -49,12 +50,27 @@ pub struct Seen {
 /// What a member list says of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listed {
-    /// It is there under this address; others that claim the same address, by their CUKs.
-    Here(String, Vec<String>),
-    /// It is not there; others that claim one of this host's addresses, by their CUKs.
-    Absent(Vec<String>),
+    /// It is there under this address.
+    Here(String, Rivals),
+    /// It is not there.
+    Absent(Rivals),
     /// The list cannot be read by this node.
     Unreadable,
+}
+
+/// Other members that claim what this node has for itself alone, by their CUKs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rivals {
+    /// Its address, or one of this host's.
+    pub address: Vec<String>,
+    /// Its tag, each with the address that it has.
+    pub tag: Vec<String>,
+}
+
+impl Rivals {
+    fn is_empty(&self) -> bool {
+        self.address.is_empty() && self.tag.is_empty()
+    }
 }
 
 /// What comes next in an attempt.
@@ -78,8 +94,8 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// This node is a member; others that claim its address, by their CUKs.
-    Member(Vec<String>),
+    /// This node is a member.
+    Member(Rivals),
     /// It is not.
     Absent,
     /// K2HR3 said 201, and does not have it.
@@ -90,6 +106,8 @@ pub enum Verdict {
     Elsewhere(String),
     /// Its address is registered with another CUK: with these, as far as the member list shows it.
     Taken(Vec<String>),
+    /// Its tag is that of these members.
+    Namesakes(Vec<String>),
     /// K2HR3 said that it was removed, and has it still.
     Stays,
 }
@@ -103,40 +121,75 @@ pub fn next(wish: Wish, seen: &Seen) -> Step {
         (Some(true), _) if wish == Wish::Leave => Step::End(Verdict::Stays),
         (Some(_), None) => Step::List,
         (Some(true), Some(Listed::Here(_, rivals))) => Step::End(Verdict::Member(rivals.clone())),
-        (Some(true), Some(Listed::Unreadable)) => Step::End(Verdict::Member(Vec::new())),
+        (Some(true), Some(Listed::Unreadable)) => Step::End(Verdict::Member(Rivals::default())),
         (Some(true), Some(Listed::Absent(_))) => Step::End(Verdict::Hidden),
         (Some(false), Some(Listed::Here(host, _))) => Step::End(Verdict::Elsewhere(host.clone())),
         (Some(false), Some(listed)) => match (wish, seen.changed, seen.taken) {
             (Wish::Leave | Wish::Look, ..) => Step::End(Verdict::Absent),
             (Wish::Join, true, _) => Step::End(Verdict::Lost),
             (Wish::Join, false, None) => Step::AskAddress,
-            (Wish::Join, false, Some(true)) => Step::End(Verdict::Taken(listed.rivals())),
-            (Wish::Join, false, Some(false)) => Step::Register,
+            (Wish::Join, false, Some(true)) => Step::End(Verdict::Taken(listed.rivals().address)),
+            (Wish::Join, false, Some(false)) => match listed.rivals().tag {
+                tag if tag.is_empty() => Step::Register,
+                tag => Step::End(Verdict::Namesakes(tag)),
+            },
         },
     }
 }
 
 impl Listed {
-    /// Who else claims this node's address, by their CUKs.
-    fn rivals(&self) -> Vec<String> {
+    /// Who else claims what this node has.
+    fn rivals(&self) -> Rivals {
         match self {
             Self::Here(_, rivals) | Self::Absent(rivals) => rivals.clone(),
-            Self::Unreadable => Vec::new(),
+            Self::Unreadable => Rivals::default(),
         }
+    }
+
+    /// The same where that role has these members as well: ids are made of the tags of both.
+    #[must_use]
+    pub fn beside(mut self, others: &[HostRecord], cuk: &Cuk, tag: Option<&Tag>) -> Self {
+        if let (Self::Absent(rivals), Some(tag)) = (&mut self, tag) {
+            rivals.tag.extend(namesakes(others, cuk, tag.as_str(), &rivals.address));
+        }
+        self
     }
 }
 
-/// What a member list says of this node, which has these addresses.
-pub fn listed(members: &[HostRecord], cuk: &Cuk, addresses: &BTreeSet<IpAddr>) -> Listed {
+/// What a member list says of this node, which has these addresses and registers with that tag.
+pub fn listed(members: &[HostRecord], cuk: &Cuk, addresses: &BTreeSet<IpAddr>, tag: Option<&Tag>) -> Listed {
     let others = |claims: &dyn Fn(&str) -> bool| {
         let rivals = members.iter().filter(|member| !is_own(member, cuk) && claims(&member.host));
-        rivals.map(|member| member.cuk.clone().unwrap_or_default()).collect()
+        rivals.map(|member| member.cuk.clone().unwrap_or_default()).collect::<Vec<_>>()
     };
-    match members.iter().find(|member| is_own(member, cuk)) {
-        Some(own) => Listed::Here(own.host.clone(), others(&|host| host == own.host)),
-        None => Listed::Absent(others(&|host| host.parse().is_ok_and(|host| addresses.contains(&host)))),
+    if let Some(own) = members.iter().find(|member| is_own(member, cuk)) {
+        let address = others(&|host| host == own.host);
+        let tag = namesakes(members, cuk, own.tag.as_deref().unwrap_or_default(), &address);
+        return Listed::Here(own.host.clone(), Rivals { address, tag });
     }
+    let address = others(&|host| host.parse().is_ok_and(|host| addresses.contains(&host)));
+    let tag = namesakes(members, cuk, tag.map_or("", Tag::as_str), &address);
+    Listed::Absent(Rivals { address, tag })
 }
+
+/// The others with that tag, or with it as their address, in words. Names of hosts are the same in any case. Who has this
+/// node's address as well is told as that.
+fn namesakes(members: &[HostRecord], cuk: &Cuk, tag: &str, at_address: &[String]) -> Vec<String> {
+    let is = |text: &str| !tag.is_empty() && text.eq_ignore_ascii_case(tag);
+    let same = |member: &&HostRecord| is(&member.host) || member.tag.as_deref().is_some_and(is);
+    let told = |member: &&HostRecord| member.cuk.as_ref().is_some_and(|cuk| at_address.contains(cuk));
+    let others =
+        members.iter().filter(|member| !is_own(member, cuk)).filter(same).filter(|member| !told(member));
+    let word = |member: &HostRecord| {
+        let cuk = member.cuk.as_deref().filter(|cuk| !cuk.is_empty());
+        let cuk = cuk.map_or("no CUK".to_owned(), |cuk| format!("CUK {}", printable(cuk, SHOWN)));
+        format!("{} ({cuk})", printable(&member.host, SHOWN))
+    };
+    others.map(word).collect()
+}
+
+/// How much of another member's record is shown.
+const SHOWN: usize = 64;
 
 fn is_own(member: &HostRecord, cuk: &Cuk) -> bool {
     member.cuk.as_deref() == Some(cuk.as_str())
@@ -193,24 +246,38 @@ pub struct Past<'a> {
 
 /// What an attempt is made for now, if any. A node that was a member before is not registered again at once: somebody may
 /// have removed it on purpose, and a sick K2HR3 shows half of what it has.
+///
+/// A member that somebody else stands in the way of looks again, until that is over.
 pub fn wish(rules: &Rules, past: Past<'_>) -> Option<Wish> {
+    let in_the_way = past.verdict.is_some_and(Verdict::has_rivals);
     if !rules.enabled {
-        return None;
+        return in_the_way.then_some(Wish::Look);
     }
     let (polls, time) = past.missing;
     let lost = rules.repair && polls >= rules.confirm_polls && time >= rules.confirm_for;
     match past.verdict {
         None if past.joined => Some(Wish::Look),
-        None | Some(Verdict::Lost | Verdict::Hidden | Verdict::Elsewhere(_) | Verdict::Taken(_)) => {
-            Some(Wish::Join)
-        }
+        None
+        | Some(
+            Verdict::Lost
+            | Verdict::Hidden
+            | Verdict::Elsewhere(_)
+            | Verdict::Taken(_)
+            | Verdict::Namesakes(_),
+        ) => Some(Wish::Join),
         Some(Verdict::Absent) if !past.joined => Some(Wish::Join),
         Some(Verdict::Member(_) | Verdict::Absent) if lost => Some(Wish::Join),
+        Some(Verdict::Member(_)) if in_the_way => Some(Wish::Look),
         Some(Verdict::Member(_) | Verdict::Absent | Verdict::Stays) => None,
     }
 }
 
 impl Verdict {
+    /// Whether another member stands in the way of this one.
+    pub fn has_rivals(&self) -> bool {
+        matches!(self, Self::Member(rivals) if !rivals.is_empty())
+    }
+
     /// Whether all is as it should be: this node is in its role, or out of it where that is wanted.
     pub fn fulfils(&self, wish: Wish) -> bool {
         match wish {

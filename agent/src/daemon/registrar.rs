@@ -218,8 +218,9 @@ impl Registrar {
             self.verdict = Some(verdict.clone());
             self.whom.clone_from(who);
         }
-        // What came true may not be kept; K2HR3 is not asked without a pause then either.
-        self.failures = if good { 0 } else { self.failures + 1 };
+        // What came true may not be kept; K2HR3 is not asked without a pause then either. Who stands in the way may do so for long.
+        let calm = good && note.is_none();
+        self.failures = if calm { 0 } else { self.failures + 1 };
         self.next = Instant::now() + settings.pace.after_doubt(self.failures.max(1), fastrand::f64());
         if good {
             // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
@@ -227,7 +228,6 @@ impl Registrar {
             self.missing = self.missing.map(|_| Missing { since, polls: 0 });
             self.ordered = self.ordered.filter(|ordered| ordered != wish);
         }
-        let calm = good && note.is_none();
         Came { good, calm, line: note.map_or(line.clone(), |note| format!("{line}; {note}")) }
     }
 
@@ -255,6 +255,10 @@ impl Registrar {
                 *missing = None;
                 // Who was none a moment ago is one again, by whatever: that is worth another look.
                 self.verdict.take_if(|verdict| !matches!(verdict, Verdict::Member(_)));
+                // Another answer may be one without whom stood in the way.
+                if self.verdict.as_ref().is_some_and(Verdict::has_rivals) {
+                    self.hurry();
+                }
             }
             (Some(false), missing @ None) => {
                 *missing = Some(Missing { since: self.clock.now().boot, polls: 1 });

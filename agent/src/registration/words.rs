@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Rules, Step, Verdict};
+use super::{Rules, SHOWN, Step, Verdict};
 use crate::clock::spoken;
+use crate::problem::printable;
 use crate::source::{Doubt, DoubtKind};
 
 impl Verdict {
@@ -28,6 +29,12 @@ impl Verdict {
                  gone, remove its record in K2HR3, or by DELETE /v1/role/{role}?cuk=... from this host without a token",
                 other_cuk(cuks)
             ),
+            Self::Namesakes(members) => format!(
+                "the tag of this node is that of {} in the roles of this cluster already: chmpx would give both the same id, so \
+                 this node is not registered beside it. Set join.tag to a name of its own, or, if that VM is gone, remove \
+                 its record in K2HR3",
+                members.join(", ")
+            ),
             Self::Elsewhere(host) => elsewhere_line(role, host),
             Self::Stays => {
                 format!(
@@ -40,12 +47,22 @@ impl Verdict {
     /// What an operator should know although the node is a member.
     pub fn note(&self, role: &str) -> Option<String> {
         let Self::Member(rivals) = self else { return None };
-        let text = format!(
-            "{role} has this node's address also with CUK {}: a VM that had the address before and was never removed; \
-             remove that record in K2HR3",
-            rivals.join(", ")
-        );
-        (!rivals.is_empty()).then_some(text)
+        let address = (!rivals.address.is_empty()).then(|| {
+            format!(
+                "{role} has this node's address also with {}: a VM that had the address before and was never removed; \
+                 remove that record in K2HR3",
+                other_cuk(&rivals.address)
+            )
+        });
+        let tag = (!rivals.tag.is_empty()).then(|| {
+            format!(
+                "{role} has this node's tag also at {}: chmpx would give both the same id; remove the record of the one \
+                 that is gone, or register it with another tag",
+                rivals.tag.join(", ")
+            )
+        });
+        let notes: Vec<String> = address.into_iter().chain(tag).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 }
 
@@ -99,7 +116,8 @@ fn listed(files: &[PathBuf]) -> String {
 
 fn elsewhere_line(role: &str, host: &str) -> String {
     format!(
-        "this node's CUK is registered in {role} under the address {host}, which is not the one it comes from now"
+        "this node's CUK is registered in {role} under the address {}, which is not the one it comes from now",
+        printable(host, SHOWN)
     )
 }
 
@@ -123,6 +141,9 @@ pub fn outlook(rules: &Rules) -> String {
 }
 
 fn other_cuk(cuks: &[String]) -> String {
+    // A record may have none.
+    let cuks: Vec<String> =
+        cuks.iter().filter(|cuk| !cuk.is_empty()).map(|cuk| printable(cuk, SHOWN)).collect();
     if cuks.is_empty() { "another CUK".to_owned() } else { format!("CUK {}", cuks.join(", ")) }
 }
 

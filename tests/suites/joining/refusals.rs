@@ -156,3 +156,60 @@ fn a_member_that_is_called_otherwise_by_now_is_not_told_to_remove_its_own_record
     assert!(errors.contains("To go on as before, write cuk-12 into "), "{errors}");
     assert_eq!(calls(&site, None, "PUT"), puts);
 }
+
+#[test]
+fn beside_a_member_with_its_tag_nobody_is_registered_until_that_one_is_gone() {
+    for slave in [false, true] {
+        let site = Site::open(1, 1).unwrap();
+        let cluster = site.cluster();
+        let role = if slave { cluster.slave_role.clone() } else { cluster.server_role.clone() };
+        site.lab().register(&role, HostRecord::openstack(address(77), "cuk-77", "VM12.example"));
+        let mut node = newcomer(&site, 12, "");
+        let errors = refused(&site, &node);
+        let said = format!("the tag of this node is that of {} (CUK cuk-77) in the roles", address(77));
+        assert!(errors.contains(&said) && errors.contains("Set join.tag to a name of its own"), "{errors}");
+        node.start().unwrap();
+        assert!(k2hdkc_sandbox::node::wait_for(PATIENCE, || node.log().contains(&said)), "{}", node.log());
+        assert_eq!((calls(&site, None, "PUT"), records(&site, 12).len()), (0, 0));
+        site.lab().deregister(&role, "cuk-77");
+        assert_joins(&site, &node, 12);
+    }
+}
+
+#[test]
+fn a_tag_that_every_such_host_has_is_refused_by_the_configuration_and_by_the_command() {
+    let site = Site::open(0, 1).unwrap();
+    for (tag, said) in [
+        ("localhost", "is a name that every host has for itself"),
+        (".example.com", "begins with a dot: the host's own name is missing"),
+        ("", "a tag is empty"),
+    ] {
+        let node = newcomer(&site, 11, "");
+        let own = node.root().join("etc/k2hdkc-agent/conf.d/50-join.toml");
+        let text = std::fs::read_to_string(&own).unwrap().replace("tag = \"vm11.example\"\n", "");
+        node.write("etc/k2hdkc-agent/conf.d/50-join.toml", &text).unwrap();
+        node.write("etc/k2hdkc-agent/conf.d/60-tag.toml", &format!("[join]\ntag = \"{tag}\"\n")).unwrap();
+        let (code, _, errors) = run(&node, &["join"]);
+        assert!(code == 64 && errors.contains(said), "{tag}: {errors}");
+        std::fs::remove_file(node.root().join("etc/k2hdkc-agent/conf.d/60-tag.toml")).unwrap();
+        node.write("etc/antpickax/k2hr3-tag-param", &format!("tag=\"{tag}\"\n")).unwrap();
+        let errors = refused(&site, &node);
+        assert!(errors.contains(said), "{tag}: {errors}");
+        std::fs::remove_dir_all(node.root()).unwrap();
+    }
+}
+
+#[test]
+fn what_status_says_of_a_stale_record_is_over_when_that_is_gone() {
+    let site = Site::open(2, 1).unwrap();
+    let role = site.cluster().server_role.clone();
+    let mut node = newcomer(&site, 11, "");
+    site.lab().register(&role, HostRecord::openstack(address(11), "old-cuk", "vm-old.example"));
+    node.start().unwrap();
+    let says =
+        |node: &Node| run(node, &["status"]).1.contains("has this node's address also with CUK old-cuk");
+    assert!(k2hdkc_sandbox::node::wait_for(PATIENCE, || says(&node)), "{}", node.log());
+    site.lab().deregister(&role, "old-cuk");
+    assert!(k2hdkc_sandbox::node::wait_for(PATIENCE, || !says(&node)), "{}", run(&node, &["status"]).1);
+    assert_eq!(calls(&site, None, "PUT"), 0);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_sandbox::k2hr3::STOCK_TEMPLATE;
+use k2hdkc_sandbox::k2hr3::{HostRecord, STOCK_TEMPLATE};
 use k2hdkc_sandbox::node::{Node, wait_for};
 use k2hdkc_sandbox::site::{FAST, Site, cuks};
 
@@ -151,4 +151,42 @@ fn another_group_mode_or_id_type_is_refused() {
     }
     assert_eq!(node.live().unwrap(), before);
     node.stop().unwrap();
+}
+
+#[test]
+fn a_slave_that_is_no_good_keeps_no_new_server_out_and_is_told() {
+    let site = Site::open(3, 1).unwrap();
+    let slaves = site.cluster().slave_role.clone();
+    for source in ["resource", "membership"] {
+        let plan = site.server_plan(11, &format!("{FAST}[k2hr3]\nsource = \"{source}\"\n"));
+        let mut node = Node::new(&site.roots().join(source), plan).unwrap();
+        super::start(&mut node);
+        site.lab()
+            .register(&slaves, HostRecord { tag: None, ..HostRecord::openstack("127.0.0.77", "cuk-77", "") });
+        site.lab().register(&slaves, HostRecord::openstack("127.0.0.78", "cuk-78", "vm31.example"));
+        site.add_server(14);
+        assert_follows(&node, &cuks(11..=14));
+        let left_out =
+            || node.status().is_ok_and(|status| status["left-out"].as_array().map(Vec::len) == Some(2));
+        assert!(wait_for(PATIENCE, left_out), "{}", node.log());
+        assert_eq!(node.cuks(Mode::Slave), cuks([31]));
+        let (code, text, _) = run(&node, &["status"]);
+        assert_eq!(code, 1, "{text}");
+        let of = "of yrn:yahoo:::tenant0:role:mycluster/slave";
+        for said in [
+            format!("left out    slave 127.0.0.77 {of} (CUK cuk-77, no tag): "),
+            format!(
+                "left out    slave 127.0.0.78 {of} (CUK cuk-78, tag \"vm31.example\"): it has the tag of slave 127.0.0.31"
+            ),
+        ] {
+            assert!(text.contains(&said), "{said}: {text}");
+        }
+        for cuk in ["cuk-77", "cuk-78"] {
+            site.lab().deregister(&slaves, cuk);
+        }
+        site.remove_server(14);
+        let over = || run(&node, &["status"]).0 == 0;
+        assert!(wait_for(PATIENCE, over), "{}", run(&node, &["status"]).1);
+        node.stop().unwrap();
+    }
 }

@@ -1,13 +1,14 @@
 //! The role of this node: asks whether the node is in it, enters it, leaves it. What comes next is decided in
 //! [`crate::registration`]; here are the requests.
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::exchange::{Exchange, Reply, Trust};
 use super::wire;
 use crate::identity::{Identity, Registry};
 use crate::machine;
-use crate::names::Tag;
+use crate::membership::HostRecord;
+use crate::names::{Tag, Yrn};
 use crate::registration::{self, Listed, Seen, Step, Verdict, Wish};
 use crate::settings::{self, Auth};
 use crate::source::{Doubt, DoubtKind};
@@ -110,27 +111,53 @@ impl Call<'_> {
     /// any more keeps nobody.
     async fn list(&self, wish: Wish) -> Result<Listed, Doubt> {
         let (registry, cuk) = (self.registry, &self.identity.cuk);
+        match self.members(&registry.role).await {
+            Ok(Some(members)) => {
+                let mut addresses = machine::addresses().unwrap_or_default();
+                addresses.extend(self.settings.source_address);
+                let listed = registration::listed(&members, cuk, &addresses, self.tag);
+                let others = if wish == Wish::Join { self.others().await } else { Vec::new() };
+                Ok(listed.beside(&others, cuk, self.tag))
+            }
+            Ok(None) => Ok(Listed::Unreadable),
+            Err(doubt) if matches!(doubt.status, Some(403 | 404)) => Ok(Listed::Unreadable),
+            Err(doubt) if wish == Wish::Leave && doubt.status == Some(401) => Ok(Listed::Unreadable),
+            Err(doubt) => Err(doubt),
+        }
+    }
+
+    /// The members of the other role of the cluster; none where that cannot be read, since this one was.
+    async fn others(&self) -> Vec<HostRecord> {
+        let (registry, settings) = (self.registry, self.settings);
+        let roles = [registry.server_role(settings), registry.slave_role(settings)];
+        let Some(other) = roles.into_iter().flatten().find(|role| *role != registry.role) else {
+            return Vec::new();
+        };
+        match self.members(&other).await {
+            Ok(members) => members.unwrap_or_default(),
+            Err(doubt) => {
+                debug!(why = doubt.text, "the members of {other} are not known");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn members(&self, role: &Yrn) -> Result<Option<Vec<HostRecord>>, Doubt> {
+        let (registry, cuk) = (self.registry, &self.identity.cuk);
         let resource = self.settings.resource.clone().unwrap_or_else(|| registry.role.to_resource());
         let token = registry.token.as_ref().filter(|_| self.settings.auth != Auth::Address);
         let mut url = format!(
             "{}/v1/resource/{resource}?type=keys&keyname={}",
             registry.api_uri,
-            wire::encoded(&format!("{}/hosts/ip", registry.role))
+            wire::encoded(&format!("{role}/hosts/ip"))
         );
         if token.is_none() {
             let role = wire::encoded(registry.role.as_str());
             url.push_str(&format!("&role={role}&cuk={}", wire::encoded(cuk.as_str())));
         }
-        match self.exchange.get(&url, token, None).await {
-            Ok(Reply::Ok { body, .. }) => {
-                let mut addresses = machine::addresses().unwrap_or_default();
-                addresses.extend(self.settings.source_address);
-                Ok(registration::listed(&wire::members(&body)?, cuk, &addresses))
-            }
-            Ok(Reply::NotModified) => Ok(Listed::Unreadable),
-            Err(doubt) if matches!(doubt.status, Some(403 | 404)) => Ok(Listed::Unreadable),
-            Err(doubt) if wish == Wish::Leave && doubt.status == Some(401) => Ok(Listed::Unreadable),
-            Err(doubt) => Err(doubt),
+        match self.exchange.get(&url, token, None).await? {
+            Reply::Ok { body, .. } => wire::members(&body).map(Some),
+            Reply::NotModified => Ok(None),
         }
     }
 }
