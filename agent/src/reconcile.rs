@@ -63,6 +63,8 @@ pub struct Reconciler<T> {
     /// Doubtful answers in a row, and the last of them.
     doubts: u32,
     doubt: Option<Doubt>,
+    /// What the source said beside its last answer.
+    remark: Option<String>,
     /// Passes in a row in which this host did not let the agent do its work.
     failures: u32,
     /// When the host is tried again, and why it failed.
@@ -191,6 +193,7 @@ impl<T: Target> Reconciler<T> {
             answer: None,
             doubts: 0,
             doubt: None,
+            remark: None,
             failures: 0,
             failed: None,
             restored: None,

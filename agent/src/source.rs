@@ -27,6 +27,8 @@ pub struct Asked {
     pub result: Result<Answer, Doubt>,
     /// From question to verdict.
     pub took: Duration,
+    /// What an operator should know although there is an answer.
+    pub note: Option<String>,
 }
 
 /// A question that was put, as whom, and what came of it.

@@ -299,7 +299,7 @@ impl Status {
         if server || standing.k2hdkc.is_some() {
             line(text, "k2hdkc", &process(standing.k2hdkc));
         }
-        let word = if standing.state == State::Held { "HELD: " } else { "" };
+        let word = if standing.state == State::Held { "ATTENTION: " } else { "" };
         let seen = standing.said.as_ref().map(|said| now.since(said.at)).filter(|age| *age > PRESENT);
         let old = seen.map_or_else(String::new, |age| format!(" (as chmpx said {} ago)", spoken(age)));
         line(text, "ring", &format!("{word}{}{old}", standing.text));

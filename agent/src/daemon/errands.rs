@@ -13,6 +13,7 @@ use crate::course::Leaving;
 use crate::ledger::Joined;
 use crate::registration::{Verdict, Wish};
 use crate::source::Answered;
+use crate::standing::State;
 use crate::status::Registration;
 use crate::wake::{Reason, Reasons};
 
@@ -169,7 +170,13 @@ impl Agent {
     }
 
     fn confirmed(&mut self, id: Option<&str>) -> (Result<String, String>, Reasons) {
-        let result = self.reconciler.confirm(id);
+        let stuck = self.status.standing.as_ref().filter(|standing| standing.state == State::Held);
+        let result = self.reconciler.confirm(id).map_err(|line| match stuck {
+            Some(standing) => {
+                format!("{line}; what the ring line of status says is nothing to confirm: {}", standing.text)
+            }
+            None => line,
+        });
         let reasons = if result.is_ok() { Reason::Confirmed.into() } else { Reasons::default() };
         match &result {
             Ok(line) => info!("{line}"),

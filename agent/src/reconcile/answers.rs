@@ -22,7 +22,13 @@ impl<T: Target> Reconciler<T> {
     pub(super) fn take(&mut self, answered: Answered) -> Taken {
         let Answered { identity, asked } = answered;
         let (doubt, took) = match (&identity, asked) {
-            (Ok(identity), Some(asked)) => (self.remember(asked.result, identity), Some(asked.took)),
+            (Ok(identity), Some(asked)) => {
+                // A doubt says nothing of it, and ends nothing.
+                if asked.result.is_ok() {
+                    self.remark.clone_from(&asked.note);
+                }
+                (self.remember(asked.result, identity), Some(asked.took))
+            }
             (Err(problems), _) => (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None),
             (Ok(_), None) => (None, None),
         };

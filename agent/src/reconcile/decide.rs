@@ -241,6 +241,7 @@ impl<T: Target> Reconciler<T> {
             notes.extend(identity.k2hr3.as_ref().and_then(|registry| registry.token_note.clone()));
             notes.extend(identity::note(&self.settings.k2hr3));
         }
+        notes.extend(self.remark.clone());
         if let Installed::Broken(problems) = &*scene.installed {
             notes.push(format!("chmpx would refuse the live file: {}", one_line(problems)));
         }

@@ -27,7 +27,7 @@ struct Told(Vec<Result<Answer, Doubt>>);
 impl Source for Told {
     async fn ask(&mut self, _: &Identity) -> Asked {
         let result = if self.0.len() > 1 { self.0.remove(0) } else { self.0[0].clone() };
-        Asked { result, took: Duration::from_millis(50) }
+        Asked { result, took: Duration::from_millis(50), note: None }
     }
 }
 

@@ -50,6 +50,6 @@ impl Source for FileSource {
     async fn ask(&mut self, identity: &Identity) -> Asked {
         let start = Instant::now();
         let result = self.read(identity);
-        Asked { result, took: start.elapsed() }
+        Asked { result, took: start.elapsed(), note: None }
     }
 }

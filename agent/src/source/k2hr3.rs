@@ -71,7 +71,8 @@ impl Source for K2hr3 {
             Some(registry) => self.question(identity, registry).await,
             None => Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known")),
         };
-        Asked { result, took: start.elapsed() }
+        let note = if result.is_ok() { self.credentials.note(&self.settings.token_file) } else { None };
+        Asked { result, took: start.elapsed(), note }
     }
 }
 

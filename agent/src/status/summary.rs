@@ -31,7 +31,7 @@ impl Status {
 
 fn ring(standing: &Standing) -> String {
     match standing.state {
-        State::Held => format!("HELD: {}", standing.text),
+        State::Held => format!("ATTENTION: {}", standing.text),
         State::Waiting => standing.text.clone(),
         State::Converged => {
             let (healthy, all) = standing.healthy();
@@ -72,7 +72,7 @@ mod tests {
         let line = status.summary();
         assert_eq!(
             line,
-            "the new configuration is refused; HELD: k2hdkc.service is masked; file 7: nothing changed"
+            "the new configuration is refused; ATTENTION: k2hdkc.service is masked; file 7: nothing changed"
         );
     }
 

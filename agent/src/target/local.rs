@@ -8,6 +8,7 @@ mod resolver;
 mod threads;
 pub(super) mod watched;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -45,6 +46,8 @@ pub(super) struct Local {
     threads: Threads,
     pub(super) searched: Option<Instant>,
     surplus: Vec<(Program, u32)>,
+    /// What somebody else starts for the agent, and was not seen yet.
+    expected: BTreeSet<Program>,
 }
 
 impl Local {
@@ -61,6 +64,7 @@ impl Local {
             threads: Threads::default(),
             searched: None,
             surplus: Vec::new(),
+            expected: BTreeSet::new(),
         }
     }
 
@@ -108,10 +112,16 @@ impl Local {
                     // One that cannot be watched is one too many: it is told, and none is started beside it.
                     None if !watched.adopt(id, ends, waker) => self.surplus.push((program, id.pid)),
                     None if self.looks_on || self.watched(program).running().is_none() => {}
+                    None if self.expected.remove(&program) => info!(pid = id.pid, "{} runs", program.name()),
                     None => info!(pid = id.pid, "{} runs already and is taken over", program.name()),
                 }
             }
         }
+    }
+
+    /// The next process of that program is one that the agent had somebody else start.
+    pub(super) fn expect(&mut self, program: Program) {
+        self.expected.insert(program);
     }
 
     /// What another process said says nothing of this one.

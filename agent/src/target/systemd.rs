@@ -272,6 +272,7 @@ impl Target for Systemd {
                 let (unit, state) = self.unit(*program);
                 let (unit, before) = (unit.to_owned(), state.main);
                 self.bus().await?.start(&unit).await?;
+                self.local.expect(*program);
                 self.mark(&unit, took_over::take_back);
                 self.awaited = Some(Awaited { program: *program, since: Instant::now(), before });
                 if *program == Program::Chmpx {

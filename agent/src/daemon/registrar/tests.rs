@@ -104,7 +104,7 @@ fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
     let token = token.then(|| Token::try_from("a".repeat(64).as_str()).unwrap());
     let doubt = Doubt { status: Some(status), ..Doubt::new(DoubtKind::Denied, "no") };
     for result in [Err(doubt.clone()), Ok(Answer::Unchanged), Err(doubt)] {
-        let asked = Asked { result, took: Duration::ZERO };
+        let asked = Asked { result, took: Duration::ZERO, note: None };
         registrar
             .answered(&Answered { identity: Ok(identity(token.clone())), asked: Some(asked) }, &settings);
     }
@@ -153,7 +153,7 @@ async fn what_confirms_a_lost_membership_counts_boot_time_and_goes_on_after_a_re
             ..settings.clone()
         };
         for _ in 0..answers {
-            let asked = Asked { result: Err(denied.clone()), took: Duration::ZERO };
+            let asked = Asked { result: Err(denied.clone()), took: Duration::ZERO, note: None };
             registrar.answered(&Answered { identity: Ok(identity(None)), asked: Some(asked) }, &settings);
         }
         ledger.missing = registrar.missing();
@@ -172,4 +172,34 @@ async fn what_confirms_a_lost_membership_counts_boot_time_and_goes_on_after_a_re
     clocks.reboot();
     assert_eq!(live(&mut ledger, 99), None, "another boot counts anew");
     assert_eq!(ledger.missing.map(|missing| missing.polls), Some(settings.join.confirm_polls));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stands_in_the_way_is_looked_at_again_seldom_and_at_once_after_another_answer() {
+    let root = tempfile::tempdir().unwrap();
+    crate::file::ensure_directory(&root.path().join("etc/antpickax"), 0o755).unwrap();
+    let settings = settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap();
+    host(root.path(), "c1");
+    let mut registrar = Registrar::new(&settings, Clocks::new().clock());
+    let rivals = registration::Rivals { address: vec!["old".into()], ..Default::default() };
+    let attempted = |verdict| Attempted {
+        wish: Wish::Look,
+        who: Some(Joined { role: "yrn:yahoo:::t:role:c/server".into(), cuk: "c1".into() }),
+        result: Ok(verdict),
+    };
+    let mut longest = Duration::ZERO;
+    for _ in 0..40 {
+        let came = registrar.take(&attempted(Verdict::Member(rivals.clone())), &settings);
+        assert!(came.good && !came.calm, "{}", came.line);
+        assert_eq!(registrar.errand(&settings, &Ledger::default(), true), Some(Wish::Look));
+        longest = longest.max(registrar.due() - Instant::now());
+    }
+    assert!((Duration::from_secs(10)..=Duration::from_secs(90)).contains(&longest), "{longest:?}");
+    let answer = Ok(Answer::Ini("[SVRNODE]\nCUK = c1\n".into()));
+    let asked = Asked { result: answer, took: Duration::ZERO, note: None };
+    registrar.answered(&Answered { identity: Ok(identity(None)), asked: Some(asked) }, &settings);
+    assert_eq!(registrar.due(), Instant::now());
+    let came = registrar.take(&attempted(Verdict::Member(registration::Rivals::default())), &settings);
+    assert!(came.calm && !came.line.contains("old"), "{}", came.line);
+    assert_eq!(registrar.errand(&settings, &Ledger::default(), true), None);
 }

@@ -4,7 +4,7 @@
 //! K2HR3 keeps every token it ever made until it expires, so none is made per question; and it tells nobody when a
 //! token expires, so the time of its making is kept with it (k2hr3_api 2.0.3: 24 hours, refreshed with itself).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,18 @@ impl Credentials {
         }
     }
 
+    /// What an operator should know where the role token is refused and the address is not.
+    pub(super) fn note(&self, token_file: &Path) -> Option<String> {
+        // Without the time, which would make it another note at every pass.
+        self.refused.as_ref().map(|_| {
+            format!(
+                "K2HR3 refuses the role token, and answers by this host's address alone: a VM that is rebuilt, or whose \
+                 membership is lost, could not register; put a new token of the role into {}",
+                token_file.display()
+            )
+        })
+    }
+
     /// Learns from the answer. A denial says little (a dead backend denies everything), so the other rung is
     /// tried next time, and then this one again.
     pub(super) fn judge(&mut self, used: &Credential, doubt: Option<&Doubt>) {
@@ -184,7 +196,7 @@ async fn make(
     }
 }
 
-fn load(path: &std::path::Path) -> Option<Minted> {
+fn load(path: &Path) -> Option<Minted> {
     let kept: Kept = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     Some(Minted { token: Token::try_from(kept.token.as_str()).ok()?, at: kept.obtained_at })
 }

@@ -108,6 +108,43 @@ async fn another_identity_gets_a_whole_answer() {
     }
 }
 
+#[tokio::test]
+async fn a_refused_role_token_is_told_while_the_address_is_answered_and_until_another_one_is_there() {
+    let dead = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let switch = Arc::clone(&dead);
+    let script: Script = Arc::new(move |path, _| {
+        // Who asks by its address says its role; with a token it may not.
+        if switch.load(std::sync::atomic::Ordering::SeqCst) && !path.contains("role=") {
+            return (401, r#"{"result":false,"message":"it is expired"}"#.to_owned());
+        }
+        (200, r#"{"result":true,"resource":"[GLOBAL]"}"#.to_owned())
+    });
+    let uri = format!("http://127.0.0.1:{}", serve(script, None).await);
+    let root = tempfile::tempdir().unwrap();
+    let mut source = source(root.path(), "");
+    let mut identity = identity(&uri, "c1");
+    let token = |digit: &str| crate::names::Token::try_from(digit.repeat(64).as_str()).ok();
+    identity.k2hr3.as_mut().unwrap().token = token("a");
+    let refused = source.ask(&identity).await;
+    assert_eq!(
+        (refused.result.unwrap_err().status, refused.note),
+        (Some(401), None),
+        "a dead backend says the same"
+    );
+    for _ in 0..2 {
+        let asked = source.ask(&identity).await;
+        let note = asked.note.unwrap();
+        assert!(
+            asked.result.is_ok() && note.starts_with("K2HR3 refuses the role token, and answers by "),
+            "{note}"
+        );
+        assert!(note.ends_with("etc/antpickax/k2hr3-role-token"), "{note}");
+    }
+    dead.store(false, std::sync::atomic::Ordering::SeqCst);
+    identity.k2hr3.as_mut().unwrap().token = token("b");
+    assert_eq!(source.ask(&identity).await.note, None);
+}
+
 /// A certificate of its own authority for 127.0.0.1, and the acceptor that shows it.
 fn authority() -> (String, TlsAcceptor) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();

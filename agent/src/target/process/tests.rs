@@ -153,6 +153,17 @@ async fn the_end_of_a_process_that_was_taken_over_is_told_as_well() {
 }
 
 #[tokio::test]
+async fn what_was_started_for_the_agent_is_not_told_as_one_that_ran_already() {
+    let (node, (log, _guard)) = (Node::new(), Log::taken());
+    let mut target = node.target(&Waker::default());
+    target.local.expect(Program::Chmpx);
+    let chmpx = start(&mut node.target(&Waker::default()), &node.about).await;
+    node.run(&[chmpx]);
+    assert_eq!(id(look(&mut target, &node.about).await.chmpx), Some(chmpx));
+    assert_eq!((log.count("chmpx runs already"), log.count("chmpx runs")), (0, 1));
+}
+
+#[tokio::test]
 async fn one_that_somebody_else_starts_beside_it_is_one_too_many() {
     let (node, waker) = (Node::new(), Waker::default());
     let mut target = node.target(&waker);
