@@ -31,6 +31,7 @@ mod stir;
 mod stopping;
 mod takeover;
 mod trial;
+mod way_out;
 mod unlisted;
 
 #[cfg(test)]
@@ -44,10 +45,11 @@ use tokio::time::Instant;
 pub use copies::Copies;
 pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
-pub use leaving::{Leaving, Stage, obstacle, price};
+pub use leaving::{obstacle, price};
 pub use memory::Memory;
 pub(crate) use rules::{COMES_SOON, SOON};
 pub use rules::{Restarts, Rules};
+pub use way_out::{Leaving, Stage};
 
 use crate::clock::BootTime;
 use crate::ring::{Mode, Node, Ring};

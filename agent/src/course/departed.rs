@@ -5,13 +5,43 @@
 //! The first of those in service does it, by the order of the file, which is the same everywhere; the next ones do it where
 //! the first does not. Given twice it does nothing more. A server that still copies is waited for.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::memory::Waiting;
 use super::rules::{DEPARTED_FOR, NUDGE_AGAIN, SILENT_CHANGE, STALLED};
 use super::{Case, Known, Memory, Next, is_own, is_row_of, label};
 use crate::clock::spoken;
 use crate::ring::Mode;
 use crate::target::{Named, Order};
-use crate::view::{Action, Operation, Row, View};
+use crate::view::{Action, NodeStatus, Operation, Row, View};
+
+/// The changes of other servers, by their ids: what and since when.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Changes(BTreeMap<u64, (NodeStatus, Instant)>);
+
+impl Changes {
+    /// Takes what chmpx says now.
+    pub(super) fn notice(&mut self, case: &Case<'_>) {
+        let Some(view) = case.view() else { return };
+        let changes = view.servers.iter().filter(|row| row.status.operation() != Operation::Nothing);
+        let past = std::mem::take(&mut self.0);
+        let now = |row: &Row| {
+            let id = row.chmpxid?;
+            let same = past.get(&id).filter(|(status, _)| *status == row.status).copied();
+            Some((id, same.unwrap_or((row.status, case.now))))
+        };
+        self.0 = changes.filter_map(now).collect();
+    }
+
+    /// How long the server of that row has been in its change.
+    fn time_of(&self, row: &Row, now: Instant) -> Duration {
+        let since = row.chmpxid.and_then(|id| self.0.get(&id));
+        since.map_or(Duration::ZERO, |(_, since)| now.duration_since(*since))
+    }
+}
 
 /// See the module.
 pub(super) fn departed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Option<Next> {
@@ -49,7 +79,12 @@ pub(super) fn departed(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> O
 fn left_behind<'a>(case: &Case<'_>, view: &'a View) -> Option<(&'a Row, Order)> {
     let gone = |row: &&Row| !row.status.is_up() && row.status.is_in_service() && !is_own(row, view);
     let mut rows = view.servers.iter().filter(gone);
+    // With one that waits to copy it is a merge that nobody has started: completed, it would pass that one over.
+    let waits = |row: &Row| row.status.is_up() && row.status.operation() == Operation::Pending;
+    let unstarted = view.servers.iter().any(waits)
+        && view.servers.iter().all(|row| row.status.operation() != Operation::Done);
     rows.find_map(|row| match row.status.action() {
+        Action::Delete if unstarted => Some((row, Order::Merge)),
         Action::Delete => Some((row, Order::CompMerge)),
         Action::Add => None,
         Action::Nothing => {
@@ -90,7 +125,7 @@ pub(super) fn others(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opt
     let view = case.view().filter(|_| case.mode() == Mode::Server)?;
     let rows = view.servers.iter().filter(|row| !is_own(row, view) && row.status.is_up());
     for row in rows.filter(|row| row.status.operation() != Operation::Nothing) {
-        let time = memory.in_change_for(row, case.now);
+        let time = memory.changes.time_of(row, case.now);
         let copies = row.status.operation() == Operation::Doing;
         if time >= if copies { case.rules.merge_within } else { STALLED } {
             memory.loud.push(format!(

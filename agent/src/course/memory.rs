@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::departed::Changes;
 use super::keeping::Others;
 use super::merge_work::MergeWork;
 use super::past::{Past, pause};
@@ -55,8 +56,8 @@ pub struct Memory {
     waiting: BTreeMap<Waiting, (Instant, u64)>,
     /// What is seen of chmpx's name look-ups.
     pub(super) resolving: Resolving,
-    /// Changes of other servers, by their ids: what and since when.
-    changes: BTreeMap<u64, (NodeStatus, Instant)>,
+    /// What is seen of the changes of other servers.
+    pub(super) changes: Changes,
     /// Since when nothing has moved.
     still: Option<Instant>,
     /// What is seen of the other servers' keys.
@@ -266,7 +267,7 @@ impl Memory {
             }
         }
         self.begun = self.begun.and_then(|begun| still_begun(begun, case.observed.k2hdkc));
-        self.notice_changes(case);
+        self.changes.notice(case);
         let status = case.view().map(|view| view.own.status);
         if self.status.map(|(status, _)| status) != status {
             self.status = status.map(|status| (status, now));
@@ -295,24 +296,6 @@ impl Memory {
     /// Whether this k2hdkc is the one that the agent started so.
     pub(super) fn has_begun(&self, k2hdkc: Identity) -> bool {
         self.begun.is_some_and(|(_, of)| of == Some(k2hdkc))
-    }
-
-    fn notice_changes(&mut self, case: &Case<'_>) {
-        let Some(view) = case.view() else { return };
-        let changes = view.servers.iter().filter(|row| row.status.operation() != Operation::Nothing);
-        let past = std::mem::take(&mut self.changes);
-        let now = |row: &Row| {
-            let id = row.chmpxid?;
-            let same = past.get(&id).filter(|(status, _)| *status == row.status).copied();
-            Some((id, same.unwrap_or((row.status, case.now))))
-        };
-        self.changes = changes.filter_map(now).collect();
-    }
-
-    /// How long the server of that row has been in its change.
-    pub(super) fn in_change_for(&self, row: &Row, now: Instant) -> Duration {
-        let since = row.chmpxid.and_then(|id| self.changes.get(&id));
-        since.map_or(Duration::ZERO, |(_, since)| now.duration_since(*since))
     }
 
     /// The restart of this chmpx has begun, so that its end says nothing of the file; the next one does, by its start.

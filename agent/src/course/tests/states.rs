@@ -131,6 +131,17 @@ fn what_a_server_that_went_down_left_behind_waits_for_those_that_still_copy() {
 }
 
 #[test]
+fn a_change_that_nobody_has_started_is_started_where_another_server_waits_to_copy() {
+    for (left_behind, order) in [(0x1220, Order::Merge), (0x3220, Order::CompMerge)] {
+        let mut stage = Stage::well();
+        stage.set_peer(2, left_behind);
+        stage.set_peer(1, 0x1121);
+        stage.next();
+        assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(order));
+    }
+}
+
+#[test]
 fn a_change_that_chmpx_does_not_complete_is_told_and_tried_now_and_then() {
     let mut stage = Stage::well();
     stage.set_peer(2, 0x3220);
