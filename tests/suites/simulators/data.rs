@@ -106,6 +106,23 @@ fn where_servers_that_stay_do_not_copy_a_third_one_hides_keys_until_it_is_out() 
     assert_eq!(cluster.readable(), 60);
 }
 
+/// As the real one (docs/facts.md D15): with more copies than there are other servers, the third copies one slot, and not
+/// even its own.
+#[test]
+fn with_more_copies_than_other_servers_a_third_one_hides_keys() {
+    for (replicas, all) in [(2, true), (4, false)] {
+        let mut cluster = Cluster::of(2, Style { replicas, ..Style::default() });
+        cluster.write();
+        for n in 0..2 {
+            cluster.server(n).put("simulator.toml", "settled-copy = false\n").unwrap();
+        }
+        cluster.grow_with("settled-copy = false\n");
+        cluster.wait_in_service();
+        let readable = cluster.readable();
+        assert_eq!(readable == 60, all, "REPLICA = {replicas}: {readable} of 60");
+    }
+}
+
 #[test]
 fn where_servers_that_stay_do_not_copy_one_loss_is_enough_to_hide_keys() {
     let mut cluster = Cluster::of(3, Style { replicas: 1, ..Style::default() });

@@ -13,6 +13,8 @@ pub(super) fn remedy(error: &str) -> String {
         "its certificate is X.509 version 1, which has no place for the host's name"
     } else if error.contains("CaUsedAsEndEntity") {
         "its certificate is that of an authority (CA:TRUE, as 'openssl req -x509' makes it), which is none for a server"
+    } else if error.contains("is not valid for any names") {
+        "its certificate has no subjectAltName, and the name in its subject does not count"
     } else if error.contains("UnknownIssuer") {
         return " (k2hr3.ca-file must have the certificate that signed K2HR3's)".to_owned();
     } else {
@@ -35,6 +37,10 @@ mod tests {
             (
                 "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
                 "that of an authority (CA:TRUE",
+            ),
+            (
+                "certificate not valid for name \"a\"; certificate is not valid for any names",
+                "no subjectAltName",
             ),
         ] {
             let told = remedy(error);

@@ -221,14 +221,21 @@ async fn a_certificate_that_only_curl_takes_is_told_with_what_makes_a_right_one(
         CertificateDer::from_pem_slice(VERSION_1.as_bytes()).unwrap(),
         PrivateKeyDer::from_pem_slice(VERSION_1.as_bytes()).unwrap(),
     );
-    let mut parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let made = parameters.self_signed(&key).unwrap();
-    let of_a_ca = (made.pem(), made.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap());
-    for ((pem, certificate, key), word) in
-        [(old, "X.509 version 1"), (of_a_ca, "that of an authority (CA:TRUE")]
-    {
+    let made = |names: &[&str], is_ca| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = rcgen::CertificateParams::new(names).unwrap();
+        parameters.is_ca = is_ca;
+        let key = rcgen::KeyPair::generate().unwrap();
+        let made = parameters.self_signed(&key).unwrap();
+        (made.pem(), made.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    };
+    let of_a_ca = made(&["127.0.0.1"], rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
+    let of_nobody = made(&[], rcgen::IsCa::ExplicitNoCa);
+    for ((pem, certificate, key), word) in [
+        (old, "X.509 version 1"),
+        (of_a_ca, "that of an authority (CA:TRUE"),
+        (of_nobody, "has no subjectAltName"),
+    ] {
         let script: Script = Arc::new(|_, _| (200, r#"{"result":true,"resource":"[GLOBAL]"}"#.to_owned()));
         let uri = format!("https://127.0.0.1:{}", serve(script, Some(showing(certificate, &key))).await);
         let root = tempfile::tempdir().unwrap();
