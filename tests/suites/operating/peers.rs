@@ -1,8 +1,10 @@
 //! Who else may ask the running agent: members of a group for the status, and nobody for anything more.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 
 use k2hdkc_agent::admin;
 use k2hdkc_sandbox::node::Node;
@@ -13,12 +15,17 @@ use super::{start, told};
 
 const NOBODY: u32 = 65534;
 
+#[expect(clippy::disallowed_methods, reason = "a program, which no chmpx watches")]
+fn copy(program: &OsStr, to: &Path) {
+    fs::copy(program, to).unwrap();
+}
+
 /// Runs an agent command as a user without rights, in this group alone.
 fn as_nobody(node: &Node, gid: u32, arguments: &[&str]) -> (i32, String, String) {
     let given = node.command(arguments).unwrap();
     let program = node.root().join("agent");
     if !program.exists() {
-        fs::copy(given.get_program(), &program).unwrap();
+        copy(given.get_program(), &program);
     }
     let mut command = std::process::Command::new(program);
     command.args(given.get_args()).env_clear().uid(NOBODY).gid(gid).current_dir("/");
