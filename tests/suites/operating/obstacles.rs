@@ -113,7 +113,7 @@ fn owner_group_mode_and_attributes_of_the_live_file_are_kept() {
     }
 }
 
-/// As the agent runs under systemd: nobody but CAP_SYS_ADMIN may set a security attribute.
+/// As the agent runs under systemd: nobody but `CAP_SYS_ADMIN` may set a security attribute.
 #[test]
 fn an_agent_without_sys_admin_leaves_the_kernel_s_hash_behind_and_tells_what_else_it_could_not_carry_over() {
     let site = Site::open(3, 1).unwrap();
