@@ -163,12 +163,12 @@ fn an_address_token_whose_age_is_not_known_is_renewed_with_itself() {
     let mut node = without_token(&site, "address-token");
     start(&mut node);
     node.stop().unwrap();
-    let token = kept_token(&node);
     let now = Clock::of_host().now();
     let (of_this_boot, of_the_wall) = (serde_json::json!(now.boot), serde_json::json!(now.wall));
     let mut of_another = of_this_boot.clone();
     of_another["boot"] = "00000000-0000-0000-0000-000000000001".into();
     for (obtained_at, renewed) in [(of_this_boot, false), (of_another, true), (of_the_wall, true)] {
+        let token = kept_token(&node);
         node.write(KEPT, &serde_json::json!({"token": token, "obtained_at": obtained_at}).to_string())
             .unwrap();
         start(&mut node);
@@ -176,7 +176,7 @@ fn an_address_token_whose_age_is_not_known_is_renewed_with_itself() {
         node.stop().unwrap();
         assert_eq!(kept_token(&node) != token, renewed, "{obtained_at}");
     }
-    // The first one by the address, the others with the old token.
+    // The first one by the address, the others with the one before.
     let made: Vec<_> =
         minting(&site).iter().map(|request| (request.status, request.path.contains('?'))).collect();
     assert_eq!(made, [(200, true), (200, false), (200, false)]);
