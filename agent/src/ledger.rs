@@ -16,6 +16,7 @@ use crate::clock::{BootTime, Timestamp};
 use crate::course::Known;
 use crate::file::{self, FileError};
 use crate::guard;
+use crate::status::LastPass;
 use crate::target::Kind;
 
 /// Everything that is kept.
@@ -48,6 +49,8 @@ pub struct Ledger {
     pub joined: Option<Joined>,
     /// Since when answers have not shown it as that.
     pub missing: Option<Missing>,
+    /// What the last pass came to.
+    pub last: Option<LastPass>,
 }
 
 impl Ledger {

@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::apply::full;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::course::{self, Next};
 use crate::guard;
 use crate::hosts::Names;
@@ -71,6 +71,8 @@ pub struct Reconciler<T> {
     failed: Option<(Instant, String)>,
     /// Why a kept generation is in place, until an answer is good again.
     restored: Option<String>,
+    /// When an answer was last good, also before the agent started.
+    last_good: Option<Timestamp>,
     /// Smoothed answer time.
     cost: Option<Duration>,
     /// How many nodes the cluster had when that was last known: so many agents ask K2HR3.
@@ -184,6 +186,7 @@ struct Scene {
 impl<T: Target> Reconciler<T> {
     /// A reconciler that has seen nothing yet.
     pub fn new(settings: Settings, target: T, store: Store, patient: bool, clock: Clock) -> Self {
+        let last_good = store.ledger().last.as_ref().and_then(|last| last.last_good);
         Self {
             settings,
             target,
@@ -197,6 +200,7 @@ impl<T: Target> Reconciler<T> {
             failures: 0,
             failed: None,
             restored: None,
+            last_good,
             cost: None,
             nodes: 1,
             settling: None,

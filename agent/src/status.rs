@@ -1,5 +1,6 @@
 //! What the agent says of itself: one value, and its projections to JSON and to text for people. Pure.
 
+mod kept;
 mod summary;
 
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use crate::ledger::{Generation, Ledger};
 use crate::report::{Kind, Outcome, Report};
 use crate::standing::{Process, Standing, State};
 use crate::target::Choice;
+pub use kept::LastPass;
 
 /// What chmpx said longer ago is told with its age.
 const PRESENT: Duration = Duration::from_secs(2);
@@ -40,6 +42,9 @@ pub struct Status {
     pub since: Option<Timestamp>,
     /// When an answer was last good: it could be installed, or was already.
     pub last_good: Option<Timestamp>,
+    /// What the ledger has of the last pass; the passes of this agent are newer.
+    #[serde(default)]
+    pub last: Option<LastPass>,
     /// When the source is asked next.
     pub next_question: Option<Timestamp>,
     /// Answer time of the last question, in milliseconds.
@@ -120,11 +125,12 @@ impl Status {
             reasons: String::new(),
             since: None,
             last_good: None,
+            last: ledger.last.clone(),
             next_question: None,
             answer_ms: None,
             generations: Generations::of(ledger),
             held: ledger.guard.held.clone(),
-            waiting: Vec::new(),
+            waiting: ledger.guard.absent.clone(),
             changes: Vec::new(),
             notes: Vec::new(),
             left_out: Vec::new(),
@@ -251,10 +257,10 @@ impl Status {
         };
         line(text, "agent", &format!("k2hdkc-agent {} {running}", self.version));
         let since = self.since.map_or(String::new(), |since| format!(" (for {})", age(since, now)));
-        line(text, "state", &format!("{}{since}", self.line));
-        let last = self
-            .last_good
-            .map_or("never since the start".to_owned(), |last| format!("{} ago", age(last, now)));
+        let state = self.state.map_or_else(|| kept::state(self.last.as_ref(), now), |_| self.line.clone());
+        line(text, "state", &format!("{state}{since}"));
+        let last = self.last_good.map(|last| format!("{} ago", age(last, now)));
+        let last = last.unwrap_or_else(|| kept::last_good(self.last.as_ref(), self.pid.is_some(), now));
         let took = self.answer_ms.map_or(String::new(), |ms| format!(", the last took {ms} ms"));
         let next = match self.next_question {
             Some(next) if next > now => format!(", next in {}", spoken(next.since(now))),
@@ -522,8 +528,37 @@ mod tests {
         ledger.guard.held = Some(held);
         let status = Status::idle(&ledger, "none", String::new());
         assert!(status.text(now()).contains("no confirmation can release that"));
-        assert!(status.text(now()).contains("not running; this is what its ledger says"));
+        let text = status.text(now());
+        assert!(text.contains("not running; this is what its ledger says"));
+        assert!(
+            text.contains("\nstate       no pass yet\n")
+                && text.contains("last good one not known to the ledger\n")
+        );
         assert!(!status.is_good());
+    }
+
+    #[test]
+    fn after_a_kill_it_says_what_the_ledger_knows_with_its_age() {
+        let (line, node) = ("unchanged".to_owned(), crate::fixtures::server(2).key());
+        let (at, last_good) = (Timestamp(880_000), Some(Timestamp(820_000)));
+        let mut ledger = ledger();
+        ledger.last = Some(LastPass { at, kind: crate::report::Kind::Unchanged, line, last_good });
+        ledger.guard.absent = vec![Absence { node, mode: Mode::Server, since: boot_time(895_000), polls: 2 }];
+        let mut status = Status::idle(&ledger, "none", String::new());
+        let known = [
+            "\nstate       unchanged (by the ledger, which noted this pass 2 min 0 s ago)\n",
+            "\nanswer      last good one at most 3 min 0 s ago (by the ledger)",
+            "\nwaiting     192.0.2.2:8021 has been missing for 5.0 s (2 answers)\n",
+        ];
+        for (pid, started) in [(None, None), (Some(7), Some(Timestamp(999_000)))] {
+            (status.pid, status.started) = (pid, started);
+            assert!(known.iter().all(|line| status.text(now()).contains(line)), "{}", status.text(now()));
+            assert!(!status.is_good());
+        }
+        // A first doubt of the new agent does not make the last good answer unknown.
+        let doubt = Outcome::Doubtful(Doubt::new(DoubtKind::TooSlow, "slow"));
+        status.take(&report(doubt), &ledger);
+        assert!(status.text(now()).contains(known[1]) && !status.text(now()).contains(known[0]));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::plan::Class;
 use crate::render;
 use crate::report::{Outcome, Report};
+use crate::status::LastPass;
 use crate::target::{Step, Target};
 use crate::wake::Reasons;
 
@@ -71,7 +72,20 @@ impl<T: Target> Reconciler<T> {
         let step = step.or(decision.unplaced.map(Err));
         let (at, reasons, standing) = (self.clock.now().wall, reasons.to_string(), decision.standing);
         let left_out = self.left_out();
-        Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step }
+        let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step };
+        self.keep_last(&report);
+        report
+    }
+
+    /// Keeps what the pass came to. A full disk, of which every pass tells, keeps it from nothing.
+    fn keep_last(&mut self, report: &Report) {
+        if report.asked.is_some() && report.outcome.is_good() {
+            self.last_good = Some(report.at);
+        }
+        let kept = self.store.ledger().last.as_ref();
+        if let Some(last) = LastPass::after(kept, report, self.last_good) {
+            let _ = self.store.learn(|ledger| ledger.last = Some(last));
+        }
     }
 
     /// Why the host is not tried again yet.

@@ -46,6 +46,30 @@ fn sigint_ends_it_as_well() {
 }
 
 #[test]
+fn after_a_kill_status_says_what_the_ledger_knows_and_how_old_that_is() {
+    let site = Site::open(3, 1).unwrap();
+    let mut node = following(&site, FAST);
+    node.kill().unwrap();
+    let told = |node: &Node| {
+        let (code, text, _) = run(node, &["status"]);
+        assert_eq!(code, 1, "{text}");
+        assert!(
+            text.contains("by the ledger, which noted this pass ") && !text.contains("no pass yet"),
+            "{text}"
+        );
+        assert!(text.contains("last good one at most ") && text.contains(" ago (by the ledger)"), "{text}");
+        text
+    };
+    assert!(told(&node).contains("not running"));
+    // Nor does the next agent say that there was none.
+    site.lab().set_sickness(Some(Sickness::Stall(Duration::from_mins(1))));
+    node.start().unwrap();
+    assert!(wait_for(PATIENCE, || run(&node, &["status"]).1.contains(" running, pid")), "{}", node.log());
+    told(&node);
+    node.kill().unwrap();
+}
+
+#[test]
 fn status_answers_while_k2hr3_stalls() {
     let site = Site::open(3, 1).unwrap();
     let mut node = stalled(&site);
