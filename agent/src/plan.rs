@@ -1,12 +1,15 @@
 //! What differs between what is installed and what is wanted, and what the processes must do about each
 //! difference. Pure: `diff` prints a plan, `apply` executes it, and both mean the same.
 
+mod differs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::acceptance::keys::{self, Effect, HOST_LISTS, SECRET};
 use crate::ring::{Mode, Node, NodeKey, Ring};
+pub use differs::differs;
 
 /// What it takes until the processes run what is wanted, from nothing to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

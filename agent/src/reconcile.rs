@@ -299,6 +299,7 @@ impl<T: Target> Reconciler<T> {
             decision.again = true;
         }
         decision.notes.extend(self.notes(&scene));
+        decision.notes.extend(self.differs(&scene, &decision.verdict));
         if self.patient {
             self.chart(&scene, &mut decision);
         } else {

@@ -21,7 +21,7 @@ use crate::membership::HostRecord;
 use crate::names::{Cuk, Tag};
 use crate::problem::printable;
 use crate::source::{Answer, Doubt};
-pub use words::{Disk, elsewhere, outlook, remedy, renamed};
+pub use words::{Disk, elsewhere, hidden, outlook, remedy, renamed};
 
 /// What is wanted of the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

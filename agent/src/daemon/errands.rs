@@ -73,6 +73,10 @@ impl Agent {
     pub(super) fn membership_shown(&mut self, answered: &Answered) {
         self.registrar.answered(answered, self.reconciler.settings());
         let _ = self.reconciler.missing(self.registrar.missing());
+        let shown = self.registrar.shown(self.reconciler.settings());
+        if let (Some(registration), Some(Came { good, line, .. })) = (&mut self.status.registration, shown) {
+            (registration.good, registration.line) = (good, line);
+        }
     }
 
     /// What another VM has left behind in this one's state is nobody's leave any more. cloud-init may say only after the agent's

@@ -32,7 +32,7 @@ pub(super) struct Attempted {
 }
 
 /// What came of an attempt, for people.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Came {
     /// Whether all is as it should be …
     pub(super) good: bool,
@@ -200,14 +200,9 @@ impl Registrar {
     /// Learns from an attempt; what came of it.
     pub(super) fn take(&mut self, attempted: &Attempted, settings: &Settings) -> Came {
         let Attempted { wish, who, result } = attempted;
-        let role = who.as_ref().map_or("", |who| who.role.as_str());
-        let (good, line, note) = match result {
-            Ok(verdict) => {
-                let cuk = who.as_ref().map_or("", |who| who.cuk.as_str());
-                let line = identity::told(verdict, role, cuk, &settings.k2hr3);
-                (verdict.fulfils(*wish), line, verdict.note(role))
-            }
-            Err(doubt) => (false, doubt.text.clone(), None),
+        let Came { good, calm, line } = match result {
+            Ok(verdict) => said(verdict, *wish, who.as_ref(), settings),
+            Err(doubt) => Came { good: false, calm: false, line: doubt.text.clone() },
         };
         let still = known(settings);
         self.forget_unless(still.as_ref());
@@ -219,7 +214,6 @@ impl Registrar {
             self.whom.clone_from(who);
         }
         // What came true may not be kept; K2HR3 is not asked without a pause then either. Who stands in the way may do so for long.
-        let calm = good && note.is_none();
         self.failures = if calm { 0 } else { self.failures + 1 };
         self.next = Instant::now() + settings.pace.after_doubt(self.failures.max(1), fastrand::f64());
         if good {
@@ -228,7 +222,20 @@ impl Registrar {
             self.missing = self.missing.map(|_| Missing { since, polls: 0 });
             self.ordered = self.ordered.filter(|ordered| ordered != wish);
         }
-        Came { good, calm, line: note.map_or(line.clone(), |note| format!("{line}; {note}")) }
+        Came { good, calm, line }
+    }
+
+    /// What the last answers make of a node that K2HR3 said to be a member when it was asked for that: `status` does not say
+    /// both.
+    pub(super) fn shown(&self, settings: &Settings) -> Option<Came> {
+        let verdict = self.verdict.as_ref().filter(|verdict| matches!(verdict, Verdict::Member(_)))?;
+        let role = self.whom.as_ref().map_or("", |whom| whom.role.as_str());
+        Some(match self.missing {
+            Some(missing) if missing.polls > 0 => {
+                Came { good: false, calm: false, line: registration::hidden(role, &settings.join) }
+            }
+            _ => said(verdict, Wish::Look, self.whom.as_ref(), settings),
+        })
     }
 
     /// One line in the log, where it is a new one.
@@ -276,6 +283,14 @@ impl Registrar {
             (None, None) => {}
         }
     }
+}
+
+fn said(verdict: &Verdict, wish: Wish, who: Option<&Joined>, settings: &Settings) -> Came {
+    let (role, cuk) = who.map_or(("", ""), |who| (who.role.as_str(), who.cuk.as_str()));
+    let line = identity::told(verdict, role, cuk, &settings.k2hr3);
+    let (good, note) = (verdict.fulfils(wish), verdict.note(role));
+    let calm = good && note.is_none();
+    Came { good, calm, line: note.map_or(line.clone(), |note| format!("{line}; {note}")) }
 }
 
 /// Whether K2HR3 knows by its address alone who asks. A token that is bound to the address is gone with the membership.

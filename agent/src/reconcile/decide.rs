@@ -253,6 +253,16 @@ impl<T: Target> Reconciler<T> {
     }
 }
 
+impl<T: Target> Reconciler<T> {
+    /// That the file stays another than the last readable answer says. One that rests, or is installed now, is about to be it.
+    pub(super) fn differs(&self, scene: &Scene, verdict: &Decided) -> Option<String> {
+        let Decided::Leave(outcome) = verdict else { return None };
+        let stays = !matches!(outcome, Outcome::Settling | Outcome::Failed(_));
+        let answer = self.answer.as_ref()?.as_ref().ok().filter(|_| stays)?;
+        plan::differs(scene.installed.ring()?, &answer.ring)
+    }
+}
+
 fn not_asked_yet() -> Doubt {
     Doubt::new(DoubtKind::NotReady, "K2HR3 has not answered since the agent started")
 }

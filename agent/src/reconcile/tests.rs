@@ -217,6 +217,19 @@ async fn a_loss_is_held_until_polls_confirm_it() {
     assert_eq!(stage.servers(), ["cuk-1", "cuk-2"]);
 }
 
+/// Nodes of one ring that have seen different things before may hold and not hold the same removal.
+#[tokio::test]
+async fn that_the_file_is_not_what_k2hr3_says_is_noted_where_a_removal_waits_and_where_it_is_held() {
+    for (answer, told) in [(&[1, 2, 4][..], "127.0.2.3:8021"), (&[1, 2], "127.0.2.3:8021, 127.0.2.4:8021")] {
+        let mut stage = Stage::new(false, vec![says(&[1, 2, 3, 4]), says(answer)]);
+        stage.poll().await;
+        let answered = stage.ask().await;
+        let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
+        assert_eq!(report.notes, [format!("the file is not what K2HR3 says: it has {told}")]);
+        assert_eq!(stage.servers().len(), 4);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_confirmed_loss_is_installed_after_its_rest_and_only_once() {
     let mut stage = Stage::with("[guard]\nconfirm-polls = 99\n", true, vec![says(&[1, 2, 3, 4]), says(&[1])]);

@@ -66,6 +66,11 @@ impl Verdict {
     }
 }
 
+/// A member that the last answers do not show, in one line.
+pub fn hidden(role: &str, rules: &Rules) -> String {
+    format!("this node was a member of {role}, and answers do not show it any more; {}", outlook(rules))
+}
+
 /// What the files of this host say of a CUK that K2HR3 has under another address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disk {

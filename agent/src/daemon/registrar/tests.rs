@@ -203,3 +203,31 @@ async fn who_stands_in_the_way_is_looked_at_again_seldom_and_at_once_after_anoth
     assert!(came.calm && !came.line.contains("old"), "{}", came.line);
     assert_eq!(registrar.errand(&settings, &Ledger::default(), true), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_answers_do_not_show_is_not_told_as_a_member_at_the_same_time() {
+    let settings = settings("[k2hr3]\nauth = \"address\"\n");
+    let mut registrar = Registrar::new(&settings, Clock::of_host());
+    assert_eq!(registrar.shown(&settings), None, "nobody knows");
+    let who = Joined { role: "yrn:yahoo:::t:role:c/server".into(), cuk: "c1".into() };
+    let member = Attempted {
+        wish: Wish::Look,
+        who: Some(who),
+        result: Ok(Verdict::Member(registration::Rivals::default())),
+    };
+    let came = registrar.take(&member, &settings);
+    assert_eq!(registrar.shown(&settings), Some(came));
+    let mut answer = |result| {
+        let asked = Some(Asked { result, took: Duration::ZERO, note: None });
+        registrar.answered(&Answered { identity: Ok(identity(None)), asked }, &settings);
+        registrar.shown(&settings).unwrap()
+    };
+    let gone = answer(Err(Doubt { status: Some(404), ..Doubt::new(DoubtKind::Denied, "no") }));
+    let text = "this node was a member of yrn:yahoo:::t:role:c/server, and answers do not show it any more; it is registered again";
+    assert!(!gone.good && gone.line.starts_with(text), "{gone:?}");
+    let back = answer(Ok(Answer::Ini("[GLOBAL]\nCUK = c1\n".into())));
+    assert_eq!(
+        (back.good, back.line.as_str()),
+        (true, "this node is a member of yrn:yahoo:::t:role:c/server")
+    );
+}
