@@ -77,7 +77,7 @@ pub fn install(
     notes.extend(file::replace(&settings.ini.path, &rendered.bytes, ownership)?.notes);
     store.keep_good(generation.fileversion, &rendered.bytes)?;
     store.update(|ledger| {
-        (ledger.written, ledger.written_at) = (Some(generation.clone()), Some(now.boot));
+        ledger.wrote(generation.clone(), now.boot);
         // Whoever confirmed this loss has got it; the same loss must be confirmed anew another time.
         ledger.guard.confirmed = None;
     })?;
@@ -97,7 +97,7 @@ pub fn adopt(installed: &Installed, path: &Path, store: &mut Store, now: Now) ->
     store.update(|ledger| {
         ledger.fileversion = ledger.fileversion.max(*fileversion);
         ledger.desired = Some(generation.clone());
-        (ledger.written, ledger.written_at) = (Some(generation), Some(now.boot));
+        ledger.wrote(generation, now.boot);
     })?;
     Ok(())
 }

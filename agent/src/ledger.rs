@@ -37,6 +37,8 @@ pub struct Ledger {
     pub verified: Option<Generation>,
     /// The newest generation that chmpx itself reported.
     pub loaded: Option<Generation>,
+    /// The generations that were installed, the newest last: the files' own times are the wall clock's.
+    pub installed: Vec<u32>,
     /// The one that it had loaded when another ring was installed last: the way back from that.
     pub before: Option<Generation>,
     /// What the guard has seen.
@@ -60,6 +62,15 @@ impl Ledger {
         self.written_at.and_then(|at| now.since(at)).unwrap_or(Duration::MAX)
     }
 
+    /// Notes that this generation is the newest file.
+    pub fn wrote(&mut self, generation: Generation, now: BootTime) {
+        self.installed.retain(|version| *version != generation.fileversion);
+        self.installed.push(generation.fileversion);
+        let many = self.installed.len().saturating_sub(INSTALLED_KNOWN);
+        self.installed.drain(..many);
+        (self.written, self.written_at) = (Some(generation), Some(now));
+    }
+
     /// The node stays in the cluster, or comes back: a leave that was begun is called off. Whether there was one.
     pub fn stay(&mut self) -> bool {
         let Some(leaving) = self.known.leaving.take() else { return false };
@@ -70,6 +81,9 @@ impl Ledger {
         true
     }
 }
+
+/// How many installed generations are known by their order; more files than that are kept by nobody.
+const INSTALLED_KNOWN: usize = 100;
 
 /// A node in its role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,9 +262,13 @@ impl Store {
         Ok(path)
     }
 
-    /// The kept files, the newest first: by when they were written, since numbers may start anew.
+    /// The kept files, the newest first: in the order in which they were installed, since numbers may start anew and the wall
+    /// clock is set; those of which a lost ledger says nothing, by their times.
     pub fn good_files(&self) -> Vec<(u32, PathBuf)> {
-        numbered(&self.directory.join("good"))
+        let mut files = numbered(&self.directory.join("good"));
+        let place = |version: u32| self.ledger.installed.iter().position(|installed| *installed == version);
+        files.sort_by_key(|(version, _)| std::cmp::Reverse(place(*version)));
+        files
     }
 }
 
@@ -338,6 +356,24 @@ mod tests {
         file::store(&half, b"half").unwrap();
         drop(Store::open(dir.path(), 5).unwrap());
         assert!(!half.exists());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_kept_file_the_oldest() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), 2).unwrap();
+        let now = crate::fixtures::boot_time(0);
+        for version in [7, 8, 1] {
+            store.keep_good(version, b"x").unwrap();
+            let generation = Generation { fileversion: version, ring: String::new(), at: Timestamp(0) };
+            store.update(|ledger| ledger.wrote(generation, now)).unwrap();
+            let file =
+                File::options().write(true).open(dir.path().join(format!("good/{version}.ini"))).unwrap();
+            let hours = std::time::Duration::from_hours(u64::from(version));
+            file.set_modified(std::time::UNIX_EPOCH + hours).unwrap();
+        }
+        let kept: Vec<u32> = store.good_files().into_iter().map(|(version, _)| version).collect();
+        assert_eq!(kept, [1, 8]);
     }
 
     #[test]
