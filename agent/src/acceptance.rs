@@ -553,6 +553,7 @@ mod tests {
             ("/data/k2hdkc.k2h", &[("/data", Dir), ("/data/k2hdkc.k2h", Missing)][..], ""),
             ("/data/k2hdkc.k2h", &[("/data", Dir), ("/data/k2hdkc.k2h", File)], ""),
             ("/data/k2hdkc.k2h", &[], ""),
+            ("/var/lib/antpickax/k2hdkc/k", &[("/var/lib/antpickax/k2hdkc", Missing)], ""),
             ("/data/k2hdkc.k2h", &[("/data", Dir), ("/data/k2hdkc.k2h", Dir)], "is a directory"),
             ("/data/k2hdkc.k2h", &[("/", Dir), ("/data", Missing)], "lies in no directory: make /data"),
             ("/data/k2hdkc.k2h", &[("/data", File)], "lies below /data, which is a file"),

@@ -158,8 +158,9 @@ fn a_slave_that_is_no_good_keeps_no_new_server_out_and_is_told() {
     let site = Site::open(3, 1).unwrap();
     let slaves = site.cluster().slave_role.clone();
     for source in ["resource", "membership"] {
-        let plan = site.server_plan(11, &format!("{FAST}[k2hr3]\nsource = \"{source}\"\n"));
-        let mut node = Node::new(&site.roots().join(source), plan).unwrap();
+        let mut node = Node::new(&site.roots().join(source), site.server_plan(11, FAST)).unwrap();
+        let settings = format!("[k2hr3]\nsource = \"{source}\"\n");
+        node.write("etc/k2hdkc-agent/conf.d/10-source.toml", &settings).unwrap();
         super::start(&mut node);
         site.lab()
             .register(&slaves, HostRecord { tag: None, ..HostRecord::openstack("127.0.0.77", "cuk-77", "") });
