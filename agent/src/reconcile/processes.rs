@@ -107,6 +107,10 @@ impl<T: Target> Reconciler<T> {
             // So it is called in its own table as well.
             about.own.1 = Port::try_from(ran.ctlport).unwrap_or(about.own.1);
         }
+        if self.leaving().is_some() {
+            // Nobody lets it in again; and to those that do not list it any more, each question costs a row of look-ups.
+            about.others.clear();
+        }
         Some(about)
     }
 

@@ -66,3 +66,14 @@ async fn what_a_leave_has_disabled_is_enabled_again_once_by_who_comes_back() {
     }
     assert_eq!(stage.reconciler.target.acted, [Step::Enable(Program::K2hdkc)]);
 }
+
+/// A server looks up the address of whoever connects, and has no name for one that it does not list: 16 look-ups a question.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_does_not_ask_the_others_whether_they_list_it() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    assert_eq!(stage.reconciler.target.about.as_ref().unwrap().others.len(), 1);
+    let mut stage = stopping(false).await;
+    passed(&mut stage).await;
+    assert_eq!(stage.reconciler.target.about.as_ref().unwrap().others, []);
+}
