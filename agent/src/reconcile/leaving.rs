@@ -20,7 +20,7 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    fn price(seen: Option<&Self>) -> Option<&str> {
+    pub(super) fn price(seen: Option<&Self>) -> Option<&str> {
         match seen {
             Some(Self::Seen { price, .. }) => price.as_deref(),
             Some(Self::Unmoved) | None => None,

@@ -42,7 +42,9 @@ impl<T: Target> Reconciler<T> {
             Mode::Slave => "its chmpx ends, and with it the handles of the programs here",
         };
         self.keep_stop(Some(stopped))?;
-        Ok(format!("this node stops until 'k2hdkc-agent start': {text}"))
+        let price = Obstacle::price(self.processes.obstacle.as_ref());
+        let price = price.map_or_else(String::new, |price| format!(". Mind that {price}"));
+        Ok(format!("this node stops until 'k2hdkc-agent start': {text}{price}"))
     }
 
     /// Lets the processes run again, or calls a stop off. Whether there was one.

@@ -20,6 +20,7 @@ fn a_server_stops_without_losing_a_read_stays_down_over_a_reboot_and_comes_back_
         (0, "nothing of it runs until 'k2hdkc-agent start', not after a reboot either"),
         "{errors}"
     );
+    assert!(errors.contains("Mind that each key is on 2 of 3 servers"), "{errors}");
     assert_eq!((colony.processes(2), colony.records(2)), (0, 1), "K2HR3 has it still: {}", colony.told(2));
     assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
     // A reboot: the next agent starts nothing.
