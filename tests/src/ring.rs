@@ -174,7 +174,15 @@ impl Ring {
         let wanted = k2hdkc_agent::installed::read_bytes(
             &std::fs::read(node.root().join("source.ini")).unwrap_or_default(),
         );
-        let told = wanted.ring().is_some_and(|wanted| **wanted == ring);
+        let told = wanted.ring().is_some_and(|wanted| {
+            let mut wanted = (**wanted).clone();
+            // The one key that the agent writes otherwise: no more copies than there are other servers.
+            wanted
+                .profile
+                .global
+                .extend(ring.profile.global.get_key_value("REPLICA").map(|(k, v)| (k.clone(), v.clone())));
+            wanted == ring
+        });
         let Some(standing) = status.standing.filter(|standing| standing.state == State::Converged) else {
             return false;
         };
