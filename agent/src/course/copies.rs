@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, status_of};
-use crate::ring::{Mode, Node};
+use crate::replicas;
+use crate::ring::{Mode, Node, Ring};
 use crate::view::{Action, Operation, View};
 
 /// Who has come back itself sees the others do so soon after, one by one, each within this time.
@@ -26,6 +27,8 @@ pub struct Copies {
     gone: BTreeSet<String>,
     /// Other members that were seen out of service since the last of these went: their next share is a whole one.
     renewed: BTreeSet<String>,
+    /// REPLICA as it was before the first of those that are gone went: the file says less with fewer servers.
+    replicas: Option<u32>,
 }
 
 impl Copies {
@@ -39,6 +42,9 @@ impl Copies {
         if !gone.is_empty() {
             self.renewed.clear();
             self.gone.extend(gone);
+        }
+        if self.gone.is_empty() {
+            self.replicas = Some(case.ring.replicas());
         }
         self.served.retain(|name| members.contains(name));
         if let Some(view) = case.view() {
@@ -75,8 +81,11 @@ impl Copies {
             && k2hdkc.is_some_and(|age| age < IN_TURN.saturating_mul(others.saturating_add(1)))
     }
 
-    /// Who has gone, where it may have been all the others that had some key: with so many copies besides the first.
-    pub(super) fn missing(&self, replicas: u32) -> Option<String> {
+    /// Who has gone, where it may have been all the others that had some key: with as many copies besides the first as there
+    /// were when all were members, or fewer where the operator has them fewer by now.
+    pub(super) fn missing(&self, ring: &Ring) -> Option<String> {
+        let (now, before) = (ring.replicas(), self.replicas.unwrap_or(0));
+        let replicas = if now < replicas::most(ring) { now } else { now.max(before) };
         let enough = u32::try_from(self.gone.len()).is_ok_and(|gone| gone < replicas.max(1));
         (!enough).then(|| self.gone.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
     }

@@ -81,7 +81,7 @@ fn obstacle_of_others(case: &Case<'_>, view: &View, copies: &Copies) -> Option<S
                 .to_owned(),
         );
     }
-    if let Some(gone) = copies.missing(case.ring.replicas()) {
+    if let Some(gone) = copies.missing(case.ring) {
         return Some(format!(
             "{gone} has gone, those that stayed copied nothing then, and this server may have the only other copy of its keys: \
              each of the others must leave the service and come back first (a changed key that takes a restart does it, or \

@@ -379,6 +379,28 @@ fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_t
 }
 
 #[test]
+fn where_every_server_has_every_key_one_after_the_other_may_go() {
+    let against = |stage: &Stage| obstacle(&stage.case(), &stage.known);
+    let mut stage = Stage::of(&[1, 2, 3, 4, 5]);
+    let shrinks_to = |stage: &mut Stage, servers: usize, replicas: &str| {
+        stage.ring.servers.truncate(servers);
+        stage.ring.profile.global.insert("REPLICA".into(), replicas.into());
+        stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+        stage.next();
+    };
+    // The file says one less than it has servers, whatever was asked for.
+    for (servers, replicas) in [(5, "4"), (4, "3"), (3, "2"), (2, "1")] {
+        shrinks_to(&mut stage, servers, replicas);
+        assert_eq!(against(&stage), None, "{servers} servers");
+    }
+    // What the operator has lowered counts as that.
+    let mut stage = Stage::of(&[1, 2, 3, 4, 5]);
+    shrinks_to(&mut stage, 5, "4");
+    shrinks_to(&mut stage, 3, "1");
+    assert!(against(&stage).unwrap().starts_with("server4.example, server5.example has gone"));
+}
+
+#[test]
 fn what_a_leave_takes_out_of_sight_is_told_where_not_every_server_has_every_key() {
     let mut stage = server(false);
     assert!(price(&stage.case()).unwrap().starts_with("each key is on 2 of 3 servers, "));
