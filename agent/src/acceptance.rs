@@ -255,17 +255,18 @@ fn capacity(ring: &Ring) -> Option<Problem> {
     beyond(ring, most).map(|nodes| Problem::harmful(None, format!("{nodes} nodes, but {text}")))
 }
 
-/// How many nodes the ring has, where they are more than a table of so many rows has room for.
+/// How many nodes the ring has, where they are more than a table of so many rows has room for. Nobody connects as the
+/// placeholder slave.
 pub fn beyond(ring: &Ring, rows: usize) -> Option<usize> {
-    let nodes = servers(ring) + ring.slaves.len();
+    let nodes = servers(ring) + ring.slaves.iter().filter(|slave| !slave.is_placeholder()).count();
     (nodes > room(ring, rows)).then_some(nodes)
 }
 
 /// How many nodes of this ring a table of so many rows has room for: a server and a connected slave take one row each,
-/// and a server has the one before it in the ring as a slave as well (docs/facts.md C20). The placeholder slave counts:
-/// three servers that have it, and four rows, did not find each other.
+/// a server has the one before it in the ring as a slave as well, and one that joins has to connect before that one has
+/// moved on (docs/facts.md C20).
 pub fn room(ring: &Ring, rows: usize) -> usize {
-    rows.saturating_sub(usize::from(servers(ring) > 1))
+    rows.saturating_sub(servers(ring).saturating_sub(1).min(2))
 }
 
 /// How many servers chmpx makes of the ring: a NAME may stand for several.
@@ -398,15 +399,17 @@ mod tests {
         );
     }
 
-    /// Upstream's own test ring is one server and one slave with MAXCHMPX 2.
+    /// Upstream's own test ring is one server and one slave with MAXCHMPX 2; the others were tried on the real one, too.
     #[test]
-    fn the_table_needs_a_row_more_where_a_server_has_another_one_before_it() {
+    fn the_table_needs_rows_for_the_servers_that_connect_besides_those_of_the_nodes() {
         for (servers, slaves, most, room) in [
             (&[1][..], &[1][..], 2, true),
             (&[1], &[1], 1, false),
             (&[1], &[1, 2], 2, false),
             (&[1, 2], &[1], 4, true),
             (&[1, 2], &[1], 3, false),
+            (&[1, 2, 3], &[1], 6, true),
+            (&[1, 2, 3], &[1], 5, false),
         ] {
             let text =
                 text(Mode::Server, servers, slaves).replace("MAXCHMPX = 256", &format!("MAXCHMPX = {most}"));
@@ -418,6 +421,12 @@ mod tests {
                 servers.len(),
                 slaves.len()
             );
+        }
+        let alone = text(Mode::Server, &[1, 2, 3], &[1]).replace("CUK = slave-1", "CUK = dummy_cuk");
+        for (most, room) in [(5, true), (4, false)] {
+            let told =
+                found(&alone.replace("MAXCHMPX = 256", &format!("MAXCHMPX = {most}")), &Host::default());
+            assert_eq!(told.is_empty(), room, "three servers, and {most}: {told:?}");
         }
     }
 

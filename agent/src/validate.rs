@@ -225,14 +225,14 @@ mod tests {
     #[test]
     fn the_running_chmpx_must_have_room() {
         let running = Facts { running_maxchmpx: Some(4), ..facts() };
-        one(&running, |_| (), "room for 3 (MAXCHMPX 4 at its start)");
+        one(&running, |_| (), "room for 2 (MAXCHMPX 4 at its start)");
         let mut installed = ring(&[1, 2], &[1]);
         installed.profile.global.insert("MAXCHMPX".into(), "4".into());
-        one(&Facts { installed: Some(Rc::new(installed)), ..facts() }, |_| (), "room for 3");
+        one(&Facts { installed: Some(Rc::new(installed)), ..facts() }, |_| (), "room for 2");
         one(
             &facts(),
             |ring| drop(ring.profile.global.insert("MAXCHMPX".into(), "4".into())),
-            "has room for 3",
+            "has room for 2",
         );
     }
 

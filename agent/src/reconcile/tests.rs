@@ -474,7 +474,7 @@ async fn what_chmpx_says_of_itself_counts() {
     view.capacity = Some(4);
     stage.sees(view);
     let Outcome::Refused(problems) = stage.poll().await else { panic!() };
-    assert!(problems[0].text.contains("room for 3"), "{problems:?}");
+    assert!(problems[0].text.contains("room for 2 (MAXCHMPX 4 at its start)"), "{problems:?}");
     assert_eq!(ring(&[1], &[1]).len(), 2);
 }
 

@@ -105,18 +105,18 @@ fn a_section_of_the_operator_s_passes_only_when_the_settings_name_it() {
 fn more_nodes_than_the_running_chmpx_has_room_for_are_refused_until_there_is_room() {
     let site = Site::open_with_template(&template(&[("= 256", "= {{= %room% }}")]), 3, 1).unwrap();
     let resource = &site.cluster().server_resource;
-    site.lab().set_key(resource, "room", 5);
+    site.lab().set_key(resource, "room", 6);
     let mut node = following(&site, FAST);
     let before = node.live().unwrap();
     site.add_server(14);
     assert!(
-        wait_for(PATIENCE, || refused_with(&node, "5 nodes, but MAXCHMPX 5 has room for 4")),
+        wait_for(PATIENCE, || refused_with(&node, "5 nodes, but MAXCHMPX 6 has room for 4")),
         "{}",
         node.log()
     );
     // Raising it in the same answer does not help the chmpx that runs.
     site.lab().set_key(resource, "room", 9);
-    let room = "5 nodes, but the running chmpx has room for 4 (MAXCHMPX 5 at its start)";
+    let room = "5 nodes, but the running chmpx has room for 4 (MAXCHMPX 6 at its start)";
     assert!(wait_for(PATIENCE, || refused_with(&node, room)), "{}", node.log());
     assert_eq!(node.live().unwrap(), before);
     // Raised alone, with a restart of chmpx, it does.
