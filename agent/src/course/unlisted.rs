@@ -1,6 +1,6 @@
 //! A server that the others do not list yet: K2HR3 shows it to each of them at its next question, so that this one has its
 //! file some seconds before they have theirs. A chmpx that starts meanwhile is turned away by them. Where all do so, it
-//! tries again after ten seconds; where only the next one in the ring does, it never listens (C31).
+//! tries again after ten seconds; where only the next one in the ring does, it never listens (C33).
 
 use std::net::SocketAddr;
 
