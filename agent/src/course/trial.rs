@@ -110,11 +110,13 @@ pub(super) fn answering(case: &Case<'_>, memory: &mut Memory, known: &mut Known)
     if let Some(text) = &case.observed.strange {
         memory.loud.push(format!("chmpx (pid {}) answers what is not understood: {text}", chmpx.id.pid));
     }
+    // What it said before says nothing of the present.
+    let owes = case.observed.said.is_none() || silent.is_some();
+    if let Some(wait) = resolves(case, memory, "it does not answer").filter(|_| owes) {
+        return Some(wait);
+    }
     if case.observed.said.is_some() {
         return None;
-    }
-    if let Some(wait) = resolves(case, memory, "it has not answered yet") {
-        return Some(wait);
     }
     let text = silent.map_or_else(|| "chmpx has not been asked yet".to_owned(), |(_, text)| text.clone());
     let comes = case.mode() == Mode::Server && case.observed.shut;
