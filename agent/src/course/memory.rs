@@ -114,8 +114,10 @@ pub(super) enum Waiting {
     Calm,
     /// chmpx's list of servers.
     Rows,
-    /// The other servers, until they list this one.
+    /// The other servers, until they list this one …
     Listed,
+    /// … and until they answer at all.
+    Answers,
     /// The end of a change that a server left behind when it went down.
     Departed,
 }

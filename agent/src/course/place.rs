@@ -4,7 +4,7 @@
 use super::memory::{Rewriting, Waiting};
 use super::prompts::Due;
 use super::resolving::resolves;
-use super::rules::{PENDING_WITHIN, STICKS_AFTER};
+use super::rules::{DONE_STICKS_AFTER, PENDING_WITHIN, STICKS_AFTER};
 use super::trial::cure;
 use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label, lonely};
 use crate::clock::spoken;
@@ -53,7 +53,9 @@ pub(super) fn own(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Op
     match status.operation() {
         Operation::Done => {
             let why = format!("its join sticks at {status}");
-            if memory.in_status_for(case.now) < STICKS_AFTER {
+            let copies = view.servers.iter().any(|row| row.status.operation() == Operation::Doing);
+            let patience = if copies { STICKS_AFTER } else { DONE_STICKS_AFTER };
+            if memory.in_status_for(case.now) < patience {
                 return wait(format!("this server is {status}"));
             }
             memory

@@ -85,6 +85,8 @@ impl Restarts {
 
 /// A nudge is given after this time in a state that should pass by itself …
 pub(super) const STICKS_AFTER: Duration = Duration::from_secs(5);
+/// … sooner where the copy is done and nobody else copies: what ends a join then takes milliseconds …
+pub(super) const DONE_STICKS_AFTER: Duration = Duration::from_secs(2);
 /// … again after this time …
 pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
 /// … and at most so often.
@@ -97,6 +99,8 @@ pub(super) const STALLED: Duration = Duration::from_secs(600);
 pub(super) const RESOLVES_AGAIN: Duration = Duration::from_secs(3);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
+/// A chmpx listens 0.3 s after its start.
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// A server asks K2HR3 every 6 s at most in a small cluster, and has the file a second later.
 pub(super) const LISTED_WITHIN: Duration = Duration::from_secs(8);
 /// A chmpx that was turned away listens within a second all the same, and asks again after ten.

@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 
 use super::memory::Waiting;
-use super::rules::{LISTED_WITHIN, SOON, TURNED_AWAY_FOR};
+use super::rules::{ANSWERS_WITHIN, LISTED_WITHIN, SOON, TURNED_AWAY_FOR};
 use super::{Case, Memory, Next};
 use crate::ring::Node;
 use crate::target::neighbours::{Heard, Hearsay};
 
 /// What chmpx waits for before it is started: until the servers that answer list this one. Those that do not answer let
-/// nobody in, and keep nobody waiting; nor, after a while, does one that this chmpx does not connect to.
+/// nobody in, and keep nobody waiting, but for a second: where a ring boots they are about to. Nor does, after a while,
+/// one that this chmpx does not connect to.
 pub(super) fn waits(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
     let heard = match &case.observed.hearsay {
         _ if !case.rules.wait_for_peers => return None,
@@ -24,9 +25,12 @@ pub(super) fn waits(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
         }
         Hearsay::Heard(heard) => heard,
     };
+    let silent = heard.silent > 0 && memory.waited_for(Waiting::Answers, case.now) < ANSWERS_WITHIN;
     if heard.unknown_to.is_empty() {
         memory.waited_enough(Waiting::Listed);
-        return None;
+        let text =
+            format!("chmpx starts in a moment: {} of the other servers do not answer yet", heard.silent);
+        return silent.then_some(Next::Wait(text, SOON));
     }
     let waited = memory.waited_for(Waiting::Listed, case.now);
     let names: Vec<_> = heard.unknown_to.iter().map(|address| address.ip().to_string()).collect();

@@ -37,13 +37,15 @@ pub enum Hearsay {
     Heard(Heard),
 }
 
-/// Answers of the other servers. One that says nothing is in neither list.
+/// Answers of the other servers. One that says nothing is in neither list, and counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
     /// These list this node.
     pub listed_by: Vec<SocketAddr>,
     /// These answer, and do not.
     pub unknown_to: Vec<SocketAddr>,
+    /// So many do not answer.
+    pub silent: usize,
 }
 
 /// See the module.
@@ -130,7 +132,7 @@ impl Asking {
                 match asked {
                     Ok((address, Some(true))) => heard.listed_by.push(address),
                     Ok((address, Some(false))) => heard.unknown_to.push(address),
-                    Ok((_, None)) | Err(_) => {}
+                    Ok((_, None)) | Err(_) => heard.silent += 1,
                 }
             }
             heard.listed_by.sort_unstable();
@@ -216,7 +218,7 @@ mod tests {
         let mut neighbours = Neighbours::default();
         assert_eq!(neighbours.go_on(&about, true, &waker), Hearsay::Asking);
         assert!(waker.woken().await.contains(Reason::Answered));
-        let heard = Heard { listed_by: vec![knows], unknown_to: vec![does_not] };
+        let heard = Heard { listed_by: vec![knows], unknown_to: vec![does_not], silent: 2 };
         assert_eq!(neighbours.go_on(&about, true, &waker), Hearsay::Heard(heard));
         assert_eq!(neighbours.go_on(&about, false, &waker), Hearsay::Unasked);
         assert_eq!(

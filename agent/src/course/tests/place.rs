@@ -409,3 +409,21 @@ fn a_server_that_is_still_listed_under_its_old_control_port_is_gone_from_there()
     assert!(waits(&stage.next()).contains("8999, which is gone"));
     assert!(matches!(stage.later(10.0).next(), Next::Rewrite(_)));
 }
+
+#[test]
+fn a_join_whose_copy_is_done_is_nudged_after_two_seconds_unless_another_server_still_copies() {
+    let mut stage = Stage::well();
+    stage.known.started = Some(K2HDKC);
+    stage.set_own(0x3121);
+    stage.set_peer(1, 0x2021);
+    waits(&stage.next());
+    waits(&stage.later(4.9).next());
+    stage.set_peer(1, 0x21);
+    assert_eq!(step(&stage.later(0.05).next()), &Step::Tell(Order::UpdateStatus));
+    let mut stage = Stage::well();
+    stage.known.started = Some(K2HDKC);
+    stage.set_own(0x3121);
+    waits(&stage.next());
+    waits(&stage.later(1.9).next());
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Tell(Order::UpdateStatus));
+}
