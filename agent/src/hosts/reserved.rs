@@ -135,7 +135,8 @@ fn is_name_of(own: &str, name: &str) -> bool {
 /// The host of `http://host:port/path`, of `tcp://[2001:db8::1]:1` or of `host:port`.
 fn host_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
+    // As the WHATWG URL standard ends the host of an HTTP URL, which reqwest follows.
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let authority = authority.rsplit('@').next().unwrap_or_default();
     if let Some(inner) = authority.strip_prefix('[') {
         return inner.split(']').next().unwrap_or_default();
@@ -211,6 +212,9 @@ mod tests {
             ("http://[2001:db8::1]:80/x", "2001:db8::1"),
             ("tcp://u:p@h:1", "h"),
             ("h:1", "h"),
+            ("http://proxy.example?x", "proxy.example"),
+            ("http://u:p@proxy.example#x", "proxy.example"),
+            ("http://proxy.example\\x", "proxy.example"),
             ("", ""),
         ] {
             assert_eq!(host_of(uri), host, "{uri}");

@@ -23,7 +23,9 @@ impl<T: Target> Reconciler<T> {
         let daemon = self.settings.target.containers.daemon();
         let own = machine::names();
         let addresses = machine::addresses().unwrap_or_default();
-        let peers = registry.into_iter().chain([daemon.as_str()]);
+        // Whoever has the proxy's name gets the token.
+        let proxy = self.settings.k2hr3.proxy.as_deref();
+        let peers = registry.into_iter().chain(proxy).chain([daemon.as_str()]);
         let reserved = Reserved::new(own.iter().map(String::as_str), peers, addresses);
         Some(Box::new(hosts::names(wanted, reserved, self.listed(scene))))
     }

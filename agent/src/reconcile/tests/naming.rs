@@ -89,3 +89,14 @@ async fn the_host_of_k2hr3_s_uri_is_no_member_s_name_and_that_is_noted() {
         assert!(notes.iter().any(told), "{notes:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_host_of_k2hr3_s_proxy_is_no_member_s_name() {
+    for uri in ["http://Proxy.example:3128", "http://user:word@proxy.example", "proxy.example:3128"] {
+        let Ok(Answer::Ini(text)) = says(&[1, 2]) else { panic!() };
+        let answer = Ok(Answer::Ini(text.replace("slave1.example", "proxy.example")));
+        let mut stage = Stage::with(&format!("[k2hr3]\nproxy = \"{uri}\"\n{HOSTS}"), false, vec![answer]);
+        installed(&stage.poll().await);
+        assert_eq!(stage.named(), ["server1.example", "server2.example", "198.51.100.1"], "{uri}");
+    }
+}
