@@ -49,6 +49,8 @@ pub(super) fn find(settings: &settings::K2hr3) -> Result<Found, String> {
     let (path, text) = match (said(&own)?, said(instance)?, remembered(settings)) {
         (Said::Id(text), ..) => (&own, text),
         (Said::Nothing, Said::Id(text), _) | (Said::Fallback(_), Said::Id(text), None) => (instance, text),
+        // A fallback in the file that comes first is what keeps an instance id from being taken.
+        (own_said @ Said::Fallback(_), Said::Id(_), Some(known)) => return goes_on(&own, &own_said, &known),
         (_, other, Some(known)) => return goes_on(instance, &other, &known),
         (Said::Fallback(text), _, None) => return Err(unusable(&own, &text)),
         (Said::Nothing, Said::Fallback(text), None) => return Err(unusable(instance, &text)),
@@ -159,6 +161,18 @@ mod tests {
         assert_eq!(found("c1", "nocloud", None), Ok(("c1".into(), false)), "the user-data knows better");
         assert_eq!(found("nocloud", "i-7", None), Ok(("i-7".into(), false)));
         assert_eq!(found("nocloud", "i-7", Some("c1")), Ok(("c1".into(), true)), "a member stays who it is");
+    }
+
+    #[test]
+    fn the_note_names_the_file_that_does_not_say_who_the_host_is() {
+        for (own, instance, file) in [("nocloud", "i-7", "k2hr3-cuk"), ("", "nocloud", "data/instance-id")] {
+            let (_root, settings) = host(own, instance, Some("c1"));
+            let note = find(&settings.k2hr3).ok().and_then(|found| found.note).unwrap();
+            assert!(note.contains(&format!("{file} says nocloud, as on every VM")), "{note}");
+        }
+        let (_root, settings) = host("", "", Some("c1"));
+        let note = find(&settings.k2hr3).ok().and_then(|found| found.note).unwrap();
+        assert!(note.contains("data/instance-id does not say who this host is"), "{note}");
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn without_systemctl_or_rc_update_nobody_keeps_the_agent_and_the_host_is_only_re
 
 #[test]
 fn what_cloud_init_calls_every_vm_of_which_it_knows_nothing_is_no_cuk() {
-    const FALLBACKS: [&str; 11] = [
+    const FALLBACKS: [&str; 13] = [
         "",
         "iid-datasource-none",
         "iid-datasource",
@@ -139,6 +139,8 @@ fn what_cloud_init_calls_every_vm_of_which_it_knows_nothing_is_no_cuk() {
         "iid-dsovf",
         "iid-AZURE-NODE",
         "nocloud",
+        "NoCloud",
+        "IID-datasource-NONE",
         "455",
     ];
     each_shell(|site, shell| {
