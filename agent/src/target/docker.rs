@@ -258,7 +258,9 @@ impl Target for Docker {
             ask
         };
         let (pid, about) = (self.sight.chmpx.map(|running| running.id.pid), self.reached_at(about));
-        self.talk.go_on(pid, ask, (&self.settings, &about, &self.waker)).await;
+        self.talk
+            .go_on((pid, self.sight.here(Program::Chmpx)), ask, (&self.settings, &about, &self.waker))
+            .await;
         let mut observed = Observed {
             apart: true,
             misplaced: self.misplaced(&about),

@@ -139,7 +139,7 @@ impl Local {
             self.forget_answers();
         }
         let pid = self.chmpx.running().map(|running| running.id.pid);
-        self.talk.go_on(pid, ask, (&self.settings, about, &self.waker)).await;
+        self.talk.go_on((pid, pid), ask, (&self.settings, about, &self.waker)).await;
         let mut observed = Observed {
             chmpx: self.chmpx.at_work(),
             k2hdkc: self.k2hdkc.at_work(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::alive::Alive;
-use crate::target::Ended;
 use crate::target::local::found;
 use crate::target::local::watched::Watched;
+use crate::target::{Ended, Program};
 use crate::wake::Waker;
 
 /// See the module.
@@ -48,6 +48,13 @@ impl Deaths {
         watched.at_work().map(|running| running.worked)
     }
 
+    /// The number of the only process of a program, where it is this host's.
+    pub(super) fn here(&self, program: Program) -> Option<u32> {
+        let mut of_it = self.watched.iter().filter(|(known, _)| known.program == program);
+        let (known, _) = of_it.next().filter(|(_, watched)| watched.running().is_some())?;
+        of_it.next().is_none().then_some(known.pid)
+    }
+
     /// Whether one of them has ended since the last call.
     pub(super) fn heard(&mut self) -> bool {
         let mut heard = false;
@@ -71,7 +78,6 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::target::Program;
 
     #[tokio::test]
     async fn the_end_of_a_process_of_this_host_wakes_a_pass_and_another_s_is_not_watched() {
@@ -82,9 +88,11 @@ mod tests {
         let (mut deaths, waker) = (Deaths::default(), Waker::default());
         deaths.watch(&[("0123456789abcdef", alive)], &waker);
         assert!(deaths.watched.is_empty(), "it is in another container, if in any");
+        assert_eq!(deaths.here(Program::Chmpx), None);
         deaths.watch(&[(&group, alive)], &waker);
         deaths.watch(&[(&group, alive)], &waker);
         assert_eq!((deaths.watched.len(), deaths.heard()), (1, false));
+        assert_eq!((deaths.here(Program::Chmpx), deaths.here(Program::K2hdkc)), (Some(child.id()), None));
         child.kill().unwrap();
         assert_eq!(waker.woken().await.to_string(), "process-ended");
         assert!(deaths.heard() && deaths.watched.is_empty());

@@ -182,6 +182,11 @@ impl Sight {
         self.ends.get(&picked.place(program).as_ref().ok()?.id)
     }
 
+    /// The number of a program on this host, where the daemon is on it and lets its processes be seen.
+    pub(super) fn here(&self, program: Program) -> Option<u32> {
+        self.deaths.here(program).filter(|_| self.unseen.is_none())
+    }
+
     /// The container of a program; why there is none.
     pub(super) fn place(&self, program: Program) -> Result<Container, String> {
         match &self.picked {

@@ -27,18 +27,17 @@ pub(in crate::target) struct Conversation {
 }
 
 impl Conversation {
-    /// Takes in what has come for the chmpx of that number, and asks it, where that may be.
+    /// Takes in what has come for the chmpx of that number, and asks it, where that may be. `here` is its number in this
+    /// host's own `/proc`, where it is to be found there: a number inside a container is another process's here.
     pub(in crate::target) async fn go_on(
         &mut self,
-        pid: Option<u32>,
+        (pid, here): (Option<u32>, Option<u32>),
         ask: Ask,
         (settings, about, waker): (&Process, &About, &Waker),
     ) {
         self.take_answer(pid);
-        // As often as it may be asked, and while it owes an answer.
-        if ask != Ask::No || self.question.is_some() {
-            self.resolver = pid.and_then(resolver::awaited_by);
-        }
+        // At each look, since it is over at any moment; one that is idle costs one small file.
+        self.resolver = here.and_then(resolver::awaited_by);
         if self.question.is_none() && ask != Ask::No && pid.is_some() {
             self.question = Some(Question::put(settings, about, waker.clone()));
         }
@@ -112,7 +111,31 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+    use std::path::Path;
+
     use super::*;
+    use crate::settings::{self, Origin};
+
+    #[tokio::test]
+    async fn a_name_server_is_waited_for_as_long_as_the_process_of_this_host_does_and_no_other() {
+        let resolver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        resolver.connect("127.0.0.9:53").unwrap();
+        let own = Some(std::process::id());
+        let root = tempfile::tempdir().unwrap();
+        let origin = Origin { config: None, root: Some(root.path().to_owned()) };
+        let settings = settings::load(&origin).unwrap().target.process;
+        let (about, waker) = (About::unread(Path::new("/nowhere.ini")), Waker::default());
+        let mut talk = Conversation::default();
+        // The number inside a container may be any process's of the host.
+        talk.go_on((own, None), Ask::No, (&settings, &about, &waker)).await;
+        assert_eq!(talk.resolver, None);
+        talk.go_on((Some(7), own), Ask::No, (&settings, &about, &waker)).await;
+        assert!(talk.resolver.is_some());
+        // Also while it is asked nothing.
+        talk.go_on((Some(7), None), Ask::No, (&settings, &about, &waker)).await;
+        assert_eq!(talk.resolver, None);
+    }
 
     #[test]
     fn the_silence_of_who_may_be_frozen_does_not_count_and_what_was_said_stays_said() {
