@@ -45,7 +45,7 @@ use tokio::time::Instant;
 pub use copies::Copies;
 pub use keeping::{Database, Keeps};
 pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
-pub use leaving::{obstacle, price};
+pub use leaving::{obstacle, price, unread};
 pub use memory::Memory;
 pub(crate) use rules::{COMES_SOON, SOON};
 pub use rules::{Restarts, Rules};

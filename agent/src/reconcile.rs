@@ -302,6 +302,10 @@ impl<T: Target> Reconciler<T> {
         decision.notes.extend(self.differs(&scene, &decision.verdict));
         if self.patient {
             self.chart(&scene, &mut decision);
+            if scene.observed.is_none() && !matches!(decision.verdict, Decided::Install(_)) {
+                // It is seldom, and large, and so would be every pass.
+                Box::pin(self.stop_unseen(scene.about.is_some(), &mut decision)).await;
+            }
         } else {
             placing::once(&scene, self.target.in_doubt(), &mut decision);
         }

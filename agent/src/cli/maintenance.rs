@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::complain;
 use super::membership::{LOOKED_WITHIN, told, watched};
-use crate::admin::{self, Command, Request, Response};
+use crate::admin::{self, AdminError, Command, Request, Response};
 use crate::apply::full;
 use crate::course::Stage;
 use crate::ledger::Store;
@@ -18,6 +18,10 @@ use crate::status::Status;
 
 /// Stops the processes through the running agent: nothing else takes a server out of service.
 pub(super) async fn stop(settings: &Settings, within: Duration, force: bool) -> ExitCode {
+    told(told_to_stop(settings, within, force).await)
+}
+
+async fn told_to_stop(settings: &Settings, within: Duration, force: bool) -> Result<String, String> {
     let runtime = &settings.state.runtime_directory;
     let request = Request::Command(Command::Stop { force });
     let mut answer = admin::ask(runtime, &request).await;
@@ -26,7 +30,7 @@ pub(super) async fn stop(settings: &Settings, within: Duration, force: bool) -> 
         sleep(LOOKED_WITHIN).await;
         answer = admin::ask(runtime, &request).await;
     }
-    told(match answer {
+    match answer {
         Ok(Response::Refused(line)) => Err(line),
         Ok(answer) => {
             if let Response::Done(line) = answer {
@@ -34,17 +38,22 @@ pub(super) async fn stop(settings: &Settings, within: Duration, force: bool) -> 
             }
             watched(settings, within, stopped).await
         }
-        Err(absent) => Err(format!(
+        Err(absent @ AdminError::Absent { .. }) => Err(format!(
             "{}; the agent takes this node out of service: start it (k2hdkc-agent run), and say it again",
             full(&absent)
         )),
-    })
+        Err(error) => Err(full(&error)),
+    }
 }
 
 /// Starts them again. Without an agent, the next one does.
 pub(super) async fn start(settings: &Settings, within: Duration) -> ExitCode {
+    told(told_to_start(settings, within).await)
+}
+
+async fn told_to_start(settings: &Settings, within: Duration) -> Result<String, String> {
     let request = Request::Command(Command::Start);
-    told(match admin::ask(&settings.state.runtime_directory, &request).await {
+    match admin::ask(&settings.state.runtime_directory, &request).await {
         Ok(Response::Refused(line)) => Err(line),
         Ok(answer) => {
             if let Response::Done(line) = answer {
@@ -52,8 +61,9 @@ pub(super) async fn start(settings: &Settings, within: Duration) -> ExitCode {
             }
             watched(settings, within, started).await
         }
-        Err(absent) => start_later(settings, &full(&absent)),
-    })
+        Err(absent @ AdminError::Absent { .. }) => start_later(settings, &full(&absent)),
+        Err(error) => Err(full(&error)),
+    }
 }
 
 fn start_later(settings: &Settings, absent: &str) -> Result<String, String> {
@@ -79,5 +89,67 @@ fn started(status: &Status) -> Result<String, Option<String>> {
     match &status.standing {
         Some(standing) if standing.state == State::Converged => Ok(standing.text.clone()),
         standing => Err(standing.as_ref().map(|standing| standing.text.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::course::Leaving;
+    use crate::ring::Mode;
+    use crate::settings::{self, Origin};
+
+    /// A host whose node was told to stop, and its settings.
+    fn host() -> (tempfile::TempDir, Settings) {
+        let root = tempfile::tempdir().unwrap();
+        let settings = settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap();
+        let mut store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();
+        let stopped = Leaving::begin_stop(Timestamp(1), Mode::Server, false, None);
+        store.update(|ledger| ledger.known.stopped = Some(stopped)).unwrap();
+        (root, settings)
+    }
+
+    fn is_stopped(settings: &Settings) -> bool {
+        Store::peek(&settings.state.directory, settings.ini.keep).ledger().known.stopped.is_some()
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_gives_no_answer_is_none_that_does_not_run() {
+        let (_root, settings) = host();
+        let listener = admin::listen(&settings.state.runtime_directory, None).unwrap().listener;
+        // It takes the order in, and ends.
+        let silent = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 64]).await;
+            }
+        };
+        let orders = async {
+            let within = Duration::from_secs(1);
+            for result in
+                [told_to_stop(&settings, within, false).await, told_to_start(&settings, within).await]
+            {
+                let error = result.unwrap_err();
+                assert!(error.contains("gives no answer") && !error.contains("start it"), "{error}");
+            }
+        };
+        tokio::select! {
+            () = orders => {}
+            () = silent => {}
+        }
+        assert!(is_stopped(&settings), "the agent that runs has the ledger");
+    }
+
+    #[tokio::test]
+    async fn without_an_agent_the_next_one_starts_them() {
+        let (_root, settings) = host();
+        let error = told_to_stop(&settings, Duration::from_secs(1), false).await.unwrap_err();
+        assert!(error.contains("start it (k2hdkc-agent run)"), "{error}");
+        assert!(is_stopped(&settings));
+        told_to_start(&settings, Duration::from_secs(1)).await.unwrap();
+        assert!(!is_stopped(&settings));
     }
 }

@@ -13,7 +13,9 @@
 //! have them. From then on nothing is started any more.
 
 use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, SOON, STICKS_AFTER, STUCK_WITHIN, UNSEEN_WITHIN};
-use super::{Case, Copies, Known, Leaving, Memory, Next, Pair, Stage, Urgency, is_own, status_of, stopping};
+use super::{
+    Case, Copies, Course, Known, Leaving, Memory, Next, Pair, Stage, Urgency, is_own, status_of, stopping,
+};
 use crate::ring::Mode;
 use crate::target::{Order, Program, Step};
 use crate::view::{Action, NodeStatus, Operation, Row, View};
@@ -35,6 +37,16 @@ pub(super) fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> 
     };
     known.set_way_out(leaving);
     Some(next)
+}
+
+/// The same of a stop where no file says who the node is: nothing is asked, and what runs ends.
+pub fn unread(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
+    memory.notice(case);
+    let next = chart(case, memory, known);
+    Course {
+        next: next.unwrap_or_else(|| case.hold("it waits for a file that says who it is".to_owned())),
+        held: None,
+    }
 }
 
 /// Whatever somebody starts by hand meanwhile is theirs. It is for somebody to look at: the others have a copy less.

@@ -19,7 +19,7 @@ pub struct Leaving {
     pub runs: bool,
     /// How far it is.
     pub stage: Stage,
-    /// The CUK of the node that leaves: a VM that was made from its image is another one. `None` where it was not known yet.
+    /// The CUK of the node that leaves or stops: a VM that was made from its image is another one. `None` where it was not known yet.
     #[serde(default)]
     pub cuk: Option<String>,
     /// Whether it only stops, and comes back when it is started again.
@@ -51,9 +51,9 @@ impl Leaving {
     }
 
     /// The same of a stop for maintenance.
-    pub fn begin_stop(since: Timestamp, mode: Mode, force: bool) -> Self {
+    pub fn begin_stop(since: Timestamp, mode: Mode, force: bool, cuk: Option<String>) -> Self {
         let stage = if mode == Mode::Server { Stage::Draining } else { Stage::Stopping };
-        Self { since, mode, force, runs: true, stage, cuk: None, returns: true }
+        Self { since, mode, force, runs: true, stage, cuk, returns: true }
     }
 
     /// K2HR3 has removed the node.

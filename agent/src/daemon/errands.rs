@@ -84,8 +84,8 @@ impl Agent {
     pub(super) fn look_who_leaves(&mut self) {
         match self.reconciler.is_another() {
             Ok(true) => {
-                warn!("the node that was told to leave had another CUK; this one joins");
-                self.status.leaving = None;
+                warn!("the node that was told to leave or to stop had another CUK; this one joins, and runs");
+                (self.status.leaving, self.status.stopped) = (None, None);
             }
             Ok(false) => {}
             Err(error) => error!(error = full(&error), "that this node does not leave cannot be kept"),

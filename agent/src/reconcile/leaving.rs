@@ -60,7 +60,7 @@ impl<T: Target> Reconciler<T> {
         }
         let runs =
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
-        let cuk = identity::read(&self.settings.k2hr3).ok().map(|identity| identity.cuk.to_string());
+        let cuk = self.own_cuk();
         self.store.update(|ledger| ledger.known.stopped = None).map_err(|error| full(&error))?;
         let leaving = Leaving { cuk, ..Leaving::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
@@ -96,17 +96,29 @@ impl<T: Target> Reconciler<T> {
         (known.leaving != before).then_some(known)
     }
 
-    /// A VM that was made from the image of one that has left is another node, and has nothing to do with that. Whether it
-    /// is one; nothing is known before this host knows who it is.
+    /// The CUK of this host, where that is known by now.
+    pub(super) fn own_cuk(&self) -> Option<String> {
+        identity::read(&self.settings.k2hr3).ok().map(|identity| identity.cuk.to_string())
+    }
+
+    /// A VM that was made from the image of one that has left, or was stopped, is another node, and has nothing to do with
+    /// that. Whether it is one; nothing is known before this host knows who it is.
     pub fn is_another(&mut self) -> Result<bool, LedgerError> {
-        let Some(leaving) = self.leaving() else { return Ok(false) };
+        let Some(way) = self.leaving().or(self.stopped()) else { return Ok(false) };
         let joined = self.store.ledger().joined.as_ref().map(|joined| &joined.cuk);
-        let (Some(was), Ok(identity)) =
-            (leaving.cuk.as_ref().or(joined), identity::read(&self.settings.k2hr3))
+        let (Some(was), Ok(identity)) = (way.cuk.as_ref().or(joined), identity::read(&self.settings.k2hr3))
         else {
             return Ok(false);
         };
-        if identity.cuk.as_str() == was { Ok(false) } else { self.stay() }
+        if identity.cuk.as_str() == was {
+            return Ok(false);
+        }
+        self.store.update(|ledger| {
+            ledger.known.stopped = None;
+            ledger.stay();
+        })?;
+        self.processes.stays();
+        Ok(true)
     }
 
     /// K2HR3 does not have it in its role any more; as whom it was there.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::leaving::Obstacle;
-use super::{Decided, Decision, Reconciler, Scene, Seen};
+use super::{Decided, Decision, Reconciler, Scene, Seen, stopping};
 use crate::apply::full;
 use crate::clock::BootTime;
 use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
@@ -31,7 +31,7 @@ pub(super) struct Processes {
     /// Whether nothing was on its way after the last pass.
     pub(super) settled: bool,
     /// When the processes are looked at again.
-    next_look: Option<Instant>,
+    pub(super) next_look: Option<Instant>,
     running: Option<Ids>,
     /// The generation that cannot be rolled back, and why: the node goes on with it.
     pub(super) no_way_back: Option<(u32, String)>,
@@ -107,7 +107,7 @@ impl<T: Target> Reconciler<T> {
             // So it is called in its own table as well.
             about.own.1 = Port::try_from(ran.ctlport).unwrap_or(about.own.1);
         }
-        if self.leaving().is_some() {
+        if self.leaving().is_some() || self.stopped().is_some_and(|stopped| !stopped.follows()) {
             // Nobody lets it in again; and to those that do not list it any more, each question costs a row of look-ups.
             about.others.clear();
         }
@@ -206,7 +206,7 @@ impl<T: Target> Reconciler<T> {
         decision.next = Some(course.next);
     }
 
-    fn until_look(&self, next: &Next, watching: bool) -> Duration {
+    pub(super) fn until_look(&self, next: &Next, watching: bool) -> Duration {
         match next {
             Next::Converged if watching => self.settings.target.rules.between_questions.max(SOON),
             Next::Converged => self.settings.target.rules.look,
@@ -323,18 +323,9 @@ impl<T: Target> Reconciler<T> {
         let ring =
             installed.ring().filter(|ring| ring.mode() == Some(about.mode)).map_or(&unread, |ring| ring);
         let case = Case {
-            now: Instant::now(),
-            boot: now.boot,
-            ring,
             fileversion: installed.fileversion().unwrap_or_default(),
             ctlport: about.control.port(),
-            observed: &observed,
-            written: None,
-            ways: Ways::default(),
-            loaded: false,
-            verified: false,
-            mended: false,
-            rules: &self.settings.target.rules,
+            ..stopping::bare(ring, &observed, &self.settings.target.rules, now.boot)
         };
         match course::ending(&case, &mut self.processes.memory) {
             Next::Converged => (true, None),

@@ -1,11 +1,17 @@
 //! The stop for maintenance: whether it may begin, and its end. How it goes is decided in [`crate::course`].
 
-use super::Reconciler;
+use tokio::time::Instant;
+
 use super::leaving::Obstacle;
+use super::{Decision, Reconciler};
 use crate::apply::full;
-use crate::course::Leaving;
-use crate::ring::Mode;
-use crate::target::Target;
+use crate::clock::BootTime;
+use crate::course::{self, Case, Leaving, Rules, Stage, Ways};
+use crate::ring::{Mode, Ring};
+use crate::standing::{Standing, State};
+use crate::target::{About, Ask, Observed, Target};
+
+const NOT_OURS: &str = "chmpx and k2hdkc are not the agent's here (target none): stop them where they run";
 
 impl<T: Target> Reconciler<T> {
     /// How far this node has stopped for maintenance.
@@ -24,8 +30,7 @@ impl<T: Target> Reconciler<T> {
             return Err(format!("this node leaves the cluster already: {}", leaving.stage.text()));
         }
         if matches!(self.processes.obstacle, Some(Obstacle::Unmoved)) {
-            return Err("chmpx and k2hdkc are not the agent's here (target none): stop them where they run"
-                .to_owned());
+            return Err(NOT_OURS.to_owned());
         }
         if let Some(mut stopped) = self.stopped().cloned() {
             stopped.force |= force;
@@ -36,7 +41,7 @@ impl<T: Target> Reconciler<T> {
         if let Some(obstacle) = self.obstacle(mode).filter(|_| !force) {
             return Err(format!("this node does not stop: {obstacle}; 'stop --force' stops all the same"));
         }
-        let stopped = Leaving::begin_stop(self.clock.now().wall, mode, force);
+        let stopped = Leaving::begin_stop(self.clock.now().wall, mode, force, self.own_cuk());
         let text = match mode {
             Mode::Server => stopped.stage.text(),
             Mode::Slave => "its chmpx ends, and with it the handles of the programs here",
@@ -59,7 +64,68 @@ impl<T: Target> Reconciler<T> {
         Ok(was)
     }
 
+    /// What comes next for a stop where nothing was seen of the processes. Without a file that says who the node is, no server
+    /// can go out of service first; once that is not waited for, the processes are found by the file's path. What nobody sees
+    /// is not taken for stopped.
+    pub(super) async fn stop_unseen(&mut self, is_known: bool, decision: &mut Decision) {
+        let Some(stopped) = self.stopped().filter(|stopped| stopped.stage != Stage::Stopped) else { return };
+        let (drains, mode) = (stopped.follows() && !stopped.force, stopped.mode);
+        let ini = self.settings.ini.path.clone();
+        self.processes.next_look = Some(Instant::now() + self.settings.target.rules.look);
+        let held = |text: String| {
+            Some(Standing {
+                state: State::Held,
+                ..Standing::unknown(&format!("{text}; 'k2hdkc-agent start' calls the stop off"))
+            })
+        };
+        if drains && !is_known {
+            decision.standing = held(format!(
+                "this server does not stop: it cannot leave the service first, as {} is missing or of no use; \
+                 'k2hdkc-agent stop --force' stops all the same",
+                ini.display()
+            ));
+            return;
+        }
+        let about = About { mode, ..About::unread(&ini) };
+        let observed = if is_known { None } else { self.target.observe(&about, Ask::No).await };
+        // chmpx is told nothing either: how it is called stands in the file.
+        let Some(observed) = observed.map(|observed| Observed { said: None, ..observed }) else {
+            decision.standing = held(match (self.target.in_doubt(), self.target.look_again()) {
+                (Some(why), _) => format!("this node does not stop: its processes are not seen ({why})"),
+                (None, Some(_)) => "this node does not stop: its processes are not seen yet".to_owned(),
+                (None, None) => format!("this node does not stop: {NOT_OURS}"),
+            });
+            return;
+        };
+        let ring = Ring::unread(mode);
+        let boot = self.clock.now().boot;
+        let case = bare(&ring, &observed, &self.settings.target.rules, boot);
+        let mut known = self.store.ledger().known.clone();
+        let course = course::unread(&case, &mut self.processes.memory, &mut known);
+        decision.standing = Some(Standing::of(&observed, &course, case.now));
+        self.processes.next_look = Some(case.now + self.until_look(&course.next, false));
+        (decision.known, decision.about, decision.next) = (Some(known), Some(about), Some(course.next));
+    }
+
     fn keep_stop(&mut self, stopped: Option<Leaving>) -> Result<(), String> {
         self.store.update(|ledger| ledger.known.stopped = stopped).map_err(|error| full(&error))
+    }
+}
+
+/// A case of which no more is known than what runs.
+pub(super) fn bare<'a>(ring: &'a Ring, observed: &'a Observed, rules: &'a Rules, boot: BootTime) -> Case<'a> {
+    Case {
+        now: Instant::now(),
+        boot,
+        ring,
+        fileversion: 0,
+        ctlport: 0,
+        observed,
+        written: None,
+        ways: Ways::default(),
+        loaded: false,
+        verified: false,
+        mended: false,
+        rules,
     }
 }

@@ -7,6 +7,7 @@ mod leaving;
 mod moving;
 mod naming;
 mod placing;
+mod stopping;
 mod ways;
 
 use std::path::PathBuf;

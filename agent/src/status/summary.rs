@@ -92,7 +92,7 @@ mod tests {
         let mut status = status(None);
         (status.pid, status.state) = (Some(7), Some(crate::report::Kind::Unchanged));
         assert!(status.is_good());
-        let mut stopped = Leaving::begin_stop(Timestamp(1_000), Mode::Server, false);
+        let mut stopped = Leaving::begin_stop(Timestamp(1_000), Mode::Server, false, None);
         stopped.stage = crate::course::Stage::Stopped;
         status.stopped = Some(stopped);
         assert!(!status.is_good());

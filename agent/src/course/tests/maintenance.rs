@@ -8,7 +8,7 @@ use crate::target::Signal::Hangup;
 fn told_to_stop(force: bool) -> Stage {
     let mut stage = Stage::well();
     assert_eq!(stage.next(), Next::Converged);
-    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Server, force));
+    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Server, force, None));
     stage
 }
 
@@ -91,7 +91,7 @@ fn a_slave_stops_at_once() {
     let mut stage = Stage::well();
     stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
     stage.observed.k2hdkc = None;
-    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false));
+    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false, None));
     assert_eq!(step(&stage.next()), &Step::Retire(Program::Chmpx));
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
     stage.end(Program::Chmpx, Ending::Exit(0));

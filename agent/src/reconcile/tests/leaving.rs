@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::course::{Leaving, Stage as Way};
+use crate::ledger::Joined;
 
 /// A node whose processes are to stop for good.
 async fn stopping(force: bool) -> Stage {
@@ -52,6 +53,31 @@ async fn a_vm_that_learns_only_now_that_it_is_another_one_than_the_one_that_left
     assert!(stage.reconciler.is_another().unwrap());
     assert_eq!(stage.reconciler.leaving(), None);
     assert!(!stage.reconciler.is_another().unwrap(), "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_was_made_from_the_image_of_a_stopped_one_is_not_stopped() {
+    for knew in [true, false] {
+        let mut stage = converged(vec![says(&[1, 2])]).await;
+        stage.reconciler.stop(true).unwrap();
+        assert_eq!(stage.reconciler.stopped().unwrap().cuk.as_deref(), Some("cuk-1"));
+        assert!(!stage.reconciler.is_another().unwrap());
+        let joined = Joined { role: "yrn:yahoo:::t:role:mycluster/server".into(), cuk: "cuk-1".into() };
+        stage
+            .reconciler
+            .store
+            .update(|ledger| {
+                // The ledger of an earlier agent.
+                ledger.known.stopped.as_mut().filter(|_| !knew).into_iter().for_each(|stop| stop.cuk = None);
+                ledger.joined = Some(joined.clone());
+            })
+            .unwrap();
+        crate::file::store(&stage.root.path().join("etc/antpickax/k2hr3-cuk"), b"cuk-9").unwrap();
+        assert!(stage.reconciler.is_another().unwrap(), "{knew}");
+        assert_eq!(stage.reconciler.stopped(), None);
+        assert_eq!(stage.reconciler.store.ledger().joined, Some(joined), "K2HR3 decides about that");
+        assert!(!stage.reconciler.is_another().unwrap(), "once");
+    }
 }
 
 #[tokio::test(start_paused = true)]
