@@ -6,6 +6,7 @@
 //! a newline in one `tag` becomes a line of its own). The record of a slave that is no good is left out, for it would
 //! stop every change on all nodes; that of a server, or this node's own, refuses the answer.
 
+mod breaks;
 mod exclusion;
 mod lists;
 mod member;

@@ -63,11 +63,6 @@ pub fn from_members(
     if servers.is_empty() {
         faults.push(Problem::refused(None, "the server role has no member"));
     }
-    let slaves_left = nodes.iter().any(|(_, mode, _)| *mode == Mode::Slave);
-    if !slaves_left && without.iter().filter(|(member, _)| is_known(*member, reader)).count() > 1 {
-        let all = without.iter().map(|(member, why)| reader.refusal(*member, why));
-        faults.extend(all);
-    }
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -127,12 +122,6 @@ fn sorted<'a>(
         gone.iter().all(|gone| gone.at != at - 1)
     });
     (nodes, unusable)
-}
-
-/// Whether the installed file has a slave of this address or tag.
-fn is_known(member: Member<'_>, reader: &Reader<'_>) -> bool {
-    let is = |node: &Node| node.name == member.host || (!member.tag.is_empty() && node.name == member.tag);
-    reader.installed.is_some_and(|ring| ring.slaves.iter().any(is))
 }
 
 impl HostRecord {

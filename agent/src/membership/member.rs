@@ -99,6 +99,11 @@ impl Reader<'_> {
         Problem::refused(None, format!("{own}{}: {why}; {outlook}", self.describe(member)))
     }
 
+    /// Why a member's record refuses the whole answer, to whoever reads it.
+    pub(super) fn standstill(&self, member: Member<'_>, why: &str) -> Problem {
+        Problem::refused(None, format!("{}: {why}; {STANDSTILL}", self.describe(member)))
+    }
+
     /// What is said of a record that is left out.
     pub(super) fn left_out(&self, member: Member<'_>, why: &str) -> String {
         let member = self.describe(member);

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::breaks::broken_out;
 use super::exclusion::{Claim, Excluded, excluded};
 use super::member::{Member, Reader};
 use crate::acceptance::{self, Host, Reading};
@@ -23,8 +24,10 @@ pub(super) fn read(mut document: Document<'_>, reader: &Reader<'_>) -> Result<So
     if let Some(fault) = broken_out(&document, reader) {
         return Err(vec![fault]);
     }
-    let mut left_out = Vec::new();
-    loop {
+    let (mut left_out, mut missed) = (Vec::new(), Vec::new());
+    let mut stands_in = false;
+    // Each round takes a record out at least, and the stand-in is none.
+    for _ in 0..=document.sections.len() {
         let mut reading = acceptance::read(&document, &Host::default());
         let faults: Vec<&Problem> = reading.problems.iter().filter(|problem| problem.forbids()).collect();
         if faults.is_empty() {
@@ -33,20 +36,30 @@ pub(super) fn read(mut document: Document<'_>, reader: &Reader<'_>) -> Result<So
             }
             return Ok((reading, left_out));
         }
-        let dispensable = dispensable(&document, &faults, reader);
+        let dispensable = if stands_in { Vec::new() } else { dispensable(&document, &faults, reader) };
         if dispensable.is_empty() {
-            let mut refusals = refusals(&document, &faults, reader);
+            let last = document.sections.len().checked_sub(1).filter(|_| stands_in);
+            let (of_stand_in, faults): (Vec<_>, Vec<_>) =
+                faults.into_iter().partition(|fault| last.is_some_and(|last| is_in(&document, last, fault)));
+            let mut refusals =
+                if of_stand_in.is_empty() { Vec::new() } else { no_stand_in(missed, &of_stand_in) };
+            if !faults.is_empty() {
+                refusals.extend(self::refusals(&document, &faults, reader));
+            }
             refusals.splice(0..0, not_a_member(&document, &reading.ring, reader.cuk));
             return Err(refusals);
         }
         for (at, why) in &dispensable {
-            left_out.extend(member(&document.sections[*at]).map(|member| reader.left_out(member, why)));
+            let Some(member) = member(&document.sections[*at]) else { continue };
+            left_out.push(reader.left_out(member, why));
+            missed.push(reader.standstill(member, why));
         }
-        remove(&mut document, &dispensable.into_iter().map(|(at, _)| at).collect::<Vec<_>>());
+        stands_in = remove(&mut document, &dispensable.into_iter().map(|(at, _)| at).collect::<Vec<_>>());
     }
+    Err(missed)
 }
 
-fn mode(section: &Section<'_>) -> Option<Mode> {
+pub(super) fn mode(section: &Section<'_>) -> Option<Mode> {
     match section.kind {
         Kind::Server => Some(Mode::Server),
         Kind::Slave => Some(Mode::Slave),
@@ -58,7 +71,7 @@ fn value<'a>(section: &'a Section<'_>, key: &str) -> &'a str {
     section.get(key).map_or("", |entry| &*entry.value)
 }
 
-fn member<'a>(section: &'a Section<'_>) -> Option<Member<'a>> {
+pub(super) fn member<'a>(section: &'a Section<'_>) -> Option<Member<'a>> {
     let value = |key| value(section, key);
     Some(Member {
         mode: mode(section)?,
@@ -74,26 +87,6 @@ fn global<'a>(document: &'a Document<'_>, key: &str) -> &'a str {
     sections.rev().find_map(|section| section.get(key)).map_or("", |entry| &*entry.value)
 }
 
-/// A section that stands where only a line break in a member's tag puts one (K10): the text behind it cannot be trusted.
-fn broken_out(document: &Document<'_>, reader: &Reader<'_>) -> Option<Problem> {
-    let first_node = document.sections.iter().position(|section| mode(section).is_some())?;
-    let again = |kind: Kind| {
-        let mut all = document.sections.iter().enumerate().filter(move |(_, section)| section.kind == kind);
-        let first = all.next()?.0;
-        let second = all.next()?.0;
-        // The one before the nodes is the template's own.
-        [first, second].into_iter().find(|at| *at > first_node)
-    };
-    let at = [Kind::Global, Kind::K2hdkc].into_iter().find_map(again)?;
-    let before = document.sections[..at].iter().rev().find_map(member)?;
-    let why = format!(
-        "a [{}] comes behind its section, and there is another one: its tag has a line break in it, or the resource has \
-         that section twice",
-        document.sections[at].name
-    );
-    Some(reader.refusal(before, &why))
-}
-
 /// The slaves that an answer can do without, and why it should.
 fn dispensable(document: &Document<'_>, faults: &[&Problem], reader: &Reader<'_>) -> Vec<(usize, String)> {
     let goes = |at: usize| member(&document.sections[at]).is_some_and(|member| reader.can_do_without(member));
@@ -102,22 +95,60 @@ fn dispensable(document: &Document<'_>, faults: &[&Problem], reader: &Reader<'_>
     if !excluded.is_empty() {
         return excluded;
     }
-    let mut found: Vec<(usize, String)> = Vec::new();
-    let mut of_records = false;
+    let mut found: Vec<Culprit> = Vec::new();
     for fault in faults {
         let Some(at) = fault.line.and_then(|line| section_at(document, line)).filter(|at| goes(*at)) else {
             continue;
         };
-        of_records |= is_of_record(document, at, fault);
-        if found.iter().all(|(other, _)| *other != at) {
-            found.push((at, bare(&document.sections[at], &fault.without_lines())));
+        let origin = origin(document, at, fault);
+        if let Some(culprit) = found.iter_mut().find(|culprit| culprit.at == at) {
+            culprit.origin = culprit.origin.max(origin);
+            continue;
         }
+        let why = bare(&document.sections[at], &fault.without_lines());
+        found.push(Culprit { at, why, origin });
     }
+    if is_of_template(document, &found, reader) {
+        return Vec::new();
+    }
+    found.into_iter().map(|Culprit { at, why, .. }| (at, why)).collect()
+}
+
+/// A slave that is no good.
+struct Culprit {
+    at: usize,
+    why: String,
+    origin: Origin,
+}
+
+/// What made a fault, the surest sign of a broken template last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// What stands where the template puts a field of the record.
+    Record,
+    /// A line that is not there, or is there twice: the template's slip, or a record that lacks that field or has a line
+    /// break in it.
+    Either,
+    /// What the template itself says.
+    Template,
+}
+
+/// As many installed slaves do not lose the same field all at once by themselves.
+const MANY: usize = 3;
+
+/// Whether every slave is wrong, and by what made the sections of all of them: to leave them all out would cut off every
+/// application for a slip in the resource.
+fn is_of_template(document: &Document<'_>, found: &[Culprit], reader: &Reader<'_>) -> bool {
     let slaves = document.sections.iter().filter(|section| section.kind == Kind::Slave).count();
-    let installed = found.iter().filter(|(at, _)| is_known(&document.sections[*at], reader)).count();
-    // What is wrong with all of them is wrong with the resource.
-    let all = found.len() == slaves && (!of_records || installed > 1);
-    if all { Vec::new() } else { found }
+    if found.len() < slaves {
+        return false;
+    }
+    let all_are = |origin: Origin| found.iter().all(|culprit| culprit.origin >= origin);
+    let alike = found.windows(2).all(|pair| pair[0].why == pair[1].why);
+    let installed = || found.iter().all(|culprit| is_known(&document.sections[culprit.at], reader));
+    all_are(Origin::Template)
+        || (alike && slaves > 1 && all_are(Origin::Either))
+        || (alike && slaves >= MANY && installed())
 }
 
 /// Whether the installed file has a slave of this address.
@@ -126,12 +157,23 @@ fn is_known(section: &Section<'_>, reader: &Reader<'_>) -> bool {
     reader.installed.is_some_and(|ring| ring.slaves.iter().any(|node| node.name == name))
 }
 
-/// Whether a finding is about what the member's record says, and not about what the template adds to it.
-fn is_of_record(document: &Document<'_>, at: usize, fault: &Problem) -> bool {
+fn origin(document: &Document<'_>, at: usize, fault: &Problem) -> Origin {
     let section = &document.sections[at];
     let keys = ["NAME", "CUK", "CUSTOM_ID_SEED"].iter().filter_map(|key| section.get(key));
     let lines: Vec<usize> = keys.map(|entry| entry.line).collect();
-    fault.line.is_some_and(|line| lines.contains(&line)) || document.problems.contains(fault)
+    match fault.line {
+        Some(line) if lines.contains(&line) => Origin::Record,
+        _ if document.problems.contains(fault) => Origin::Record,
+        // The finding about a key that is not there has the section's own line.
+        Some(line) if line == section.line || is_repeated(section, line) => Origin::Either,
+        _ => Origin::Template,
+    }
+}
+
+/// Whether the key of that line stands in the section before.
+fn is_repeated(section: &Section<'_>, line: usize) -> bool {
+    let mut of_line = section.entries.iter().filter(|entry| entry.line == line);
+    of_line.any(|entry| section.entries.iter().any(|other| other.key == entry.key && other.line < line))
 }
 
 /// The sections that cannot stand beside others.
@@ -158,8 +200,8 @@ fn excluding(document: &Document<'_>, reader: &Reader<'_>) -> Vec<Excluded> {
     excluded(&claims, called, reader).into_iter().map(at_section).collect()
 }
 
-/// Takes sections out, with what was said of their lines; chmpx needs one slave at least.
-fn remove(document: &mut Document<'_>, at: &[usize]) {
+/// Takes sections out, with what was said of their lines. chmpx needs one slave at least: whether one had to be put in.
+fn remove(document: &mut Document<'_>, at: &[usize]) -> bool {
     let lines: Vec<_> = at.iter().map(|at| lines_of(document, *at)).collect();
     document
         .problems
@@ -172,6 +214,7 @@ fn remove(document: &mut Document<'_>, at: &[usize]) {
     });
     let none = document.sections.iter().all(|section| section.kind != Kind::Slave);
     document.sections.extend(last.filter(|_| none).map(placeholder));
+    none
 }
 
 /// The section that upstream's templates write where no slave is registered.
@@ -191,6 +234,19 @@ fn lines_of(document: &Document<'_>, at: usize) -> std::ops::Range<usize> {
 
 fn section_at(document: &Document<'_>, line: usize) -> Option<usize> {
     document.sections.iter().rposition(|section| section.line <= line)
+}
+
+fn is_in(document: &Document<'_>, at: usize, fault: &Problem) -> bool {
+    fault.line.and_then(|line| section_at(document, line)) == Some(at)
+}
+
+/// Why the whole answer is refused where the records that should go are the only slaves, and nothing can stand in for them.
+fn no_stand_in(mut missed: Vec<Problem>, faults: &[&Problem]) -> Vec<Problem> {
+    missed.extend(faults.iter().map(|fault| {
+        let why = &fault.without_lines().text;
+        Problem::refused(None, format!("without them no slave is left, and chmpx takes no stand-in: {why}"))
+    }));
+    missed
 }
 
 /// Why the whole answer is refused.

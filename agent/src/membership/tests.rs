@@ -301,16 +301,60 @@ fn where_no_slave_is_left_the_placeholder_stands_in() {
 }
 
 #[test]
-fn what_is_wrong_with_all_slaves_that_are_installed_is_no_fault_of_theirs() {
+fn installed_slaves_that_all_lose_their_tags_stop_nobody_else() {
     let (own, installed) = (cuk(), fixtures::ring(&[1], &[1, 2]));
     let bad = [slave(1, "198.51.100.1", "slave-1", ""), slave(2, "198.51.100.2", "slave-2", "")];
-    for refused in both(&[record(1)], &bad, &reader(&own, Some(&installed))) {
-        assert!(
-            refused.unwrap_err()[0].text.starts_with("slave 198.51.100.1 of c/slave (CUK slave-1, no tag)")
-        );
+    for wanted in both(&[record(1), record(2)], &bad, &reader(&own, Some(&installed))) {
+        let wanted = wanted.unwrap();
+        assert_eq!((wanted.ring.servers.len(), wanted.left_out.len()), (2, 2));
+        assert!(wanted.ring.slaves[0].is_placeholder());
     }
-    let text = fixtures::text(Mode::Server, &[1], &[1]).replace("CTLPORT = 8031", "CTLPORT = 40000");
-    assert!(from_ini(&text, &[]).unwrap_err()[0].text.contains("32767"), "one of the template");
+    // Each in its own way, or only in the lists, where no template can be what is wrong.
+    let installed = fixtures::ring(&[1], &[1, 2, 3]);
+    let three = [bad[0].clone(), bad[1].clone(), slave(3, "198.51.100.3", "", "slave3.example")];
+    let alike = [bad[0].clone(), bad[1].clone(), slave(3, "198.51.100.3", "slave-3", "")];
+    let reader = reader(&own, Some(&installed));
+    let [ini, lists] = both(&[record(1), record(2)], &three, &reader);
+    let [_, of_alike] = both(&[record(1), record(2)], &alike, &reader);
+    for wanted in [ini, lists, of_alike] {
+        assert_eq!(wanted.unwrap().left_out.len(), 3);
+    }
+}
+
+#[test]
+fn what_the_template_does_to_all_slaves_is_no_fault_of_theirs() {
+    let own = cuk();
+    let installed = |n: usize| fixtures::ring(&[1], &(1..=n).collect::<Vec<_>>());
+    let with = |count: usize, change: &dyn Fn(&str) -> String| {
+        let slaves: Vec<_> = (1..=count).map(slave_record).collect();
+        (count, change(&expanded(&[record(1)], &slaves)))
+    };
+    let port = |text: &str| text.replace("CTLPORT = 8031", "CTLPORT = 40000");
+    let twice = |text: &str| text.replace("CTLPORT = 8031", "CTLPORT = 8031\nCTLPORT = 8032");
+    let without_cuk = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("CUK = slave"));
+        lines.map(|line| format!("{line}\n")).collect::<String>().replace("TYPE = CUSTOM", "TYPE = CUK")
+    };
+    let without_tag =
+        |text: &str| (1..=3).fold(text.to_owned(), |text, n| text.replace(&format!("slave{n}.example"), ""));
+    for ((count, text), word) in [
+        (with(1, &port), "32767"),
+        (with(2, &port), "32767"),
+        (with(2, &twice), "stands already"),
+        (with(2, &without_cuk), "CHMPXIDTYPE CUK needs CUK"),
+        (with(3, &without_tag), "CUSTOM_ID_SEED is empty"),
+    ] {
+        let installed = installed(count);
+        let faults = super::from_ini(&text, &reader(&own, Some(&installed)), &[]).unwrap_err();
+        assert!(faults[0].text.contains(word), "{faults:?}");
+    }
+    // A lone slave's record is what is wrong, whichever way it shows.
+    for tag in ["", "vm1\nCTLPORT = 99999", "vm1\nSSL = on"] {
+        let text = expanded(&[record(1)], &[slave(1, "198.51.100.1", "slave-1", tag)]);
+        let installed = installed(1);
+        let wanted = super::from_ini(&text, &reader(&own, Some(&installed)), &[]).unwrap();
+        assert_eq!(wanted.left_out.len(), 1, "{tag:?}");
+    }
 }
 
 #[test]
@@ -349,16 +393,25 @@ fn a_tag_that_breaks_the_text_is_refused_by_the_name_of_its_member_and_never_by_
         ("vm77\nREPLICA = 0\n[GLOBAL]", "a [GLOBAL] comes behind its section"),
         ("vm77\n[GLOBAL]\nRETRYCNT = 1", "a [GLOBAL] comes behind its section"),
         ("vm77\n[K2HDKC]\nK2HTYPE = mem", "a [K2HDKC] comes behind its section"),
-        ("vm77\n[SVRNODE]", "it comes behind slave 198.51.100.77 of c/slave (CUK s77, tag \"vm77\")"),
+        ("vm77\n[SVRNODE]", "the [SVRNODE] sections are not in one run, a [SLVNODE] comes between them"),
         (
             "vm77\n[SVRNODE]\nNAME = 192.0.2.1\nCTLPORT = 8021\nCUK = x\nCUSTOM_ID_SEED = x",
-            "server 192.0.2.1",
+            "or that of server 192.0.2.2",
         ),
+        (
+            "vm77\n[SVRNODE]\nNAME = 192.0.2.66\nPORT = 8020\nCTLPORT = 8021\nCUK = evil\n\
+             CUSTOM_ID_SEED = evil.example",
+            "the [SVRNODE] sections are not in one run",
+        ),
+        ("vm77\nSSL = no\n[K2HTPDTOR]\nA = b", "the [SLVNODE] sections are not in one run, a [K2HTPDTOR]"),
     ] {
         let bad = slave(77, "198.51.100.77", "s77", tag);
         let text = expanded(&[record(1), record(2)], &[slave_record(1), bad, slave_record(78)]);
         let faults = from_ini(&text, &[]).unwrap_err();
         assert!(faults[0].text.contains(word), "{tag:?}: {faults:?}");
+        let named = "slave 198.51.100.77 of c/slave (CUK s77, tag \"vm77\"): ";
+        assert!(faults[0].text.starts_with(named), "{tag:?}: {faults:?}");
+        assert!(faults[0].text.ends_with("mended or removed in K2HR3"), "{tag:?}: {faults:?}");
         assert!(
             faults.iter().all(|fault| fault.line.is_none() && !fault.text.contains("line 1")),
             "{faults:?}"
@@ -429,4 +482,178 @@ fn an_ini_with_names_tells_their_addresses_in_its_peers() {
         wanted.addresses,
         BTreeMap::from([("server300.example".into(), "203.0.113.9".parse().unwrap())])
     );
+}
+
+/// The sections of an ini, each with its text.
+fn parts(text: &str) -> Vec<String> {
+    text.split_inclusive('\n').fold(Vec::new(), |mut parts, line| {
+        match parts.last_mut() {
+            Some(part) if !line.starts_with('[') => part.push_str(line),
+            _ => parts.push(line.to_owned()),
+        }
+        parts
+    })
+}
+
+#[test]
+fn a_server_s_tag_that_opens_a_slave_s_section_is_refused_with_its_name() {
+    let mut bad = record(2);
+    bad.tag = Some("x\n[SLVNODE]\nNAME = 198.51.100.9\nCTLPORT = 8031\nCUK = evil".into());
+    let text = expanded(&[record(1), bad, record(3)], &[slave_record(1)]);
+    let faults = from_ini(&text, &[]).unwrap_err();
+    let who = "or that of server 192.0.2.2 of c/server (CUK cuk-2, tag \"x\"), or the template";
+    assert!(faults[0].text.contains(who), "{faults:?}");
+}
+
+#[test]
+fn a_template_may_put_its_sections_in_any_order_of_runs() {
+    let text = fixtures::text(Mode::Server, &[1, 2], &[1, 2]);
+    let parts = parts(&text);
+    let pick = |kind: &str| parts.iter().filter(|part| part.starts_with(kind)).cloned().collect::<String>();
+    let [global, servers, slaves, k2hdkc] = ["[GLOBAL]", "[SVRNODE]", "[SLVNODE]", "[K2HDKC]"].map(pick);
+    let other = "[K2HTPDTOR]\nA = b\n".to_owned();
+    for order in [
+        [&global, &servers, &slaves, &other, &k2hdkc],
+        [&global, &slaves, &servers, &k2hdkc, &other],
+        [&global, &k2hdkc, &servers, &slaves, &other],
+        [&global, &servers, &k2hdkc, &slaves, &other],
+        [&global, &slaves, &k2hdkc, &other, &servers],
+        [&servers, &slaves, &k2hdkc, &global, &other],
+    ] {
+        let text: String = order.into_iter().map(String::as_str).collect();
+        assert_eq!(*from_ini(&text, &[]).unwrap().ring, fixtures::ring(&[1, 2], &[1, 2]), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_record_whose_stand_in_chmpx_would_refuse_is_refused_itself() {
+    for kind in ["CTLENDPOINTS", "CTLEPS"] {
+        let bad = slave(1, "198.51.100.1", "", "slave1.example");
+        let text = expanded(&[record(1), record(2)], &[bad])
+            .replace("CHMPXIDTYPE = CUSTOM", &format!("CHMPXIDTYPE = {kind}"))
+            .replace("PORT = 8020\n", "PORT = 8020\nENDPOINTS = 192.0.2.9:8020\n");
+        let text = (1..=2).fold(text, |text, n| {
+            let own = format!("CTLENDPOINTS = 192.0.2.{n}:8021\nCUK = cuk-{n}\n");
+            text.replace(&format!("CUK = cuk-{n}\nCUSTOM"), &format!("{own}CUSTOM"))
+        });
+        let faults: Vec<String> =
+            from_ini(&text, &[]).unwrap_err().into_iter().map(|fault| fault.text).collect();
+        assert!(
+            faults[0].starts_with("slave 198.51.100.1 of c/slave (no CUK, tag \"slave1.example\"): "),
+            "{faults:?}"
+        );
+        let why = format!("takes no stand-in: 127.0.0.1: CHMPXIDTYPE {kind} needs CTLENDPOINTS");
+        assert!(faults.iter().any(|fault| fault.contains(&why)), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_record_that_calls_itself_the_stand_in_is_left_out_like_any_other() {
+    let own = cuk();
+    let bad = slave(2, "198.51.100.2", crate::ring::PLACEHOLDER_CUK, "");
+    for wanted in both(&[record(1), record(2)], &[slave_record(1), bad], &reader(&own, None)) {
+        assert_eq!(*wanted.unwrap().ring, fixtures::ring(&[1, 2], &[1]));
+    }
+}
+
+/// What members may have chosen, and what a text breaks on.
+const ODD: [&str; 27] = [
+    "",
+    "a",
+    "server1.example",
+    "slave1.example",
+    "SLAVE1.example",
+    "localhost",
+    "x y",
+    "\u{1}",
+    "v\n[GLOBAL]",
+    "v\n[SLVNODE]",
+    "v\n[SVRNODE]",
+    "v\n[SVRNODE]\nNAME = 192.0.2.9",
+    "v\n[SLVNODE]\nNAME = 198.51.100.1\nCUK = q",
+    "v\n[SVRNODE]\nNAME = 192.0.2.66\nPORT = 8020\nCTLPORT = 8021\nCUK = e\nCUSTOM_ID_SEED = e",
+    "v\nCTLPORT = 99999",
+    "v\nSSL = on",
+    "v\n[K2HDKC]",
+    "v\nCTLENDPOINTS = 1.2.3.4:5",
+    "__SELF_INSTANCE_ID__",
+    "%%A%%",
+    "v\n[]",
+    "v\n]",
+    "v\nNAME",
+    "v\n= b",
+    "cuk-1",
+    crate::ring::PLACEHOLDER_CUK,
+    "v\n[SLVNODE]\nNAME = 127.0.0.1\nCUK = dummy_cuk\nCTLPORT = 8031",
+];
+
+const HOSTS: [&str; 11] = [
+    "192.0.2.1",
+    "192.0.2.2",
+    "198.51.100.1",
+    "198.51.100.2",
+    "127.0.0.1",
+    "",
+    "my vm",
+    "[x",
+    "a[1-3]",
+    "198.51.100.1,198.51.100.2",
+    "192.0.2.520",
+];
+
+fn damaged(mut record: HostRecord, rng: &mut fastrand::Rng) -> HostRecord {
+    let mut one = |of: &[&str]| of[rng.usize(..of.len())].to_owned();
+    let (tag, cuk, host) = (one(&ODD), one(&ODD), one(&HOSTS));
+    if rng.u8(..3) == 0 {
+        record.tag = Some(tag);
+    }
+    if rng.u8(..4) == 0 {
+        record.cuk = Some(cuk);
+    }
+    if rng.u8(..6) == 0 {
+        record.host = host;
+    }
+    record
+}
+
+#[test]
+fn whatever_members_chose_reading_ends_and_keeps_this_server_and_a_slave() {
+    let (own, installed) = (cuk(), fixtures::ring(&[1, 2], &[1, 2, 3]));
+    let (mut taken, mut refused) = (0, 0);
+    for seed in 0..1500 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let kind = ["CUSTOM", "CUK", "NAME", "CTLENDPOINTS", "CTLEPS", ""][rng.usize(..6)];
+        let mut servers = vec![record(1)];
+        servers.extend(
+            (2..=rng.usize(1..4)).map(
+                |n| {
+                    if rng.u8(..3) > 0 { record(n) } else { damaged(record(n), &mut rng) }
+                },
+            ),
+        );
+        let slaves: Vec<_> = (1..=rng.usize(0..4)).map(|n| damaged(slave_record(n), &mut rng)).collect();
+        let mut text =
+            expanded(&servers, &slaves).replace("CHMPXIDTYPE = CUSTOM", &format!("CHMPXIDTYPE = {kind}"));
+        if kind.starts_with("CTL") {
+            text = servers.iter().fold(text, |text, server| {
+                let at = format!("NAME = {}\nPORT", server.host);
+                let ends = format!("ENDPOINTS = {0}:8020\nCTLENDPOINTS = {0}:8021", server.host);
+                text.replace(&at, &format!("{ends}\n{at}"))
+            });
+        }
+        let installed = rng.bool().then_some(&installed);
+        let reader = reader(&own, installed);
+        let lists = super::from_members(&servers, &slaves, &template(), Mode::Server, &reader);
+        for read in [super::from_ini(&text, &reader, &[]), lists] {
+            let Ok(wanted) = read else {
+                refused += 1;
+                continue;
+            };
+            taken += 1;
+            assert!(wanted.ring.servers.iter().any(|node| node.cuk == "cuk-1"), "{seed}: {text}");
+            assert!(!wanted.ring.slaves.is_empty(), "{seed}: {text}");
+            assert!(wanted.left_out.iter().all(|text| text.starts_with("slave ")), "{seed}: {text}");
+        }
+    }
+    assert!(taken > 200 && refused > 200, "{taken} {refused}");
 }

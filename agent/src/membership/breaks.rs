@@ -1,0 +1,61 @@
+//! Sections that stand where no template puts them: a line break in a member's tag made them (K10), and the text behind
+//! them cannot be trusted. Templates differ in the order of servers, slaves and `[K2HDKC]`, and each of them writes the
+//! servers in one run and the slaves in one run.
+
+use super::member::{Member, Reader};
+use super::sections::{member, mode};
+use crate::ini::{Document, Kind, Section};
+use crate::problem::Problem;
+use crate::ring::Mode;
+
+/// Why an answer is refused as a whole; `None` where its sections are in an order that a template can have.
+pub(super) fn broken_out(document: &Document<'_>, reader: &Reader<'_>) -> Option<Problem> {
+    let sections = &document.sections;
+    second_of_its_kind(sections, reader).or_else(|| second_run(sections, reader))
+}
+
+/// A `[GLOBAL]` or `[K2HDKC]` behind a member where there is another one.
+fn second_of_its_kind(sections: &[Section<'_>], reader: &Reader<'_>) -> Option<Problem> {
+    let first_node = sections.iter().position(Section::is_node)?;
+    let again = |kind: Kind| {
+        let mut all = sections.iter().enumerate().filter(move |(_, section)| section.kind == kind);
+        let first = all.next()?.0;
+        let second = all.next()?.0;
+        // The one before the nodes is the template's own.
+        [first, second].into_iter().find(|at| *at > first_node)
+    };
+    let at = [Kind::Global, Kind::K2hdkc].into_iter().find_map(again)?;
+    let why = format!(
+        "a [{}] comes behind its section, and there is another one: its tag has a line break in it, or the resource has \
+         that section twice",
+        sections[at].name
+    );
+    Some(reader.standstill(before(sections, at)?, &why))
+}
+
+/// A member that comes again after a section of another kind came behind its like. Either the record before that other
+/// section or the one before the member itself has written too much; a slave is named first, for its record is what an
+/// application's VM chose.
+fn second_run(sections: &[Section<'_>], reader: &Reader<'_>) -> Option<Problem> {
+    let ended = |at: usize| {
+        let kind = sections[at].kind;
+        let last = sections[..at].iter().rposition(|section| section.kind == kind)?;
+        (sections[at].is_node() && last + 1 < at).then_some(last)
+    };
+    let (last, at) = (0..sections.len()).find_map(|at| Some((ended(at)?, at)))?;
+    let (old, new) = (member(&sections[last])?, before(sections, at)?);
+    let (first, other) = if new.mode == Mode::Slave { (new, old) } else { (old, new) };
+    let or = if first == other { String::new() } else { format!(", or that of {}", reader.describe(other)) };
+    let why = format!(
+        "the [{}] sections are not in one run, a [{}] comes between them: its tag has a line break in it{or}, or the \
+         template of the resource has [{0}] in two places",
+        sections[at].name,
+        sections[last + 1].name
+    );
+    Some(reader.standstill(first, &why))
+}
+
+/// The member whose section is the last before that place.
+fn before<'a>(sections: &'a [Section<'_>], at: usize) -> Option<Member<'a>> {
+    sections[..at].iter().rev().find(|section| mode(section).is_some()).and_then(member)
+}
