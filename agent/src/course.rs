@@ -240,7 +240,7 @@ impl Case<'_> {
         Next::Hold(text, self.rules.look)
     }
 
-    /// Where the server of this row listens for control, where that is an address.
+    /// Where the server of this row listens for control, as far as the file says an address.
     fn control_address(&self, row: &Row) -> Option<SocketAddr> {
         self.ring.servers.iter().find(|node| is_row_of(row, node))?.control_address()
     }

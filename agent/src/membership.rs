@@ -168,7 +168,7 @@ fn first_address(node: &Node) -> Option<IpAddr> {
 }
 
 /// The address in `10.0.0.1`, `10.0.0.1:8020` or `[fe80::1]:8020`.
-fn address_in(host: &str) -> Option<IpAddr> {
+pub(crate) fn address_in(host: &str) -> Option<IpAddr> {
     let bare = host.parse().ok();
     bare.or_else(|| host.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::acceptance::keys::HOST_LISTS;
+use crate::membership;
 use crate::names::Port;
 use crate::problem::printable;
 
@@ -164,9 +165,17 @@ impl Node {
         self.cuk == PLACEHOLDER_CUK
     }
 
-    /// Where it listens for control, where its NAME is an address.
+    /// Where it listens for control: at its NAME, or, where that is a host name, at the first address among its endpoints and
+    /// peers. `None` where none of them is an address: no name is looked up.
     pub fn control_address(&self) -> Option<SocketAddr> {
-        Some(SocketAddr::new(self.name.parse().ok()?, self.ctlport.get()))
+        let own = |ip| SocketAddr::new(ip, self.ctlport.get());
+        if let Ok(ip) = self.name.parse() {
+            return Some(own(ip));
+        }
+        let hosts = |key| self.rest.get(key).unwrap_or_default().split(',').map(str::trim);
+        let told = hosts("CTLENDPOINTS").find_map(|host| host.parse().ok());
+        let bare = |key| hosts(key).find_map(membership::address_in).map(own);
+        told.or_else(|| ["REVERSE_PEERS", "ENDPOINTS", "CTLENDPOINTS"].into_iter().find_map(bare))
     }
 
     /// How logs and `diff` name it: `name:ctlport`, and the seed where it says more.

@@ -83,9 +83,16 @@ pub struct About {
     pub control: SocketAddr,
     /// How chmpx knows this node in SERVICEOUT: host, control port, and what its id is made of.
     pub own: (String, Port, String),
-    /// Where the other servers listen for control, the next one in the ring first, as far as their NAME is an address: no
+    /// Its own section.
+    pub section: Option<Node>,
+    /// Where the other servers listen for control, the next one in the ring first, as far as the file says an address: no
     /// name is looked up for that.
     pub others: Vec<SocketAddr>,
+    /// Whether that is the order of the ring: chmpx's is that of the seeds where the ids are made of them, and else one that
+    /// only chmpx knows (lib/chmstructure.tcc:1943-1976).
+    pub in_order: bool,
+    /// How long the others may not know this node yet: they have their file at their next question to K2HR3.
+    pub known_after: Duration,
     /// SELFCTLPORT, where it is set: it is in the names of chmpx's files.
     pub selfctlport: Option<Port>,
     /// The most queues that chmpx and its clients will open (MAXMQSERVER + MAXMQCLIENT).
@@ -104,7 +111,10 @@ impl About {
             group: String::new(),
             control: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             own: (String::new(), Port::LEAST, String::new()),
+            section: None,
             others: Vec::new(),
+            in_order: false,
+            known_after: Duration::ZERO,
             selfctlport: None,
             queues: 0,
             database: None,
@@ -132,7 +142,10 @@ impl About {
             group: ring.global("GROUP").to_owned(),
             control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
             own: (own.name.clone(), own.ctlport, id),
+            section: Some(own.clone()),
             others: others(ring, own),
+            in_order: ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM"),
+            known_after: Duration::ZERO,
             selfctlport,
             queues: number("MAXMQSERVER", 1) + number("MAXMQCLIENT", 8192),
             database: file,

@@ -88,7 +88,7 @@ fn alone(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
 
 /// A server that this slave sees in service and yet down has turned it away: chmpx tries again only where it sees no
 /// server at all, or when that server speaks (C30). So it is told to speak. A server that has ended is out of service to
-/// everybody, with AUTOMERGE.
+/// everybody with AUTOMERGE; without, it is seen in the same way until somebody takes it out, and nobody need look at the slave.
 fn refused(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
     let away: Vec<_> =
         view.servers.iter().filter(|row| row.status.is_in_service() && !row.status.is_up()).collect();
@@ -111,11 +111,14 @@ fn refused(case: &Case<'_>, memory: &mut Memory, view: &View) -> Option<Next> {
     if !in_vain && !lost.is_empty() {
         return Some(Next::Wait(text, case.rules.between_questions));
     }
+    if !view.automerge || view.automerge_suspended {
+        return None;
+    }
     let refused = case.observed.unprompted.as_ref().map_or_else(String::new, |why| format!("; {why}"));
     let tried = if in_vain {
         format!("UPDATESTATUS at its control port has not helped{refused}")
     } else {
-        "its NAME is no address, so that the agent does not reach it: tell its control port UPDATESTATUS"
+        "the file has no address for it, so that the agent does not reach it: tell its control port UPDATESTATUS"
             .to_owned()
     };
     Some(case.hold(format!(

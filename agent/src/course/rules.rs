@@ -101,8 +101,6 @@ pub(super) const RESOLVES_AGAIN: Duration = Duration::from_secs(3);
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
 /// A chmpx listens 0.3 s after its start.
 pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-/// A server asks K2HR3 every 6 s at most in a small cluster, and has the file a second later.
-pub(super) const LISTED_WITHIN: Duration = Duration::from_secs(8);
 /// A chmpx that was turned away listens within a second all the same, and asks again after ten.
 pub(super) const TURNED_AWAY_FOR: Duration = Duration::from_secs(10);
 /// A chmpx listens within a second of its start. One of chmpx 1.0.113 was seen that had not after 160 s, while another

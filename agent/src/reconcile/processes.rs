@@ -44,6 +44,9 @@ pub(super) struct Processes {
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
+/// A newcomer that has waited so long asks the others whether they know it by now, however seldom they ask K2HR3.
+const KNOWN_WITHIN: Duration = Duration::from_mins(1);
+
 impl Processes {
     /// Nothing was looked at yet. Who only looks once is not told when.
     pub(super) fn new(patient: bool) -> Self {
@@ -96,9 +99,14 @@ impl Scene {
 }
 
 impl<T: Target> Reconciler<T> {
-    /// What the target must know of this node. A chmpx that runs listens where it was started to.
+    /// What the target must know of this node. A chmpx that runs listens where it was started to. The others may not know a
+    /// newcomer before they ask K2HR3 again, and they ask it as often as this node does.
     pub(super) fn about(&self, installed: &Installed) -> Option<About> {
         let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;
+        if self.store.ledger().loaded.is_none() {
+            let interval = self.settings.pace.interval(self.nodes, self.cost.unwrap_or_default());
+            about.known_after = interval.min(KNOWN_WITHIN);
+        }
         let running = self.processes.running.map(|(chmpx, _)| chmpx);
         if let Some(ran) = self.store.ledger().known.chmpx
             && running.is_none_or(|chmpx| chmpx == Some(ran.id))

@@ -194,7 +194,7 @@ impl Target for AnyTarget {
         let mut observed = observed?;
         // Before its chmpx is let in, a server asks the others whether they would; one that speaks knows it itself.
         let needed = about.mode == Mode::Server && observed.said.is_none() && !self.edge.looks_on;
-        observed.hearsay = self.neighbours.go_on(about, needed, &self.edge.waker);
+        observed.hearsay = self.neighbours.go_on(about, needed, fastrand::f64(), &self.edge.waker);
         observed.unprompted = self.neighbours.declined();
         Some(observed)
     }

@@ -3,7 +3,12 @@
 //!
 //! A question is ALLSTATUS: it is short, a server answers it to anybody whose command comes with the connection, and it lists
 //! what the file of that server lists. DUMP would be a kilobyte a node.
+//!
+//! A question is not free: a server looks up the address of whoever connects, in its main loop, and has no name for one that it
+//! does not list (C9). So one server is asked at a time, the one that decides, not before it can know this node, and ever more
+//! seldom.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,47 +17,57 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::About;
-use super::control_port::{self, Command};
+use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
 use crate::apply::full;
-use crate::view::{self, Row};
+use crate::course::is_row_of;
+use crate::view;
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for one of them: a chmpx that is well answers within milliseconds, and one that is not lets nobody in.
 const WITHIN: Duration = Duration::from_secs(1);
-/// Between two questions to the same server.
+/// After the first question; after each further one twice as long.
 const AGAIN: Duration = Duration::from_millis(500);
+/// So many questions come so soon, the last of them after half a minute.
+const SOON: u32 = 6;
+/// Between two questions after that.
+const SELDOM: Duration = Duration::from_mins(1);
+/// Share of a pause by which it is longer at most: nodes that came together ask one after the other.
+const JITTER: f64 = 0.25;
 /// So many servers are asked at most: those behind this one in the ring, to which its chmpx would connect.
 const MOST_ASKED: usize = 16;
+/// So many that say nothing are waited for, one after the other: then nobody is there.
+const MOST_SILENT: usize = 4;
 
 /// What the other servers say of this node.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Hearsay {
     /// Nobody is asked: there is no other server, or no need.
     #[default]
     Unasked,
-    /// The answers are on their way.
+    /// The answer is on its way, or the others cannot know this node yet.
     Asking,
-    /// What came.
-    Heard(Heard),
-}
-
-/// Answers of the other servers. One that says nothing is in neither list, and counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Heard {
-    /// These list this node.
-    pub listed_by: Vec<SocketAddr>,
-    /// These answer, and do not.
-    pub unknown_to: Vec<SocketAddr>,
-    /// So many do not answer.
-    pub silent: usize,
+    /// Nobody answers.
+    Nobody,
+    /// The server to which this one's chmpx connects lists it; where nobody knows which one that is, all that answer do.
+    Listed,
+    /// This server answers, and does not.
+    Unknown(SocketAddr),
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
+    /// Since when this is needed.
+    since: Option<Instant>,
+    /// Who is there to be asked.
+    others: Vec<SocketAddr>,
+    /// Those of them that said nothing, since somebody did.
+    silent: BTreeSet<SocketAddr>,
     asking: Option<Asking>,
-    heard: Option<(Instant, Heard)>,
+    /// When the last question was over, and how many there were.
+    asked: Option<(Instant, u32)>,
+    said: Hearsay,
     word: Option<Word>,
     declined: Option<String>,
 }
@@ -64,30 +79,82 @@ struct Word {
     answer: oneshot::Receiver<Result<(), String>>,
 }
 
-/// Questions on their way. Dropped, nobody waits for the answers.
+/// A question on its way. Dropped, nobody waits for the answer.
 #[derive(Debug)]
 struct Asking {
     _asking: JoinSet<()>,
-    answer: oneshot::Receiver<Heard>,
+    answer: oneshot::Receiver<Round>,
+}
+
+/// What came of asking one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Said(Hearsay),
+    /// This one took the question and said nothing, or is out of reach.
+    Silent(SocketAddr),
+}
+
+/// What one server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Lists,
+    DoesNot,
+    /// Nobody listens there, or it is one of another ring.
+    Nobody,
+    Silent,
 }
 
 impl Neighbours {
-    /// Takes in what has come, and asks again where that is due. Where it is not `needed`, what was said is forgotten: the next
-    /// chmpx is for the next answer.
-    pub(super) fn go_on(&mut self, about: &About, needed: bool, waker: &Waker) -> Hearsay {
+    /// Takes in what has come, and asks again where that is due; `random` is from 0 to 1. Where it is not `needed`, what was
+    /// said is forgotten: the next chmpx is for the next answer.
+    pub(super) fn go_on(&mut self, about: &About, needed: bool, random: f64, waker: &Waker) -> Hearsay {
         if !needed || about.others.is_empty() {
-            (self.asking, self.heard) = (None, None);
+            self.forget();
+            self.since = None;
             return Hearsay::Unasked;
         }
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        if self.others != about.others {
+            self.forget();
+            (self.others, self.said) = (about.others.clone(), Hearsay::Asking);
+        }
         let come = self.asking.as_mut().and_then(|asking| asking.answer.try_recv().ok());
-        if let Some(heard) = come {
-            (self.asking, self.heard) = (None, Some((Instant::now(), heard)));
+        if let Some(round) = come {
+            let times = self.asked.map_or(0, |(_, times)| times);
+            (self.asking, self.asked) = (None, Some((now, times + 1)));
+            self.take(round);
         }
-        let due = self.heard.as_ref().is_none_or(|(at, _)| at.elapsed() >= AGAIN);
-        if due && self.asking.is_none() {
-            self.asking = Some(Asking::put(about.clone(), waker.clone()));
+        let due = match self.asked {
+            None => since + about.known_after,
+            Some((last, times)) => last + pause(times, random),
+        };
+        if self.asking.is_none() && now >= due {
+            self.asking = Some(Asking::put(about.clone(), self.silent.clone(), waker.clone()));
         }
-        self.heard.as_ref().map_or(Hearsay::Asking, |(_, heard)| Hearsay::Heard(heard.clone()))
+        self.said
+    }
+
+    fn take(&mut self, round: Round) {
+        match round {
+            Round::Silent(address) => {
+                self.silent.insert(address);
+                if self.silent.len() >= MOST_SILENT {
+                    self.said = Hearsay::Nobody;
+                    self.silent.clear();
+                }
+            }
+            Round::Said(said) => {
+                self.silent.clear();
+                self.said = said;
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.asking, self.asked, self.said) = (None, None, Hearsay::Unasked);
+        self.silent.clear();
+        self.others.clear();
     }
 
     /// Tells the chmpx there to say its status once more, and does not wait for what it says to that.
@@ -117,120 +184,255 @@ impl Neighbours {
     }
 }
 
+/// The pause after so many questions.
+fn pause(times: u32, random: f64) -> Duration {
+    let pause = if times > SOON { SELDOM } else { AGAIN.saturating_mul(2_u32.pow(times.saturating_sub(1))) };
+    pause.mul_f64(1.0 + JITTER * random.clamp(0.0, 1.0))
+}
+
 impl Asking {
-    fn put(about: About, waker: Waker) -> Self {
+    fn put(about: About, silent: BTreeSet<SocketAddr>, waker: Waker) -> Self {
         let (answered, answer) = oneshot::channel();
         let mut asking = JoinSet::new();
         asking.spawn(async move {
-            let mut questions = JoinSet::new();
-            for address in about.others.iter().copied().take(MOST_ASKED) {
-                let about = about.clone();
-                questions.spawn(async move { (address, lists(address, &about).await) });
-            }
-            let mut heard = Heard::default();
-            while let Some(asked) = questions.join_next().await {
-                match asked {
-                    Ok((address, Some(true))) => heard.listed_by.push(address),
-                    Ok((address, Some(false))) => heard.unknown_to.push(address),
-                    Ok((_, None)) | Err(_) => heard.silent += 1,
-                }
-            }
-            heard.listed_by.sort_unstable();
-            heard.unknown_to.sort_unstable();
             // Nobody waits any more where a chmpx runs by now.
-            let _ = answered.send(heard);
+            let _ = answered.send(round(&about, &silent).await);
             waker.wake(Reason::Answered);
         });
         Self { _asking: asking, answer }
     }
 }
 
-/// Whether the chmpx there lists this node; `None` where it does not answer, or is one of another ring.
-async fn lists(address: SocketAddr, about: &About) -> Option<bool> {
-    let text = control_port::ask(address, &Command::AllStatus, WITHIN).await.ok()?;
-    let status = view::all_status(&text).ok()?;
-    (status.group == about.group).then(|| status.servers.iter().any(|row| is_own(row, about)))
+/// Asks one after the other until one has said what decides.
+async fn round(about: &About, silent: &BTreeSet<SocketAddr>) -> Round {
+    let mut said = Hearsay::Nobody;
+    let others = about.others.iter().copied().filter(|address| !silent.contains(address));
+    for address in others.take(MOST_ASKED) {
+        match lists(address, about).await {
+            Answer::Lists => said = Hearsay::Listed,
+            Answer::DoesNot => return Round::Said(Hearsay::Unknown(address)),
+            Answer::Nobody => continue,
+            Answer::Silent => return Round::Silent(address),
+        }
+        if about.in_order {
+            break;
+        }
+    }
+    Round::Said(said)
 }
 
-fn is_own(row: &Row, about: &About) -> bool {
-    let (name, ctlport, id) = &about.own;
-    let same = if id.is_empty() { row.name == *name } else { row.seed == *id || row.cuk == *id };
-    same && row.ctlport == Some(*ctlport)
+/// Whether the chmpx there lists this node.
+async fn lists(address: SocketAddr, about: &About) -> Answer {
+    let text = match control_port::ask(address, &Command::AllStatus, WITHIN).await {
+        Ok(text) => text,
+        Err(ControlPortError::Silent { .. }) => return Answer::Silent,
+        Err(_) => return Answer::Nobody,
+    };
+    let Some(own) = about.section.as_ref() else { return Answer::Nobody };
+    match view::all_status(&text) {
+        Ok(status) if status.group == about.group => {
+            let listed = status.servers.iter().any(|row| is_row_of(row, own));
+            if listed { Answer::Lists } else { Answer::DoesNot }
+        }
+        _ => Answer::Nobody,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::fixtures;
+    use crate::ring::{Node, Ring};
 
     /// ALLSTATUS of a chmpx of that group, which lists those servers.
-    fn all_status(group: &str, servers: &[usize]) -> String {
+    fn all_status(group: &str, servers: &[Node]) -> String {
         let mut text = format!("RING Name              = {group}\n");
-        for (place, n) in servers.iter().enumerate() {
-            let node = fixtures::server(*n);
+        for (place, node) in servers.iter().enumerate() {
             text.push_str(&format!(
-                "No.{}\n  Server Name          = {}\n    Port               = 8020\n    Control Port       = 8021\n    \
+                "No.{}\n  Server Name          = {}\n    Port               = 8020\n    Control Port       = {}\n    \
                  CUK                = {}\n    Custom ID Seed     = {}\n    Endpoints          = \n    \
-                 Control Endppoints = \n    Forward Peers      = \n    Reverse Peers      = \n    \
+                 Control Endppoints = {}\n    Forward Peers      = \n    Reverse Peers      = \n    \
                  Server Status      = 0x21([SERVICE IN][UP][n/a][Nothing][NoSuspend])\n    \
                  Enable Hash Value  = 0x{place}\n    Pending Hash Value = 0x{place}\n",
                 place + 1,
                 node.name,
+                node.ctlport,
                 node.cuk,
-                node.seed
+                node.seed,
+                node.rest.get("CTLENDPOINTS").unwrap_or_default(),
             ));
         }
         text
     }
 
-    /// A control port that gives that answer to every question.
-    async fn chmpx(answer: String) -> SocketAddr {
+    fn listing(servers: &[usize]) -> String {
+        all_status("mycluster", &servers.iter().map(|n| fixtures::server(*n)).collect::<Vec<_>>())
+    }
+
+    /// A control port that gives that answer to every question, and counts them.
+    async fn counted(answer: String) -> (SocketAddr, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&count);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
+                counter.fetch_add(1, Ordering::Relaxed);
                 let mut request = [0; 100];
                 let _ = stream.read(&mut request).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        address
+        (address, count)
+    }
+
+    async fn chmpx(answer: String) -> SocketAddr {
+        counted(answer).await.0
+    }
+
+    fn about_of(ring: &Ring) -> About {
+        About::of(ring, std::path::Path::new("/nowhere.ini")).unwrap()
     }
 
     fn about(others: Vec<SocketAddr>) -> About {
-        let mut about =
-            About::of(&fixtures::ring(&[1, 2], &[]), std::path::Path::new("/nowhere.ini")).unwrap();
-        about.others = others;
-        about
+        About { others, ..about_of(&fixtures::ring(&[1, 2], &[])) }
+    }
+
+    fn gone() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
+    async fn said(about: &About) -> Round {
+        round(about, &BTreeSet::new()).await
     }
 
     #[tokio::test]
-    async fn the_others_say_whether_they_list_this_node_and_who_says_nothing_is_in_no_list() {
-        let knows = chmpx(all_status("mycluster", &[2, 1])).await;
-        let does_not = chmpx(all_status("mycluster", &[2, 3])).await;
-        let another_ring = chmpx(all_status("other", &[2, 1])).await;
-        let gone = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (about, waker) = (about(vec![knows, does_not, another_ring, gone]), Waker::default());
+    async fn the_next_server_that_answers_decides_and_no_other_is_asked() {
+        let (knows, does_not) = (chmpx(listing(&[2, 1])).await, chmpx(listing(&[2, 3])).await);
+        let another_ring = chmpx(all_status("other", &[fixtures::server(1)])).await;
+        let (third, asked) = counted(listing(&[1])).await;
+        for (others, says) in [
+            (vec![knows, does_not, third], Hearsay::Listed),
+            (vec![does_not, knows, third], Hearsay::Unknown(does_not)),
+            (vec![gone(), another_ring, does_not, third], Hearsay::Unknown(does_not)),
+        ] {
+            assert_eq!(said(&about(others)).await, Round::Said(says));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "each question costs a server a row of look-ups");
+        assert_eq!(said(&about(vec![gone(), another_ring])).await, Round::Said(Hearsay::Nobody));
+        let silent = BTreeSet::from([does_not]);
+        assert_eq!(round(&about(vec![does_not, knows]), &silent).await, Round::Said(Hearsay::Listed));
+    }
+
+    #[tokio::test]
+    async fn all_that_answer_decide_where_nobody_knows_the_order_of_the_ring() {
+        let (knows, does_not) = (chmpx(listing(&[2, 1])).await, chmpx(listing(&[2, 3])).await);
+        let (third, asked) = counted(listing(&[1])).await;
+        for (others, says) in [
+            (vec![knows, third], Hearsay::Listed),
+            (vec![knows, does_not, third], Hearsay::Unknown(does_not)),
+        ] {
+            let about = About { in_order: false, ..about(others) };
+            assert_eq!(said(&about).await, Round::Said(says));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_is_found_among_the_rows_whatever_its_id_is_made_of() {
+        for (id_type, seed, cuk) in [
+            ("CUSTOM", true, true),
+            ("CUK", false, true),
+            ("NAME", false, true),
+            ("NAME", false, false),
+            ("CTLENDPOINTS", true, true),
+            ("CTLEPS", false, true),
+            ("", false, true),
+            ("", false, false),
+        ] {
+            let mut ring = fixtures::ring(&[1, 2], &[]);
+            ring.profile.global.insert("CHMPXIDTYPE".into(), id_type.into());
+            for node in &mut ring.servers {
+                node.rest.insert("CTLENDPOINTS", &format!("{}:8021", node.name));
+                node.seed = if seed { node.seed.clone() } else { String::new() };
+                node.cuk = if cuk { node.cuk.clone() } else { String::new() };
+            }
+            let own = ring.servers[0].clone();
+            ring.profile.global.insert("SELFCUK".into(), own.cuk.clone());
+            let mut elsewhere = own.clone();
+            elsewhere.ctlport = crate::names::Port::try_from(8999).unwrap();
+            for (rows, says) in [
+                (vec![ring.servers[1].clone(), own], Answer::Lists),
+                (vec![ring.servers[1].clone(), elsewhere], Answer::DoesNot),
+            ] {
+                let server = chmpx(all_status("mycluster", &rows)).await;
+                assert_eq!(lists(server, &about_of(&ring)).await, says, "{id_type} {seed} {cuk}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_for_the_chmpx_that_was_waited_for_and_for_the_servers_of_its_file() {
+        let (knows, does_not) = (chmpx(listing(&[2, 1])).await, chmpx(listing(&[2, 3])).await);
+        let waker = Waker::default();
         let mut neighbours = Neighbours::default();
-        assert_eq!(neighbours.go_on(&about, true, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&about(vec![does_not]), true, 0.5, &waker), Hearsay::Asking);
         assert!(waker.woken().await.contains(Reason::Answered));
-        let heard = Heard { listed_by: vec![knows], unknown_to: vec![does_not], silent: 2 };
-        assert_eq!(neighbours.go_on(&about, true, &waker), Hearsay::Heard(heard));
-        assert_eq!(neighbours.go_on(&about, false, &waker), Hearsay::Unasked);
-        assert_eq!(
-            neighbours.go_on(&about, true, &waker),
-            Hearsay::Asking,
-            "the last answer was for another chmpx"
-        );
+        let unknown = Hearsay::Unknown(does_not);
+        assert_eq!(neighbours.go_on(&about(vec![does_not]), true, 0.5, &waker), unknown);
+        assert_eq!(neighbours.go_on(&about(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
+        assert!(waker.woken().await.contains(Reason::Answered));
+        assert_eq!(neighbours.go_on(&about(vec![knows]), true, 0.5, &waker), Hearsay::Listed);
+        assert_eq!(neighbours.go_on(&about(vec![knows]), false, 0.5, &waker), Hearsay::Unasked);
+        assert_eq!(neighbours.go_on(&about(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
+    }
+
+    #[test]
+    fn questions_become_rare() {
+        let pauses: Vec<_> = (1..9).map(|times| pause(times, 0.0).as_millis()).collect();
+        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16000, 60000, 60000]);
+        assert_eq!(pause(4, 1.0), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_asked_before_he_can_know_this_node() {
+        let about = About { known_after: Duration::from_secs(5), ..about(vec![gone()]) };
+        let mut neighbours = Neighbours::default();
+        for _ in 0..50 {
+            assert_eq!(neighbours.go_on(&about, true, 0.5, &Waker::default()), Hearsay::Asking);
+            assert!(neighbours.asking.is_none());
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        neighbours.go_on(&about, true, 0.5, &Waker::default());
+        assert!(neighbours.asking.is_some());
+    }
+
+    #[test]
+    fn a_few_servers_that_say_nothing_are_nobody() {
+        let server = |n| SocketAddr::from(([192, 0, 2, n], 8021));
+        let mut neighbours = Neighbours { said: Hearsay::Asking, ..Neighbours::default() };
+        for n in 1..4 {
+            neighbours.take(Round::Silent(server(n)));
+            assert_eq!((neighbours.said, neighbours.silent.len()), (Hearsay::Asking, usize::from(n)));
+        }
+        neighbours.take(Round::Silent(server(4)));
+        assert_eq!((neighbours.said, neighbours.silent.len()), (Hearsay::Nobody, 0));
+        neighbours.take(Round::Silent(server(1)));
+        neighbours.take(Round::Said(Hearsay::Unknown(server(2))));
+        neighbours.take(Round::Silent(server(1)));
+        assert_eq!(neighbours.said, Hearsay::Unknown(server(2)), "silence takes nothing back");
     }
 
     #[tokio::test]
     async fn who_is_alone_asks_nobody() {
-        let hearsay = Neighbours::default().go_on(&about(Vec::new()), true, &Waker::default());
+        let hearsay = Neighbours::default().go_on(&about(Vec::new()), true, 0.5, &Waker::default());
         assert_eq!(hearsay, Hearsay::Unasked);
     }
 
@@ -253,8 +455,17 @@ mod tests {
         let mut ring = fixtures::ring(&[1, 2, 3, 4], &[1]);
         ring.servers[2].name = "server3.example".into();
         ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-        let about = About::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
-        let server = |n| SocketAddr::from(([192, 0, 2, n], 8021));
-        assert_eq!(about.others, [server(4), server(1)], "the next one first");
+        let server = |n, port| SocketAddr::from(([192, 0, 2, n], port));
+        let others = [server(4, 8021), server(1, 8021)];
+        assert_eq!(about_of(&ring).others, others, "one name keeps no other from being asked");
+        for (key, value, port) in [
+            ("CTLENDPOINTS", "3.example:1,192.0.2.3:9021", 9021),
+            ("ENDPOINTS", "3.example, 192.0.2.3:8020", 8021),
+            ("REVERSE_PEERS", "192.0.2.3", 8021),
+        ] {
+            let mut ring = ring.clone();
+            ring.servers[2].rest.insert(key, value);
+            assert_eq!(about_of(&ring).others, [server(3, port), others[0], others[1]], "{key}");
+        }
     }
 }

@@ -14,7 +14,7 @@ fn a_server_that_the_others_do_not_list_yet_waits_with_its_chmpx_and_is_never_tu
     ring.add(3).unwrap();
     ring.tell_one(3, &[1, 2, 3], &[100]).unwrap();
     ring.node_mut(3).start().unwrap();
-    let waits = || ring.standing(3).is_some_and(|standing| standing.text.contains("list this server"));
+    let waits = || ring.standing(3).is_some_and(|standing| standing.text.contains("lists this server"));
     assert!(wait_for(PATIENCE, waits), "{}", ring.told(3));
     assert_eq!(ring.pid(3, "chmpx"), None);
     ring.tell(&[1, 2, 3], &[100]).unwrap();
@@ -23,19 +23,37 @@ fn a_server_that_the_others_do_not_list_yet_waits_with_its_chmpx_and_is_never_tu
     assert!(!log.contains("could not allow from this server"), "{log}");
 }
 
-#[test]
-fn a_server_whose_file_nobody_renews_keeps_no_other_out_for_ever() {
+/// Servers 1 and 2 run, nobody renews the file of `stale`, and server 3 comes: the next one in the ring is the first.
+fn beside_a_server_whose_file_nobody_renews(stale: u32) -> Ring {
     let mut ring = Ring::running(style(), "", 2, 1).unwrap();
-    ring.node_mut(2).kill().unwrap();
+    ring.node_mut(stale).kill().unwrap();
     ring.add(3).unwrap();
-    for number in [1, 3, 100] {
+    for number in [1, 2, 3, 100].into_iter().filter(|number| *number != stale) {
         ring.tell_one(number, &[1, 2, 3], &[100]).unwrap();
     }
     ring.node_mut(3).start().unwrap();
-    let waits = || ring.standing(3).is_some_and(|standing| standing.text.contains("list this server"));
-    assert!(wait_for(PATIENCE, waits), "{}", ring.told(3));
-    let runs = || ring.pid(3, "chmpx").is_some();
-    assert!(wait_for(PATIENCE, runs), "{}", ring.told(3));
+    ring
+}
+
+#[test]
+fn a_server_whose_file_nobody_renews_keeps_no_other_out_unless_it_is_the_next_in_the_ring() {
+    let ring = beside_a_server_whose_file_nobody_renews(2);
+    assert!(wait_for(PATIENCE, || ring.pid(3, "chmpx").is_some()), "{}", ring.told(3));
+}
+
+#[test]
+fn a_server_that_the_next_one_keeps_out_says_who_it_is_and_what_to_do() {
+    let mut ring = beside_a_server_whose_file_nobody_renews(1);
+    let held = || {
+        ring.standing(3).is_some_and(|standing| standing.text.contains("see whether the agent there runs"))
+    };
+    assert!(wait_for(PATIENCE, held), "{}", ring.told(3));
+    let next = ring.node(1).plan().address.clone();
+    assert!(ring.standing(3).is_some_and(|standing| standing.text.contains(&next)), "{}", ring.told(3));
+    assert_eq!(ring.pid(3, "chmpx"), None);
+    ring.tell_one(1, &[1, 2, 3], &[100]).unwrap();
+    ring.node_mut(1).start().unwrap();
+    ring.settled().unwrap();
 }
 
 #[test]

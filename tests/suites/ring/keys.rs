@@ -60,7 +60,7 @@ fn readable_after_a_boot_in_isolation(target: &str) -> usize {
         };
         assert!(wait_for(PATIENCE, in_service), "{}", ring.told(2));
     } else {
-        let told = || ring.standing(2).is_some_and(|standing| standing.text.contains("list this server"));
+        let told = || ring.standing(2).is_some_and(|standing| standing.text.contains("lists this server"));
         assert!(wait_for(PATIENCE, told), "{}", ring.told(2));
         assert!(!alone());
     }

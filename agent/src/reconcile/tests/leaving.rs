@@ -103,3 +103,18 @@ async fn who_leaves_does_not_ask_the_others_whether_they_list_it() {
     passed(&mut stage).await;
     assert_eq!(stage.reconciler.target.about.as_ref().unwrap().others, []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_gives_the_others_the_time_to_learn_of_it_and_who_comes_back_does_not() {
+    for (poll, waits) in [("", 5), ("interval = \"20s\"\n", 20), ("interval = \"300s\"\n", 60)] {
+        let mut stage = Stage::with(&format!("[poll]\n{poll}settle = \"0s\"\n"), true, vec![says(&[1, 2])]);
+        stage.poll().await;
+        stage.reconciler.pass(Reason::Look.into(), None).await;
+        let about = stage.reconciler.target.about.clone().unwrap();
+        assert_eq!(about.known_after, std::time::Duration::from_secs(waits), "{poll}");
+    }
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    let about = stage.reconciler.target.about.clone().unwrap();
+    assert_eq!(about.known_after, std::time::Duration::ZERO);
+}
