@@ -97,6 +97,8 @@ pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
 pub(super) const STALLED: Duration = Duration::from_secs(600);
 /// chmpx looks up one name after the other, and is seen between two of them as well.
 pub(super) const RESOLVES_AGAIN: Duration = Duration::from_secs(3);
+/// A name server without an answer kept chmpx for 60 to 160 s; a longer wait without a break has another cause as well.
+pub(super) const RESOLVES_FOR: Duration = Duration::from_secs(600);
 /// Between two attempts to remove what killed processes left.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
 /// A chmpx listens 0.3 s after its start.

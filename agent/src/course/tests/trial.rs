@@ -328,7 +328,7 @@ fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_wr
         let next = stage.later(1.0).next();
         assert!(
             waits(&next).starts_with(
-                "chmpx waits for the name server 192.0.2.53:53, and does nothing else meanwhile"
+                "chmpx waits for the name server 192.0.2.53:53 (chmpx reports generation 4, not 5)"
             ),
             "{next:?}"
         );
@@ -367,4 +367,17 @@ fn nobody_is_looked_for_anew_and_no_list_written_again_while_chmpx_waits_for_a_n
     for _ in 0..30 {
         assert!(waits(&stage.later(1.0).next()).contains("does not list"));
     }
+}
+
+#[test]
+fn a_wait_for_a_name_server_without_an_end_is_no_excuse_any_more() {
+    let mut stage = Stage::well();
+    stage.next();
+    (stage.fileversion, stage.verified) = (5, false);
+    stage.memory.replaced(stage.now, true);
+    stage.observed.resolver = Some("192.0.2.53:53".into());
+    for _ in 0..600 {
+        assert!(!matches!(stage.later(1.0).next(), Next::Rewrite(_)));
+    }
+    assert!(matches!(stage.later(1.0).next(), Next::Rewrite(_)));
 }
