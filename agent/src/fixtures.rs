@@ -183,3 +183,11 @@ impl Clocks {
         })
     }
 }
+
+/// Writes a program that is a script. Another program writes it: a child that another test forks meanwhile may inherit what
+/// this one has open for writing, and then the script cannot be run ("text file busy").
+pub(crate) fn script(path: &std::path::Path, text: &str, mode: u32) {
+    let words = format!("printf %s \"$1\" > \"$0\" && chmod {mode:o} \"$0\"");
+    let written = std::process::Command::new("/bin/sh").args(["-c", &words]).arg(path).arg(text).status();
+    assert!(written.unwrap().success());
+}

@@ -110,20 +110,14 @@ fn quoted(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::future::Future;
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Mutex;
 
     use tempfile::TempDir;
 
     use super::*;
-    use crate::file;
     use crate::view::{self, recorded};
+    use crate::{file, fixtures};
 
     const LONG: Duration = Duration::from_secs(10);
-
-    /// A script that one test still writes may not be open in the child that another one forks: it could not be run
-    /// ("text file busy").
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     struct Script {
         dir: TempDir,
@@ -133,8 +127,7 @@ mod tests {
         fn new(body: &str) -> Self {
             let dir = tempfile::tempdir().unwrap();
             let script = Self { dir };
-            file::store(&script.program(), format!("#!/bin/sh\n{body}\n").as_bytes()).unwrap();
-            std::fs::set_permissions(script.program(), std::fs::Permissions::from_mode(0o700)).unwrap();
+            fixtures::script(&script.program(), &format!("#!/bin/sh\n{body}\n"), 0o700);
             script
         }
 
@@ -149,7 +142,6 @@ mod tests {
     }
 
     fn run<T, F: Future<Output = T>>(paused: bool, test: impl FnOnce() -> F) -> T {
-        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().start_paused(paused).build().unwrap();
         runtime.block_on(test())
@@ -198,7 +190,7 @@ mod tests {
         assert_eq!(error.to_string(), "/nonexistent/chmpxstatus is not installed");
         let error = run(false, || async {
             let script = Script::new("");
-            std::fs::set_permissions(script.program(), std::fs::Permissions::from_mode(0o600)).unwrap();
+            fixtures::script(&script.program(), "", 0o600);
             script.ask().await.unwrap_err()
         });
         assert!(matches!(error, ChmpxStatusError::NotStarted { .. }), "{error}");

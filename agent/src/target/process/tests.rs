@@ -42,14 +42,11 @@ impl Node {
         node
     }
 
-    /// A script. Another program writes it: what this one has open for writing, the child of another test may inherit
-    /// for a moment, and then it cannot be run.
+    /// A script.
     fn script(&self, name: &str, text: &str, mode: u32) -> String {
-        let path = self.dir.path().join(name).display().to_string();
-        let words = format!("printf %s \"$1\" > \"$0\" && chmod {mode:o} \"$0\"");
-        let written = std::process::Command::new("/bin/sh").args(["-c", &words, &path, text]).status();
-        assert!(written.unwrap().success());
-        path
+        let path = self.dir.path().join(name);
+        fixtures::script(&path, text, mode);
+        path.display().to_string()
     }
 
     fn target(&self, waker: &Waker) -> Processes {
