@@ -16,6 +16,8 @@ const SLAVE: &str = include_str!("../../../cloud-init/dbaas/slave.json");
 const CLUSTER: &str = include_str!("../../../cloud-init/dbaas/cluster.json");
 const CLOUD_CONFIG: &str = include_str!("../../../cloud-init/cloud-config.yaml");
 
+const README: &str = include_str!("../../../cloud-init/README.md");
+
 /// As the command line fills it in, but for the role, which is left to the simulator.
 fn template() -> String {
     let role = "yrn:yahoo:::__K2HDKC_DBAAS_CLI_TENANT_NAME__:role:__K2HDKC_DBAAS_CLI_CLUSTER_NAME__";
@@ -152,4 +154,30 @@ fn the_cloud_config_writes_what_the_agent_reads_and_the_token_for_root_alone() {
         CLOUD_CONFIG.starts_with("#cloud-config\n")
             && CLOUD_CONFIG.ends_with("  - [k2hdkc-agent, bootstrap]\n")
     );
+}
+
+#[test]
+fn the_recipe_for_curl_makes_a_cluster_of_the_name_that_its_first_line_says() {
+    let recipe = README.split("```sh\n").find(|block| block.contains("send()")).unwrap();
+    let recipe = recipe
+        .split("```")
+        .next()
+        .unwrap()
+        .replace("tenant=mytenant cluster=mycluster", "tenant=t7 cluster=c7");
+    let root = tempfile::tempdir().unwrap();
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::os::unix::fs::symlink(repository.join("cloud-init"), root.path().join("cloud-init")).unwrap();
+    let script = format!("set -eu; U=token; curl() {{ cat >>sent; }}\n{recipe}");
+    let output =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(root.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let sent = std::fs::read_to_string(root.path().join("sent")).unwrap();
+    let resources: Vec<Value> =
+        serde_json::Deserializer::from_str(&sent).into_iter().map(|sent| sent.unwrap()).collect();
+    let names: Vec<&str> = resources.iter().map(|sent| sent["resource"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["c7", "c7/server", "c7/slave"]);
+    assert_eq!(resources[0]["resource"]["keys"]["cluster-name"], "c7");
+    let text = resources[0]["resource"]["data"].as_str().unwrap();
+    assert!(text.contains("yrn:yahoo:::t7:role:c7/server/hosts/ip") && !text.contains("__K2HDKC"), "{text}");
+    assert!(!sent.contains("mycluster") && !sent.contains("mytenant"), "{sent}");
 }
