@@ -77,7 +77,11 @@ impl Orders {
             |unit: &Unit| unit.as_str().rsplit_once('.').is_some_and(|(name, _)| name == REPLACED);
         let is_kept = |unit: &Unit| agent_starts && KEPT_BY_AGENT.contains(&unit.as_str());
         (orders.replaced, orders.units) = units.into_iter().partition(is_replaced);
-        (orders.kept, orders.units) = orders.units.into_iter().partition(is_kept);
+        orders.units.retain(|unit| !is_kept(unit));
+        if agent_starts {
+            // Whoever has enabled them: the image, a package, or a user-data before.
+            orders.kept = KEPT_BY_AGENT.into_iter().flat_map(Unit::try_from).collect();
+        }
         let (named, adds) =
             (user.as_deref().map(str::trim).filter(|name| !name.is_empty()), is_yes(add.as_deref()));
         match named.or(adds.then_some(USUAL_USER)).map(UserName::try_from) {
@@ -91,11 +95,19 @@ impl Orders {
         if wrong.is_empty() { Ok(orders) } else { Err(wrong) }
     }
 
-    /// What comes before the units, and the units: a package may enable some of them when it comes.
+    /// What comes before the units, and the units. What must not start at boot is looked at in both: some are enabled already, and
+    /// a boot in the middle of a long installation would start them; a package may enable others when it comes.
     pub fn in_turn(self) -> [Self; 2] {
-        let units = Self { units: self.units, kept: self.kept, replaced: self.replaced, ..Self::default() };
-        let Self { user, runs_as, packages, .. } = self;
-        [Self { user, runs_as, packages, ..Self::default() }, units]
+        let Self { user, runs_as, packages, units, kept, replaced, closes } = self;
+        let first = Self {
+            user,
+            runs_as,
+            packages,
+            kept: kept.clone(),
+            replaced: replaced.clone(),
+            ..Self::default()
+        };
+        [first, Self { units, kept, replaced, closes, ..Self::default() }]
     }
 }
 
@@ -139,6 +151,8 @@ pub struct Facts {
     pub active: BTreeSet<Unit>,
     /// Paths of the identity that are more open than they may be, with the mode for them.
     pub open: Vec<(PathBuf, u32)>,
+    /// The script that closes the directory of chmpx's memory, where every user may write there.
+    pub memory: Option<PathBuf>,
 }
 
 /// One thing to do.
@@ -146,6 +160,8 @@ pub struct Facts {
 pub enum Step {
     /// Takes a path from other users: the most that its mode may be.
     Close(PathBuf, u32),
+    /// Takes the directory of chmpx's memory from users who are not in its group, by that script.
+    CloseMemory(PathBuf),
     /// Makes a system user.
     AddUser(UserName),
     /// Has the units of chmpx and k2hdkc run as that user from their next start on.
@@ -168,6 +184,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Close(path, mode) => write!(f, "close {} to other users (mode {mode:04o})", path.display()),
+            Self::CloseMemory(_) => {
+                f.write_str("close the directory of chmpx's memory to users outside its group")
+            }
             Self::AddUser(name) => write!(f, "make the user {name}"),
             Self::RunAs(name) => write!(f, "have chmpx and k2hdkc run as {name}"),
             Self::Refresh => f.write_str("read the lists of the package repositories"),
@@ -185,9 +204,16 @@ impl fmt::Display for Step {
 pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
     steps.extend(facts.open.iter().cloned().map(|(path, mode)| Step::Close(path, mode)));
+    steps.extend(facts.memory.iter().cloned().map(Step::CloseMemory));
     steps.extend(orders.user.iter().filter(|user| !facts.users.contains(*user)).cloned().map(Step::AddUser));
     if facts.has_systemd && !facts.runs_as {
         steps.extend(orders.runs_as.iter().cloned().map(Step::RunAs));
+    }
+    if facts.has_systemd {
+        let works = |unit: &&Unit| facts.enabled.contains(*unit) || facts.active.contains(*unit);
+        steps.extend(orders.replaced.iter().filter(works).cloned().map(Step::Replace));
+        let starts_at_boot = |unit: &&Unit| facts.enabled.contains(*unit);
+        steps.extend(orders.kept.iter().filter(starts_at_boot).cloned().map(Step::Disable));
     }
     let missing: Vec<_> =
         orders.packages.iter().filter(|package| !facts.installed.contains(*package)).collect();
@@ -195,16 +221,8 @@ pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
         steps.push(Step::Refresh);
     }
     steps.extend(missing.into_iter().cloned().map(Step::Install));
-    if facts.has_systemd {
-        let works = |unit: &&Unit| facts.enabled.contains(*unit) || facts.active.contains(*unit);
-        steps.extend(orders.replaced.iter().filter(works).cloned().map(Step::Replace));
-        let starts_at_boot = |unit: &&Unit| facts.enabled.contains(*unit);
-        steps.extend(orders.kept.iter().filter(starts_at_boot).cloned().map(Step::Disable));
-        steps.extend(orders.units.iter().flat_map(|unit| of_unit(unit, facts)));
-    } else {
-        let own = orders.units.iter().filter(|unit| unit.as_str() == OWN);
-        steps.extend(own.flat_map(|unit| of_unit(unit, facts)));
-    }
+    let is_anybodys = |unit: &&Unit| facts.has_systemd || unit.as_str() == OWN;
+    steps.extend(orders.units.iter().filter(is_anybodys).flat_map(|unit| of_unit(unit, facts)));
     steps
 }
 

@@ -9,6 +9,17 @@ use std::path::{Path, PathBuf};
 /// The most that their modes may be.
 const CLOSED: [(&str, u32); 2] = [("etc/antpickax", 0o755), ("etc/antpickax/k2hr3-role-token", 0o600)];
 
+/// Where chmpx keeps its memory, which upstream's libfullock opens to everybody whenever it is installed …
+const MEMORY: &str = "var/lib/antpickax";
+/// … and what closes it for chmpx's user and a group, since it knows both: the script of the package.
+const SCRIPT: &str = "usr/lib/k2hdkc-agent/package";
+
+/// The script that closes the directory of chmpx's memory, where every user may write there.
+pub(super) fn of_memory(root: &Path) -> Option<PathBuf> {
+    let found = root.join(MEMORY).symlink_metadata().ok()?;
+    Some(root.join(SCRIPT)).filter(|script| found.is_dir() && mode(&found) & 0o002 != 0 && script.is_file())
+}
+
 /// Those below the root that are more open, each with the most that its mode may be.
 pub(super) fn open(root: &Path) -> Vec<(PathBuf, u32)> {
     let paths = CLOSED.iter().map(|(path, most)| (root.join(path), *most));

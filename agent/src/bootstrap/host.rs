@@ -193,6 +193,7 @@ impl Host {
         let mut facts = Facts { has_systemd, is_offline: self.is_offline(), ..Facts::default() };
         if orders.closes {
             facts.open = closing::open(&self.root);
+            facts.memory = closing::of_memory(&self.root).filter(|_| has_systemd);
         }
         if let Some(user) = &orders.user
             && self.passwd(user).await.is_some()
@@ -286,6 +287,7 @@ impl Host {
         match step {
             Step::Close(path, mode) => closing::close(path, *mode)
                 .map_err(|source| HostError::Close { path: path.to_owned(), source }),
+            Step::CloseMemory(script) => self.run(step, script, &["closing"]).await,
             Step::AddUser(name) => self.add_user(step, name).await,
             Step::Refresh => self.manage(step, None).await,
             Step::Install(package) => self.manage(step, Some(package)).await,

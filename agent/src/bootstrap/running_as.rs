@@ -59,7 +59,9 @@ pub(super) fn set(root: &Path, user: &UserName, (uid, gid): Numbers) -> Result<(
         match directory.symlink_metadata() {
             // Upstream's packages let everybody write in there.
             Ok(found) if found.is_dir() && found.mode() & 0o002 == 0 && ![0, found.uid()].contains(&uid) => {
-                chown(&directory, Some(uid), Some(gid)).map_err(failed)?;
+                // The directory of chmpx's memory stays the group's that programs are in.
+                let group = (directory != root.join(DIRECTORIES[0])).then_some(gid);
+                chown(&directory, Some(uid), group).map_err(failed)?;
             }
             _ => {}
         }

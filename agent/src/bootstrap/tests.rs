@@ -58,7 +58,7 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
         active: [unit("chmpx.service")].into(),
         ..Facts::default()
     };
-    let rest = [Step::Refresh, Step::Install(package("k2hdkc")), Step::Disable(unit("chmpx.service"))];
+    let rest = [Step::Disable(unit("chmpx.service")), Step::Refresh, Step::Install(package("k2hdkc"))];
     assert_eq!(plan(&orders, &facts), rest);
     facts.installed.insert(package("k2hdkc"));
     facts.enabled.clear();
@@ -68,7 +68,7 @@ fn what_is_there_is_not_done_again_and_what_was_cut_off_goes_on() {
 #[test]
 fn a_unit_without_a_suffix_is_a_service_and_what_the_agent_replaces_is_stopped_where_it_works() {
     let orders = orders(["", "", "chmpx, a, k2hr3-get-resource", "", ""]).unwrap();
-    assert_eq!((&orders.kept, &orders.units), (&vec![unit("chmpx.service")], &vec![unit("a.service")]));
+    assert_eq!(orders.units, [unit("a.service")]);
     let old = unit("k2hr3-get-resource.service");
     assert_eq!(orders.replaced, std::slice::from_ref(&old));
     let facts = |active: &[Unit]| Facts {
@@ -157,4 +157,23 @@ fn names_that_could_be_options_or_commands_are_refused_all_at_once_with_their_ke
     assert!(wrong[6].starts_with("k2hdkc-dbaas-proc-user: \"Root\" is no name of a user"), "{wrong:?}");
     assert!(UserName::try_from("a".repeat(33).as_str()).is_err());
     assert!(Package::try_from("a".repeat(129).as_str()).is_err());
+}
+
+#[test]
+fn units_that_the_agent_starts_are_disabled_whoever_enabled_them_and_before_anything_takes_long() {
+    // As our own resources have it: they name the agent alone.
+    let orders = orders(["k2hdkc-agent", "chmpx", "k2hdkc-agent.service", "", ""]).unwrap();
+    assert_eq!(orders.kept, KEPT_BY_AGENT.map(unit));
+    let facts = Facts {
+        has_systemd: true,
+        installed: [package("k2hdkc-agent")].into(),
+        enabled: [unit("chmpx.service"), unit("k2hdkc-agent.service")].into(),
+        active: [unit("k2hdkc-agent.service")].into(),
+        ..Facts::default()
+    };
+    let [first, then] = orders.in_turn();
+    let disable = Step::Disable(unit("chmpx.service"));
+    assert_eq!(plan(&first, &facts), [disable.clone(), Step::Refresh, Step::Install(package("chmpx"))]);
+    assert_eq!(plan(&then, &facts), [disable]);
+    assert_eq!(read(["", "", "", "", ""], false).unwrap().kept, [], "the agent starts none of them");
 }

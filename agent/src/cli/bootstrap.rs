@@ -42,7 +42,8 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
         Ok(orders) => (orders, true),
         Err(text) => {
             complain(&text);
-            (Orders::default(), false)
+            // What the agent starts is none of systemd's all the same.
+            (Orders::read(&Default::default(), agent_starts).unwrap_or_default(), false)
         }
     };
     let mut work = Work::new(root, orders, &settings.ini.path);

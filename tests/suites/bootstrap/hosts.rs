@@ -158,6 +158,28 @@ fn a_vm_that_upstreams_user_data_has_left_half_done_is_closed_and_gets_its_user_
     assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");
 }
 
+/// The package of libfullock has just come.
+#[test]
+fn the_directory_of_chmpx_s_memory_is_closed_by_the_script_of_the_package_once_the_packages_are_there() {
+    let site = Site::open(3, 1).unwrap();
+    let node = vm(&site);
+    let (memory, script) = (node.root().join("var/lib/antpickax"), "usr/lib/k2hdkc-agent/package");
+    std::fs::create_dir_all(&memory).unwrap();
+    std::fs::set_permissions(&memory, Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(bootstrap(&node, &[]).0, 0, "a program without a package knows no group");
+    let text = format!(
+        "#!/bin/sh\necho \"package $*\" >>{0}/calls; chmod 2770 {0}/var/lib/antpickax\n",
+        node.root().display()
+    );
+    node.write(script, &text).unwrap();
+    std::fs::set_permissions(node.root().join(script), Permissions::from_mode(0o755)).unwrap();
+    let (code, text, errors) = bootstrap(&node, &[]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(text.starts_with("close the directory of chmpx's memory to users outside its group\n"), "{text}");
+    assert_eq!(done(&node).last().unwrap(), "package closing");
+    assert_eq!(bootstrap(&node, &[]).1, "this host has what K2HR3 wants of it\n");
+}
+
 #[test]
 fn wherever_the_power_fails_the_next_run_does_the_rest_and_nothing_twice() {
     let site = Site::open(3, 1).unwrap();

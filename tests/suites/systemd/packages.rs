@@ -69,6 +69,13 @@ fn hasten(node: &Node) {
 /// A server as upstream's user-data leaves it: helpers run both programs, and the timer writes the ini in place.
 fn upstream() -> World {
     let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    // As many copies as one server can have: else the agent writes another number, and what the timer writes in place when it
+    // is given back may end chmpx.
+    let resource = world.ground().cluster().resource.clone();
+    world.ground().lab().edit_text(&resource, |text| {
+        let lines = text.lines().map(|line| if line.starts_with("REPLICA") { "REPLICA = 0" } else { line });
+        lines.map(|line| format!("{line}\n")).collect()
+    });
     run_upstream(world.node(1));
     world
 }

@@ -34,6 +34,7 @@ fn package() -> Vec<(String, String)> {
     vec![
         shipped("k2hdkc-agent-leave.service", UNITS),
         shipped("leave-at-poweroff", "/usr/lib/k2hdkc-agent"),
+        ("../../packaging/package".to_owned(), "/usr/lib/k2hdkc-agent/package".to_owned()),
         drop_in("chmpx"),
         drop_in("k2hdkc"),
         conf("sysctl"),

@@ -10,6 +10,8 @@ use super::{
 };
 use crate::ring::{LONG, pids, settled, told};
 
+const BOTH: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
+
 /// The same package under another version, in the node.
 fn under_version(node: &Node, version: &str) -> String {
     let path = format!("/root/{version}.deb");
@@ -40,6 +42,7 @@ fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     // The installation takes the file over, says so, and ends neither program.
     has_taken_over(&world, &sh(node, "dpkg -i /packages/*.deb"));
     assert_eq!(pids(node), both);
+    assert_eq!(memory(node), "2770 k2hdkc:k2hdkc");
 
     // An upgrade keeps what an operator has written, and brings another agent alone.
     sh(node, "echo '# mine' >>/etc/k2hdkc-agent/agent.toml");
@@ -98,6 +101,11 @@ fn user_of(node: &Node, program: &str) -> String {
     sh(node, &format!("ps --no-headers -o user:20 -C {program} | sort -u")).trim().to_owned()
 }
 
+/// Mode and owner of the directory of chmpx's memory.
+fn memory(node: &Node) -> String {
+    sh(node, "stat -c '%a %U:%G' /var/lib/antpickax").trim().to_owned()
+}
+
 fn upgrade(node: &Node, version: &str) {
     let next = under_version(node, version);
     sh(node, &format!("dpkg -i {next} </dev/null; rm {next}"));
@@ -105,7 +113,6 @@ fn upgrade(node: &Node, version: &str) {
 
 #[test]
 fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disabled() {
-    const BOTH: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
     if !ready() || !built() {
         return;
     }
@@ -119,6 +126,11 @@ fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disable
     // What the package, and a bootstrap by the role's keys, make of it.
     let said = sh(node, "dpkg -i /packages/*.deb");
     assert!(said.contains("chmpx runs as database also from its next start on"), "{said}");
+    assert!(
+        said.contains("/var/lib/antpickax is closed to other users: programs that attach to chmpx need"),
+        "{said}"
+    );
+    assert_eq!(memory(node), "2770 database:k2hdkc");
     let resource = world.ground().cluster().resource.clone();
     world.ground().lab().set_key(&resource, "k2hr3-init-systemd-packages", "chmpx.service,k2hdkc.service");
     sh(node, "k2hdkc-agent bootstrap");
@@ -153,4 +165,72 @@ fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disable
     // Whether chmpx takes what was being written in place is upstream's affair.
     let runs = || [BOTH[0], BOTH[1], INCUMBENT].iter().all(|unit| node.state(unit) == "active");
     assert!(wait_for(LONG, runs), "{}", node.journal("chmpx.service"));
+}
+
+/// A server as our user-data makes it: nobody has enabled its units, and no helper is told of the agent's file.
+#[test]
+fn a_vm_that_user_data_made_starts_its_programs_also_after_the_package_is_gone() {
+    if !ready() || !built() {
+        return;
+    }
+    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    let node = world.node(1);
+    sh(node, "rm /etc/antpickax/override.conf");
+    // An image in which both are enabled, and a bootstrap that was announced: they are not by the time the package is there.
+    node.systemctl(&["enable", BOTH[0], BOTH[1]]).unwrap();
+    sh(node, "mkdir -m 0700 /var/lib/k2hdkc-agent; : >/var/lib/k2hdkc-agent/unfinished-bootstrap");
+    let said = sh(node, "dpkg -i /packages/*.deb");
+    assert!(
+        said.contains("chmpx.service is disabled: the agent starts it when the others are in sight"),
+        "{said}"
+    );
+    assert_eq!(BOTH.map(|name| node.show(name, "UnitFileState")), ["disabled", "disabled"]);
+    hasten(node);
+    settled(&world, 1);
+
+    // What upstream's libfullock opens again is closed by the next start of the agent, also as rpm leaves it.
+    assert_eq!(memory(node), "2770 k2hdkc:k2hdkc");
+    sh(node, "chmod 0777 /var/lib/antpickax; chown root:root /var/lib/antpickax");
+    node.systemctl(&["restart", AGENT]).unwrap();
+    assert_eq!(memory(node), "2770 k2hdkc:k2hdkc");
+    // Nobody else replaces chmpx's files, and a program of the group reaches them.
+    let stranger =
+        "runuser -u nobody -- sh -c ': >/var/lib/antpickax/x || ls /var/lib/antpickax' 2>&1 || echo refused";
+    assert!(sh(node, stranger).ends_with("refused\n"));
+    sh(
+        node,
+        "useradd --groups k2hdkc program; runuser -u program -- sh -c 'set -- /var/lib/antpickax/*.chmpx; : <>\"$1\"'",
+    );
+    settled(&world, 1);
+
+    // As on a VM whose units nobody had enabled before the agent came.
+    sh(node, "rm /var/lib/k2hdkc-agent/took-over");
+    let both = pids(node);
+    let said = sh(node, "dpkg -r k2hdkc-agent");
+    for unit in BOTH {
+        assert!(said.contains(&format!("{unit} is enabled: it starts at the next boot")), "{said}");
+    }
+    assert_eq!(
+        (pids(node), BOTH.map(|name| node.show(name, "UnitFileState"))),
+        (both, ["enabled".into(), "enabled".into()])
+    );
+    node.power_cut().unwrap();
+    node.booted().unwrap();
+    let runs = || pids(node).0.is_some() && pids(node).1.is_some();
+    assert!(wait_for(LONG, runs), "{said}\n{}", node.journal(BOTH[0]));
+    assert_eq!(["chmpx", "k2hdkc"].map(|program| user_of(node, program)), ["k2hdkc", "k2hdkc"]);
+    // A chmpx that ends by itself comes back with a k2hdkc that is younger.
+    let (chmpx, k2hdkc) = pids(node);
+    node.kill("chmpx", "KILL").unwrap();
+    let anew = || {
+        pids(node).0.is_some_and(|pid| Some(pid) != chmpx)
+            && pids(node).1.is_some_and(|pid| Some(pid) != k2hdkc)
+    };
+    assert!(wait_for(LONG, anew), "{}", node.journal(BOTH[0]));
+
+    // The next package takes it all back.
+    sh(node, "dpkg -i /packages/*.deb");
+    assert_eq!(sh(node, "find /etc/systemd/system -name '70-after-*'"), "");
+    hasten(node);
+    settled(&world, 1);
 }
