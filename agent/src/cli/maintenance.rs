@@ -4,11 +4,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use super::complain;
-use super::membership::{LOOKED_WITHIN, told, watched};
-use crate::admin::{self, AdminError, Command, Request, Response};
+use super::membership::{asked_twice, followed, told};
+use crate::admin::{self, Command, Request};
 use crate::apply::full;
 use crate::course::Stage;
 use crate::ledger::Store;
@@ -22,28 +19,13 @@ pub(super) async fn stop(settings: &Settings, within: Duration, force: bool) -> 
 }
 
 async fn told_to_stop(settings: &Settings, within: Duration, force: bool) -> Result<String, String> {
-    let runtime = &settings.state.runtime_directory;
-    let request = Request::Command(Command::Stop { force });
-    let mut answer = admin::ask(runtime, &request).await;
-    if let Ok(Response::Refused(_)) = answer {
-        // By what was seen some seconds ago, perhaps; it has made the agent look.
-        sleep(LOOKED_WITHIN).await;
-        answer = admin::ask(runtime, &request).await;
-    }
-    match answer {
-        Ok(Response::Refused(line)) => Err(line),
-        Ok(answer) => {
-            if let Response::Done(line) = answer {
-                complain(&line);
-            }
-            watched(settings, within, stopped).await
-        }
-        Err(absent @ AdminError::Absent { .. }) => Err(format!(
-            "{}; the agent takes this node out of service: start it (k2hdkc-agent run), and say it again",
-            full(&absent)
-        )),
-        Err(error) => Err(full(&error)),
-    }
+    let answer = asked_twice(settings, &Request::Command(Command::Stop { force })).await;
+    followed(settings, within, answer, stopped, |absent| {
+        Err(format!(
+            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and say it again"
+        ))
+    })
+    .await
 }
 
 /// Starts them again. Without an agent, the next one does.
@@ -53,17 +35,8 @@ pub(super) async fn start(settings: &Settings, within: Duration) -> ExitCode {
 
 async fn told_to_start(settings: &Settings, within: Duration) -> Result<String, String> {
     let request = Request::Command(Command::Start);
-    match admin::ask(&settings.state.runtime_directory, &request).await {
-        Ok(Response::Refused(line)) => Err(line),
-        Ok(answer) => {
-            if let Response::Done(line) = answer {
-                complain(&line);
-            }
-            watched(settings, within, started).await
-        }
-        Err(absent @ AdminError::Absent { .. }) => start_later(settings, &full(&absent)),
-        Err(error) => Err(full(&error)),
-    }
+    let answer = admin::ask(&settings.state.runtime_directory, &request).await;
+    followed(settings, within, answer, started, |absent| start_later(settings, absent)).await
 }
 
 fn start_later(settings: &Settings, absent: &str) -> Result<String, String> {

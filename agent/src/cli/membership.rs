@@ -21,7 +21,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// How long an agent that was started takes until it hears, at most.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 /// How long the agent takes for a look at its processes, mostly.
-pub(super) const LOOKED_WITHIN: Duration = Duration::from_secs(2);
+const LOOKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Enters the role through the running agent, or by itself where none runs. One that is just starting has the ledger before it
 /// hears.
@@ -50,25 +50,42 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
 
 /// Leaves the cluster through the running agent. Nothing else can: the agent has chmpx take it out of service.
 pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) -> ExitCode {
+    let answer = asked_twice(settings, &Request::Command(Command::Leave { force })).await;
+    told(followed(settings, within, answer, left, |absent| left_before(settings, absent)).await)
+}
+
+/// Tells the running agent something that it may refuse by what it saw some seconds ago: a refusal makes it look, and it is told
+/// once more.
+pub(super) async fn asked_twice(settings: &Settings, request: &Request) -> Result<Response, AdminError> {
     let runtime = &settings.state.runtime_directory;
-    let request = Request::Command(Command::Leave { force });
-    let mut answer = admin::ask(runtime, &request).await;
-    if let Ok(Response::Refused(_)) = answer {
-        // By what was seen some seconds ago, perhaps; it has made the agent look.
-        sleep(LOOKED_WITHIN).await;
-        answer = admin::ask(runtime, &request).await;
+    let answer = admin::ask(runtime, request).await;
+    if !matches!(answer, Ok(Response::Refused(_))) {
+        return answer;
     }
-    told(match answer {
+    sleep(LOOKED_WITHIN).await;
+    admin::ask(runtime, request).await
+}
+
+/// Follows what the running agent was told to do until `until` says that it is done; `absent` says what comes of it where no
+/// agent runs.
+pub(super) async fn followed(
+    settings: &Settings,
+    within: Duration,
+    answer: Result<Response, AdminError>,
+    until: Look,
+    absent: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<String, String> {
+    match answer {
         Ok(Response::Refused(line)) => Err(line),
         Ok(answer) => {
             if let Response::Done(line) = answer {
                 complain(&line);
             }
-            watched(settings, within, left).await
+            watched(settings, within, until).await
         }
-        Err(absent @ AdminError::Absent { .. }) => left_before(settings, &full(&absent)),
+        Err(error @ AdminError::Absent { .. }) => absent(&full(&error)),
         Err(error) => Err(full(&error)),
-    })
+    }
 }
 
 fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
@@ -115,7 +132,7 @@ fn left(status: &Status) -> Result<String, Option<String>> {
 }
 
 /// Waits until the running agent has done it, and tells what is new meanwhile. One that is started anew goes on with it.
-pub(super) async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
+async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
     let (end, mut last) = (Instant::now() + within, String::new());
     while Instant::now() < end {
         let seen = match admin::ask(&settings.state.runtime_directory, &Request::Status).await {
