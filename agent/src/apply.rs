@@ -1,5 +1,5 @@
 //! Carries out what was decided: hosts file, ledger, ini, in this order. It decides nothing, and nothing else changes
-//! files of the host; processes are moved by the target.
+//! files of the host; processes are moved by the supervisor.
 //!
 //! A kill between any two steps leaves a loadable file: the ledger learns the FILEVERSION before the file has it,
 //! so that no two files ever share one, and what was written is found again by reading the file.

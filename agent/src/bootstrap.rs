@@ -63,7 +63,7 @@ pub struct Orders {
 impl Orders {
     /// Reads the values of [`KEYS`], in their order; what a key does not say is nothing. On failure every name that is none.
     ///
-    /// Where no agent starts chmpx and k2hdkc (`target.kind` is "none"), their units are units like every other.
+    /// Where no agent starts chmpx and k2hdkc (`supervisor.kind` is "none"), their units are units like every other.
     pub fn read(values: &[Option<String>; KEYS.len()], agent_starts: bool) -> Result<Self, Vec<String>> {
         let [packages, more, units, user, add] = values;
         let mut wrong = Vec::new();

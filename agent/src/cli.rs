@@ -23,7 +23,7 @@ use crate::reconcile::Reconciler;
 use crate::report::Report;
 use crate::settings::{self, Origin, Settings};
 use crate::source::{self, AnySource};
-use crate::target::AnyTarget;
+use crate::supervisor::AnySupervisor;
 use crate::wake::Reason;
 
 /// Follows the roles of a K2HDKC cluster in K2HR3 and keeps the ini of the local chmpx and k2hdkc right.
@@ -197,8 +197,8 @@ async fn once(settings: Settings) -> ExitCode {
         complain(complaint);
     }
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
-    let target = AnyTarget::onlooker(&settings, store.ledger().picked);
-    let mut reconciler = Reconciler::new(settings, target, store, false, Clock::of_host());
+    let supervisor = AnySupervisor::onlooker(&settings, store.ledger().picked);
+    let mut reconciler = Reconciler::new(settings, supervisor, store, false, Clock::of_host());
     tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }
 

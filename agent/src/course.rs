@@ -53,7 +53,7 @@ pub use way_out::{Leaving, Stage};
 
 use crate::clock::BootTime;
 use crate::ring::{Mode, Node, Ring};
-use crate::target::{Observed, Step};
+use crate::supervisor::{Observed, Step};
 use crate::view::{NodeStatus, Row, View};
 
 /// Everything that the next step follows from, besides what is remembered.

@@ -40,7 +40,7 @@ use crate::reconcile::Reconciler;
 use crate::settings::{self, Origin, Settings};
 use crate::source::Answered;
 use crate::status::Status;
-use crate::target::{AnyTarget, Target as _};
+use crate::supervisor::{AnySupervisor, Supervisor as _};
 use crate::wake::{Reason, Reasons, Waker};
 use crate::watch::Watches;
 
@@ -86,7 +86,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
         signal = stop_signal(&mut signals, waker) => signal,
     };
     served.abort();
-    agent.notify.stopping(agent.reconciler.settings().target.drain + AFTER_DRAIN);
+    agent.notify.stopping(agent.reconciler.settings().supervisor.drain + AFTER_DRAIN);
     agent.end_processes().await;
     agent.told.end();
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
@@ -144,7 +144,7 @@ enum Event {
 /// The running agent: the reconciler and its edges.
 struct Agent {
     origin: Origin,
-    reconciler: Reconciler<AnyTarget>,
+    reconciler: Reconciler<AnySupervisor>,
     asker: Asker,
     registrar: Registrar,
     /// Why the source will be asked as soon as this node has tried to become a member.
@@ -172,16 +172,17 @@ impl Agent {
         let (clock, asker) = (Clock::of_host(), Asker::new(&settings));
         let mut registrar = Registrar::new(&settings, clock.clone());
         registrar.recall(&settings, store.ledger());
-        let mut target = AnyTarget::new(&settings, waker.clone(), store.ledger().picked);
-        target.listen();
-        let mut status = Status::idle(store.ledger(), target.name(), settings.ini.path.display().to_string());
+        let mut supervisor = AnySupervisor::new(&settings, waker.clone(), store.ledger().picked);
+        supervisor.listen();
+        let mut status =
+            Status::idle(store.ledger(), supervisor.name(), settings.ini.path.display().to_string());
         status.pid = Some(std::process::id());
         status.started = Some(Timestamp::now());
         let published = watch::Sender::new(status.clone());
         waker.wake(Reason::Start);
         Self {
             origin,
-            reconciler: Reconciler::new(settings, target, store, true, clock),
+            reconciler: Reconciler::new(settings, supervisor, store, true, clock),
             asker,
             registrar,
             held_back: Reasons::default(),
@@ -257,7 +258,7 @@ impl Agent {
         self.watches.refresh();
         self.log(&report);
         self.status.take(&report, self.reconciler.store().ledger());
-        self.tell_target();
+        self.tell_supervisor();
         self.publish();
     }
 
@@ -308,15 +309,15 @@ impl Agent {
         self.registrar.follow(&settings);
         self.reconciler.replace_settings(settings);
         let settings = self.reconciler.settings().clone();
-        self.reconciler.target_mut().reset(&settings, &self.waker);
-        self.tell_target();
+        self.reconciler.supervisor_mut().reset(&settings, &self.waker);
+        self.tell_supervisor();
         info!("the configuration was read again");
         self.waker.wake(Reason::Hangup);
     }
 
-    /// A pass or other settings may have picked another target.
-    fn tell_target(&mut self) {
-        let target = self.reconciler.target();
-        (self.status.target, self.status.picked) = (target.name().to_owned(), target.choice());
+    /// A pass or other settings may have picked another supervisor.
+    fn tell_supervisor(&mut self) {
+        let supervisor = self.reconciler.supervisor();
+        (self.status.supervisor, self.status.picked) = (supervisor.name().to_owned(), supervisor.choice());
     }
 }

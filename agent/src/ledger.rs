@@ -17,7 +17,7 @@ use crate::course::Known;
 use crate::file::{self, FileError};
 use crate::guard;
 use crate::status::LastPass;
-use crate::target::Kind;
+use crate::supervisor::Kind;
 
 /// Everything that is kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Ledger {
     pub written: Option<Generation>,
     /// When it was, for what is blamed on it.
     pub written_at: Option<BootTime>,
-    /// The newest generation for which the target did what the plan demanded.
+    /// The newest generation for which the supervisor did what the plan demanded.
     pub applied: Option<Generation>,
     /// The newest generation that chmpx itself reported while nothing waited for a restart.
     pub verified: Option<Generation>,
@@ -45,7 +45,7 @@ pub struct Ledger {
     pub guard: guard::Memory,
     /// What is known of the processes.
     pub known: Known,
-    /// Which target was in force last, picked or named.
+    /// Which supervisor was in force last, picked or named.
     pub picked: Option<Kind>,
     /// As whom this node was last seen as a member, or was removed when it left.
     pub joined: Option<Joined>,

@@ -7,7 +7,7 @@
 //!             K2HR3 (or a file)                 /etc/antpickax/k2hdkc.ini -> chmpx reloads by itself
 //!                   |                                      ^
 //! wake -> [source] -> membership -> guard -> render -> validate -> plan -> [apply -> file, hosts] -> report
-//!      \-> [target] -> view -> course ----------------------------------> [apply -> target]  ------^  |
+//!      \-> [supervisor] -> view -> course ----------------------------------> [apply -> supervisor]  ------^  |
 //!                                                                         log, status, next wake  <--+
 //! ```
 //!
@@ -19,7 +19,7 @@
 //! # Invariants
 //!
 //! 1. Pure modules do no I/O; time and randomness are arguments.
-//! 2. Only [`reconcile`] changes state; only [`apply`], [`mod@file`] and [`target`] change the machine (and the source
+//! 2. Only [`reconcile`] changes state; only [`apply`], [`mod@file`] and [`supervisor`] change the machine (and the source
 //!    keeps its own address-bound token).
 //! 3. [`apply`] takes [`validate::Validated`] and nothing weaker, and only [`validate`] can make one.
 //! 4. The live file is never opened for writing, truncated, linked, unlinked or swapped by symlink: it is exchanged,
@@ -72,7 +72,7 @@ pub mod file;
 pub mod installed;
 pub mod ledger;
 pub mod machine;
-pub mod target;
+pub mod supervisor;
 pub mod took_over;
 
 // The loop and its edges.

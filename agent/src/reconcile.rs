@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! wake, answer -> membership -> guard -> render -> validate -> plan -> apply -> report
-//!     \-> target -> view -> course -> apply -> report
+//!     \-> supervisor -> view -> course -> apply -> report
 //! ```
 //!
 //! [`Reconciler::decide`] looks and changes nothing, so that `render` and `diff` show exactly what `once` and `run`
@@ -45,7 +45,7 @@ use crate::ring::Ring;
 use crate::settings::Settings;
 use crate::source::{Answered, Doubt};
 use crate::standing::Standing;
-use crate::target::{About, Observed, Target};
+use crate::supervisor::{About, Observed, Supervisor};
 use crate::validate::Validated;
 use crate::wake::Reasons;
 pub use releasing::confirm;
@@ -54,7 +54,7 @@ pub use releasing::confirm;
 #[derive(Debug)]
 pub struct Reconciler<T> {
     settings: Settings,
-    target: T,
+    supervisor: T,
     store: Store,
     clock: Clock,
     look: Look,
@@ -183,13 +183,13 @@ struct Scene {
     asked: Option<Duration>,
 }
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// A reconciler that has seen nothing yet.
-    pub fn new(settings: Settings, target: T, store: Store, patient: bool, clock: Clock) -> Self {
+    pub fn new(settings: Settings, supervisor: T, store: Store, patient: bool, clock: Clock) -> Self {
         let last_good = store.ledger().last.as_ref().and_then(|last| last.last_good);
         Self {
             settings,
-            target,
+            supervisor,
             store,
             clock,
             look: Look::default(),
@@ -225,14 +225,14 @@ impl<T: Target> Reconciler<T> {
         self.settings.notes = notes;
     }
 
-    /// The target of the present settings.
-    pub fn target(&self) -> &T {
-        &self.target
+    /// The supervisor of the present settings.
+    pub fn supervisor(&self) -> &T {
+        &self.supervisor
     }
 
     /// The same, to give it other settings.
-    pub fn target_mut(&mut self) -> &mut T {
-        &mut self.target
+    pub fn supervisor_mut(&mut self) -> &mut T {
+        &mut self.supervisor
     }
 
     /// What the agent remembers.
@@ -307,7 +307,7 @@ impl<T: Target> Reconciler<T> {
                 Box::pin(self.stop_unseen(scene.about.is_some(), &mut decision)).await;
             }
         } else {
-            placing::once(&scene, self.target.in_doubt(), &mut decision);
+            placing::once(&scene, self.supervisor.in_doubt(), &mut decision);
         }
         decision
     }

@@ -23,10 +23,10 @@ use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
 use crate::registration;
-use crate::target::Kind;
-use crate::target::docker::Containers;
-use crate::target::process::Process;
-use crate::target::systemd::Units;
+use crate::supervisor::Kind;
+use crate::supervisor::docker::Containers;
+use crate::supervisor::process::Process;
+use crate::supervisor::systemd::Units;
 pub use api_uri::api_uri;
 pub use layers::Faults;
 use layers::Layers;
@@ -60,8 +60,8 @@ pub struct Settings {
     pub guard: guard::Rules,
     /// `[profile]`
     pub profile: Profile,
-    /// `[target]`
-    pub target: Target,
+    /// `[supervisor]`
+    pub supervisor: Supervisor,
     /// `[state]`
     pub state: State,
     /// `[log]`
@@ -155,9 +155,9 @@ pub enum Auth {
 
 /// The processes that run what the file says.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub struct Supervisor {
     /// Who runs them.
-    pub kind: TargetKind,
+    pub kind: SupervisorKind,
     /// What the agent may do to them, and how long things may take.
     pub rules: course::Rules,
     /// How the agent starts them, where it does.
@@ -175,7 +175,7 @@ pub struct Target {
 /// Which processes the agent is responsible for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TargetKind {
+pub enum SupervisorKind {
     /// One of the others, by what is there.
     Auto,
     /// Only the file.
@@ -188,7 +188,7 @@ pub enum TargetKind {
     Docker,
 }
 
-impl TargetKind {
+impl SupervisorKind {
     /// The kind that is named; `None` where it is to be picked.
     pub fn named(self) -> Option<Kind> {
         match self {
@@ -366,12 +366,12 @@ mod tests {
     #[test]
     fn a_name_look_up_of_the_programs_has_a_limit_that_the_operator_may_set() {
         let options = |text: &str| {
-            let environment = with(&[(MAIN, text)]).unwrap().target.process.environment;
+            let environment = with(&[(MAIN, text)]).unwrap().supervisor.process.environment;
             environment.get("RES_OPTIONS").cloned().unwrap_or_default()
         };
         assert_eq!(options(""), "timeout:1 attempts:1");
-        assert_eq!(options("[target.environment]\nCHMDBGMODE = \"ERR\"\n"), "timeout:1 attempts:1");
-        assert_eq!(options("[target.environment]\nRES_OPTIONS = \"timeout:3\"\n"), "timeout:3");
+        assert_eq!(options("[supervisor.environment]\nCHMDBGMODE = \"ERR\"\n"), "timeout:1 attempts:1");
+        assert_eq!(options("[supervisor.environment]\nRES_OPTIONS = \"timeout:3\"\n"), "timeout:3");
     }
 
     #[test]
@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(settings.ini.path, Path::new("/nowhere/etc/antpickax/k2hdkc.ini"));
         assert_eq!(settings.k2hr3.token_file, Path::new("/nowhere/etc/antpickax/k2hr3-role-token"));
         assert_eq!(settings.pace.interval, Duration::from_secs(5));
-        assert_eq!((settings.target.kind, settings.hosts), (TargetKind::Auto, None));
+        assert_eq!((settings.supervisor.kind, settings.hosts), (SupervisorKind::Auto, None));
     }
 
     #[test]
@@ -448,13 +448,13 @@ mod tests {
             ("[k2hr3]\nsource = \"file\"", "k2hr3.file: is needed"),
             ("[k2hr3]\nsource = \"dns\"", "unknown variant `dns`"),
             ("[profile]\nserver-port = 40000", "profile.server-port: port \"40000\""),
-            ("[target]\nkind = \"upstart\"", "unknown variant `upstart`"),
-            ("[target]\nrestarts = \"sometimes\"", "unknown variant `sometimes`"),
-            ("[target]\nanswer-within = \"0s\"", "target.answer-within: must be more"),
-            ("[target]\nchmpx = \"\"", "target.chmpx: must not be empty"),
+            ("[supervisor]\nkind = \"upstart\"", "unknown variant `upstart`"),
+            ("[supervisor]\nrestarts = \"sometimes\"", "unknown variant `sometimes`"),
+            ("[supervisor]\nanswer-within = \"0s\"", "supervisor.answer-within: must be more"),
+            ("[supervisor]\nchmpx = \"\"", "supervisor.chmpx: must not be empty"),
             (
-                "[target]\nchmpx-options = [\"-conf\", \"/x.ini\"]",
-                "target.chmpx-options: -conf is the agent's",
+                "[supervisor]\nchmpx-options = [\"-conf\", \"/x.ini\"]",
+                "supervisor.chmpx-options: -conf is the agent's",
             ),
             ("[nonsense]", "unknown field `nonsense`"),
             ("no toml", "key with no value"),

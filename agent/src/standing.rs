@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::course::{Course, Next};
-use crate::target::{Observed, Running};
+use crate::supervisor::{Observed, Running};
 use crate::view::NodeStatus;
 
 /// See the module.

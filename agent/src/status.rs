@@ -14,7 +14,7 @@ use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
 use crate::report::{Kind, Outcome, Report};
 use crate::standing::{Process, Standing, State};
-use crate::target::Choice;
+use crate::supervisor::Choice;
 pub use kept::LastPass;
 
 /// What chmpx said longer ago is told with its age.
@@ -79,8 +79,8 @@ pub struct Status {
     /// How far it has stopped for maintenance.
     #[serde(default)]
     pub stopped: Option<Leaving>,
-    /// The target; "auto" where none is picked yet.
-    pub target: String,
+    /// The supervisor; "auto" where none is picked yet.
+    pub supervisor: String,
     /// Why it is that one, where it was picked.
     #[serde(default)]
     pub picked: Option<Choice>,
@@ -106,7 +106,7 @@ pub struct Generations {
     pub desired: Option<Generation>,
     /// Installed.
     pub written: Option<Generation>,
-    /// Carried out by the target.
+    /// Carried out by the supervisor.
     pub applied: Option<Generation>,
     /// Reported by chmpx.
     pub verified: Option<Generation>,
@@ -114,7 +114,7 @@ pub struct Generations {
 
 impl Status {
     /// The state before the first pass, or of an agent that does not run.
-    pub fn idle(ledger: &Ledger, target: &str, ini: String) -> Self {
+    pub fn idle(ledger: &Ledger, supervisor: &str, ini: String) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: None,
@@ -140,7 +140,7 @@ impl Status {
             registration: None,
             leaving: ledger.known.leaving.clone(),
             stopped: ledger.known.stopped.clone(),
-            target: target.to_owned(),
+            supervisor: supervisor.to_owned(),
             picked: None,
             ini,
         }
@@ -195,7 +195,7 @@ impl Status {
         let held = self.standing.as_ref().is_some_and(|standing| standing.state == State::Held);
         let outside = self.registration.as_ref().is_some_and(|registration| !registration.good);
         // Somebody who runs chmpx was to be found, and is not.
-        let idle = self.picked.as_ref().is_some_and(|picked| picked.kind == crate::target::Kind::None);
+        let idle = self.picked.as_ref().is_some_and(|picked| picked.kind == crate::supervisor::Kind::None);
         let runs = self.stopped.is_none();
         let calm = fine && runs && !held && !outside && !idle && self.left_out.is_empty();
         calm && self.pid.is_some() && self.settings_error.is_none()
@@ -271,9 +271,13 @@ impl Status {
         self.membership_lines(text, now);
         line(text, "file", &self.ini);
         match &self.picked {
-            Some(picked) => line(text, "target", &picked.text()),
-            None if self.target == "auto" => {
-                line(text, "target", "auto (nothing is picked before there is a file that names this node)");
+            Some(picked) => line(text, "supervisor", &picked.text()),
+            None if self.supervisor == "auto" => {
+                line(
+                    text,
+                    "supervisor",
+                    "auto (nothing is picked before there is a file that names this node)",
+                );
             }
             None => {}
         }
@@ -333,7 +337,7 @@ impl Status {
     }
 
     fn generation_lines(&self, text: &mut String, now: Timestamp) {
-        let unseen = if self.target == "none" { "not observed (target none)" } else { "none yet" };
+        let unseen = if self.supervisor == "none" { "not observed (supervisor none)" } else { "none yet" };
         let shown = |generation: &Option<Generation>, otherwise: &str| match generation {
             Some(g) => format!("{} (ring {}, {} ago)", g.fileversion, g.ring, age(g.at, now)),
             None => otherwise.to_owned(),
@@ -377,7 +381,7 @@ mod tests {
     use crate::ring::Mode;
     use crate::source::{Doubt, DoubtKind};
     use crate::standing::Said;
-    use crate::target::Kind;
+    use crate::supervisor::Kind;
     use crate::view::NodeStatus;
     use std::time::Duration;
 
@@ -447,8 +451,8 @@ mod tests {
                  file        /etc/antpickax/k2hdkc.ini\n\
                  desired     7 (ring abc, 1 min 0 s ago)\n\
                  written     7 (ring abc, 1 min 0 s ago)\n\
-                 applied     not observed (target none)\n\
-                 verified    not observed (target none)\n"
+                 applied     not observed (supervisor none)\n\
+                 verified    not observed (supervisor none)\n"
             )
         );
     }
@@ -564,19 +568,19 @@ mod tests {
     #[test]
     fn what_was_picked_is_told_with_its_reason() {
         let mut status = running();
-        status.target = "auto".into();
-        assert!(status.text(now()).contains("\ntarget      auto (nothing is picked before"));
-        status.target = "systemd".into();
+        status.supervisor = "auto".into();
+        assert!(status.text(now()).contains("\nsupervisor  auto (nothing is picked before"));
+        status.supervisor = "systemd".into();
         status.picked = Some(Choice { kind: Kind::Systemd, why: "systemd has the unit x".into() });
-        assert!(status.text(now()).contains("\ntarget      systemd (picked: systemd has the unit x)\n"));
+        assert!(status.text(now()).contains("\nsupervisor  systemd (picked: systemd has the unit x)\n"));
         let json: serde_json::Value = serde_json::to_value(&status).unwrap();
         status.take(&report(Outcome::Unchanged), &ledger());
         assert!(status.is_good());
         status.picked = Some(Choice { kind: Kind::None, why: "nothing was found".into() });
         assert!(!status.is_good(), "chmpx is nobody's business");
-        assert!(status.summary().starts_with("target none: nothing that runs chmpx was found; file 7: "));
+        assert!(status.summary().starts_with("supervisor none: nothing that runs chmpx was found; file 7: "));
         assert_eq!(json["picked"], serde_json::json!({"kind": "systemd", "why": "systemd has the unit x"}));
-        assert_eq!(json["target"], "systemd");
+        assert_eq!(json["supervisor"], "systemd");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What a chmpx says of itself and of its ring, as plain values: its answers on the control port and what
-//! `chmpxstatus` prints. Nothing is asked here; `target` does that.
+//! `chmpxstatus` prints. Nothing is asked here; `supervisor` does that.
 //!
 //! Keys that are not known are passed over, one that is needed and missing is an error, and so is an answer that was
 //! cut off: a view never has fewer servers than chmpx counts. One answer cannot tell that, see [`all_status`].

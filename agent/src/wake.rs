@@ -37,7 +37,7 @@ pub enum Reason {
     /// It is time to look at the processes.
     Look,
     /// Who runs the processes says that something changed.
-    TargetChanged,
+    SupervisorChanged,
     /// This node has become a member of its role.
     Joined,
 }
@@ -56,7 +56,7 @@ impl Reason {
         Self::ProcessEnded,
         Self::Answered,
         Self::Look,
-        Self::TargetChanged,
+        Self::SupervisorChanged,
         Self::Joined,
     ];
 
@@ -78,7 +78,7 @@ impl Reason {
             Self::ProcessEnded => "process-ended",
             Self::Answered => "answered",
             Self::Look => "look",
-            Self::TargetChanged => "target-changed",
+            Self::SupervisorChanged => "supervisor-changed",
             Self::Joined => "joined",
         }
     }

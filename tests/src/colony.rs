@@ -228,9 +228,9 @@ fn config(root: &Path, address: &str, number: u32, more: &str) -> String {
     format!(
         "{FAST}[k2hr3]\nsource-address = \"{address}\"\nconnect-timeout = \"1s\"\ntimeout = \"3s\"\n\
          [join]\nenabled = true\ntag = \"vm{number}.example\"\nconfirm-polls = 3\nconfirm-for = \"500ms\"\n{more}\
-         [target]\nkind = \"process\"\nlook = \"300ms\"\nbetween-questions = \"100ms\"\nquiet = \"100ms\"\n\
+         [supervisor]\nkind = \"process\"\nlook = \"300ms\"\nbetween-questions = \"100ms\"\nquiet = \"100ms\"\n\
          peers-within = \"5s\"\nrestart-backoff = \"200ms\"\ncalm = \"500ms\"\n{programs}\
-         [target.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n",
+         [supervisor.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n",
         root.display()
     )
 }

@@ -32,7 +32,7 @@ pub struct Plan {
 /// The vendor's layer of every node's configuration: an agent that is not told of processes leaves those of the test
 /// machine alone, whatever Docker or systemd has there; and most suites register their nodes themselves, under addresses
 /// from which the agents do not come.
-pub const VENDOR: &str = "[join]\nenabled = false\n[target]\nkind = \"none\"\n";
+pub const VENDOR: &str = "[join]\nenabled = false\n[supervisor]\nkind = \"none\"\n";
 
 /// A fragment of the configuration that makes the agent read `source.ini` in its root instead of asking K2HR3.
 pub const FILE_SOURCE: &str = "[k2hr3]\nsource = \"file\"\nfile = \"/source.ini\"\n";

@@ -36,9 +36,9 @@ max-lost-share = 1.0
 level = \"debug\"
 ";
 
-/// The same for `[target]`; a suite adds its own keys behind it.
-const TARGET: &str = "\
-[target]
+/// The same for `[supervisor]`; a suite adds its own keys behind it.
+const SUPERVISOR: &str = "\
+[supervisor]
 kind = \"process\"
 look = \"500ms\"
 between-questions = \"100ms\"
@@ -55,21 +55,26 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Ring {
     stage: Stage,
-    target: String,
+    supervisor: String,
     nodes: BTreeMap<u32, Node>,
     runtime: Runtime,
 }
 
 impl Ring {
-    /// An empty one, whose agents have these further lines in `[target]`.
-    pub fn new(style: Style, target: &str) -> io::Result<Self> {
+    /// An empty one, whose agents have these further lines in `[supervisor]`.
+    pub fn new(style: Style, supervisor: &str) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { stage: Stage::new(style)?, target: target.to_owned(), nodes: BTreeMap::new(), runtime })
+        Ok(Self {
+            stage: Stage::new(style)?,
+            supervisor: supervisor.to_owned(),
+            nodes: BTreeMap::new(),
+            runtime,
+        })
     }
 
     /// Servers 1 to `servers` and slaves 100 on, all started and converged.
-    pub fn running(style: Style, target: &str, servers: u32, slaves: u32) -> io::Result<Self> {
-        let mut ring = Self::new(style, target)?;
+    pub fn running(style: Style, supervisor: &str, servers: u32, slaves: u32) -> io::Result<Self> {
+        let mut ring = Self::new(style, supervisor)?;
         let (servers, slaves): (Vec<_>, Vec<_>) = ((1..=servers).collect(), (100..100 + slaves).collect());
         for number in servers.iter().chain(&slaves) {
             ring.add(*number)?;
@@ -91,12 +96,13 @@ impl Ring {
         let programs = ["chmpx", "k2hdkc", "chmpxstatus"]
             .iter()
             .map(|name| format!("{name} = \"{}/{name}\"\n", bin.display()));
-        let usual = format!("{TARGET}{}", programs.collect::<String>());
+        let usual = format!("{SUPERVISOR}{}", programs.collect::<String>());
         // A key that the suite sets itself stands only once.
-        let extra = &self.target;
+        let extra = &self.supervisor;
         let sets = |line: &&str| !extra.lines().any(|own| own.split(" =").next() == line.split(" =").next());
         let usual: String = usual.lines().filter(sets).map(|line| format!("{line}\n")).collect();
-        let environment = format!("[target.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n", root.display());
+        let environment =
+            format!("[supervisor.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n", root.display());
         let config = format!("{FILE_SOURCE}{FAST}{usual}{extra}\n{environment}");
         let plan = Plan {
             api_uri: "http://127.0.0.1:1".to_owned(),

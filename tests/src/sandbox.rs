@@ -156,8 +156,8 @@ fn introduce(cluster: &Cluster, home: &Path, news: &Teller) {
     news.say(format!("K2HR3 simulator at {}, nodes below {}", cluster.uri(), home.display()));
     news.say("every node has this agent.toml, with an address and paths of its own:");
     let address = cluster.ground.address(Mode::Server, 1).to_string();
-    let target = cluster.ground.target(&home.join("server-1"));
-    cluster.pace.file(&address, &target).lines().filter(|line| !line.is_empty()).for_each(|line| {
+    let supervisor = cluster.ground.supervisor(&home.join("server-1"));
+    cluster.pace.file(&address, &supervisor).lines().filter(|line| !line.is_empty()).for_each(|line| {
         news.say(format!("    {line}"));
     });
     news.say(

@@ -67,8 +67,8 @@ pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "worlds: {line}");
 }
 
-/// Settings of an agent in a world under which nobody waits for polls: `kind` is its target's, and `more` are further
-/// lines for `[target]`. The world registers its nodes itself, and takes them out of their roles while they run.
+/// Settings of an agent in a world under which nobody waits for polls: `kind` is its supervisor's, and `more` are further
+/// lines for `[supervisor]`. The world registers its nodes itself, and takes them out of their roles while they run.
 pub fn settings(kind: &str, more: &str) -> String {
     format!(
         "\
@@ -88,7 +88,7 @@ max-lost-servers = 9
 max-lost-share = 1.0
 [log]
 level = \"debug\"
-[target]
+[supervisor]
 kind = \"{kind}\"
 look = \"1s\"
 between-questions = \"200ms\"

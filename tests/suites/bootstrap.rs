@@ -19,14 +19,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who runs chmpx and k2hdkc there.
-const TARGET: &str = "etc/k2hdkc-agent/conf.d/50-target.toml";
+const SUPERVISOR: &str = "etc/k2hdkc-agent/conf.d/50-supervisor.toml";
 
 /// A VM whose user-data has left its files, with programs that keep what they did in files of their own: an installed
 /// package is a line in `installed`, and so on. A package that is named in `missing` cannot be had, and as long as `outage` has
 /// lines, each attempt to install takes one and fails: apt-get does not fail where it cannot read a repository's list.
 fn vm(site: &Site) -> Node {
     let node = site.node(site.server_plan(11, "")).unwrap();
-    node.write(TARGET, "[target]\nkind = \"systemd\"\n").unwrap();
+    node.write(SUPERVISOR, "[supervisor]\nkind = \"systemd\"\n").unwrap();
     let root = node.root().display().to_string();
     let script = |name: &str, text: &str| program(&node, name, text);
     for list in ["installed", "users", "enabled", "active", "missing", "outage"] {

@@ -19,7 +19,7 @@ use crate::clock::spoken;
 use crate::file::FileError;
 use crate::identity;
 use crate::problem::one_line;
-use crate::settings::{Settings, SourceKind, TargetKind};
+use crate::settings::{Settings, SourceKind, SupervisorKind};
 use crate::source::k2hr3::K2hr3;
 
 /// Between two attempts to reach K2HR3: the first time, and at most.
@@ -37,7 +37,7 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
         ));
     };
     unfinished.begin().unwrap_or_else(forgotten);
-    let agent_starts = settings.target.kind != TargetKind::None;
+    let agent_starts = settings.supervisor.kind != SupervisorKind::None;
     let (orders, is_known) = match orders(settings, agent_starts, within, end).await {
         Ok(orders) => (orders, true),
         Err(text) => {

@@ -15,9 +15,9 @@ use crate::plan::{Class, Plan};
 use crate::reconcile::{Decided, Decision, Reconciler};
 use crate::replicas;
 use crate::report::Outcome;
-use crate::settings::{Auth, Settings, TargetKind};
+use crate::settings::{Auth, Settings, SupervisorKind};
 use crate::source::{self, AnySource};
-use crate::target::AnyTarget;
+use crate::supervisor::AnySupervisor;
 
 /// What a pass would do now.
 async fn decided(mut settings: Settings) -> Decision {
@@ -28,8 +28,8 @@ async fn decided(mut settings: Settings) -> Decision {
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     store.complaint.iter().for_each(|complaint| complain(complaint));
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
-    let target = AnyTarget::onlooker(&settings, store.ledger().picked);
-    let mut reconciler = Reconciler::new(settings, target, store, false, Clock::of_host());
+    let supervisor = AnySupervisor::onlooker(&settings, store.ledger().picked);
+    let mut reconciler = Reconciler::new(settings, supervisor, store, false, Clock::of_host());
     let mut decision = reconciler.decide(Some(answered)).await;
     decision.notes.extend(reconciler.left_out().iter().map(|member| format!("left out: {member}")));
     decision
@@ -58,8 +58,8 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
 
 /// Prints what would change. Status 0: nothing; 1: something, or it cannot be told.
 pub(super) async fn diff(settings: Settings) -> ExitCode {
-    let moves = settings.target.kind != TargetKind::None;
-    let restarts = Some(settings.target.rules.restarts).filter(|_| moves);
+    let moves = settings.supervisor.kind != SupervisorKind::None;
+    let restarts = Some(settings.supervisor.rules.restarts).filter(|_| moves);
     let decision = decided(settings).await;
     decision.notes.iter().for_each(|note| complain(note));
     if let Some(plan) = &decision.plan {
@@ -102,7 +102,7 @@ fn print_plan(plan: &Plan, restarts: Option<Restarts>) {
     let restarted = matches!(plan.class, Class::RestartK2hdkc | Class::RestartChmpx);
     if let Some(restarts) = restarts.filter(|restarts| restarted && restarts.forbids(plan.mode)) {
         say(&format!(
-            "not restarted by the agent: target.restarts is \"{}\", so it is held until that allows it or you restart \
+            "not restarted by the agent: supervisor.restarts is \"{}\", so it is held until that allows it or you restart \
              it yourself",
             restarts.word()
         ));

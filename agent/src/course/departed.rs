@@ -15,7 +15,7 @@ use super::rules::{DEPARTED_FOR, NUDGE_AGAIN, SILENT_CHANGE, STALLED};
 use super::{Case, Known, Memory, Next, is_own, is_row_of, label};
 use crate::clock::spoken;
 use crate::ring::Mode;
-use crate::target::{Named, Order};
+use crate::supervisor::{Named, Order};
 use crate::view::{Action, NodeStatus, Operation, Row, View};
 
 /// The changes of other servers, by their ids: what and since when.

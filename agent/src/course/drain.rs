@@ -6,7 +6,7 @@ use super::memory::Waiting;
 use super::rules::{NUDGE_AGAIN, OUT_FOR};
 use super::{Case, Known, Memory, Next, Restart, Urgency, status_of};
 use crate::plan::Class;
-use crate::target::Order;
+use crate::supervisor::Order;
 use crate::view::{Action, NodeStatus, Operation};
 
 /// Whether the processes may stop now.
@@ -28,7 +28,7 @@ pub(super) fn allowed(case: &Case<'_>, known: &Known, restart: &Restart) -> Resu
     }
     let pid = case.observed.chmpx.map_or_else(String::new, |chmpx| format!(" (pid {})", chmpx.id.pid));
     Err(format!(
-        "{}; target.restarts forbids it. To do it yourself, end chmpx{pid} by SIGHUP, on a server k2hdkc first: the agent \
+        "{}; supervisor.restarts forbids it. To do it yourself, end chmpx{pid} by SIGHUP, on a server k2hdkc first: the agent \
          starts both again",
         restart.why
     ))

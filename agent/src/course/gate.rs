@@ -36,7 +36,7 @@ pub(super) fn gate(case: &Case<'_>, view: &View, memory: &mut Memory) -> Gate {
     let Rules { peers_within, wait_for_peers, .. } = *case.rules;
     let peers = sight.serving + sight.ready.len() + sight.down.len();
     if !wait_for_peers {
-        return Gate::Open("target.wait-for-peers is off".to_owned());
+        return Gate::Open("supervisor.wait-for-peers is off".to_owned());
     }
     if peers == 0 {
         return Gate::Open("this is the ring's only server".to_owned());

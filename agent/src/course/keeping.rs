@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, Known, Memory, is_own};
 use crate::ring::Ring;
-use crate::target::{Identity, Running};
+use crate::supervisor::{Identity, Running};
 use crate::view::{Action, NodeStatus, View};
 
 /// Where a k2hdkc keeps its keys (K2HTYPE and K2HFILE of its section; K2HINIT is read and never used, k2hdkc 1.0.19).

@@ -9,7 +9,7 @@ use super::rules::SOON;
 use super::{Case, Copies, Database, Keeps, Leaving};
 use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
-use crate::target::{Identity, Program, Running};
+use crate::supervisor::{Identity, Program, Running};
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

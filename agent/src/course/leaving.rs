@@ -17,7 +17,7 @@ use super::{
     Case, Copies, Course, Known, Leaving, Memory, Next, Pair, Stage, Urgency, is_own, status_of, stopping,
 };
 use crate::ring::Mode;
-use crate::target::{Order, Program, Step};
+use crate::supervisor::{Order, Program, Step};
 use crate::view::{Action, NodeStatus, Operation, Row, View};
 
 /// What comes next on the way out; `None` where the node goes on as every other, because it must serve before it can leave.

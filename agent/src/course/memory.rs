@@ -20,7 +20,7 @@ use super::stir::Stir;
 use super::takeover::TakeOver;
 use super::trial::is_own_end;
 use super::{Case, Next};
-use crate::target::{Ended, Identity, Order, Program, Running, Signal, Step};
+use crate::supervisor::{Ended, Identity, Order, Program, Running, Signal, Step};
 use crate::view::{NodeStatus, Operation, Row};
 
 /// See the module.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Case;
 use super::rules::{ASKS_WITHIN, COPIES_IN_VAIN, GIVES_UP_FOR, LEAST_LOOK, WORKING};
-use crate::target::{MergeThread, Running};
+use crate::supervisor::{MergeThread, Running};
 use crate::view::{Action, NodeStatus, Operation};
 
 /// What has been seen of the present status.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Case;
 use super::rules::{SETTLED, SOON, STILLBORN};
-use crate::target::Ended;
+use crate::supervisor::Ended;
 
 /// One program's past.
 #[derive(Debug, Clone, Default)]

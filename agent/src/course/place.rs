@@ -10,7 +10,7 @@ use super::{Case, Known, Memory, Next, Pair, Urgency, drain, is_row_of, label, l
 use crate::clock::spoken;
 use crate::plan::Class;
 use crate::ring::Mode;
-use crate::target::{Order, Step};
+use crate::supervisor::{Order, Step};
 use crate::view::{NodeStatus, Operation, Row, View};
 
 /// This node's own status: 0x21 on a server, up on a slave.

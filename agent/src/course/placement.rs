@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::past::pause;
 use super::rules::FEW_PLACEMENTS;
 use super::{Case, Next};
-use crate::target::Step;
+use crate::supervisor::Step;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 //! one before them, where they have one of their own.
 
 use super::{Case, Known, Memory, Next};
-use crate::target::Misplaced;
+use crate::supervisor::Misplaced;
 
 /// What is not seen is not moved. It is for somebody to look at: a daemon is away, or somebody has frozen the container.
 pub(super) fn seen(case: &Case<'_>, _: &mut Memory, _: &mut Known) -> Option<Next> {

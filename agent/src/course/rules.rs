@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::ring::Mode;
 
-/// See `[target]` in the configuration.
+/// See `[supervisor]` in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Silence after a replacement of the file: a question in this time can make chmpx swallow the reload.

@@ -7,7 +7,7 @@ use super::rules::{NUDGE_AGAIN, SOON, TIDY_AGAIN};
 use super::{Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
 use crate::ring::Mode;
-use crate::target::{Program, Rival, Step};
+use crate::supervisor::{Program, Rival, Step};
 
 /// Two processes with one ini destroy each other's shared memory. The agent starts none beside another; where somebody
 /// else did, it touches neither.
@@ -104,7 +104,7 @@ pub(super) fn rival(case: &Case<'_>, memory: &mut Memory, _: &mut Known) -> Opti
     let failure = memory.take_over.failure().filter(|_| case.rules.take_over);
     memory.loud.push(match failure {
         Some(why) => format!("{text}; the agent could not end that ({why}), and tries it again: {remedy}"),
-        None => format!("{text}; {remedy}, or set target.take-over = true"),
+        None => format!("{text}; {remedy}, or set supervisor.take-over = true"),
     });
     None
 }

@@ -8,7 +8,7 @@ use super::drain::{self, Readiness};
 use super::rules::{ORPHAN_WITHIN, SOON, STUCK_WITHIN};
 use super::{Case, Known, Memory, Next, Urgency, keeping};
 use crate::ring::Mode;
-use crate::target::{Program, Running};
+use crate::supervisor::{Program, Running};
 
 /// k2hdkc is never older than its chmpx: it would have lost its merge callbacks, and answer the next merge with nothing
 /// while every status looks healthy (30 of 60 keys unreadable).
@@ -90,7 +90,7 @@ pub(super) fn chmpx(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> 
 
 /// Both, since the agent ends and was told to take them with it.
 pub(super) fn both(case: &Case<'_>, memory: &mut Memory) -> Option<Next> {
-    let why = "the agent ends, and target.on-exit is \"stop\"";
+    let why = "the agent ends, and supervisor.on-exit is \"stop\"";
     if let Some(k2hdkc) = case.observed.k2hdkc.filter(|_| case.mode() == Mode::Server) {
         return Some(stop_k2hdkc(case, memory, k2hdkc, why));
     }

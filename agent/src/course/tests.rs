@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::fixtures::{self, ring};
 use crate::names::Port;
 use crate::plan::Class;
-use crate::target::{Ended, Ending, Identity, MergeThread, Order, Program, Rival, Running, Said, Signal};
+use crate::supervisor::{Ended, Ending, Identity, MergeThread, Order, Program, Rival, Running, Said, Signal};
 use crate::view::NodeStatus;
 
 /// A node at one moment, in which a test turns what it is about.
@@ -56,7 +56,7 @@ fn running(id: Identity, since: Instant) -> Running {
 fn rules() -> Rules {
     crate::settings::load(&crate::settings::Origin { config: None, root: Some("/nowhere".into()) })
         .unwrap()
-        .target
+        .supervisor
         .rules
 }
 

@@ -12,7 +12,7 @@ use super::rules::{
 use super::{Back, Case, Known, Memory, Next, Urgency, unlisted};
 use crate::plan::Class;
 use crate::ring::Mode;
-use crate::target::{Ended, Ending, Program};
+use crate::supervisor::{Ended, Ending, Program};
 
 /// A chmpx that ends of a file ends by itself with status 0, before it reports the file's generation, or crashes; an end by
 /// KILL or TERM is somebody's or the kernel's, and so is one with status 0 after that. A start that fails may be bad luck

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::memory::Waiting;
 use super::rules::{ANSWERS_WITHIN, SOON, TURNED_AWAY_FOR};
 use super::{Case, Memory, Next};
-use crate::target::neighbours::Hearsay;
+use crate::supervisor::neighbours::Hearsay;
 
 /// What chmpx waits for before it is started: until the server to which it connects lists this one. Who does not answer lets
 /// nobody in, and keeps nobody waiting, but for a second where that is everybody: where a ring boots they are about to.

@@ -8,7 +8,7 @@ use tracing::{error, info};
 use super::Agent;
 use super::telling::log_step;
 use crate::settings::OnExit;
-use crate::target::systemd;
+use crate::supervisor::systemd;
 use crate::wake::Reason;
 
 /// Between two looks at processes that shall end.
@@ -18,14 +18,14 @@ impl Agent {
     /// Ends the processes where the settings say so, and where nobody else would before the host goes down; where they stay,
     /// what was begun with them is brought to its end.
     pub(super) async fn end_processes(&mut self) {
-        self.goes_down = self.reconciler.target().is_ended_by_nobody() && systemd::host_goes_down().await;
+        self.goes_down = self.reconciler.supervisor().is_ended_by_nobody() && systemd::host_goes_down().await;
         if self.goes_down {
             info!("the host goes down: its chmpx and k2hdkc end before it");
         }
         if self.leaves() {
             return self.finish().await;
         }
-        let ended = timeout(self.reconciler.settings().target.drain, async {
+        let ended = timeout(self.reconciler.settings().supervisor.drain, async {
             loop {
                 let (ended, step) = self.reconciler.end().await;
                 log_step(step.as_ref());
@@ -43,7 +43,7 @@ impl Agent {
 
     /// A node is not left without what the agent has just stopped.
     async fn finish(&mut self) {
-        let within = self.reconciler.settings().target.drain;
+        let within = self.reconciler.settings().supervisor.drain;
         self.reconciler.begin_nothing();
         let finished = timeout(within, async {
             while self.reconciler.is_midway() {
@@ -70,9 +70,9 @@ impl Agent {
 
     /// Whether the processes outlive the agent.
     fn leaves(&self) -> bool {
-        match self.reconciler.settings().target.on_exit {
+        match self.reconciler.settings().supervisor.on_exit {
             OnExit::Leave => !self.goes_down,
-            OnExit::Stop => self.reconciler.target().lives_on(),
+            OnExit::Stop => self.reconciler.supervisor().lives_on(),
         }
     }
 }

@@ -12,12 +12,12 @@ use crate::names::Yrn;
 use crate::problem::{Problem, one_line};
 use crate::ring::Mode;
 use crate::source::{Answer, Answered, Doubt, DoubtKind};
-use crate::target::Target;
+use crate::supervisor::Supervisor;
 
 /// Who asked, why there is no answer, and how long it took.
 type Taken = (Result<Identity, Vec<Problem>>, Option<Doubt>, Option<Duration>);
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// Remembers what a question has brought: who asked, the doubt, where there is one, and how long it took.
     pub(super) fn take(&mut self, answered: Answered) -> Taken {
         let Answered { identity, asked } = answered;

@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep};
 use super::Reconciler;
 use crate::course::COMES_SOON;
 use crate::installed::Installed;
-use crate::target::{Ask, Target};
+use crate::supervisor::{Ask, Supervisor};
 
 /// Longest time that a command waits at once until chmpx may be asked.
 const LONGEST_QUIET: Duration = Duration::from_secs(1);
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// A command asks only where chmpx's view of the ring may decide: before another ring than the installed one. Beside
     /// it an agent may run that has just replaced the file.
     pub(super) async fn may_ask_once(&self, installed: &Installed) -> Ask {
@@ -32,7 +32,7 @@ impl<T: Target> Reconciler<T> {
 
     /// How long the quiet after a replacement still lasts, also one that somebody else made.
     fn quiet_for(&self) -> Option<Duration> {
-        let quiet = self.settings.target.rules.quiet;
+        let quiet = self.settings.supervisor.rules.quiet;
         self.look
             .age(&self.settings.ini.path, self.clock.now().wall)
             .and_then(|age| quiet.checked_sub(age))
@@ -41,7 +41,7 @@ impl<T: Target> Reconciler<T> {
 
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     pub(super) fn may_ask(&self, now: Instant) -> Ask {
-        let (rules, processes) = (&self.settings.target.rules, &self.processes);
+        let (rules, processes) = (&self.settings.supervisor.rules, &self.processes);
         let between = match (processes.settled && !processes.memory.is_stirred(now), processes.comes) {
             (true, _) => rules.look,
             (false, true) => COMES_SOON.min(rules.between_questions),
@@ -54,7 +54,7 @@ impl<T: Target> Reconciler<T> {
 
     /// chmpx is asked at the next look, however calm all is, where that may be.
     pub fn ask_soon(&mut self) {
-        let rules = &self.settings.target.rules;
+        let rules = &self.settings.supervisor.rules;
         let now = Instant::now();
         self.processes.asked = self.processes.asked.filter(|at| now < *at + rules.between_questions);
     }

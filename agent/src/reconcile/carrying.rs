@@ -15,10 +15,10 @@ use crate::plan::Class;
 use crate::render;
 use crate::report::{Outcome, Report};
 use crate::status::LastPass;
-use crate::target::{Step, Target};
+use crate::supervisor::{Step, Supervisor};
 use crate::wake::Reasons;
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// Does what was decided, and reports it.
     pub(super) async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
         let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
@@ -26,7 +26,7 @@ impl<T: Target> Reconciler<T> {
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
-        let (forget_after, picked) = (self.settings.guard.confirm_for, self.target.in_force());
+        let (forget_after, picked) = (self.settings.guard.confirm_for, self.supervisor.in_force());
         let now = self.clock.now().boot;
         let learnt = |ledger: &mut Ledger| {
             remember(ledger, guard, known, seen);

@@ -20,10 +20,10 @@ use crate::replicas;
 use crate::report::Outcome;
 use crate::ring::{Mode, Ring};
 use crate::source::{Doubt, DoubtKind};
-use crate::target::Target;
+use crate::supervisor::Supervisor;
 use crate::validate::{self, FILEVERSION_MOST, Facts, Validated};
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// From what is known to what is done: doubt, refusal, equality, hold, rest, installation.
     pub(super) fn judged(&mut self, scene: &Scene, fresh: bool) -> Decision {
         if let Some(doubt) = &scene.doubt {
@@ -187,7 +187,7 @@ impl<T: Target> Reconciler<T> {
     /// a directory for the keys that is missing may be made before k2hdkc starts.
     fn host(&self, ring: &Ring) -> acceptance::Host {
         let mut host = machine::host(acceptance::paths(ring));
-        if ["process", "systemd"].contains(&self.target.name()) {
+        if ["process", "systemd"].contains(&self.supervisor.name()) {
             let places = machine::host(acceptance::database_paths(ring)).files.unwrap_or_default();
             let there = places.into_iter().filter(|(_, kind)| *kind != acceptance::FileKind::Missing);
             host.files.get_or_insert_default().extend(there);
@@ -202,7 +202,7 @@ impl<T: Target> Reconciler<T> {
         let keys = Database::of(ring);
         let same = scene.installed.ring().is_some_and(|installed| Database::of(installed) == keys);
         let keeps = mode == Mode::Slave || (same && keys != Database::Passing);
-        keeps && !self.settings.target.rules.restarts.forbids(mode)
+        keeps && !self.settings.supervisor.rules.restarts.forbids(mode)
     }
 
     /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this
@@ -253,7 +253,7 @@ impl<T: Target> Reconciler<T> {
     }
 }
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// That the file stays another than the last readable answer says. One that rests, or is installed now, is about to be it.
     pub(super) fn differs(&self, scene: &Scene, verdict: &Decided) -> Option<String> {
         let Decided::Leave(outcome) = verdict else { return None };

@@ -7,15 +7,15 @@ use crate::file;
 use crate::installed;
 use crate::plan;
 use crate::problem::one_line;
-use crate::target::Target;
+use crate::supervisor::Supervisor;
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// The file that the course asks for. Where there is none, somebody must look.
     pub(super) fn put_right(&mut self, scene: &Scene, next: &mut Next) -> Option<Installation> {
         let made = match next {
             Next::Rewrite(why) | Next::RollBack(_, why) if let Some(text) = self.rests() => {
                 let text = format!("{why}, and the file cannot be written: {text}");
-                *next = Next::Hold(text, self.settings.target.rules.look);
+                *next = Next::Hold(text, self.settings.supervisor.rules.look);
                 return None;
             }
             Next::Rewrite(why) => self.written_again(scene, why),
@@ -30,7 +30,7 @@ impl<T: Target> Reconciler<T> {
                     self.processes.no_way_back = Some((fileversion, text.clone()));
                     *next = Next::Hold(text, SOON);
                 } else {
-                    *next = Next::Hold(text, self.settings.target.rules.look);
+                    *next = Next::Hold(text, self.settings.supervisor.rules.look);
                 }
                 None
             }

@@ -8,7 +8,7 @@ use crate::ledger::{Joined, LedgerError};
 use crate::problem::one_line;
 use crate::ring::Mode;
 use crate::settings::SourceKind;
-use crate::target::Target;
+use crate::supervisor::Supervisor;
 
 /// What keeps a server from leaving, when its processes were last looked at.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Obstacle {
         match seen {
             Some(Self::Seen { against, .. }) => against.clone(),
             Some(Self::Unmoved) => Some(
-                "chmpx and k2hdkc are not the agent's here (target none): take this server out of service and stop both \
+                "chmpx and k2hdkc are not the agent's here (supervisor none): take this server out of service and stop both \
                  first"
                     .to_owned(),
             ),
@@ -40,7 +40,7 @@ impl Obstacle {
     }
 }
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// How far this node is on its way out.
     pub fn leaving(&self) -> Option<&Leaving> {
         self.store.ledger().known.leaving.as_ref()
@@ -87,7 +87,7 @@ impl<T: Target> Reconciler<T> {
 
     /// What the ledger learns where nothing can be seen of the processes of a node that leaves: for good, or somebody insists.
     pub(super) fn leave_unseen(&self) -> Option<Known> {
-        if self.target.look_again().is_some() && !self.leaving()?.force {
+        if self.supervisor.look_again().is_some() && !self.leaving()?.force {
             return None;
         }
         let mut known = self.store.ledger().known.clone();

@@ -8,19 +8,19 @@ use crate::hosts::{self, Listed, Names, Reserved};
 use crate::machine;
 use crate::membership::{self, Wanted};
 use crate::ring::Ring;
-use crate::target::Target;
+use crate::supervisor::Supervisor;
 
 /// How long the names of gone nodes stay where nobody sees chmpx: it lists a server until that one ends, and a minute is
 /// usual.
 const KEPT_UNSEEN: Duration = Duration::from_hours(1);
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// The names of the members; `None` where there is no block, or where it is not known with whom the agent speaks.
     pub(super) fn names(&self, scene: &Scene, wanted: &Wanted) -> Option<Box<Names>> {
         self.settings.hosts.as_ref()?;
         let registry = scene.identity.as_ref().ok()?.k2hr3.as_ref();
         let registry = registry.map(|registry| registry.api_uri.as_str());
-        let daemon = self.settings.target.containers.daemon();
+        let daemon = self.settings.supervisor.containers.daemon();
         let own = machine::names();
         let addresses = machine::addresses().unwrap_or_default();
         // Whoever has the proxy's name gets the token.

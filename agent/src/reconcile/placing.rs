@@ -3,7 +3,7 @@
 
 use super::{Decided, Decision, Scene};
 use crate::course::Next;
-use crate::target::{Misplaced, Step};
+use crate::supervisor::{Misplaced, Step};
 
 /// Adds the placement to a decision, or why the processes do not get the file. `in_doubt` is why nobody knows where the
 /// processes are.

@@ -15,7 +15,7 @@ use crate::ledger::Generation;
 use crate::names::Port;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::standing::Standing;
-use crate::target::{About, Ask, Done, Identity, Observed, Program, Step, Target};
+use crate::supervisor::{About, Ask, Done, Identity, Observed, Program, Step, Supervisor};
 
 /// The chmpx and the k2hdkc that run.
 pub(super) type Ids = (Option<Identity>, Option<Identity>);
@@ -98,8 +98,8 @@ impl Scene {
     }
 }
 
-impl<T: Target> Reconciler<T> {
-    /// What the target must know of this node. A chmpx that runs listens where it was started to. The others may not know a
+impl<T: Supervisor> Reconciler<T> {
+    /// What the supervisor must know of this node. A chmpx that runs listens where it was started to. The others may not know a
     /// newcomer before they ask K2HR3 again, and they ask it as often as this node does.
     pub(super) fn about(&self, installed: &Installed) -> Option<About> {
         let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;
@@ -126,14 +126,14 @@ impl<T: Target> Reconciler<T> {
         let ask =
             if self.patient { self.may_ask(Instant::now()) } else { self.may_ask_once(installed).await };
         let seen = match about {
-            Some(about) => self.target.observe(about, ask).await,
+            Some(about) => self.supervisor.observe(about, ask).await,
             None => None,
         };
         if seen.is_none() {
-            let unmoved = about.is_some() && self.target.look_again().is_none();
+            let unmoved = about.is_some() && self.supervisor.look_again().is_none();
             self.processes.obstacle = unmoved.then_some(Obstacle::Unmoved);
             self.processes.running = None;
-            self.processes.next_look = about.and_then(|_| self.target.look_again());
+            self.processes.next_look = about.and_then(|_| self.supervisor.look_again());
         }
         let observed = seen?;
         let is_server = about.is_some_and(|about| about.mode == Mode::Server);
@@ -182,7 +182,7 @@ impl<T: Target> Reconciler<T> {
             loaded: ledger.loaded.as_ref().is_some_and(|loaded| loaded.fileversion == fileversion),
             verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
             mended: self.processes.mended == Some(fileversion),
-            rules: &self.settings.target.rules,
+            rules: &self.settings.supervisor.rules,
         };
         decision.notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
         let mut known = ledger.known.clone();
@@ -216,10 +216,10 @@ impl<T: Target> Reconciler<T> {
 
     pub(super) fn until_look(&self, next: &Next, watching: bool) -> Duration {
         match next {
-            Next::Converged if watching => self.settings.target.rules.between_questions.max(SOON),
-            Next::Converged => self.settings.target.rules.look,
+            Next::Converged if watching => self.settings.supervisor.rules.between_questions.max(SOON),
+            Next::Converged => self.settings.supervisor.rules.look,
             Next::Hold(_, time) if watching => {
-                (*time).min(self.settings.target.rules.between_questions).max(SOON)
+                (*time).min(self.settings.supervisor.rules.between_questions).max(SOON)
             }
             Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
             Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => SOON,
@@ -237,7 +237,7 @@ impl<T: Target> Reconciler<T> {
         if step == Step::Start(Program::K2hdkc) {
             self.awaits(Some(self.clock.now().boot));
         }
-        Some(match self.target.act(&step, about).await {
+        Some(match self.supervisor.act(&step, about).await {
             Ok(Done::Plainly) => {
                 if matches!(step, Step::Place | Step::TakeOver) {
                     self.processes.memory.placed();
@@ -254,7 +254,7 @@ impl<T: Target> Reconciler<T> {
             Ok(Done::Disabled) => self.boots(&step, true).map(|()| text),
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
             Err(error) => {
-                let (now, backoff) = (Instant::now(), self.settings.target.rules.backoff);
+                let (now, backoff) = (Instant::now(), self.settings.supervisor.rules.backoff);
                 let why = full(&error);
                 if step == Step::Start(Program::K2hdkc) {
                     self.awaits(None);
@@ -303,7 +303,7 @@ impl<T: Target> Reconciler<T> {
 
     /// From now on no restart begins; the agent ends.
     pub fn begin_nothing(&mut self) {
-        self.settings.target.rules.restarts = Restarts::Never;
+        self.settings.supervisor.rules.restarts = Restarts::Never;
     }
 
     /// Whether something was stopped, or taken out of service, that must come back.
@@ -326,14 +326,14 @@ impl<T: Target> Reconciler<T> {
         let installed = self.look.at(&self.settings.ini.path, now.wall);
         let installed = installed.unwrap_or_else(|_| Installed::Missing.into());
         let about = self.about(&installed).unwrap_or_else(|| About::unread(&self.settings.ini.path));
-        let Some(observed) = self.target.observe(&about, Ask::No).await else { return (true, None) };
+        let Some(observed) = self.supervisor.observe(&about, Ask::No).await else { return (true, None) };
         let unread = Ring::unread(about.mode);
         let ring =
             installed.ring().filter(|ring| ring.mode() == Some(about.mode)).map_or(&unread, |ring| ring);
         let case = Case {
             fileversion: installed.fileversion().unwrap_or_default(),
             ctlport: about.control.port(),
-            ..stopping::bare(ring, &observed, &self.settings.target.rules, now.boot)
+            ..stopping::bare(ring, &observed, &self.settings.supervisor.rules, now.boot)
         };
         match course::ending(&case, &mut self.processes.memory) {
             Next::Converged => (true, None),

@@ -9,11 +9,12 @@ use crate::clock::BootTime;
 use crate::course::{self, Case, Leaving, Rules, Stage, Ways};
 use crate::ring::{Mode, Ring};
 use crate::standing::{Standing, State};
-use crate::target::{About, Ask, Observed, Target};
+use crate::supervisor::{About, Ask, Observed, Supervisor};
 
-const NOT_OURS: &str = "chmpx and k2hdkc are not the agent's here (target none): stop them where they run";
+const NOT_OURS: &str =
+    "chmpx and k2hdkc are not the agent's here (supervisor none): stop them where they run";
 
-impl<T: Target> Reconciler<T> {
+impl<T: Supervisor> Reconciler<T> {
     /// How far this node has stopped for maintenance.
     pub fn stopped(&self) -> Option<&Leaving> {
         self.store.ledger().known.stopped.as_ref()
@@ -71,7 +72,7 @@ impl<T: Target> Reconciler<T> {
         let Some(stopped) = self.stopped().filter(|stopped| stopped.stage != Stage::Stopped) else { return };
         let (drains, mode) = (stopped.follows() && !stopped.force, stopped.mode);
         let ini = self.settings.ini.path.clone();
-        self.processes.next_look = Some(Instant::now() + self.settings.target.rules.look);
+        self.processes.next_look = Some(Instant::now() + self.settings.supervisor.rules.look);
         let held = |text: String| {
             Some(Standing {
                 state: State::Held,
@@ -87,10 +88,10 @@ impl<T: Target> Reconciler<T> {
             return;
         }
         let about = About { mode, ..About::unread(&ini) };
-        let observed = if is_known { None } else { self.target.observe(&about, Ask::No).await };
+        let observed = if is_known { None } else { self.supervisor.observe(&about, Ask::No).await };
         // chmpx is told nothing either: how it is called stands in the file.
         let Some(observed) = observed.map(|observed| Observed { said: None, ..observed }) else {
-            decision.standing = held(match (self.target.in_doubt(), self.target.look_again()) {
+            decision.standing = held(match (self.supervisor.in_doubt(), self.supervisor.look_again()) {
                 (Some(why), _) => format!("this node does not stop: its processes are not seen ({why})"),
                 (None, Some(_)) => "this node does not stop: its processes are not seen yet".to_owned(),
                 (None, None) => format!("this node does not stop: {NOT_OURS}"),
@@ -99,7 +100,7 @@ impl<T: Target> Reconciler<T> {
         };
         let ring = Ring::unread(mode);
         let boot = self.clock.now().boot;
-        let case = bare(&ring, &observed, &self.settings.target.rules, boot);
+        let case = bare(&ring, &observed, &self.settings.supervisor.rules, boot);
         let mut known = self.store.ledger().known.clone();
         let course = course::unread(&case, &mut self.processes.memory, &mut known);
         decision.standing = Some(Standing::of(&observed, &course, case.now));

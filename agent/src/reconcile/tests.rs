@@ -19,7 +19,7 @@ use crate::render;
 use crate::ring::Mode;
 use crate::settings::{self, Origin};
 use crate::source::{self, Answer, Asked, DoubtKind, Source};
-use crate::target::{self, Ask, Done, Program, Running, Said, Step, TargetError};
+use crate::supervisor::{self, Ask, Done, Program, Running, Said, Step, SupervisorError};
 use crate::wake::Reason;
 
 /// A source that answers from a list, and the last entry for ever.
@@ -32,7 +32,7 @@ impl Source for Told {
     }
 }
 
-/// A target that remembers what it had to do; without an observation it is not responsible.
+/// A supervisor that remembers what it had to do; without an observation it is not responsible.
 #[derive(Default)]
 struct Remembering {
     acted: Vec<Step>,
@@ -45,7 +45,7 @@ struct Remembering {
     in_doubt: Option<String>,
 }
 
-impl Target for Remembering {
+impl Supervisor for Remembering {
     fn name(&self) -> &'static str {
         "remembering"
     }
@@ -56,12 +56,12 @@ impl Target for Remembering {
         self.observed.clone()
     }
 
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, TargetError> {
+    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
         self.acted.push(step.clone());
         self.files.push(std::fs::read_to_string(&about.ini).unwrap_or_default());
         Ok(match step {
-            Step::Start(Program::K2hdkc) => Done::Started(target::Identity { pid: 8, ticks: 200 }),
-            Step::Start(Program::Chmpx) => Done::Started(target::Identity { pid: 7, ticks: 100 }),
+            Step::Start(Program::K2hdkc) => Done::Started(supervisor::Identity { pid: 8, ticks: 200 }),
+            Step::Start(Program::Chmpx) => Done::Started(supervisor::Identity { pid: 7, ticks: 100 }),
             Step::Retire(_) => Done::Disabled,
             _ => Done::Plainly,
         })
@@ -124,10 +124,10 @@ impl Stage {
     fn sees(&mut self, view: crate::view::View) {
         let now = Instant::now();
         let running = |pid, ticks| {
-            let id = target::Identity { pid, ticks };
+            let id = supervisor::Identity { pid, ticks };
             Some(Running { id, since: now, worked: Duration::ZERO, counted: now })
         };
-        self.reconciler.target.observed = Some(Observed {
+        self.reconciler.supervisor.observed = Some(Observed {
             chmpx: running(7, 100),
             k2hdkc: running(8, 200),
             said: Some(Said { view, at: now + Duration::from_secs(1) }),
@@ -167,7 +167,7 @@ async fn a_first_answer_is_installed_and_the_same_one_is_not_installed_again() {
     let mut stage = Stage::new(true, vec![says(&[1, 2]), Ok(Answer::Unchanged)]);
     assert_eq!(installed(&stage.poll().await), 1);
     assert_eq!(stage.poll().await, Outcome::Unchanged);
-    assert_eq!(stage.reconciler.target.acted, []);
+    assert_eq!(stage.reconciler.supervisor.acted, []);
     let ledger = stage.reconciler.store().ledger().clone();
     assert_eq!((ledger.written.unwrap().fileversion, ledger.applied, ledger.verified), (1, None, None));
 }
@@ -501,7 +501,7 @@ async fn converged(mut answers: Vec<Result<Answer, Doubt>>) -> Stage {
     looks(&mut stage).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Converged);
-    stage.reconciler.target.acted.clear();
+    stage.reconciler.supervisor.acted.clear();
     stage
 }
 
@@ -518,10 +518,10 @@ fn break_the_state(stage: &Stage) {
 }
 
 /// chmpx has ended so, a while after it was started.
-fn end_chmpx(stage: &mut Stage, how: target::Ending) {
-    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+fn end_chmpx(stage: &mut Stage, how: supervisor::Ending) {
+    let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     let was = observed.chmpx.take().unwrap();
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
     (observed.said, observed.k2hdkc) = (None, None);
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how }];
+    observed.ended = vec![supervisor::Ended { program: Program::Chmpx, was, how }];
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::raw::{self, Raw, Span};
 use super::{
-    Auth, Format, Ini, K2hr3, Level, Log, OnExit, Profile, Settings, SourceKind, State, Target, TargetKind,
-    api_uri, below, defaults,
+    Auth, Format, Ini, K2hr3, Level, Log, OnExit, Profile, Settings, SourceKind, State, Supervisor,
+    SupervisorKind, api_uri, below, defaults,
 };
 use crate::backoff::Pace;
 use crate::course::{Restarts, Rules};
@@ -16,9 +16,9 @@ use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Tag, Yrn};
 use crate::registration;
-use crate::target::docker::Containers;
-use crate::target::process::Process;
-use crate::target::systemd::Units;
+use crate::supervisor::docker::Containers;
+use crate::supervisor::process::Process;
+use crate::supervisor::systemd::Units;
 use crate::took_over;
 
 /// Makes settings of the merged configuration; whatever is wrong in it is added to `errors`.
@@ -37,7 +37,7 @@ pub(super) fn interpret(raw: Raw, root: &Path, errors: &mut Vec<String>) -> Sett
         hosts: hosts(&raw.hosts, root),
         guard: guard_rules(&raw.guard, errors),
         profile: profile(raw.profile, errors),
-        target: target(raw.target, root, &runtime, inside, errors),
+        supervisor: supervisor(raw.supervisor, root, &runtime, inside, errors),
         state: State { directory: state, runtime_directory: runtime, status_group: raw.state.status_group },
         log: Log {
             level: raw.log.level.unwrap_or(Level::Info),
@@ -193,17 +193,23 @@ fn guard_rules(raw: &raw::Guard, errors: &mut Vec<String>) -> guard::Rules {
     }
 }
 
-fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors: &mut Vec<String>) -> Target {
-    let rules = target_rules(&raw, errors);
+fn supervisor(
+    raw: raw::Supervisor,
+    root: &Path,
+    runtime: &Path,
+    inside: String,
+    errors: &mut Vec<String>,
+) -> Supervisor {
+    let rules = supervisor_rules(&raw, errors);
     let within = raw.answer_within.is_none_or(|span| !span.0.is_zero());
-    check("target.answer-within", within, "must be more than 0", errors);
+    check("supervisor.answer-within", within, "must be more than 0", errors);
     let mut program = |key: &str, given: Option<String>, name: &str| {
         check(key, given.as_deref() != Some(""), "must not be empty", errors);
         given.unwrap_or_else(|| name.to_owned())
     };
-    let chmpx = program("target.chmpx", raw.chmpx, "chmpx");
-    let k2hdkc = program("target.k2hdkc", raw.k2hdkc, "k2hdkc");
-    let chmpxstatus = program("target.chmpxstatus", raw.chmpxstatus, "chmpxstatus");
+    let chmpx = program("supervisor.chmpx", raw.chmpx, "chmpx");
+    let k2hdkc = program("supervisor.k2hdkc", raw.k2hdkc, "k2hdkc");
+    let chmpxstatus = program("supervisor.chmpxstatus", raw.chmpxstatus, "chmpxstatus");
     let mut options = |key: &str, given: Option<Vec<String>>, usual: &[&str]| {
         let options = given.unwrap_or_else(|| usual.iter().map(|option| (*option).to_owned()).collect());
         let conf = options.iter().any(|option| option.eq_ignore_ascii_case("-conf"));
@@ -214,8 +220,8 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
         chmpx,
         k2hdkc,
         chmpxstatus,
-        chmpx_options: options("target.chmpx-options", raw.chmpx_options, defaults::CHMPX_OPTIONS),
-        k2hdkc_options: options("target.k2hdkc-options", raw.k2hdkc_options, defaults::K2HDKC_OPTIONS),
+        chmpx_options: options("supervisor.chmpx-options", raw.chmpx_options, defaults::CHMPX_OPTIONS),
+        k2hdkc_options: options("supervisor.k2hdkc-options", raw.k2hdkc_options, defaults::K2HDKC_OPTIONS),
         user: raw.user,
         environment: resolving(raw.environment),
         runtime_directory: runtime.to_owned(),
@@ -233,13 +239,13 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
     };
     for (key, name) in [("chmpx-unit", &units.chmpx), ("k2hdkc-unit", &units.k2hdkc)] {
         let well = name.ends_with(".service") && !name.contains(|c: char| c == '/' || c.is_whitespace());
-        check(&format!("target.systemd.{key}"), well, "must be the name of a .service", errors);
+        check(&format!("supervisor.systemd.{key}"), well, "must be the name of a .service", errors);
     }
-    let kind = raw.kind.unwrap_or(TargetKind::Auto);
+    let kind = raw.kind.unwrap_or(SupervisorKind::Auto);
     // What ends inside is started again by its helper, or by the daemon. Where Docker is picked, that is told then.
-    let ends = kind == TargetKind::Docker && raw.on_exit == Some(OnExit::Stop);
-    check("target.on-exit", !ends, "cannot be \"stop\" where target.kind is \"docker\"", errors);
-    Target {
+    let ends = kind == SupervisorKind::Docker && raw.on_exit == Some(OnExit::Stop);
+    check("supervisor.on-exit", !ends, "cannot be \"stop\" where supervisor.kind is \"docker\"", errors);
+    Supervisor {
         kind,
         rules,
         process,
@@ -252,34 +258,34 @@ fn target(raw: raw::Target, root: &Path, runtime: &Path, inside: String, errors:
 
 fn containers(raw: raw::Docker, root: &Path, inside: String, errors: &mut Vec<String>) -> Containers {
     let ini = raw.ini.unwrap_or(inside);
-    check("target.docker.ini", ini.starts_with('/'), "must be an absolute path in the container", errors);
+    check("supervisor.docker.ini", ini.starts_with('/'), "must be an absolute path in the container", errors);
     let one = raw.container.is_none() || raw.chmpx_container.is_none();
-    check("target.docker.container", one, "is for both programs: leave chmpx-container out", errors);
+    check("supervisor.docker.container", one, "is for both programs: leave chmpx-container out", errors);
     let paired = raw.k2hdkc_container.is_none() || raw.chmpx_container.is_some();
-    check("target.docker.k2hdkc-container", paired, "needs chmpx-container as well", errors);
+    check("supervisor.docker.k2hdkc-container", paired, "needs chmpx-container as well", errors);
     Containers {
         container: raw.container,
         chmpx: raw.chmpx_container,
         k2hdkc: raw.k2hdkc_container,
         socket: raw.socket,
         certificates: raw.cert_path.as_deref().map(|path| below(root, Path::new(path))),
-        version: parsed("target.docker.api-version", raw.api_version.as_deref(), api_version, errors),
+        version: parsed("supervisor.docker.api-version", raw.api_version.as_deref(), api_version, errors),
         ini,
     }
 }
 
 fn api_version(text: &str) -> Result<(usize, usize), &'static str> {
-    crate::target::docker::version(text).ok_or("is not a version such as \"1.41\"")
+    crate::supervisor::docker::version(text).ok_or("is not a version such as \"1.41\"")
 }
 
-fn target_rules(raw: &raw::Target, errors: &mut Vec<String>) -> Rules {
+fn supervisor_rules(raw: &raw::Supervisor, errors: &mut Vec<String>) -> Rules {
     let backoff = (
         span(raw.restart_backoff, defaults::RESTART_BACKOFF),
         span(raw.max_restart_backoff, defaults::MAX_RESTART_BACKOFF),
     );
     let look = span(raw.look, defaults::LOOK);
-    check("target.look", !look.is_zero(), "must be more than 0", errors);
-    check("target.restart-backoff", !backoff.0.is_zero(), "must be more than 0", errors);
+    check("supervisor.look", !look.is_zero(), "must be more than 0", errors);
+    check("supervisor.restart-backoff", !backoff.0.is_zero(), "must be more than 0", errors);
     Rules {
         quiet: span(raw.quiet, defaults::QUIET),
         between_questions: span(raw.between_questions, defaults::BETWEEN_QUESTIONS),

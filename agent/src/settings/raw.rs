@@ -18,7 +18,7 @@ pub(super) struct Raw {
     pub(super) hosts: Hosts,
     pub(super) guard: Guard,
     pub(super) profile: Profile,
-    pub(super) target: Target,
+    pub(super) supervisor: Supervisor,
     pub(super) state: State,
     pub(super) log: Log,
 }
@@ -112,8 +112,8 @@ pub(super) struct Profile {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub(super) struct Target {
-    pub(super) kind: Option<super::TargetKind>,
+pub(super) struct Supervisor {
+    pub(super) kind: Option<super::SupervisorKind>,
     pub(super) take_over: Option<bool>,
     pub(super) systemd: Systemd,
     pub(super) docker: Docker,

@@ -2,7 +2,7 @@
 
 use super::Status;
 use crate::standing::{Standing, State};
-use crate::target::Kind;
+use crate::supervisor::Kind;
 
 impl Status {
     /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
@@ -13,7 +13,7 @@ impl Status {
         let leaving = stopped.or(leaving);
         let ring = self.standing.as_ref().map(ring);
         let picked = self.picked.as_ref().filter(|picked| picked.kind == Kind::None);
-        let ring = ring.or(picked.map(|_| "target none: nothing that runs chmpx was found".to_owned()));
+        let ring = ring.or(picked.map(|_| "supervisor none: nothing that runs chmpx was found".to_owned()));
         let left_out = match self.left_out.len() {
             0 => None,
             1 => Some("1 record in K2HR3 is no good and left out".to_owned()),

@@ -19,14 +19,14 @@ pub(super) fn on_the_way(path: &Path) -> Vec<PathBuf> {
             Some(_) => walked.push(&part),
             None => {}
         }
-        let Ok(target) = std::fs::read_link(&walked) else { continue };
+        let Ok(supervisor) = std::fs::read_link(&walked) else { continue };
         links += 1;
         if links > MOST {
             return found;
         }
         found.push(walked.clone());
         walked.pop();
-        parts(&target).into_iter().rev().for_each(|part| ahead.push_front(part));
+        parts(&supervisor).into_iter().rev().for_each(|part| ahead.push_front(part));
     }
     found.push(walked);
     found.dedup();

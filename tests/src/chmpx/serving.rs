@@ -104,7 +104,7 @@ impl Chmpx {
             Question::Get(key) => key,
             _ => return,
         };
-        let Some((first, others)) = self.targets(key_hash(key)) else {
+        let Some((first, others)) = self.supervisors(key_hash(key)) else {
             return self.reply(number, ticket, Reply::Failed("no server".to_owned()));
         };
         let others = if matches!(question, Question::Set(_)) { others } else { Vec::new() };
@@ -135,7 +135,7 @@ impl Chmpx {
     }
 
     /// Who answers for a key, and who else keeps it.
-    fn targets(&self, hash: u64) -> Option<(u64, Vec<u64>)> {
+    fn supervisors(&self, hash: u64) -> Option<(u64, Vec<u64>)> {
         let replicas = self.config.replicas();
         let base = holders(&self.table.base(), hash, replicas);
         let status = |id: &u64| self.table.get(*id).map_or(Status::OUT_DOWN, |row| row.status);

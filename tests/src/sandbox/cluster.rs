@@ -100,7 +100,7 @@ impl Cluster {
         let (role, token) = (role.to_owned(), Some(token.to_owned()));
         std::fs::create_dir_all(root.join("etc/k2hdkc-agent/conf.d"))?;
         let seat = self.ground.seat(&root, mode, address)?;
-        let config = self.pace.file(&address.to_string(), &self.ground.target(&root));
+        let config = self.pace.file(&address.to_string(), &self.ground.supervisor(&root));
         let (api_uri, cuk) = (self.uri(), name.clone());
         let plan = Plan { api_uri, role, token, address: address.to_string(), cuk, config };
         let mut node = Node::new(&root, plan)?;

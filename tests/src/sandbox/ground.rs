@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_agent::target::control_port::{self, Command};
+use k2hdkc_agent::supervisor::control_port::{self, Command};
 
 use super::handle::Door;
 use super::hub::{Hub, Namespaces, ask_within};
@@ -106,17 +106,17 @@ impl Ground {
         }
     }
 
-    /// What the `[target]` of a node with that root begins with.
-    pub(super) fn target(&self, root: &Path) -> String {
+    /// What the `[supervisor]` of a node with that root begins with.
+    pub(super) fn supervisor(&self, root: &Path) -> String {
         match self {
             Self::Loopback(Loopback { programs, .. }) => {
                 let path = |name: &str| programs.join(name);
                 let environment = format!("{} = \"{}\"", place::ROOT, root.display());
-                target([path("chmpx"), path("k2hdkc"), path("chmpxstatus")], &environment)
+                supervisor([path("chmpx"), path("k2hdkc"), path("chmpxstatus")], &environment)
             }
             Self::Bridge(hub) => {
                 let Programs { chmpx, k2hdkc, chmpxstatus, .. } = hub.programs.clone();
-                target([chmpx, k2hdkc, chmpxstatus], "")
+                supervisor([chmpx, k2hdkc, chmpxstatus], "")
             }
         }
     }
@@ -195,8 +195,8 @@ Everything above runs in namespaces: enter those of the hub first, and from ther
     }
 }
 
-/// `[target]` with the programs chmpx, k2hdkc and chmpxstatus.
-fn target(programs: [PathBuf; 3], environment: &str) -> String {
+/// `[supervisor]` with the programs chmpx, k2hdkc and chmpxstatus.
+fn supervisor(programs: [PathBuf; 3], environment: &str) -> String {
     let names = ["chmpx", "k2hdkc", "chmpxstatus"];
     let line = |(key, path): (&str, PathBuf)| format!("{key:<15} = \"{}\"\n", path.display());
     let lines: String = names.into_iter().zip(programs).map(line).collect();

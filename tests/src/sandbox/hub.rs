@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_agent::target::control_port;
+use k2hdkc_agent::supervisor::control_port;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -137,8 +137,8 @@ impl Hub {
 impl Namespaces {
     /// The words before a program that shall run in them.
     pub(super) fn entry(&self, programs: &Programs) -> Vec<OsString> {
-        let target = format!("--target={}", self.holder.id());
-        let mut words = vec![programs.nsenter.clone().into_os_string(), target.into()];
+        let supervisor = format!("--target={}", self.holder.id());
+        let mut words = vec![programs.nsenter.clone().into_os_string(), supervisor.into()];
         words.extend(["--net", "--ipc", "--mount", "--uts", "--"].map(OsString::from));
         words
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use k2hdkc_agent::names::Port;
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_agent::target::control_port::{Command, Server};
+use k2hdkc_agent::supervisor::control_port::{Command, Server};
 use k2hdkc_agent::view::{self, Answer};
 use tokio::time::sleep;
 

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// Longest time from SIGTERM to the end of an agent: k2hdkc, half a second, chmpx, each with its own deadline.
 const STOP_WITHIN: Duration = Duration::from_secs(50);
 /// The settings of a node that is to take its processes with it.
-const STOPS: &str = "[target]\non-exit = \"stop\"\n";
+const STOPS: &str = "[supervisor]\non-exit = \"stop\"\n";
 /// How much of a log a failure shows.
 const LOG_LINES: usize = 8;
 
@@ -122,7 +122,7 @@ impl Member {
         let end = Instant::now() + within;
         while count(&self.node) == before {
             if Instant::now() >= end {
-                return Err(io::Error::other("its agent does not take target.on-exit"));
+                return Err(io::Error::other("its agent does not take supervisor.on-exit"));
             }
             sleep(LOOK).await;
         }

@@ -42,8 +42,8 @@ impl Pace {
         }
     }
 
-    /// The whole file of the node at `address`, with what its `[target]` begins with.
-    pub(super) fn file(&self, address: &str, target: &str) -> String {
+    /// The whole file of the node at `address`, with what its `[supervisor]` begins with.
+    pub(super) fn file(&self, address: &str, supervisor: &str) -> String {
         format!(
             r#"[k2hr3]
 source-address  = "{address}" # K2HR3 knows a node by it
@@ -65,8 +65,8 @@ confirm-for     = {confirm:<11} # default "5m"
 window          = "100ms"     # default "5m": there is no data here that must be merged first
 # the defaults: max-lost-servers 1, max-lost-share 0.4
 
-[target]
-{target}look            = "2s"        # default "15s"
+[supervisor]
+{supervisor}look            = "2s"        # default "15s"
 # the defaults: quiet "500ms", between-questions "1s", start-gap "1s", stop-gap "500ms"
 "#,
             interval = quoted(self.interval),
@@ -99,6 +99,6 @@ mod tests {
             toml::from_str(&Pace::of(5, false).file("127.0.1.1", "kind = \"process\"\n")).unwrap();
         assert_eq!(file["k2hr3"]["source-address"].as_str(), Some("127.0.1.1"));
         assert_eq!(file["poll"]["interval"].as_str(), Some("100ms"));
-        assert_eq!(file["target"]["kind"].as_str(), Some("process"));
+        assert_eq!(file["supervisor"]["kind"].as_str(), Some("process"));
     }
 }

@@ -3,7 +3,7 @@
 use k2hdkc_sandbox::node::Node;
 use k2hdkc_sandbox::site::Site;
 
-use super::{TARGET, bootstrap, done, order, program, vm};
+use super::{SUPERVISOR, bootstrap, done, order, program, vm};
 
 const DROP_INS: [&str; 2] = [
     "etc/systemd/system/chmpx.service.d/60-k2hdkc-agent-user.conf",
@@ -84,7 +84,7 @@ fn where_the_agent_touches_no_process_the_units_of_both_are_enabled_and_started_
     let site = Site::open(3, 1).unwrap();
     let node = vm(&site);
     let ini = node.ini();
-    node.write(TARGET, "[target]\nkind = \"none\"\n").unwrap();
+    node.write(SUPERVISOR, "[supervisor]\nkind = \"none\"\n").unwrap();
     let (code, _, errors) = bootstrap(&node, &["--timeout", "1s"]);
     assert_eq!(code, 1);
     assert!(errors.contains("is not there yet, and chmpx does not start without it"), "{errors}");

@@ -1,9 +1,9 @@
-//! A target that is picked: where Trove's container is, it is Docker, and stays it without the container.
+//! A supervisor that is picked: where Trove's container is, it is Docker, and stays it without the container.
 
 use std::time::Duration;
 
 use k2hdkc_agent::status::Status;
-use k2hdkc_agent::target::Kind;
+use k2hdkc_agent::supervisor::Kind;
 use k2hdkc_sandbox::node::{Node, wait_for};
 use k2hdkc_sandbox::worlds::ready;
 use k2hdkc_sandbox::worlds::systemd::INI;
@@ -17,7 +17,7 @@ interval = \"300ms\"
 jitter = 0.0
 settle = \"0ms\"
 max-settle = \"0ms\"
-[target]
+[supervisor]
 kind = \"auto\"
 take-over = true
 on-exit = \"stop\"
@@ -33,7 +33,7 @@ fn text(agent: &Node) -> String {
 }
 
 fn is_docker(agent: &Node) -> bool {
-    text(agent).contains("target      docker (picked: the container database (antpickax/k2hdkc-trove")
+    text(agent).contains("supervisor  docker (picked: the container database (antpickax/k2hdkc-trove")
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     assert!(wait_for(LONG, || database.pid("k2hdkc").is_some()), "{}", database.log());
 
     // A container that is named and not there is waited for; the programs of the host, if there are any, are left alone.
-    let named = format!("{CONFIG}[target.docker]\ncontainer = \"gone\"\n");
+    let named = format!("{CONFIG}[supervisor.docker]\ncontainer = \"gone\"\n");
     let mut agent = world.agent(1, &named).unwrap();
     agent.start().unwrap();
     // Before the agent listens, the command picks for itself.
     let lacks = || {
-        status(&agent).filter(|status| status.pid.is_some() && status.target == "docker").is_some_and(
+        status(&agent).filter(|status| status.pid.is_some() && status.supervisor == "docker").is_some_and(
             |status| {
                 let lack = "no container is called \"gone\"";
                 let told = status.standing.is_some_and(|standing| standing.text.contains(lack));
@@ -65,9 +65,9 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     agent.swap("etc/k2hdkc-agent/agent.toml", CONFIG).unwrap();
     assert!(wait_for(LONG, || is_docker(&agent)), "{}", agent.log());
     let picked = status(&agent).unwrap();
-    assert_eq!((&*picked.target, picked.picked.unwrap().kind), ("docker", Kind::Docker));
+    assert_eq!((&*picked.supervisor, picked.picked.unwrap().kind), ("docker", Kind::Docker));
     // What cannot be had is told in both places.
-    let never = "target.on-exit = \"stop\" is not possible with containers";
+    let never = "supervisor.on-exit = \"stop\" is not possible with containers";
     assert!(text(&agent).contains(never) && agent.log().contains(never), "{}", agent.log());
     let has = || {
         let live = agent.live().map(|live| live.text);
@@ -84,7 +84,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
         text(&agent)
     );
     assert!(wait_for(LONG, || agent.log().contains("the configuration was read again")), "{}", agent.log());
-    assert_eq!(status(&agent).unwrap().target, "docker");
+    assert_eq!(status(&agent).unwrap().supervisor, "docker");
     world.server(1).create().unwrap();
     assert!(wait_for(LONG, || database.pid("chmpx").is_some()), "{}", database.log());
 

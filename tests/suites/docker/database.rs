@@ -87,7 +87,7 @@ fn a_loop_that_may_not_be_taken_over_is_told_and_the_file_is_left_to_it() {
     }
     let mut ring = Ring::alone().unwrap();
     ring.employ(1, "").unwrap();
-    assert!(wait_for(LONG, || ring.says(1, "or set target.take-over = true")), "{}", ring.told(1));
+    assert!(wait_for(LONG, || ring.says(1, "or set supervisor.take-over = true")), "{}", ring.told(1));
 
     // From the next change on the two files differ, and the loop's stays.
     ring.world.ground().register(110);

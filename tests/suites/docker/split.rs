@@ -12,7 +12,7 @@ use k2hdkc_sandbox::worlds::{Container, ready, say};
 
 use crate::ring::{LONG, Ring};
 
-const CONTAINERS: &str = "[target.docker]\nchmpx-container = \"chmpx\"\nk2hdkc-container = \"k2hdkc\"\n";
+const CONTAINERS: &str = "[supervisor.docker]\nchmpx-container = \"chmpx\"\nk2hdkc-container = \"k2hdkc\"\n";
 
 #[test]
 fn a_container_for_each_program_follows_and_is_started_again() {

@@ -55,7 +55,7 @@ fn a_daemon_behind_tls_is_reached_with_its_own_certificates_and_neither_without_
     vm.start_daemon().unwrap();
     drop(TcpStream::connect((&*address, 2376)).expect("it listens before the agent comes"));
 
-    let socket = format!("take-over = true\n[target.docker]\nsocket = \"tcp://{address}:2376\"\n");
+    let socket = format!("take-over = true\n[supervisor.docker]\nsocket = \"tcp://{address}:2376\"\n");
     ring.employ(1, &socket).unwrap();
     let root = ring.agents[&1].root().to_owned();
     for name in CLIENTS {
@@ -64,7 +64,7 @@ fn a_daemon_behind_tls_is_reached_with_its_own_certificates_and_neither_without_
     }
     certify(&root.join("others"), &address).unwrap();
     let with = |directory: &str| {
-        let fragment = format!("[target.docker]\ncert-path = \"/{directory}\"\n");
+        let fragment = format!("[supervisor.docker]\ncert-path = \"/{directory}\"\n");
         ring.agents[&1].write("etc/k2hdkc-agent/conf.d/10-tls.toml", &fragment).unwrap();
     };
     assert!(wait_for(LONG, || ring.says(1, "sent an HTTP request to an HTTPS server")), "{}", ring.told(1));

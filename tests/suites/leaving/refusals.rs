@@ -118,7 +118,7 @@ fn what_waits_for_its_keys_goes_at_once_when_somebody_insists() {
 fn a_server_whose_processes_are_not_the_agents_is_only_removed_and_only_by_force() {
     let mut colony = Colony::new("").unwrap();
     colony.add(1).unwrap();
-    colony.node(1).write("etc/k2hdkc-agent/conf.d/60-none.toml", "[target]\nkind = \"none\"\n").unwrap();
+    colony.node(1).write("etc/k2hdkc-agent/conf.d/60-none.toml", "[supervisor]\nkind = \"none\"\n").unwrap();
     colony.node_mut(1).start().unwrap();
     let follows = || colony.records(1) == 1 && colony.node(1).fileversion() > 0;
     assert!(wait_for(PATIENCE, follows), "{}", colony.told(1));
@@ -126,7 +126,7 @@ fn a_server_whose_processes_are_not_the_agents_is_only_removed_and_only_by_force
     let told = || {
         errors = refused(&colony, 1);
         errors.contains(
-            "not the agent's here (target none): take this server out of service and stop both first",
+            "not the agent's here (supervisor none): take this server out of service and stop both first",
         )
     };
     assert!(wait_for(PATIENCE, told), "{errors}");

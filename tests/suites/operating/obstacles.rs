@@ -21,9 +21,9 @@ fn installed(site: &Site) -> Node {
 fn a_symbolic_link_is_refused_with_its_reason_and_neither_it_nor_its_target_changes() {
     let site = Site::open(3, 1).unwrap();
     let node = installed(&site);
-    let target = node.root().join("elsewhere.ini");
-    fs::rename(node.ini(), &target).unwrap();
-    symlink(&target, node.ini()).unwrap();
+    let supervisor = node.root().join("elsewhere.ini");
+    fs::rename(node.ini(), &supervisor).unwrap();
+    symlink(&supervisor, node.ini()).unwrap();
     let before = node.live().unwrap();
     site.add_server(14);
     let (code, text, errors) = run(&node, &["once"]);
@@ -46,9 +46,9 @@ fn a_directory_in_its_place_is_refused() {
 fn an_obstacle_is_an_error_in_the_running_agent_s_log_and_status_until_it_is_gone() {
     let site = Site::open(3, 1).unwrap();
     let mut node = following(&site, FAST);
-    let target = node.root().join("elsewhere.ini");
-    fs::rename(node.ini(), &target).unwrap();
-    symlink(&target, node.ini()).unwrap();
+    let supervisor = node.root().join("elsewhere.ini");
+    fs::rename(node.ini(), &supervisor).unwrap();
+    symlink(&supervisor, node.ini()).unwrap();
     let failed = || node.status().unwrap()["state"] == "failed";
     assert!(wait_for(PATIENCE, failed), "{}", node.log());
     let status = node.status().unwrap();

@@ -11,9 +11,9 @@ use super::{PATIENCE, run, told};
 fn with_docker(site: &Site, socket: Option<&str>) -> Node {
     let node = site.node(site.server_plan(11, FAST)).unwrap();
     let socket = socket.map_or_else(String::new, |socket| {
-        format!("[target.docker]\nsocket = \"{}\"\n", node.root().join(socket).display())
+        format!("[supervisor.docker]\nsocket = \"{}\"\n", node.root().join(socket).display())
     });
-    let text = format!("[target]\nkind = \"docker\"\n{socket}");
+    let text = format!("[supervisor]\nkind = \"docker\"\n{socket}");
     node.write("etc/k2hdkc-agent/conf.d/50-docker.toml", &text).unwrap();
     node
 }
@@ -51,7 +51,8 @@ fn commands_do_not_succeed_where_the_docker_daemon_has_no_socket_no_way_or_no_an
 fn commands_do_not_succeed_where_a_daemon_that_may_have_the_processes_does_not_answer_and_nothing_was_picked()
 {
     let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "[target]\nkind = \"auto\"\nchmpx = \"/no/chmpx\"\n")).unwrap();
+    let node =
+        site.node(site.server_plan(11, "[supervisor]\nkind = \"auto\"\nchmpx = \"/no/chmpx\"\n")).unwrap();
     fails_with(&node, "ssh://root@192.0.2.9", "ssh://root@192.0.2.9");
 }
 

@@ -9,8 +9,8 @@ fn style() -> Style {
 }
 
 /// Two servers and a slave run, with keys; a third server comes whose join sticks so.
-fn joined_with(stick: &str, target: &str) -> Ring {
-    let mut ring = Ring::running(style(), target, 2, 1).unwrap();
+fn joined_with(stick: &str, supervisor: &str) -> Ring {
+    let mut ring = Ring::running(style(), supervisor, 2, 1).unwrap();
     ring.write(100, 60).unwrap();
     ring.add(3).unwrap();
     ring.mischief(3, &format!("stick = \"{stick}\"\n")).unwrap();

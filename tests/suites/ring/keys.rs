@@ -9,14 +9,14 @@ use k2hdkc_sandbox::simulators::stage::Style;
 const KEYS: usize = 60;
 
 /// One server with its keys in a file, and a slave; chmpx of the server is killed; then a second server comes.
-fn readable_after_a_restart_and_a_scale_out(target: &str) -> usize {
-    let mut ring = Ring::running(Style::default(), target, 1, 1).unwrap();
+fn readable_after_a_restart_and_a_scale_out(supervisor: &str) -> usize {
+    let mut ring = Ring::running(Style::default(), supervisor, 1, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     let (chmpx, k2hdkc) = (ring.kill(1, "chmpx").unwrap(), ring.pid(1, "k2hdkc").unwrap());
     assert!(wait_for(PATIENCE, || ring.pid(1, "chmpx").is_some_and(|pid| pid != chmpx)), "{}", ring.told(1));
     ring.settled().unwrap();
     let replaced = ring.pid(1, "k2hdkc").unwrap() != k2hdkc;
-    assert_eq!(replaced, !target.contains("pair = false"), "{}", ring.told(1));
+    assert_eq!(replaced, !supervisor.contains("pair = false"), "{}", ring.told(1));
     ring.all_readable(100, KEYS).unwrap();
     scale_out(&mut ring);
     ring.readable(100, KEYS)
@@ -42,8 +42,8 @@ fn a_chmpx_restarted_under_its_k2hdkc_costs_half_of_the_keys_at_the_next_scale_o
 }
 
 /// A second server boots before the first one has heard of it, and its k2hdkc is or is not started alone.
-fn readable_after_a_boot_in_isolation(target: &str) -> usize {
-    let mut ring = Ring::running(Style::default(), target, 1, 1).unwrap();
+fn readable_after_a_boot_in_isolation(supervisor: &str) -> usize {
+    let mut ring = Ring::running(Style::default(), supervisor, 1, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     ring.add(2).unwrap();
     // As the real ones, which copy nothing to servers that stay: a connection that breaks must not mend what is shown.
@@ -53,7 +53,7 @@ fn readable_after_a_boot_in_isolation(target: &str) -> usize {
     ring.tell_one(2, &[1, 2], &[100]).unwrap();
     ring.node_mut(2).start().unwrap();
     let alone = || ring.standing(2).is_some_and(|standing| standing.k2hdkc.is_some());
-    if target.contains("wait-for-peers = false") {
+    if supervisor.contains("wait-for-peers = false") {
         assert!(wait_for(PATIENCE, alone), "{}", ring.told(2));
         let in_service = || {
             ring.standing(2).and_then(|standing| standing.said).is_some_and(|said| said.status.is_healthy())
@@ -83,8 +83,9 @@ fn a_k2hdkc_started_alone_makes_a_ring_of_its_own_and_one_that_waits_for_its_pee
 }
 
 /// How chmpx ended when the agent stopped both.
-fn ending_of_chmpx(target: &str) -> String {
-    let mut ring = Ring::running(Style::default(), &format!("on-exit = \"stop\"\n{target}"), 1, 0).unwrap();
+fn ending_of_chmpx(supervisor: &str) -> String {
+    let mut ring =
+        Ring::running(Style::default(), &format!("on-exit = \"stop\"\n{supervisor}"), 1, 0).unwrap();
     let before = ring.node(1).log().len();
     ring.node(1).signal("TERM").unwrap();
     let node = ring.node_mut(1);

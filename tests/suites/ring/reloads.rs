@@ -40,8 +40,8 @@ fn a_target_that_is_switched_off_and_on_again_starts_and_stops_nothing() {
     };
     let moved = moves(&ring);
     configure(ring.node(1), "kind = \"process\"", "kind = \"none\"");
-    let target = |ring: &Ring| ring.status(1).map(|status| status.target).unwrap_or_default();
-    assert!(wait_for(PATIENCE, || target(&ring) == "none"), "{}", ring.told(1));
+    let supervisor = |ring: &Ring| ring.status(1).map(|status| status.supervisor).unwrap_or_default();
+    assert!(wait_for(PATIENCE, || supervisor(&ring) == "none"), "{}", ring.told(1));
     // Ten polls a second go on, and nothing else.
     let (asked, busy) = (ring.status(1).unwrap().at, worked(ring.node(1)));
     let later = || ring.status(1).is_some_and(|status| status.at.since(asked) > Duration::from_secs(2));
@@ -51,7 +51,7 @@ fn a_target_that_is_switched_off_and_on_again_starts_and_stops_nothing() {
     assert_eq!(processes_of(&root), before);
 
     configure(ring.node(1), "kind = \"none\"", "kind = \"process\"");
-    assert!(wait_for(PATIENCE, || target(&ring) == "process"), "{}", ring.told(1));
+    assert!(wait_for(PATIENCE, || supervisor(&ring) == "process"), "{}", ring.told(1));
     ring.settled().unwrap();
     assert_eq!((processes_of(&root), moves(&ring)), (before, moved));
 }

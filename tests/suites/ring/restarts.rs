@@ -138,6 +138,6 @@ fn a_key_of_chmpx_rolls_through_the_servers_without_a_key_unreadable_and_waits_o
     ring.all_readable(100, 60).unwrap();
     assert_eq!(worst, 60, "keys that were not served within 2 s meanwhile");
     let held = ring.standing(100).unwrap();
-    assert!(held.text.contains("target.restarts forbids it"), "{}", held.text);
+    assert!(held.text.contains("supervisor.restarts forbids it"), "{}", held.text);
     assert_eq!(ring.pid(100, "chmpx"), slave);
 }

@@ -1,7 +1,7 @@
-//! A target that is picked: where chmpx is a unit, it is systemd.
+//! A supervisor that is picked: where chmpx is a unit, it is systemd.
 
 use k2hdkc_agent::standing::State;
-use k2hdkc_agent::target::{Choice, Kind};
+use k2hdkc_agent::supervisor::{Choice, Kind};
 use k2hdkc_sandbox::node::wait_for;
 use k2hdkc_sandbox::worlds::ready;
 use k2hdkc_sandbox::worlds::systemd::{Shape, World};
@@ -24,7 +24,7 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
         })
     };
     assert!(wait_for(LONG, held), "{}", told(node));
-    let picked = || status(node).and_then(|status| Some((status.target, status.picked?)));
+    let picked = || status(node).and_then(|status| Some((status.supervisor, status.picked?)));
     let why = "systemd has the unit chmpx.service, which is masked".to_owned();
     let masked = ("systemd".to_owned(), Choice { kind: Kind::Systemd, why });
     assert_eq!(picked(), Some(masked.clone()));
@@ -35,7 +35,7 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
     assert_eq!(picked(), Some(masked));
     let log = node.journal("k2hdkc-agent.service");
     assert_eq!(
-        log.matches("target: systemd (picked: systemd has the unit chmpx.service").count(),
+        log.matches("supervisor: systemd (picked: systemd has the unit chmpx.service").count(),
         1,
         "{log}"
     );
@@ -48,7 +48,7 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
     let asleep = node.output(&["k2hdkc-agent", "status"]).unwrap();
     let asleep = String::from_utf8_lossy(&asleep.stdout).into_owned();
     assert!(
-        asleep.contains("target      systemd (picked: systemd has the unit chmpx.service)\n"),
+        asleep.contains("supervisor  systemd (picked: systemd has the unit chmpx.service)\n"),
         "{asleep}"
     );
     assert!(pids(node).0.is_some() && pids(node).1.is_some());

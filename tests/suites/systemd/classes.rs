@@ -14,7 +14,7 @@ use crate::ring::{LONG, all_readable, config, is_settled, pids, running, settled
 const SERVERS: [u32; 2] = [1, 2];
 const SLAVE: u32 = 100;
 
-const NOT_HERE: &str = "not restarted by the agent: target.restarts is \"servers\"";
+const NOT_HERE: &str = "not restarted by the agent: supervisor.restarts is \"servers\"";
 
 /// A change of what K2HR3 says.
 struct Change<'a> {
@@ -84,7 +84,7 @@ fn by_hand(world: &World) {
     let node = world.node(SLAVE);
     let held = || {
         status(node).and_then(|status| status.standing).is_some_and(|standing| {
-            standing.state == State::Held && standing.text.contains("target.restarts forbids it")
+            standing.state == State::Held && standing.text.contains("supervisor.restarts forbids it")
         })
     };
     assert!(wait_for(LONG, held), "{}", told(node));

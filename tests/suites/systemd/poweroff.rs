@@ -42,7 +42,7 @@ fn before_the_host_goes_down_the_agent_ends_what_it_has_started_and_at_its_own_r
     assert_eq!(node.exec(&["sh", "-c", leftovers]).unwrap(), "", "chmpx has removed it at its own end");
     assert!(took < KILLED_AFTER);
     say(&format!(
-        "a host with target process went down in {:.1} s, its chmpx and k2hdkc in order",
+        "a host with supervisor process went down in {:.1} s, its chmpx and k2hdkc in order",
         took.as_secs_f64()
     ));
 }

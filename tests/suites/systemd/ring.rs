@@ -15,7 +15,7 @@ const AGENT: &str = "k2hdkc-agent.service";
 
 pub(crate) const KEYS: usize = 60;
 
-/// The settings of the agents, with these further lines in `[target]`.
+/// The settings of the agents, with these further lines in `[supervisor]`.
 pub(crate) fn config(more: &str) -> String {
     settings("systemd", more)
 }

@@ -20,13 +20,13 @@ value_of() {
   case $found in
   *:*:*) ;;
   *:*)
-    target=${found%%:*}
-    case $target in
+    supervisor=${found%%:*}
+    case $supervisor in
     /*) ;;
-    *) target=$conf_dir/$target ;;
+    *) supervisor=$conf_dir/$supervisor ;;
     esac
-    if [ -f "$target" ]; then
-      value_in "$target" "${found#*:}"
+    if [ -f "$supervisor" ]; then
+      value_in "$supervisor" "${found#*:}"
     else
       value_in "$own" "$2"
     fi

@@ -12,12 +12,12 @@ fn names() -> Names {
 #[test]
 fn a_symbolic_link_stays_one_and_what_it_points_to_gets_the_block() {
     let dir = tempfile::tempdir().unwrap();
-    let (link, target) = (dir.path().join("hosts"), dir.path().join("real"));
-    file::store(&target, b"127.0.0.1 localhost\n").unwrap();
+    let (link, supervisor) = (dir.path().join("hosts"), dir.path().join("real"));
+    file::store(&supervisor, b"127.0.0.1 localhost\n").unwrap();
     symlink("real", &link).unwrap();
     assert_eq!(update_hosts(Some(&link), &names()), [] as [&str; 0]);
     assert!(link.is_symlink());
-    let text = std::fs::read_to_string(&target).unwrap();
+    let text = std::fs::read_to_string(&supervisor).unwrap();
     assert!(text.contains("\n10.0.0.1\tvm1\n"), "{text}");
     let left: Vec<_> =
         std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::course::Stage as Way;
-use crate::target::Signal::Hangup;
+use crate::supervisor::Signal::Hangup;
 
 fn leaving(force: bool) -> Leaving {
     Leaving::begin(WALL, Mode::Server, force, true)
@@ -269,7 +269,7 @@ fn a_held_leave_keeps_nobody_from_caring_for_the_file() {
     assert!(matches!(held(|stage| stage.fileversion = 5), Next::Rewrite(_)));
     let misplaced = |stage: &mut Stage| {
         stage.observed.apart = true;
-        stage.observed.misplaced = Some(crate::target::Misplaced::Yet("it has another one".into()));
+        stage.observed.misplaced = Some(crate::supervisor::Misplaced::Yet("it has another one".into()));
     };
     assert_eq!(step(&held(misplaced)), &Step::Place);
     let rival = |stage: &mut Stage| stage.observed.rival = Some(Rival::unit("a timer writes it too"));

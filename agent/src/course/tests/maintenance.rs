@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::course::Stage as Way;
-use crate::target::Signal::Hangup;
+use crate::supervisor::Signal::Hangup;
 
 /// Server 1 of three, which was seen in service and was told to stop.
 fn told_to_stop(force: bool) -> Stage {

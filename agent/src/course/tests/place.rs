@@ -107,7 +107,7 @@ fn a_hold_that_endangers_no_key_keeps_no_merge_from_being_nudged() {
     stage.rules.restarts = Restarts::Never;
     stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 4));
     stage.set_own(0x3121);
-    assert!(holds(&stage.next()).contains("target.restarts forbids it"));
+    assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
     assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(Order::UpdateStatus));
 }
 

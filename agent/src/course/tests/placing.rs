@@ -1,7 +1,7 @@
 //! A file that is installed and not before the processes yet, and processes that cannot be seen.
 
 use super::*;
-use crate::target::Misplaced;
+use crate::supervisor::Misplaced;
 
 fn misplaced() -> Stage {
     let mut stage = Stage::well();
@@ -41,7 +41,7 @@ fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
     stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
     let text = holds(&stage.next()).to_owned();
     assert!(
-        text.starts_with("a loop rewrites it; disable it, or set target.take-over = true; the container"),
+        text.starts_with("a loop rewrites it; disable it, or set supervisor.take-over = true; the container"),
         "{text}"
     );
     stage.rules.take_over = true;

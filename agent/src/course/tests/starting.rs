@@ -203,7 +203,7 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
 fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_told_elsewhere() {
     let mut stage = Stage::well();
     stage.observed.rival = Some(Rival::unit("k2hr3-get-resource.timer is active"));
-    assert!(holds(&stage.next()).contains("disable it, or set target.take-over"));
+    assert!(holds(&stage.next()).contains("disable it, or set supervisor.take-over"));
     stage.end(Program::K2hdkc, Ending::Signal(9));
     stage.set_own(0x10011);
     stage.next();

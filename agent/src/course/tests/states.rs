@@ -172,7 +172,7 @@ fn a_server_that_is_down_and_no_member_any_more_is_taken_out_of_service() {
     assert_eq!(stage.next(), Next::Converged, "as a member it may come back");
     stage.ring.servers.pop();
     stage.next();
-    let named = crate::target::Named {
+    let named = crate::supervisor::Named {
         host: "192.0.2.3".into(),
         ctlport: Port::try_from(8021).unwrap(),
         id: "server3.example".into(),

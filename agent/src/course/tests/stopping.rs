@@ -81,7 +81,7 @@ fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() 
     second.next();
     second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
     second.known.make_haste();
-    assert!(holds(&second.later(60.0).next()).contains("target.restarts forbids it"));
+    assert!(holds(&second.later(60.0).next()).contains("supervisor.restarts forbids it"));
 }
 
 /// Measured: while all k2hdkc end at once, the chmpx of those that are left merge and send to each other, and hear no HUP
@@ -150,7 +150,7 @@ fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
     stage.observed.k2hdkc = None;
     assert_eq!(stage.next(), Next::Converged);
     stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", (boot(), 4));
-    assert!(holds(&stage.next()).contains("target.restarts forbids it"));
+    assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
     stage.rules.restarts = Restarts::Always;
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
 }

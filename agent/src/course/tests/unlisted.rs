@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::target::neighbours::Hearsay;
+use crate::supervisor::neighbours::Hearsay;
 
 fn server(n: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, n], 8021))

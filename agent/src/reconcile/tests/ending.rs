@@ -1,24 +1,24 @@
 //! The end of the processes with the agent, also where the file says nothing.
 
 use super::*;
-use crate::target::Signal;
+use crate::supervisor::Signal;
 
 /// Ends both, and says what that took.
 async fn end(stage: &mut Stage) -> Vec<Step> {
     assert!(!stage.reconciler.end().await.0);
-    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     assert!(observed.k2hdkc.take().is_some());
     assert_eq!(stage.reconciler.end().await, (false, None), "half a second lies between the two");
     tokio::time::advance(Duration::from_millis(500)).await;
     assert!(!stage.reconciler.end().await.0);
-    stage.reconciler.target.observed.as_mut().unwrap().chmpx = None;
+    stage.reconciler.supervisor.observed.as_mut().unwrap().chmpx = None;
     assert_eq!(stage.reconciler.end().await, (true, None));
-    std::mem::take(&mut stage.reconciler.target.acted)
+    std::mem::take(&mut stage.reconciler.supervisor.acted)
 }
 
 fn both() -> [Step; 2] {
     [(Program::K2hdkc, 8, 200), (Program::Chmpx, 7, 100)]
-        .map(|(program, pid, ticks)| Step::Send(program, target::Identity { pid, ticks }, Signal::Hangup))
+        .map(|(program, pid, ticks)| Step::Send(program, supervisor::Identity { pid, ticks }, Signal::Hangup))
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,5 +52,5 @@ async fn they_end_where_the_path_is_no_file_and_where_it_does_not_say_which_node
 async fn where_the_processes_are_not_the_agents_nothing_ends() {
     let mut stage = Stage::new(true, vec![says(&[1, 2])]);
     assert_eq!(stage.reconciler.end().await, (true, None));
-    assert_eq!(stage.reconciler.target.acted, []);
+    assert_eq!(stage.reconciler.supervisor.acted, []);
 }

@@ -24,11 +24,11 @@ async fn processes_that_cannot_be_looked_at_yet_have_not_stopped_unless_somebody
     for (force, expected) in [(false, Way::Stopping), (true, Way::Removing)] {
         let mut stage = stopping(force).await;
         // Who runs them is away, and looked for again.
-        stage.reconciler.target.observed = None;
-        stage.reconciler.target.again = Some(Instant::now() + Duration::from_secs(9));
+        stage.reconciler.supervisor.observed = None;
+        stage.reconciler.supervisor.again = Some(Instant::now() + Duration::from_secs(9));
         assert_eq!(passed(&mut stage).await, expected);
         // They are nobody's business.
-        stage.reconciler.target.again = None;
+        stage.reconciler.supervisor.again = None;
         assert_eq!(passed(&mut stage).await, Way::Removing);
     }
 }
@@ -84,13 +84,13 @@ async fn a_vm_that_was_made_from_the_image_of_a_stopped_one_is_not_stopped() {
 async fn what_a_leave_has_disabled_is_enabled_again_once_by_who_comes_back() {
     let mut stage = stopping(false).await;
     passed(&mut stage).await;
-    assert_eq!(stage.reconciler.target.acted, [Step::Retire(Program::K2hdkc)]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Retire(Program::K2hdkc)]);
     assert!(stage.reconciler.stay().unwrap());
-    stage.reconciler.target.acted.clear();
+    stage.reconciler.supervisor.acted.clear();
     for _ in 0..3 {
         stage.reconciler.pass(Reason::Look.into(), None).await;
     }
-    assert_eq!(stage.reconciler.target.acted, [Step::Enable(Program::K2hdkc)]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Enable(Program::K2hdkc)]);
 }
 
 /// A server looks up the address of whoever connects, and has no name for one that it does not list: 16 look-ups a question.
@@ -98,10 +98,10 @@ async fn what_a_leave_has_disabled_is_enabled_again_once_by_who_comes_back() {
 async fn who_leaves_does_not_ask_the_others_whether_they_list_it() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     stage.reconciler.pass(Reason::Look.into(), None).await;
-    assert_eq!(stage.reconciler.target.about.as_ref().unwrap().others.len(), 1);
+    assert_eq!(stage.reconciler.supervisor.about.as_ref().unwrap().others.len(), 1);
     let mut stage = stopping(false).await;
     passed(&mut stage).await;
-    assert_eq!(stage.reconciler.target.about.as_ref().unwrap().others, []);
+    assert_eq!(stage.reconciler.supervisor.about.as_ref().unwrap().others, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,11 +110,11 @@ async fn a_newcomer_gives_the_others_the_time_to_learn_of_it_and_who_comes_back_
         let mut stage = Stage::with(&format!("[poll]\n{poll}settle = \"0s\"\n"), true, vec![says(&[1, 2])]);
         stage.poll().await;
         stage.reconciler.pass(Reason::Look.into(), None).await;
-        let about = stage.reconciler.target.about.clone().unwrap();
+        let about = stage.reconciler.supervisor.about.clone().unwrap();
         assert_eq!(about.known_after, std::time::Duration::from_secs(waits), "{poll}");
     }
     let mut stage = converged(vec![says(&[1, 2])]).await;
     stage.reconciler.pass(Reason::Look.into(), None).await;
-    let about = stage.reconciler.target.about.clone().unwrap();
+    let about = stage.reconciler.supervisor.about.clone().unwrap();
     assert_eq!(about.known_after, std::time::Duration::ZERO);
 }

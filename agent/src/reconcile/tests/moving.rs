@@ -25,15 +25,15 @@ async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
 async fn who_writes_the_file_in_place_is_ended_before_another_file_comes() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     let before = std::fs::read_to_string(stage.ini()).unwrap();
-    stage.reconciler.target.observed.as_mut().unwrap().rival =
-        Some(crate::target::Rival::unit("a timer is active"));
-    stage.reconciler.settings.target.rules.take_over = true;
+    stage.reconciler.supervisor.observed.as_mut().unwrap().rival =
+        Some(crate::supervisor::Rival::unit("a timer is active"));
+    stage.reconciler.settings.supervisor.rules.take_over = true;
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!(installed(&report.outcome), 2);
     assert_eq!(report.step, Some(Ok("take the file over: a timer is active".into())));
-    let target = &stage.reconciler.target;
-    assert_eq!((&*target.acted, target.files.last()), (&[Step::TakeOver][..], Some(&before)));
+    let supervisor = &stage.reconciler.supervisor;
+    assert_eq!((&*supervisor.acted, supervisor.files.last()), (&[Step::TakeOver][..], Some(&before)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,8 +48,8 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     looks(&mut stage).await;
     tokio::time::advance(Duration::from_secs(5)).await;
     let report = looks(&mut stage).await;
-    let told = [target::Order::UpdateStatus, target::Order::ServiceOut].map(Step::Tell);
-    assert_eq!(stage.reconciler.target.acted, told);
+    let told = [supervisor::Order::UpdateStatus, supervisor::Order::ServiceOut].map(Step::Tell);
+    assert_eq!(stage.reconciler.supervisor.acted, told);
     assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
     let ledger = stage.reconciler.store().ledger();
     let numbers =
@@ -57,8 +57,8 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     assert_eq!(numbers, [2, 1, 1], "a process that runs on with the old key proves nothing of the new one");
     let view = well(&stage, 2);
     stage.sees(view);
-    let k2hdkc = stage.reconciler.target.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
-    k2hdkc.id = target::Identity { pid: 9, ticks: 900 };
+    let k2hdkc = stage.reconciler.supervisor.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
+    k2hdkc.id = supervisor::Identity { pid: 9, ticks: 900 };
     looks(&mut stage).await;
     let ledger = stage.reconciler.store().ledger();
     assert_eq!((&ledger.applied, &ledger.verified), (&ledger.written, &ledger.written));
@@ -79,19 +79,19 @@ async fn another_control_port_of_all_is_held_with_its_plan_and_then_taken_by_a_r
     let view = well(&stage, 2);
     stage.sees(view);
     looks(&mut stage).await;
-    let about = stage.reconciler.target.about.clone().unwrap();
+    let about = stage.reconciler.supervisor.about.clone().unwrap();
     assert_eq!((about.control.port(), about.own.1.get()), (8021, 8021));
-    let k2hdkc = target::Identity { pid: 8, ticks: 200 };
+    let k2hdkc = supervisor::Identity { pid: 8, ticks: 200 };
     assert_eq!(
-        stage.reconciler.target.acted.last(),
-        Some(&Step::Send(Program::K2hdkc, k2hdkc, target::Signal::Hangup)),
+        stage.reconciler.supervisor.acted.last(),
+        Some(&Step::Send(Program::K2hdkc, k2hdkc, supervisor::Signal::Hangup)),
         "no service is left, and nobody is waited for"
     );
-    let chmpx = stage.reconciler.target.observed.as_mut().unwrap().chmpx.as_mut().unwrap();
-    chmpx.id = target::Identity { pid: 9, ticks: 900 };
+    let chmpx = stage.reconciler.supervisor.observed.as_mut().unwrap().chmpx.as_mut().unwrap();
+    chmpx.id = supervisor::Identity { pid: 9, ticks: 900 };
     looks(&mut stage).await;
     looks(&mut stage).await;
-    let about = stage.reconciler.target.about.clone().unwrap();
+    let about = stage.reconciler.supervisor.about.clone().unwrap();
     assert_eq!((about.control.port(), about.own.1.get()), (8121, 8121));
 }
 
@@ -114,24 +114,27 @@ async fn a_file_that_cannot_be_written_keeps_no_process_dead() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     break_the_state(&stage);
     assert!(matches!(stage.poll().await, Outcome::Failed(_)));
-    end_chmpx(&mut stage, target::Ending::Signal(9));
+    end_chmpx(&mut stage, supervisor::Ending::Signal(9));
     for _ in 0..4 {
         looks(&mut stage).await;
-        stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+        stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
     }
-    assert!(stage.reconciler.target.acted.contains(&Step::Start(Program::Chmpx)));
+    assert!(stage.reconciler.supervisor.acted.contains(&Step::Start(Program::Chmpx)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_done_in_a_pass_that_installs_is_done_in_the_next() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
-    let observed = stage.reconciler.target.observed.as_mut().unwrap();
-    observed.chmpx.as_mut().unwrap().id = target::Identity { pid: 9, ticks: 900 };
+    let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
+    observed.chmpx.as_mut().unwrap().id = supervisor::Identity { pid: 9, ticks: 900 };
     assert_eq!(installed(&stage.poll().await), 2);
-    assert_eq!(stage.reconciler.target.acted, []);
+    assert_eq!(stage.reconciler.supervisor.acted, []);
     looks(&mut stage).await;
-    let id = target::Identity { pid: 8, ticks: 200 };
-    assert_eq!(stage.reconciler.target.acted, [Step::Send(Program::K2hdkc, id, target::Signal::Hangup)]);
+    let id = supervisor::Identity { pid: 8, ticks: 200 };
+    assert_eq!(
+        stage.reconciler.supervisor.acted,
+        [Step::Send(Program::K2hdkc, id, supervisor::Signal::Hangup)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,14 +142,18 @@ async fn what_is_known_of_the_processes_is_known_although_it_cannot_be_written()
     let mut stage = converged(vec![Ok(Answer::Unchanged)]).await;
     break_the_state(&stage);
     let now = Instant::now();
-    stage.reconciler.target.observed.as_mut().unwrap().silent = Some((now, "no answer".into()));
+    stage.reconciler.supervisor.observed.as_mut().unwrap().silent = Some((now, "no answer".into()));
     let mut told = false;
     for _ in 0..100 {
         let report = looks(&mut stage).await;
         told |= report.notes.iter().any(|note| note.contains("is not kept over a restart"));
     }
-    let stopped = |step: &Step| matches!(step, Step::Send(Program::K2hdkc, _, target::Signal::Hangup));
-    assert!(told && stage.reconciler.target.acted.iter().any(stopped), "{:?}", stage.reconciler.target.acted);
+    let stopped = |step: &Step| matches!(step, Step::Send(Program::K2hdkc, _, supervisor::Signal::Hangup));
+    assert!(
+        told && stage.reconciler.supervisor.acted.iter().any(stopped),
+        "{:?}",
+        stage.reconciler.supervisor.acted
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,13 +171,13 @@ async fn a_change_that_rests_is_forgotten_with_the_settings_that_brought_it() {
 async fn processes_are_cared_for_while_k2hr3_is_away() {
     let mut stage = converged(vec![Err(doubt())]).await;
     stage.poll().await;
-    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     observed.k2hdkc = None;
     observed.said.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
     looks(&mut stage).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
-    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::K2hdkc)]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Start(Program::K2hdkc)]);
     assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
 }
 
@@ -178,11 +185,11 @@ async fn processes_are_cared_for_while_k2hr3_is_away() {
 async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_seldom_or_by_order() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     // The age of the file is of the real clock.
-    stage.reconciler.settings.target.rules.quiet = Duration::ZERO;
+    stage.reconciler.settings.supervisor.rules.quiet = Duration::ZERO;
     let asks = async |stage: &mut Stage, seconds| {
         tokio::time::advance(Duration::from_secs(seconds)).await;
         stage.reconciler.pass(Reason::Look.into(), None).await;
-        *stage.reconciler.target.asked.last().unwrap()
+        *stage.reconciler.supervisor.asked.last().unwrap()
     };
     for _ in 0..6 {
         // It speaks of its new file a few times.
@@ -194,7 +201,7 @@ async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_s
     assert_eq!(asks(&mut stage, 0).await, Ask::Start, "somebody wants to know it now");
     stage.reconciler.ask_soon();
     assert_eq!(asks(&mut stage, 0).await, Ask::No, "but not twice in a second");
-    stage.reconciler.target.observed.as_mut().unwrap().said.as_mut().unwrap().view.servers[1].status =
+    stage.reconciler.supervisor.observed.as_mut().unwrap().said.as_mut().unwrap().view.servers[1].status =
         crate::view::NodeStatus::from_bits(0x2121);
     assert_eq!(asks(&mut stage, 15).await, Ask::Start);
     for _ in 0..3 {
@@ -207,18 +214,18 @@ async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_s
 #[tokio::test(start_paused = true)]
 async fn a_chmpx_that_does_not_listen_yet_is_asked_five_times_a_second_on_a_server() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
-    stage.reconciler.settings.target.rules.quiet = Duration::ZERO;
-    let observed = stage.reconciler.target.observed.as_mut().unwrap();
+    stage.reconciler.settings.supervisor.rules.quiet = Duration::ZERO;
+    let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     (observed.said, observed.k2hdkc, observed.shut) = (None, None, true);
     looks(&mut stage).await;
     for _ in 0..3 {
         tokio::time::advance(Duration::from_millis(200)).await;
         stage.reconciler.pass(Reason::Look.into(), None).await;
-        assert_eq!(stage.reconciler.target.asked.last(), Some(&Ask::Start));
+        assert_eq!(stage.reconciler.supervisor.asked.last(), Some(&Ask::Start));
     }
-    stage.reconciler.target.observed.as_mut().unwrap().shut = false;
+    stage.reconciler.supervisor.observed.as_mut().unwrap().shut = false;
     looks(&mut stage).await;
     tokio::time::advance(Duration::from_millis(200)).await;
     stage.reconciler.pass(Reason::Look.into(), None).await;
-    assert_eq!(stage.reconciler.target.asked.last(), Some(&Ask::No), "one that is silent is not");
+    assert_eq!(stage.reconciler.supervisor.asked.last(), Some(&Ask::No), "one that is silent is not");
 }

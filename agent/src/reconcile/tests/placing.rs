@@ -1,13 +1,13 @@
 //! What a command does where the processes have a file of their own.
 
 use super::*;
-use crate::target::{Misplaced, Rival};
+use crate::supervisor::{Misplaced, Rival};
 
 /// A node whose file is installed, and whose processes are in a container.
 async fn apart(answers: Vec<Result<Answer, Doubt>>) -> Stage {
     let mut stage = Stage::new(false, answers);
     installed(&stage.poll().await);
-    stage.reconciler.target.observed = Some(Observed { apart: true, ..Observed::default() });
+    stage.reconciler.supervisor.observed = Some(Observed { apart: true, ..Observed::default() });
     stage
 }
 
@@ -15,15 +15,15 @@ async fn apart(answers: Vec<Result<Answer, Doubt>>) -> Stage {
 async fn a_command_puts_what_it_installs_before_the_processes_and_moves_none() {
     let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
     installed(&stage.poll().await);
-    assert_eq!(stage.reconciler.target.acted, [Step::Place]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Place]);
     assert_eq!(stage.poll().await, Outcome::Unchanged);
-    assert_eq!(stage.reconciler.target.acted, [Step::Place], "nothing is to be done again");
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Place], "nothing is to be done again");
 }
 
 #[tokio::test]
 async fn a_command_mends_a_file_inside_that_is_another_one() {
     let mut stage = apart(vec![says(&[1, 2])]).await;
-    let seen = stage.reconciler.target.observed.as_mut().unwrap();
+    let seen = stage.reconciler.supervisor.observed.as_mut().unwrap();
     seen.misplaced = Some(Misplaced::Yet("the container has another one".into()));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
@@ -37,13 +37,13 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
         (Some(Misplaced::ForGood("it is mounted by itself".into())), None, "it is mounted by itself"),
     ] {
         let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
-        let seen = stage.reconciler.target.observed.as_mut().unwrap();
+        let seen = stage.reconciler.supervisor.observed.as_mut().unwrap();
         (seen.misplaced, seen.rival) = (misplaced, rival.map(Rival::unit));
         let answered = stage.ask().await;
         let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
         installed(&report.outcome);
         assert_eq!(report.step, Some(Err(format!("the file is not put before the processes: {why}"))));
-        assert_eq!(stage.reconciler.target.acted, []);
+        assert_eq!(stage.reconciler.supervisor.acted, []);
     }
 }
 
@@ -51,7 +51,7 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
 async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
     let mut stage = Stage::new(false, vec![says(&[1, 2])]);
     let misplaced = Some(Misplaced::Yet("the container has none".into()));
-    stage.reconciler.target.observed = Some(Observed { apart: true, misplaced, ..Observed::default() });
+    stage.reconciler.supervisor.observed = Some(Observed { apart: true, misplaced, ..Observed::default() });
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     installed(&report.outcome);
@@ -61,7 +61,7 @@ async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
 /// What a command says besides the outcome where the processes are seen like this.
 async fn besides(answers: Vec<Result<Answer, Doubt>>, observed: Observed) -> Option<Result<String, String>> {
     let mut stage = apart(answers).await;
-    stage.reconciler.target.observed = Some(Observed { apart: true, ..observed });
+    stage.reconciler.supervisor.observed = Some(Observed { apart: true, ..observed });
     let answered = stage.ask().await;
     stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await.step
 }
@@ -87,9 +87,9 @@ async fn the_first_file_of_a_node_whose_processes_are_out_of_reach_is_no_success
     let unknown = "not known whether chmpx has the file: nobody answers";
     let mut named = Stage::new(false, vec![says(&[1, 2])]);
     let unseen = Some("nobody answers".to_owned());
-    named.reconciler.target.observed = Some(Observed { apart: true, unseen, ..Observed::default() });
+    named.reconciler.supervisor.observed = Some(Observed { apart: true, unseen, ..Observed::default() });
     let mut picked = Stage::new(false, vec![says(&[1, 2])]);
-    picked.reconciler.target.in_doubt = Some("nobody answers".to_owned());
+    picked.reconciler.supervisor.in_doubt = Some("nobody answers".to_owned());
     for mut stage in [named, picked] {
         for _ in 0..2 {
             let answered = stage.ask().await;
@@ -118,7 +118,7 @@ async fn applied_is_only_what_the_processes_are_seen_to_run_on() {
         assert_eq!(installed(&stage.poll().await), 2);
         let view = well(&stage, 2);
         stage.sees(view);
-        spoil(stage.reconciler.target.observed.as_mut().unwrap());
+        spoil(stage.reconciler.supervisor.observed.as_mut().unwrap());
         looks(&mut stage).await;
         let applied = |stage: &Stage| stage.reconciler.store().ledger().applied.as_ref().unwrap().fileversion;
         assert_eq!(applied(&stage), 1);
@@ -136,7 +136,7 @@ async fn a_command_says_what_its_file_still_needs_of_running_processes_and_who_e
     installed(&stage.poll().await);
     let view = well(&stage, 1);
     stage.sees(view);
-    stage.reconciler.target.observed.as_mut().unwrap().rival = Some(Rival::unit("a timer is active"));
+    stage.reconciler.supervisor.observed.as_mut().unwrap().rival = Some(Rival::unit("a timer is active"));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!((installed(&report.outcome), report.step), (2, None));

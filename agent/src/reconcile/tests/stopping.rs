@@ -4,14 +4,14 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::course::{Leaving, Stage as Way};
 use crate::standing::State;
-use crate::target::Signal::Hangup;
+use crate::supervisor::Signal::Hangup;
 
 /// A server that runs and was told to stop.
 async fn stop_begun(force: bool) -> Stage {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     let stopped = Leaving::begin_stop(Timestamp::now(), Mode::Server, force, None);
     stage.reconciler.store.update(|ledger| ledger.known.stopped = Some(stopped)).unwrap();
-    stage.reconciler.target.acted.clear();
+    stage.reconciler.supervisor.acted.clear();
     stage
 }
 
@@ -37,14 +37,14 @@ async fn told(stage: &mut Stage) -> String {
 async fn a_stop_of_processes_that_nobody_sees_says_so_and_is_not_done() {
     for force in [false, true] {
         let mut stage = stop_begun(force).await;
-        stage.reconciler.target.observed = None;
-        stage.reconciler.target.again = None;
+        stage.reconciler.supervisor.observed = None;
+        stage.reconciler.supervisor.again = None;
         let text = told(&mut stage).await;
-        assert!(text.contains("are not the agent's here (target none)"), "{text}");
+        assert!(text.contains("are not the agent's here (supervisor none)"), "{text}");
         assert!(text.ends_with("'k2hdkc-agent start' calls the stop off"), "{text}");
-        stage.reconciler.target.again = Some(Instant::now() + Duration::from_secs(9));
+        stage.reconciler.supervisor.again = Some(Instant::now() + Duration::from_secs(9));
         assert!(told(&mut stage).await.contains("its processes are not seen yet"));
-        stage.reconciler.target.in_doubt = Some("Docker is away".to_owned());
+        stage.reconciler.supervisor.in_doubt = Some("Docker is away".to_owned());
         assert!(told(&mut stage).await.contains("are not seen (Docker is away)"));
         assert_eq!(at(&stage), Way::Draining, "{force}");
         assert_eq!(stage.reconciler.leaving(), None);
@@ -60,7 +60,11 @@ async fn a_server_that_is_stopped_does_not_ask_the_others_whether_they_list_it()
         };
         stage.reconciler.store.update(update).unwrap();
         stage.reconciler.pass(Reason::Look.into(), None).await;
-        assert_eq!(stage.reconciler.target.about.as_ref().unwrap().others.len(), asked, "{stage_of_it:?}");
+        assert_eq!(
+            stage.reconciler.supervisor.about.as_ref().unwrap().others.len(),
+            asked,
+            "{stage_of_it:?}"
+        );
     }
 }
 
@@ -70,28 +74,29 @@ async fn a_server_without_a_file_does_not_stop_unless_somebody_insists_and_says_
     lose_the_file(&mut stage);
     let text = told(&mut stage).await;
     assert!(text.contains("'k2hdkc-agent stop --force' stops all the same"), "{text}");
-    assert_eq!((at(&stage), stage.reconciler.target.acted.len()), (Way::Draining, 0));
+    assert_eq!((at(&stage), stage.reconciler.supervisor.acted.len()), (Way::Draining, 0));
     stage.reconciler.stop(true).unwrap();
     for _ in 0..4 {
         stage.reconciler.pass(Reason::Look.into(), None).await;
     }
-    let (chmpx, k2hdkc) = (target::Identity { pid: 7, ticks: 100 }, target::Identity { pid: 8, ticks: 200 });
-    let acted = std::mem::take(&mut stage.reconciler.target.acted);
+    let (chmpx, k2hdkc) =
+        (supervisor::Identity { pid: 7, ticks: 100 }, supervisor::Identity { pid: 8, ticks: 200 });
+    let acted = std::mem::take(&mut stage.reconciler.supervisor.acted);
     assert_eq!(
         acted,
         [Step::Retire(Program::K2hdkc), Step::Send(Program::K2hdkc, k2hdkc, Hangup)],
         "found by the path of the file"
     );
-    stage.reconciler.target.observed.as_mut().unwrap().k2hdkc = None;
+    stage.reconciler.supervisor.observed.as_mut().unwrap().k2hdkc = None;
     for _ in 0..4 {
         stage.reconciler.pass(Reason::Look.into(), None).await;
         tokio::time::advance(Duration::from_secs(1)).await;
     }
     assert_eq!(
-        stage.reconciler.target.acted,
+        stage.reconciler.supervisor.acted,
         [Step::Retire(Program::Chmpx), Step::Send(Program::Chmpx, chmpx, Hangup)]
     );
-    stage.reconciler.target.observed.as_mut().unwrap().chmpx = None;
+    stage.reconciler.supervisor.observed.as_mut().unwrap().chmpx = None;
     stage.reconciler.pass(Reason::Look.into(), None).await;
     assert_eq!(at(&stage), Way::Stopped);
 }

@@ -7,12 +7,13 @@ use crate::clock::Timestamp;
 async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it_is_another() {
     let mut stage = converged(vec![says(&[1, 2, 3]), Ok(Answer::Unchanged), says(&[1, 2, 4])]).await;
     assert_eq!(installed(&stage.poll().await), 2);
-    let mut observed = stage.reconciler.target.observed.take().unwrap();
+    let mut observed = stage.reconciler.supervisor.observed.take().unwrap();
     let was = observed.chmpx.take().unwrap();
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
     observed.said = None;
-    observed.ended = vec![target::Ended { program: Program::Chmpx, was, how: target::Ending::Exit(0) }];
-    stage.reconciler.target.observed = Some(observed);
+    observed.ended =
+        vec![supervisor::Ended { program: Program::Chmpx, was, how: supervisor::Ending::Exit(0) }];
+    stage.reconciler.supervisor.observed = Some(observed);
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!((generation.fileversion, stage.servers().len()), (3, 2));
@@ -53,7 +54,7 @@ async fn waiting_for_long() -> Stage {
     };
     let mut stage =
         converged(vec![growing(2), growing(3), growing(4), growing(5), Ok(Answer::Unchanged)]).await;
-    stage.reconciler.settings.target.rules.restarts = course::Restarts::Never;
+    stage.reconciler.settings.supervisor.rules.restarts = course::Restarts::Never;
     for generation in 2..=5 {
         assert_eq!(installed(&stage.poll().await), generation);
         let view = well(&stage, generation);
@@ -67,7 +68,7 @@ async fn waiting_for_long() -> Stage {
 async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_for_long() {
     let mut stage = Box::pin(waiting_for_long()).await;
     // It had reported the file, and ends seconds later.
-    end_chmpx(&mut stage, target::Ending::Signal(11));
+    end_chmpx(&mut stage, supervisor::Ending::Signal(11));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
     assert_eq!(stage.servers().len(), 4);
@@ -77,10 +78,10 @@ async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_f
 async fn a_rejected_ring_outlives_one_cut_answer_and_not_a_lasting_one() {
     let mut stage = converged(vec![says(&[1, 2, 3]), says(&[1, 2]), says(&[1, 2, 3]), says(&[1, 2])]).await;
     assert_eq!(installed(&stage.poll().await), 2);
-    end_chmpx(&mut stage, target::Ending::Exit(0));
+    end_chmpx(&mut stage, supervisor::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
-    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
     assert_eq!(stage.poll().await, Outcome::Unchanged);
     assert!(matches!(stage.poll().await, Outcome::Rejected(_)), "one poll later it is still rejected");
     stage.poll().await;
@@ -104,12 +105,12 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
             std::fs::remove_file(path).unwrap();
         }
     }
-    end_chmpx(&mut stage, target::Ending::Exit(0));
+    end_chmpx(&mut stage, supervisor::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
-    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
     let report = looks(&mut stage).await;
-    assert_eq!(stage.reconciler.target.acted, [Step::Start(Program::Chmpx)]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Start(Program::Chmpx)]);
     assert!(report.notes.iter().any(|note| note.contains("there is no way back")), "{:?}", report.notes);
 }
 
@@ -120,14 +121,14 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
     crate::file::store(&stage.ini(), b"garbage\n").unwrap();
     let mended = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!((installed(&mended.outcome), stage.servers().len()), (3, 3));
-    end_chmpx(&mut stage, target::Ending::Exit(0));
+    end_chmpx(&mut stage, supervisor::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.outcome, Outcome::Unchanged);
     assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
-    stage.reconciler.target.observed.as_mut().unwrap().ended.clear();
+    stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
     looks(&mut stage).await;
     assert!(
-        stage.reconciler.target.acted.contains(&Step::Start(Program::Chmpx)),
+        stage.reconciler.supervisor.acted.contains(&Step::Start(Program::Chmpx)),
         "it starts with the good one"
     );
 }
@@ -138,7 +139,7 @@ async fn a_container_that_is_slow_to_come_back_does_not_shrink_the_ring() {
     let before = stage.servers().len();
     // "docker restart database", days later: chmpx had loaded this very file.
     tokio::time::advance(Duration::from_secs(600)).await;
-    stage.reconciler.target.observed = Some(Observed {
+    stage.reconciler.supervisor.observed = Some(Observed {
         moving: vec![(Program::Chmpx, "chmpx comes by its helper in database".into())],
         apart: true,
         ..Observed::default()

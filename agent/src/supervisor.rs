@@ -1,0 +1,534 @@
+//! The processes that run what the file says. The second thing that a unit test cannot have, hence a trait.
+//!
+//! A supervisor looks and moves; it decides nothing. What it is told to do are single [`Step`]s, each of which returns at
+//! once: waiting between them is the business of [`crate::course`], so that an agent that is killed between two steps
+//! finds its place again by looking.
+
+mod any;
+mod auto;
+mod away;
+pub mod chmpx_status;
+pub mod control_port;
+pub mod docker;
+mod local;
+pub mod neighbours;
+pub mod process;
+pub mod systemd;
+
+pub use any::{AnySupervisor, FileOnly};
+pub use auto::choose::{Choice, Kind};
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::names::Port;
+use crate::ring::{Mode, Node, Ring};
+use crate::view::View;
+use neighbours::Hearsay;
+
+/// Sees and moves the local chmpx and k2hdkc.
+pub trait Supervisor {
+    /// Its name in `status`.
+    fn name(&self) -> &'static str;
+
+    /// What the processes are now, and what chmpx said last; `None` where the processes are not the agent's business.
+    fn observe(&mut self, about: &About, ask: Ask) -> impl Future<Output = Option<Observed>>;
+
+    /// Takes one step.
+    fn act(&mut self, step: &Step, about: &About) -> impl Future<Output = Result<Done, SupervisorError>>;
+
+    /// When it is worth to observe again after an observation that gave `None`; `None` where that is for good.
+    fn look_again(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Why nobody knows where the programs are, where whoever may have them does not answer.
+    fn in_doubt(&self) -> Option<String> {
+        None
+    }
+
+    /// Where the programs are, be it picked or named in the settings: the next agent must know it.
+    fn in_force(&self) -> Option<Kind> {
+        None
+    }
+}
+
+/// Whether an observation may put a question to chmpx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// It may not: the last one is too recent, or the file was replaced a moment ago.
+    No,
+    /// It starts one, and does not wait for the answer: a later observation has it.
+    Start,
+    /// It waits for the answer, for a command that looks once.
+    Wait,
+}
+
+/// What the installed file says of this node, as far as a supervisor needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The ini.
+    pub ini: PathBuf,
+    /// Server or slave.
+    pub mode: Mode,
+    /// GROUP.
+    pub group: String,
+    /// Where the file lets chmpx listen for control: its own address, and SELFCTLPORT.
+    pub control: SocketAddr,
+    /// How chmpx knows this node in SERVICEOUT: host, control port, and what its id is made of.
+    pub own: (String, Port, String),
+    /// Its own section.
+    pub section: Option<Node>,
+    /// Where the other servers listen for control, the next one in the ring first, as far as the file says an address: no
+    /// name is looked up for that.
+    pub others: Vec<SocketAddr>,
+    /// Whether that is the order of the ring: chmpx's is that of the seeds where the ids are made of them, and else one that
+    /// only chmpx knows (lib/chmstructure.tcc:1943-1976).
+    pub in_order: bool,
+    /// How long the others may not know this node yet: they have their file at their next question to K2HR3.
+    pub known_after: Duration,
+    /// SELFCTLPORT, where it is set: it is in the names of chmpx's files.
+    pub selfctlport: Option<Port>,
+    /// The most queues that chmpx and its clients will open (MAXMQSERVER + MAXMQCLIENT).
+    pub queues: u32,
+    /// The database file of k2hdkc, where it has one.
+    pub database: Option<PathBuf>,
+}
+
+impl About {
+    /// Where the file is missing or cannot be read: enough to find the processes by its path, and to end them. There may be
+    /// a k2hdkc, so it is looked for.
+    pub fn unread(ini: &Path) -> Self {
+        Self {
+            ini: ini.to_owned(),
+            mode: Mode::Server,
+            group: String::new(),
+            control: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            own: (String::new(), Port::LEAST, String::new()),
+            section: None,
+            others: Vec::new(),
+            in_order: false,
+            known_after: Duration::ZERO,
+            selfctlport: None,
+            queues: 0,
+            database: None,
+        }
+    }
+
+    /// Reads it from the installed ring; `None` where the file does not say which node it is for.
+    pub fn of(ring: &Ring, ini: &Path) -> Option<Self> {
+        let mode = ring.mode().unwrap_or(Mode::Slave);
+        let own = ring.candidates(mode).find(|node| !node.is_placeholder())?;
+        let address = own.name.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let number = |key: &str, default: u32| ring.global(key).parse().unwrap_or(default);
+        let selfctlport = Port::try_from(ring.global("SELFCTLPORT")).ok();
+        let id = match ring.global("CHMPXIDTYPE").to_ascii_uppercase().as_str() {
+            "CUSTOM" => own.seed.clone(),
+            "CTLENDPOINTS" | "CTLEPS" => own.rest.get("CTLENDPOINTS").unwrap_or_default().to_owned(),
+            _ => own.cuk.clone(),
+        };
+        let k2hdkc = ring.profile.k2hdkc.as_deref().unwrap_or_default();
+        let file =
+            k2hdkc.iter().rev().find(|(key, _)| key == "K2HFILE").map(|(_, value)| PathBuf::from(value));
+        Some(Self {
+            ini: ini.to_owned(),
+            mode,
+            group: ring.global("GROUP").to_owned(),
+            control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
+            own: (own.name.clone(), own.ctlport, id),
+            section: Some(own.clone()),
+            others: others(ring, own),
+            in_order: ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM"),
+            known_after: Duration::ZERO,
+            selfctlport,
+            queues: number("MAXMQSERVER", 1) + number("MAXMQCLIENT", 8192),
+            database: file,
+        })
+    }
+}
+
+/// Where the other servers listen for control, the next one in the ring first: chmpx orders them by their seeds.
+fn others(ring: &Ring, own: &Node) -> Vec<SocketAddr> {
+    let mut others: Vec<_> = ring.servers.iter().filter(|node| !std::ptr::eq(*node, own)).collect();
+    others.sort_by_key(|node| (node.seed <= own.seed, &node.seed));
+    others.into_iter().filter(|node| !node.is_placeholder()).filter_map(Node::control_address).collect()
+}
+
+/// One of the two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Program {
+    /// The communication layer, on every node.
+    Chmpx,
+    /// The database, on server nodes.
+    K2hdkc,
+}
+
+impl Program {
+    /// Its name, which is also that of its process.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chmpx => "chmpx",
+            Self::K2hdkc => "k2hdkc",
+        }
+    }
+}
+
+/// A process that cannot be taken for another one: numbers are used again, but not within one tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in clock ticks since the host did (field 22 of `/proc/PID/stat`).
+    pub ticks: u64,
+}
+
+/// A process that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Which.
+    pub id: Identity,
+    /// Since when.
+    pub since: Instant,
+    /// How much processor time it had used …
+    pub worked: Duration,
+    /// … when that was last counted.
+    pub counted: Instant,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this status.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody can say: it was not the agent's own child.
+    Unknown,
+}
+
+impl Ending {
+    /// In words.
+    pub fn text(self) -> String {
+        match self {
+            Self::Exit(code) => format!("ended with status {code}"),
+            Self::Signal(signal) => match nix::sys::signal::Signal::try_from(signal) {
+                Ok(signal) => format!("was ended by {signal}"),
+                Err(_) => format!("was ended by signal {signal}"),
+            },
+            Self::Unknown => "ended".to_owned(),
+        }
+    }
+}
+
+/// A process that ended since the last observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Which program.
+    pub program: Program,
+    /// Which process, and since when it ran.
+    pub was: Running,
+    /// How.
+    pub how: Ending,
+}
+
+/// What chmpx said, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// The answer, whole.
+    pub view: View,
+    /// When it was asked: what it says is not older.
+    pub at: Instant,
+}
+
+/// What the thread of a chmpx is doing that merges, while its status says `[Doing]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeThread {
+    /// It asks k2hdkc for the time of its last change, and looks for the answer without a pause.
+    Asks,
+    /// It waits for what other servers send.
+    Copies,
+    /// It waits for work: it has given up what it had.
+    Rests,
+}
+
+/// What is known of the processes. No answer is not a failure: what is unknown is `None`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// The running chmpx that reads the ini.
+    pub chmpx: Option<Running>,
+    /// The running k2hdkc that reads it.
+    pub k2hdkc: Option<Running>,
+    /// Processes of the same two programs with the same ini that are too many.
+    pub surplus: Vec<(Program, u32)>,
+    /// What ended since the last observation, in its order.
+    pub ended: Vec<Ended>,
+    /// The last whole answer of the running chmpx.
+    pub said: Option<Said>,
+    /// Since when this chmpx has answered nothing, and what came instead of the last answer.
+    pub silent: Option<(Instant, String)>,
+    /// The name server that this chmpx waits for in its main loop: it is not deaf, and comes back by itself.
+    pub resolver: Option<String>,
+    /// Whether nobody listened at its control port when it was asked last.
+    pub shut: bool,
+    /// What chmpx answered where that could not be understood: it is no silence.
+    pub strange: Option<String>,
+    /// What chmpx did not do of what it was told last, and what it said to that.
+    pub declined: Option<String>,
+    /// What the other servers say of this node, where its chmpx says nothing.
+    pub hearsay: Hearsay,
+    /// Why another server did not do what it was told last.
+    pub unprompted: Option<String>,
+    /// What its thread that merges is doing, where its status says that it merges and the kernel tells.
+    pub merge_thread: Option<MergeThread>,
+    /// Programs that do not run, and that come or go by themselves.
+    pub moving: Vec<(Program, String)>,
+    /// Programs that do not run, and that the agent cannot start, with the remedy.
+    pub blocked: Vec<(Program, String)>,
+    /// Starts that came to nothing since the last observation, and why.
+    pub refused: Vec<(Program, String)>,
+    /// How programs that do not run ended, by who runs them.
+    pub last_words: Vec<(Program, String)>,
+    /// The process that has come of the last start, where that was not known at once.
+    pub appeared: Option<(Program, Identity)>,
+    /// Another program that replaces the same file.
+    pub rival: Option<Rival>,
+    /// Why nothing can be seen now: what else is here is as it was last.
+    pub unseen: Option<String>,
+    /// Whether the processes have a file of their own, into which the installed one is put.
+    pub apart: bool,
+    /// Where they have: that it is not the installed one.
+    pub misplaced: Option<Misplaced>,
+    /// Where they have: why none of them is there to get it.
+    pub nowhere: Option<String>,
+    /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
+    pub leftovers: usize,
+}
+
+impl Observed {
+    /// Whether the programs of a node of that kind are seen to run, on the installed file.
+    pub fn runs(&self, mode: Mode) -> bool {
+        let all = self.chmpx.is_some() && (mode == Mode::Slave || self.k2hdkc.is_some());
+        all && self.unseen.is_none() && self.misplaced.is_none()
+    }
+}
+
+/// Another program that replaces the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// Which one: what could not be done with another one says nothing of it.
+    pub of: String,
+    /// What it is, and what it does.
+    pub text: String,
+    /// What somebody can do about it.
+    pub remedy: String,
+}
+
+impl Rival {
+    /// A unit of systemd.
+    pub fn unit(text: &str) -> Self {
+        Self { of: text.to_owned(), text: text.to_owned(), remedy: "disable it".to_owned() }
+    }
+}
+
+/// A file before the processes that is not the installed one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misplaced {
+    /// It can be replaced: what is wrong with it.
+    Yet(String),
+    /// It cannot, and this is the remedy.
+    ForGood(String),
+}
+
+/// A signal that the agent sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: both end with status 0 (chmpx blocks TERM for ever).
+    Hangup,
+    /// SIGKILL.
+    Kill,
+}
+
+/// A server as SERVICEOUT names it, by what its chmpxid is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its host, as chmpx lists it.
+    pub host: String,
+    /// Its control port.
+    pub ctlport: Port,
+    /// CUSTOM_ID_SEED or CUK, by CHMPXIDTYPE.
+    pub id: String,
+}
+
+/// What chmpx is told through its control port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Say your status to the ring again: what cures a join that sticks at `[ADD][Done]`.
+    UpdateStatus,
+    /// Come into service: what cures `[SERVICE OUT][NoSuspend]`.
+    ServiceIn,
+    /// Leave the service; the ring moves this node's keys first.
+    ServiceOut,
+    /// Start the merge that waits: what cures one that nobody starts.
+    Merge,
+    /// Let the ring use what was merged: what ends the change of a server that went down in the middle of it.
+    CompMerge,
+    /// Take another server, which is down and no member any more, out of service.
+    Dismiss(Named),
+}
+
+impl Order {
+    /// As it stands on the wire.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::UpdateStatus => "UPDATESTATUS",
+            Self::ServiceIn => "SERVICEIN",
+            Self::ServiceOut | Self::Dismiss(_) => "SERVICEOUT",
+            Self::Merge => "MERGE",
+            Self::CompMerge => "COMPMERGE",
+        }
+    }
+}
+
+/// One thing that a supervisor does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Starts the program.
+    Start(Program),
+    /// Sends a signal to this very process.
+    Send(Program, Identity, Signal),
+    /// Sees to it that nobody starts the program again, not at the next boot either; where a service manager has it, that
+    /// stops it too.
+    Retire(Program),
+    /// Lets the program start at the next boot again, as before it was retired.
+    Enable(Program),
+    /// Tells chmpx something.
+    Tell(Order),
+    /// Tells the chmpx of another server, by its control port, to say its status once more.
+    Prompt(SocketAddr),
+    /// Removes the files that killed chmpx processes left behind.
+    Tidy,
+    /// Ends the other program that replaces the same file, for good.
+    TakeOver,
+    /// Puts the installed file before the processes, where they have one of their own.
+    Place,
+}
+
+impl Step {
+    /// In words, for the log.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Start(program) => format!("start {}", program.name()),
+            Self::Send(program, id, signal) => {
+                let word = if *signal == Signal::Kill { "kill" } else { "stop" };
+                format!("{word} {} (pid {})", program.name(), id.pid)
+            }
+            Self::Retire(program) => format!("stop {} for good", program.name()),
+            Self::Enable(program) => format!("enable {} again", program.name()),
+            Self::Tell(order) => format!("tell chmpx {}", order.word()),
+            Self::Prompt(address) => format!("tell the chmpx at {address} {}", Order::UpdateStatus.word()),
+            Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
+            Self::TakeOver => "take the file over".to_owned(),
+            Self::Place => "put the file in place".to_owned(),
+        }
+    }
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It is done.
+    Plainly,
+    /// It is done, and this process runs now.
+    Started(Identity),
+    /// It is done, and the program started at each boot before.
+    Disabled,
+}
+
+/// Why a step was not taken.
+#[derive(Debug, Error)]
+pub enum SupervisorError {
+    /// What is disabled could not be noted for a removal of the package, and so it was not disabled.
+    #[error("cannot note that {unit} is to be enabled again when the package is removed")]
+    Note {
+        /// Which unit.
+        unit: String,
+        /// Why.
+        #[source]
+        source: crate::file::FileError,
+    },
+    /// The program is not on this host.
+    #[error("{0} is not installed: it is neither a path nor found in PATH")]
+    NotInstalled(String),
+    /// The settings name a user that this host does not have.
+    #[error("supervisor.user is \"{0}\", but this host has no such user")]
+    NoUser(String),
+    /// The program did not start.
+    #[error("cannot start {program}")]
+    Spawn {
+        /// Which.
+        program: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// One runs that the agent cannot watch.
+    #[error("{program} runs already (pid {pid}), and cannot be watched")]
+    RunsAlready {
+        /// Which program.
+        program: &'static str,
+        /// Its process.
+        pid: u32,
+    },
+    /// A process cannot be signalled.
+    #[error("cannot signal process {pid}")]
+    Signal {
+        /// Which.
+        pid: u32,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It belongs to somebody whose processes the agent may not signal.
+    #[error(
+        "process {pid} belongs to the user {owner}, and the agent, which is {own}, may not signal it: run the agent as \
+         root or as {owner}, or end the process yourself; supervisor.user says as whom the next one runs"
+    )]
+    NotPermitted {
+        /// Which.
+        pid: u32,
+        /// Its user.
+        owner: String,
+        /// The agent's.
+        own: String,
+    },
+    /// A file beside the processes cannot be made or removed.
+    #[error(transparent)]
+    File(#[from] crate::file::FileError),
+    /// What has to be said to chmpx has no form on its control port.
+    #[error("cannot say {order} for this node: {why}")]
+    Unsayable {
+        /// What.
+        order: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// Who runs the processes cannot be reached.
+    #[error("{0}")]
+    Away(String),
+    /// systemd did not do it.
+    #[error(transparent)]
+    Systemd(#[from] systemd::BusError),
+    /// Docker did not do it.
+    #[error(transparent)]
+    Docker(#[from] docker::EngineError),
+    /// This supervisor moves no processes.
+    #[error("the supervisor \"{0}\" moves no processes")]
+    NotOurs(&'static str),
+}

@@ -1,0 +1,62 @@
+//! Somebody on this host who cannot be reached: why, and when the next attempt is due. The pauses grow and are moved at
+//! random, and the end of each wakes a pass: what is reached again is looked at whole.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff;
+use crate::wake::{Reason, Waker};
+
+/// See the module. Dropped, it wakes nobody any more.
+#[derive(Debug)]
+pub(super) struct Away {
+    /// What came instead of an answer.
+    pub(super) why: String,
+    /// Attempts in vain, in a row.
+    times: u32,
+    due: Instant,
+    /// Wakes when it is due.
+    _bell: JoinSet<()>,
+}
+
+impl Away {
+    /// One attempt more was in vain; `limits` are the first pause and the longest.
+    pub(super) fn more(past: Option<Self>, why: String, limits: (Duration, Duration), waker: &Waker) -> Self {
+        let times = past.map_or(0, |past| past.times) + 1;
+        let due = Instant::now() + backoff::pause(times, limits, fastrand::f64());
+        let (mut bell, waker) = (JoinSet::new(), waker.clone());
+        bell.spawn(async move {
+            sleep_until(due).await;
+            waker.wake(Reason::SupervisorChanged);
+        });
+        Self { why, times, due, _bell: bell }
+    }
+
+    /// Whether it is too early for another attempt.
+    pub(super) fn rests(&self) -> bool {
+        Instant::now() < self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_attempt_in_vain_doubles_the_pause_and_its_end_wakes_a_pass() {
+        let (waker, limits) = (Waker::default(), (Duration::from_secs(1), Duration::from_secs(10)));
+        let mut away = None;
+        for most in [1.0, 2.0, 4.0, 8.0, 10.0, 10.0] {
+            let begun = Instant::now();
+            let now = Away::more(away.take(), "nobody listens".to_owned(), limits, &waker);
+            assert!(now.rests());
+            assert_eq!(waker.woken().await, Reason::SupervisorChanged.into());
+            let pause = begun.elapsed().as_secs_f64();
+            assert!((most * 0.8 - 0.01..=most + 0.01).contains(&pause), "{pause} of {most}");
+            assert!(!now.rests());
+            away = Some(now);
+        }
+    }
+}

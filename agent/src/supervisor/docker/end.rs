@@ -1,0 +1,76 @@
+//! How a container ended, by what the daemon says of its state. Pure.
+
+use bollard::models::{ContainerState, ContainerStateStatusEnum};
+
+use crate::problem::printable;
+use crate::supervisor::Ending;
+
+/// How a container ended that does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    /// How its first process did.
+    pub(super) how: Ending,
+    /// Why the daemon could not start it; empty where it could.
+    pub(super) error: String,
+}
+
+impl End {
+    /// By what the daemon says of it; `None` where it has not ended.
+    pub(super) fn read(state: ContainerState) -> Option<Self> {
+        let error = state.error.unwrap_or_default();
+        let code = i32::try_from(state.exit_code?).ok()?;
+        // As a shell says it, by the signal where it was one; no signal has a higher number.
+        let how = if (129..=192).contains(&code) { Ending::Signal(code - 128) } else { Ending::Exit(code) };
+        match state.status? {
+            ContainerStateStatusEnum::EXITED
+            | ContainerStateStatusEnum::DEAD
+            | ContainerStateStatusEnum::RESTARTING => Some(Self { how, error }),
+            // It has never run: it was not started, or could not be.
+            ContainerStateStatusEnum::CREATED => (!error.is_empty()).then_some(Self { how, error }),
+            ContainerStateStatusEnum::EMPTY
+            | ContainerStateStatusEnum::RUNNING
+            | ContainerStateStatusEnum::PAUSED
+            | ContainerStateStatusEnum::REMOVING
+            | ContainerStateStatusEnum::STOPPING => None,
+        }
+    }
+
+    /// Whether somebody must look: both programs end with status 0 where they are told to.
+    pub(super) fn is_failure(&self) -> bool {
+        self.how != Ending::Exit(0) || !self.error.is_empty()
+    }
+
+    /// In words, of the container of that name.
+    pub(super) fn text(&self, name: &str) -> String {
+        if self.error.is_empty() {
+            return format!("the container {name} {}: 'docker logs {name}' says why", self.how.text());
+        }
+        format!("Docker could not start the container {name}: {}", printable(&self.error, 300))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_does_not_run_tells_its_end_and_one_that_was_never_started_has_none() {
+        use ContainerStateStatusEnum as Status;
+        let seen = |status, code, error: &str| {
+            End::read(ContainerState {
+                status: Some(status),
+                exit_code: Some(code),
+                error: Some(error.to_owned()),
+                ..ContainerState::default()
+            })
+        };
+        let told = |how, error: &str| Some(End { how, error: error.to_owned() });
+        assert_eq!(seen(Status::EXITED, 0, ""), told(Ending::Exit(0), ""));
+        assert_eq!(seen(Status::RESTARTING, 1, ""), told(Ending::Exit(1), ""));
+        assert_eq!(seen(Status::EXITED, 139, ""), told(Ending::Signal(11), ""));
+        assert_eq!(seen(Status::EXITED, 255, ""), told(Ending::Exit(255), ""));
+        assert_eq!(seen(Status::CREATED, 127, "no such file"), told(Ending::Exit(127), "no such file"));
+        assert_eq!(seen(Status::CREATED, 0, ""), None);
+        assert_eq!(seen(Status::RUNNING, 0, ""), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! What is asked inside of a container, and what the answers mean. Pure.
+//!
+//! One program is started there for each look: a shell, which every image of this family has, since it is what runs its
+//! helpers. Its scripts are constants, and what varies comes as arguments: nothing is ever put together into a command.
+
+use std::time::Duration;
+
+use crate::supervisor::{Identity, Program};
+
+/// What the incumbent's loop writes, where it is not to write the ini.
+pub(super) const ELSEWHERE: &str = ".shadow.ini";
+/// The line of override.conf that says so.
+pub(super) const SHADOW: &str = "k2hr3-get-resource-helper.conf:OUTPUT_FILE = .shadow.ini";
+const OUTPUT_KEY: &str = "k2hr3-get-resource-helper.conf:OUTPUT_FILE";
+
+/// Ticks of a second in `/proc/PID/stat`: 100 on every architecture that Docker runs on.
+const HERTZ: u64 = 100;
+
+/// $1: the ini, $2: override.conf. The ini comes last and whole: it may say anything.
+const LOOK: &str = r#"
+for dir in /proc/[0-9]*; do
+  { read -r name <"$dir/comm"; } 2>/dev/null || continue
+  case $name in chmpx | k2hdkc) ;; *) continue ;; esac
+  { read -r stat <"$dir/stat"; } 2>/dev/null || continue
+  printf 'process %s\n' "$stat"
+  printf 'words %s\n' "$(tr '\0\n' '  ' <"$dir/cmdline" 2>/dev/null)"
+done
+printf 'uptime %s\n' "$(cat /proc/uptime)"
+printf 'user %s %s\n' "$(id -u)" "$(id -g)"
+if [ -f "$2" ]; then sed 's/^/override /' "$2"; echo; fi
+if [ -f "$1" ]; then echo ini; cat "$1"; fi
+"#;
+
+/// $1: process, $2: its start, $3: its name, $4: the signal. One that is gone, or is another one by now, is no error.
+const SIGNAL: &str = r#"
+{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || exit 0
+pid=$1 start=$2 name=$3 signal=$4
+comm=${stat#*\(} comm=${comm%\)*}
+set -f
+set -- ${stat##*\)}
+[ "$comm" = "$name" ] && [ "${20}" = "$start" ] || exit 0
+kill -s "$signal" "$pid" || [ ! -d "/proc/$pid" ]
+"#;
+
+/// $1: override.conf, $2: the line. By rename, since the loop may read it at any time; the last line wins.
+const APPEND: &str = r#"
+set -e
+new=$1.k2hdkc-agent
+cp -p "$1" "$new"
+[ -z "$(tail -c 1 "$new")" ] || echo >>"$new"
+printf '%s\n' "$2" >>"$new"
+mv -f "$new" "$1"
+"#;
+
+fn shell(script: &str, name: &str, arguments: &[&str]) -> Vec<String> {
+    ["/bin/sh", "-c", script, name].iter().chain(arguments).map(|&word| word.to_owned()).collect()
+}
+
+/// The words of a look.
+pub(super) fn look(ini: &str) -> Vec<String> {
+    shell(LOOK, "look", &[ini, &beside(ini, "override.conf")])
+}
+
+/// The words that signal this very process.
+pub(super) fn signal(program: Program, id: Identity, signal: &str) -> Vec<String> {
+    let (pid, ticks) = (id.pid.to_string(), id.ticks.to_string());
+    shell(SIGNAL, "signal", &[&pid, &ticks, program.name(), signal])
+}
+
+/// The words that make the incumbent's loop write elsewhere.
+pub(super) fn take_over(ini: &str) -> Vec<String> {
+    shell(APPEND, "take-over", &[&beside(ini, "override.conf"), SHADOW])
+}
+
+/// The words that put a new file in place.
+pub(super) fn rename(from: &str, to: &str) -> Vec<String> {
+    ["mv", "-f", from, to].map(str::to_owned).into()
+}
+
+/// A file in the directory of the ini.
+pub(super) fn beside(ini: &str, name: &str) -> String {
+    let directory = ini.rsplit_once('/').map_or("", |(directory, _)| directory);
+    format!("{directory}/{name}")
+}
+
+/// A process of one of the two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) program: Program,
+    pub(super) id: Identity,
+    /// How long it has run.
+    pub(super) age: Duration,
+    /// How much processor time it has used.
+    pub(super) worked: Duration,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Inside {
+    /// The oldest first.
+    pub(super) processes: Vec<Found>,
+    /// The container's user and group.
+    pub(super) user: (u64, u64),
+    /// What override.conf says the incumbent writes; `None` where there is no such file.
+    pub(super) output: Option<String>,
+    /// The bytes of the ini; `None` where there is none.
+    pub(super) ini: Option<Vec<u8>>,
+}
+
+impl Inside {
+    /// Whether the incumbent's loop writes the ini.
+    pub(super) fn is_rewritten(&self, ini: &str) -> bool {
+        let name = ini.rsplit('/').next().unwrap_or_default();
+        // With a colon it names a key of another file, which may say anything.
+        let writes =
+            |output: &str| output.is_empty() || output.contains(':') || output == name || output == ini;
+        self.output.as_deref().is_none_or(writes)
+    }
+}
+
+/// Reads what a look printed; `None` where that is not one.
+pub(super) fn read(printed: &[u8], ini: &str) -> Option<Inside> {
+    let (head, ini_bytes) = split(printed);
+    let head = String::from_utf8_lossy(head);
+    let mut inside = Inside { ini: ini_bytes.map(<[u8]>::to_vec), ..Inside::default() };
+    let up = head.lines().find_map(|line| line.strip_prefix("uptime "))?;
+    let up: f64 = up.split(' ').next()?.parse().ok()?;
+    let user = head.lines().find_map(|line| line.strip_prefix("user "))?;
+    let (uid, gid) = user.split_once(' ')?;
+    inside.user = (uid.parse().ok()?, gid.trim().parse().ok()?);
+    let mut lines = head.lines().peekable();
+    while let Some(line) = lines.next() {
+        if let Some(stat) = line.strip_prefix("process ") {
+            let words = lines.next_if(|next| next.starts_with("words ")).unwrap_or_default();
+            let reads = reads(words.strip_prefix("words ").unwrap_or_default(), ini);
+            inside.processes.extend(process(stat, up).filter(|_| reads));
+        } else if let Some(line) = line.strip_prefix("override ") {
+            let output = inside.output.get_or_insert_default();
+            if let Some((key, value)) = line.split_once('=')
+                && key.trim() == OUTPUT_KEY
+            {
+                value.trim().clone_into(output);
+            }
+        }
+    }
+    inside.processes.sort_by_key(|found| (found.id.ticks, found.id.pid));
+    Some(inside)
+}
+
+/// What is before the line `ini`, and what is behind it.
+fn split(printed: &[u8]) -> (&[u8], Option<&[u8]>) {
+    const MARK: &[u8] = b"\nini\n";
+    match printed.windows(MARK.len()).position(|window| window == MARK) {
+        Some(at) => (&printed[..at], Some(&printed[at + MARK.len()..])),
+        None => (printed, None),
+    }
+}
+
+/// Whether a process was told to read that ini, or was not told by an argument.
+fn reads(words: &str, ini: &str) -> bool {
+    let mut words = words.split(' ');
+    match words.by_ref().find(|word| word.eq_ignore_ascii_case("-conf")).and_then(|_| words.next()) {
+        Some(path) => path == ini || !path.starts_with('/'),
+        None => true,
+    }
+}
+
+/// A stat line; `None` for one that only waits to be reaped. The name in it is in brackets.
+fn process(stat: &str, up: f64) -> Option<Found> {
+    let (pid, rest) = stat.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(')')?;
+    let program = [Program::Chmpx, Program::K2hdkc].into_iter().find(|program| program.name() == name)?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let ticks = number(22)?;
+    #[expect(clippy::cast_precision_loss, reason = "ticks since the host started are far below 2^52")]
+    let age = Duration::try_from_secs_f64(up - ticks as f64 / HERTZ as f64).unwrap_or_default();
+    let worked = Duration::from_millis((number(14)? + number(15)?) * 1000 / HERTZ);
+    Some(Found { program, id: Identity { pid: pid.parse().ok()?, ticks }, age, worked })
+}
+
+/// A tar archive with one file.
+pub(super) fn archive(name: &str, bytes: &[u8], mode: u32, (uid, gid): (u64, u64)) -> Vec<u8> {
+    const BLOCK: usize = 512;
+    let mut head = [0u8; BLOCK];
+    let mut put = |at: usize, text: &str| head[at..at + text.len()].copy_from_slice(text.as_bytes());
+    // ustar: the name has 100 bytes, numbers are octal.
+    put(0, name.get(..name.len().min(99)).unwrap_or_default());
+    put(100, &format!("{:07o}\0", mode & 0o7777));
+    put(124, &format!("{:011o}\0", bytes.len()));
+    put(136, &format!("{:011o}\0", 0));
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    head[108..116].copy_from_slice(&owner(uid));
+    head[116..124].copy_from_slice(&owner(gid));
+    let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+    head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut archive = head.to_vec();
+    archive.extend_from_slice(bytes);
+    archive.resize(archive.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
+    archive
+}
+
+/// A uid or gid in the head of an archive: octal, or binary with the highest bit set where that is too short (user namespaces
+/// have such), as GNU tar writes it and Go's archive/tar, which is the daemon's, reads it.
+fn owner(id: u64) -> [u8; 8] {
+    let mut field = (id | 1 << 63).to_be_bytes();
+    if id <= 0o7_777_777 {
+        field.copy_from_slice(format!("{id:07o}\0").as_bytes());
+    }
+    field
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,443 @@
+//! What is seen of the processes: from outside at every look, and from inside where something has changed.
+//!
+//! A program that is run inside at the moment of a `docker pause` is frozen half-way, and then no `docker unpause` comes to its
+//! end (containerd 1.6.20 with runc 1.1.5: the second of 40 pauses beside programs that are run without a break). So the
+//! agent keeps out of a container in which, to Docker's own `top`, nothing has come or gone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::alive::Alive;
+use super::deaths::Deaths;
+use super::end::End;
+use super::engine::{Engine, EngineError};
+use super::inside::{self, Inside};
+use super::pick::{self, Container, Containers, Picked, State};
+use crate::supervisor::{Ended, Ending, Identity, Observed, Program, Running};
+use crate::wake::Waker;
+
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same where something is known to have happened.
+const LOOK_SOON: Duration = Duration::from_millis(200);
+/// Between two looks inside where nothing has come or gone: no event tells of a file that somebody edits there.
+const INSIDE_AGAIN: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    looked: Option<Instant>,
+    /// Whether something was done since the last look.
+    stale: bool,
+    picked: Option<Picked>,
+    /// Told at once where that can be.
+    pub(super) deaths: Deaths,
+    /// The processes as they are seen from outside, and when they were last looked at from inside.
+    outside: Vec<Alive>,
+    entered: Option<Instant>,
+    /// What the last look found in each container.
+    pub(super) inside: Vec<(Container, Inside)>,
+    pub(super) chmpx: Option<Running>,
+    pub(super) k2hdkc: Option<Running>,
+    surplus: Vec<(Program, u32)>,
+    /// How the containers ended that do not run, by their ids.
+    ends: BTreeMap<String, End>,
+    /// A start that was asked for; its process has not been seen yet.
+    awaited: Option<Program>,
+    /// Why nothing can be seen.
+    pub(super) unseen: Option<String>,
+    /// What has happened since the last observation.
+    ended: Vec<Ended>,
+    appeared: Option<(Program, Identity)>,
+}
+
+impl Sight {
+    /// What is known may be no longer true.
+    pub(super) fn doubt(&mut self) {
+        self.stale = true;
+    }
+
+    /// Other containers are meant from now on.
+    pub(super) fn turn_away(&mut self) {
+        self.awaited = None;
+        self.doubt();
+    }
+
+    /// Its container was started.
+    pub(super) fn awaits(&mut self, program: Program) {
+        self.awaited = Some(program);
+    }
+
+    /// How long until another look; where something has happened, the pass waits for it.
+    pub(super) fn due_in(&self) -> Duration {
+        let again = if self.stale || self.unseen.is_some() { LOOK_SOON } else { LOOK_AGAIN };
+        self.looked.map_or(Duration::ZERO, |at| again.saturating_sub(at.elapsed()))
+    }
+
+    /// Whether something has happened since the last look.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Looks. Where that fails, what is known stays as it was.
+    pub(super) async fn look(
+        &mut self,
+        engine: &mut Engine,
+        wanted: &Containers,
+        waker: &Waker,
+    ) -> Result<(), EngineError> {
+        let first = self.looked.replace(Instant::now()).is_none();
+        let picked = pick::pick(&engine.list().await?, wanted);
+        let containers = picked.containers();
+        engine.watch(containers.iter().map(|container| container.id.clone()).collect());
+        if let Some(paused) = containers.iter().find(|container| container.state == State::Paused) {
+            // What is frozen is as it was.
+            self.unseen =
+                Some(format!("the container {0} is paused: 'docker unpause {0}' lets it go on", paused.name));
+            self.picked = Some(picked);
+            return Ok(());
+        }
+        self.ends = ends(engine, &containers).await;
+        let running: Vec<_> =
+            containers.into_iter().filter(|container| container.state == State::Running).collect();
+        let mut outside = Some(Vec::new());
+        for container in &running {
+            // Where it cannot be seen from outside, it is seen from inside alone.
+            let alive = engine.top(&container.id).await;
+            outside = outside.zip(alive).map(|(mut all, alive)| {
+                all.extend(alive.into_iter().map(|alive| (container.id.as_str(), alive)));
+                all
+            });
+        }
+        self.deaths.watch(outside.as_deref().unwrap_or_default(), waker);
+        let outside: Option<Vec<_>> = outside.map(|all| all.into_iter().map(|(_, alive)| alive).collect());
+        let same = self.unseen.is_none() && !self.stale && self.picked.as_ref() == Some(&picked);
+        let recent = self.entered.is_some_and(|at| at.elapsed() < INSIDE_AGAIN);
+        let as_it_was = outside.as_deref().is_some_and(|outside| are_same(outside, &self.outside));
+        if same && recent && as_it_was {
+            self.count(&outside.unwrap_or_default());
+            return Ok(());
+        }
+        let inside = enter(engine, running, wanted).await?;
+        self.entered = Some(Instant::now());
+        (self.unseen, self.stale, self.picked) = (None, false, Some(picked));
+        self.outside = outside.unwrap_or_default();
+        self.take(inside, !first);
+        Ok(())
+    }
+
+    /// The processor time of processes that are as they were. Those of a remote daemon are counted where it is looked inside.
+    fn count(&mut self, outside: &[Alive]) {
+        for (program, running) in [(Program::Chmpx, &mut self.chmpx), (Program::K2hdkc, &mut self.k2hdkc)] {
+            let of_it = outside.iter().filter(|alive| alive.program == program);
+            let worked = of_it.filter_map(|alive| self.deaths.worked(alive.pid)).max();
+            if let (Some(running), Some(worked)) = (running, worked) {
+                (running.worked, running.counted) = (worked, Instant::now());
+            }
+        }
+    }
+
+    /// Takes in what a look found inside, and compares it with the one before.
+    fn take(&mut self, inside: Vec<(Container, Inside)>, looked_before: bool) {
+        let now = Instant::now();
+        self.surplus.clear();
+        for program in [Program::Chmpx, Program::K2hdkc] {
+            let of_it = inside.iter().flat_map(|(_, inside)| &inside.processes);
+            let mut found: Vec<_> = of_it.filter(|found| found.program == program).collect();
+            // Two containers may share their processes.
+            found.dedup_by_key(|found| found.id);
+            let mut found = found.into_iter();
+            let known = match program {
+                Program::Chmpx => &mut self.chmpx,
+                Program::K2hdkc => &mut self.k2hdkc,
+            };
+            let before = *known;
+            *known = found.next().map(|found| {
+                let same = before.filter(|before| before.id == found.id);
+                let since = same.map_or_else(|| now.checked_sub(found.age).unwrap_or(now), |same| same.since);
+                Running { id: found.id, since, worked: found.worked, counted: now }
+            });
+            let running = *known;
+            self.surplus.extend(found.map(|found| (program, found.id.pid)));
+            let anew = running.map(|running| running.id) != before.map(|before| before.id);
+            if let Some(was) = before.filter(|_| anew) {
+                let how = self.end_of(program).map_or(Ending::Unknown, |end| end.how);
+                info!(pid = was.id.pid, "{} {}", program.name(), how.text());
+                self.ended.push(Ended { program, was, how });
+            }
+            if let Some(running) = running.filter(|_| anew && looked_before) {
+                // Helpers and the daemon start it on the agent's account.
+                self.appeared = Some((program, running.id));
+            }
+        }
+        self.inside = inside;
+    }
+
+    /// How the container of a program ended, where that is the program's own end: below a helper it is not.
+    fn end_of(&self, program: Program) -> Option<&End> {
+        let picked = self.picked.as_ref().filter(|picked| !picked.shared)?;
+        self.ends.get(&picked.place(program).as_ref().ok()?.id)
+    }
+
+    /// The number of a program on this host, where the daemon is on it and lets its processes be seen.
+    pub(super) fn here(&self, program: Program) -> Option<u32> {
+        self.deaths.here(program).filter(|_| self.unseen.is_none())
+    }
+
+    /// The container of a program; why there is none.
+    pub(super) fn place(&self, program: Program) -> Result<Container, String> {
+        match &self.picked {
+            Some(picked) => picked.place(program).clone(),
+            None => Err("it has not been looked for yet".to_owned()),
+        }
+    }
+
+    /// Why there is no container that the file could be put into.
+    pub(super) fn nowhere(&self) -> Option<String> {
+        self.inside.is_empty().then(|| match self.place(Program::Chmpx) {
+            Ok(container) => format!("the container {} does not run", container.name),
+            Err(why) => why,
+        })
+    }
+
+    /// The containers that stop for good, that of k2hdkc first, which has ended before; why nobody knows which. A container that
+    /// has been removed runs nothing any more.
+    pub(super) fn to_stop(&self) -> Result<Vec<Container>, String> {
+        let picked = match (&self.unseen, &self.picked) {
+            (Some(why), _) => return Err(why.clone()),
+            (None, None) => return Err("it has not been looked for yet".to_owned()),
+            (None, Some(picked)) => picked,
+        };
+        let mut containers = picked.containers();
+        // A slave has no k2hdkc, and one container may be that of both.
+        containers.reverse();
+        match &picked.chmpx {
+            Err(why) if !picked.nowhere => Err(why.clone()),
+            Ok(_) | Err(_) => Ok(containers),
+        }
+    }
+
+    /// Adds what is seen to what is observed, and takes what has happened.
+    pub(super) fn tell(&mut self, observed: &mut Observed) {
+        (observed.chmpx, observed.k2hdkc) = (self.chmpx, self.k2hdkc);
+        observed.surplus.clone_from(&self.surplus);
+        observed.unseen.clone_from(&self.unseen);
+        observed.ended = std::mem::take(&mut self.ended);
+        observed.appeared = self.appeared.take();
+        let Some(picked) = &self.picked else { return };
+        let mut stopped = Vec::new();
+        for program in [Program::Chmpx, Program::K2hdkc] {
+            let runs = if program == Program::Chmpx { self.chmpx } else { self.k2hdkc };
+            if runs.is_some() {
+                self.awaited = self.awaited.filter(|awaited| *awaited != program);
+                continue;
+            }
+            match picked.place(program) {
+                Err(why) => observed.blocked.push((program, why.clone())),
+                Ok(container) => match idle(container, picked.shared, program) {
+                    Some(Ok(text)) => observed.moving.push((program, text)),
+                    Some(Err(text)) => observed.blocked.push((program, text)),
+                    None => stopped.push((program, container.name.clone())),
+                },
+            }
+        }
+        for (program, name) in stopped {
+            self.tell_end(program, &name, observed);
+        }
+    }
+
+    /// How a container of one program ended that may be started: what came of its last start, too.
+    fn tell_end(&mut self, program: Program, name: &str, observed: &mut Observed) {
+        let end = self.end_of(program);
+        observed.last_words.extend(end.filter(|end| end.is_failure()).map(|end| (program, end.text(name))));
+        if self.awaited == Some(program) && self.unseen.is_none() {
+            let why = end.map_or_else(
+                || {
+                    format!(
+                        "the container {name} was started, and does not run: 'docker logs {name}' says why"
+                    )
+                },
+                |end| end.text(name),
+            );
+            observed.refused.push((program, why));
+            self.awaited = None;
+        }
+    }
+}
+
+/// How those of them ended that do not run.
+async fn ends(engine: &Engine, containers: &[Container]) -> BTreeMap<String, End> {
+    let mut ends = BTreeMap::new();
+    for container in containers {
+        if matches!(container.state, State::Stopped | State::Moving)
+            && let Some(end) = engine.end(container).await
+        {
+            ends.insert(container.id.clone(), end);
+        }
+    }
+    ends
+}
+
+/// Looks inside of the containers that run.
+async fn enter(
+    engine: &Engine,
+    running: Vec<Container>,
+    wanted: &Containers,
+) -> Result<Vec<(Container, Inside)>, EngineError> {
+    let mut seen = Vec::new();
+    for container in running {
+        let printed = engine.run(&container, inside::look(&wanted.ini)).await?;
+        let inside = inside::read(&printed, &wanted.ini).ok_or_else(|| EngineError::Failed {
+            program: "look".to_owned(),
+            container: container.name.clone(),
+            status: 0,
+            said: crate::problem::printable(&String::from_utf8_lossy(&printed), 100),
+        })?;
+        seen.push((container, inside));
+    }
+    Ok(seen)
+}
+
+/// Whether the same processes run.
+fn are_same(now: &[Alive], before: &[Alive]) -> bool {
+    let ids = |all: &[Alive]| all.iter().map(|alive| (alive.program, alive.pid)).collect::<Vec<_>>();
+    ids(now) == ids(before)
+}
+
+/// What it means that a program does not run in its container: it comes by itself, somebody must look, or it may be started.
+fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
+    let name = &container.name;
+    match (container.state, shared) {
+        (State::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),
+        (State::Running | State::Moving | State::Paused, _) => {
+            Some(Ok(format!("the container {name} is starting or ending")))
+        }
+        (State::Stopped, true) => {
+            Some(Err(format!("the container {name} is stopped: 'docker start {name}' starts it")))
+        }
+        (State::Stopped, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pid_namespace_for_both_containers_is_no_surplus() {
+        let found = |program, pid, ticks| inside::Found {
+            program,
+            id: Identity { pid, ticks },
+            age: Duration::from_secs(9),
+            worked: Duration::ZERO,
+        };
+        let all = Inside {
+            processes: vec![found(Program::Chmpx, 1, 100), found(Program::K2hdkc, 20, 300)],
+            ..Inside::default()
+        };
+        let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
+        let mut sight = Sight::default();
+        sight.take(vec![(chmpx, all.clone()), (k2hdkc, all)], true);
+        assert_eq!(sight.surplus, vec![]);
+    }
+
+    /// Containers of one program each, the first of them in that state.
+    fn split(state: State) -> Sight {
+        let ours = Containers {
+            chmpx: Some("chmpx".into()),
+            k2hdkc: Some("k2hdkc".into()),
+            ..Containers::default()
+        };
+        let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
+        let picked = pick::pick(&[Container { state, ..chmpx }, k2hdkc], &ours);
+        Sight { picked: Some(picked), ..Sight::default() }
+    }
+
+    fn told(sight: &mut Sight) -> Observed {
+        let mut observed = Observed::default();
+        sight.tell(&mut observed);
+        observed
+    }
+
+    #[test]
+    fn a_start_of_which_no_process_came_is_told_once_with_how_its_container_ended() {
+        let mut sight = split(State::Stopped);
+        sight.ends.insert("id-chmpx".into(), End { how: Ending::Exit(1), error: String::new() });
+        let text = "the container chmpx ended with status 1: 'docker logs chmpx' says why";
+        let words = vec![(Program::Chmpx, text.to_owned())];
+        assert_eq!((told(&mut sight).refused, told(&mut sight).last_words), (vec![], words.clone()));
+        sight.awaits(Program::Chmpx);
+        sight.unseen = Some("the Docker daemon is away".into());
+        assert_eq!(told(&mut sight).refused, vec![], "nobody has looked since");
+        sight.unseen = None;
+        assert_eq!(told(&mut sight).refused, words);
+        assert_eq!(told(&mut sight).refused, vec![]);
+        let error = "exec: \"chmpx\": not found".to_owned();
+        sight.ends.insert("id-chmpx".into(), End { how: Ending::Exit(127), error });
+        let text = "Docker could not start the container chmpx: exec: \"chmpx\": not found";
+        assert_eq!(told(&mut sight).last_words, vec![(Program::Chmpx, text.to_owned())]);
+    }
+
+    #[test]
+    fn a_start_is_awaited_while_its_container_runs_and_until_its_process_is_seen() {
+        let mut sight = split(State::Running);
+        sight.awaits(Program::Chmpx);
+        assert_eq!(told(&mut sight).refused, vec![]);
+        assert_eq!(sight.awaited, Some(Program::Chmpx));
+        let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
+        sight.chmpx = Some(Running { id, since: now, worked: Duration::ZERO, counted: now });
+        assert_eq!(told(&mut sight).refused, vec![]);
+        assert_eq!(sight.awaited, None);
+    }
+
+    #[test]
+    fn how_the_first_process_of_a_container_ended_is_known_and_below_a_helper_it_is_not() {
+        let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
+        let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
+        for (shared, how) in [(false, Ending::Signal(11)), (true, Ending::Unknown)] {
+            let mut sight = split(State::Stopped);
+            sight.picked.as_mut().unwrap().shared = shared;
+            sight.ends.insert("id-chmpx".into(), End { how: Ending::Signal(11), error: String::new() });
+            sight.chmpx = Some(running);
+            sight.take(Vec::new(), true);
+            assert_eq!(sight.ended, vec![Ended { program: Program::Chmpx, was: running, how }]);
+        }
+    }
+
+    #[test]
+    fn nothing_counts_as_stopped_for_good_before_it_is_known_where_it_is() {
+        let ours = Containers { container: Some("both".into()), ..Containers::default() };
+        let mut sight = Sight::default();
+        assert_eq!(sight.to_stop(), Err("it has not been looked for yet".to_owned()));
+        let both = pick::container("both", "x", "x");
+        sight.picked = Some(pick::pick(std::slice::from_ref(&both), &ours));
+        assert_eq!(sight.to_stop(), Ok(vec![both.clone()]));
+        sight.unseen = Some("Docker is away".into());
+        assert_eq!(sight.to_stop(), Err("Docker is away".to_owned()));
+        sight.unseen = None;
+        // Two that may be meant are not none.
+        sight.picked = Some(pick::pick(&[both.clone(), both], &ours));
+        assert!(sight.to_stop().is_err_and(|why| why.starts_with("several containers may be meant")));
+        sight.picked = Some(pick::pick(&[], &ours));
+        assert_eq!(sight.to_stop(), Ok(Vec::new()), "somebody has removed it");
+    }
+
+    #[test]
+    fn the_container_of_k2hdkc_stops_first_and_that_of_a_slave_alone() {
+        let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
+        let mut ours = Containers {
+            chmpx: Some("chmpx".into()),
+            k2hdkc: Some("k2hdkc".into()),
+            ..Containers::default()
+        };
+        let all = [chmpx.clone(), k2hdkc.clone()];
+        let mut sight = Sight { picked: Some(pick::pick(&all, &ours)), ..Sight::default() };
+        assert_eq!(sight.to_stop(), Ok(vec![k2hdkc, chmpx.clone()]));
+        ours.k2hdkc = None;
+        sight.picked = Some(pick::pick(&all, &ours));
+        assert_eq!(sight.to_stop(), Ok(vec![chmpx]));
+    }
+}

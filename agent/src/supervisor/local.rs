@@ -1,0 +1,189 @@
+//! What the supervisors share whose processes run on this very host: they are found in `/proc` by their name, their ini and
+//! their start time, watched through pidfd, so that an end wakes a pass at once, and chmpx is asked beside the pass.
+
+pub(super) mod conversation;
+pub(super) mod found;
+pub(super) mod question;
+mod resolver;
+mod threads;
+pub(super) mod watched;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::process::{Process, prepare};
+use super::{About, Ask, Ended, Identity, MergeThread, Observed, Order, Program, SupervisorError};
+use crate::ring::Mode;
+use crate::view::Operation;
+use crate::wake::Waker;
+use conversation::Conversation;
+use threads::Threads;
+use watched::Watched;
+
+/// Between two searches for processes that nobody should have started.
+const SEARCH_AGAIN: Duration = Duration::from_secs(10);
+
+/// The same where one of them does not run: each looks at every process of the host, and passes may follow each other
+/// ten times a second. Before a start it is looked in any case.
+const SEARCH_SOON: Duration = Duration::from_secs(1);
+
+/// The processes of one node, as they are seen on its host.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub(super) settings: Process,
+    pub(super) waker: Waker,
+    /// Whether this is a command beside the agent that has the processes in its care: it logs nothing of them.
+    looks_on: bool,
+    chmpx: Watched,
+    k2hdkc: Watched,
+    /// Ends are told here by the watches.
+    pub(super) ends: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    talk: Conversation,
+    threads: Threads,
+    pub(super) searched: Option<Instant>,
+    surplus: Vec<(Program, u32)>,
+    /// What somebody else starts for the agent, and was not seen yet.
+    expected: BTreeSet<Program>,
+}
+
+impl Local {
+    /// Nothing is looked at yet.
+    pub(super) fn new(settings: Process, waker: Waker, looks_on: bool) -> Self {
+        Self {
+            settings,
+            waker,
+            looks_on,
+            chmpx: Watched::new(Program::Chmpx),
+            k2hdkc: Watched::new(Program::K2hdkc),
+            ends: mpsc::unbounded_channel(),
+            talk: Conversation::default(),
+            threads: Threads::default(),
+            searched: None,
+            surplus: Vec::new(),
+            expected: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn watched(&mut self, program: Program) -> &mut Watched {
+        match program {
+            Program::Chmpx => &mut self.chmpx,
+            Program::K2hdkc => &mut self.k2hdkc,
+        }
+    }
+
+    /// Takes in what has ended since the last look.
+    fn take_ends(&mut self) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        while let Ok(end) = self.ends.1.try_recv() {
+            // An end that was told late, of a process that another has followed, is still an end.
+            self.watched(end.program).forget(end.was.id);
+            info!(pid = end.was.id.pid, "{} {}", end.program.name(), end.how.text());
+            ended.push(end);
+        }
+        ended
+    }
+
+    /// Adopts what runs with this ini and is not watched yet, and counts what is too much.
+    fn search(&mut self, about: &About) {
+        let now = Instant::now();
+        let complete =
+            self.chmpx.running().is_some() && (self.k2hdkc.running().is_some() || about.mode == Mode::Slave);
+        let again = if complete { SEARCH_AGAIN } else { SEARCH_SOON };
+        if self.searched.is_some_and(|at| now.duration_since(at) < again) {
+            return;
+        }
+        self.searched = Some(now);
+        self.surplus.clear();
+        for program in [Program::Chmpx, Program::K2hdkc] {
+            let configured = match program {
+                Program::Chmpx => self.settings.chmpx.clone(),
+                Program::K2hdkc => self.settings.k2hdkc.clone(),
+            };
+            for id in found::processes(program, &configured, &about.ini) {
+                let (waker, ends) = (self.waker.clone(), self.ends.0.clone());
+                let watched = self.watched(program);
+                match watched.running() {
+                    Some(running) if running.id == id => {}
+                    Some(_) => self.surplus.push((program, id.pid)),
+                    // One that cannot be watched is one too many: it is told, and none is started beside it.
+                    None if !watched.adopt(id, ends, waker) => self.surplus.push((program, id.pid)),
+                    None if self.looks_on || self.watched(program).running().is_none() => {}
+                    None if self.expected.remove(&program) => info!(pid = id.pid, "{} runs", program.name()),
+                    None => info!(pid = id.pid, "{} runs already and is taken over", program.name()),
+                }
+            }
+        }
+    }
+
+    /// The next process of that program is one that the agent had somebody else start.
+    pub(super) fn expect(&mut self, program: Program) {
+        self.expected.insert(program);
+    }
+
+    /// What another process said says nothing of this one.
+    pub(super) fn forget_answers(&mut self) {
+        self.talk.forget();
+    }
+
+    /// What runs, what has ended, and what chmpx said last.
+    pub(super) async fn observe(&mut self, about: &About, ask: Ask) -> Observed {
+        let before = self.chmpx.running().map(|running| running.id);
+        let ended = self.take_ends();
+        self.search(about);
+        if before.is_none() || self.chmpx.running().map(|running| running.id) != before {
+            // What another process said says nothing of this one.
+            self.forget_answers();
+        }
+        let pid = self.chmpx.running().map(|running| running.id.pid);
+        self.talk.go_on((pid, pid), ask, (&self.settings, about, &self.waker)).await;
+        let mut observed = Observed {
+            chmpx: self.chmpx.at_work(),
+            k2hdkc: self.k2hdkc.at_work(),
+            surplus: self.surplus.clone(),
+            ended,
+            leftovers: prepare::leftovers(&self.settings.base_directory, about).len(),
+            ..Observed::default()
+        };
+        self.talk.tell(&mut observed);
+        observed.merge_thread = self.merge_thread(&observed);
+        observed
+    }
+
+    /// Looks at the threads of a chmpx that says that it merges, and only of such a one.
+    fn merge_thread(&mut self, observed: &Observed) -> Option<MergeThread> {
+        let merges =
+            observed.said.as_ref().is_some_and(|said| said.view.own.status.operation() == Operation::Doing);
+        let Some(chmpx) = observed.chmpx.filter(|_| merges) else {
+            self.threads.forget();
+            return None;
+        };
+        self.threads.look(chmpx.id.pid, Instant::now())
+    }
+
+    /// Tells chmpx something, and does not wait for what it says to it.
+    pub(super) fn say(&mut self, order: Order, about: &About) -> Result<(), SupervisorError> {
+        self.talk.say(order, (&self.settings, about, &self.waker))
+    }
+
+    /// What runs already where the program is to be started: somebody may have started it since the last look. It is an
+    /// error where that one cannot be watched: a second chmpx destroys the first one's memory.
+    pub(super) fn in_place(
+        &mut self,
+        program: Program,
+        about: &About,
+    ) -> Result<Option<Identity>, SupervisorError> {
+        self.searched = None;
+        self.search(about);
+        if let Some(running) = self.watched(program).running() {
+            return Ok(Some(running.id));
+        }
+        let unwatched = self.surplus.iter().find(|(surplus, _)| *surplus == program);
+        unwatched.map_or(Ok(None), |(_, pid)| {
+            Err(SupervisorError::RunsAlready { program: program.name(), pid: *pid })
+        })
+    }
+}

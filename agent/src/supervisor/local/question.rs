@@ -1,0 +1,232 @@
+//! One question to chmpx at a time, put beside the pass: chmpx is silent for seconds while it tries members that are
+//! down, and nothing else shall wait for that.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::apply::full;
+use crate::problem::printable;
+use crate::ring::Mode;
+use crate::supervisor::control_port::{self, Command, ControlPortError, Server};
+use crate::supervisor::process::{Process, spawn};
+use crate::supervisor::{About, Order, SupervisorError, chmpx_status};
+use crate::view::{self, View};
+use crate::wake::{Reason, Waker};
+
+/// Bytes of an answer that are shown.
+const LONGEST_ANSWER: usize = 200;
+
+/// A question on its way. Dropped, nobody waits for the answer.
+#[derive(Debug)]
+pub(in crate::supervisor) struct Question {
+    _asking: JoinSet<()>,
+    answer: oneshot::Receiver<Answer>,
+    early: Option<Answer>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(in crate::supervisor) struct Answer {
+    /// When it was put.
+    pub at: Instant,
+    /// What chmpx said; why that is nothing.
+    pub result: Result<View, Trouble>,
+}
+
+/// Why it said nothing that can be used.
+#[derive(Debug)]
+pub(in crate::supervisor) struct Trouble {
+    /// In words.
+    pub text: String,
+    /// Whether nothing came, rather than something that is not understood.
+    pub silent: bool,
+    /// Whether nobody listened there at all.
+    pub shut: bool,
+}
+
+impl Question {
+    /// Asks for everything that chmpx knows. On a slave by chmpxstatus where it is installed, since a connection to a
+    /// slave's control port can make it swallow a reload (24 of 160).
+    pub(in crate::supervisor) fn put(settings: &Process, about: &About, waker: Waker) -> Self {
+        let (answered, answer) = oneshot::channel();
+        let mut asking = JoinSet::new();
+        let (about, within) = (about.clone(), settings.answer_within);
+        let status = spawn::find(&settings.chmpxstatus).filter(|_| about.mode == Mode::Slave);
+        let pairs = settings.environment.iter().map(|(key, value)| (key.into(), value.into()));
+        let environment: Vec<(OsString, OsString)> = pairs.collect();
+        asking.spawn(async move {
+            let at = Instant::now();
+            let result = match status {
+                Some(program) => by_status(program, &about, environment, within).await,
+                None => by_control_port(&about, within).await,
+            };
+            // Nobody waits any more where the process is gone.
+            let _ = answered.send(Answer { at, result });
+            waker.wake(Reason::Answered);
+        });
+        Self { _asking: asking, answer, early: None }
+    }
+
+    /// The answer, if it has come.
+    pub(in crate::supervisor) fn answer(&mut self) -> Option<Answer> {
+        self.early.take().or_else(|| self.answer.try_recv().ok())
+    }
+
+    /// Waits for the answer.
+    pub(in crate::supervisor) async fn finished(&mut self) {
+        if self.early.is_none() {
+            self.early = (&mut self.answer).await.ok();
+        }
+    }
+}
+
+async fn by_control_port(about: &About, within: Duration) -> Result<View, Trouble> {
+    let silent = |error| {
+        let shut = matches!(error, ControlPortError::NotListening { .. });
+        Trouble { text: full(&error), silent: true, shut }
+    };
+    let text = control_port::ask(about.control, &Command::Dump, within).await.map_err(silent)?;
+    view::dump(&text).map_err(|error| Trouble { text: full(&error), silent: false, shut: false })
+}
+
+/// A tool that fails says nothing of chmpx, which is then asked itself.
+async fn by_status(
+    program: PathBuf,
+    about: &About,
+    environment: Vec<(OsString, OsString)>,
+    within: Duration,
+) -> Result<View, Trouble> {
+    match chmpx_status::ask(&program, &about.ini, &environment, within).await {
+        Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble {
+            text: full(&error),
+            silent: false,
+            shut: false,
+        }),
+        Err(error) => {
+            tracing::debug!(error = full(&error), "chmpxstatus did not help; the control port is asked");
+            by_control_port(about, within).await
+        }
+    }
+}
+
+/// A word to chmpx on its way. Dropped, nobody waits for what it says to it.
+#[derive(Debug)]
+pub(in crate::supervisor) struct Word {
+    _telling: JoinSet<()>,
+    answer: oneshot::Receiver<Result<(), String>>,
+}
+
+impl Word {
+    /// Tells chmpx something that it does to the ring, and does not wait for what it says to it.
+    pub(in crate::supervisor) fn say(
+        order: Order,
+        about: &About,
+        within: Duration,
+        waker: Waker,
+    ) -> Result<Self, SupervisorError> {
+        let command = command(&order, about)?;
+        let (answered, answer) = oneshot::channel();
+        let (mut telling, control) = (JoinSet::new(), about.control);
+        telling.spawn(async move {
+            let said = match control_port::ask(control, &command, within).await {
+                Ok(text) => accepted(&text),
+                Err(error) => Err(full(&error)),
+            };
+            // Nobody waits any more where the process is gone.
+            let _ =
+                answered.send(said.map_err(|text| format!("chmpx did not take {}: {text}", order.word())));
+            waker.wake(Reason::Answered);
+        });
+        Ok(Self { _telling: telling, answer })
+    }
+
+    /// What chmpx said to it, if that has come: nothing, or why it did not do it.
+    pub(in crate::supervisor) fn answer(&mut self) -> Option<Result<(), String>> {
+        self.answer.try_recv().ok()
+    }
+}
+
+fn command(order: &Order, about: &About) -> Result<Command, SupervisorError> {
+    let server_out = |host: &str, ctlport, id: &str| {
+        let unsayable =
+            |why: &dyn std::error::Error| SupervisorError::Unsayable { order: order.word(), why: full(why) };
+        Server::new(host, ctlport, id).map(Command::ServiceOut).map_err(|error| unsayable(&error))
+    };
+    Ok(match order {
+        Order::UpdateStatus => Command::UpdateStatus,
+        Order::ServiceIn => Command::ServiceIn,
+        Order::Merge => Command::Merge,
+        Order::CompMerge => Command::CompMerge,
+        Order::ServiceOut => {
+            let (host, ctlport, id) = &about.own;
+            server_out(host, *ctlport, id)?
+        }
+        Order::Dismiss(named) => server_out(&named.host, named.ctlport, &named.id)?,
+    })
+}
+
+/// Whether chmpx took what it was told; else its own words.
+pub(in crate::supervisor) fn accepted(text: &str) -> Result<(), String> {
+    match view::answer(text) {
+        Ok(view::Answer::Succeeded(_)) => Ok(()),
+        Ok(view::Answer::Refused(..) | view::Answer::Unknown(_)) | Err(_) => {
+            Err(printable(text.trim(), LONGEST_ANSWER))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::fixtures;
+
+    /// A chmpx that answers one connection with that text, at its time.
+    async fn chmpx(text: &'static str) -> (About, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let ring = fixtures::ring(&[1, 2], &[]);
+        let mut about = About::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
+        about.control =
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listener.local_addr().unwrap().port());
+        let heard = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = vec![0; 200];
+            let length = stream.read(&mut heard).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&heard[..length]).into_owned()
+        });
+        (about, heard)
+    }
+
+    #[tokio::test]
+    async fn a_word_is_not_waited_for_and_what_chmpx_says_to_it_wakes_a_pass() {
+        for (said, taken) in [("SUCCEED: \n", true), ("ERROR: operating now\n", false)] {
+            let (waker, (about, heard)) = (Waker::default(), chmpx(said).await);
+            let mut word =
+                Word::say(Order::ServiceOut, &about, Duration::from_secs(5), waker.clone()).unwrap();
+            assert_eq!(word.answer(), None, "it returned before anybody listened");
+            assert!(waker.woken().await.contains(Reason::Answered));
+            assert!(heard.await.unwrap().starts_with("SERVICEOUT 192.0.2.1:8021"));
+            let answer = word.answer().unwrap();
+            assert_eq!(answer.is_ok(), taken, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_that_is_told() {
+        let (waker, (mut about, _)) = (Waker::default(), chmpx("").await);
+        about.control.set_port(1);
+        let mut word = Word::say(Order::ServiceIn, &about, Duration::from_secs(5), waker.clone()).unwrap();
+        waker.woken().await;
+        assert!(word.answer().unwrap().unwrap_err().starts_with("chmpx did not take SERVICEIN: "));
+    }
+}

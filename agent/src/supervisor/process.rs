@@ -1,0 +1,127 @@
+//! Supervisor kind `process`: the agent itself starts chmpx and k2hdkc and watches them. For hosts without a service
+//! manager.
+//!
+//! The processes outlive the agent. They write to pipes that have a name and never block or break, so that the next
+//! agent reads on; it finds them by their name, their ini and their start time. The end of a process is told by the
+//! kernel (a child's by its exit, an adopted one's by its pidfd) and wakes a pass at once.
+
+mod output;
+pub(super) mod prepare;
+pub(super) mod spawn;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::local::Local;
+use super::{About, Ask, Done, Observed, Program, Step, Supervisor, SupervisorError};
+use crate::wake::Waker;
+
+/// How the programs are started. See `[supervisor]` in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// chmpx: a path, or a name in PATH.
+    pub chmpx: String,
+    /// k2hdkc, likewise.
+    pub k2hdkc: String,
+    /// chmpxstatus, likewise; slaves do without where it is not installed.
+    pub chmpxstatus: String,
+    /// Further arguments of chmpx.
+    pub chmpx_options: Vec<String>,
+    /// Further arguments of k2hdkc.
+    pub k2hdkc_options: Vec<String>,
+    /// Their user; else the agent's.
+    pub user: Option<String>,
+    /// Their environment, besides PATH.
+    pub environment: BTreeMap<String, String>,
+    /// Where their output goes through, and what must not be on a tmpfs of somebody else.
+    pub runtime_directory: PathBuf,
+    /// `/var/lib/antpickax` below the root: where chmpx keeps its shared memory.
+    pub base_directory: PathBuf,
+    /// Whether the host's own directories and limits are the agent's to prepare: not below a `--root`.
+    pub prepares_host: bool,
+    /// Longest wait for an answer of chmpx.
+    pub answer_within: Duration,
+}
+
+/// The processes of one node.
+#[derive(Debug)]
+pub struct Processes {
+    local: Local,
+    /// Output that is read on; empty in a command that only looks.
+    outputs: Vec<output::Output>,
+}
+
+impl Processes {
+    /// The supervisor of a running agent. Nothing is looked at yet.
+    pub fn new(settings: Process, waker: Waker) -> Self {
+        Self { local: Local::new(settings, waker, false), outputs: Vec::new() }
+    }
+
+    /// The supervisor of a command that looks once.
+    pub fn onlooker(settings: Process) -> Self {
+        Self { local: Local::new(settings, Waker::default(), true), outputs: Vec::new() }
+    }
+
+    /// Other settings; the processes that run are kept. They still write to the pipes in the old runtime directory, and
+    /// like the rest of `[state]` another one is taken at the next start.
+    pub fn reset(&mut self, settings: Process) {
+        let runtime_directory = std::mem::take(&mut self.local.settings.runtime_directory);
+        self.local.settings = Process { runtime_directory, ..settings };
+    }
+}
+
+impl Supervisor for Processes {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+        Some(self.local.observe(about, ask).await)
+    }
+
+    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
+        match step {
+            Step::Start(program) => return self.start(*program, about),
+            Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
+            Step::Tell(order) => self.local.say(order.clone(), about)?,
+            Step::Tidy => prepare::tidy(&self.local.settings, about)?,
+            // Nobody but the agent starts it.
+            Step::Retire(_) | Step::Enable(_) => {}
+            Step::TakeOver | Step::Place | Step::Prompt(_) => {
+                return Err(SupervisorError::NotOurs(self.name()));
+            }
+        }
+        Ok(Done::Plainly)
+    }
+}
+
+impl Processes {
+    fn start(&mut self, program: Program, about: &About) -> Result<Done, SupervisorError> {
+        if let Some(running) = self.local.in_place(program, about)? {
+            return Ok(Done::Started(running));
+        }
+        let settings = &self.local.settings;
+        if settings.prepares_host {
+            prepare::host(program, about, settings)?;
+        }
+        let output = output::writer(&settings.runtime_directory, program);
+        let child = spawn::spawn(program, about, settings, output)?;
+        let (ends, waker) = (self.local.ends.0.clone(), self.local.waker.clone());
+        let id = self.local.watched(program).take(child, ends, waker)?;
+        self.outputs.iter().for_each(|output| output.started(program));
+        if program == Program::Chmpx {
+            self.local.forget_answers();
+        }
+        Ok(Done::Started(id))
+    }
+
+    /// Reads the output of both programs into the log from now on.
+    pub fn listen(&mut self) {
+        let directory = &self.local.settings.runtime_directory;
+        self.outputs =
+            [Program::Chmpx, Program::K2hdkc].map(|program| output::Output::read(directory, program)).into();
+    }
+}

@@ -1,0 +1,37 @@
+//! Whether systemd has a unit, for who must pick a supervisor: one short look, and nothing is kept.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::bus::{Bus, BusError};
+use super::unit::UnitState;
+use crate::apply::full;
+use crate::supervisor::auto::choose::Init;
+use crate::wake::Waker;
+
+/// A directory where systemd is the init, and nothing elsewhere (`sd_booted(3)`). It is the host's, also below a root.
+const BOOTED: &str = "/run/systemd/system";
+
+/// Asks systemd, where it is the init, how it has loaded this unit.
+pub(in crate::supervisor) async fn look(unit: &str, within: Duration) -> Init {
+    if !Path::new(BOOTED).is_dir() {
+        return Init::Other;
+    }
+    match timeout(within, load(unit)).await {
+        Ok(Ok(state)) => {
+            let is_used = state.is_enabled() || state.is_active();
+            Init::Unit { name: unit.to_owned(), load: state.load, is_used }
+        }
+        Ok(Err(error)) => {
+            Init::Silent { why: error.source().map_or_else(|| full(&error), |cause| full(&cause)) }
+        }
+        Err(_) => Init::Silent { why: format!("nothing within {} s", within.as_secs()) },
+    }
+}
+
+async fn load(unit: &str) -> Result<UnitState, BusError> {
+    Bus::connect(&[], None, &Waker::default()).await?.look(unit).await
+}

@@ -1,0 +1,185 @@
+//! What the units say of programs that do not run: whether they may be started, come by themselves, or cannot come, and
+//! why. Asks nobody: [`super::Systemd`] has looked.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::unit::{Main, Readiness};
+use super::{Systemd, helper, is_same};
+use crate::supervisor::{Ended, Identity, Observed, Program, Rival, Running};
+
+/// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
+/// service 90 s to start, but none to wait for other jobs.
+pub(super) const JOB_WITHIN: Duration = Duration::from_secs(90);
+
+impl Systemd {
+    /// Adds what the units say, and what has come since the last look.
+    pub(super) fn add_units(&mut self, ini: &Path, observed: &mut Observed) {
+        self.add_ended_jobs(observed);
+        for (program, running) in both(observed) {
+            match running {
+                Some(running) => self.add_running(program, running.id, observed),
+                None => self.add_absent(program, ini, observed),
+            }
+        }
+        let seen = both(observed).into_iter().filter_map(|(program, running)| Some((program, running?.id)));
+        self.seen = Some(seen.collect());
+        observed.rival =
+            self.rival.as_ref().and_then(|(_, rival)| rival.as_deref().map(Rival::unit)).filter(|_| {
+                let replaced =
+                    helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
+                replaced.is_none_or(|replaced| is_same(&replaced, ini))
+            });
+    }
+
+    fn add_ended_jobs(&mut self, observed: &mut Observed) {
+        for end in self.reach.ended() {
+            let is_chmpx = end.unit == self.unit(Program::Chmpx).0;
+            let program = if is_chmpx { Program::Chmpx } else { Program::K2hdkc };
+            if self.awaits(program).is_some() && !["done", "skipped"].contains(&end.result.as_str()) {
+                let text = format!("the job of {} ended with \"{}\"", end.unit, end.result);
+                self.give_up(program, text, observed);
+            }
+        }
+    }
+
+    fn add_running(&mut self, program: Program, id: Identity, observed: &mut Observed) {
+        if self.awaits(program).is_some() || self.came_by_helper(program, id) {
+            self.awaited = self.awaited.filter(|awaited| awaited.program != program);
+            observed.appeared = Some((program, id));
+        }
+    }
+
+    fn add_absent(&mut self, program: Program, ini: &Path, observed: &mut Observed) {
+        if let Some(text) = self.keeps_from_starting(program, ini, observed.chmpx) {
+            observed.blocked.push((program, text));
+            return;
+        }
+        let (unit, state) = self.unit(program);
+        match state.readiness(unit, program) {
+            Readiness::Moving(text) => observed.moving.push((program, text)),
+            Readiness::Blocked(text) => observed.blocked.push((program, text)),
+            Readiness::Idle => {
+                let words = state.failure().or_else(|| self.stopped_by_somebody(program));
+                observed.last_words.extend(words.map(|text| (program, text)));
+                if self.awaits(program).is_some() {
+                    self.give_up(program, self.came_to_nothing(program), observed);
+                }
+            }
+        }
+    }
+
+    /// That somebody else had the unit stopped. It is no order to the agent: upstream's Debian packages stop their unit at each
+    /// upgrade, and nobody starts it then (docs/facts.md Y7).
+    fn stopped_by_somebody(&self, program: Program) -> Option<String> {
+        let (unit, state) = self.unit(program);
+        let ours = self.stopped.get(&program) == Some(&state.main.pid);
+        // A k2hdkc whose chmpx ended by itself was stopped by systemd alone.
+        let chmpx = &self.chmpx;
+        let bound = program == Program::K2hdkc && chmpx.main.ended != 0 && !chmpx.was_stopped();
+        (state.was_stopped() && !ours && !bound).then(|| {
+            format!(
+                "systemd was told to stop {unit}: 'k2hdkc-agent stop' stops it for maintenance, until 'k2hdkc-agent start'"
+            )
+        })
+    }
+
+    /// Why no start is asked for, whatever its unit is.
+    fn keeps_from_starting(&self, program: Program, ini: &Path, chmpx: Option<Running>) -> Option<String> {
+        let why = self.reach.why().map(str::to_owned);
+        why.or_else(|| self.hands_another(program, ini))
+            .or_else(|| self.brings_a_second(program, chmpx?.id))
+            .or_else(|| self.waits_without_end(program))
+    }
+
+    /// Since when its start has been awaited, where it is.
+    fn awaits(&self, program: Program) -> Option<Instant> {
+        self.awaited.filter(|awaited| awaited.program == program).map(|awaited| awaited.since)
+    }
+
+    /// Whether a helper has started it since the last look: it does so on the agent's account.
+    fn came_by_helper(&self, program: Program, id: Identity) -> bool {
+        let (_, state) = self.unit(program);
+        state.is_helped && self.seen.as_ref().is_some_and(|seen| seen.get(&program) != Some(&id))
+    }
+
+    /// Why a helper would start the program with another ini than the agent's, where it would.
+    fn hands_another(&self, program: Program, ini: &Path) -> Option<String> {
+        let (unit, state) = self.unit(program);
+        if !state.is_helped {
+            return None;
+        }
+        let directory = &self.units.helpers;
+        let handed = helper::ini(program, directory, &|path| std::fs::read_to_string(path).ok());
+        (!is_same(&handed, ini)).then(|| {
+            let remedy = helper::remedy(program, ini);
+            format!(
+                "the helper of {unit} hands it {}, and not {}: set '{remedy}' in {}",
+                handed.display(),
+                ini.display(),
+                directory.join("override.conf").display()
+            )
+        })
+    }
+
+    /// systemd starts what a unit is bound to before it. Where the chmpx that runs is not the unit's, that would be a
+    /// second one, which destroys the first one's shared memory.
+    fn brings_a_second(&self, program: Program, chmpx: Identity) -> Option<String> {
+        let (unit, state) = self.unit(program);
+        let (of_chmpx, _) = self.unit(Program::Chmpx);
+        let brings = program == Program::K2hdkc && state.needs.iter().any(|needed| needed == of_chmpx);
+        (brings && !self.is_of_unit(Program::Chmpx, chmpx)).then(|| {
+            let pid = chmpx.pid;
+            format!(
+                "{unit} needs {of_chmpx}, but the chmpx that runs (pid {pid}) is not that unit's, and systemd would start \
+                 a second one: end it ('kill -HUP {pid}'), and the agent starts both units"
+            )
+        })
+    }
+
+    fn waits_without_end(&self, program: Program) -> Option<String> {
+        let (unit, state) = self.unit(program);
+        let waits = state.has_job && self.awaits(program).is_some_and(|since| since.elapsed() >= JOB_WITHIN);
+        waits.then(|| {
+            let seconds = JOB_WITHIN.as_secs();
+            format!(
+                "its start job waits for more than {seconds} s: 'systemctl list-jobs' shows for what ({unit})"
+            )
+        })
+    }
+
+    /// The awaited start came to nothing. Where the program did run, for a moment in which nobody looked, it has ended like
+    /// every other: of its file, perhaps. A helper's end is not its program's.
+    fn give_up(&mut self, program: Program, why: String, observed: &mut Observed) {
+        let before = self.awaited.take().map(|awaited| awaited.before);
+        let (_, state) = self.unit(program);
+        match state.ending().filter(|_| !state.is_helped && before != Some(state.main)) {
+            Some(how) => observed.ended.push(Ended { program, was: short_lived(&state.main), how }),
+            None => observed.refused.push((program, why)),
+        }
+    }
+
+    /// Its job is done, and yet it does not run: a user that is missing, a condition that is not met, an early end.
+    fn came_to_nothing(&self, program: Program) -> String {
+        let (unit, state) = self.unit(program);
+        state.failure().unwrap_or_else(|| {
+            let name = program.name();
+            format!("{unit} was started, and no {name} runs: 'systemctl status {unit}' says why")
+        })
+    }
+}
+
+/// A process that has ended before anybody saw it.
+fn short_lived(main: &Main) -> Running {
+    let now = Instant::now();
+    // Only like the kernel's count, and as different from every other.
+    let id = Identity { pid: main.pid, ticks: main.started / 10_000 };
+    let since = now.checked_sub(main.ran()).unwrap_or(now);
+    Running { id, since, worked: Duration::ZERO, counted: now }
+}
+
+fn both(observed: &Observed) -> [(Program, Option<Running>); 2] {
+    [(Program::Chmpx, observed.chmpx), (Program::K2hdkc, observed.k2hdkc)]
+}
