@@ -1,5 +1,5 @@
 //! What the daemon costs: CPU of an unchanged poll, memory, size, first question, a burst of changes. Prints
-//! figures, judges nothing: `cargo bench -p k2hdkc-sandbox`.
+//! figures, judges nothing: `cargo bench`.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_sandbox::binaries;
-use k2hdkc_sandbox::k2hr3::{Cluster, HostRecord, Lab, Options, STOCK_TEMPLATE, Server};
-use k2hdkc_sandbox::node::{Node, Plan, wait_for};
+use k2hdkc_simulators::binaries;
+use k2hdkc_simulators::k2hr3::{Cluster, HostRecord, Lab, Options, STOCK_TEMPLATE, Server};
+use k2hdkc_simulators::node::{Node, Plan, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

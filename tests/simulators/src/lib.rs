@@ -1,0 +1,13 @@
+//! Simulators of what a node meets.
+//!
+//! `k2hr3` is a K2HR3 REST API in memory, for whoever polls one; `raw_http` is a client that sees every byte.
+//! `simulators` are chmpx, k2hdkc and chmpxstatus as programs, made of `chmpx` and `k2hdkc`.
+//! `node` is a node's directory with a real agent in it, and `binaries` finds that agent.
+
+pub mod binaries;
+pub mod chmpx;
+pub mod k2hdkc;
+pub mod k2hr3;
+pub mod node;
+pub mod raw_http;
+pub mod simulators;
