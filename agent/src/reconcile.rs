@@ -45,7 +45,7 @@ use crate::ring::Ring;
 use crate::settings::Settings;
 use crate::source::{Answered, Doubt};
 use crate::standing::Standing;
-use crate::supervisor::{About, Observed, Supervisor};
+use crate::supervisor::{NodeSpec, Observed, Supervisor};
 use crate::validate::Validated;
 use crate::wake::Reasons;
 pub use releasing::confirm;
@@ -121,7 +121,7 @@ pub struct Decision {
     /// What is done to the processes.
     pub next: Option<Next>,
     standing: Option<Standing>,
-    about: Option<About>,
+    about: Option<NodeSpec>,
     /// Whether the live file is none that chmpx survives.
     mends: bool,
     /// Whether the failure is one that was counted before.
@@ -178,7 +178,7 @@ struct Scene {
     identity: Result<Identity, Vec<Problem>>,
     installed: Rc<Installed>,
     observed: Option<Observed>,
-    about: Option<About>,
+    about: Option<NodeSpec>,
     doubt: Option<Doubt>,
     asked: Option<Duration>,
 }

@@ -12,15 +12,16 @@ pub mod control_port;
 pub mod docker;
 mod local;
 pub mod neighbours;
+mod node_spec;
 pub mod process;
 pub mod systemd;
 
 pub use any::{AnySupervisor, FileOnly};
 pub use auto::choose::{Choice, Kind};
+pub use node_spec::NodeSpec;
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::names::Port;
-use crate::ring::{Mode, Node, Ring};
+use crate::ring::Mode;
 use crate::view::View;
 use neighbours::Hearsay;
 
@@ -38,10 +39,10 @@ pub trait Supervisor {
     fn name(&self) -> &'static str;
 
     /// What the processes are now, and what chmpx said last; `None` where the processes are not the agent's business.
-    fn observe(&mut self, about: &About, ask: Ask) -> impl Future<Output = Option<Observed>>;
+    fn observe(&mut self, about: &NodeSpec, ask: Ask) -> impl Future<Output = Option<Observed>>;
 
     /// Takes one step.
-    fn act(&mut self, step: &Step, about: &About) -> impl Future<Output = Result<Done, SupervisorError>>;
+    fn act(&mut self, step: &Step, about: &NodeSpec) -> impl Future<Output = Result<Done, SupervisorError>>;
 
     /// When it is worth to observe again after an observation that gave `None`; `None` where that is for good.
     fn look_again(&self) -> Option<Instant> {
@@ -68,96 +69,6 @@ pub enum Ask {
     Start,
     /// It waits for the answer, for a command that looks once.
     Wait,
-}
-
-/// What the installed file says of this node, as far as a supervisor needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
-    /// The ini.
-    pub ini: PathBuf,
-    /// Server or slave.
-    pub mode: Mode,
-    /// GROUP.
-    pub group: String,
-    /// Where the file lets chmpx listen for control: its own address, and SELFCTLPORT.
-    pub control: SocketAddr,
-    /// How chmpx knows this node in SERVICEOUT: host, control port, and what its id is made of.
-    pub own: (String, Port, String),
-    /// Its own section.
-    pub section: Option<Node>,
-    /// Where the other servers listen for control, the next one in the ring first, as far as the file says an address: no
-    /// name is looked up for that.
-    pub others: Vec<SocketAddr>,
-    /// Whether that is the order of the ring: chmpx's is that of the seeds where the ids are made of them, and else one that
-    /// only chmpx knows (lib/chmstructure.tcc:1943-1976).
-    pub in_order: bool,
-    /// How long the others may not know this node yet: they have their file at their next question to K2HR3.
-    pub known_after: Duration,
-    /// SELFCTLPORT, where it is set: it is in the names of chmpx's files.
-    pub selfctlport: Option<Port>,
-    /// The most queues that chmpx and its clients will open (MAXMQSERVER + MAXMQCLIENT).
-    pub queues: u32,
-    /// The database file of k2hdkc, where it has one.
-    pub database: Option<PathBuf>,
-}
-
-impl About {
-    /// Where the file is missing or cannot be read: enough to find the processes by its path, and to end them. There may be
-    /// a k2hdkc, so it is looked for.
-    pub fn unread(ini: &Path) -> Self {
-        Self {
-            ini: ini.to_owned(),
-            mode: Mode::Server,
-            group: String::new(),
-            control: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-            own: (String::new(), Port::LEAST, String::new()),
-            section: None,
-            others: Vec::new(),
-            in_order: false,
-            known_after: Duration::ZERO,
-            selfctlport: None,
-            queues: 0,
-            database: None,
-        }
-    }
-
-    /// Reads it from the installed ring; `None` where the file does not say which node it is for.
-    pub fn of(ring: &Ring, ini: &Path) -> Option<Self> {
-        let mode = ring.mode().unwrap_or(Mode::Slave);
-        let own = ring.candidates(mode).find(|node| !node.is_placeholder())?;
-        let address = own.name.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let number = |key: &str, default: u32| ring.global(key).parse().unwrap_or(default);
-        let selfctlport = Port::try_from(ring.global("SELFCTLPORT")).ok();
-        let id = match ring.global("CHMPXIDTYPE").to_ascii_uppercase().as_str() {
-            "CUSTOM" => own.seed.clone(),
-            "CTLENDPOINTS" | "CTLEPS" => own.rest.get("CTLENDPOINTS").unwrap_or_default().to_owned(),
-            _ => own.cuk.clone(),
-        };
-        let k2hdkc = ring.profile.k2hdkc.as_deref().unwrap_or_default();
-        let file =
-            k2hdkc.iter().rev().find(|(key, _)| key == "K2HFILE").map(|(_, value)| PathBuf::from(value));
-        Some(Self {
-            ini: ini.to_owned(),
-            mode,
-            group: ring.global("GROUP").to_owned(),
-            control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
-            own: (own.name.clone(), own.ctlport, id),
-            section: Some(own.clone()),
-            others: others(ring, own),
-            in_order: ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM"),
-            known_after: Duration::ZERO,
-            selfctlport,
-            queues: number("MAXMQSERVER", 1) + number("MAXMQCLIENT", 8192),
-            database: file,
-        })
-    }
-}
-
-/// Where the other servers listen for control, the next one in the ring first: chmpx orders them by their seeds.
-fn others(ring: &Ring, own: &Node) -> Vec<SocketAddr> {
-    let mut others: Vec<_> = ring.servers.iter().filter(|node| !std::ptr::eq(*node, own)).collect();
-    others.sort_by_key(|node| (node.seed <= own.seed, &node.seed));
-    others.into_iter().filter(|node| !node.is_placeholder()).filter_map(Node::control_address).collect()
 }
 
 /// One of the two programs.

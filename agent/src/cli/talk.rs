@@ -12,7 +12,7 @@ use crate::reconcile;
 use crate::ring::Mode;
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::supervisor::{About, AnySupervisor, Supervisor as _};
+use crate::supervisor::{AnySupervisor, NodeSpec, Supervisor as _};
 
 /// Prints the status. 0 if all is well, 1 if somebody should look.
 pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
@@ -46,7 +46,7 @@ async fn from_ledger(settings: &Settings) -> Status {
     }
     let mut supervisor = AnySupervisor::onlooker(settings, store.ledger().picked);
     let installed = Look::default().at(&settings.ini.path, Timestamp::now()).ok();
-    let about = installed.as_ref().and_then(|installed| About::of(installed.ring()?, &settings.ini.path));
+    let about = installed.as_ref().and_then(|installed| NodeSpec::of(installed.ring()?, &settings.ini.path));
     supervisor.pick(about.map_or(Mode::Server, |about| about.mode), &settings.ini.path).await;
     let mut status = Status::idle(store.ledger(), supervisor.name(), settings.ini.path.display().to_string());
     status.picked = supervisor.choice();

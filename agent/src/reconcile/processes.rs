@@ -15,7 +15,7 @@ use crate::ledger::Generation;
 use crate::names::Port;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::standing::Standing;
-use crate::supervisor::{About, Ask, Done, Identity, Observed, Program, Step, Supervisor};
+use crate::supervisor::{Ask, Done, Identity, NodeSpec, Observed, Program, Step, Supervisor};
 
 /// The chmpx and the k2hdkc that run.
 pub(super) type Ids = (Option<Identity>, Option<Identity>);
@@ -101,8 +101,8 @@ impl Scene {
 impl<T: Supervisor> Reconciler<T> {
     /// What the supervisor must know of this node. A chmpx that runs listens where it was started to. The others may not know a
     /// newcomer before they ask K2HR3 again, and they ask it as often as this node does.
-    pub(super) fn about(&self, installed: &Installed) -> Option<About> {
-        let mut about = About::of(installed.ring()?, &self.settings.ini.path)?;
+    pub(super) fn about(&self, installed: &Installed) -> Option<NodeSpec> {
+        let mut about = NodeSpec::of(installed.ring()?, &self.settings.ini.path)?;
         if self.store.ledger().loaded.is_none() {
             let interval = self.settings.pace.interval(self.nodes, self.cost.unwrap_or_default());
             about.known_after = interval.min(KNOWN_WITHIN);
@@ -122,7 +122,11 @@ impl<T: Supervisor> Reconciler<T> {
         Some(about)
     }
 
-    pub(super) async fn observe(&mut self, about: Option<&About>, installed: &Installed) -> Option<Observed> {
+    pub(super) async fn observe(
+        &mut self,
+        about: Option<&NodeSpec>,
+        installed: &Installed,
+    ) -> Option<Observed> {
         let ask =
             if self.patient { self.may_ask(Instant::now()) } else { self.may_ask_once(installed).await };
         let seen = match about {
@@ -175,7 +179,7 @@ impl<T: Supervisor> Reconciler<T> {
             boot,
             ring,
             fileversion,
-            ctlport: About::of(ring, &about.ini).map_or(0, |own| own.control.port()),
+            ctlport: NodeSpec::of(ring, &about.ini).map_or(0, |own| own.control.port()),
             observed,
             written: written.map(|_| ledger.written_for(boot)),
             ways,
@@ -230,7 +234,7 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) async fn step(
         &mut self,
         next: Option<Next>,
-        about: Option<&About>,
+        about: Option<&NodeSpec>,
     ) -> Option<Result<String, String>> {
         let (Some(Next::Step(step, why)), Some(about)) = (next, about) else { return None };
         let text = format!("{}: {why}", step.text());
@@ -325,7 +329,7 @@ impl<T: Supervisor> Reconciler<T> {
         let now = self.clock.now();
         let installed = self.look.at(&self.settings.ini.path, now.wall);
         let installed = installed.unwrap_or_else(|_| Installed::Missing.into());
-        let about = self.about(&installed).unwrap_or_else(|| About::unread(&self.settings.ini.path));
+        let about = self.about(&installed).unwrap_or_else(|| NodeSpec::unread(&self.settings.ini.path));
         let Some(observed) = self.supervisor.observe(&about, Ask::No).await else { return (true, None) };
         let unread = Ring::unread(about.mode);
         let ring =

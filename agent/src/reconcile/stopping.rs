@@ -9,7 +9,7 @@ use crate::clock::BootTime;
 use crate::course::{self, Case, Leaving, Rules, Stage, Ways};
 use crate::ring::{Mode, Ring};
 use crate::standing::{Standing, State};
-use crate::supervisor::{About, Ask, Observed, Supervisor};
+use crate::supervisor::{Ask, NodeSpec, Observed, Supervisor};
 
 const NOT_OURS: &str =
     "chmpx and k2hdkc are not the agent's here (supervisor none): stop them where they run";
@@ -87,7 +87,7 @@ impl<T: Supervisor> Reconciler<T> {
             ));
             return;
         }
-        let about = About { mode, ..About::unread(&ini) };
+        let about = NodeSpec { mode, ..NodeSpec::unread(&ini) };
         let observed = if is_known { None } else { self.supervisor.observe(&about, Ask::No).await };
         // chmpx is told nothing either: how it is called stands in the file.
         let Some(observed) = observed.map(|observed| Observed { said: None, ..observed }) else {

@@ -39,7 +39,7 @@ struct Remembering {
     /// What the file said at each of these steps.
     files: Vec<String>,
     asked: Vec<Ask>,
-    about: Option<About>,
+    about: Option<NodeSpec>,
     observed: Option<Observed>,
     again: Option<Instant>,
     in_doubt: Option<String>,
@@ -50,13 +50,13 @@ impl Supervisor for Remembering {
         "remembering"
     }
 
-    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
         self.asked.push(ask);
         self.about = Some(about.clone());
         self.observed.clone()
     }
 
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
         self.acted.push(step.clone());
         self.files.push(std::fs::read_to_string(&about.ini).unwrap_or_default());
         Ok(match step {

@@ -11,7 +11,7 @@ use super::docker::Docker;
 use super::neighbours::Neighbours;
 use super::process::Processes;
 use super::systemd::Systemd;
-use super::{About, Ask, Done, Observed, Step, Supervisor, SupervisorError};
+use super::{Ask, Done, NodeSpec, Observed, Step, Supervisor, SupervisorError};
 use crate::ring::Mode;
 use crate::settings::{self, Settings};
 use crate::wake::Waker;
@@ -182,7 +182,7 @@ impl Supervisor for AnySupervisor {
         }
     }
 
-    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
         self.pick(about.mode, &about.ini).await;
         let observed = match &mut self.plain {
             Plain::FileOnly(supervisor) => supervisor.observe(about, ask).await,
@@ -199,7 +199,7 @@ impl Supervisor for AnySupervisor {
         Some(observed)
     }
 
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
         if let Step::Prompt(address) = step {
             self.neighbours.prompt(*address, self.settings.process.answer_within, self.edge.waker.clone());
             return Ok(Done::Plainly);
@@ -234,11 +234,11 @@ impl Supervisor for FileOnly {
         "none"
     }
 
-    async fn observe(&mut self, _: &About, _: Ask) -> Option<Observed> {
+    async fn observe(&mut self, _: &NodeSpec, _: Ask) -> Option<Observed> {
         None
     }
 
-    async fn act(&mut self, _: &Step, _: &About) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, _: &Step, _: &NodeSpec) -> Result<Done, SupervisorError> {
         Err(SupervisorError::NotOurs(self.name()))
     }
 }

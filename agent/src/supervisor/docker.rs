@@ -32,7 +32,7 @@ pub use pick::Containers;
 use super::local::conversation::Conversation;
 use super::process::Process;
 use super::{
-    About, Ask, Done, Identity, Misplaced, Observed, Program, Rival, Signal, Step, Supervisor,
+    Ask, Done, Identity, Misplaced, NodeSpec, Observed, Program, Rival, Signal, Step, Supervisor,
     SupervisorError,
 };
 use crate::wake::Waker;
@@ -108,7 +108,7 @@ impl Docker {
     }
 
     /// Whether the containers have the installed file.
-    fn misplaced(&self, about: &About) -> Option<Misplaced> {
+    fn misplaced(&self, about: &NodeSpec) -> Option<Misplaced> {
         let live = crate::file::read(&about.ini).ok()?;
         let (container, inside) =
             self.sight.inside.iter().find(|(_, inside)| inside.ini.as_ref() != Some(&live))?;
@@ -139,7 +139,7 @@ impl Docker {
     }
 
     /// Where chmpx is asked: at its container's address, where that has its own.
-    fn reached_at(&self, about: &About) -> About {
+    fn reached_at(&self, about: &NodeSpec) -> NodeSpec {
         let mut about = about.clone();
         let container = self.sight.place(Program::Chmpx).ok();
         if let Some(address) = container.and_then(|c| c.address?.parse::<IpAddr>().ok()) {
@@ -179,7 +179,7 @@ impl Docker {
     }
 
     /// Puts the installed file into every container that has another one.
-    async fn place(&mut self, about: &About) -> Result<(), SupervisorError> {
+    async fn place(&mut self, about: &NodeSpec) -> Result<(), SupervisorError> {
         if let Some(why) = &self.sight.unseen {
             return Err(SupervisorError::Away(why.clone()));
         }
@@ -250,7 +250,7 @@ impl Supervisor for Docker {
         "docker"
     }
 
-    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
         self.look().await;
         let ask = if self.sight.unseen.is_some() {
             self.talk.hush();
@@ -274,7 +274,7 @@ impl Supervisor for Docker {
         Some(observed)
     }
 
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
         match step {
             Step::Start(program) => {
                 let (engine, container) = self.at(*program).await?;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::process::{Process, prepare};
-use super::{About, Ask, Ended, Identity, MergeThread, Observed, Order, Program, SupervisorError};
+use super::{Ask, Ended, Identity, MergeThread, NodeSpec, Observed, Order, Program, SupervisorError};
 use crate::ring::Mode;
 use crate::view::Operation;
 use crate::wake::Waker;
@@ -88,7 +88,7 @@ impl Local {
     }
 
     /// Adopts what runs with this ini and is not watched yet, and counts what is too much.
-    fn search(&mut self, about: &About) {
+    fn search(&mut self, about: &NodeSpec) {
         let now = Instant::now();
         let complete =
             self.chmpx.running().is_some() && (self.k2hdkc.running().is_some() || about.mode == Mode::Slave);
@@ -130,7 +130,7 @@ impl Local {
     }
 
     /// What runs, what has ended, and what chmpx said last.
-    pub(super) async fn observe(&mut self, about: &About, ask: Ask) -> Observed {
+    pub(super) async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Observed {
         let before = self.chmpx.running().map(|running| running.id);
         let ended = self.take_ends();
         self.search(about);
@@ -165,7 +165,7 @@ impl Local {
     }
 
     /// Tells chmpx something, and does not wait for what it says to it.
-    pub(super) fn say(&mut self, order: Order, about: &About) -> Result<(), SupervisorError> {
+    pub(super) fn say(&mut self, order: Order, about: &NodeSpec) -> Result<(), SupervisorError> {
         self.talk.say(order, (&self.settings, about, &self.waker))
     }
 
@@ -174,7 +174,7 @@ impl Local {
     pub(super) fn in_place(
         &mut self,
         program: Program,
-        about: &About,
+        about: &NodeSpec,
     ) -> Result<Option<Identity>, SupervisorError> {
         self.searched = None;
         self.search(about);

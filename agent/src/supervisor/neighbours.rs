@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::About;
+use super::NodeSpec;
 use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
 use crate::apply::full;
@@ -107,7 +107,7 @@ enum Answer {
 impl Neighbours {
     /// Takes in what has come, and asks again where that is due; `random` is from 0 to 1. Where it is not `needed`, what was
     /// said is forgotten: the next chmpx is for the next answer.
-    pub(super) fn go_on(&mut self, about: &About, needed: bool, random: f64, waker: &Waker) -> Hearsay {
+    pub(super) fn go_on(&mut self, about: &NodeSpec, needed: bool, random: f64, waker: &Waker) -> Hearsay {
         if !needed || about.others.is_empty() {
             self.forget();
             self.since = None;
@@ -191,7 +191,7 @@ fn pause(times: u32, random: f64) -> Duration {
 }
 
 impl Asking {
-    fn put(about: About, silent: BTreeSet<SocketAddr>, waker: Waker) -> Self {
+    fn put(about: NodeSpec, silent: BTreeSet<SocketAddr>, waker: Waker) -> Self {
         let (answered, answer) = oneshot::channel();
         let mut asking = JoinSet::new();
         asking.spawn(async move {
@@ -204,7 +204,7 @@ impl Asking {
 }
 
 /// Asks one after the other until one has said what decides.
-async fn round(about: &About, silent: &BTreeSet<SocketAddr>) -> Round {
+async fn round(about: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
     let mut said = Hearsay::Nobody;
     let others = about.others.iter().copied().filter(|address| !silent.contains(address));
     for address in others.take(MOST_ASKED) {
@@ -222,7 +222,7 @@ async fn round(about: &About, silent: &BTreeSet<SocketAddr>) -> Round {
 }
 
 /// Whether the chmpx there lists this node.
-async fn lists(address: SocketAddr, about: &About) -> Answer {
+async fn lists(address: SocketAddr, about: &NodeSpec) -> Answer {
     let text = match control_port::ask(address, &Command::AllStatus, WITHIN).await {
         Ok(text) => text,
         Err(ControlPortError::Silent { .. }) => return Answer::Silent,
@@ -297,19 +297,19 @@ mod tests {
         counted(answer).await.0
     }
 
-    fn about_of(ring: &Ring) -> About {
-        About::of(ring, std::path::Path::new("/nowhere.ini")).unwrap()
+    fn about_of(ring: &Ring) -> NodeSpec {
+        NodeSpec::of(ring, std::path::Path::new("/nowhere.ini")).unwrap()
     }
 
-    fn about(others: Vec<SocketAddr>) -> About {
-        About { others, ..about_of(&fixtures::ring(&[1, 2], &[])) }
+    fn about(others: Vec<SocketAddr>) -> NodeSpec {
+        NodeSpec { others, ..about_of(&fixtures::ring(&[1, 2], &[])) }
     }
 
     fn gone() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 1))
     }
 
-    async fn said(about: &About) -> Round {
+    async fn said(about: &NodeSpec) -> Round {
         round(about, &BTreeSet::new()).await
     }
 
@@ -339,7 +339,7 @@ mod tests {
             (vec![knows, third], Hearsay::Listed),
             (vec![knows, does_not, third], Hearsay::Unknown(does_not)),
         ] {
-            let about = About { in_order: false, ..about(others) };
+            let about = NodeSpec { in_order: false, ..about(others) };
             assert_eq!(said(&about).await, Round::Said(says));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
@@ -403,7 +403,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_asked_before_he_can_know_this_node() {
-        let about = About { known_after: Duration::from_secs(5), ..about(vec![gone()]) };
+        let about = NodeSpec { known_after: Duration::from_secs(5), ..about(vec![gone()]) };
         let mut neighbours = Neighbours::default();
         for _ in 0..50 {
             assert_eq!(neighbours.go_on(&about, true, 0.5, &Waker::default()), Hearsay::Asking);

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::local::Local;
-use super::{About, Ask, Done, Observed, Program, Step, Supervisor, SupervisorError};
+use super::{Ask, Done, NodeSpec, Observed, Program, Step, Supervisor, SupervisorError};
 use crate::wake::Waker;
 
 /// How the programs are started. See `[supervisor]` in the configuration.
@@ -78,11 +78,11 @@ impl Supervisor for Processes {
         "process"
     }
 
-    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
         Some(self.local.observe(about, ask).await)
     }
 
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
         match step {
             Step::Start(program) => return self.start(*program, about),
             Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
@@ -99,7 +99,7 @@ impl Supervisor for Processes {
 }
 
 impl Processes {
-    fn start(&mut self, program: Program, about: &About) -> Result<Done, SupervisorError> {
+    fn start(&mut self, program: Program, about: &NodeSpec) -> Result<Done, SupervisorError> {
         if let Some(running) = self.local.in_place(program, about)? {
             return Ok(Done::Started(running));
         }

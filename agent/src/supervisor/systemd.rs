@@ -25,7 +25,8 @@ use super::local::Local;
 use super::local::found;
 use super::process::{Process, prepare};
 use super::{
-    About, Ask, Done, Ended, Ending, Identity, Observed, Program, Signal, Step, Supervisor, SupervisorError,
+    Ask, Done, Ended, Ending, Identity, NodeSpec, Observed, Program, Signal, Step, Supervisor,
+    SupervisorError,
 };
 use crate::apply::full;
 use crate::file::FileError;
@@ -255,7 +256,7 @@ impl Supervisor for Systemd {
         "systemd"
     }
 
-    async fn observe(&mut self, about: &About, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
         self.look().await;
         let mut observed = self.local.observe(about, ask).await;
         self.tell_endings(&mut observed).await;
@@ -263,7 +264,7 @@ impl Supervisor for Systemd {
         Some(observed)
     }
 
-    async fn act(&mut self, step: &Step, about: &About) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
         match step {
             Step::Start(program) => {
                 if let Some(running) = self.local.in_place(*program, about)? {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::question::{Answer, Question, Trouble, Word};
 use super::resolver;
 use crate::supervisor::process::Process;
-use crate::supervisor::{About, Ask, Observed, Order, Said, SupervisorError};
+use crate::supervisor::{Ask, NodeSpec, Observed, Order, Said, SupervisorError};
 use crate::wake::Waker;
 
 /// Longest wait for an answer in a command that looks once.
@@ -33,7 +33,7 @@ impl Conversation {
         &mut self,
         (pid, here): (Option<u32>, Option<u32>),
         ask: Ask,
-        (settings, about, waker): (&Process, &About, &Waker),
+        (settings, about, waker): (&Process, &NodeSpec, &Waker),
     ) {
         self.take_answer(pid);
         // At each look, since it is over at any moment; one that is idle costs one small file.
@@ -91,7 +91,7 @@ impl Conversation {
     pub(in crate::supervisor) fn say(
         &mut self,
         order: Order,
-        (settings, about, waker): (&Process, &About, &Waker),
+        (settings, about, waker): (&Process, &NodeSpec, &Waker),
     ) -> Result<(), SupervisorError> {
         self.word = Some(Word::say(order, about, settings.answer_within, waker.clone())?);
         self.declined = None;
@@ -125,7 +125,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let origin = Origin { config: None, root: Some(root.path().to_owned()) };
         let settings = settings::load(&origin).unwrap().supervisor.process;
-        let (about, waker) = (About::unread(Path::new("/nowhere.ini")), Waker::default());
+        let (about, waker) = (NodeSpec::unread(Path::new("/nowhere.ini")), Waker::default());
         let mut talk = Conversation::default();
         // The number inside a container may be any process's of the host.
         talk.go_on((own, None), Ask::No, (&settings, &about, &waker)).await;

@@ -14,7 +14,7 @@ use crate::problem::printable;
 use crate::ring::Mode;
 use crate::supervisor::control_port::{self, Command, ControlPortError, Server};
 use crate::supervisor::process::{Process, spawn};
-use crate::supervisor::{About, Order, SupervisorError, chmpx_status};
+use crate::supervisor::{NodeSpec, Order, SupervisorError, chmpx_status};
 use crate::view::{self, View};
 use crate::wake::{Reason, Waker};
 
@@ -52,7 +52,7 @@ pub(in crate::supervisor) struct Trouble {
 impl Question {
     /// Asks for everything that chmpx knows. On a slave by chmpxstatus where it is installed, since a connection to a
     /// slave's control port can make it swallow a reload (24 of 160).
-    pub(in crate::supervisor) fn put(settings: &Process, about: &About, waker: Waker) -> Self {
+    pub(in crate::supervisor) fn put(settings: &Process, about: &NodeSpec, waker: Waker) -> Self {
         let (answered, answer) = oneshot::channel();
         let mut asking = JoinSet::new();
         let (about, within) = (about.clone(), settings.answer_within);
@@ -85,7 +85,7 @@ impl Question {
     }
 }
 
-async fn by_control_port(about: &About, within: Duration) -> Result<View, Trouble> {
+async fn by_control_port(about: &NodeSpec, within: Duration) -> Result<View, Trouble> {
     let silent = |error| {
         let shut = matches!(error, ControlPortError::NotListening { .. });
         Trouble { text: full(&error), silent: true, shut }
@@ -97,7 +97,7 @@ async fn by_control_port(about: &About, within: Duration) -> Result<View, Troubl
 /// A tool that fails says nothing of chmpx, which is then asked itself.
 async fn by_status(
     program: PathBuf,
-    about: &About,
+    about: &NodeSpec,
     environment: Vec<(OsString, OsString)>,
     within: Duration,
 ) -> Result<View, Trouble> {
@@ -125,7 +125,7 @@ impl Word {
     /// Tells chmpx something that it does to the ring, and does not wait for what it says to it.
     pub(in crate::supervisor) fn say(
         order: Order,
-        about: &About,
+        about: &NodeSpec,
         within: Duration,
         waker: Waker,
     ) -> Result<Self, SupervisorError> {
@@ -151,7 +151,7 @@ impl Word {
     }
 }
 
-fn command(order: &Order, about: &About) -> Result<Command, SupervisorError> {
+fn command(order: &Order, about: &NodeSpec) -> Result<Command, SupervisorError> {
     let server_out = |host: &str, ctlport, id: &str| {
         let unsayable =
             |why: &dyn std::error::Error| SupervisorError::Unsayable { order: order.word(), why: full(why) };
@@ -191,10 +191,10 @@ mod tests {
     use crate::fixtures;
 
     /// A chmpx that answers one connection with that text, at its time.
-    async fn chmpx(text: &'static str) -> (About, tokio::task::JoinHandle<String>) {
+    async fn chmpx(text: &'static str) -> (NodeSpec, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let ring = fixtures::ring(&[1, 2], &[]);
-        let mut about = About::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
+        let mut about = NodeSpec::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
         about.control =
             SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listener.local_addr().unwrap().port());
         let heard = tokio::spawn(async move {

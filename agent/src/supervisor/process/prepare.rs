@@ -8,7 +8,7 @@ use nix::unistd::chown;
 use tracing::{debug, info, warn};
 
 use super::{Process, spawn};
-use crate::supervisor::{About, Program, SupervisorError};
+use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
 /// How many queues a process may open together (`fs.mqueue.msg_max`), as upstream's unit sets it.
 const QUEUES: u32 = 1025;
@@ -17,7 +17,7 @@ const QUEUES_PATH: &str = "/proc/sys/fs/mqueue/msg_max";
 /// Directories and limits, as upstream's helpers make them, but no directory that everybody may write to.
 pub(in crate::supervisor) fn host(
     program: Program,
-    about: &About,
+    about: &NodeSpec,
     settings: &Process,
 ) -> Result<(), SupervisorError> {
     match program {
@@ -35,7 +35,7 @@ pub(in crate::supervisor) fn host(
 }
 
 /// Removes what killed chmpx processes left behind.
-pub(in crate::supervisor) fn tidy(settings: &Process, about: &About) -> Result<(), SupervisorError> {
+pub(in crate::supervisor) fn tidy(settings: &Process, about: &NodeSpec) -> Result<(), SupervisorError> {
     leftovers(&settings.base_directory, about).iter().try_for_each(|path| crate::file::remove(path))?;
     Ok(())
 }
@@ -84,7 +84,7 @@ fn queues(needed: u32) {
 
 /// The files `<GROUP>-<SELFCTLPORT>.chmpx.bup`, `.bup.0`, `.bup.1` and so on: chmpx moves the shared memory of a killed
 /// predecessor there, one file of that size each time, and never removes them. Nothing else is one: they are unlinked.
-pub(in crate::supervisor) fn leftovers(base: &Path, about: &About) -> Vec<PathBuf> {
+pub(in crate::supervisor) fn leftovers(base: &Path, about: &NodeSpec) -> Vec<PathBuf> {
     let port = about.selfctlport.map_or_else(String::new, |port| format!("-{port}"));
     let start = format!("{}{port}.chmpx.bup", about.group);
     let Ok(entries) = std::fs::read_dir(base) else { return Vec::new() };
@@ -110,7 +110,7 @@ mod tests {
     use crate::names::Port;
 
     fn left(base: &Path, port: Option<u16>) -> Vec<String> {
-        let mut about = About::of(&fixtures::ring(&[1], &[]), Path::new("/x.ini")).unwrap();
+        let mut about = NodeSpec::of(&fixtures::ring(&[1], &[]), Path::new("/x.ini")).unwrap();
         about.selfctlport = port.map(|port| Port::try_from(port).unwrap());
         let paths = leftovers(base, &about);
         let mut names: Vec<_> =

@@ -9,14 +9,14 @@ use nix::unistd::User;
 use tokio::process::{Child, Command};
 
 use super::Process;
-use crate::supervisor::{About, Program, SupervisorError};
+use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
 /// Where programs are looked for, and what they get as PATH.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(in crate::supervisor) fn spawn(
     program: Program,
-    about: &About,
+    about: &NodeSpec,
     settings: &Process,
     output: Option<File>,
 ) -> Result<Child, SupervisorError> {

@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Node {
     dir: tempfile::TempDir,
     settings: Settings,
-    about: About,
+    about: NodeSpec,
 }
 
 impl Node {
@@ -33,7 +33,7 @@ impl Node {
         let mut settings = settings::load(&Origin { config: None, root: Some(dir.path().into()) }).unwrap();
         settings.supervisor.kind = SupervisorKind::Process;
         let ini = dir.path().join("k2hdkc.ini");
-        let mut about = About::of(&fixtures::ring(&[1], &[]), &ini).unwrap();
+        let mut about = NodeSpec::of(&fixtures::ring(&[1], &[]), &ini).unwrap();
         about.mode = Mode::Slave;
         nix::unistd::mkfifo(&dir.path().join("k2hdkc.ini.end"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::fs::create_dir_all(&settings.supervisor.process.runtime_directory).unwrap();
@@ -85,14 +85,14 @@ fn send(id: Identity, signal: Sent) {
     let _ = kill(Pid::from_raw(i32::try_from(id.pid).unwrap()), signal);
 }
 
-async fn start(supervisor: &mut Processes, about: &About) -> Identity {
+async fn start(supervisor: &mut Processes, about: &NodeSpec) -> Identity {
     match supervisor.act(&Step::Start(Program::Chmpx), about).await.unwrap() {
         Done::Started(id) => id,
         Done::Plainly | Done::Disabled => panic!("it was not started"),
     }
 }
 
-async fn look(supervisor: &mut Processes, about: &About) -> Observed {
+async fn look(supervisor: &mut Processes, about: &NodeSpec) -> Observed {
     supervisor.observe(about, Ask::No).await.unwrap()
 }
 
@@ -101,7 +101,7 @@ fn id(running: Option<Running>) -> Option<Identity> {
 }
 
 /// The pass that an end wakes, and how it was.
-async fn ended(supervisor: &mut Processes, about: &About, waker: &Waker) -> (Identity, Ending) {
+async fn ended(supervisor: &mut Processes, about: &NodeSpec, waker: &Waker) -> (Identity, Ending) {
     let woken = timeout(LONG, waker.woken()).await.unwrap();
     assert_eq!(woken, Reason::ProcessEnded.into());
     let observed = look(supervisor, about).await;
