@@ -102,17 +102,6 @@ pub fn adopt(installed: &Installed, path: &Path, store: &mut Store, now: Now) ->
     Ok(())
 }
 
-/// An error with its causes in one line.
-pub fn full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
 fn ownership(ini: &Ini) -> Result<Ownership, ApplyError> {
     let uid = ini.owner.as_deref().map(|name| {
         let known = name.parse().ok().or_else(|| Some(User::from_name(name).ok()??.uid.as_raw()));

@@ -14,11 +14,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::admin;
-use crate::apply::full;
 use crate::clock::Clock;
 use crate::daemon;
 use crate::ledger::Store;
 use crate::log::Logging;
+use crate::problem::chain;
 use crate::reconcile::Reconciler;
 use crate::report::Report;
 use crate::settings::{self, Origin, Settings};
@@ -169,7 +169,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
     match command {
         Command::Run => match Box::pin(daemon::run(origin, settings, logging)).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&full(&error)),
+            Err(error) => failed(&chain(&error)),
         },
         Command::Once => once(settings).await,
         Command::Render => Box::pin(look::render(settings)).await,
@@ -191,7 +191,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
 async fn once(settings: Settings) -> ExitCode {
     let store = match Store::open(&settings.state.directory, settings.ini.keep) {
         Ok(store) => store,
-        Err(error) => return failed(&full(&error)),
+        Err(error) => return failed(&chain(&error)),
     };
     if let Some(complaint) = &store.complaint {
         complain(complaint);

@@ -31,11 +31,11 @@ use registrar::{Attempted, Registrar};
 pub use alone::join;
 
 use crate::admin::{self, AdminError, Commanded, Listening};
-use crate::apply::full;
 use crate::clock::{Clock, Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
 use crate::notify::Notify;
+use crate::problem::chain;
 use crate::reconcile::Reconciler;
 use crate::settings::{self, Origin, Settings};
 use crate::source::Answered;
@@ -91,7 +91,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     agent.told.end();
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
     if let Err(error) = crate::file::remove(&socket) {
-        debug!(error = full(&error), "the socket is left behind");
+        debug!(error = chain(&error), "the socket is left behind");
     }
     info!(signal = stopped_by, after = spoken(started.elapsed()), "stopped; {}", agent.left_behind());
     Ok(())

@@ -106,6 +106,17 @@ pub fn one_line(problems: &[Problem]) -> String {
     text
 }
 
+/// Joins an error and its causes to one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// Text from outside made safe for a log line: characters that nobody sees escaped, long text cut at `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(text.len().min(limit));

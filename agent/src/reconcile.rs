@@ -29,7 +29,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::apply::full;
 use crate::clock::{Clock, Timestamp};
 use crate::course::{self, Next};
 use crate::guard;
@@ -39,7 +38,7 @@ use crate::installed::{Installed, Look};
 use crate::ledger::{Joined, LedgerError, Missing, Store};
 use crate::membership::Wanted;
 use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::problem::{Problem, chain};
 use crate::report::{Outcome, Report};
 use crate::ring::Ring;
 use crate::settings::Settings;
@@ -278,7 +277,7 @@ impl<T: Supervisor> Reconciler<T> {
         };
         let installed = match self.look.at(&self.settings.ini.path, self.clock.now().wall) {
             Ok(installed) => installed,
-            Err(error) => return Decision::leave(Outcome::Failed(full(&error)), asked),
+            Err(error) => return Decision::leave(Outcome::Failed(chain(&error)), asked),
         };
         let about = self.about(&installed);
         self.processes.unseen();

@@ -4,9 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::full;
 use crate::file::{self, FileError, Ownership};
 use crate::hosts::{self, Names};
+use crate::problem::chain;
 
 /// Brings the hosts block up to date; the result is what an operator should know about it.
 ///
@@ -58,7 +58,7 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), String> {
 
 /// What helps with this file is not what helps with the ini.
 fn remedied(error: &FileError) -> String {
-    let FileError::MountPoint(path) = error else { return full(error) };
+    let FileError::MountPoint(path) = error else { return chain(error) };
     format!(
         "{} is mounted by itself, as in a container, and cannot be replaced: give the members to whoever makes the \
          container (--add-host, hostAliases), or set hosts.enabled = false",

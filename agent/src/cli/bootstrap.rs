@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{complain, failed, say};
-use crate::apply::full;
 use crate::backoff;
 use crate::bootstrap::host::Host;
 use crate::bootstrap::unfinished::Unfinished;
@@ -18,7 +17,7 @@ use crate::bootstrap::{self, KEPT_BY_AGENT, KEYS, Orders};
 use crate::clock::spoken;
 use crate::file::FileError;
 use crate::identity;
-use crate::problem::one_line;
+use crate::problem::{chain, one_line};
 use crate::settings::{Settings, SourceKind, SupervisorKind};
 use crate::source::k2hr3::K2hr3;
 
@@ -33,7 +32,7 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
     let forgotten = |error: FileError| {
         complain(&format!(
             "whether a bootstrap is unfinished is not kept for the next boot: {}",
-            full(&error)
+            chain(&error)
         ));
     };
     unfinished.begin().unwrap_or_else(forgotten);
@@ -145,7 +144,7 @@ async fn take(host: &Host, orders: &Orders, told: &mut BTreeSet<String>) -> Came
             Ok(()) => once(told, step.to_string(), say),
             Err(error) => {
                 came.add(&Came { failed: true, may_pass: error.may_pass() });
-                once(told, full(&error), complain);
+                once(told, chain(&error), complain);
             }
         }
     }

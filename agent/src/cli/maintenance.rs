@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::membership::{asked_twice, followed, told};
 use crate::admin::{self, Command, Request};
-use crate::apply::full;
 use crate::course::Stage;
 use crate::ledger::Store;
+use crate::problem::chain;
 use crate::settings::Settings;
 use crate::standing::State;
 use crate::status::Status;
@@ -41,8 +41,8 @@ async fn told_to_start(settings: &Settings, within: Duration) -> Result<String, 
 
 fn start_later(settings: &Settings, absent: &str) -> Result<String, String> {
     let mut store = Store::open(&settings.state.directory, settings.ini.keep)
-        .map_err(|error| format!("{absent}; {}", full(&error)))?;
-    store.update(|ledger| ledger.known.stopped = None).map_err(|error| full(&error))?;
+        .map_err(|error| format!("{absent}; {}", chain(&error)))?;
+    store.update(|ledger| ledger.known.stopped = None).map_err(|error| chain(&error))?;
     Ok("no agent runs; the next one starts chmpx and k2hdkc".to_owned())
 }
 

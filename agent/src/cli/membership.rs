@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep};
 
 use super::{complain, failed, say};
 use crate::admin::{self, AdminError, Command, Request, Response};
-use crate::apply::full;
 use crate::clock::spoken;
 use crate::course::{Leaving, Stage};
 use crate::daemon;
 use crate::ledger::{LedgerError, Store};
+use crate::problem::chain;
 use crate::settings::Settings;
 use crate::status::Status;
 
@@ -31,7 +31,7 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
         match admin::ask(&settings.state.runtime_directory, &Request::Command(Command::Join)).await {
             Ok(Response::Refused(line)) => break Err(line),
             Ok(_) => break watched(settings, within, joined).await,
-            Err(error @ AdminError::Denied { .. }) => break Err(full(&error)),
+            Err(error @ AdminError::Denied { .. }) => break Err(chain(&error)),
             Err(_) => {}
         }
         match Store::open(&settings.state.directory, settings.ini.keep) {
@@ -42,7 +42,7 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
                 }
                 is_told = true;
             }
-            Err(error) => break Err(full(&error)),
+            Err(error) => break Err(chain(&error)),
         }
         sleep(BETWEEN_LOOKS).await;
     })
@@ -83,8 +83,8 @@ pub(super) async fn followed(
             }
             watched(settings, within, until).await
         }
-        Err(error @ AdminError::Absent { .. }) => absent(&full(&error)),
-        Err(error) => Err(full(&error)),
+        Err(error @ AdminError::Absent { .. }) => absent(&chain(&error)),
+        Err(error) => Err(chain(&error)),
     }
 }
 
@@ -139,9 +139,9 @@ async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<St
             Ok(Response::Status(status)) => look(&status),
             Ok(_) => return Err("the agent gave another answer than a status".to_owned()),
             Err(absent @ AdminError::Absent { .. }) => {
-                Err(Some(format!("{}; it goes on when an agent runs again", full(&absent))))
+                Err(Some(format!("{}; it goes on when an agent runs again", chain(&absent))))
             }
-            Err(error) => Err(Some(full(&error))),
+            Err(error) => Err(Some(chain(&error))),
         };
         match seen {
             Ok(line) => return Ok(line),

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use super::{complain, failed, say};
 use crate::admin::{self, AdminError, Command, Request, Response};
-use crate::apply::full;
 use crate::clock::{Clock, Timestamp};
 use crate::installed::Look;
 use crate::ledger::Store;
+use crate::problem::chain;
 use crate::reconcile;
 use crate::ring::Mode;
 use crate::settings::Settings;
@@ -26,7 +26,7 @@ pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
         Ok(Response::Status(status)) => *status,
         Ok(_) => return failed("the agent gave another answer than a status: is it of another version?"),
         Err(AdminError::Absent { .. }) => from_ledger(settings).await,
-        Err(error) => return failed(&full(&error)),
+        Err(error) => return failed(&chain(&error)),
     };
     if json {
         match serde_json::to_string_pretty(&status) {
@@ -65,7 +65,7 @@ pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode
         Err(absent @ AdminError::Absent { .. }) => {
             in_ledger(settings, id.as_deref()).map_err(|error| format!("{error} ({absent})"))
         }
-        Err(error) => Err(full(&error)),
+        Err(error) => Err(chain(&error)),
     };
     match answered {
         Ok(line) => {
@@ -78,6 +78,6 @@ pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode
 
 fn in_ledger(settings: &Settings, id: Option<&str>) -> Result<String, String> {
     let mut store =
-        Store::open(&settings.state.directory, settings.ini.keep).map_err(|error| full(&error))?;
+        Store::open(&settings.state.directory, settings.ini.keep).map_err(|error| chain(&error))?;
     reconcile::confirm(&mut store, id).map(|line| format!("{line}; the next pass installs it"))
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::registrar::{Came, Registrar};
-use crate::apply::full;
 use crate::clock::{Clock, spoken};
 use crate::ledger::{LedgerError, Store};
+use crate::problem::chain;
 use crate::registration::Wish;
 use crate::settings::Settings;
 use crate::source::DoubtKind;
@@ -19,7 +19,7 @@ pub async fn join(
     within: Duration,
     tell: impl Fn(&str),
 ) -> Result<String, String> {
-    let failed = |error: LedgerError| full(&error);
+    let failed = |error: LedgerError| chain(&error);
     let mut was_leaving = false;
     store.update(|ledger| was_leaving = ledger.stay()).map_err(failed)?;
     if was_leaving {

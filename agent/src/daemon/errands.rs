@@ -7,10 +7,10 @@ use tracing::{debug, error, info, warn};
 use super::Agent;
 use super::registrar::{Attempted, Came};
 use crate::admin::{Command, Commanded};
-use crate::apply::full;
 use crate::clock::Timestamp;
 use crate::course::Leaving;
 use crate::ledger::Joined;
+use crate::problem::chain;
 use crate::registration::{Verdict, Wish};
 use crate::source::Answered;
 use crate::standing::State;
@@ -56,7 +56,7 @@ impl Agent {
         self.status.registration = Some(Registration { good, line, at: Timestamp::now() });
         if let Ok(Verdict::Member(_)) = attempted.result {
             if let Err(error) = self.reconciler.joined(attempted.who.clone()) {
-                warn!(error = full(&error), "that this node is a member is not kept over a restart");
+                warn!(error = chain(&error), "that this node is a member is not kept over a restart");
             }
             if attempted.wish == Wish::Join {
                 self.waker.wake(Reason::Joined);
@@ -88,7 +88,7 @@ impl Agent {
                 (self.status.leaving, self.status.stopped) = (None, None);
             }
             Ok(false) => {}
-            Err(error) => error!(error = full(&error), "that this node does not leave cannot be kept"),
+            Err(error) => error!(error = chain(&error), "that this node does not leave cannot be kept"),
         }
     }
 
@@ -96,7 +96,7 @@ impl Agent {
         match self.reconciler.removed(as_whom) {
             Ok(()) => info!("K2HR3 does not have this node in its role any more"),
             // It is tried again: what K2HR3 has removed stays removed.
-            Err(error) => error!(error = full(&error), "that this node was removed cannot be kept"),
+            Err(error) => error!(error = chain(&error), "that this node was removed cannot be kept"),
         }
         self.status.leaving = self.reconciler.leaving().cloned();
         self.waker.wake(Reason::Look);
@@ -127,7 +127,7 @@ impl Agent {
         match self.reconciler.stay() {
             Ok(true) => warn!("this node stays in the cluster, or comes back: its leave is called off"),
             Ok(false) => {}
-            Err(error) => return (Err(full(&error)), Reasons::default()),
+            Err(error) => return (Err(chain(&error)), Reasons::default()),
         }
         (self.status.registration, self.status.leaving) = (None, None);
         self.publish();

@@ -5,13 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Seen};
-use crate::apply::{self, full};
+use crate::apply;
 use crate::clock::BootTime;
 use crate::course::{self, Next};
 use crate::guard;
 use crate::hosts::Names;
 use crate::ledger::Ledger;
 use crate::plan::Class;
+use crate::problem::chain;
 use crate::render;
 use crate::report::{Outcome, Report};
 use crate::status::LastPass;
@@ -34,7 +35,7 @@ impl<T: Supervisor> Reconciler<T> {
             ledger.picked = picked.or(ledger.picked);
         };
         if let Err(error) = self.store.learn(learnt) {
-            notes.push(format!("what was learnt is not kept over a restart: {}", full(&error)));
+            notes.push(format!("what was learnt is not kept over a restart: {}", chain(&error)));
         }
         let (mends, mut next) = (decision.mends, decision.next);
         // Who writes the file in place would write over this one.
@@ -132,7 +133,7 @@ impl<T: Supervisor> Reconciler<T> {
         let (settings, store) = (&self.settings, &mut self.store);
         let applied = match apply::install(&validated, names.as_deref(), settings, store, now, also) {
             Ok(applied) => applied,
-            Err(error) => return Outcome::Failed(full(&error)),
+            Err(error) => return Outcome::Failed(chain(&error)),
         };
         self.settling = None;
         self.processes.replaced(!same);
@@ -160,8 +161,8 @@ impl<T: Supervisor> Reconciler<T> {
         notes.extend(
             names.into_iter().flat_map(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)),
         );
-        let adopted = self.look.at(&path, now.wall).map_err(|error| full(&error)).and_then(|installed| {
-            apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| full(&error))
+        let adopted = self.look.at(&path, now.wall).map_err(|error| chain(&error)).and_then(|installed| {
+            apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| chain(&error))
         });
         notes.extend(adopted.err().map(|error| format!("the ledger is not up to date: {error}")));
         Outcome::Unchanged

@@ -1,12 +1,11 @@
 //! The files that the course of the processes asks for: the same ring again, or one that it goes back to.
 
 use super::{Cause, Installation, Reconciler, Scene};
-use crate::apply::full;
 use crate::course::{Back, Next, Rejected, SOON};
 use crate::file;
 use crate::installed;
 use crate::plan;
-use crate::problem::one_line;
+use crate::problem::{chain, one_line};
 use crate::supervisor::Supervisor;
 
 impl<T: Supervisor> Reconciler<T> {
@@ -64,7 +63,7 @@ impl<T: Supervisor> Reconciler<T> {
             .into_iter()
             .find(|(version, _)| *version == way.fileversion)
             .ok_or_else(missing)?;
-        let bytes = file::read(&path).map_err(|error| cannot(&full(&error)))?;
+        let bytes = file::read(&path).map_err(|error| cannot(&chain(&error)))?;
         let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
         // What chmpx has room for is no question where it is dead.
         let validated =
@@ -78,8 +77,8 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) fn keep_aside(&self, why: &str) -> Result<Rejected, String> {
         let ledger = self.store.ledger();
         let written = ledger.written.as_ref().ok_or_else(|| "nothing was written".to_owned())?;
-        let live = file::read(&self.settings.ini.path).map_err(|error| full(&error))?;
-        let kept = self.store.keep_rejected(written.fileversion, &live).map_err(|error| full(&error))?;
+        let live = file::read(&self.settings.ini.path).map_err(|error| chain(&error))?;
+        let kept = self.store.keep_rejected(written.fileversion, &live).map_err(|error| chain(&error))?;
         Ok(Rejected {
             ring: written.ring.clone(),
             fileversion: written.fileversion,

@@ -1,11 +1,10 @@
 //! The leave: whether it may begin, and that it goes on or is called off. How it goes is decided in [`crate::course`].
 
 use super::Reconciler;
-use crate::apply::full;
 use crate::course::{Known, Leaving, Stage};
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
-use crate::problem::one_line;
+use crate::problem::{chain, one_line};
 use crate::ring::Mode;
 use crate::settings::SourceKind;
 use crate::supervisor::Supervisor;
@@ -61,10 +60,10 @@ impl<T: Supervisor> Reconciler<T> {
         let runs =
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
         let cuk = self.own_cuk();
-        self.store.update(|ledger| ledger.known.stopped = None).map_err(|error| full(&error))?;
+        self.store.update(|ledger| ledger.known.stopped = None).map_err(|error| chain(&error))?;
         let leaving = Leaving { cuk, ..Leaving::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
-        self.keep(Some(leaving)).map_err(|error| full(&error))?;
+        self.keep(Some(leaving)).map_err(|error| chain(&error))?;
         let price = Obstacle::price(self.processes.obstacle.as_ref());
         let price = price.map(|price| format!(". Mind that {price}"));
         Ok(format!("this node leaves the cluster: {text}{}", price.unwrap_or_default()))
@@ -73,7 +72,7 @@ impl<T: Supervisor> Reconciler<T> {
     fn hurry(&mut self, mut leaving: Leaving, force: bool) -> Result<String, String> {
         leaving.force |= force;
         let text = leaving.stage.text();
-        self.keep(Some(leaving)).map_err(|error| full(&error))?;
+        self.keep(Some(leaving)).map_err(|error| chain(&error))?;
         Ok(format!("this node is leaving already: {text}"))
     }
 

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene, Seen, stopping};
-use crate::apply::full;
 use crate::clock::BootTime;
 use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::Installed;
 use crate::ledger::Generation;
 use crate::names::Port;
+use crate::problem::chain;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::standing::Standing;
 use crate::supervisor::{Ask, Done, Identity, NodeSpec, Observed, Program, Step, Supervisor};
@@ -259,7 +259,7 @@ impl<T: Supervisor> Reconciler<T> {
             Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
             Err(error) => {
                 let (now, backoff) = (Instant::now(), self.settings.supervisor.rules.backoff);
-                let why = full(&error);
+                let why = chain(&error);
                 if step == Step::Start(Program::K2hdkc) {
                     self.awaits(None);
                 }
@@ -287,7 +287,7 @@ impl<T: Supervisor> Reconciler<T> {
                 _ => {}
             }
         });
-        kept.map_err(|error| format!("what starts at the next boot is not kept: {}", full(&error)))
+        kept.map_err(|error| format!("what starts at the next boot is not kept: {}", chain(&error)))
     }
 
     /// Keeps that a start of k2hdkc is asked for, before it is. A full disk, of which every pass tells, keeps it from nothing.
@@ -302,7 +302,7 @@ impl<T: Supervisor> Reconciler<T> {
         let kept = self.store.learn(|ledger| {
             (ledger.known.started, ledger.known.awaited) = (Some(id), None);
         });
-        kept.map_err(|error| format!("k2hdkc (pid {}) runs, but that is not kept: {}", id.pid, full(&error)))
+        kept.map_err(|error| format!("k2hdkc (pid {}) runs, but that is not kept: {}", id.pid, chain(&error)))
     }
 
     /// From now on no restart begins; the agent ends.

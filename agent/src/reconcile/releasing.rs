@@ -1,7 +1,7 @@
 //! What an operator confirms: a loss that is held, or a ring that was rolled back.
 
-use crate::apply::full;
 use crate::ledger::Store;
+use crate::problem::chain;
 
 /// Marks the held loss as meant: all of it, or only if it is the one that `id` names.
 pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
@@ -15,7 +15,7 @@ pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
         let text = "chmpx would end on such a file, so no confirmation can release it";
         return Err(format!("{}: {text}", held.reasons.join("; ")));
     }
-    store.update(|ledger| ledger.guard.confirmed = Some(held.id.clone())).map_err(|error| full(&error))?;
+    store.update(|ledger| ledger.guard.confirmed = Some(held.id.clone())).map_err(|error| chain(&error))?;
     Ok(format!("confirmed {}: {}", held.id, held.reasons.join("; ")))
 }
 
@@ -25,6 +25,6 @@ fn try_again(store: &mut Store, id: Option<&str>) -> Result<String, String> {
     let Some(rejected) = rejected.filter(|rejected| id.is_none_or(|id| rejected.id() == id)) else {
         return Err("nothing is held or rejected, so there is nothing to confirm".to_owned());
     };
-    store.update(|ledger| ledger.known.rejected = None).map_err(|error| full(&error))?;
+    store.update(|ledger| ledger.known.rejected = None).map_err(|error| chain(&error))?;
     Ok(format!("confirmed {}: generation {} is tried again", rejected.id(), rejected.fileversion))
 }

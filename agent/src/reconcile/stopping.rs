@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use super::leaving::Obstacle;
 use super::{Decision, Reconciler};
-use crate::apply::full;
 use crate::clock::BootTime;
 use crate::course::{self, Case, Leaving, Rules, Stage, Ways};
+use crate::problem::chain;
 use crate::ring::{Mode, Ring};
 use crate::standing::{Standing, State};
 use crate::supervisor::{Ask, NodeSpec, Observed, Supervisor};
@@ -109,7 +109,7 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     fn keep_stop(&mut self, stopped: Option<Leaving>) -> Result<(), String> {
-        self.store.update(|ledger| ledger.known.stopped = stopped).map_err(|error| full(&error))
+        self.store.update(|ledger| ledger.known.stopped = stopped).map_err(|error| chain(&error))
     }
 }
 

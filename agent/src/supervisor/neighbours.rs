@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use super::NodeSpec;
 use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
-use crate::apply::full;
 use crate::course::is_row_of;
+use crate::problem::chain;
 use crate::view;
 use crate::wake::{Reason, Waker};
 
@@ -164,7 +164,7 @@ impl Neighbours {
         telling.spawn(async move {
             let said = match control_port::ask(address, &Command::UpdateStatus, within).await {
                 Ok(text) => question::accepted(&text),
-                Err(error) => Err(full(&error)),
+                Err(error) => Err(chain(&error)),
             };
             // Nobody waits any more where something else was told since.
             let _ =

@@ -28,8 +28,8 @@ use super::{
     Ask, Done, Ended, Ending, Identity, NodeSpec, Observed, Program, Signal, Step, Supervisor,
     SupervisorError,
 };
-use crate::apply::full;
 use crate::file::FileError;
+use crate::problem::chain;
 use crate::took_over;
 use crate::wake::Waker;
 use bus::Bus;
@@ -146,7 +146,7 @@ impl Systemd {
                     self.rival = Some((Instant::now(), told));
                 }
             }
-            Ok(Err(error)) => self.reach.lost(full(&error), &waker),
+            Ok(Err(error)) => self.reach.lost(chain(&error), &waker),
             Err(_) => self.reach.late(&waker),
         }
     }
@@ -226,7 +226,7 @@ impl Systemd {
     /// A node that leaves, or is back, goes on where this fails: it decides only what a removal of the package enables.
     fn mark(&self, unit: &str, how: fn(&Path, &str) -> Result<(), FileError>) {
         if let Err(error) = how(&self.units.took_over, unit) {
-            warn!("what a removal of the package enables again is not right: {}", full(&error));
+            warn!("what a removal of the package enables again is not right: {}", chain(&error));
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::engine::{Engine, EngineError};
 use super::pick::{self, Container, Containers, State, pick};
-use crate::apply::full;
+use crate::problem::chain;
 use crate::supervisor::auto::choose::Daemon;
 use crate::wake::Waker;
 
@@ -24,7 +24,7 @@ pub(in crate::supervisor) async fn look(wanted: &Containers, within: Duration) -
         Ok(Ok(all)) => all,
         Ok(Err(error)) => {
             // The address is told anyway.
-            let why = error.source().map_or_else(|| full(&error), |cause| full(&cause));
+            let why = error.source().map_or_else(|| chain(&error), |cause| chain(&cause));
             return Daemon::Silent { at, why };
         }
         Err(_) => return Daemon::Silent { at, why: format!("nothing within {} s", within.as_secs()) },

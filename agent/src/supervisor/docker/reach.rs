@@ -6,7 +6,7 @@ use super::Containers;
 use super::address::Address;
 use super::engine::{Concerns, Engine, EngineError};
 use super::pick;
-use crate::apply::full;
+use crate::problem::chain;
 use crate::supervisor::SupervisorError;
 use crate::supervisor::away::Away;
 use crate::wake::Waker;
@@ -46,7 +46,7 @@ impl Reach {
             let concerns = listens.then_some(pick::concerns as Concerns);
             match Engine::connect(&address, waker, concerns, wanted.names()).await {
                 Ok(engine) => (self.engine, news) = (Some(engine), true),
-                Err(error) => return Err(self.lost(full(&error), waker)),
+                Err(error) => return Err(self.lost(chain(&error), waker)),
             }
         }
         match &mut self.engine {
@@ -80,8 +80,10 @@ impl Reach {
     /// An error of a single call: only that of a daemon that is away ends the connection.
     pub(super) fn judge(&mut self, error: &EngineError, waker: &Waker) -> String {
         match error {
-            EngineError::Unreachable { .. } | EngineError::Late { .. } => self.lost(full(error), waker),
-            EngineError::Address(_) | EngineError::Refused { .. } | EngineError::Failed { .. } => full(error),
+            EngineError::Unreachable { .. } | EngineError::Late { .. } => self.lost(chain(error), waker),
+            EngineError::Address(_) | EngineError::Refused { .. } | EngineError::Failed { .. } => {
+                chain(error)
+            }
         }
     }
 }

@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::apply::full;
-use crate::problem::printable;
+use crate::problem::{chain, printable};
 use crate::ring::Mode;
 use crate::supervisor::control_port::{self, Command, ControlPortError, Server};
 use crate::supervisor::process::{Process, spawn};
@@ -88,10 +87,10 @@ impl Question {
 async fn by_control_port(about: &NodeSpec, within: Duration) -> Result<View, Trouble> {
     let silent = |error| {
         let shut = matches!(error, ControlPortError::NotListening { .. });
-        Trouble { text: full(&error), silent: true, shut }
+        Trouble { text: chain(&error), silent: true, shut }
     };
     let text = control_port::ask(about.control, &Command::Dump, within).await.map_err(silent)?;
-    view::dump(&text).map_err(|error| Trouble { text: full(&error), silent: false, shut: false })
+    view::dump(&text).map_err(|error| Trouble { text: chain(&error), silent: false, shut: false })
 }
 
 /// A tool that fails says nothing of chmpx, which is then asked itself.
@@ -103,12 +102,12 @@ async fn by_status(
 ) -> Result<View, Trouble> {
     match chmpx_status::ask(&program, &about.ini, &environment, within).await {
         Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble {
-            text: full(&error),
+            text: chain(&error),
             silent: false,
             shut: false,
         }),
         Err(error) => {
-            tracing::debug!(error = full(&error), "chmpxstatus did not help; the control port is asked");
+            tracing::debug!(error = chain(&error), "chmpxstatus did not help; the control port is asked");
             by_control_port(about, within).await
         }
     }
@@ -135,7 +134,7 @@ impl Word {
         telling.spawn(async move {
             let said = match control_port::ask(control, &command, within).await {
                 Ok(text) => accepted(&text),
-                Err(error) => Err(full(&error)),
+                Err(error) => Err(chain(&error)),
             };
             // Nobody waits any more where the process is gone.
             let _ =
@@ -154,7 +153,7 @@ impl Word {
 fn command(order: &Order, about: &NodeSpec) -> Result<Command, SupervisorError> {
     let server_out = |host: &str, ctlport, id: &str| {
         let unsayable =
-            |why: &dyn std::error::Error| SupervisorError::Unsayable { order: order.word(), why: full(why) };
+            |why: &dyn std::error::Error| SupervisorError::Unsayable { order: order.word(), why: chain(why) };
         Server::new(host, ctlport, id).map(Command::ServiceOut).map_err(|error| unsayable(&error))
     };
     Ok(match order {

@@ -214,7 +214,7 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
         node.settings.supervisor.process.user = user.map(str::to_owned);
         let mut supervisor = node.supervisor(&waker);
         let error = supervisor.act(&Step::Start(Program::Chmpx), &node.about).await.unwrap_err();
-        assert_eq!(crate::apply::full(&error), told);
+        assert_eq!(crate::problem::chain(&error), told);
         let observed = look(&mut supervisor, &node.about).await;
         assert_eq!((observed.chmpx, observed.ended), (None, vec![]), "nothing ran, so nothing ended");
     }

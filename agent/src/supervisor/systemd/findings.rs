@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::bus::{Bus, BusError};
 use super::unit::UnitState;
-use crate::apply::full;
+use crate::problem::chain;
 use crate::supervisor::auto::choose::Init;
 use crate::wake::Waker;
 
@@ -26,7 +26,7 @@ pub(in crate::supervisor) async fn look(unit: &str, within: Duration) -> Init {
             Init::Unit { name: unit.to_owned(), load: state.load, is_used }
         }
         Ok(Err(error)) => {
-            Init::Silent { why: error.source().map_or_else(|| full(&error), |cause| full(&cause)) }
+            Init::Silent { why: error.source().map_or_else(|| chain(&error), |cause| chain(&cause)) }
         }
         Err(_) => Init::Silent { why: format!("nothing within {} s", within.as_secs()) },
     }

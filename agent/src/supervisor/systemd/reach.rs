@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::Units;
 use super::bus::{Bus, JobEnd};
-use crate::apply::full;
+use crate::problem::chain;
 use crate::supervisor::SupervisorError;
 use crate::supervisor::away::Away;
 use crate::wake::Waker;
@@ -34,7 +34,7 @@ impl Reach {
             let names = [units.chmpx.as_str(), units.k2hdkc.as_str()];
             match timeout(WITHIN, Bus::connect(&names, Some(&units.rival[0]), waker)).await {
                 Ok(Ok(bus)) => (self.bus, self.away) = (Some(bus), None),
-                Ok(Err(error)) => self.lost(full(&error), waker),
+                Ok(Err(error)) => self.lost(chain(&error), waker),
                 Err(_) => self.late(waker),
             }
         }
