@@ -17,11 +17,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::backoff::Pace;
 use crate::course;
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
+use crate::pace::Pace;
 use crate::registration;
 use crate::supervisor::Kind;
 use crate::supervisor::docker::Containers;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{complain, failed, say};
-use crate::backoff;
 use crate::bootstrap::host::Host;
 use crate::bootstrap::unfinished::Unfinished;
 use crate::bootstrap::{self, KEPT_BY_AGENT, KEYS, Orders};
@@ -18,13 +17,14 @@ use crate::clock::spoken;
 use crate::file::FileError;
 use crate::identity;
 use crate::problem::{chain, one_line};
+use crate::retry::Backoff;
 use crate::settings::{Settings, SourceKind, SupervisorKind};
 use crate::source::k2hr3::K2hr3;
 
 /// Between two attempts to reach K2HR3: the first time, and at most.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+const AGAIN: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 /// Between two rounds of steps. Each asks every repository of the host again.
-const ROUND_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const ROUND_AGAIN: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// See the module.
 pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration) -> ExitCode {
@@ -94,7 +94,7 @@ impl Work {
         loop {
             let came = self.round().await;
             round += 1;
-            let pause = backoff::pause(round, ROUND_AGAIN, fastrand::f64());
+            let pause = ROUND_AGAIN.pause(round, fastrand::f64());
             if !came.may_pass || Instant::now() + pause >= end {
                 return !came.failed;
             }
@@ -191,7 +191,7 @@ async fn orders(
             }
             Err(_) => {}
         }
-        let pause = backoff::pause(attempt, AGAIN, fastrand::f64());
+        let pause = AGAIN.pause(attempt, fastrand::f64());
         if Instant::now() + pause >= end {
             break;
         }

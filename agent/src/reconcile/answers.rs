@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Reconciler;
-use crate::backoff;
 use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
 use crate::names::Yrn;
+use crate::pace;
 use crate::problem::{Problem, one_line};
 use crate::ring::Mode;
 use crate::source::{Answer, Answered, Doubt, DoubtKind};
@@ -36,7 +36,7 @@ impl<T: Supervisor> Reconciler<T> {
         match (&doubt, took) {
             (None, Some(took)) => {
                 self.doubts = 0;
-                self.cost = Some(backoff::smoothed(self.cost, took));
+                self.cost = Some(pace::smoothed(self.cost, took));
             }
             _ => self.doubts += 1,
         }

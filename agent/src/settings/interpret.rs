@@ -10,12 +10,13 @@ use super::{
     Auth, Format, Ini, K2hr3, Level, Log, OnExit, Profile, Settings, SourceKind, State, Supervisor,
     SupervisorKind, api_uri, below, defaults,
 };
-use crate::backoff::Pace;
 use crate::course::{Restarts, Rules};
 use crate::guard;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Tag, Yrn};
+use crate::pace::Pace;
 use crate::registration;
+use crate::retry::Backoff;
 use crate::supervisor::docker::Containers;
 use crate::supervisor::process::Process;
 use crate::supervisor::systemd::Units;
@@ -125,11 +126,12 @@ fn pace(raw: &raw::Poll, errors: &mut Vec<String>) -> Pace {
     let jitter = raw.jitter.unwrap_or(defaults::JITTER);
     let load = raw.load.unwrap_or(defaults::LOAD);
     let interval = span(raw.interval, defaults::INTERVAL);
-    let backoff = (span(raw.backoff, defaults::BACKOFF), span(raw.max_backoff, defaults::MAX_BACKOFF));
+    let (least, most) = (span(raw.backoff, defaults::BACKOFF), span(raw.max_backoff, defaults::MAX_BACKOFF));
+    let backoff = Backoff::new(least, most).spread();
     check("poll.jitter", (0.0..=0.9).contains(&jitter), "is a share from 0 to 0.9", errors);
     check("poll.load", load > 0.0, "must be more than 0 (seconds of a K2HR3 worker per second)", errors);
     check("poll.interval", !interval.is_zero(), "must be more than 0", errors);
-    check("poll.backoff", !backoff.0.is_zero(), "must be more than 0", errors);
+    check("poll.backoff", !least.is_zero(), "must be more than 0", errors);
     Pace { interval, max_interval: span(raw.max_interval, defaults::MAX_INTERVAL), jitter, load, backoff }
 }
 

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::docker::Containers;
-use crate::backoff;
+use crate::retry::Backoff;
 use crate::settings::{OnExit, Supervisor, SupervisorKind};
 use choose::{Choice, Kind};
 
 /// Between two looks while nothing is there: the first time, and at most.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
 
 /// How long Trove's guest may take from the image to its container.
 const COMES_WITHIN: Duration = Duration::from_mins(10);
@@ -115,7 +115,7 @@ impl Auto {
         let kind = choice.kind;
         self.looks += 1;
         self.since.get_or_insert(now);
-        self.next = (kind == Kind::None).then(|| now + backoff::pause(self.looks, AGAIN, random));
+        self.next = (kind == Kind::None).then(|| now + AGAIN.pause(self.looks, random));
         let news = self.choice.as_ref() != Some(&choice);
         self.choice = Some(choice);
         if let Some(choice) = self.choice.as_ref().filter(|_| news && !looks_on) {
@@ -170,7 +170,7 @@ mod tests {
 
     fn picked(kind: Kind) -> (Auto, Instant) {
         let (mut auto, now) = (Auto::new(&supervisor(), None), Instant::now());
-        auto.take(choice(kind), now, 0.0, true);
+        auto.take(choice(kind), now, 1.0, true);
         (auto, now)
     }
 
@@ -180,7 +180,7 @@ mod tests {
         assert!(auto.is_due(now));
         let waits = [5, 10, 20, 40, 60, 60].map(Duration::from_secs);
         for wait in waits {
-            auto.take(choice(Kind::None), now, 0.0, true);
+            auto.take(choice(Kind::None), now, 1.0, true);
             assert_eq!(auto.next(), Some(now + wait));
             assert!(!auto.is_due(now + wait - Duration::from_millis(1)) && auto.is_due(now + wait));
             now += wait;
@@ -191,8 +191,8 @@ mod tests {
     fn a_container_that_may_come_is_waited_for_from_the_first_look_on() {
         let (mut auto, now) = (Auto::new(&supervisor(), None), Instant::now());
         assert!(!auto.has_waited(now + COMES_WITHIN), "nobody has looked yet");
-        auto.take(choice(Kind::None), now, 0.0, true);
-        auto.take(choice(Kind::None), now + AGAIN.0, 0.0, true);
+        auto.take(choice(Kind::None), now, 1.0, true);
+        auto.take(choice(Kind::None), now + AGAIN.least, 1.0, true);
         let just_before = now + COMES_WITHIN.saturating_sub(Duration::from_millis(1));
         assert_eq!((auto.has_waited(just_before), auto.has_waited(now + COMES_WITHIN)), (false, true));
     }
@@ -201,7 +201,7 @@ mod tests {
     fn what_was_picked_is_never_looked_for_again() {
         for kind in [Kind::Docker, Kind::Systemd, Kind::Process] {
             let (auto, now) = picked(kind);
-            assert_eq!((auto.is_due(now + AGAIN.1 * 1000), auto.next(), auto.kind()), (false, None, kind));
+            assert_eq!((auto.is_due(now + AGAIN.most * 1000), auto.next(), auto.kind()), (false, None, kind));
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::backoff;
+use crate::retry::Backoff;
 use crate::wake::{Reason, Waker};
 
 /// See the module. Dropped, it wakes nobody any more.
@@ -25,7 +25,7 @@ impl Away {
     /// One attempt more was in vain; `limits` are the first pause and the longest.
     pub(super) fn more(past: Option<Self>, why: String, limits: (Duration, Duration), waker: &Waker) -> Self {
         let times = past.map_or(0, |past| past.times) + 1;
-        let due = Instant::now() + backoff::pause(times, limits, fastrand::f64());
+        let due = Instant::now() + Backoff::new(limits.0, limits.1).pause(times, fastrand::f64());
         let (mut bell, waker) = (JoinSet::new(), waker.clone());
         bell.spawn(async move {
             sleep_until(due).await;
