@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::{BootTime, Timestamp};
-use crate::course::Known;
 use crate::file::{self, FileError};
 use crate::guard;
+use crate::lifecycle::Known;
 use crate::status::LastPass;
 use crate::supervisor::Kind;
 

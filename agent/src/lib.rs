@@ -7,7 +7,7 @@
 //!             K2HR3 (or a file)                 /etc/antpickax/k2hdkc.ini -> chmpx reloads by itself
 //!                   |                                      ^
 //! wake -> [source] -> membership -> guard -> render -> validate -> plan -> [apply -> file, hosts] -> report
-//!      \-> [supervisor] -> view -> course ----------------------------------> [apply -> supervisor]  ------^  |
+//!      \-> [supervisor] -> view -> lifecycle -------------------------------> [apply -> supervisor]  ------^  |
 //!                                                                         log, status, next wake  <--+
 //! ```
 //!
@@ -30,7 +30,7 @@
 //! 7. Fail static: no answer, or a refused one, changes nothing on the machine. The one exception repairs: where the
 //!    live file is missing or chmpx would refuse it, the newest kept one that passes validation is put back.
 //! 8. Every wake has a named reason, every wait a deadline, every retry a limit and jitter.
-//! 9. k2hdkc is never older than its chmpx, and never started alone on a ring that has other members ([`course`]).
+//! 9. k2hdkc is never older than its chmpx, and never started alone on a ring that has other members ([`lifecycle`]).
 //! 10. Secrets live in [`names::Token`], whose `Debug` prints `***`; texts of K2HR3 are masked before they are kept.
 //! 11. Every wait that protects something counts boot time ([`clock::BootTime`]), also over a restart of the agent; the wall
 //!     clock is for people.
@@ -55,7 +55,7 @@ pub mod replicas;
 pub mod validate;
 pub mod plan;
 pub mod view;
-pub mod course;
+pub mod lifecycle;
 pub mod hosts;
 pub mod retry;
 pub mod pace;

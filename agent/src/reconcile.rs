@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! wake, answer -> membership -> guard -> render -> validate -> plan -> apply -> report
-//!     \-> supervisor -> view -> course -> apply -> report
+//!     \-> supervisor -> view -> lifecycle -> apply -> report
 //! ```
 //!
 //! [`Reconciler::decide`] looks and changes nothing, so that `render` and `diff` show exactly what `once` and `run`
@@ -30,12 +30,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
-use crate::course::{self, Next};
 use crate::guard;
 use crate::hosts::Names;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
 use crate::ledger::{Joined, LedgerError, Missing, Store};
+use crate::lifecycle::{self, Next};
 use crate::membership::Wanted;
 use crate::plan::Plan;
 use crate::problem::{Problem, chain};
@@ -114,7 +114,7 @@ pub struct Decision {
     /// What the hosts block must say although nothing is installed.
     names: Option<Box<Names>>,
     /// What the ledger learns of the processes.
-    known: Option<course::Known>,
+    known: Option<lifecycle::Known>,
     /// How the processes were seen with the installed file.
     seen: Seen,
     /// What is done to the processes.

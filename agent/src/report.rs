@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Timestamp, spoken};
-use crate::course::Rejected;
 use crate::guard::{Absence, Held};
 use crate::ledger::Generation;
+use crate::lifecycle::Rejected;
 use crate::plan::Plan;
 use crate::problem::{Problem, one_line};
 use crate::source::Doubt;

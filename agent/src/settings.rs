@@ -17,8 +17,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::course;
 use crate::guard;
+use crate::lifecycle;
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Yrn};
 use crate::pace::Pace;
@@ -159,7 +159,7 @@ pub struct Supervisor {
     /// Who runs them.
     pub kind: SupervisorKind,
     /// What the agent may do to them, and how long things may take.
-    pub rules: course::Rules,
+    pub rules: lifecycle::Rules,
     /// How the agent starts them, where it does.
     pub process: Process,
     /// The units that start them, where systemd does.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::course::{Course, Next};
+use crate::lifecycle::{Course, Next};
 use crate::supervisor::{Observed, Running};
 use crate::view::NodeStatus;
 

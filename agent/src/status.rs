@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{BootTime, Now, Timestamp, spoken};
-use crate::course::Leaving;
 use crate::guard::{Absence, Held};
 use crate::ledger::{Generation, Ledger};
+use crate::lifecycle::Leaving;
 use crate::report::{Kind, Outcome, Report};
 use crate::standing::{Process, Standing, State};
 use crate::supervisor::Choice;

@@ -1,7 +1,7 @@
 //! The processes that run what the file says. The second thing that a unit test cannot have, hence a trait.
 //!
 //! A supervisor looks and moves; it decides nothing. What it is told to do are single [`Step`]s, each of which returns at
-//! once: waiting between them is the business of [`crate::course`], so that an agent that is killed between two steps
+//! once: waiting between them is the business of [`crate::lifecycle`], so that an agent that is killed between two steps
 //! finds its place again by looking.
 
 mod any;

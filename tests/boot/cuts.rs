@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::k2hr3::{Illness, Sickness};
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::fleet::Fleet;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::trove::Layout;
 use k2hdkc_tests::worlds::{ready, say};

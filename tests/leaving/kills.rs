@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::k2hr3::{Illness, Sickness};
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::colony::Colony;

@@ -10,7 +10,7 @@ mod refusals;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_agent::status::Status;
 use k2hdkc_simulators::k2hr3::{Illness, Sickness};
 use k2hdkc_simulators::node::{Node, wait_for};

@@ -1,6 +1,6 @@
 //! What keeps a node from leaving, and what `--force` does all the same.
 
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::colony::Colony;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::systemd::{Node, Shape, World};
 use k2hdkc_tests::worlds::{ready, say};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::membership::{asked_twice, followed, told};
 use crate::admin::{self, Command, Request};
-use crate::course::Stage;
 use crate::ledger::Store;
+use crate::lifecycle::Stage;
 use crate::problem::chain;
 use crate::settings::Settings;
 use crate::standing::State;
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::course::Leaving;
+    use crate::lifecycle::Leaving;
     use crate::ring::Mode;
     use crate::settings::{self, Origin};
 

@@ -55,7 +55,7 @@ pub async fn join(
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::course::{Leaving, Stage};
+    use crate::lifecycle::{Leaving, Stage};
     use crate::ring::Mode;
     use crate::settings::{self, Origin};
     use tokio::io::AsyncReadExt as _;

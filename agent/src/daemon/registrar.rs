@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
-use crate::course::Stage;
 use crate::identity::{self, Identity};
 use crate::ledger::{Joined, Ledger, Missing};
+use crate::lifecycle::Stage;
 use crate::names::Tag;
 use crate::problem::one_line;
 use crate::registration::{self, Past, Verdict, Wish};

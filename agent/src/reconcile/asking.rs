@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Reconciler;
-use crate::course::COMES_SOON;
 use crate::installed::Installed;
+use crate::lifecycle::COMES_SOON;
 use crate::supervisor::{Ask, Supervisor};
 
 /// Longest time that a command waits at once until chmpx may be asked.

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::{Cause, Decided, Decision, Installation, Reconciler, Seen};
 use crate::apply;
 use crate::clock::BootTime;
-use crate::course::{self, Next};
 use crate::guard;
 use crate::hosts::Names;
 use crate::ledger::Ledger;
+use crate::lifecycle::{self, Next};
 use crate::plan::Class;
 use crate::problem::chain;
 use crate::render;
@@ -170,7 +170,7 @@ impl<T: Supervisor> Reconciler<T> {
 }
 
 /// What the ledger learns in a pass besides what is installed.
-fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<course::Known>, seen: Seen) {
+fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<lifecycle::Known>, seen: Seen) {
     if let Some(guard) = guard {
         ledger.guard = guard;
     }

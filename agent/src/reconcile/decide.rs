@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling};
 use crate::acceptance;
-use crate::course::{Database, Rejected};
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::identity;
 use crate::installed::{self, Installed};
+use crate::lifecycle::{Database, Rejected};
 use crate::machine;
 use crate::membership::Wanted;
 use crate::plan;

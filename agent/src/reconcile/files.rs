@@ -1,9 +1,9 @@
 //! The files that the course of the processes asks for: the same ring again, or one that it goes back to.
 
 use super::{Cause, Installation, Reconciler, Scene};
-use crate::course::{Back, Next, Rejected, SOON};
 use crate::file;
 use crate::installed;
+use crate::lifecycle::{Back, Next, Rejected, SOON};
 use crate::plan;
 use crate::problem::{chain, one_line};
 use crate::supervisor::Supervisor;

@@ -1,9 +1,9 @@
-//! The leave: whether it may begin, and that it goes on or is called off. How it goes is decided in [`crate::course`].
+//! The leave: whether it may begin, and that it goes on or is called off. How it goes is decided in [`crate::lifecycle`].
 
 use super::Reconciler;
-use crate::course::{Known, Leaving, Stage};
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
+use crate::lifecycle::{Known, Leaving, Stage};
 use crate::problem::{chain, one_line};
 use crate::ring::Mode;
 use crate::settings::SourceKind;

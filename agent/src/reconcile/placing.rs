@@ -2,7 +2,7 @@
 //! them. What it cannot do there, or cannot know, is no success.
 
 use super::{Decided, Decision, Scene};
-use crate::course::Next;
+use crate::lifecycle::Next;
 use crate::supervisor::{Misplaced, Step};
 
 /// Adds the placement to a decision, or why the processes do not get the file. `in_doubt` is why nobody knows where the

@@ -1,4 +1,4 @@
-//! The process half of the pass: observe, chart the course, take one step.
+//! The process half of the pass: observe, decide, take one step.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::leaving::Obstacle;
 use super::{Decided, Decision, Reconciler, Scene, Seen, stopping};
 use crate::clock::BootTime;
-use crate::course::{self, Case, Memory, Next, Restarts, SOON, Ways};
 use crate::installed::Installed;
 use crate::ledger::Generation;
+use crate::lifecycle::{self, Case, Memory, Next, Restarts, SOON, Ways};
 use crate::names::Port;
 use crate::problem::chain;
 use crate::ring::{Mode, Node, NodeKey, Ring};
@@ -88,7 +88,7 @@ impl Scene {
         let ring = self.installed.ring()?;
         let is_up = |row: &&crate::view::Row| row.status.is_up();
         let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
-        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| course::is_row_of(row, node)));
+        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| lifecycle::is_row_of(row, node)));
         Some(up.map(Node::key).collect())
     }
 
@@ -193,11 +193,11 @@ impl<T: Supervisor> Reconciler<T> {
         // A file that is installed comes before any step, and what is not taken is not asked for.
         let installs = matches!(decision.verdict, Decided::Install(_));
         let mut course = if installs {
-            course::before_file(&case, &mut self.processes.memory, &mut known)
+            lifecycle::before_file(&case, &mut self.processes.memory, &mut known)
         } else {
-            course::chart(&case, &mut self.processes.memory, &mut known)
+            lifecycle::chart(&case, &mut self.processes.memory, &mut known)
         };
-        let (against, price) = (course::obstacle(&case, &known), course::price(&case));
+        let (against, price) = (lifecycle::obstacle(&case, &known), lifecycle::price(&case));
         self.processes.obstacle = Some(Obstacle::Seen { against, price });
         let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
         let watching = known.copies.is_watching(age) || self.processes.memory.is_stirred(now);
@@ -339,7 +339,7 @@ impl<T: Supervisor> Reconciler<T> {
             ctlport: about.control.port(),
             ..stopping::bare(ring, &observed, &self.settings.supervisor.rules, now.boot)
         };
-        match course::ending(&case, &mut self.processes.memory) {
+        match lifecycle::ending(&case, &mut self.processes.memory) {
             Next::Converged => (true, None),
             next => (false, self.step(Some(next), Some(&about)).await),
         }

@@ -1,11 +1,11 @@
-//! The stop for maintenance: whether it may begin, and its end. How it goes is decided in [`crate::course`].
+//! The stop for maintenance: whether it may begin, and its end. How it goes is decided in [`crate::lifecycle`].
 
 use tokio::time::Instant;
 
 use super::leaving::Obstacle;
 use super::{Decision, Reconciler};
 use crate::clock::BootTime;
-use crate::course::{self, Case, Leaving, Rules, Stage, Ways};
+use crate::lifecycle::{self, Case, Leaving, Rules, Stage, Ways};
 use crate::problem::chain;
 use crate::ring::{Mode, Ring};
 use crate::standing::{Standing, State};
@@ -102,7 +102,7 @@ impl<T: Supervisor> Reconciler<T> {
         let boot = self.clock.now().boot;
         let case = bare(&ring, &observed, &self.settings.supervisor.rules, boot);
         let mut known = self.store.ledger().known.clone();
-        let course = course::unread(&case, &mut self.processes.memory, &mut known);
+        let course = lifecycle::unread(&case, &mut self.processes.memory, &mut known);
         decision.standing = Some(Standing::of(&observed, &course, case.now));
         self.processes.next_look = Some(case.now + self.until_look(&course.next, false));
         (decision.known, decision.about, decision.next) = (Some(known), Some(about), Some(course.next));

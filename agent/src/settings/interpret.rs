@@ -10,8 +10,8 @@ use super::{
     Auth, Format, Ini, K2hr3, Level, Log, OnExit, Profile, Settings, SourceKind, State, Supervisor,
     SupervisorKind, api_uri, below, defaults,
 };
-use crate::course::{Restarts, Rules};
 use crate::guard;
+use crate::lifecycle::{Restarts, Rules};
 use crate::membership::Naming;
 use crate::names::{Cuk, Port, Tag, Yrn};
 use crate::pace::Pace;

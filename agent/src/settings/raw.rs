@@ -126,7 +126,7 @@ pub(super) struct Supervisor {
     pub(super) environment: BTreeMap<String, String>,
     pub(super) on_exit: Option<super::OnExit>,
     pub(super) drain: Option<Span>,
-    pub(super) restarts: Option<crate::course::Restarts>,
+    pub(super) restarts: Option<crate::lifecycle::Restarts>,
     pub(super) pair: Option<bool>,
     pub(super) wait_for_peers: Option<bool>,
     pub(super) quiet: Option<Span>,

@@ -44,8 +44,8 @@ fn ring(standing: &Standing) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::course::Leaving;
     use crate::ledger::{Generation, Ledger};
+    use crate::lifecycle::Leaving;
     use crate::ring::Mode;
 
     fn status(standing: Option<Standing>) -> Status {
@@ -93,7 +93,7 @@ mod tests {
         (status.pid, status.state) = (Some(7), Some(crate::report::Kind::Unchanged));
         assert!(status.is_good());
         let mut stopped = Leaving::begin_stop(Timestamp(1_000), Mode::Server, false, None);
-        stopped.stage = crate::course::Stage::Stopped;
+        stopped.stage = crate::lifecycle::Stage::Stopped;
         status.stopped = Some(stopped);
         assert!(!status.is_good());
         let text = "nothing of it runs until 'k2hdkc-agent start', not after a reboot either";

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::NodeSpec;
 use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
-use crate::course::is_row_of;
+use crate::lifecycle::is_row_of;
 use crate::problem::chain;
 use crate::view;
 use crate::wake::{Reason, Waker};

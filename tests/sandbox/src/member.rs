@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use k2hdkc_agent::admin::{self, Command, Request, Response};
 use k2hdkc_agent::clock::Timestamp;
-use k2hdkc_agent::course::Stage;
+use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_agent::report::Kind;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::standing::{Standing, State};

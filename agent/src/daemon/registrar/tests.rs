@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
-use crate::course::Leaving;
 use crate::fixtures::Clocks;
+use crate::lifecycle::Leaving;
 use crate::names::{Cuk, Token, Yrn};
 use crate::ring::Mode;
 use crate::settings::Origin;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::course::{Leaving, Stage as Way};
 use crate::ledger::Joined;
+use crate::lifecycle::{Leaving, Stage as Way};
 
 /// A node whose processes are to stop for good.
 async fn stopping(force: bool) -> Stage {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::course::{Leaving, Stage as Way};
+use crate::lifecycle::{Leaving, Stage as Way};
 use crate::standing::State;
 use crate::supervisor::Signal::Hangup;
 

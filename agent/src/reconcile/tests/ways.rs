@@ -31,7 +31,7 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
 #[tokio::test(start_paused = true)]
 async fn the_operator_may_have_a_rejected_ring_tried_again() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
-    let rejected = course::Rejected {
+    let rejected = lifecycle::Rejected {
         ring: render::name(&fixtures::read(&text_of(&says(&[1, 2, 3]))).ring),
         fileversion: 2,
         why: "x".into(),
@@ -54,7 +54,7 @@ async fn waiting_for_long() -> Stage {
     };
     let mut stage =
         converged(vec![growing(2), growing(3), growing(4), growing(5), Ok(Answer::Unchanged)]).await;
-    stage.reconciler.settings.supervisor.rules.restarts = course::Restarts::Never;
+    stage.reconciler.settings.supervisor.rules.restarts = lifecycle::Restarts::Never;
     for generation in 2..=5 {
         assert_eq!(installed(&stage.poll().await), generation);
         let view = well(&stage, generation);

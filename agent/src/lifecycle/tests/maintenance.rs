@@ -1,7 +1,7 @@
 //! A stop for maintenance: the way out as far as the end of both programs, and back by somebody's word only.
 
 use super::*;
-use crate::course::Stage as Way;
+use crate::lifecycle::Stage as Way;
 use crate::supervisor::Signal::Hangup;
 
 /// Server 1 of three, which was seen in service and was told to stop.

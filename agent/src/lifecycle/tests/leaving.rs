@@ -1,7 +1,7 @@
 //! The way out: what comes after what, and what is never done before the keys have moved.
 
 use super::*;
-use crate::course::Stage as Way;
+use crate::lifecycle::Stage as Way;
 use crate::supervisor::Signal::Hangup;
 
 fn leaving(force: bool) -> Leaving {

@@ -1,4 +1,4 @@
-//! The course, situation by situation: what comes next, and what never does.
+//! The lifecycle, situation by situation: what comes next, and what never does.
 
 mod keeping;
 mod leaving;
