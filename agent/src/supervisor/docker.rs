@@ -10,6 +10,7 @@
 
 mod address;
 mod alive;
+mod archive;
 mod deaths;
 mod end;
 mod engine;
@@ -35,6 +36,7 @@ use super::{
     Ask, Done, Identity, Misplaced, NodeSpec, Observed, Program, Rival, Signal, Step, Supervisor,
     SupervisorError,
 };
+use crate::file::FileError;
 use crate::wake::Waker;
 use engine::Engine;
 use inside::Inside;
@@ -202,7 +204,8 @@ impl Docker {
             if seen.ini.as_ref() == Some(&live) {
                 continue;
             }
-            let archive = inside::archive(&name, &live, mode, seen.user);
+            let archive = archive::of_file(&name, &live, mode, seen.user)
+                .map_err(|source| FileError::Io { what: "pack", path: about.ini.clone(), source })?;
             engine.put(container, &directory, archive).await?;
             engine.run(container, inside::rename(&inside::beside(&ini, &name), &ini)).await?;
             // Known without another look, so that it is not done twice.

@@ -182,38 +182,5 @@ fn process(stat: &str, up: f64) -> Option<Found> {
     Some(Found { program, id: Identity { pid: pid.parse().ok()?, ticks }, age, worked })
 }
 
-/// A tar archive with one file.
-pub(super) fn archive(name: &str, bytes: &[u8], mode: u32, (uid, gid): (u64, u64)) -> Vec<u8> {
-    const BLOCK: usize = 512;
-    let mut head = [0u8; BLOCK];
-    let mut put = |at: usize, text: &str| head[at..at + text.len()].copy_from_slice(text.as_bytes());
-    // ustar: the name has 100 bytes, numbers are octal.
-    put(0, name.get(..name.len().min(99)).unwrap_or_default());
-    put(100, &format!("{:07o}\0", mode & 0o7777));
-    put(124, &format!("{:011o}\0", bytes.len()));
-    put(136, &format!("{:011o}\0", 0));
-    put(148, "        ");
-    put(156, "0");
-    put(257, "ustar\x0000");
-    head[108..116].copy_from_slice(&owner(uid));
-    head[116..124].copy_from_slice(&owner(gid));
-    let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
-    head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut archive = head.to_vec();
-    archive.extend_from_slice(bytes);
-    archive.resize(archive.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
-    archive
-}
-
-/// A uid or gid in the head of an archive: octal, or binary with the highest bit set where that is too short (user namespaces
-/// have such), as GNU tar writes it and Go's archive/tar, which is the daemon's, reads it.
-fn owner(id: u64) -> [u8; 8] {
-    let mut field = (id | 1 << 63).to_be_bytes();
-    if id <= 0o7_777_777 {
-        field.copy_from_slice(format!("{id:07o}\0").as_bytes());
-    }
-    field
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,3 @@
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::*;
@@ -110,30 +109,6 @@ fn only_the_very_process_is_signalled() {
     assert!(run(&signal(Program::Chmpx, id, "KILL")).0);
     assert!(!child.wait().unwrap().success());
     assert!(run(&signal(Program::Chmpx, id, "KILL")).0, "one that is gone is no error");
-}
-
-#[test]
-fn the_archive_is_one_that_tar_reads() {
-    let bytes = vec![b'x'; 700];
-    for user in [(1001, 1001), (2_097_151, 2_097_152), (1_000_580_000, 4_294_967_294)] {
-        assert_is_read(&bytes, user);
-    }
-}
-
-fn assert_is_read(bytes: &[u8], (uid, gid): (u64, u64)) {
-    let archive = archive(".k2hdkc.ini.new", bytes, 0o644, (uid, gid));
-    let mut tar = Command::new("tar")
-        .args(["-tvf", "-", "--numeric-owner"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    tar.stdin.take().unwrap().write_all(&archive).unwrap();
-    let output = tar.wait_with_output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success());
-    assert!(text.starts_with(&format!("-rw-r--r-- {uid}/{gid}")) && text.contains(" 700 "), "{text}");
-    assert!(text.trim_end().ends_with(" .k2hdkc.ini.new"), "{text}");
 }
 
 #[test]
