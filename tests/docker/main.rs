@@ -8,4 +8,3 @@ mod leaving;
 mod race;
 mod ring;
 mod split;
-mod tls;

@@ -252,13 +252,13 @@ fn supervisor(
         rules,
         process,
         units,
-        containers: containers(raw.docker, root, inside, errors),
+        containers: containers(raw.docker, inside, errors),
         on_exit: raw.on_exit.unwrap_or(OnExit::Leave),
         drain: span(raw.drain, defaults::DRAIN),
     }
 }
 
-fn containers(raw: raw::Docker, root: &Path, inside: String, errors: &mut Vec<String>) -> Containers {
+fn containers(raw: raw::Docker, inside: String, errors: &mut Vec<String>) -> Containers {
     let ini = raw.ini.unwrap_or(inside);
     check("supervisor.docker.ini", ini.starts_with('/'), "must be an absolute path in the container", errors);
     let one = raw.container.is_none() || raw.chmpx_container.is_none();
@@ -270,14 +270,8 @@ fn containers(raw: raw::Docker, root: &Path, inside: String, errors: &mut Vec<St
         chmpx: raw.chmpx_container,
         k2hdkc: raw.k2hdkc_container,
         socket: raw.socket,
-        certificates: raw.cert_path.as_deref().map(|path| below(root, Path::new(path))),
-        version: parsed("supervisor.docker.api-version", raw.api_version.as_deref(), api_version, errors),
         ini,
     }
-}
-
-fn api_version(text: &str) -> Result<(usize, usize), &'static str> {
-    crate::supervisor::docker::version(text).ok_or("is not a version such as \"1.41\"")
 }
 
 fn supervisor_rules(raw: &raw::Supervisor, errors: &mut Vec<String>) -> Rules {

@@ -162,8 +162,6 @@ pub(super) struct Docker {
     pub(super) chmpx_container: Option<String>,
     pub(super) k2hdkc_container: Option<String>,
     pub(super) socket: Option<String>,
-    pub(super) cert_path: Option<String>,
-    pub(super) api_version: Option<String>,
     pub(super) ini: Option<String>,
 }
 

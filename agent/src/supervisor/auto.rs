@@ -56,13 +56,8 @@ impl Clues {
     fn of(settings: &Supervisor) -> Self {
         let process = &settings.process;
         Self {
-            // Where the ini is inside, and how the daemon is spoken to, say nothing of where the programs are.
-            containers: Containers {
-                certificates: None,
-                version: None,
-                ini: String::new(),
-                ..settings.containers.clone()
-            },
+            // The path of the ini inside says nothing of where the programs are.
+            containers: Containers { ini: String::new(), ..settings.containers.clone() },
             unit: settings.units.chmpx.clone(),
             programs: [process.chmpx.clone(), process.k2hdkc.clone()],
         }

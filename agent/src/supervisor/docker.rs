@@ -26,7 +26,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use tokio::time::sleep;
 use tracing::info;
 
-pub(crate) use address::version;
 pub use engine::EngineError;
 pub use pick::Containers;
 

@@ -29,7 +29,6 @@ pub struct Vm {
     docker: Docker,
     dir: PathBuf,
     cgroup: String,
-    more: Vec<OsString>,
     daemon: Option<Child>,
 }
 
@@ -42,7 +41,7 @@ impl Vm {
         fs::create_dir_all(&dir)?;
         let docker = Docker::at(&dir.join("docker.sock"));
         let cgroup = format!("/{CGROUP}/{}/{}", ground.name(), identity.host);
-        let mut vm = Self { identity, network, docker, dir, cgroup, more: Vec::new(), daemon: None };
+        let mut vm = Self { identity, network, docker, dir, cgroup, daemon: None };
         vm.start_daemon()?;
         Ok(vm)
     }
@@ -94,11 +93,6 @@ impl Vm {
         ])
     }
 
-    /// Further options of the daemon, from its next start on.
-    pub fn extend_daemon(&mut self, words: impl IntoIterator<Item = OsString>) {
-        self.more.extend(words);
-    }
-
     /// Starts the daemon and waits until it answers; how long that took.
     pub fn start_daemon(&mut self) -> io::Result<Duration> {
         let begun = Instant::now();
@@ -117,7 +111,6 @@ impl Vm {
         // Its containers have the node's network, so it needs none of its own.
         command.args(["--bridge", "none", "--iptables=false", "--ip-masq=false"]);
         command.args(["--cgroup-parent", &self.cgroup, "--shutdown-timeout", "1"]);
-        command.args(&self.more);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.daemon = Some(command.spawn()?);
         let answers = || self.docker.run(["version", "--format", "{{.Server.Version}}"]).is_ok();

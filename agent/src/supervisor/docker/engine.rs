@@ -14,14 +14,13 @@ use bollard::query_parameters::{
     ListImagesOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
     UploadToContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, body_full};
+use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_core::Stream;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::address::Address;
 use super::alive::{self, Alive};
 use super::end::End;
 use super::pick::{Container, Mount, State};
@@ -54,10 +53,10 @@ pub enum EngineError {
         #[source]
         source: bollard::errors::Error,
     },
-    /// Its address is none that the agent has a way to.
+    /// Its address is no socket of this host.
     #[error(
-        "the Docker daemon is said to be at {0}, which is neither unix:// nor tcp://: set \
-             supervisor.docker.socket, or DOCKER_HOST, to one of these"
+        "{0} is no socket of this host, and the agent reaches Docker by a socket only: set supervisor.docker.socket, or \
+         DOCKER_HOST, to a path or to unix:// and a path"
     )]
     Address(String),
     /// It refused.
@@ -123,19 +122,19 @@ impl Bell {
 impl Engine {
     /// Connects; where it is to `listen`, every change of a container that `concerns` wakes a pass from now on.
     pub(super) async fn connect(
-        address: &Address,
+        address: &str,
         waker: &Waker,
         concerns: Option<Concerns>,
         names: Vec<String>,
     ) -> Result<Self, EngineError> {
-        let unreachable = |source| EngineError::Unreachable { address: address.host.clone(), source };
-        let docker = client(address)?.map_err(unreachable)?;
-        let docker = if address.version.is_some() {
-            docker
-        } else {
-            // An older daemon refuses a newer client's version.
-            in_time("answer", docker.negotiate_version()).await?.map_err(unreachable)?
-        };
+        if !address.starts_with("unix://") {
+            return Err(EngineError::Address(address.to_owned()));
+        }
+        let unreachable = |source| EngineError::Unreachable { address: address.to_owned(), source };
+        let docker =
+            Docker::connect_with_unix(address, BOLLARD_WITHIN, API_DEFAULT_VERSION).map_err(unreachable)?;
+        // An older daemon refuses a newer client's version.
+        let docker = in_time("answer", docker.negotiate_version()).await?.map_err(unreachable)?;
         let (sender, heard) = mpsc::unbounded_channel();
         let bell = Bell(sender, waker.clone());
         let (found, ids) = watch::channel(Vec::new());
@@ -148,7 +147,7 @@ impl Engine {
             let stream = docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
             listening.spawn(hear(Box::pin(stream), concerns, (names, ids), bell.clone()));
         }
-        Ok(Self { docker, host: address.host.clone(), listening, heard, bell, found, pulse: None })
+        Ok(Self { docker, host: address.to_owned(), listening, heard, bell, found, pulse: None })
     }
 
     /// Whether it still hears, and whether something has happened since the last call.
@@ -287,23 +286,6 @@ impl Engine {
         task.spawn(feel(self.docker.clone(), ids.clone(), self.bell.clone()));
         self.pulse = Some((ids, task));
     }
-}
-
-fn client(address: &Address) -> Result<Result<Docker, bollard::errors::Error>, EngineError> {
-    let host = &address.host;
-    let given = |(major_version, minor_version)| ClientVersion { major_version, minor_version };
-    let version = &address.version.map_or(*API_DEFAULT_VERSION, given);
-    Ok(match &address.certificates {
-        _ if host.starts_with("unix://") => Docker::connect_with_unix(host, BOLLARD_WITHIN, version),
-        _ if !host.starts_with("tcp://") => return Err(EngineError::Address(host.clone())),
-        None => Docker::connect_with_http(host, BOLLARD_WITHIN, version),
-        Some(directory) => {
-            // Once a process; where there is one already, it is the same.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let [key, certificate, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|name| directory.join(name));
-            Docker::connect_with_ssl(host, &key, &certificate, &ca, BOLLARD_WITHIN, version)
-        }
-    })
 }
 
 async fn in_time<T>(what: &'static str, answer: impl Future<Output = T>) -> Result<T, EngineError> {
@@ -453,6 +435,20 @@ mod tests {
         assert_eq!(one.labels["b"], "is b");
         for order in [["c", "b", "a"], ["b", "c", "a"], ["b", "a", "c"]] {
             assert_eq!(container(listed(order)).as_ref(), Some(&one));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_is_no_socket_of_this_host_is_refused_with_the_remedy() {
+        for address in ["tcp://127.0.0.1:2375", "ssh://vm", "npipe:////./pipe/docker_engine"] {
+            let error = Engine::connect(address, &Waker::default(), None, Vec::new()).await.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "{address} is no socket of this host, and the agent reaches Docker by a socket only: set \
+                     supervisor.docker.socket, or DOCKER_HOST, to a path or to unix:// and a path"
+                )
+            );
         }
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::address::Address;
 use super::engine::{Engine, EngineError};
 use super::pick::{self, Container, Containers, State, pick};
 use crate::problem::chain;
@@ -15,12 +14,11 @@ use crate::wake::Waker;
 
 /// Asks the daemon which containers it has.
 pub(in crate::supervisor) async fn look(wanted: &Containers, within: Duration) -> Daemon {
-    let address = Address::of(wanted, |name| std::env::var(name).ok());
-    let at = address.host.clone();
+    let at = wanted.daemon();
     if at.strip_prefix("unix://").is_some_and(|path| !Path::new(path).exists()) {
         return Daemon::Absent { at };
     }
-    let (all, images) = match timeout(within, list(&address)).await {
+    let (all, images) = match timeout(within, list(&at)).await {
         Ok(Ok(all)) => all,
         Ok(Err(error)) => {
             // The address is told anyway.
@@ -38,7 +36,7 @@ pub(in crate::supervisor) async fn look(wanted: &Containers, within: Duration) -
 }
 
 /// Its containers, and the names of its images.
-async fn list(address: &Address) -> Result<(Vec<Container>, Vec<String>), EngineError> {
+async fn list(address: &str) -> Result<(Vec<Container>, Vec<String>), EngineError> {
     let engine = Engine::connect(address, &Waker::default(), None, Vec::new()).await?;
     // Who may only see containers is told no images.
     Ok((engine.list().await?, engine.images().await.unwrap_or_default()))

@@ -4,9 +4,8 @@
 //! containers of the same image family with the same volumes, which back up and restore, and are never the one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use super::address::Address;
+use super::address;
 use crate::supervisor::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
@@ -25,20 +24,16 @@ pub struct Containers {
     pub chmpx: Option<String>,
     /// The container of k2hdkc alone.
     pub k2hdkc: Option<String>,
-    /// The daemon's socket; else `DOCKER_HOST`, else the usual one.
+    /// Socket of the daemon; else `DOCKER_HOST`, else Docker's usual one.
     pub socket: Option<String>,
-    /// The directory with ca.pem, cert.pem and key.pem; else `DOCKER_CERT_PATH` where `DOCKER_TLS_VERIFY` is set.
-    pub certificates: Option<PathBuf>,
-    /// The version of its API; else `DOCKER_API_VERSION`, else what both sides know.
-    pub version: Option<(usize, usize)>,
     /// The ini inside.
     pub ini: String,
 }
 
 impl Containers {
-    /// Where the daemon is reached: `unix://` and a path, or `tcp://` and a host with its port.
+    /// Address of the daemon, `unix://` and a path; any other one is refused at the connection.
     pub fn daemon(&self) -> String {
-        Address::of(self, |name| std::env::var(name).ok()).host
+        address::host(self, |name| std::env::var(name).ok())
     }
 
     pub(super) fn names(&self) -> Vec<String> {

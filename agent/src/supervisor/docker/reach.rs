@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Containers;
-use super::address::Address;
 use super::engine::{Concerns, Engine, EngineError};
 use super::pick;
 use crate::problem::chain;
@@ -42,7 +41,7 @@ impl Reach {
             if let Some(away) = self.away.as_ref().filter(|away| away.rests()) {
                 return Err(away.why.clone());
             }
-            let address = Address::of(wanted, |name| std::env::var(name).ok());
+            let address = wanted.daemon();
             let concerns = listens.then_some(pick::concerns as Concerns);
             match Engine::connect(&address, waker, concerns, wanted.names()).await {
                 Ok(engine) => (self.engine, news) = (Some(engine), true),
