@@ -7,7 +7,6 @@
 mod address;
 mod hostname;
 mod k2hdkc;
-pub mod keys;
 mod nodes;
 mod own;
 pub mod placeholders;
@@ -18,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::ini::{Document, Entry, Kind};
+use crate::keys::{self, Below, Value, atoi, is_unset};
 use crate::names::Port;
 use crate::problem::{Problem, Severity};
 use crate::ring::{Extra, Mode, Profile, Ring};
-use keys::{Below, Value, atoi, is_unset};
 use tls::{Values, View};
 
 /// What must be known of the host for the rules that depend on it. A `None` is not examined.

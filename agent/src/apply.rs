@@ -13,9 +13,10 @@ use thiserror::Error;
 
 use crate::clock::Now;
 use crate::file::{self, FileError, Ownership};
+use crate::generation::Generation;
 use crate::hosts::Names;
 use crate::installed::Installed;
-use crate::ledger::{Generation, Ledger, LedgerError, Store};
+use crate::ledger::{Ledger, LedgerError, Store};
 use crate::render;
 use crate::settings::{Ini, Settings};
 use crate::validate::Validated;

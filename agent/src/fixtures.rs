@@ -10,6 +10,7 @@ use crate::acceptance::{self, Host, Reading};
 use crate::clock::{BootTime, Clock, Now, Timestamp};
 use crate::ini;
 use crate::names::Port;
+use crate::report::{Outcome, Report};
 use crate::ring::{Mode, Node, Ring};
 use crate::view::{HostLists, NodeStatus, Row, View};
 
@@ -122,6 +123,22 @@ pub(crate) fn text(mode: Mode, servers: &[usize], slaves: &[usize]) -> String {
         text.push_str("[K2HDKC]\nK2HTYPE = file\nK2HFILE = /data/k2hdkc.k2h\nK2HINIT = no\nMAXTHREAD = 20\n");
     }
     text
+}
+
+/// A pass with that outcome, which ended at that millisecond and asked nobody.
+pub(crate) fn report(ms: u64, outcome: Outcome) -> Report {
+    Report {
+        at: Timestamp(ms),
+        reasons: "timer".into(),
+        asked: None,
+        outcome,
+        plan: None,
+        waiting: Vec::new(),
+        notes: Vec::new(),
+        left_out: Vec::new(),
+        standing: None,
+        step: None,
+    }
 }
 
 /// That many milliseconds after a boot that is the same in all tests.

@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn the_placeholder_slave_is_nobody_s_loss() {
         let mut before = ring(&[1], &[1]);
-        before.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
+        before.slaves[0].cuk = crate::names::PLACEHOLDER_CUK.into();
         let after = ring(&[1], &[2]);
         assert_eq!(believed(&polls(&before, &[&after], 1)), &after);
     }
@@ -508,7 +508,7 @@ mod tests {
     fn the_placeholder_does_not_stand_in_for_slaves_that_wait() {
         let before = ring(&[1], &[1]);
         let mut after = before.clone();
-        after.slaves[0].cuk = crate::ring::PLACEHOLDER_CUK.into();
+        after.slaves[0].cuk = crate::names::PLACEHOLDER_CUK.into();
         after.slaves[0].seed = String::new();
         after.slaves[0].name = "127.0.0.1".into();
         assert_eq!(believed(&polls(&before, &[&after], 1)), &before);

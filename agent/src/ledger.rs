@@ -12,11 +12,12 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::clock::{BootTime, Timestamp};
+use crate::clock::BootTime;
 use crate::file::{self, FileError};
+use crate::generation::Generation;
 use crate::guard;
 use crate::lifecycle::Known;
-use crate::status::LastPass;
+use crate::report::LastPass;
 use crate::supervisor::Kind;
 
 /// Everything that is kept.
@@ -108,17 +109,6 @@ impl Joined {
     pub fn is(&self, other: Option<&Self>) -> bool {
         other == Some(self)
     }
-}
-
-/// One writing of the ini file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generation {
-    /// Its FILEVERSION; every writing has its own.
-    pub fileversion: u32,
-    /// The name of the ring it says, see [`crate::render::name`].
-    pub ring: String,
-    /// When it was made.
-    pub at: Timestamp,
 }
 
 /// Why the ledger cannot be used.
@@ -317,6 +307,7 @@ fn lock(directory: &Path) -> Result<Flock<File>, LedgerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn what_was_written_is_there_after_a_restart() {

@@ -45,7 +45,10 @@ pub mod source;
 
 // The pure middle.
 pub mod ini;
+pub mod keys;
 pub mod ring;
+pub mod generation;
+pub mod answer;
 pub mod acceptance;
 pub mod membership;
 pub mod registration;

@@ -24,24 +24,9 @@ use crate::ini::{self, Section};
 use crate::names::Cuk;
 use crate::problem::Problem;
 use crate::replicas;
-use crate::ring::{Extra, Node, Ring};
+use crate::ring::{Extra, Node, Ring, address_in};
 pub use lists::{Naming, Template, from_members};
 pub use member::{Reader, Roles};
-
-/// One member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HostRecord {
-    /// The source address with which it registered.
-    pub host: String,
-    /// Its CUK; K2HR3 has `null` where none was given.
-    pub cuk: Option<String>,
-    /// Free text, by convention the host's FQDN.
-    pub tag: Option<String>,
-    /// Address at which others reach it, behind NAT.
-    pub inbound: Option<String>,
-    /// Address from which it reaches others, behind NAT.
-    pub outbound: Option<String>,
-}
 
 /// What a good answer wants: the ring, and the addresses of the names in it, as far as the answer says them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -165,10 +150,4 @@ fn first_address(node: &Node) -> Option<IpAddr> {
     let lists =
         ["REVERSE_PEERS", "ENDPOINTS", "CTLENDPOINTS"].into_iter().filter_map(|key| node.rest.get(key));
     lists.flat_map(|list| list.split(',')).find_map(|host| address_in(host.trim()))
-}
-
-/// The address in `10.0.0.1`, `10.0.0.1:8020` or `[fe80::1]:8020`.
-pub(crate) fn address_in(host: &str) -> Option<IpAddr> {
-    let bare = host.parse().ok();
-    bare.or_else(|| host.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::problem::{is_unseen, printable};
-use crate::ring::PLACEHOLDER_CUK;
 
 /// Why an outside string was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,6 +30,9 @@ pub enum NameError {
     #[error("the role token is not 64 hexadecimal digits")]
     Token,
 }
+
+/// The CUK of the placeholder slave in upstream's templates.
+pub const PLACEHOLDER_CUK: &str = "dummy_cuk";
 
 /// How much of a wrong name is shown.
 const SHOWN: usize = 200;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::acceptance::keys::{self, Effect, HOST_LISTS, SECRET};
+use crate::keys::{self, Effect, HOST_LISTS, SECRET};
 use crate::ring::{Mode, Node, NodeKey, Ring};
 pub use differs::differs;
 

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::answer::Doubt;
 use crate::clock::{Clock, Timestamp};
 use crate::guard;
 use crate::hosts::Names;
@@ -42,7 +43,7 @@ use crate::problem::{Problem, chain};
 use crate::report::{Outcome, Report};
 use crate::ring::Ring;
 use crate::settings::Settings;
-use crate::source::{Answered, Doubt};
+use crate::source::Answered;
 use crate::standing::Standing;
 use crate::supervisor::{NodeSpec, Observed, Supervisor};
 use crate::validate::Validated;

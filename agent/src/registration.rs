@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::membership::HostRecord;
+use crate::answer::HostRecord;
+use crate::answer::{Answer, Doubt};
 use crate::names::{Cuk, Tag};
 use crate::problem::printable;
-use crate::source::{Answer, Doubt};
 pub use words::{Disk, elsewhere, hidden, outlook, remedy, renamed};
 
 /// What is wanted of the role.

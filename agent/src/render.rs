@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::acceptance::keys::{self, NODE_REST};
 use crate::fingerprint;
 use crate::ini;
+use crate::keys::{self, NODE_REST};
 use crate::problem::Problem;
 use crate::ring::{Mode, Node, Ring};
 

@@ -1,18 +1,21 @@
 //! What one pass found and did: the single value that logs, `status` and the next wait are made of. A pass cannot
 //! fail; what failed in it stands in here.
 
+mod last_pass;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Doubt;
 use crate::clock::{Timestamp, spoken};
+use crate::generation::Generation;
 use crate::guard::{Absence, Held};
-use crate::ledger::Generation;
 use crate::lifecycle::Rejected;
 use crate::plan::Plan;
 use crate::problem::{Problem, one_line};
-use crate::source::Doubt;
 use crate::standing::Standing;
+pub use last_pass::LastPass;
 
 /// The outcome of one pass with what surrounds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,24 +191,9 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::DoubtKind;
+    use crate::fixtures;
     use crate::plan::{Change, Class};
-    use crate::source::DoubtKind;
-
-    fn report(outcome: Outcome) -> Report {
-        let at = Timestamp(0);
-        Report {
-            at,
-            reasons: "timer".into(),
-            asked: None,
-            outcome,
-            plan: None,
-            waiting: Vec::new(),
-            notes: Vec::new(),
-            left_out: Vec::new(),
-            standing: None,
-            step: None,
-        }
-    }
 
     fn held(releasable: bool) -> Held {
         let reasons = vec!["2 of 4 servers would go at once: a:1, b:1".to_owned()];
@@ -268,7 +256,7 @@ mod tests {
 
     #[test]
     fn an_installation_names_its_first_changes() {
-        let mut report = report(Outcome::Installed(generation()));
+        let mut report = fixtures::report(0, Outcome::Installed(generation()));
         let change = |n: usize| Change { class: Class::Reload, text: format!("+ server {n}") };
         report.plan = Some(Plan {
             class: Class::Reload,
@@ -285,7 +273,7 @@ mod tests {
 
     #[test]
     fn an_unchanged_pass_tells_who_is_missing() {
-        let mut report = report(Outcome::Unchanged);
+        let mut report = fixtures::report(0, Outcome::Unchanged);
         let node = crate::fixtures::server(2).key();
         let since = crate::fixtures::boot_time(0);
         report.waiting.push(Absence { node, mode: crate::ring::Mode::Server, since, polls: 1 });

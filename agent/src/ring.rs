@@ -2,13 +2,12 @@
 //! the same exactly when their rings are equal. DATE, FILEVERSION, order, blanks and comments are not in it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::acceptance::keys::HOST_LISTS;
-use crate::membership;
-use crate::names::Port;
+use crate::keys::HOST_LISTS;
+use crate::names::{PLACEHOLDER_CUK, Port};
 use crate::problem::printable;
 
 /// Everything that one ini file says: the common part and the members.
@@ -174,7 +173,7 @@ impl Node {
         }
         let hosts = |key| self.rest.get(key).unwrap_or_default().split(',').map(str::trim);
         let told = hosts("CTLENDPOINTS").find_map(|host| host.parse().ok());
-        let bare = |key| hosts(key).find_map(membership::address_in).map(own);
+        let bare = |key| hosts(key).find_map(address_in).map(own);
         told.or_else(|| ["REVERSE_PEERS", "ENDPOINTS", "CTLENDPOINTS"].into_iter().find_map(bare))
     }
 
@@ -187,9 +186,6 @@ impl Node {
         }
     }
 }
-
-/// CUK of the placeholder slave in upstream's templates.
-pub const PLACEHOLDER_CUK: &str = "dummy_cuk";
 
 impl Ring {
     /// Puts nodes and sections into their canonical order.
@@ -260,6 +256,12 @@ impl Ring {
             same_port && (node.cuk == cuk || (mode == Mode::Slave && is_pattern(&node.cuk)))
         })
     }
+}
+
+/// Reads the address in `10.0.0.1`, `10.0.0.1:8020` or `[fe80::1]:8020`.
+pub(crate) fn address_in(host: &str) -> Option<IpAddr> {
+    let bare = host.parse().ok();
+    bare.or_else(|| host.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// Whether a slave node's NAME or CUK is a regular expression rather than a text.

@@ -4,13 +4,10 @@ pub mod file;
 pub mod k2hr3;
 
 use std::future::Future;
-use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use crate::answer::{Answer, Doubt};
 use crate::identity::{self, Identity};
-use crate::membership::HostRecord;
 use crate::problem::Problem;
 use crate::settings::{self, Settings, SourceKind};
 
@@ -48,63 +45,6 @@ pub async fn put(source: &mut impl Source, settings: &settings::K2hr3) -> Answer
         Err(_) => None,
     };
     Answered { identity, asked }
-}
-
-/// An answer that may be read. Whether it may be believed is decided later.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// The same as the last one (304).
-    Unchanged,
-    /// The operator's ini, expanded.
-    Ini(String),
-    /// The members of the two roles.
-    Members {
-        /// Members of the server role.
-        servers: Rc<[HostRecord]>,
-        /// Members of the slave role.
-        slaves: Rc<[HostRecord]>,
-    },
-}
-
-/// Why a question has no answer. All kinds mean the same to the cluster: nothing is known, nothing changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
-    /// Which kind, for `status` and counters.
-    pub kind: DoubtKind,
-    /// One line for people, tokens masked.
-    pub text: String,
-    /// The HTTP status, where there was one.
-    pub status: Option<u16>,
-}
-
-/// Kinds of doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DoubtKind {
-    /// This node does not know yet whom to ask, or as whom.
-    NotReady,
-    /// No connection, or it broke.
-    Unreachable,
-    /// A deadline passed.
-    TooSlow,
-    /// An answer with another status than 200, or without `result: true`.
-    Denied,
-    /// 200, but not what was asked for.
-    Unreadable,
-}
-
-impl Doubt {
-    /// A doubt of that kind; `text` must be free of tokens.
-    pub fn new(kind: DoubtKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), status: None }
-    }
-
-    /// The same with more to its text.
-    #[must_use]
-    pub fn with(mut self, more: &str) -> Self {
-        self.text.push_str(more);
-        self
-    }
 }
 
 /// The source that the settings name.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{BootTime, Now, Timestamp, spoken};
+use crate::generation::Generation;
 use crate::guard::{Absence, Held};
-use crate::ledger::{Generation, Ledger};
+use crate::ledger::Ledger;
 use crate::lifecycle::Leaving;
-use crate::report::{Kind, Outcome, Report};
+use crate::report::{Kind, LastPass, Outcome, Report};
 use crate::standing::{Process, Standing, State};
 use crate::supervisor::Choice;
-pub use kept::LastPass;
 
 /// What chmpx said longer ago is told with its age.
 const PRESENT: Duration = Duration::from_secs(2);
@@ -376,10 +376,10 @@ fn waited(since: BootTime, now: BootTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::boot_time;
+    use crate::answer::{Doubt, DoubtKind};
+    use crate::fixtures::{self, boot_time};
     use crate::plan::{Change, Class, Plan};
     use crate::ring::Mode;
-    use crate::source::{Doubt, DoubtKind};
     use crate::standing::Said;
     use crate::supervisor::Kind;
     use crate::view::NodeStatus;
@@ -404,26 +404,15 @@ mod tests {
         status
     }
 
-    fn report(outcome: Outcome) -> Report {
-        Report {
-            at: Timestamp(990_000),
-            reasons: "timer".into(),
-            asked: Some(Duration::from_millis(50)),
-            outcome,
-            plan: None,
-            waiting: Vec::new(),
-            notes: Vec::new(),
-            left_out: Vec::new(),
-            standing: None,
-            step: None,
-        }
+    fn answered(outcome: Outcome) -> Report {
+        Report { asked: Some(Duration::from_millis(50)), ..fixtures::report(990_000, outcome) }
     }
 
     #[test]
     fn a_record_that_is_left_out_is_told_and_is_for_somebody_to_look_at() {
         let mut status = running();
         let member = "slave 192.0.2.7 of c/slave (no CUK, tag \"vm7\"): a CUK is empty".to_owned();
-        status.take(&Report { left_out: vec![member.clone()], ..report(Outcome::Unchanged) }, &ledger());
+        status.take(&Report { left_out: vec![member.clone()], ..answered(Outcome::Unchanged) }, &ledger());
         assert!(!status.is_good());
         assert!(status.text(now()).contains(&format!("left out    {member}\n")), "{}", status.text(now()));
         assert!(
@@ -431,14 +420,14 @@ mod tests {
             "{}",
             status.summary()
         );
-        status.take(&report(Outcome::Unchanged), &ledger());
+        status.take(&answered(Outcome::Unchanged), &ledger());
         assert!(status.is_good());
     }
 
     #[test]
     fn a_good_status_is_short() {
         let mut status = running();
-        status.take(&report(Outcome::Unchanged), &ledger());
+        status.take(&answered(Outcome::Unchanged), &ledger());
         status.next_question = Some(Timestamp(1_005_000));
         assert!(status.is_good());
         let version = env!("CARGO_PKG_VERSION");
@@ -469,7 +458,7 @@ mod tests {
             releasable: true,
         };
         ledger.guard.held = Some(held.clone());
-        let mut report = report(Outcome::Held(held));
+        let mut report = answered(Outcome::Held(held));
         report.waiting = vec![Absence { node, mode: Mode::Server, since: boot_time(895_000), polls: 2 }];
         let change = Change { class: Class::Reload, text: "- server b".into() };
         report.plan = Some(Plan {
@@ -561,7 +550,7 @@ mod tests {
         }
         // A first doubt of the new agent does not make the last good answer unknown.
         let doubt = Outcome::Doubtful(Doubt::new(DoubtKind::TooSlow, "slow"));
-        status.take(&report(doubt), &ledger);
+        status.take(&answered(doubt), &ledger);
         assert!(status.text(now()).contains(known[1]) && !status.text(now()).contains(known[0]));
     }
 
@@ -574,7 +563,7 @@ mod tests {
         status.picked = Some(Choice { kind: Kind::Systemd, why: "systemd has the unit x".into() });
         assert!(status.text(now()).contains("\nsupervisor  systemd (picked: systemd has the unit x)\n"));
         let json: serde_json::Value = serde_json::to_value(&status).unwrap();
-        status.take(&report(Outcome::Unchanged), &ledger());
+        status.take(&answered(Outcome::Unchanged), &ledger());
         assert!(status.is_good());
         status.picked = Some(Choice { kind: Kind::None, why: "nothing was found".into() });
         assert!(!status.is_good(), "chmpx is nobody's business");
@@ -586,11 +575,11 @@ mod tests {
     #[test]
     fn doubt_does_not_count_as_an_answer_and_does_not_end_a_state() {
         let mut status = running();
-        status.take(&report(Outcome::Unchanged), &ledger());
+        status.take(&answered(Outcome::Unchanged), &ledger());
         let doubt = Outcome::Doubtful(Doubt::new(DoubtKind::TooSlow, "slow"));
-        let later = Report { at: Timestamp(995_000), ..report(doubt.clone()) };
+        let later = Report { at: Timestamp(995_000), ..answered(doubt.clone()) };
         status.take(&later, &ledger());
-        status.take(&Report { at: Timestamp(999_000), ..report(doubt) }, &ledger());
+        status.take(&Report { at: Timestamp(999_000), ..answered(doubt) }, &ledger());
         assert_eq!((status.last_good, status.since), (Some(Timestamp(990_000)), Some(Timestamp(995_000))));
         let json = serde_json::to_string(&status).unwrap();
         assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);

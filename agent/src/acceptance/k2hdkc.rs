@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::keys::{K2HDKC_FILES, K2HDKC_NUMBERS, K2HDKC_REPEATED, K2HDKC_TRUTHS, atoi, is_off, is_on};
 use super::{FileKind, Host};
 use crate::ini::{Document, Entry, Kind, Section};
+use crate::keys::{K2HDKC_FILES, K2HDKC_NUMBERS, K2HDKC_REPEATED, K2HDKC_TRUTHS, atoi, is_off, is_on};
 use crate::problem::Problem;
 use crate::ring::{Mode, Ring};
 

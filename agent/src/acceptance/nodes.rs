@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
-use super::keys::{HOST_LISTS, NODE_REST};
 use super::tls::{Values, View};
 use super::{address, hostname};
 use crate::ini::{Document, Kind};
+use crate::keys::{HOST_LISTS, NODE_REST};
 use crate::names::{LONGEST_ID, Port};
 use crate::problem::Problem;
 use crate::ring::{Mode, Node, Ring, is_pattern};

@@ -4,8 +4,8 @@
 //! chmpx resolves names; this module does not, so a name other than an address may or may not be this host.
 
 use super::Host;
-use super::keys::atoi;
 use super::nodes::names_of;
+use crate::keys::atoi;
 use crate::problem::Problem;
 use crate::ring::{Mode, Node, Ring, is_pattern};
 

@@ -6,9 +6,9 @@
 //! says which of both was meant; so is a key of a `[GLOBAL]` that begins again, which no template does and a tag with
 //! a line break in it can.
 
-use super::keys::{self, Effect, Value, atoi, is_off, is_on, is_unset};
 use super::tls::Values;
 use crate::ini::{Entry, Kind, Section};
+use crate::keys::{self, Effect, Value, atoi, is_off, is_on, is_unset};
 use crate::names::Port;
 use crate::problem::{Problem, printable};
 

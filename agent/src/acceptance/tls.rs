@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{is_off, is_on, is_unset};
 use super::{FileKind, Host};
+use crate::keys::{is_off, is_on, is_unset};
 use crate::problem::Problem;
 use crate::ring::Mode;
 

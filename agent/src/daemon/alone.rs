@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::registrar::{Came, Registrar};
+use crate::answer::DoubtKind;
 use crate::clock::{Clock, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::problem::chain;
 use crate::registration::Wish;
 use crate::settings::Settings;
-use crate::source::DoubtKind;
 
 /// Enters the role where no agent runs: tries again until it worked, or until trying again is of no use; a line for people.
 pub async fn join(

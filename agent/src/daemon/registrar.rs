@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::answer::{Doubt, DoubtKind};
 use crate::clock::Clock;
 use crate::identity::{self, Identity};
 use crate::ledger::{Joined, Ledger, Missing};
@@ -17,7 +18,7 @@ use crate::problem::one_line;
 use crate::registration::{self, Past, Verdict, Wish};
 use crate::settings::{self, Auth, Settings};
 use crate::source::k2hr3::Role;
-use crate::source::{Answered, Asked, Doubt, DoubtKind};
+use crate::source::{Answered, Asked};
 
 /// The client while it is used, and what comes of it.
 type Attempt = Pin<Box<dyn Future<Output = (Role, Attempted)>>>;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Wanted;
 use super::exclusion::{Claim, excluded};
 use super::member::{Member, Reader};
-use super::{HostRecord, Wanted};
 use crate::acceptance;
+use crate::answer::HostRecord;
+use crate::names::PLACEHOLDER_CUK;
 use crate::names::{Cuk, LONGEST_ID, Port};
 use crate::problem::{Problem, is_unseen, printable};
-use crate::ring::{Keys, Mode, Node, PLACEHOLDER_CUK, Profile, Ring};
+use crate::ring::{Keys, Mode, Node, Profile, Ring};
 
 /// How the membership source makes an ini of two member lists. See `[profile]` in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use super::member::{Member, Reader};
 use crate::acceptance::{self, Host, Reading};
 use crate::ini::{Document, Entry, Kind, Section};
 use crate::names::Cuk;
+use crate::names::PLACEHOLDER_CUK;
 use crate::problem::Problem;
-use crate::ring::{Mode, PLACEHOLDER_CUK, Ring};
+use crate::ring::{Mode, Ring};
 
 /// What can be read of an answer, and who was left out of it.
 pub(super) type Sorted = (Reading, Vec<String>);

@@ -1,6 +1,7 @@
 //! What answers become a ring, and who is left out of it.
 
 use super::*;
+use crate::answer::HostRecord;
 use crate::fixtures;
 use crate::names::Port;
 use crate::ring::Mode;
@@ -550,7 +551,7 @@ fn a_bad_record_whose_stand_in_chmpx_would_refuse_is_refused_itself() {
 #[test]
 fn a_record_that_calls_itself_the_stand_in_is_left_out_like_any_other() {
     let own = cuk();
-    let bad = slave(2, "198.51.100.2", crate::ring::PLACEHOLDER_CUK, "");
+    let bad = slave(2, "198.51.100.2", crate::names::PLACEHOLDER_CUK, "");
     for wanted in both(&[record(1), record(2)], &[slave_record(1), bad], &reader(&own, None)) {
         assert_eq!(*wanted.unwrap().ring, fixtures::ring(&[1, 2], &[1]));
     }
@@ -583,7 +584,7 @@ const ODD: [&str; 27] = [
     "v\nNAME",
     "v\n= b",
     "cuk-1",
-    crate::ring::PLACEHOLDER_CUK,
+    crate::names::PLACEHOLDER_CUK,
     "v\n[SLVNODE]\nNAME = 127.0.0.1\nCUK = dummy_cuk\nCTLPORT = 8031",
 ];
 

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Reconciler;
+use crate::answer::{Answer, Doubt, DoubtKind};
 use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
 use crate::names::Yrn;
 use crate::pace;
 use crate::problem::{Problem, one_line};
 use crate::ring::Mode;
-use crate::source::{Answer, Answered, Doubt, DoubtKind};
+use crate::source::Answered;
 use crate::supervisor::Supervisor;
 
 /// Who asked, why there is no answer, and how long it took.

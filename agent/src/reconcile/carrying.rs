@@ -14,8 +14,7 @@ use crate::lifecycle::{self, Next};
 use crate::plan::Class;
 use crate::problem::chain;
 use crate::render;
-use crate::report::{Outcome, Report};
-use crate::status::LastPass;
+use crate::report::{LastPass, Outcome, Report};
 use crate::supervisor::{Step, Supervisor};
 use crate::wake::Reasons;
 

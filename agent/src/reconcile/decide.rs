@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling};
 use crate::acceptance;
+use crate::answer::{Doubt, DoubtKind};
 use crate::guard::{self, Case, Judgement, Verdict};
 use crate::identity;
 use crate::installed::{self, Installed};
@@ -19,7 +20,6 @@ use crate::render::{self, Rendered, Stamp};
 use crate::replicas;
 use crate::report::Outcome;
 use crate::ring::{Mode, Ring};
-use crate::source::{Doubt, DoubtKind};
 use crate::supervisor::Supervisor;
 use crate::validate::{self, FILEVERSION_MOST, Facts, Validated};
 

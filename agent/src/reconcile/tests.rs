@@ -14,11 +14,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::answer::{Answer, DoubtKind};
 use crate::fixtures::{self, ring};
 use crate::render;
 use crate::ring::Mode;
 use crate::settings::{self, Origin};
-use crate::source::{self, Answer, Asked, DoubtKind, Source};
+use crate::source::{self, Asked, Source};
 use crate::supervisor::{self, Ask, Done, Program, Running, Said, Step, SupervisorError};
 use crate::wake::Reason;
 
@@ -418,7 +419,7 @@ async fn looking_changes_nothing() {
 
 #[tokio::test]
 async fn both_sources_install_the_same_ring() {
-    use crate::membership::HostRecord;
+    use crate::answer::HostRecord;
     let record = |host: String, cuk: String, tag: String| HostRecord {
         host,
         cuk: Some(cuk),

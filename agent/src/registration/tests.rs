@@ -1,7 +1,7 @@
 //! What an attempt does next, and when one is made.
 
 use super::*;
-use crate::source::{Doubt, DoubtKind};
+use crate::answer::{Doubt, DoubtKind};
 
 fn cuk() -> Cuk {
     Cuk::try_from("c1").unwrap()

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{Rules, SHOWN, Step, Verdict};
+use crate::answer::{Doubt, DoubtKind};
 use crate::clock::spoken;
 use crate::problem::printable;
-use crate::source::{Doubt, DoubtKind};
 
 impl Verdict {
     /// One line, with the remedy where there is one.

@@ -4,7 +4,8 @@ use std::io::{ErrorKind, Read as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{Answer, Asked, Doubt, DoubtKind, Source};
+use super::{Asked, Source};
+use crate::answer::{Answer, Doubt, DoubtKind};
 use crate::identity::Identity;
 
 /// Reads the file at every question.

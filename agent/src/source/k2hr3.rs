@@ -16,10 +16,10 @@ mod wire;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Answer, Asked, Doubt, DoubtKind, Source};
+use super::{Asked, Source};
+use crate::answer::{Answer, Doubt, DoubtKind, HostRecord};
 use crate::clock::Clock;
 use crate::identity::{Identity, Registry};
-use crate::membership::HostRecord;
 use crate::names::Yrn;
 use crate::settings::{self, SourceKind};
 use credentials::{Credential, Credentials};

@@ -44,7 +44,8 @@ fn ring(standing: &Standing) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::ledger::{Generation, Ledger};
+    use crate::generation::Generation;
+    use crate::ledger::Ledger;
     use crate::lifecycle::Leaving;
     use crate::ring::Mode;
 

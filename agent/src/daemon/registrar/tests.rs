@@ -1,13 +1,13 @@
 //! What an attempt is for, and for whom what comes of it is.
 
 use super::*;
+use crate::answer::Answer;
 use crate::clock::{Clock, Timestamp};
 use crate::fixtures::Clocks;
 use crate::lifecycle::Leaving;
 use crate::names::{Cuk, Token, Yrn};
 use crate::ring::Mode;
 use crate::settings::Origin;
-use crate::source::Answer;
 
 fn settings(config: &str) -> Settings {
     let root = tempfile::tempdir().unwrap();

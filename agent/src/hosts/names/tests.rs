@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixtures;
-use crate::ring::PLACEHOLDER_CUK;
+use crate::names::PLACEHOLDER_CUK;
 
 fn wanted(ring: Ring, addresses: &[(&str, &str)]) -> Wanted {
     let addresses = addresses.iter().map(|(name, at)| ((*name).to_owned(), at.parse().unwrap()));

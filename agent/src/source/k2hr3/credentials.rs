@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::super::{Doubt, DoubtKind};
 use super::exchange::{Exchange, Reply};
 use super::wire;
+use crate::answer::{Doubt, DoubtKind};
 use crate::clock::{BootTime, Clock};
 use crate::file;
 use crate::identity::{Identity, Registry};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, redirect};
 
-use super::super::{Doubt, DoubtKind};
 use super::{certificate, wire};
+use crate::answer::{Doubt, DoubtKind};
 use crate::clock::spoken;
 use crate::names::{Token, without_tokens};
 use crate::settings;

@@ -5,13 +5,13 @@ use tracing::{debug, info};
 
 use super::exchange::{Exchange, Reply, Trust};
 use super::wire;
+use crate::answer::HostRecord;
+use crate::answer::{Doubt, DoubtKind};
 use crate::identity::{Identity, Registry};
 use crate::machine;
-use crate::membership::HostRecord;
 use crate::names::{Tag, Yrn};
 use crate::registration::{self, Listed, Seen, Step, Verdict, Wish};
 use crate::settings::{self, Auth};
-use crate::source::{Doubt, DoubtKind};
 
 /// What K2HR3 takes for a VM whose CUK is the instance's; a later DELETE with the CUK finds no record with another one
 /// (k2hr3_api 2.0.3, lib/k2hr3dkc.ts:8260).

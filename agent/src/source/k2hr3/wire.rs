@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::{Doubt, DoubtKind};
-use crate::membership::HostRecord;
+use crate::answer::{Doubt, DoubtKind, HostRecord};
 use crate::names::{Token, without_tokens};
 use crate::problem::printable;
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use k2hdkc_agent::acceptance::keys::{GLOBAL, NODE_REST, Value, atoi, is_on};
 use k2hdkc_agent::acceptance::{self, Host};
 use k2hdkc_agent::ini::{self, Kind};
+use k2hdkc_agent::keys::{GLOBAL, NODE_REST, Value, atoi, is_on};
 use k2hdkc_agent::ring::{Node, Ring};
 use k2hdkc_agent::{machine, problem};
 use thiserror::Error;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use k2hdkc_agent::acceptance::keys::atoi;
+use k2hdkc_agent::keys::atoi;
 use k2hdkc_agent::machine;
 use k2hdkc_agent::ring::{Mode, Node, Ring, is_pattern};
 

@@ -55,7 +55,7 @@ pub struct Picture {
 impl Picture {
     /// A number of `[GLOBAL]`.
     pub fn number(&self, key: &str) -> i32 {
-        self.settings.get(key).map_or(0, |text| k2hdkc_agent::acceptance::keys::atoi(text))
+        self.settings.get(key).map_or(0, |text| k2hdkc_agent::keys::atoi(text))
     }
 
     /// DELIVERMODE=random

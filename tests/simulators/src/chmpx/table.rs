@@ -43,7 +43,7 @@ impl Row {
             cuk: node.cuk.clone(),
             seed: node.seed.clone(),
             lists: lists(node),
-            ssl: node.rest.get("SSL").is_some_and(k2hdkc_agent::acceptance::keys::is_on),
+            ssl: node.rest.get("SSL").is_some_and(k2hdkc_agent::keys::is_on),
             status,
             stamp,
         }

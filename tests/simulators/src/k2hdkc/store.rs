@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 
-use k2hdkc_agent::acceptance::keys::is_off;
+use k2hdkc_agent::keys::is_off;
 use thiserror::Error;
 
 use crate::chmpx::id::key_hash;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use k2hdkc_agent::acceptance::keys::atoi;
+use k2hdkc_agent::keys::atoi;
 
 use super::log::Level;
 

@@ -1,0 +1,55 @@
+//! The last pass as the ledger keeps it, for a caller that asks when no agent runs, or when one has just started.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Report};
+use crate::clock::Timestamp;
+
+/// Shortest time between two writes of the same state: the disk must confirm each.
+const KEPT_EVERY: Duration = Duration::from_mins(10);
+
+/// The last pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastPass {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What came of it.
+    pub kind: Kind,
+    /// The same in one line.
+    pub line: String,
+    /// When an answer was last good by then.
+    pub last_good: Option<Timestamp>,
+}
+
+impl LastPass {
+    /// What is kept after this pass; `None` where what is kept already will do.
+    pub fn after(kept: Option<&Self>, report: &Report, last_good: Option<Timestamp>) -> Option<Self> {
+        let (at, kind) = (report.at, report.outcome.kind());
+        let will_do = |kept: &Self| kept.kind == kind && kept.at <= at && at.since(kept.at) < KEPT_EVERY;
+        let line = report.outcome.line();
+        (!kept.is_some_and(will_do)).then_some(Self { at, kind, line, last_good })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::{Doubt, DoubtKind};
+    use crate::fixtures;
+    use crate::report::Outcome;
+
+    #[test]
+    fn another_state_is_kept_at_once_and_the_same_one_now_and_then() {
+        let good = |seconds| fixtures::report(seconds * 1000, Outcome::Unchanged);
+        let first = LastPass::after(None, &good(1000), Some(Timestamp(1_000_000))).unwrap();
+        assert_eq!(LastPass::after(Some(&first), &good(1599), None), None);
+        for seconds in [1600, 999] {
+            let again = LastPass::after(Some(&first), &good(seconds), None);
+            assert_eq!(again.map(|again| again.at), Some(Timestamp(seconds * 1000)), "set back as well");
+        }
+        let doubt = fixtures::report(1_001_000, Outcome::Doubtful(Doubt::new(DoubtKind::TooSlow, "slow")));
+        assert_eq!(LastPass::after(Some(&first), &doubt, None).map(|kept| kept.kind), Some(Kind::Doubtful));
+    }
+}
