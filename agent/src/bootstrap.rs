@@ -1,10 +1,12 @@
-//! From what K2HR3 says of a new VM to a VM that has it: a user, packages, units. What `k2hr3-init.sh` of K2HR3's user-data
-//! does once, without a look at what came of it, and as root not at all (k2hr3_api 2.0.3); here each step is taken only
-//! where the host lacks it, so that it may run again, and goes on where it was cut off.
+//! Turns a new VM into a node: user, packages and units by the keys of the role's resource in K2HR3.
 //!
-//! The keys of the resource come from everybody who may write it, and what they name is done as root: so names are
-//! examined by a strict pattern, programs get them as single words, and packages come from those repositories alone that
-//! the image already trusts; no script is fetched and run.
+//! `k2hr3-init.sh` of K2HR3's user-data does the same once and unchecked, and as root not at all (k2hr3_api 2.0.3). Here a
+//! step is taken only where the host lacks its result, so the bootstrap may run again and continues after an interruption.
+//!
+//! Root carries out the values of these keys, and every writer of the resource sets them. So a strict pattern examines each
+//! name, programs get it as one word, and packages come only from repositories that the image trusts already. No script
+//! is fetched and run.
+//!
 //! Pure, but for [`host`], which looks and acts, and [`unfinished`], which keeps a file.
 
 mod closing;
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 
 pub use names::{NameError, Package, Unit, UserName};
 
-/// The keys of a role's resource that tell what its VMs need, as the DBaaS command line and Trove write them.
+/// Keys of a role's resource that name the needs of its VMs; the DBaaS command line and Trove write them.
 pub const KEYS: [&str; 5] = [
     "k2hr3-init-packages",
     "k2hr3-init-packagecloud-packages",
@@ -30,23 +32,23 @@ pub const KEYS: [&str; 5] = [
     "k2hdkc-dbaas-add-user",
 ];
 
-/// What the programs run as where an operator wants a user and names none (upstream's override.conf has this one).
+/// User where the resource wants one and names none (the one of upstream's override.conf).
 const USUAL_USER: &str = "k2hdkc";
-/// Whom the units that the package brings run both as; another user is put into a drop-in.
+/// User in the drop-ins of the package; another one needs a drop-in of its own.
 const USER_OF_UNITS: &str = "k2hdkc";
-/// What this agent replaces: its timer and its service write the same file in place, which ends chmpx.
+/// Program that this agent replaces: its timer and its service write the same file in place, which ends chmpx.
 const REPLACED: &str = "k2hr3-get-resource";
-/// What the agent starts itself, when the others are in sight. Enabled, systemd would start them before.
+/// Units that the agent starts itself, once other servers are in sight. An enabled one would start earlier, by systemd.
 pub const KEPT_BY_AGENT: [&str; 2] = ["chmpx.service", "k2hdkc.service"];
-/// The agent's own.
+/// Unit of the agent.
 const OWN: &str = "k2hdkc-agent.service";
 
-/// What is wanted on this host.
+/// Needs of this host, by the keys of its role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orders {
-    /// A user for chmpx and k2hdkc, to be made where it is missing.
+    /// User of chmpx and k2hdkc, created if it is missing.
     pub user: Option<UserName>,
-    /// Whom chmpx and k2hdkc run as, where it is another user than the units of the package have.
+    /// User of chmpx and k2hdkc, if it differs from the one in the units of the package.
     pub runs_as: Option<UserName>,
     /// Packages, in their order.
     pub packages: Vec<Package>,
@@ -54,16 +56,20 @@ pub struct Orders {
     pub units: Vec<Unit>,
     /// Units that the agent starts and systemd does not.
     pub kept: Vec<Unit>,
-    /// Units of what this agent replaces, which start no more.
+    /// Units of the replaced program, which start no more.
     pub replaced: Vec<Unit>,
-    /// Whether the identity is closed to other users.
+    /// True if the identity is to be closed to other users.
     pub closes: bool,
 }
 
 impl Orders {
-    /// Reads the values of [`KEYS`], in their order; what a key does not say is nothing. On failure every name that is none.
+    /// Reads the values of [`KEYS`], in their order.
     ///
-    /// Where no agent starts chmpx and k2hdkc (`supervisor.kind` is "none"), their units are units like every other.
+    /// Where the agent starts neither chmpx nor k2hdkc (`supervisor.kind` is "none"), their units are ordinary ones.
+    ///
+    /// # Errors
+    ///
+    /// Every value that is no name of its kind, each with its key.
     pub fn read(values: &[Option<String>; KEYS.len()], agent_starts: bool) -> Result<Self, Vec<String>> {
         let [packages, more, units, user, add] = values;
         let mut wrong = Vec::new();
@@ -79,7 +85,7 @@ impl Orders {
         (orders.replaced, orders.units) = units.into_iter().partition(is_replaced);
         orders.units.retain(|unit| !is_kept(unit));
         if agent_starts {
-            // Whoever has enabled them: the image, a package, or a user-data before.
+            // The image, a package or an earlier user-data may have enabled them.
             orders.kept = KEPT_BY_AGENT.into_iter().flat_map(Unit::try_from).collect();
         }
         let (named, adds) =
@@ -95,8 +101,8 @@ impl Orders {
         if wrong.is_empty() { Ok(orders) } else { Err(wrong) }
     }
 
-    /// What comes before the units, and the units. What must not start at boot is looked at in both: some are enabled already, and
-    /// a boot in the middle of a long installation would start them; a package may enable others when it comes.
+    /// Splits the orders into the part before the units and the units. Both parts disable the units that must not start at
+    /// boot: a boot amid a long installation would start those enabled already, and a package may enable more.
     pub fn in_turn(self) -> [Self; 2] {
         let Self { user, runs_as, packages, units, kept, replaced, closes } = self;
         let first = Self {
@@ -111,7 +117,7 @@ impl Orders {
     }
 }
 
-/// Names in a list with commas or blanks between them.
+/// Reads names between commas or blanks.
 fn each<'a, T>(key: &str, value: Option<&'a str>, wrong: &mut Vec<String>) -> Vec<T>
 where
     T: TryFrom<&'a str, Error = NameError>,
@@ -127,54 +133,54 @@ where
     names
 }
 
-/// The command line writes 1; upstream's scripts take every value but an empty one for it.
+/// Reads a truth value: the command line writes 1, and upstream's scripts accept every value that is not empty.
 fn is_yes(value: Option<&str>) -> bool {
     !["", "0", "no", "false"].contains(&value.unwrap_or_default().trim().to_ascii_lowercase().as_str())
 }
 
-/// What the host has of it.
+/// State of the host, as far as the orders concern it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Users that are there.
+    /// Existing users.
     pub users: BTreeSet<UserName>,
-    /// Whether the units run as the user that is wanted.
+    /// True if the units have the wanted user.
     pub runs_as: bool,
-    /// Packages that are installed.
+    /// Installed packages.
     pub installed: BTreeSet<Package>,
-    /// Whether systemd keeps the units; else only the agent's own is anybody's business.
+    /// True if the host has systemd; without it only the agent's own unit matters.
     pub has_systemd: bool,
-    /// Whether no init runs, as where an image is made, or in a container: nothing can be started now.
+    /// True if systemd does not run, as in an image or a container: nothing can be started now.
     pub is_offline: bool,
-    /// Units that start at boot.
+    /// Enabled units.
     pub enabled: BTreeSet<Unit>,
-    /// Units that run.
+    /// Active units.
     pub active: BTreeSet<Unit>,
-    /// Paths of the identity that are more open than they may be, with the mode for them.
+    /// Paths of the identity whose mode is too wide, each with its widest mode.
     pub open: Vec<(PathBuf, u32)>,
-    /// The script that closes the directory of chmpx's memory, where every user may write there.
+    /// Script that closes the directory of chmpx's memory, if every user may write there.
     pub memory: Option<PathBuf>,
 }
 
-/// One thing to do.
+/// One change of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Takes a path from other users: the most that its mode may be.
+    /// Narrows the mode of a path to this one.
     Close(PathBuf, u32),
-    /// Takes the directory of chmpx's memory from users who are not in its group, by that script.
+    /// Closes the directory of chmpx's memory to users outside its group, by that script.
     CloseMemory(PathBuf),
-    /// Makes a system user.
+    /// Creates a system user.
     AddUser(UserName),
-    /// Has the units of chmpx and k2hdkc run as that user from their next start on.
+    /// Sets the user of the units of chmpx and k2hdkc, from their next start on.
     RunAs(UserName),
-    /// Reads the lists of the repositories.
+    /// Refreshes the package lists.
     Refresh,
     /// Installs a package.
     Install(Package),
-    /// Lets a unit start at no boot; what runs goes on.
+    /// Disables a unit; its running process continues.
     Disable(Unit),
-    /// Stops a unit for good: the agent has its work.
+    /// Stops and disables a unit that the agent replaces.
     Replace(Unit),
-    /// Lets a unit start at every boot.
+    /// Enables a unit.
     Enable(Unit),
     /// Starts a unit.
     Start(Unit),
@@ -187,20 +193,20 @@ impl fmt::Display for Step {
             Self::CloseMemory(_) => {
                 f.write_str("close the directory of chmpx's memory to users outside its group")
             }
-            Self::AddUser(name) => write!(f, "make the user {name}"),
-            Self::RunAs(name) => write!(f, "have chmpx and k2hdkc run as {name}"),
-            Self::Refresh => f.write_str("read the lists of the package repositories"),
+            Self::AddUser(name) => write!(f, "create the user {name}"),
+            Self::RunAs(name) => write!(f, "run chmpx and k2hdkc as {name}"),
+            Self::Refresh => f.write_str("refresh the package lists"),
             Self::Install(package) => write!(f, "install {package}"),
-            Self::Disable(unit) => write!(f, "disable {unit}: the agent starts it when it is time"),
-            Self::Replace(unit) => write!(f, "stop and disable {unit}: the agent keeps its file"),
+            Self::Disable(unit) => write!(f, "disable {unit}: the agent starts it"),
+            Self::Replace(unit) => write!(f, "stop and disable {unit}: the agent replaces it"),
             Self::Enable(unit) => write!(f, "enable {unit}"),
             Self::Start(unit) => write!(f, "start {unit}"),
         }
     }
 }
 
-/// What is missing, in the order in which it is done: the user first, since packages may look for it, and whom the programs
-/// run as before there is one that could be started.
+/// Plans the missing steps in their order: the user first, since packages may need it, and the user of the units before any
+/// of them could start.
 pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
     steps.extend(facts.open.iter().cloned().map(|(path, mode)| Step::Close(path, mode)));
@@ -221,15 +227,16 @@ pub fn plan(orders: &Orders, facts: &Facts) -> Vec<Step> {
         steps.push(Step::Refresh);
     }
     steps.extend(missing.into_iter().cloned().map(Step::Install));
-    let is_anybodys = |unit: &&Unit| facts.has_systemd || unit.as_str() == OWN;
-    steps.extend(orders.units.iter().filter(is_anybodys).flat_map(|unit| of_unit(unit, facts)));
+    // Without systemd the start of the agent fails, and its error gives the remedy.
+    let matters = |unit: &&Unit| facts.has_systemd || unit.as_str() == OWN;
+    steps.extend(orders.units.iter().filter(matters).flat_map(|unit| of_unit(unit, facts)));
     steps
 }
 
 fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
     let (is_enabled, is_active) = (facts.enabled.contains(unit), facts.active.contains(unit));
     let mut steps = Vec::new();
-    if !is_enabled {
+    if facts.has_systemd && !is_enabled {
         steps.push(Step::Enable(unit.clone()));
     }
     if !is_active && !facts.is_offline {
@@ -238,7 +245,7 @@ fn of_unit(unit: &Unit, facts: &Facts) -> Vec<Step> {
     steps
 }
 
-/// The agent itself, which comes last: its identity is closed to others, and it is enabled, and started where it does not run.
+/// Orders for the agent itself, which come last: closed identity, unit enabled and started.
 pub fn agent() -> Orders {
     let units = Unit::try_from(OWN).into_iter().collect();
     Orders { units, closes: true, ..Orders::default() }

@@ -27,7 +27,7 @@ fn a_user_that_the_role_names_has_the_units_before_a_package_comes() {
     assert!(steps[0].starts_with("useradd ") && steps[0].ends_with(" alice"), "{steps:?}");
     assert_eq!(steps[1], "systemctl daemon-reload");
     assert!(steps[2].starts_with("apt-get update "), "{steps:?}");
-    assert!(text.contains("have chmpx and k2hdkc run as alice\n"), "{text}");
+    assert!(text.contains("run chmpx and k2hdkc as alice\n"), "{text}");
     for drop_in in drop_ins(&node) {
         assert!(drop_in.ends_with("[Service]\nUser=alice\nGroup=\n"), "{drop_in}");
     }
@@ -39,7 +39,7 @@ fn a_user_that_the_role_names_has_the_units_before_a_package_comes() {
     // Another one later.
     node.write("users", "bob\n").unwrap();
     order(&site, "k2hdkc-dbaas-proc-user", "bob");
-    assert_eq!(bootstrap(&node, &[]).1.lines().next(), Some("have chmpx and k2hdkc run as bob"));
+    assert_eq!(bootstrap(&node, &[]).1.lines().next(), Some("run chmpx and k2hdkc as bob"));
     assert!(drop_ins(&node).iter().all(|text| text.contains("\nUser=bob\n") && !text.contains("alice")));
 }
 
@@ -54,10 +54,7 @@ fn the_user_of_the_units_needs_no_file_and_one_that_is_missing_is_told_and_gets_
     order(&site, "k2hdkc-dbaas-proc-user", "alice");
     let (code, _, errors) = bootstrap(&node, &[]);
     assert_eq!(code, 1);
-    assert!(
-        errors.contains("cannot have chmpx and k2hdkc run as alice: this host has no such user"),
-        "{errors}"
-    );
+    assert!(errors.contains("cannot run chmpx and k2hdkc as alice: this host has no such user"), "{errors}");
     assert_eq!(drop_ins(&node), ["", ""]);
 }
 
@@ -72,10 +69,7 @@ fn a_user_that_could_not_open_the_keys_that_are_there_is_refused() {
     let (code, _, errors) = bootstrap(&node, &[]);
     assert_eq!(code, 1);
     let owner = nix::unistd::geteuid();
-    assert!(
-        errors.contains(&format!("{keys} belongs to the user {owner}; give what is in there")),
-        "{errors}"
-    );
+    assert!(errors.contains(&format!("{keys} belongs to the user {owner}; stop both programs")), "{errors}");
     assert_eq!(drop_ins(&node), ["", ""]);
 }
 

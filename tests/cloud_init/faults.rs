@@ -40,7 +40,7 @@ fn an_address_that_is_none_is_not_asked() {
             set_key(site, "k2hdkc-agent-package-url", url);
             failed(
                 &Vm::new(site, shell).run(&[]),
-                "is no http(s) address of a .deb, .rpm or .apk; correct the key",
+                "is no http(s) address of a .deb or .rpm; correct the key",
             );
         }
     });
@@ -153,27 +153,6 @@ fn a_vm_that_upstreams_user_data_has_left_gets_its_files_and_directory_closed() 
         assert_eq!(vm.run(&[]).code, 0);
         assert_eq!((vm.mode("etc/antpickax"), vm.mode("etc/antpickax/k2hr3-role-token")), (0o755, 0o600));
         assert_eq!(vm.read("etc/antpickax/k2hr3-cuk"), "8f7d-11", "a link is replaced, not followed");
-    });
-}
-
-#[test]
-fn openrc_keeps_the_agent_where_it_is_the_init() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).without_systemd().without("apt-get");
-        std::fs::create_dir(vm.path("run/openrc")).unwrap();
-        vm.program("rc-update", "");
-        vm.program("rc-service", "");
-        vm.program("apk", "cp \"$root/agent\" \"$root/bin/k2hdkc-agent\"\n");
-        let ended = vm.run(&[]);
-        assert_eq!(ended.code, 0, "{}", ended.said);
-        let expected = [
-            "sleep 5",
-            "apk add --update-cache k2hdkc-agent",
-            "k2hdkc-agent bootstrap",
-            "rc-update --quiet add k2hdkc-agent default",
-            "rc-service --ifstopped k2hdkc-agent start",
-        ];
-        assert_eq!(vm.calls(), expected);
     });
 }
 

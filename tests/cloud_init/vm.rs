@@ -21,7 +21,6 @@ const PATHS: &[&str] = &[
     "/etc/resolv.conf",
     "/proc/sys/kernel/hostname",
     "/run/systemd/system",
-    "/run/openrc",
 ];
 /// Puts the agent in place, as a package does.
 const BRING: &str = "cp \"$root/agent\" \"$root/bin/k2hdkc-agent\"\n";

@@ -1,5 +1,4 @@
-//! Names that come from K2HR3 and go to programs that run as root. Each is one word of harmless characters, and none looks
-//! like an option.
+//! Names that K2HR3 gives to programs of root. Each is one word of harmless characters, and none looks like an option.
 
 use std::fmt;
 
@@ -7,12 +6,12 @@ use thiserror::Error;
 
 use crate::problem::printable;
 
-/// Longest name of any kind.
+/// Longest name of any kind, in bytes.
 const LONGEST: usize = 128;
-/// How much of a wrong one is shown.
+/// Longest piece of a refused name in an error.
 const SHOWN: usize = 60;
 
-/// Why a name is none.
+/// Reason why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("\"{name}\" is no name of a {kind}: {rule}")]
 pub struct NameError {
@@ -28,7 +27,7 @@ macro_rules! name {
         pub struct $type(String);
 
         impl $type {
-            /// As text.
+            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -55,7 +54,7 @@ macro_rules! name {
 }
 
 name!(
-    /// A package of apt, dnf or apk; no version, architecture, file or repository.
+    /// A package of apt or dnf; no version, architecture, file or repository.
     Package,
     "package",
     "letters, digits, . + - and _, first a letter or a digit",
@@ -93,7 +92,7 @@ fn has_unit_suffix(name: &str) -> bool {
     name.rsplit_once('.').is_none_or(|(_, kind)| kinds.contains(&kind))
 }
 
-/// systemctl takes a unit without a suffix for a service.
+/// Completes the name of a unit: systemctl takes one without a suffix for a service.
 fn whole(kind: &str, name: &str) -> String {
     let suffix = if kind == "unit" && !name.contains('.') { ".service" } else { "" };
     format!("{name}{suffix}")

@@ -1,8 +1,8 @@
-//! Whom systemd runs chmpx and k2hdkc as, where that is not the user whom the package's own drop-ins name: one more drop-in
-//! for each, which the package's removal takes away (packaging/package writes the same files where a node had another user
-//! already).
+//! User of the units of chmpx and k2hdkc, where the role names another one than the drop-ins of the package: one more drop-in
+//! for each unit. A removal of the package deletes them; packaging/package writes the same files where a node had another
+//! user already.
 //!
-//! Both programs live on files of their user. So the user is not changed where files of another are there.
+//! Both programs live on files of their user, so files of another user keep the user as it is.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -15,20 +15,20 @@ const DROP_INS: [&str; 2] = [
     "etc/systemd/system/chmpx.service.d/60-k2hdkc-agent-user.conf",
     "etc/systemd/system/k2hdkc.service.d/60-k2hdkc-agent-user.conf",
 ];
-/// What both write in, from the top; the package makes it for its own user (systemd/tmpfiles.d).
+/// Directories of both programs, from the top; the package makes them for its own user (systemd/tmpfiles.d).
 const DIRECTORIES: [&str; 3] =
     ["var/lib/antpickax", "var/lib/antpickax/k2hdkc", "var/lib/antpickax/k2hdkc/data"];
 
-/// A user's number, and that of its group.
+/// Numbers of a user and of its group.
 pub(super) type Numbers = (u32, u32);
 
-/// Those of a line of passwd(5).
+/// Numbers in a line of passwd(5).
 pub(super) fn numbers(entry: &str) -> Option<Numbers> {
     let mut fields = entry.lines().next()?.split(':').skip(2);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// Whether both units have this user.
+/// True if both units have this user.
 pub(super) fn is(root: &Path, user: &UserName) -> bool {
     let wanted = format!("User={user}");
     let has = |path: &str| {
@@ -38,7 +38,7 @@ pub(super) fn is(root: &Path, user: &UserName) -> bool {
     DROP_INS.into_iter().all(has)
 }
 
-/// A file of chmpx or k2hdkc that belongs to another user, and the number of that one. Root may open every file.
+/// File of chmpx or k2hdkc that belongs to another user, with the number of its owner. Root may open every file.
 pub(super) fn of_another(root: &Path, (wanted, _): Numbers) -> Option<(PathBuf, u32)> {
     let below = |directory: &str| std::fs::read_dir(root.join(directory)).into_iter().flatten().flatten();
     let mut files = DIRECTORIES.into_iter().flat_map(below).filter_map(|entry| {
@@ -48,7 +48,11 @@ pub(super) fn of_another(root: &Path, (wanted, _): Numbers) -> Option<(PathBuf, 
     files.find(|(_, owner)| wanted != 0 && *owner != wanted)
 }
 
-/// Gives this user the directories and the units, from their next start on.
+/// Gives the directories and the units to this user, from the next start of the units on.
+///
+/// # Errors
+///
+/// A directory cannot change its owner, or a drop-in cannot be written.
 pub(super) fn set(root: &Path, user: &UserName, (uid, gid): Numbers) -> Result<(), FileError> {
     for directory in DIRECTORIES.map(|path| root.join(path)) {
         let failed = |source: io::Error| FileError::Io {
@@ -57,9 +61,9 @@ pub(super) fn set(root: &Path, user: &UserName, (uid, gid): Numbers) -> Result<(
             source,
         };
         match directory.symlink_metadata() {
-            // Upstream's packages let everybody write in there.
+            // A directory that every user may write in needs no other owner.
             Ok(found) if found.is_dir() && found.mode() & 0o002 == 0 && ![0, found.uid()].contains(&uid) => {
-                // The directory of chmpx's memory stays the group's that programs are in.
+                // The directory of chmpx's memory keeps the group of the application programs.
                 let group = (directory != root.join(DIRECTORIES[0])).then_some(gid);
                 chown(&directory, Some(uid), group).map_err(failed)?;
             }
@@ -73,7 +77,7 @@ pub(super) fn set(root: &Path, user: &UserName, (uid, gid): Numbers) -> Result<(
         if let Some(directory) = path.parent() {
             file::ensure_directory(directory, 0o755)?;
         }
-        // What was there would stay beside it.
+        // A replaced file leaves its predecessor beside it.
         file::remove(&path)?;
         file::replace(&path, text.as_bytes(), Ownership { mode: Some(0o644), ..Ownership::default() })?;
     }

@@ -1,26 +1,30 @@
-//! That a bootstrap was begun and is not through, kept over a power cut: `k2hdkc-agent-bootstrap.service` takes it up at the next
-//! boot, where this file is there. cloud-init does not: it runs user-data once for an instance.
+//! Mark of an unfinished bootstrap, which survives a power cut. Where it exists, `k2hdkc-agent-bootstrap.service` continues the
+//! bootstrap at the next boot; cloud-init runs user-data once for an instance.
 
 use std::path::{Path, PathBuf};
 
 use crate::file::{self, FileError};
 
-/// As the unit names it, whatever the settings say of the agent's state.
+/// Path in the condition of the unit, whatever directory of state the settings name.
 const MARK: &str = "var/lib/k2hdkc-agent/unfinished-bootstrap";
 
-/// The file.
+/// The mark.
 #[derive(Debug)]
 pub struct Unfinished {
     mark: PathBuf,
 }
 
 impl Unfinished {
-    /// The one below that root.
+    /// The mark below that root.
     pub fn below(root: &Path) -> Self {
         Self { mark: root.join(MARK) }
     }
 
-    /// From now on the next boot takes it up.
+    /// Has the next boot continue the bootstrap.
+    ///
+    /// # Errors
+    ///
+    /// The file or its directory cannot be written.
     pub fn begin(&self) -> Result<(), FileError> {
         if let Some(directory) = self.mark.parent() {
             file::ensure_directory(directory, 0o700)?;
@@ -28,7 +32,11 @@ impl Unfinished {
         file::store(&self.mark, b"")
     }
 
-    /// Everything is done.
+    /// Marks the bootstrap as finished.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be removed.
     pub fn end(&self) -> Result<(), FileError> {
         file::remove(&self.mark)
     }
