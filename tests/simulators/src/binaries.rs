@@ -1,79 +1,72 @@
-//! Where the real `k2hdkc-agent` is, built first if it is cargo that runs us; and where the simulators are.
+//! Finds the programs that suites and the sandbox start: the real `k2hdkc-agent`, and the simulators.
 //!
-//! A package's build does not build another package's program, and a stale agent would test yesterday's code.
+//! Cargo builds no program of another package, and a stale program would test yesterday's code. So both are built first
+//! where this process runs from a build directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The agent's program, of the same profile as this one. Built once a process.
+/// Finds the agent's program, of the same profile as this one, and builds it once a process.
 ///
 /// `K2HDKC_AGENT` names another one, for example an installed package's.
+///
+/// # Errors
+///
+/// No such program is beside this one, or cargo cannot build it.
 pub fn agent() -> io::Result<&'static Path> {
     static AGENT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = AGENT.get_or_init(|| locate().map_err(|error| error.to_string()));
+    found(&AGENT, "K2HDKC_AGENT", "k2hdkc-agent")
+}
+
+/// Finds the program of the simulators, likewise. `K2HDKC_SIMULATORS` names another one.
+///
+/// # Errors
+///
+/// The same as for [`agent`].
+pub fn simulators() -> io::Result<&'static Path> {
+    static SIMULATORS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    found(&SIMULATORS, "K2HDKC_SIMULATORS", "k2hdkc-simulators")
+}
+
+fn found(
+    place: &'static OnceLock<Result<PathBuf, String>>,
+    variable: &str,
+    name: &str,
+) -> io::Result<&'static Path> {
+    let found = place.get_or_init(|| locate(variable, name).map_err(|error| error.to_string()));
     found.as_deref().map_err(|error| io::Error::other(error.clone()))
 }
 
-/// The binary of the simulators. `cargo test` builds it with the suites of this package, `cargo run` of another program
-/// does not: then it is built as the agent is.
-///
-/// `K2HDKC_SIMULATORS` names another one.
-pub fn simulators() -> io::Result<PathBuf> {
-    static SIMULATORS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = SIMULATORS.get_or_init(|| locate_simulators().map_err(|error| error.to_string()));
-    found.clone().map_err(io::Error::other)
-}
-
-fn locate_simulators() -> io::Result<PathBuf> {
-    if let Some(named) = std::env::var_os("K2HDKC_SIMULATORS") {
+/// Packages and their programs share their names.
+fn locate(variable: &str, name: &str) -> io::Result<PathBuf> {
+    if let Some(named) = std::env::var_os(variable) {
         return Ok(PathBuf::from(named));
     }
     let own = std::env::current_exe()?;
-    if let Some(profile) = own.parent().filter(|dir| dir.ends_with("debug") || dir.ends_with("release")) {
-        let beside = profile.join("k2hdkc-simulators");
-        // Beside suites it is of this very build.
-        if profile.ends_with("release") || !beside.is_file() {
-            build(profile, "k2hdkc-simulators", "k2hdkc-simulators")?;
-        }
-        return Ok(beside);
-    }
-    let found =
-        own.ancestors().skip(1).take(2).map(|dir| dir.join("k2hdkc-simulators")).find(|path| path.is_file());
-    found.ok_or_else(|| io::Error::other("no k2hdkc-simulators beside this program: set K2HDKC_SIMULATORS"))
-}
-
-fn locate() -> io::Result<PathBuf> {
-    if let Some(named) = std::env::var_os("K2HDKC_AGENT") {
-        return Ok(PathBuf::from(named));
-    }
-    let own = std::env::current_exe()?;
-    // target/debug/x, target/debug/deps/x or target/debug/examples/x
+    // target/debug/x or target/debug/deps/x
     let profile = own.ancestors().skip(1).find(|dir| dir.ends_with("debug") || dir.ends_with("release"));
     let Some(profile) = profile else {
-        return beside(&own)
-            .ok_or_else(|| io::Error::other("no k2hdkc-agent beside this program: set K2HDKC_AGENT"));
+        let beside = Some(own.with_file_name(name)).filter(|path| path.is_file());
+        let missing = || io::Error::other(format!("no {name} beside {}: set {variable}", own.display()));
+        return beside.ok_or_else(missing);
     };
-    build(profile, "k2hdkc-agent", "k2hdkc-agent")?;
-    Ok(profile.join("k2hdkc-agent"))
+    build(profile, name)?;
+    Ok(profile.join(name))
 }
 
-fn beside(own: &Path) -> Option<PathBuf> {
-    Some(own.with_file_name("k2hdkc-agent")).filter(|path| path.is_file())
-}
-
-fn build(profile: &Path, package: &str, program: &str) -> io::Result<()> {
+fn build(profile: &Path, name: &str) -> io::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", package, "--bin", program, "--manifest-path"]);
+    command.args(["build", "--quiet", "--package", name, "--bin", name, "--manifest-path"]);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
     command.arg("--target-dir").arg(profile.parent().unwrap_or(profile));
     if profile.ends_with("release") {
         command.arg("--release");
     }
-    // What cargo says of this package to whom it runs would make build scripts run again: ring's, and with it everything
-    // above, by each of both cargos in turn.
+    // Cargo's variables about the running package would make build scripts run again: that of ring, and with it everything
+    // above, by both cargos in turn.
     for (name, _) in std::env::vars_os() {
         let of_this_package = ["CARGO_PKG_", "CARGO_MANIFEST_"]
             .iter()
@@ -86,6 +79,6 @@ fn build(profile: &Path, package: &str, program: &str) -> io::Result<()> {
     if status.success() {
         Ok(())
     } else {
-        Err(io::Error::other(format!("cargo could not build {program}: {status}")))
+        Err(io::Error::other(format!("cargo could not build {name}: {status}")))
     }
 }

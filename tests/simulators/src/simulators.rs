@@ -31,7 +31,7 @@ pub fn install(dir: &Path) -> io::Result<()> {
         if link.symlink_metadata().is_ok() {
             std::fs::remove_file(&link)?;
         }
-        std::os::unix::fs::symlink(&program, link)?;
+        std::os::unix::fs::symlink(program, link)?;
     }
     Ok(())
 }
