@@ -10,9 +10,9 @@ use nix::sys::signal::Signal;
 use super::census::{self, Program};
 use super::cluster::Cluster;
 use super::director::Trouble;
-use super::malady::Cause;
 use super::member::Member;
 use super::scenario::What;
+use super::sick::Cause;
 use k2hdkc_simulators::k2hr3::Sickness;
 
 /// A change that was carried out.
@@ -45,7 +45,7 @@ impl Cluster {
                     left.push(self.deregister(newest));
                 }
             }
-            What::Sick(malady) => self.fall_ill(&malady.cause)?,
+            What::Sick(answer) => self.fall_ill(&answer.cause)?,
             What::AgentKilled => {
                 let first = self.first(Mode::Server)?;
                 self.members[first].node.kill()?;

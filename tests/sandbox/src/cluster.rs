@@ -55,10 +55,16 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts K2HR3 with empty roles. Nodes will live below `home`, on that ground.
-    pub(super) async fn open(home: &Path, ground: Ground, pace: Pace, news: Teller) -> io::Result<Self> {
+    /// Starts K2HR3 with empty roles, and with that REPLICA in the resource. Nodes will live below `home`, on that ground.
+    pub(super) async fn open(
+        home: &Path,
+        ground: Ground,
+        pace: Pace,
+        copies: u8,
+        news: Teller,
+    ) -> io::Result<Self> {
         let lab = Lab::new();
-        let roles = lab.create_cluster_with_template(TENANT, CLUSTER, &template()?);
+        let roles = lab.create_cluster_with_template(TENANT, CLUSTER, &template(copies)?);
         let server = start(&lab, ground.k2hr3()).await?;
         let cluster = Self {
             traffic: Traffic::new(pace.read_within),
@@ -230,15 +236,12 @@ async fn start(lab: &Lab, address: SocketAddr) -> io::Result<Server> {
     Server::start(address, options()).await
 }
 
-/// Copies of each key besides the first that are asked for: the agents write one less than there are servers. With fewer,
-/// chmpx itself loses sight of some at each change (docs/facts.md D10), and no second server may leave.
-const COPIES: u32 = 4;
-
-fn template() -> io::Result<String> {
+/// The template asks for that many copies of each key besides the first.
+fn template(copies: u8) -> io::Result<String> {
     let role = format!("yrn:yahoo:::{TENANT}:role:{CLUSTER}");
     let text = TEMPLATE.replace("@ROLE@", &role);
     let text = with_line(&text, OPERATORS_KEY, &format!("{{{{= %{RESOURCE_KEY}% }}}}"))?;
-    with_line(&text, "REPLICA", &COPIES.to_string())
+    with_line(&text, "REPLICA", &copies.to_string())
 }
 
 /// The template with another value of a key.

@@ -1,4 +1,4 @@
-//! What an event cost the ring and its users, and whether that is too much. Pure.
+//! The cost of an event for the ring and its users, and whether that is too much. Pure.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::traffic::{Counted, Lost};
 
 /// The cost of one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Toll {
+pub(super) struct Cost {
     /// Processes that were followed by another one.
     pub restarts: Restarts,
     /// Keys that could not be read at the end of the event and could before it, each with what came instead, through any
@@ -42,13 +42,24 @@ impl Restarts {
         }
     }
 
+    /// The programs that restarted, for a column.
+    pub(super) fn short(self) -> String {
+        let counts = [(self.chmpx, "chmpx"), (self.k2hdkc, "k2hdkc"), (self.agents, "agent")];
+        let words: Vec<_> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| if count == 1 { name.to_owned() } else { format!("{count} {name}") })
+            .collect();
+        if words.is_empty() { "-".to_owned() } else { words.join(" ") }
+    }
+
     /// In words.
     pub(super) fn text(self) -> String {
         format!("{} of chmpx, {} of k2hdkc, {} of agents", self.chmpx, self.k2hdkc, self.agents)
     }
 }
 
-impl Toll {
+impl Cost {
     /// Two events together.
     pub(super) fn and(mut self, later: Self) -> Self {
         self.restarts = self.restarts.and(later.restarts);
@@ -60,13 +71,13 @@ impl Toll {
         self
     }
 
-    /// What is too much, where the event itself brings about exactly those restarts.
+    /// Lists what is too much, where the event itself brings about exactly those restarts.
     pub(super) fn faults(&self, expected: Restarts) -> Vec<String> {
         let Counted { failed, broken, unwritten, reads, .. } = self.counted;
         let mut faults = Vec::new();
         if self.restarts != expected {
             let (were, should) = (self.restarts.text(), expected.text());
-            faults.push(format!("restarts: {were}; there should be {should}"));
+            faults.push(format!("restarts: {were}; expected: {should}"));
         }
         if let Some(first) = self.lost.values().next() {
             faults.push(format!("{}: {first}", self.lost_text()));
@@ -81,15 +92,7 @@ impl Toll {
         faults
     }
 
-    /// In one line.
-    pub(super) fn line(&self) -> String {
-        let Counted { reads, retries, longest, .. } = self.counted;
-        let again = if retries == 0 { String::new() } else { format!(", {retries} tried again") };
-        let longest = milliseconds(longest);
-        format!("{reads} reads served{again}, the longest after {longest}; {}", self.lost_text())
-    }
-
-    /// How many keys were lost, in words.
+    /// The keys that were lost, in words.
     pub(super) fn lost_text(&self) -> String {
         let before = match self.lost_before {
             0 => String::new(),
@@ -112,16 +115,17 @@ pub(super) fn milliseconds(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn good() -> Toll {
+    fn good() -> Cost {
         let counted = Counted { reads: 100, longest: Duration::from_millis(3), ..Counted::default() };
-        Toll { keys: 300, counted, ..Toll::default() }
+        Cost { keys: 300, counted, ..Cost::default() }
     }
 
     #[test]
     fn a_good_event_costs_nothing() {
         let none = Restarts::default();
         assert_eq!(good().faults(none), Vec::<String>::new());
-        assert_eq!(good().line(), "100 reads served, the longest after 3.0 ms; 0 of 300 keys lost");
+        assert_eq!((good().lost_text(), good().restarts.short()), ("0 of 300 keys lost".into(), "-".into()));
+        assert_eq!(Restarts { chmpx: 1, k2hdkc: 2, agents: 0 }.short(), "chmpx 2 k2hdkc");
     }
 
     #[test]
@@ -135,8 +139,8 @@ mod tests {
         failed.counted.failed = 1;
         broken.counted.broken = 1;
         unwritten.counted.unwritten = 1;
-        for toll in [&restarted, &lost, &failed, &broken, &unwritten, &Toll::default()] {
-            assert_eq!(toll.faults(none).len(), 1, "{toll:?}");
+        for cost in [&restarted, &lost, &failed, &broken, &unwritten, &Cost::default()] {
+            assert_eq!(cost.faults(none).len(), 1, "{cost:?}");
         }
         assert_eq!(restarted.faults(one), Vec::<String>::new());
         assert_eq!(good().faults(one).len(), 1, "a restart that should be and was not");
@@ -145,18 +149,18 @@ mod tests {
 
     #[test]
     fn what_was_lost_before_is_told_and_is_no_fault_of_this_event() {
-        let toll = Toll { lost_before: 74, ..good() };
-        assert_eq!(toll.faults(Restarts::default()), Vec::<String>::new());
-        assert!(toll.line().ends_with("0 of 300 keys lost (besides 74 that were lost before)"));
-        let both = good().and(toll.clone()).and(toll);
+        let cost = Cost { lost_before: 74, ..good() };
+        assert_eq!(cost.faults(Restarts::default()), Vec::<String>::new());
+        assert_eq!(cost.lost_text(), "0 of 300 keys lost (besides 74 that were lost before)");
+        let both = good().and(cost.clone()).and(cost);
         assert_eq!(both.lost_before, 74, "those are the same keys");
     }
 
     #[test]
     fn a_retry_that_helped_is_told_and_is_no_fault() {
-        let mut toll = good();
-        toll.counted.retries = 2;
-        assert_eq!(toll.faults(Restarts::default()), Vec::<String>::new());
-        assert!(toll.line().contains("2 tried again"));
+        let mut cost = good();
+        cost.counted.retries = 2;
+        assert_eq!(cost.faults(Restarts::default()), Vec::<String>::new());
+        assert!(cost.counted.line().contains("2 tried again"), "{}", cost.counted.line());
     }
 }

@@ -1,6 +1,6 @@
 //! Plays the events one after the other, and holds every node against what it must show.
 //!
-//! What a change is stands in `change`, how it is shown in `plain` and `live`; here is only what must be true.
+//! `change` carries an event out; `plain` and `live` show it. Only the judgement is here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,29 +10,31 @@ use tokio::task::JoinSet;
 
 use super::census::Program;
 use super::cluster::Cluster;
+use super::cost::{Cost, Restarts};
 use super::member::Member;
 use super::news::{News, Teller};
-use super::record::{Failure, Record, Time, spread};
+use super::record::{Outcome, Record, Row, Time};
+use super::report::Report;
 use super::scenario::{Event, Then, What};
 use super::sightings::Sighting;
-use super::toll::{Restarts, Toll};
+use super::table;
 use super::traffic::{Counted, Lost};
 
 /// More events than that which cannot be played tell nothing new.
 const FAILURES: usize = 3;
-/// Where the text of lines begins.
-const MARGIN: &str = "                  ";
 /// Nor do the logs of more nodes than that, after one failure.
 const LOGS: usize = 2;
 
-/// The one who plays.
+/// The director.
 #[derive(Debug)]
 pub(super) struct Director {
-    /// What is played with.
+    /// The cluster that is played with.
     pub cluster: Cluster,
-    /// What came of it.
+    /// The measures.
     pub record: Record,
-    pub(super) news: Teller,
+    /// Everything else that was found out.
+    pub report: Report,
+    news: Teller,
     start: Instant,
     /// Events that could not be played to their end.
     broken_off: usize,
@@ -40,24 +42,23 @@ pub(super) struct Director {
     lost: BTreeSet<String>,
 }
 
-/// Why an event failed, and whose log may tell more.
+/// The reason why an event failed, and the nodes whose logs may have more.
 #[derive(Debug)]
 pub(super) struct Trouble {
     what: String,
     nodes: Vec<String>,
-    /// Whether the cluster is as the next event needs it, whatever it has cost.
-    goes_on: bool,
 }
 
-/// What stood in the files before an event.
+/// The files before an event.
 pub(super) type Before = BTreeMap<String, Option<Sighting>>;
 
 impl Director {
     /// Nothing has been played yet.
-    pub(super) fn new(cluster: Cluster, news: Teller) -> Self {
+    pub(super) fn new(cluster: Cluster, report: Report, news: Teller) -> Self {
         Self {
             cluster,
             record: Record::default(),
+            report,
             news,
             start: Instant::now(),
             broken_off: 0,
@@ -67,54 +68,58 @@ impl Director {
 
     /// Plays everything, also after a failure, unless there are too many.
     pub(super) async fn play(&mut self, events: &[Event]) {
+        self.record.of = events.len();
+        self.news.lines(table::head());
         for (number, event) in (1..).zip(events) {
             let title = event.title.clone();
             self.news.tell(News::Begins { number, of: events.len(), title });
             match self.event(event).await {
-                Ok(line) => self.say("ok", &format!("{}: {line}", event.title)),
+                Ok((measured, faults)) => self.ends(event, Some(measured), faults),
                 Err(trouble) => self.failed(event, trouble).await,
             }
             let without_start = number == 1 && self.broken_off > 0;
             if without_start || self.broken_off >= FAILURES {
-                return self.say("", "giving up");
+                return self.news.say("giving up");
             }
         }
     }
 
-    async fn event(&mut self, event: &Event) -> Result<String, Trouble> {
+    async fn event(&mut self, event: &Event) -> Result<((Outcome, Cost), Vec<String>), Trouble> {
         let (begun, counted) = (Instant::now(), self.cluster.traffic.take());
         let last = |member: &Member| (member.name.clone(), member.sightings.last());
         let before: Before = self.cluster.members.iter().map(last).collect();
         let changed = self.cluster.change(&event.what).await?;
-        let title = &event.title;
-        let line = match event.then {
-            Then::EveryRingFollows => self.follows(title, changed).await,
+        let outcome = match event.then {
+            Then::EveryRingFollows => self.follows(changed).await,
             Then::EveryFileStays => {
-                let What::Sick(malady) = &event.what else {
+                let What::Sick(answer) = &event.what else {
                     return Err(Trouble::with(Vec::new(), "only a sickness has a recovery to wait for"));
                 };
-                self.stays(title, &malady.cause, &changed, &before, begun).await
+                self.stays(&answer.cause, &changed, &before, begun).await
             }
-            Then::HeldUntilReleased => self.released(title, changed, &before).await,
-            Then::CaughtUp => self.catches_up(title, &before, begun).await,
-            Then::BackInOrder => self.comes_back(title, changed.at).await,
-            Then::RunsFromKept => self.runs_from_kept(title, &changed, &before).await,
+            Then::HeldUntilReleased => self.released(changed, &before).await,
+            Then::CaughtUp => self.catches_up(&before, begun).await,
+            Then::BackInOrder => self.comes_back(changed.at).await,
+            Then::RunsFromKept => self.runs_from_kept(&changed, &before).await,
         }?;
         let without_file =
             if event.then == Then::RunsFromKept { Some(self.cluster.newest_slave()?) } else { None };
         self.sound_since(begun, without_file.as_deref())?;
-        let toll = self.toll(begun, counted).await?;
-        let (cost, faults) = (toll.line(), toll.faults(event.what.restarts()));
-        self.record.charge(event.then, toll);
-        if faults.is_empty() {
-            Ok(format!("{line}\n{cost}"))
-        } else {
-            Err(Trouble { what: faults.join("; "), nodes: Vec::new(), goes_on: true })
-        }
+        let cost = self.cost(begun, counted).await?;
+        let faults = cost.faults(event.what.restarts());
+        Ok(((outcome, cost), faults))
     }
 
-    /// What the event cost: restarts by the kernel's word, lost keys by reading each of them through every slave.
-    async fn toll(&mut self, since: Instant, counted: Counted) -> Result<Toll, Trouble> {
+    /// Records an event, and shows its row.
+    fn ends(&mut self, event: &Event, measured: Option<(Outcome, Cost)>, faults: Vec<String>) {
+        let row = Row { at: self.start.elapsed(), title: event.title.clone(), measured, faults };
+        self.news.lines(table::rows(&row));
+        self.report.add(table::details(&row));
+        self.record.rows.push(row);
+    }
+
+    /// Counts what the event cost: restarts as the kernel knows them, lost keys by reading each of them through every slave.
+    async fn cost(&mut self, since: Instant, counted: Counted) -> Result<Cost, Trouble> {
         let traffic = &self.cluster.traffic;
         traffic.reads_beyond(counted.reads).await;
         let mut counts = JoinSet::new();
@@ -138,7 +143,7 @@ impl Director {
         };
         let counted = self.cluster.traffic.take().since(counted);
         let trouble = self.cluster.traffic.trouble();
-        Ok(Toll { restarts, lost, lost_before: old.len(), keys, counted, trouble })
+        Ok(Cost { restarts, lost, lost_before: old.len(), keys, counted, trouble })
     }
 
     /// What must be true at any time: agents live, and no file was ever absent or unloadable, but the one that was
@@ -161,25 +166,17 @@ impl Director {
         self.cluster.pace.patience
     }
 
-    /// Says a line; what follows it in the same text stands below it.
-    pub(super) fn say(&self, mark: &str, text: &str) {
-        let start = format!("{:6.1} s  {mark:<6}  ", self.start.elapsed().as_secs_f64());
-        self.news.say(start + &text.replace('\n', &format!("\n{MARGIN}")));
-    }
-
     async fn failed(&mut self, event: &Event, trouble: Trouble) {
-        let what = trouble.to_string();
-        self.say("FAILED", &format!("{}: {what}", event.title));
+        self.broken_off += 1;
+        self.ends(event, None, vec![trouble.to_string()]);
         let concerned = self.cluster.members.iter_mut().filter(|member| trouble.nodes.contains(&member.name));
         for member in concerned.take(LOGS) {
             let runs = if member.node.is_running() { "runs" } else { "has ended" };
-            self.news.say(format!("{MARGIN}{}'s agent {runs}; the end of its log:", member.name));
-            member.last_log_lines().iter().for_each(|line| self.news.say(format!("{MARGIN}  {line}")));
+            self.report.add([format!("         the agent of {} {runs}; the end of its log:", member.name)]);
+            self.report.add(member.last_log_lines().iter().map(|line| format!("           {line}")));
         }
-        self.broken_off += usize::from(!trouble.goes_on);
-        self.record.failures.push(Failure { title: event.title.clone(), what });
         if let Err(error) = self.cluster.cure().await {
-            self.say("", &format!("K2HR3 could not be made well: {error}"));
+            self.news.say(format!("         K2HR3 could not be made well: {error}"));
         }
     }
 }
@@ -192,21 +189,27 @@ pub(super) fn times_line(times: &[Time]) -> String {
     })
 }
 
+fn spread(times: impl IntoIterator<Item = Duration>) -> Option<[Duration; 3]> {
+    let mut times: Vec<_> = times.into_iter().collect();
+    times.sort();
+    Some([*times.first()?, times[times.len() / 2], *times.last()?])
+}
+
 impl Trouble {
     /// With one node.
     pub(super) fn at(node: &str, what: impl std::fmt::Display) -> Self {
-        Self { what: format!("{node}: {what}"), nodes: vec![node.to_owned()], goes_on: false }
+        Self { what: format!("{node}: {what}"), nodes: vec![node.to_owned()] }
     }
 
     /// With several nodes.
     pub(super) fn with(nodes: Vec<String>, what: impl Into<String>) -> Self {
-        Self { what: what.into(), nodes, goes_on: false }
+        Self { what: what.into(), nodes }
     }
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        Self { what: error.to_string(), nodes: Vec::new(), goes_on: false }
+        Self { what: error.to_string(), nodes: Vec::new() }
     }
 }
 

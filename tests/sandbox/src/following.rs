@@ -6,16 +6,15 @@ use k2hdkc_agent::clock::spoken;
 
 use super::change::Changed;
 use super::cluster::Cluster;
-use super::director::{Director, Trouble, times_line};
+use super::director::{Director, Trouble};
 use super::member::Member;
 use super::plain;
-use super::record::{Scale, Time};
-use super::toll::Toll;
+use super::record::{Outcome, Time};
 
 impl Director {
     /// Every file lists exactly the members of the roles, every chmpx the servers, each of them in service, and every
     /// agent says so; what left has ended in order.
-    pub(super) async fn follows(&mut self, title: &str, changed: Changed) -> Result<String, Trouble> {
+    pub(super) async fn follows(&mut self, changed: Changed) -> Result<Outcome, Trouble> {
         for member in changed.left {
             self.cluster.end(member).await?;
         }
@@ -23,17 +22,17 @@ impl Director {
         let rings = self.rings_from(changed.at, &changed.booted).await?;
         self.converged().await?;
         self.cluster.start_programs().await?;
-        let mut line = format!("in every file {}, in every ring {}", times_line(&files), times_line(&rings));
         let lives = self.cluster.census.lives();
         let again = lives.fresh_starts(changed.at);
-        if !again.is_empty() {
-            let names = again.join(", ");
-            line = format!(
-                "{line}\n{names} came together, were not let in yet, and looked for the ring anew before they joined"
-            );
-        }
-        self.record.scales.push(Scale { title: title.to_owned(), files, rings, toll: Toll::default() });
-        Ok(line)
+        let text = if again.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "{} restarted chmpx before they joined: the ring had not let them in yet",
+                again.join(", ")
+            )
+        };
+        Ok(Outcome { files, rings, text })
     }
 
     /// Waits until every file says what K2HR3 says now; each node's time since `since`.

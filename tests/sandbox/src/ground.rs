@@ -81,11 +81,6 @@ impl Ground {
         Ok(Self::Bridge(Box::new(Hub::open()?)))
     }
 
-    /// Whether the programs are the real ones.
-    pub(super) fn is_real(&self) -> bool {
-        matches!(self, Self::Bridge(_))
-    }
-
     /// Where K2HR3 listens.
     pub(super) fn k2hr3(&self) -> SocketAddr {
         match self {

@@ -1,7 +1,7 @@
 //! What must be true while an answer is not to be believed: files and rings stay, statuses say why, and it ends.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use k2hdkc_agent::clock::Timestamp;
 use k2hdkc_agent::status::Status;
@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 use super::change::Changed;
 use super::director::{Before, Director, Trouble};
-use super::malady::Cause;
 use super::member::{Member, explains};
-use super::record::Endured;
+use super::record::{Outcome, Time};
+use super::sick::Cause;
 
 /// So many passes must come to the same, so that the second sick answer is seen too.
 pub(super) const PASSES: usize = 2;
@@ -23,24 +23,21 @@ impl Director {
     /// No file changes, every status says why, and the next good answer is applied by all.
     pub(super) async fn stays(
         &mut self,
-        title: &str,
         cause: &Cause,
         changed: &Changed,
         before: &Before,
         begun: Instant,
-    ) -> Result<String, Trouble> {
+    ) -> Result<Outcome, Trouble> {
         let said = self.all_explain(cause, changed.begun).await?;
         let (touched, silent, reason) = (self.touched(before), silent(&said), reason(&said));
         let held = said.iter().filter(|(name, _)| !touched.contains(name) && !silent.contains(name)).count();
-        let recovery = self.recovery(cause).await;
-        let (recovered, of) = (recovery.as_ref().ok().copied(), said.len());
-        let endured = Endured { title: title.to_owned(), held, of, reason: reason.clone(), recovered };
-        self.record.answers.push(endured);
+        let (recovery, of) = (self.recovery(cause).await, said.len());
         all_quiet(touched, &said)?;
-        let took = recovery?.as_millis();
+        let files = recovery?;
         self.loaded().await?;
         self.rings_steady(begun)?;
-        Ok(format!("{held} of {of} held; next good answer in all files after {took} ms\n{reason}"))
+        let text = format!("{held} of {of} nodes kept their file and their ring; {}: {reason}", said[0].0);
+        Ok(Outcome { files, rings: Vec::new(), text })
     }
 
     /// What every node makes of it. One that the nodes must bring about themselves goes on meanwhile.
@@ -56,8 +53,8 @@ impl Director {
         }
     }
 
-    /// K2HR3 is well again and has something new; how long until the last file shows it.
-    async fn recovery(&mut self, cause: &Cause) -> Result<Duration, Trouble> {
+    /// Makes K2HR3 well again, with something new; the times until the files show it.
+    async fn recovery(&mut self, cause: &Cause) -> Result<Vec<Time>, Trouble> {
         if cause.is_slow() {
             // What is still on its way would take its time; a restart of the API cuts it.
             self.cluster.stop_k2hr3();
@@ -67,8 +64,7 @@ impl Director {
         if cause.lets_changes_through() {
             self.cluster.change_operators_key();
         }
-        let times = self.times_from(well, &[]).await?;
-        Ok(times.iter().map(|time| time.took).max().unwrap_or_default())
+        self.times_from(well, &[]).await
     }
 
     /// Asks every node until its status fits.

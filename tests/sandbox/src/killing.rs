@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::census::{Lives, Program};
+use super::cost::milliseconds;
 use super::director::{Director, Trouble};
-use super::toll::milliseconds;
+use super::record::Outcome;
 
 impl Director {
     /// chmpx and k2hdkc of the second server run again, k2hdkc started after chmpx, and every ring is whole.
-    pub(super) async fn comes_back(&mut self, title: &str, killed: Instant) -> Result<String, Trouble> {
+    pub(super) async fn comes_back(&mut self, killed: Instant) -> Result<Outcome, Trouble> {
         let name = self.cluster.second_server()?.name.clone();
         let back = |lives: &Lives| {
             let k2hdkc = lives.running(&name, Program::K2hdkc).filter(|life| life.first > killed);
@@ -25,18 +26,13 @@ impl Director {
             return Err(Trouble::at(&name, "its k2hdkc is older than its chmpx"));
         }
         let rings = self.rings_from(killed, &[]).await?;
-        let last = rings.iter().map(|time| time.took).max().unwrap_or_default();
         self.converged().await?;
         let (first, then) = (
             milliseconds(chmpx.first.saturating_duration_since(killed)),
             milliseconds(k2hdkc.first.saturating_duration_since(killed)),
         );
         let chmpx = if chmpx.first > killed { format!("chmpx after {first}, ") } else { String::new() };
-        let line = format!(
-            "{name} has started {chmpx}k2hdkc after {then}; every ring whole after {}",
-            milliseconds(last)
-        );
-        self.record.others.push((title.to_owned(), line.clone()));
-        Ok(line)
+        let text = format!("{name} has started {chmpx}k2hdkc after {then}");
+        Ok(Outcome { files: Vec::new(), rings, text })
     }
 }

@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use k2hdkc_agent::report::Kind;
 use k2hdkc_agent::ring::Mode;
+use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::census::{Lives, Program};
+use super::cost::milliseconds;
 use super::member::Agent;
 use super::news::News;
 use super::ring::{Glimpse, Seen};
 use super::sightings::Shown;
 use super::terminal;
 use super::text::cut;
-use super::toll::milliseconds;
 use super::traffic::{Counted, Meter};
 
 /// Between two drawings.
@@ -64,7 +64,6 @@ struct Screen {
 }
 
 struct Row {
-    address: Ipv4Addr,
     agent: Agent,
     glimpses: watch::Receiver<Vec<Glimpse>>,
     shown: Option<Result<Shown, String>>,
@@ -103,9 +102,9 @@ impl Screen {
             News::Whole(line) => self.lines.push(line),
             News::Begins { number, of, title } => self.event = format!("event {number} of {of}: {title}"),
             News::Playing => "yours to play with; Ctrl-C ends it".clone_into(&mut self.event),
-            News::Came { name, mode, address, runtime, glimpses } => {
+            News::Came { name, mode, runtime, glimpses } => {
                 let (agent, state) = (Agent { runtime }, "starts".to_owned());
-                let row = Row { address, agent, glimpses, shown: None, state, asked: None };
+                let row = Row { agent, glimpses, shown: None, state, asked: None };
                 self.rows.insert(place(&name, mode), row);
             }
             News::Counts { lives, meter } => {
@@ -157,13 +156,13 @@ impl Screen {
     fn table(&self, width: usize, height: usize) -> Vec<String> {
         let seconds = self.start.elapsed().as_secs_f64();
         let rule = format!("── {seconds:5.1} s ── {} {}", self.event, "─".repeat(width));
-        let head = format!(
-            "{:<10}{:<13}{:>7}{:>6}  {:<23}{:>7}{:>10}  {}",
-            "node", "address", "agent", "file", "chmpx", "k2hdkc", "ring", "state"
-        );
-        let mut lines = vec![cut(&rule, width).replace('…', "─"), cut(&head, width)];
+        let head = ["node", "agent", "chmpx", "k2hdkc", "file", "loaded", "status", "ring", "state"];
+        let head = columns(&head.map(str::to_owned), width);
+        let mut lines = vec![String::new(), cut(&rule, width).replace('…', "─"), cut(&head, width)];
         let lives = self.counts.as_ref().map(|counts| counts.lives.borrow().clone()).unwrap_or_default();
-        lines.extend(self.rows.iter().map(|((.., name), row)| cut(&row.line(name, &lives), width)));
+        lines.extend(
+            self.rows.iter().map(|((.., name), row)| cut(&columns(&row.cells(name, &lives), width), width)),
+        );
         lines.extend(self.counts.as_ref().map(|counts| cut(&counts.line(), width)));
         // What does not fit could not be taken away again.
         lines.truncate(height.saturating_sub(1));
@@ -172,7 +171,9 @@ impl Screen {
 }
 
 impl Row {
-    fn line(&self, name: &str, lives: &Lives) -> String {
+    /// Its name, the processes of the agent, chmpx and k2hdkc, the generation of its file, the generation and the status of its
+    /// chmpx, the servers in service of all in its ring, and its state.
+    fn cells(&self, name: &str, lives: &Lives) -> [String; 9] {
         let pid = |program| lives.running(name, program).map_or("-".to_owned(), |life| life.pid.to_string());
         let file = match &self.shown {
             Some(Ok(Shown { fileversion, .. })) => fileversion.to_string(),
@@ -180,30 +181,33 @@ impl Row {
             None => "none".to_owned(),
         };
         let seen = self.glimpses.borrow().last().and_then(|glimpse| glimpse.seen.clone());
-        let (chmpx, ring) = seen.map_or_else(|| ("-".to_owned(), "-".to_owned()), |seen| chmpx(&seen));
-        format!(
-            "{name:<10}{:<13}{:>7}{file:>6}  {chmpx:<23}{:>7}{ring:>10}  {}",
-            self.address.to_string(),
-            pid(Program::Agent),
-            pid(Program::K2hdkc),
-            self.state
-        )
+        let [loaded, status, ring] = seen.as_ref().map_or(["-", "-", "-"].map(str::to_owned), chmpx);
+        let [agent, chmpx, k2hdkc] = [Program::Agent, Program::Chmpx, Program::K2hdkc].map(pid);
+        [name.to_owned(), agent, chmpx, k2hdkc, file, loaded, status, ring, self.state.clone()]
     }
 }
 
-/// Its process, the generation it has loaded and its own status; how many servers of its ring are in service.
-fn chmpx(seen: &Seen) -> (String, String) {
-    let Seen { pid, fileversion, own, servers } = seen;
-    let healthy = servers.values().filter(|status| status.is_healthy()).count();
-    let own = format!("{:#x}", own.bits());
-    (format!("{pid:<7} {fileversion:>4} {own:>8}"), format!("{healthy} of {}", servers.len()))
+/// The cells of one node in a line. Processes have columns where the terminal has room for them.
+fn columns(cells: &[String; 9], width: usize) -> String {
+    let [name, agent, chmpx, k2hdkc, file, loaded, status, ring, state] = cells;
+    let processes = if width < WIDTH { String::new() } else { format!("{agent:>8}{chmpx:>8}{k2hdkc:>8}") };
+    format!("{name:<10}{processes}{file:>6}{loaded:>8}{status:>9}{ring:>8}  {state}")
 }
 
-/// What an operator would want to know first: why the file does not follow, else how the processes are.
+/// The generation that a chmpx has loaded, its own status, and how many servers of its ring are in service.
+fn chmpx(seen: &Seen) -> [String; 3] {
+    let healthy = seen.servers.values().filter(|status| status.is_healthy()).count();
+    let ring = format!("{healthy} of {}", seen.servers.len());
+    [seen.fileversion.to_string(), format!("{:#x}", seen.own.bits()), ring]
+}
+
+/// The first thing for an operator: why the file does not follow, else the state of the processes.
 fn state(status: &Status) -> String {
-    let standing = status.standing.as_ref().map(|standing| standing.text.as_str());
-    match (status.state, standing) {
-        (Some(Kind::Unchanged | Kind::Installed), Some(text)) => text.to_owned(),
+    match (status.state, status.standing.as_ref()) {
+        (Some(Kind::Unchanged | Kind::Installed), Some(Standing { state: State::Converged, .. })) => {
+            "converged".to_owned()
+        }
+        (Some(Kind::Unchanged | Kind::Installed), Some(standing)) => standing.text.clone(),
         _ => status.line.clone(),
     }
 }
@@ -222,13 +226,16 @@ impl Counts {
 
     fn line(&self) -> String {
         let Counted { reads, retries, failed, broken, writes, longest, .. } = self.meter.now();
-        format!(
-            "readers on the slaves: {reads} reads ({}/s), longest {}, {retries} tried again, {failed} failed, \
-             {broken} handles broken; {writes} writes; {} keys lost",
+        let mut line = format!(
+            "programs: {reads} reads ({}/s), {writes} writes, slowest {}, {} keys lost",
             self.rate,
             milliseconds(longest),
             self.meter.lost()
-        )
+        );
+        if retries + failed + broken > 0 {
+            line.push_str(&format!(", {retries} retries, {failed} failed, {broken} handles broken"));
+        }
+        line
     }
 }
 
@@ -248,12 +255,12 @@ fn place(name: &str, mode: Mode) -> (bool, usize, String) {
 
 /// Green and red where an operator looks first.
 fn coloured(line: &str) -> String {
-    let green = ["  ok    ", "verdict: every"];
-    let red = ["  FAILED", "NOT HELD", "verdict: FAILED"];
-    let paint =
-        |line: &str, word: &str, colour: u8| line.replacen(word, &format!("\x1b[{colour}m{word}\x1b[0m"), 1);
-    let line = green.iter().fold(line.to_owned(), |line, word| paint(&line, word, 32));
-    red.iter().fold(line, |line, word| paint(&line, word, 31))
+    let words = [("FAILED", 31), ("verdict: good", 32)];
+    let found = words.into_iter().find(|(word, _)| line.contains(word));
+    found.map_or_else(
+        || line.to_owned(),
+        |(word, colour)| line.replacen(word, &format!("\x1b[{colour}m{word}\x1b[0m"), 1),
+    )
 }
 
 /// A terminal that is gone needs no picture.

@@ -10,24 +10,18 @@ use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::status::Status;
 
 use super::change::Changed;
-use super::director::{Before, Director, Trouble, times_line};
+use super::director::{Before, Director, Trouble};
 use super::holding::{PASSES, all_quiet};
 use super::member::Member;
-use super::record::Time;
+use super::record::{Outcome, Time};
 
 impl Director {
     /// A loss of too many servers is held by all, released by hand on one node and by repeated polls on others.
-    pub(super) async fn released(
-        &mut self,
-        title: &str,
-        changed: Changed,
-        before: &Before,
-    ) -> Result<String, Trouble> {
+    pub(super) async fn released(&mut self, changed: Changed, before: &Before) -> Result<Outcome, Trouble> {
         let first = self.cluster.first(Mode::Server)?;
         let name = self.cluster.members[first].name.clone();
         let status = self.all_hold(first, &changed, before).await?;
         let all = self.cluster.members.len();
-        self.say("", &format!("{title}: {all} of {all} held\n{}", status.line));
         let Changed { at, left, .. } = changed;
         let left = self.take_out_of_service(left).await?;
         let id = releasable(&status).map(|held| held.id.clone()).unwrap_or_default();
@@ -38,14 +32,12 @@ impl Director {
         let others = self.others_wait(&name, at, before).await?;
         let rings = self.rings_from(at, &[]).await?;
         self.converged().await?;
-        let line = format!(
-            "out of service by hand, then {name} released {took} ms after 'k2hdkc-agent confirm {id}', the others by \
-             repeated polls {}; every ring {}",
-            times_line(&others),
-            times_line(&rings)
+        let text = format!(
+            "{all} of {all} nodes held it: {}\nboth servers were taken out of service by hand; {name} released it {took} ms \
+             after 'k2hdkc-agent confirm {id}', the others after repeated polls",
+            status.line
         );
-        self.record.others.push((title.to_owned(), format!("{all} of {all} held: {}\n{line}", status.line)));
-        Ok(line)
+        Ok(Outcome { files: others, rings, text })
     }
 
     /// What the operator does who means it: the keys of those servers move, one server after the other.

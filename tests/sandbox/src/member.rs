@@ -69,13 +69,8 @@ impl Member {
         };
         let sightings = Sightings::start(node.ini(), tell)?;
         let looks = Looks::start(seat.eye.clone());
-        let came = News::Came {
-            name: name.clone(),
-            mode,
-            address,
-            runtime: runtime(&node),
-            glimpses: looks.subscribe(),
-        };
+        let came =
+            News::Came { name: name.clone(), mode, runtime: runtime(&node), glimpses: looks.subscribe() };
         news.tell(came);
         Ok(Self { name, mode, node, address, seat, sightings, looks, news })
     }

@@ -1,6 +1,5 @@
 //! What the sandbox tells whoever shows it.
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use k2hdkc_agent::ring::Mode;
@@ -42,8 +41,6 @@ pub(super) enum News {
         name: String,
         /// Server or slave.
         mode: Mode,
-        /// Its address.
-        address: Ipv4Addr,
         /// Where its agent is asked.
         runtime: PathBuf,
         /// What is seen of its chmpx.
@@ -74,13 +71,18 @@ impl Teller {
         (Self(sender), receiver)
     }
 
-    /// Tells; where nobody listens any more, nobody misses it.
+    /// Sends news; where nobody listens any more, nobody misses it.
     pub(super) fn tell(&self, news: News) {
         let _ = self.0.send(news);
     }
 
-    /// Tells a line, or several.
-    pub(super) fn say(&self, text: impl AsRef<str>) {
-        text.as_ref().lines().for_each(|line| self.tell(News::Line(line.to_owned())));
+    /// Sends a line.
+    pub(super) fn say(&self, line: impl Into<String>) {
+        self.tell(News::Line(line.into()));
+    }
+
+    /// Sends several lines.
+    pub(super) fn lines(&self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.say(line));
     }
 }

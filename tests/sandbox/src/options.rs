@@ -14,9 +14,12 @@ With --real the programs are chmpx, k2hdkc, chmpxstatus and k2hdkclinetool from 
 namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter. The real
 servers lose sight of keys whenever one comes or goes (docs/facts.md, D9 to D11): those are counted as lost.
 
-The last line is the verdict. Exit status: 0 it is good; 1 something failed; 130 interrupted.";
+One row an event is printed, then the verdict and the name of a report with everything else. A failed run leaves the
+nodes' directories beside the report.
 
-/// Runs a whole K2HDKC cluster on this machine, scales it, makes K2HR3 sick, kills processes, and says what came of it.
+Exit status: 0 the verdict is good; 1 something failed; 130 interrupted.";
+
+/// Runs a whole K2HDKC cluster on this machine, scales it, kills processes, and measures what came of it.
 #[derive(Debug, Clone, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command line")]
 #[command(name = "k2hdkc-sandbox", after_help = AFTER_HELP)]
@@ -30,13 +33,16 @@ pub struct Options {
     /// A few events of each kind only, in about half of the time
     #[arg(long)]
     pub short: bool,
+    /// The sick answers of K2HR3 as well, thirty-two of them
+    #[arg(long)]
+    pub sick: bool,
     /// Lines instead of the live table, also on a terminal
     #[arg(long)]
     pub plain: bool,
-    /// Leave everything running after the tables, and say how to play with it, until Ctrl-C
+    /// Leave everything running after the verdict, and print how to play with it, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
-    /// Keep the nodes' directories here, logs included [default: a temporary directory, removed at the end]
+    /// Keep the nodes' directories here, logs included [default: a temporary directory, which only the report outlives]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Real chmpx and k2hdkc instead of simulators
@@ -54,7 +60,8 @@ impl Options {
     /// The command line of the same run inside the namespaces of `--real`.
     pub(super) fn as_hub(&self, home: &Path) -> Vec<OsString> {
         let numbers = [("--servers", self.servers), ("--slaves", self.slaves)];
-        let flags = [("--short", self.short), ("--plain", self.plain), ("--keep", self.keep)];
+        let flags =
+            [("--short", self.short), ("--sick", self.sick), ("--plain", self.plain), ("--keep", self.keep)];
         let mut words = vec!["--real".to_owned(), "--as-hub".to_owned()];
         words.extend(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
         words.extend(flags.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_owned()));
@@ -74,11 +81,11 @@ mod tests {
 
     #[test]
     fn the_run_inside_has_the_same_options() {
-        let outside = ["k2hdkc-sandbox", "--real", "--servers", "4", "--short", "--plain"];
+        let outside = ["k2hdkc-sandbox", "--real", "--servers", "4", "--short", "--sick", "--plain"];
         let outside = Options::try_parse_from(outside).unwrap();
         let words = outside.as_hub(Path::new("/tmp/x"));
         let inside = Options::try_parse_from([vec!["k2hdkc-sandbox".into()], words].concat()).unwrap();
-        assert!(inside.real && inside.as_hub && inside.short && inside.plain && !inside.keep);
+        assert!(inside.real && inside.as_hub && inside.short && inside.sick && inside.plain && !inside.keep);
         assert_eq!((inside.servers, inside.slaves, inside.dir), (4, 2, Some("/tmp/x".into())));
     }
 }

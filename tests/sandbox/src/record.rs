@@ -1,129 +1,116 @@
-//! What was measured and what failed: plain values, for the tables and the verdict.
+//! The record of a run: one row an event, and the verdict. Plain values.
 
 use std::time::Duration;
 
-use super::scenario::Then;
-use super::toll::Toll;
+use super::cost::Cost;
 
 /// Everything that came of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Changes of the roles that every node followed.
-    pub scales: Vec<Scale>,
-    /// Sick answers.
-    pub answers: Vec<Endured>,
-    /// What those cost together.
-    pub answers_toll: Toll,
-    /// Everything else, a title and what came of it.
-    pub others: Vec<(String, String)>,
-    /// What failed.
-    pub failures: Vec<Failure>,
+    /// The events that were played.
+    pub rows: Vec<Row>,
+    /// How many there were to play.
+    pub of: usize,
 }
 
-/// A change of the roles.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Scale {
-    /// Of the event.
+pub(super) struct Row {
+    /// From the start of the run to the end of the event.
+    pub at: Duration,
+    /// Its title.
     pub title: String,
-    /// From the change of the role to the file that shows it, one for each node.
-    pub files: Vec<Time>,
-    /// From the change of the role to the chmpx that lists exactly the wanted servers, each of them in service.
-    pub rings: Vec<Time>,
-    /// What it cost.
-    pub toll: Toll,
+    /// Its measures; none where it could not be played to its end.
+    pub measured: Option<(Outcome, Cost)>,
+    /// What was not as it must be.
+    pub faults: Vec<String>,
 }
 
-/// How long one node took.
+/// What the nodes did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Times until the files followed, one for each node that had to.
+    pub files: Vec<Time>,
+    /// Times until each chmpx had the wanted servers in service.
+    pub rings: Vec<Time>,
+    /// The rest, as sentences for the report.
+    pub text: String,
+}
+
+/// The time that one node took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Time {
-    /// Which.
+    /// The node.
     pub node: String,
-    /// How long.
+    /// Its time.
     pub took: Duration,
-    /// Whether its agent was started by the event.
+    /// Whether the event started its agent.
     pub booted: bool,
 }
 
-/// A sick answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Endured {
-    /// Of the event.
-    pub title: String,
-    /// How many nodes kept their file and said why.
-    pub held: usize,
-    /// How many there were.
-    pub of: usize,
-    /// The line of the first server's status.
-    pub reason: String,
-    /// From the recovery of K2HR3 to the last node's file that shows what was changed then.
-    pub recovered: Option<Duration>,
-}
-
-/// An event that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// Of the event.
-    pub title: String,
-    /// What was not as it must be.
-    pub what: String,
-}
-
 impl Record {
-    /// Keeps what an event cost, of which everything else is recorded.
-    pub(super) fn charge(&mut self, then: Then, toll: Toll) {
-        match then {
-            Then::EveryRingFollows => {
-                if let Some(scale) = self.scales.last_mut() {
-                    scale.toll = toll;
-                }
-            }
-            Then::EveryFileStays => self.answers_toll = std::mem::take(&mut self.answers_toll).and(toll),
-            Then::HeldUntilReleased | Then::CaughtUp | Then::BackInOrder | Then::RunsFromKept => {
-                if let Some((_, text)) = self.others.last_mut() {
-                    text.push('\n');
-                    text.push_str(&toll.line());
-                }
-            }
-        }
+    /// Whether all events were played, and were as they must be.
+    pub(super) fn is_good(&self) -> bool {
+        self.rows.len() == self.of && self.rows.iter().all(|row| row.faults.is_empty())
     }
 
-    /// One line.
-    pub(super) fn verdict(&self) -> String {
-        if self.failures.is_empty() {
-            return "every scale event followed by every node's ring without a restart, no key lost, no read \
-                    unserved; every sick answer held and explained"
-                .to_owned();
-        }
-        let failed: Vec<_> = self.failures.iter().map(|f| format!("{}: {}", f.title, f.what)).collect();
-        format!("FAILED: {}", failed.join("; "))
+    /// The verdict, for people.
+    pub(super) fn verdict(&self) -> Vec<String> {
+        let cost = self.cost();
+        let good = self.rows.iter().filter(|row| row.faults.is_empty()).count();
+        let word = if self.is_good() { "good" } else { "FAILED" };
+        let missing = match self.of - self.rows.len() {
+            0 => String::new(),
+            missing => format!(", {missing} not played"),
+        };
+        vec![
+            format!("verdict: {word}: {good} of {} events as they must be{missing}", self.of),
+            format!("         {}", cost.counted.line()),
+            format!("         {}; restarts: {}", cost.lost_text(), cost.restarts.text()),
+        ]
+    }
+
+    fn cost(&self) -> Cost {
+        let costs = self.rows.iter().filter_map(|row| Some(row.measured.as_ref()?.1.clone()));
+        // The keys that an event found lost before it are in the sum already.
+        Cost { lost_before: 0, ..costs.fold(Cost::default(), Cost::and) }
     }
 }
 
-/// Least, middle and greatest.
-pub(super) fn spread(times: impl IntoIterator<Item = Duration>) -> Option<[Duration; 3]> {
-    let mut times: Vec<_> = times.into_iter().collect();
-    times.sort();
-    Some([*times.first()?, times[times.len() / 2], *times.last()?])
+impl Outcome {
+    /// The time of the last file.
+    pub(super) fn file(&self) -> Option<Duration> {
+        last(&self.files)
+    }
+
+    /// The time of the last ring.
+    pub(super) fn ring(&self) -> Option<Duration> {
+        last(&self.rings)
+    }
+}
+
+/// The greatest time.
+pub(super) fn last(times: &[Time]) -> Option<Duration> {
+    times.iter().map(|time| time.took).max()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_spread_of_times_is_least_middle_and_greatest() {
-        let seconds = |list: &[u64]| list.iter().map(|s| Duration::from_secs(*s)).collect::<Vec<_>>();
-        assert_eq!(spread(seconds(&[])), None);
-        assert_eq!(spread(seconds(&[5, 1, 3])).unwrap().to_vec(), seconds(&[1, 3, 5]));
+    fn row(faults: &[&str]) -> Row {
+        let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
+        let measured = Some((Outcome::default(), Cost::default()));
+        Row { at: Duration::ZERO, title: "servers 3 -> 4".into(), measured, faults }
     }
 
     #[test]
-    fn the_verdict_names_every_failure() {
-        let mut record = Record::default();
-        assert!(record.verdict().starts_with("every scale event followed"));
-        record
-            .failures
-            .push(Failure { title: "servers 3 -> 4".into(), what: "server-1 did not follow".into() });
-        assert_eq!(record.verdict(), "FAILED: servers 3 -> 4: server-1 did not follow");
+    fn a_run_is_good_when_every_event_was_played_without_a_fault() {
+        let record = |rows: &[Row], of| Record { rows: rows.to_vec(), of };
+        assert!(record(&[row(&[]), row(&[])], 2).is_good());
+        assert!(!record(&[row(&[])], 2).is_good());
+        assert!(!record(&[row(&[]), row(&["x"])], 2).is_good());
+        let verdict = record(&[row(&[]), row(&["x"])], 3).verdict();
+        assert_eq!(verdict[0], "verdict: FAILED: 1 of 3 events as they must be, 1 not played");
     }
 }

@@ -1,6 +1,6 @@
 //! What must be true when an agent ends and starts again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k2hdkc_agent::clock::Timestamp;
 use k2hdkc_agent::ring::Mode;
@@ -9,17 +9,12 @@ use super::change::Changed;
 use super::director::{Before, Director, Trouble, times_line};
 use super::holding::{PASSES, all_quiet};
 use super::member::explains;
-use super::toll::milliseconds;
+use super::record::{Outcome, Time};
 
 impl Director {
     /// The first server's agent was killed and something was changed meanwhile: its file is whole, and right
     /// after the next start.
-    pub(super) async fn catches_up(
-        &mut self,
-        title: &str,
-        before: &Before,
-        begun: Instant,
-    ) -> Result<String, Trouble> {
+    pub(super) async fn catches_up(&mut self, before: &Before, begun: Instant) -> Result<Outcome, Trouble> {
         let first = self.cluster.first(Mode::Server)?;
         let name = self.cluster.members[first].name.clone();
         self.others_follow(first).await?;
@@ -31,11 +26,11 @@ impl Director {
         let took = self.until_right(first, start).await?;
         self.converged().await?;
         self.rings_steady(begun)?;
-        let line = format!(
-            "{name}'s file stayed whole, and showed what was missed {took} ms after the new start; chmpx and k2hdkc ran on"
+        let text = format!(
+            "{name} kept a whole file, and had the missed change so long after its new start; chmpx and k2hdkc ran on"
         );
-        self.record.others.push((title.to_owned(), line.clone()));
-        Ok(line)
+        let files = vec![Time { node: name, took, booted: true }];
+        Ok(Outcome { files, rings: Vec::new(), text })
     }
 
     /// Waits for all but one.
@@ -50,39 +45,35 @@ impl Director {
         Ok(())
     }
 
-    /// Milliseconds until the file of a node says what it must.
-    async fn until_right(&self, place: usize, since: Instant) -> Result<u128, Trouble> {
+    /// The time until the file of a node is right.
+    async fn until_right(&self, place: usize, since: Instant) -> Result<Duration, Trouble> {
         let member = &self.cluster.members[place];
         let at = member.sightings.saying(&self.cluster.wanted(), self.patience()).await;
         let at = at.ok_or_else(|| Trouble::at(&member.name, "its file is not right after the start"))?;
-        Ok(at.saturating_duration_since(since).as_millis())
+        Ok(at.saturating_duration_since(since))
     }
 
     /// The newest slave booted without file and K2HR3: it runs from what it kept, and all follow again later.
     pub(super) async fn runs_from_kept(
         &mut self,
-        title: &str,
         changed: &Changed,
         before: &Before,
-    ) -> Result<String, Trouble> {
+    ) -> Result<Outcome, Trouble> {
         let first = self.cluster.newest(Mode::Slave)?;
         let name = self.cluster.members[first].name.clone();
         let took = self.until_right(first, changed.at).await?;
         let rings = self.rings_from(changed.at, &[]).await?;
-        let joined = rings.iter().map(|time| time.took).max().unwrap_or_default();
         self.cluster.start_programs().await?;
         self.quiet_but(&name, before).await?;
         let logged = self.cluster.members[first].logged("put a kept generation back");
         let logged =
             logged.ok_or_else(|| Trouble::at(&name, "its log does not say that it put a kept file back"))?;
         let times = self.back_to_normal().await?;
-        let line = format!(
-            "{name} has its kept file {took} ms after the start, and a whole ring {}; with K2HR3 back every file follows \
-             {times}\nits log: {logged}",
-            milliseconds(joined)
+        let text = format!(
+            "{name} ran from its kept file; with K2HR3 back every file followed {times}\nits log: {logged}"
         );
-        self.record.others.push((title.to_owned(), line.clone()));
-        Ok(line)
+        let files = vec![Time { node: name, took, booted: true }];
+        Ok(Outcome { files, rings, text })
     }
 
     /// While K2HR3 is down no other file changes, and everybody says why.

@@ -1,4 +1,4 @@
-//! Every way in which K2HR3 can be sick that a reader of the resource meets, as data.
+//! The sick answers of K2HR3 that a reader of the resource can meet, as data.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use k2hdkc_simulators::k2hr3::Sickness;
 
 /// One way to be sick.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Malady {
+pub(super) struct SickAnswer {
     /// For people.
     pub name: &'static str,
     /// How it is done.
@@ -47,12 +47,12 @@ const DRIP: Duration = Duration::from_millis(100);
 const HUGE: u64 = 100_000_000;
 
 /// All of them.
-pub(super) fn maladies() -> Vec<Malady> {
+pub(super) fn sick_answers() -> Vec<SickAnswer> {
     [bad_bodies(), bad_members(), bad_statuses(), bad_connections()].concat()
 }
 
 /// One or two of each kind, the quick ones.
-pub(super) fn some_maladies() -> Vec<Malady> {
+pub(super) fn some_sick_answers() -> Vec<SickAnswer> {
     let names = [
         "null resource",
         "503 that says result:true",
@@ -61,14 +61,14 @@ pub(super) fn some_maladies() -> Vec<Malady> {
         "401",
         "connection refused",
     ];
-    maladies().into_iter().filter(|malady| names.contains(&malady.name)).collect()
+    sick_answers().into_iter().filter(|answer| names.contains(&answer.name)).collect()
 }
 
-fn answers(name: &'static str, sickness: Sickness) -> Malady {
-    Malady { name, cause: Cause::Answers(sickness) }
+fn answers(name: &'static str, sickness: Sickness) -> SickAnswer {
+    SickAnswer { name, cause: Cause::Answers(sickness) }
 }
 
-fn bad_bodies() -> Vec<Malady> {
+fn bad_bodies() -> Vec<SickAnswer> {
     vec![
         answers("empty body", Sickness::EmptyBody),
         answers("null resource", Sickness::NullResource),
@@ -85,19 +85,19 @@ fn bad_bodies() -> Vec<Malady> {
     ]
 }
 
-fn bad_members() -> Vec<Malady> {
+fn bad_members() -> Vec<SickAnswer> {
     vec![
         answers("no servers", Sickness::NoServers),
         answers("no slaves", Sickness::NoSlaves),
-        Malady { name: "server-1 missing", cause: Cause::FirstServerMissing },
-        Malady { name: "server-1 blinks (registers again)", cause: Cause::FirstServerBlinks },
+        SickAnswer { name: "server-1 missing", cause: Cause::FirstServerMissing },
+        SickAnswer { name: "server-1 registers all the time", cause: Cause::FirstServerBlinks },
         answers("half of the servers missing", Sickness::HalfOfServers),
         answers("newlines in a tag", Sickness::NewlineInTag),
         answers("control characters in a tag", Sickness::ControlCharacters),
     ]
 }
 
-fn bad_statuses() -> Vec<Malady> {
+fn bad_statuses() -> Vec<SickAnswer> {
     vec![
         answers("redirect", Sickness::Redirect),
         answers("401", Sickness::Status(401)),
@@ -110,13 +110,13 @@ fn bad_statuses() -> Vec<Malady> {
     ]
 }
 
-fn bad_connections() -> Vec<Malady> {
+fn bad_connections() -> Vec<SickAnswer> {
     vec![
         answers("one byte each 100 ms", Sickness::SlowDrip { byte_every: DRIP }),
         answers("reset in mid-body", Sickness::ResetInMidBody),
         answers("closed after a stall", Sickness::StallThenClose(DRIP)),
         answers("accepted and closed", Sickness::Refuse),
-        Malady { name: "connection refused", cause: Cause::Down },
+        SickAnswer { name: "connection refused", cause: Cause::Down },
     ]
 }
 
@@ -125,9 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_malady_has_a_name_of_its_own_and_the_short_list_finds_all_of_its_names() {
-        let names: std::collections::BTreeSet<_> = maladies().iter().map(|malady| malady.name).collect();
-        assert_eq!(names.len(), maladies().len());
-        assert_eq!(some_maladies().len(), 6);
+    fn every_sick_answer_has_a_name_of_its_own_and_the_short_list_finds_all_of_its_names() {
+        let names: std::collections::BTreeSet<_> = sick_answers().iter().map(|answer| answer.name).collect();
+        assert_eq!(names.len(), sick_answers().len());
+        assert_eq!(some_sick_answers().len(), 6);
     }
 }

@@ -1,186 +1,157 @@
-//! The two tables and the verdict, as text.
+//! The table that grows while the events are played: a head, and one row an event. Pure.
 
-use super::record::{Endured, Record, Scale, Time, spread};
+use std::time::Duration;
+
+use super::record::{Outcome, Row};
 use super::text::{cut, wrapped};
-use super::toll::{Restarts, Toll};
 
-/// Everything that is printed at the end; lines of at most `width` characters, if it is given.
-pub(super) fn report(record: &Record, width: Option<usize>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !record.scales.is_empty() {
-        lines.extend(heading(
-            "Scale events: ms from the change of the role to each node's file, and to its chmpx with a whole ring",
-        ));
-        lines.extend(scale_table(&record.scales));
-        lines.push(String::new());
-        lines.push("by node: s server, c slave, * started by the event".to_owned());
-        lines.extend(record.scales.iter().flat_map(|scale| node_lines(scale, width)));
-    }
-    if !record.answers.is_empty() {
-        lines.extend(heading(
-            "Sick answers: nodes that kept their file and said why; below it, server-1's status",
-        ));
-        lines.push(format!("{:<36}{:>8}{:>23}", "", "held by", "next good one applied"));
-        lines.extend(record.answers.iter().flat_map(|answer| answer_lines(answer, width)));
-        let toll = &record.answers_toll;
-        let cost = format!("every ring stayed; {}; restarts: {}", toll.line(), toll.restarts.text());
-        lines.push(width.map_or(cost.clone(), |width| cut(&cost, width)));
-    }
-    if !record.others.is_empty() {
-        lines.extend(heading("And besides"));
-        lines.extend(record.others.iter().flat_map(|(title, text)| other_lines(title, text, width)));
-    }
-    lines.push(String::new());
-    let words: Vec<_> = record.verdict().split(' ').map(str::to_owned).collect();
-    lines.extend(wrapped("verdict: ", &words, " ", width));
-    lines
-}
+/// Characters of a row: it fits on the narrowest terminal that is common.
+pub(super) const WIDTH: usize = 80;
+/// Characters of a title.
+const TITLE: usize = 30;
+/// Lines that one fault may take on the screen; the report has all of it.
+const LINES_A_FAULT: usize = 4;
 
-fn heading(text: &str) -> [String; 3] {
-    [String::new(), text.to_owned(), "-".repeat(text.chars().count())]
-}
-
-fn scale_table(scales: &[Scale]) -> Vec<String> {
-    let mut lines = vec![
-        format!(
-            "{:<29}{:^22}{:^25}{:^22}{:^6}{:^9}{:^9}",
-            "", "file", "ring", "restarts", "keys", "reads", "longest"
-        ),
-        format!(
-            "{:<29}{:>6}{:>7}{:>7}{:>9}{:>7}{:>7}{:>9}{:>8}{:>7}{:>7}{:>9}{:>9}",
-            "",
-            "min",
-            "median",
-            "max",
-            "min",
-            "median",
-            "max",
-            "chmpx",
-            "k2hdkc",
-            "agents",
-            "lost",
-            "served",
-            "read ms"
-        ),
+/// What the columns mean.
+pub(super) fn legend() -> Vec<String> {
+    let lines = [
+        "  file   seconds until the ini of every node followed",
+        "  ring   seconds until every chmpx had loaded it and saw its servers in service",
+        "  read   milliseconds of the slowest read of a program",
+        "  lost   keys that no program can read any more",
     ];
-    for scale in scales {
-        let three = |times: &[Time]| {
-            let spread = spread(times.iter().map(|time| time.took)).unwrap_or_default();
-            spread.map(|time| time.as_millis())
-        };
-        let ([least, middle, most], rings) = (three(&scale.files), three(&scale.rings));
-        let Toll { restarts: Restarts { chmpx, k2hdkc, agents }, lost, counted, .. } = &scale.toll;
-        let longest = format!("{:.1}", counted.longest.as_secs_f64() * 1000.0);
-        lines.push(format!(
-            "{:<29}{least:>6}{middle:>7}{most:>7}{:>9}{:>7}{:>7}{chmpx:>9}{k2hdkc:>8}{agents:>7}{:>7}{:>9}{longest:>9}",
-            cut(&scale.title, 28),
-            rings[0],
-            rings[1],
-            rings[2],
-            lost.len(),
-            counted.reads,
-        ));
+    lines.map(str::to_owned).into()
+}
+
+/// The head of the table.
+pub(super) fn head() -> [String; 2] {
+    let names = line("at", "event", ["file", "ring", "restarted", "read", "lost"]);
+    [names, "-".repeat(WIDTH)]
+}
+
+/// The row of an event, and its faults below it.
+pub(super) fn rows(row: &Row) -> Vec<String> {
+    let mut lines = vec![one(row)];
+    for fault in &row.faults {
+        let words: Vec<_> = fault.split_whitespace().map(str::to_owned).collect();
+        let mut all = wrapped("         ", &words, " ", Some(WIDTH));
+        if all.len() > LINES_A_FAULT {
+            all.truncate(LINES_A_FAULT);
+            all.push("         … more in the report".to_owned());
+        }
+        lines.extend(all);
     }
     lines
 }
 
-fn node_lines(scale: &Scale, width: Option<usize>) -> Vec<String> {
-    let line = |what: &str, title: &str, times: &[Time]| {
+fn one(row: &Row) -> String {
+    let at = format!("{:.1} s", row.at.as_secs_f64());
+    let Some((outcome, cost)) = &row.measured else {
+        return line(&at, &row.title, ["FAILED", "", "", "", ""]);
+    };
+    let [file, ring] = [outcome.file(), outcome.ring()].map(seconds);
+    let (slowest, lost) = (milliseconds(cost.counted.longest), cost.lost.len().to_string());
+    let mark = if row.faults.is_empty() { "" } else { " FAILED" };
+    line(&at, &row.title, [&file, &ring, &cost.restarts.short(), &slowest, &lost]) + mark
+}
+
+fn line(at: &str, title: &str, [file, ring, restarted, read, lost]: [&str; 5]) -> String {
+    let title = cut(title, TITLE);
+    let line = format!("{at:>7}  {title:<TITLE$}{file:>7}{ring:>7}  {restarted:<13}{read:>6}{lost:>6}");
+    line.trim_end().to_owned()
+}
+
+fn seconds(time: Option<Duration>) -> String {
+    time.map_or("-".to_owned(), |time| format!("{:.2}", time.as_secs_f64()))
+}
+
+fn milliseconds(time: Duration) -> String {
+    time.as_millis().to_string()
+}
+
+/// The lines of the report about an event: its row, each node's times, and the rest.
+pub(super) fn details(row: &Row) -> Vec<String> {
+    let mut lines = vec![one(row)];
+    lines.extend(row.faults.iter().map(|fault| format!("         FAULT: {fault}")));
+    if let Some((outcome, cost)) = &row.measured {
+        lines.extend(node_times(outcome));
+        lines.extend(outcome.text.lines().map(|line| format!("         {line}")));
+        lines.push(format!("         {}; {}", cost.counted.line(), cost.lost_text()));
+    }
+    lines
+}
+
+fn node_times(outcome: &Outcome) -> Vec<String> {
+    let line = |what: &str, times: &[super::record::Time]| {
         let mut times = times.to_vec();
         times.sort_by_key(|time| (time.node.starts_with("slave"), time.node.len(), time.node.clone()));
-        let words: Vec<_> = times
-            .iter()
-            .map(|time| {
-                let mark = if time.booted { "*" } else { "" };
-                format!("{}{mark} {}", short(&time.node), time.took.as_millis())
-            })
-            .collect();
-        wrapped(&format!("{:<29}{what:<7}", cut(title, 28)), &words, "  ", width)
+        let word = |time: &super::record::Time| {
+            let mark = if time.booted { "*" } else { "" };
+            format!("{}{mark} {}", time.node, time.took.as_millis())
+        };
+        let words: Vec<_> = times.iter().map(word).collect();
+        (!words.is_empty()).then(|| format!("         {what} ms: {}", words.join(", ")))
     };
-    [line("file", &scale.title, &scale.files), line("ring", "", &scale.rings)].concat()
-}
-
-/// `server-1` as `s1`, `slave-2` as `c2`, which is a client of the ring.
-fn short(name: &str) -> String {
-    name.replace("server-", "s").replace("slave-", "c")
-}
-
-fn answer_lines(answer: &Endured, width: Option<usize>) -> [String; 2] {
-    let Endured { title, held, of, reason, recovered } = answer;
-    let again = recovered.map_or("NEVER".to_owned(), |time| format!("{} ms", time.as_millis()));
-    let mark = if held == of { "" } else { "  NOT HELD" };
-    let row = format!("{:<36}{:>8}{again:>23}{mark}", cut(title, 35), format!("{held} of {of}"));
-    [row, format!("    {reason}")].map(|line| width.map_or(line.clone(), |width| cut(&line, width)))
-}
-
-fn other_lines(title: &str, text: &str, width: Option<usize>) -> Vec<String> {
-    let mut lines = vec![title.to_owned()];
-    for line in text.lines() {
-        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
-        lines.extend(wrapped("    ", &words, " ", width));
-    }
-    lines
+    [line("file", &outcome.files), line("ring", &outcome.rings)].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::{Cost, Restarts};
+    use crate::record::Time;
     use crate::traffic::Counted;
-    use std::time::Duration;
 
     fn time(node: &str, ms: u64, booted: bool) -> Time {
         Time { node: node.into(), took: Duration::from_millis(ms), booted }
     }
 
-    fn scale() -> Scale {
+    fn row() -> Row {
         let counted = Counted { reads: 2345, longest: Duration::from_micros(7120), ..Counted::default() };
-        Scale {
-            title: "servers 3 -> 4".into(),
+        let outcome = Outcome {
             files: vec![
                 time("slave-1", 290, false),
-                time("server-1", 210, false),
                 time("server-4", 312, true),
+                time("server-1", 210, false),
             ],
-            rings: vec![
-                time("slave-1", 2290, false),
-                time("server-1", 2210, false),
-                time("server-4", 2312, true),
-            ],
-            toll: Toll { keys: 300, counted, ..Toll::default() },
-        }
+            rings: vec![time("server-1", 2210, false)],
+            text: "server-1 was asked\nand answered".into(),
+        };
+        let cost = Cost { keys: 300, counted, ..Cost::default() };
+        let at = Duration::from_millis(12_340);
+        Row { at, title: "servers 3 -> 4".into(), measured: Some((outcome, cost)), faults: Vec::new() }
     }
 
     #[test]
-    fn a_run_is_told_in_tables_and_a_verdict_within_the_width() {
-        let answers = vec![Endured {
-            title: "empty body".into(),
-            held: 3,
-            of: 3,
-            reason: "nothing changed, no answer to go by: it is empty, and that is a very long story".into(),
-            recovered: Some(Duration::from_millis(400)),
-        }];
-        let record = Record { scales: vec![scale()], answers, ..Record::default() };
-        let lines = report(&record, Some(76));
-        let text = lines.join("\n");
-        let row = "servers 3 -> 4                  210    290    312     2210   2290   2312        0       0      0      0     2345      7.1";
-        assert!(lines.contains(&row.to_owned()), "{text}");
-        let nodes = "servers 3 -> 4               file   s1 210  s4* 312  c1 290";
-        assert!(lines.contains(&nodes.to_owned()), "{text}");
-        assert!(text.contains("ring   s1 2210  s4* 2312  c1 2290"), "{text}");
-        assert!(
-            text.contains("empty body                            3 of 3                 400 ms"),
-            "{text}"
-        );
-        assert!(text.contains("it is empty, and that is a very lo…"), "{text}");
-        assert!(text.ends_with("explained"), "{text}");
+    fn an_event_is_one_row_that_fits_on_eighty_columns() {
+        let expected = " 12.3 s  servers 3 -> 4                   0.31   2.21  -                 7     0";
+        assert_eq!(rows(&row()), [expected]);
+        let mut busy = row();
+        busy.title = "a title that is much longer than its column".into();
+        let (_, cost) = busy.measured.as_mut().unwrap();
+        cost.restarts = Restarts { chmpx: 1, k2hdkc: 1, agents: 0 };
+        let line = rows(&busy).remove(0);
+        assert!(line.chars().count() <= WIDTH && line.contains("chmpx k2hdkc"), "{line}");
+        assert!(head().iter().all(|line| line.chars().count() <= WIDTH));
+        assert!(legend().iter().all(|line| line.chars().count() <= WIDTH));
     }
 
     #[test]
-    fn a_loss_and_a_restart_stand_in_their_columns() {
-        let mut scale = scale();
-        scale.toll.restarts.chmpx = 2;
-        scale.toll.lost = (0..30).map(|key| (key.to_string(), String::new())).collect();
-        let table = scale_table(&[scale]);
-        assert!(table[2].contains("        2       0      0     30     2345"), "{}", table[2]);
+    fn a_fault_stands_below_its_row_and_a_long_one_is_cut() {
+        let mut failed = row();
+        failed.faults = vec!["server-1: it does not follow".into(), "so ".repeat(300)];
+        let lines = rows(&failed);
+        assert!(lines[0].ends_with(" FAILED"), "{lines:?}");
+        assert_eq!(lines[1], "         server-1: it does not follow");
+        assert_eq!((lines.len(), lines.last().unwrap().trim()), (7, "… more in the report"));
+        failed.measured = None;
+        assert_eq!(rows(&failed)[0], " 12.3 s  servers 3 -> 4                 FAILED");
+    }
+
+    #[test]
+    fn the_report_has_the_time_of_each_node() {
+        let lines = details(&row());
+        assert_eq!(lines[1], "         file ms: server-1 210, server-4* 312, slave-1 290");
+        assert_eq!(lines[3..5], ["         server-1 was asked", "         and answered"]);
     }
 }

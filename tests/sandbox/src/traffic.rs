@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::cost::milliseconds;
 use super::handle::{Door, Fault, Handle};
 use super::keys::{Key, Keys};
 
 /// Keys that each slave writes.
-const KEYS: usize = 150;
+pub(super) const KEYS: usize = 150;
 /// Between two reads of one slave: two cores play the whole cluster.
 const BETWEEN: Duration = Duration::from_millis(2);
 /// Between two tries of a read that was not served.
@@ -72,6 +73,23 @@ impl Counted {
             unwritten: self.unwritten + later.unwritten,
             longest: self.longest.max(later.longest),
         }
+    }
+
+    /// In one line.
+    pub(super) fn line(&self) -> String {
+        let Self { reads, retries, failed, broken, writes, unwritten, longest } = self;
+        let more = [
+            (retries, "tried again"),
+            (failed, "reads not served"),
+            (unwritten, "writes not taken"),
+            (broken, "handles broken"),
+        ];
+        let more: String = more
+            .into_iter()
+            .filter(|(count, _)| **count > 0)
+            .map(|(count, what)| format!(", {count} {what}"))
+            .collect();
+        format!("{reads} reads and {writes} writes, the slowest read {}{more}", milliseconds(*longest))
     }
 
     /// What came since then.
