@@ -16,7 +16,7 @@ use crate::clock::BootTime;
 use crate::file::{self, FileError};
 use crate::generation::Generation;
 use crate::guard;
-use crate::lifecycle::Known;
+use crate::lifecycle::Persisted;
 use crate::report::LastPass;
 use crate::supervisor::Kind;
 
@@ -45,7 +45,7 @@ pub struct Ledger {
     /// What the guard has seen.
     pub guard: guard::Memory,
     /// What is known of the processes.
-    pub known: Known,
+    pub known: Persisted,
     /// Which supervisor was in force last, picked or named.
     pub picked: Option<Kind>,
     /// As whom this node was last seen as a member, or was removed when it left.

@@ -1,302 +1,297 @@
-//! From what runs to what must be done next, so that the processes run what the file says: one step, or a wait, or the
-//! word that all is well.
+//! Decides the next step for chmpx and k2hdkc: assess, decide, record.
 //!
-//! There is no script that could be interrupted. Every pass looks at the processes and at what chmpx said, and asks for
-//! the one thing that comes next; an agent that was killed in the middle of a restart goes on where the processes are.
-//! What must outlive it is in [`Known`], what may be forgotten in [`Memory`].
+//! *Assess*: [`phase`] names the phases that hold in one observation. *Decide*: [`decide`] finds the row of each phase and the
+//! column of the intent in the table below. *Record*: [`History::record`] keeps the outcome of the act. No script runs here
+//! that a kill could interrupt: an agent that was killed in a restart goes on where the programs are. [`Persisted`] outlives
+//! the agent; [`History`] may be forgotten. Pure: time and chance are arguments.
 //!
-//! The order of the stages is the order in which things are safe, measured on chmpx 1.0.113 and k2hdkc 1.0.19: k2hdkc
-//! stops before chmpx and half a second apart, starts after it and only in sight of its peers, and is never older than
-//! it. Pure: the time is an argument.
+//! # The table
+//!
+//! The rows stand in the order in which they are safe, measured on chmpx 1.0.113 and k2hdkc 1.0.19: k2hdkc stops half a second
+//! before chmpx, starts after it and only in sight of its peers, and is never older than it. The first row that asks for
+//! something wins. *Report* leaves a condition for the operator, and the next rows follow. `-` is no rule: the next row follows.
+//! The match in `rule` is this table, line by line.
+//!
+//! | phase | Run | Restart | Drain | Stop |
+//! |---|---|---|---|---|
+//! | `Unobservable` | hold | hold | - | hold; by force: on after 30 s |
+//! | `ForeignWriter` | end it, or report | = Run | = Run | - |
+//! | `FileOutOfSync` | sync it, hold, or report | = Run | = Run | - |
+//! | `Duplicate` | hold | hold | - | - |
+//! | `FileOnTrial` | roll back an end, failed starts or an absence | = Run | = Run | - |
+//! | `Unpaired` | stop k2hdkc, or report data at risk | = Run | - | disable, stop k2hdkc |
+//! | `Paired` | - | SERVICEOUT in turn, then stop k2hdkc; or report | - | disable, stop k2hdkc |
+//! | `Unaccompanied` | - | stop chmpx, or report | - | after 0.5 s: disable, stop chmpx |
+//! | `NotEnabled` | enable, or report | = Run | - | - |
+//! | `Down` | start chmpx once the others list this server | = Run | - | disable, next stage |
+//! | `Silent` | wait; roll back; restart chmpx | = Run | = Run | - |
+//! | `Stale` | wait; write again (8 times); restart chmpx | = Run | = Run | - |
+//! | `NoK2hdkc` | by quorum: start, wait, restart chmpx to reconnect, hold | = Run | - | - |
+//! | `LeftBehind` | in turn: COMPMERGE, MERGE or SERVICEOUT; or hold | = Run | - | - |
+//! | `PeerInChange` | report one that does not go on | = Run | - | - |
+//! | `SlaveDown` | wait | = Run | - | - |
+//! | `SlaveAlone` | wait, then hold | = Run | - | - |
+//! | `TurnedAway` | prompt the server; or hold | = Run | - | - |
+//! | Own: `Unjoined` | wait, then restart k2hdkc | = Run | - | - |
+//! | Own: `ByHand` | wait | = Run | - | - |
+//! | Own: `Merging` | wait; restart a pair that sticks | = Run | - | - |
+//! | Own: `Queued` | wait, then MERGE, then hold | = Run | - | - |
+//! | Own: `Done` | wait, then UPDATESTATUS | = Run | - | - |
+//! | Own: `Out` | SERVICEIN; hold where another hand took it out | = Run | - | - |
+//! | `Serving` | restart or report an isolated start; announce a new file | = Run | - | - |
+//! | `ListDiffers` | write again (3 times), wait or hold | = Run | - | - |
+//! | `Leftovers` | remove them | = Run | - | - |
+//!
+//! With data at risk the rows of Own wait: no merge is nudged. No action and no condition: converged.
+//!
+//! A node that drains first asks [`leave::drain`] whether it may go out of service. A wait there lets the rows of the file go on;
+//! a server that must serve before it can leave goes on as with Run. After Stop nothing is started: see [`leave::gone`]. The end
+//! of the agent is [`shutdown`].
+//!
+//! # A new phase
+//!
+//! Add a variant to [`phase::Phase`] and its recognition to the order there, a row to the table and to the match of `rule`, its
+//! reasons to [`words`], and a test to `tests/`.
 
 mod copies;
-mod departed;
-mod drain;
-mod gate;
-mod keeping;
-mod known;
-mod leaving;
-mod lonely;
-mod memory;
-mod merge_work;
-mod past;
-mod place;
-mod placement;
-mod placing;
-mod prompts;
+mod data_safety;
+mod departure;
+mod file_sync;
+mod history;
+mod join;
+mod leave;
+mod list;
+mod peers;
+mod persisted;
+mod phase;
+mod quorum;
 mod resolving;
+mod restart;
 mod rules;
+mod scene;
+mod situation;
+mod slave;
 mod starting;
-mod stir;
 mod stopping;
-mod takeover;
 mod trial;
-mod way_out;
-mod unlisted;
+pub mod words;
 
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 pub use copies::Copies;
-pub use keeping::{Database, Keeps};
-pub use known::{Known, Pair, Ran, Rejected, Restart, Urgency};
-pub use leaving::{obstacle, price, unread};
-pub use memory::Memory;
+pub use data_safety::{Database, Keeps};
+pub use departure::{Leaving, Stage};
+pub use history::{At, History, Replacement};
+pub use leave::{obstacle, price};
+pub use persisted::{Pair, Persisted, Ran, Rejected, Restart, Urgency};
 pub(crate) use rules::{COMES_SOON, SOON};
 pub use rules::{Restarts, Rules};
-pub use way_out::{Leaving, Stage};
+pub use situation::{InstalledFile, Situation};
 
-use crate::clock::BootTime;
-use crate::ring::{Mode, Node, Ring};
-use crate::supervisor::{Observed, Step};
-use crate::view::{NodeStatus, Row, View};
+use self::persisted::Intent;
+use self::phase::Phase;
+use self::scene::{Draft, Scene, soon};
+use self::words::{Control, File, Join, Reason, Reasons};
+use crate::plan::Class;
+use crate::supervisor::{Identity, Step};
 
-/// Everything that the next step follows from, besides what is remembered.
-#[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
-    /// The present.
-    pub now: Instant,
-    /// The same for what outlives the agent.
-    pub boot: BootTime,
-    /// What the installed file says.
-    pub ring: &'a Ring,
-    /// Its generation.
-    pub fileversion: u32,
-    /// Where the file lets chmpx listen for control.
-    pub ctlport: u16,
-    /// What runs, and what chmpx said.
-    pub observed: &'a Observed,
-    /// How long ago the agent installed this very file; `None` where somebody else did.
-    pub written: Option<Duration>,
-    /// Which ways back there are.
-    pub ways: Ways,
-    /// Whether chmpx was seen with this generation loaded, be it with a restart still to come.
-    pub loaded: bool,
-    /// Whether chmpx was seen with this generation loaded, and nothing waited for a restart.
-    pub verified: bool,
-    /// Whether it replaced a file that chmpx does not survive: an end soon after says nothing of this one.
-    pub mended: bool,
-    /// The operator's rules.
-    pub rules: &'a Rules,
-}
-
-/// Generations of another ring that chmpx ran with, and that are still kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ways {
-    /// The one before this.
-    pub before: bool,
-    /// The last one with which nothing waited for a restart.
-    pub proven: bool,
-}
-
-/// What comes next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// chmpx and k2hdkc run what the file says.
+pub enum Action {
+    /// None: chmpx and k2hdkc run what the file says.
     Converged,
-    /// Nothing to do but to look again, at the latest after this time.
-    Wait(String, Duration),
-    /// Nothing that the agent may do by itself: somebody must look. The agent looks again after this time.
-    Hold(String, Duration),
-    /// This step, for this reason.
-    Step(Step, String),
-    /// The same ring again, with the next FILEVERSION: chmpx has not loaded this one.
-    Rewrite(String),
-    /// Another ring, since this one ended chmpx, or made it deaf.
-    RollBack(Back, String),
+    /// None but another look, at the latest after this time.
+    Wait(Reason, Duration),
+    /// None that the agent may take by itself: the operator must look. The agent looks again after this time.
+    Hold(Reasons, Duration),
+    /// This step of the supervisor.
+    Step(Step, Reason),
+    /// A restart: the next decision begins it.
+    Demand(Demand),
+    /// The same ring again, under the next generation.
+    Rewrite(Rewrite, Reason),
+    /// Another ring, since this one ended chmpx or silenced it.
+    RollBack(Rollback, Reason),
 }
 
-/// How far a roll-back goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Back {
-    /// To the generation that chmpx ran with before this one.
-    Before,
-    /// To the last one with which nothing waited for a restart: a later one was perhaps only reloaded, never started with.
-    Proven,
-}
-
-/// One stage: what it asks for, or `None` where it is content.
-type Look = fn(&Case<'_>, &mut Memory, &mut Known) -> Option<Next>;
-
-/// In the order in which they are safe. What one asks for keeps the later ones waiting.
-const STAGES: [Look; 17] = [
-    placing::seen,
-    starting::rival,
-    placing::placed,
-    starting::alone,
-    trial::roll_back,
-    stopping::k2hdkc,
-    stopping::chmpx,
-    starting::enable,
-    starting::chmpx,
-    trial::answering,
-    trial::loaded,
-    starting::k2hdkc,
-    departed::departed,
-    departed::others,
-    place::own,
-    place::peers,
-    starting::tidy,
-];
-
-/// Those of them that see to the file: a node that leaves follows it as long as its keys have not moved, and what keeps it
-/// from leaving may be over with the next one.
-const CARES: [Look; 5] =
-    [starting::rival, placing::placed, trial::roll_back, trial::answering, trial::loaded];
-
-/// What comes next, and what is for somebody to look at meanwhile.
+/// A restart that no change of the file asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Course {
-    /// What comes next.
-    pub next: Next,
-    /// What the agent may not do by itself, although it goes on with the rest.
-    pub held: Option<String>,
+pub struct Demand {
+    /// The programs.
+    pub class: Class,
+    /// The consideration that it shows.
+    pub urgency: Urgency,
+    /// The cause.
+    pub reason: Reason,
+    /// True for one of the few that are tried in a row.
+    pub repair: bool,
 }
 
-/// What comes next. Takes what is observed into `memory` and `known` first.
-pub fn chart(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
-    notice(case, memory, known);
-    if let Some(next) = leaving::chart(case, memory, known) {
-        return on_the_way_out(case, memory, known, next);
+/// The purpose of writing the same ring again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewrite {
+    /// chmpx has not loaded it.
+    NotLoaded,
+    /// chmpx lists other servers.
+    List,
+}
+
+/// The generation that a rollback goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// The one that chmpx ran with before this one.
+    Previous,
+    /// The last one with which no restart was due: a later one was perhaps only reloaded, never started with.
+    Verified,
+}
+
+/// The next step, and what the operator should look at meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The next step.
+    pub action: Action,
+    /// Conditions that the agent may not end by itself, although it goes on with the rest.
+    pub conditions: Reasons,
+    /// The ledger's part, to be kept before the step is taken.
+    pub persisted: Persisted,
+    waits: BTreeSet<history::Waiting>,
+    serves: bool,
+    replaces: Option<Identity>,
+}
+
+impl Action {
+    fn hold(reason: impl Into<Reason>, time: Duration) -> Self {
+        Self::Hold(Reasons(vec![reason.into()]), time)
     }
-    let asked = STAGES.iter().find_map(|stage| stage(case, memory, known));
-    // What is held comes last: a held node follows its file all the same.
-    let asked = asked.or(memory.pending.take());
-    memory.pending = None;
-    let texts: Vec<_> = memory.at_stake.take().into_iter().chain(std::mem::take(&mut memory.loud)).collect();
-    let (next, held) = beside(asked, &texts, case.rules.look);
-    let next = match next {
-        Next::Wait(text, time) if memory.stalls(case) => Next::Hold(stalled(&text), time),
-        next => next,
+
+    /// Returns true where nothing but another look is asked for.
+    fn rests(&self) -> bool {
+        matches!(self, Self::Wait(..) | Self::Hold(..))
+    }
+}
+
+impl Decision {
+    /// Makes a decision of nothing but an action, for a command that decides only that.
+    pub fn only(action: Action, persisted: Persisted) -> Self {
+        let (waits, conditions) = (BTreeSet::new(), Reasons::default());
+        Self { action, conditions, persisted, waits, serves: false, replaces: None }
+    }
+
+    /// Turns the action into a hold: the file that it asks for cannot be written.
+    pub fn obstruct(&mut self, reason: File, time: Duration) {
+        let mut reasons = self.conditions.clone();
+        reasons.0.push(reason.into());
+        self.action = Action::Hold(reasons, time);
+    }
+}
+
+/// Decides the next step. `history` and `persisted` have taken in the situation before.
+pub fn decide(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+    let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
+    let action = match persisted.intent(situation) {
+        Intent::Gone(leaving) => Some(leave::gone(&scene, leaving)),
+        Intent::Drain(leaving) => drain(&scene, &mut draft, leaving),
+        intent => walk(&scene, &mut draft, intent),
     };
-    memory.went_on(case, &next);
-    Course { next, held }
+    draft.decision(&scene, action)
 }
 
-/// A leave that waits for something, or is held, keeps nobody from caring for the file meanwhile.
-fn on_the_way_out(case: &Case<'_>, memory: &mut Memory, known: &mut Known, next: Next) -> Course {
-    let follows = known.way_out().is_some_and(Leaving::follows);
-    if !follows || !matches!(next, Next::Wait(..) | Next::Hold(..)) {
-        return Course { next, held: None };
+/// Decides where a file is about to be installed: that comes first, but for the end of who would write over it in place.
+pub fn decide_before_file(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+    let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
+    let rival = situation.observed.rival.as_ref();
+    let action = rival.and_then(|rival| file_sync::end_writer(&scene, &mut draft, rival));
+    Draft::new(persisted).decision(&scene, Some(action.unwrap_or_else(|| soon(File::ComesFirst))))
+}
+
+/// Decides for a node that stops where no file says which node it is: whatever runs ends.
+pub fn decide_unread(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+    let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
+    let action = match persisted.intent(situation) {
+        Intent::Gone(leaving) => Some(leave::gone(&scene, leaving)),
+        Intent::Drain(leaving) => leave::drain(&scene, &mut draft, leaving),
+        intent @ Intent::Stop(_) => walk(&scene, &mut draft, intent),
+        Intent::Run | Intent::Restart(_) => None,
+    };
+    let action = action.unwrap_or_else(|| scene.hold(File::NamesNobody));
+    draft.decision(&scene, Some(action))
+}
+
+/// Decides where both programs end with the agent: `Converged` once nothing runs.
+pub fn shutdown(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+    let scene = Scene::new(situation, history, persisted);
+    Draft::new(persisted).decision(&scene, stopping::both(&scene))
+}
+
+/// Finds the first row that asks for something.
+fn walk(scene: &Scene<'_>, draft: &mut Draft, intent: Intent<'_>) -> Option<Action> {
+    phase::phases(scene).find_map(|phase| rule(scene, draft, phase, intent))
+}
+
+/// Takes the node out of service. A wait for that keeps nobody from caring for the file meanwhile.
+fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Option<Action> {
+    let Some(action) = leave::drain(scene, draft, leaving) else {
+        return walk(scene, draft, scene.persisted.intent_to_run(scene));
+    };
+    let drains = draft.persisted.way_out().is_some_and(Leaving::follows);
+    if !drains || !action.rests() {
+        return Some(action);
     }
-    let asked = CARES.iter().find_map(|stage| stage(case, memory, known));
-    let mut texts = std::mem::take(&mut memory.loud);
-    let next = match next {
-        // It stays in sight beside what is done, or held, meanwhile.
-        Next::Hold(text, time) if asked.is_some() || !texts.is_empty() => {
-            texts.push(text.clone());
-            Next::Wait(text, time)
+    let of_the_file = walk(scene, draft, Intent::Drain(leaving));
+    match action {
+        // The obstacle stays in sight beside what is done, or held, meanwhile.
+        Action::Hold(reasons, time) if of_the_file.is_some() || draft.has_conditions() => {
+            let first = reasons.0.first().cloned();
+            reasons.0.into_iter().for_each(|reason| draft.report(reason));
+            of_the_file.or(first.map(|reason| Action::Wait(reason, time)))
         }
-        next => next,
-    };
-    let (next, held) = beside(asked.or(Some(next)), &texts, case.rules.look);
-    Course { next, held }
-}
-
-/// What was asked for, beside what is held: a wait is for somebody to look at then.
-fn beside(asked: Option<Next>, texts: &[String], look: Duration) -> (Next, Option<String>) {
-    let held = (!texts.is_empty()).then(|| texts.join("; "));
-    let next = match (asked, &held) {
-        (Some(Next::Wait(_, time)), Some(held)) => Next::Hold(held.clone(), time),
-        (Some(next), _) => next,
-        (None, Some(held)) => Next::Hold(held.clone(), look),
-        (None, None) => Next::Converged,
-    };
-    (next, held)
-}
-
-/// The same where a file is to be installed: that comes first, but for the end of who would write over it in place.
-pub fn before_file(case: &Case<'_>, memory: &mut Memory, known: &mut Known) -> Course {
-    notice(case, memory, known);
-    let first = starting::rival(case, memory, known);
-    memory.loud.clear();
-    Course { next: first.unwrap_or_else(|| Next::Wait("the file comes first".to_owned(), SOON)), held: None }
-}
-
-/// Takes what is observed into `memory` and `known`, and asks for nothing: what is asked for must be done.
-fn notice(case: &Case<'_>, memory: &mut Memory, known: &mut Known) {
-    memory.notice(case);
-    known.notice(case);
-}
-
-/// A wait without an end is for somebody to look at.
-fn stalled(text: &str) -> String {
-    format!("{text}; nothing has changed for {} min", rules::STALLED.as_secs() / 60)
-}
-
-/// What comes next where both processes shall end: `Converged` once nothing runs.
-pub fn ending(case: &Case<'_>, memory: &mut Memory) -> Next {
-    memory.notice(case);
-    stopping::both(case, memory).unwrap_or(Next::Converged)
-}
-
-impl Case<'_> {
-    fn hold(&self, text: String) -> Next {
-        Next::Hold(text, self.rules.look)
+        action => of_the_file.or(Some(action)),
     }
+}
 
-    /// Where the server of this row listens for control, as far as the file says an address.
-    fn control_address(&self, row: &Row) -> Option<SocketAddr> {
-        self.ring.servers.iter().find(|node| is_row_of(row, node))?.control_address()
-    }
-
-    fn mode(&self) -> Mode {
-        self.ring.mode().unwrap_or(Mode::Slave)
-    }
-
-    fn view(&self) -> Option<&View> {
-        self.observed.said.as_ref().map(|said| &said.view)
-    }
-
-    /// Every other server of the file.
-    fn peers(&self) -> impl Iterator<Item = &Node> {
-        let own = self.own();
-        self.ring.servers.iter().filter(move |node| own.is_none_or(|own| !std::ptr::eq(*node, own)))
-    }
-
-    /// This host's own server section.
-    fn own(&self) -> Option<&Node> {
-        if self.mode() == Mode::Slave {
-            return None;
+/// Looks up the table of the module.
+#[expect(clippy::match_same_arms, reason = "each arm is a row of the table")]
+fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'_>) -> Option<Action> {
+    use Intent::{Drain, Gone, Restart, Run, Stop};
+    use Phase as P;
+    match (phase, intent) {
+        (P::Unobservable(why), Stop(leaving)) => Some(leave::unobservable(scene, draft, leaving, why)),
+        (P::Unpaired(_) | P::Paired(_) | P::Unaccompanied(_) | P::Down, Stop(leaving)) => {
+            Some(leave::stop(scene, draft, leaving))
         }
-        self.ring.candidates(Mode::Server).next()
+        (_, Stop(_) | Gone(_)) => None,
+        (P::ForeignWriter(rival), _) => file_sync::end_writer(scene, draft, rival),
+        (P::FileOutOfSync(misplaced), _) => file_sync::sync(scene, draft, misplaced),
+        (P::FileOnTrial, _) => trial::judge(scene, draft),
+        (P::Silent(chmpx), _) => trial::silent(scene, draft, chmpx),
+        (P::Stale, _) => trial::stale(scene),
+        (_, Drain(_)) => None,
+        (P::Paired(k2hdkc), Restart(_)) => restart::of_k2hdkc(scene, draft, k2hdkc),
+        (P::Unaccompanied(chmpx), Restart(restart)) => restart::of_chmpx(scene, draft, chmpx, restart),
+        (P::Paired(_) | P::Unaccompanied(_), Run) => None,
+        (P::Unobservable(why), _) => Some(unobservable(scene, why)),
+        (P::Duplicate(program), _) => Some(starting::duplicate(scene, program)),
+        (P::Unpaired(k2hdkc), _) => stopping::unpaired(scene, draft, k2hdkc),
+        (P::NotEnabled(program), _) => starting::enable(scene, draft, program),
+        (P::Down, _) => Some(starting::chmpx(scene, draft)),
+        (P::NoK2hdkc(chmpx), _) => starting::k2hdkc(scene, draft, chmpx),
+        (P::LeftBehind, _) => peers::end_change(scene, draft),
+        (P::PeerInChange(view), _) => peers::report_stuck(scene, draft, view),
+        (P::SlaveDown(status), _) => Some(scene.wait(words::Slave::Is(status))),
+        (P::SlaveAlone(listed), _) => Some(slave::alone(scene, draft, listed)),
+        (P::TurnedAway(view), _) => slave::turned_away(scene, draft, view),
+        (P::Own(_, view), _) if draft.data_at_risk => Some(scene.wait(Join::IsAtRisk(view.own.status))),
+        (P::Own(own, view), _) => join::own(scene, draft, own, view),
+        (P::Serving(view), _) => join::serving(scene, draft, view),
+        (P::ListDiffers(view), _) => list::correct(scene, draft, view),
+        (P::Leftovers(files), _) => starting::tidy(scene, files),
     }
-
-    /// This server's place in the order that all nodes agree on.
-    fn rank(&self) -> u32 {
-        let own = self.own();
-        let place = self.ring.servers.iter().position(|node| own.is_some_and(|own| std::ptr::eq(node, own)));
-        u32::try_from(place.unwrap_or_default()).unwrap_or(u32::MAX)
-    }
 }
 
-/// Whether a row of chmpx's table is this node of the file, by what chmpx makes its id of. Under another control port it is
-/// another row to chmpx, also of the same seed: the old one stays listed when the port has changed.
-pub fn is_row_of(row: &Row, node: &Node) -> bool {
-    if !node.seed.is_empty() {
-        return row.seed == node.seed && row.ctlport.is_none_or(|ctlport| ctlport == node.ctlport);
-    }
-    let same_port = row.ctlport == Some(node.ctlport);
-    same_port && row.cuk == node.cuk && (row.name == node.name || !node.cuk.is_empty())
-}
-
-/// How chmpx sees a server of the file; `None` where it does not list it.
-fn status_of(view: &View, node: &Node) -> Option<NodeStatus> {
-    view.servers.iter().find(|row| is_row_of(row, node)).map(|row| row.status)
-}
-
-/// Whether a row is the node that answered.
-pub fn is_own(row: &Row, view: &View) -> bool {
-    row.chmpxid.is_some() && row.chmpxid == view.own.chmpxid
-}
-
-/// How a row is named in texts.
-fn label(row: &Row) -> String {
-    let port = row.ctlport.map_or_else(|| "?".to_owned(), |port| port.to_string());
-    format!("{}:{port}", row.name)
+fn unobservable(scene: &Scene<'_>, why: &str) -> Action {
+    Action::hold(Control::Unobservable(why.to_owned()), scene.limits.between_questions)
 }

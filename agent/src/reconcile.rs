@@ -36,7 +36,7 @@ use crate::hosts::Names;
 use crate::identity::{self, Identity};
 use crate::installed::{Installed, Look};
 use crate::ledger::{Joined, LedgerError, Missing, Store};
-use crate::lifecycle::{self, Next};
+use crate::lifecycle::{self, Persisted, Rewrite};
 use crate::membership::Wanted;
 use crate::plan::Plan;
 use crate::problem::{Problem, chain};
@@ -115,11 +115,13 @@ pub struct Decision {
     /// What the hosts block must say although nothing is installed.
     names: Option<Box<Names>>,
     /// What the ledger learns of the processes.
-    known: Option<lifecycle::Known>,
+    known: Option<Persisted>,
     /// How the processes were seen with the installed file.
     seen: Seen,
-    /// What is done to the processes.
-    pub next: Option<Next>,
+    /// The decision on the processes.
+    pub lifecycle: Option<Box<lifecycle::Decision>>,
+    /// The file that it asks for.
+    request: Option<Box<Installation>>,
     standing: Option<Standing>,
     about: Option<NodeSpec>,
     /// Whether the live file is none that chmpx survives.
@@ -167,8 +169,8 @@ enum Cause {
     Answer,
     /// The live file was missing or unloadable, and no answer can be used.
     Lost(String),
-    /// chmpx has not loaded the same ring.
-    NotLoaded(String),
+    /// The lifecycle asks for the same ring again.
+    Rewrite(Rewrite, String),
     /// chmpx ended of the newer ring, or got deaf.
     Rejected(String),
 }
@@ -262,9 +264,9 @@ impl<T: Supervisor> Reconciler<T> {
         let mut report = self.carry_out(decision, reasons).await;
         if is_first && matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..)) {
             // Only now a command knows whose processes the file is for. It is large, and so would be every pass.
-            let Decision { next, about, notes, unplaced, .. } = Box::pin(self.decide(None)).await;
+            let Decision { lifecycle, about, notes, unplaced, .. } = Box::pin(self.decide(None)).await;
             report.notes.extend(notes);
-            report.step = self.step(next, about.as_ref()).await.or(unplaced.map(Err));
+            report.step = self.step(lifecycle.as_deref(), about.as_ref()).await.or(unplaced.map(Err));
         }
         report
     }
@@ -301,7 +303,7 @@ impl<T: Supervisor> Reconciler<T> {
         decision.notes.extend(self.notes(&scene));
         decision.notes.extend(self.differs(&scene, &decision.verdict));
         if self.patient {
-            self.chart(&scene, &mut decision);
+            self.decide_lifecycle(&scene, &mut decision);
             if scene.observed.is_none() && !matches!(decision.verdict, Decided::Install(_)) {
                 // It is seldom, and large, and so would be every pass.
                 Box::pin(self.stop_unseen(scene.about.is_some(), &mut decision)).await;
@@ -334,7 +336,8 @@ impl Decision {
             names: None,
             known: None,
             seen: Seen::default(),
-            next: None,
+            lifecycle: None,
+            request: None,
             standing: None,
             about: None,
             mends: false,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::clock::Timestamp;
-use crate::lifecycle::{Course, Next};
+use crate::lifecycle::{Action, Decision};
 use crate::supervisor::{Observed, Running};
 use crate::view::NodeStatus;
 
@@ -15,6 +15,9 @@ use crate::view::NodeStatus;
 pub struct Standing {
     /// Whether the processes run what the file says.
     pub state: State,
+    /// The stable codes of the reasons; none where the processes run what the file says.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// The same in words.
     pub text: String,
     /// The running chmpx.
@@ -63,18 +66,8 @@ pub struct Said {
 
 impl Standing {
     /// Made of what was observed and what comes next, at the present in both clocks.
-    pub fn of(observed: &Observed, course: &Course, now: Instant) -> Self {
-        let (state, text) = match &course.next {
-            // What is done meanwhile does not take it from the operator's sight.
-            _ if course.held.is_some() => (State::Held, course.held.clone().unwrap_or_default()),
-            Next::Converged => {
-                (State::Converged, "converged: chmpx and k2hdkc run what the file says".to_owned())
-            }
-            Next::Wait(text, _) => (State::Waiting, text.clone()),
-            Next::Step(step, why) => (State::Waiting, format!("{}: {why}", step.text())),
-            Next::Rewrite(why) | Next::RollBack(_, why) => (State::Waiting, why.clone()),
-            Next::Hold(text, _) => (State::Held, text.clone()),
-        };
+    pub fn of(observed: &Observed, decision: &Decision, now: Instant) -> Self {
+        let (state, codes, text) = judged(decision);
         let stamp = |at: Instant| Timestamp::now().before(now.saturating_duration_since(at));
         let process = |running: Running| Process { pid: running.id.pid, since: stamp(running.since) };
         let said = observed.said.as_ref().map(|said| Said {
@@ -86,6 +79,7 @@ impl Standing {
         let silent = observed.silent.as_ref().map(|(_, text)| text.clone());
         Self {
             state,
+            reasons: codes.into_iter().map(str::to_owned).collect(),
             text,
             chmpx: observed.chmpx.map(process),
             k2hdkc: observed.k2hdkc.map(process),
@@ -98,6 +92,7 @@ impl Standing {
     pub fn unknown(text: &str) -> Self {
         Self {
             state: State::Waiting,
+            reasons: Vec::new(),
             text: text.to_owned(),
             chmpx: None,
             k2hdkc: None,
@@ -110,5 +105,25 @@ impl Standing {
     pub fn healthy(&self) -> (usize, usize) {
         let servers = self.said.as_ref().map_or(&[][..], |said| &said.servers);
         (servers.iter().filter(|(_, status)| status.is_healthy()).count(), servers.len())
+    }
+}
+
+/// Returns the state, the codes of its reasons and their words.
+fn judged(decision: &Decision) -> (State, Vec<&'static str>, String) {
+    let conditions = &decision.conditions;
+    match &decision.action {
+        // An act meanwhile does not take a condition from the operator's sight.
+        Action::Hold(reasons, _) => (State::Held, reasons.codes(), reasons.to_string()),
+        _ if !conditions.is_empty() => (State::Held, conditions.codes(), conditions.to_string()),
+        Action::Converged => {
+            (State::Converged, Vec::new(), "converged: chmpx and k2hdkc run what the file says".to_owned())
+        }
+        Action::Wait(reason, _) | Action::Rewrite(_, reason) | Action::RollBack(_, reason) => {
+            (State::Waiting, vec![reason.code()], reason.to_string())
+        }
+        Action::Demand(demand) => (State::Waiting, vec![demand.reason.code()], demand.reason.to_string()),
+        Action::Step(step, reason) => {
+            (State::Waiting, vec![reason.code()], format!("{}: {reason}", step.text()))
+        }
     }
 }

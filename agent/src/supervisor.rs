@@ -125,6 +125,18 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Returns true for an end that the file may have caused: by itself, or a crash.
+    pub fn is_own(self) -> bool {
+        use nix::sys::signal::Signal as S;
+        match self {
+            Self::Exit(_) => true,
+            Self::Signal(signal) => {
+                [S::SIGSEGV, S::SIGABRT, S::SIGFPE, S::SIGBUS, S::SIGILL].iter().any(|s| *s as i32 == signal)
+            }
+            Self::Unknown => false,
+        }
+    }
+
     /// In words.
     pub fn text(self) -> String {
         match self {

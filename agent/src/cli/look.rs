@@ -9,7 +9,7 @@ use crate::acceptance::{self, Host, Reading};
 use crate::clock::Clock;
 use crate::ini;
 use crate::ledger::Store;
-use crate::lifecycle::{Next, Restarts};
+use crate::lifecycle::{Action, Restarts};
 use crate::machine;
 use crate::plan::{Class, Plan};
 use crate::reconcile::{Decided, Decision, Reconciler};
@@ -72,10 +72,11 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
             node.name, node.ctlport
         ));
     }
-    if let Some(Next::Step(step, why)) = &decision.next {
+    let action = decision.lifecycle.as_ref().map(|decided| &decided.action);
+    if let Some(Action::Step(step, why)) = action {
         say(&format!("  {}: {why}", step.text()));
     }
-    let placed = decision.next.is_none() && decision.unplaced.is_none();
+    let placed = action.is_none() && decision.unplaced.is_none();
     match decision.verdict {
         Decided::Install(_) => told(decision.unplaced),
         Decided::Leave(Outcome::Unchanged) if !placed => told(decision.unplaced),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, status_of};
+use super::Situation;
 use crate::replicas;
 use crate::ring::{Mode, Node, Ring};
 use crate::view::{Action, Operation, View};
@@ -33,30 +33,30 @@ pub struct Copies {
 
 impl Copies {
     /// Takes in who is a member, and what chmpx says of each.
-    pub(super) fn notice(&mut self, case: &Case<'_>) {
-        if case.mode() == Mode::Slave {
+    pub(super) fn observe(&mut self, situation: &Situation<'_>) {
+        if situation.mode() == Mode::Slave {
             return;
         }
-        let members: BTreeSet<String> = case.ring.servers.iter().map(name).collect();
+        let members: BTreeSet<String> = situation.ring.servers.iter().map(name).collect();
         let gone: Vec<_> = self.served.difference(&members).cloned().collect();
         if !gone.is_empty() {
             self.renewed.clear();
             self.gone.extend(gone);
         }
         if self.gone.is_empty() {
-            self.replicas = Some(case.ring.replicas());
+            self.replicas = Some(situation.ring.replicas());
         }
         self.served.retain(|name| members.contains(name));
-        if let Some(view) = case.view() {
-            self.look(case, view);
+        if let Some(view) = situation.view() {
+            self.look(situation, view);
         }
     }
 
-    fn look(&mut self, case: &Case<'_>, view: &View) {
+    fn look(&mut self, situation: &Situation<'_>, view: &View) {
         let mut whole = true;
-        for node in case.peers() {
+        for node in situation.peers() {
             // One that is down may be that only to a chmpx which has not connected to it yet.
-            let status = status_of(view, node).filter(|status| status.is_up());
+            let status = view.status_of(node).filter(|status| status.is_up());
             if status.is_some_and(|s| !s.is_in_service() || s.action() == Action::Add) {
                 self.renewed.insert(name(node));
             } else if status.is_some() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::retry::Backoff;
 use crate::ring::Mode;
 
 /// See `[supervisor]` in the configuration.
@@ -49,6 +50,13 @@ pub struct Rules {
     pub wait_for_peers: bool,
     /// Whether another program that writes the same file may be ended for good.
     pub take_over: bool,
+}
+
+impl Rules {
+    /// Returns the pauses between attempts that fail.
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.backoff.0, self.backoff.1)
+    }
 }
 
 /// Which nodes restart their processes for a changed key.
@@ -121,7 +129,7 @@ pub(super) const MOST_RELISTS: u32 = 3;
 /// after twice as long, and so on.
 pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(5);
 /// Restarts that are not for a change, in one life of the agent, before somebody must look.
-pub(super) const MOST_CURES: u32 = 3;
+pub(super) const MOST_REPAIRS: u32 = 3;
 /// A program that ran for so long has not failed to start.
 pub(super) const SETTLED: Duration = Duration::from_secs(60);
 /// A program that ends within this time did not start.
@@ -130,7 +138,7 @@ pub(super) const STILLBORN: Duration = Duration::from_secs(3);
 /// looks for the file every 10 s; Trove's container, started anew, has it after 70 to 90 s.
 pub(super) const COMES_WITHIN: Duration = Duration::from_secs(180);
 /// So often the file is put before the processes again at once.
-pub(super) const FEW_PLACEMENTS: u32 = 5;
+pub(super) const FEW_SYNCS: u32 = 5;
 /// Failed starts with a file that is on trial.
 pub(super) const FAILED_STARTS: u32 = 2;
 /// Time for an orphaned k2hdkc to obey: with `-no_giveup_rejoin` it hears no signal while its chmpx is gone.
@@ -156,11 +164,11 @@ pub(super) const WORKING: f64 = 0.01;
 /// would be a merge at work.
 pub(super) const LEAST_LOOK: Duration = Duration::from_secs(5);
 /// A file that was installed longer ago is nobody's news: with a calm ring it was told at once.
-pub(super) const HEARD_WITHIN: Duration = Duration::from_mins(5);
+pub(super) const ANNOUNCE_WITHIN: Duration = Duration::from_mins(5);
 /// How often the others are told of it, and after what time again: a slave that had no connection at all then has missed it.
-pub(super) const WORDS: u32 = 5;
-/// See [`WORDS`].
-pub(super) const SPEAKS_AGAIN: Duration = Duration::from_secs(4);
+pub(super) const ANNOUNCEMENTS: u32 = 5;
+/// See [`ANNOUNCEMENTS`].
+pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_secs(4);
 /// How long a server must have been out of service before its k2hdkc stops: what was under way to it is answered.
 pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
 /// Time for a stuck chmpx to end by itself: it seldom does.

@@ -5,21 +5,25 @@ mod leaving;
 mod maintenance;
 mod place;
 mod placing;
+mod safety;
 mod starting;
 mod states;
 mod stopping;
 mod trial;
 mod unlisted;
 
-use proptest::prelude::*;
-
 use super::*;
-use crate::clock::Timestamp;
+use tokio::time::Instant;
+
+use crate::clock::{BootTime, Timestamp};
 use crate::fixtures::{self, ring};
 use crate::names::Port;
 use crate::plan::Class;
-use crate::supervisor::{Ended, Ending, Identity, MergeThread, Order, Program, Rival, Running, Said, Signal};
-use crate::view::NodeStatus;
+use crate::ring::{Mode, Ring};
+use crate::supervisor::{
+    Ended, Ending, Identity, MergeThread, Observed, Order, Program, Rival, Running, Said, Signal, Step,
+};
+use crate::view::{NodeStatus, View};
 
 /// A node at one moment, in which a test turns what it is about.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that a test turns")]
@@ -28,8 +32,8 @@ struct Stage {
     fileversion: u32,
     observed: Observed,
     rules: Rules,
-    memory: Memory,
-    known: Known,
+    history: History,
+    persisted: Persisted,
     written: Option<Duration>,
     way_back: bool,
     loaded: bool,
@@ -37,6 +41,10 @@ struct Stage {
     mended: bool,
     now: Instant,
     boot: BootTime,
+    /// The latest decision to write the same ring again.
+    rewrite: Option<Rewrite>,
+    /// The error of each step from now on.
+    failure: Option<&'static str>,
 }
 
 const WALL: Timestamp = Timestamp(1_795_000_000_000);
@@ -81,8 +89,10 @@ impl Stage {
             fileversion: 4,
             observed,
             rules: rules(),
-            memory: Memory::default(),
-            known: Known::default(),
+            history: History::default(),
+            rewrite: None,
+            failure: None,
+            persisted: Persisted::default(),
             written: Some(Duration::from_secs(600)),
             way_back: false,
             loaded: false,
@@ -91,7 +101,7 @@ impl Stage {
             now: since,
             boot: boot(),
         };
-        stage.memory.replaced(since, true);
+        stage.replaced(true);
         stage.now = now;
         stage
     }
@@ -104,29 +114,50 @@ impl Stage {
         second
     }
 
-    fn case(&self) -> Case<'_> {
-        Case {
-            now: self.now,
-            boot: self.boot,
-            ring: &self.ring,
+    fn situation(&self) -> Situation<'_> {
+        let file = InstalledFile {
             fileversion: self.fileversion,
             ctlport: 8021,
-            observed: &self.observed,
-            written: self.written,
-            ways: Ways { before: self.way_back, proven: self.way_back },
+            age: self.written,
             loaded: self.loaded,
             verified: self.verified,
-            mended: self.mended,
-            rules: &self.rules,
-        }
+            replaces_unloadable: self.mended,
+            has_previous: self.way_back,
+            has_verified: self.way_back,
+        };
+        let (observed, limits) = (&self.observed, &self.rules);
+        Situation { now: self.now, boot: self.boot, random: 1.0, ring: &self.ring, file, observed, limits }
     }
 
+    /// One pass: observes, decides, and records that the step was taken, or has failed.
     fn next(&mut self) -> Next {
-        let (mut memory, mut known) = (std::mem::take(&mut self.memory), std::mem::take(&mut self.known));
-        let course = chart(&self.case(), &mut memory, &mut known);
-        (self.memory, self.known) = (memory, known);
+        let (mut history, mut persisted) = (std::mem::take(&mut self.history), self.persisted.clone());
+        history.observe(&self.situation());
+        persisted.observe(&self.situation());
+        let decision = decide(&self.situation(), &history, &persisted);
+        history.record(&decision, self.failure, &self.at());
+        self.history = history;
+        self.persisted = decision.persisted;
         self.observed.ended.clear();
-        course.next
+        self.rewrite = match &decision.action {
+            Action::Rewrite(rewrite, _) => Some(*rewrite),
+            _ => None,
+        };
+        Next::from(decision.action)
+    }
+
+    fn at(&self) -> At {
+        At { now: self.now, backoff: self.rules.backoff(), random: 1.0 }
+    }
+
+    /// The file is replaced: by another ring, or by the same one as the last decision asked for.
+    fn replaced(&mut self, anew: bool) {
+        let replacement = match self.rewrite {
+            _ if anew => Replacement::NewRing,
+            Some(rewrite) => Replacement::SameRing(rewrite),
+            None => Replacement::Synced,
+        };
+        self.history.replaced(self.now, replacement);
     }
 
     fn later(&mut self, seconds: f64) -> &mut Self {
@@ -198,6 +229,31 @@ impl Stage {
     }
 }
 
+/// An action, with its reasons in words.
+#[derive(Debug, PartialEq)]
+enum Next {
+    Converged,
+    Wait(String, Duration),
+    Hold(String, Duration),
+    Step(Step, String),
+    Rewrite(String),
+    RollBack(Rollback, String),
+}
+
+impl From<Action> for Next {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Converged => Self::Converged,
+            Action::Wait(reason, time) => Self::Wait(reason.to_string(), time),
+            Action::Hold(reasons, time) => Self::Hold(reasons.to_string(), time),
+            Action::Step(step, reason) => Self::Step(step, reason.to_string()),
+            Action::Demand(demand) => Self::Wait(demand.reason.to_string(), SOON),
+            Action::Rewrite(_, reason) => Self::Rewrite(reason.to_string()),
+            Action::RollBack(back, reason) => Self::RollBack(back, reason.to_string()),
+        }
+    }
+}
+
 fn step(next: &Next) -> &Step {
     match next {
         Next::Step(step, _) => step,
@@ -216,47 +272,5 @@ fn holds(next: &Next) -> &str {
     match next {
         Next::Hold(text, _) => text,
         other => panic!("{other:?}"),
-    }
-}
-
-proptest! {
-    /// Whatever runs and whatever chmpx says: chmpx never starts or stops beside a k2hdkc on a server, and k2hdkc never
-    /// starts without a chmpx, nor alone beside other servers.
-    #[test]
-    fn no_situation_leads_to_a_step_that_loses_keys(
-        runs in proptest::collection::vec(any::<bool>(), 3),
-        bits in proptest::collection::vec(prop_oneof![
-            Just(0x10), Just(0x11), Just(0x10011), Just(0x21), Just(0x10021), Just(0x2121), Just(0x3121), Just(0x2021), Just(0x1),
-        ], 3),
-        older in any::<bool>(), fileversion in 3u32..6, seconds in proptest::collection::vec(0.0f64..40.0, 1..8),
-        memory in any::<bool>(), restart in any::<bool>(), way_back in any::<bool>(),
-    ) {
-        let mut stage = Stage::well();
-        (stage.fileversion, stage.way_back) = (fileversion, way_back);
-        if memory { stage.in_memory(); }
-        if restart { stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (boot(), 4)); }
-        (0..3).for_each(|place| stage.set_peer(place, bits[place]));
-        stage.set_own(bits[0]);
-        if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }
-        if !runs[1] { stage.observed.k2hdkc = None; }
-        if !runs[2] { stage.observed.said = None; }
-        if older && let Some(k2hdkc) = &mut stage.observed.k2hdkc { k2hdkc.id.ticks = 50; }
-        for seconds in seconds {
-            let next = stage.later(seconds).next();
-            let (chmpx, k2hdkc) = (stage.observed.chmpx.is_some(), stage.observed.k2hdkc.is_some());
-            match next {
-                Next::Step(Step::Start(Program::Chmpx), _) => prop_assert!(!chmpx && (!k2hdkc || memory)),
-                Next::Step(Step::Start(Program::K2hdkc), _) => {
-                    prop_assert!(chmpx && !k2hdkc);
-                    prop_assert!(bits[1] & 1 == 1 || bits[2] & 1 == 1);
-                }
-                Next::Step(Step::Send(Program::Chmpx, ..), _) => prop_assert!(!k2hdkc),
-                Next::Step(Step::Send(Program::K2hdkc, ..), _) => {
-                    let others = bits[1..].contains(&0x21) && stage.observed.said.is_some();
-                    prop_assert!(k2hdkc && (!memory || others));
-                }
-                _ => {}
-            }
-        }
     }
 }

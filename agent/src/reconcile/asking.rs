@@ -42,13 +42,13 @@ impl<T: Supervisor> Reconciler<T> {
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     pub(super) fn may_ask(&self, now: Instant) -> Ask {
         let (rules, processes) = (&self.settings.supervisor.rules, &self.processes);
-        let between = match (processes.settled && !processes.memory.is_stirred(now), processes.comes) {
+        let between = match (processes.settled && !processes.history.is_stirred(now), processes.comes) {
             (true, _) => rules.look,
             (false, true) => COMES_SOON.min(rules.between_questions),
             (false, false) => rules.between_questions,
         };
         let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
-        let too_loud = processes.memory.quiet_until(rules.quiet).is_some_and(|until| now < until);
+        let too_loud = processes.history.quiet_until(rules.quiet).is_some_and(|until| now < until);
         if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }
     }
 

@@ -10,7 +10,7 @@ use crate::clock::BootTime;
 use crate::guard;
 use crate::hosts::Names;
 use crate::ledger::Ledger;
-use crate::lifecycle::{self, Next};
+use crate::lifecycle::{Action, Persisted, Replacement};
 use crate::plan::Class;
 use crate::problem::chain;
 use crate::render;
@@ -36,21 +36,48 @@ impl<T: Supervisor> Reconciler<T> {
         if let Err(error) = self.store.learn(learnt) {
             notes.push(format!("what was learnt is not kept over a restart: {}", chain(&error)));
         }
-        let (mends, mut next) = (decision.mends, decision.next);
+        let (mends, decided) = (decision.mends, decision.lifecycle);
+        let (decided, about) = (decided.as_deref(), decision.about.as_ref());
         // Who writes the file in place would write over this one.
-        let first = next.take_if(|next| matches!(next, Next::Step(Step::TakeOver, _)));
-        let taken_over = self.step(first, decision.about.as_ref()).await;
-        let outcome = match verdict {
-            Decided::Leave(Outcome::Unchanged) => self.adopt(names.as_deref(), &mut notes),
-            Decided::Leave(outcome) => outcome,
-            Decided::Install(installation) => self.install(*installation, &mut notes),
+        let (first, then) = match decided.map(|decided| &decided.action) {
+            Some(Action::Step(Step::TakeOver, _)) => (decided, None),
+            _ => (None, decided),
+        };
+        let writer_ended = self.step(first, about).await;
+        let mut written = None;
+        let outcome = match (verdict, decision.request) {
+            (Decided::Install(installation), _) => self.install(*installation, &mut notes),
+            (Decided::Leave(Outcome::Unchanged), Some(request)) => self.install(*request, &mut notes),
+            (Decided::Leave(Outcome::Unchanged), None) => self.adopt(names.as_deref(), &mut notes),
+            (Decided::Leave(outcome), Some(request)) => {
+                written = Some(self.install(*request, &mut notes));
+                outcome
+            }
+            (Decided::Leave(outcome), None) => outcome,
         };
         if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) = (&outcome, mends) {
             self.processes.mended(generation.fileversion);
         }
+        self.count_failure(written.as_ref().unwrap_or(&outcome), decision.again);
+        let written = written.map(|outcome| match outcome {
+            Outcome::Failed(error) => Err(error),
+            outcome => Ok(outcome.line()),
+        });
+        let step = self.step(then, about).await.or(writer_ended).or(written);
+        let step = step.or(decision.unplaced.map(Err));
+        let (at, reasons, standing) = (self.clock.now().wall, reasons.to_string(), decision.standing);
+        let left_out = self.left_out();
+        let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step };
+        self.keep_last(&report);
+        report
+    }
+
+    /// Counts passes in a row in which this host did not let the agent do its work. `counted` is true for one that was counted
+    /// before.
+    fn count_failure(&mut self, outcome: &Outcome, counted: bool) {
         match outcome {
-            Outcome::Failed(_) if decision.again => {}
-            Outcome::Failed(ref text) => {
+            Outcome::Failed(_) if counted => {}
+            Outcome::Failed(text) => {
                 self.failures += 1;
                 let wait = self.settings.pace.after_doubt(self.failures, 1.0);
                 self.failed = Some((Instant::now() + wait, text.clone()));
@@ -68,13 +95,6 @@ impl<T: Supervisor> Reconciler<T> {
             | Outcome::Rejected(_)
             | Outcome::Held(_) => {}
         }
-        let step = self.step(next, decision.about.as_ref()).await.or(taken_over);
-        let step = step.or(decision.unplaced.map(Err));
-        let (at, reasons, standing) = (self.clock.now().wall, reasons.to_string(), decision.standing);
-        let left_out = self.left_out();
-        let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step };
-        self.keep_last(&report);
-        report
     }
 
     /// Keeps what the pass came to. A full disk, of which every pass tells, keeps it from nothing.
@@ -96,14 +116,18 @@ impl<T: Supervisor> Reconciler<T> {
 
     fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
         let Installation { validated, plan, names, cause } = installation;
-        let (running, same) = (self.processes.running(), matches!(cause, Cause::NotLoaded(_)));
+        let running = self.processes.running();
+        let replacement = match &cause {
+            Cause::Rewrite(rewrite, _) => Replacement::SameRing(*rewrite),
+            Cause::Answer | Cause::Lost(_) | Cause::Rejected(_) => Replacement::NewRing,
+        };
         let rejected = match &cause {
             Cause::Rejected(why) => match self.keep_aside(why) {
                 Ok(rejected) => Some(rejected),
                 Err(error) => return Outcome::Failed(error),
             },
             Cause::Answer => None,
-            Cause::Lost(_) | Cause::NotLoaded(_) => self.store.ledger().known.rejected.clone(),
+            Cause::Lost(_) | Cause::Rewrite(..) => self.store.ledger().known.rejected.clone(),
         };
         let ring = render::name(&validated.rendered().ring);
         let now = self.clock.now();
@@ -135,7 +159,7 @@ impl<T: Supervisor> Reconciler<T> {
             Err(error) => return Outcome::Failed(chain(&error)),
         };
         self.settling = None;
-        self.processes.replaced(!same);
+        self.processes.replaced(replacement);
         let fileversion = applied.generation.fileversion;
         notes.extend(applied.notes);
         // Nobody of this process moves others: what waits for that is told.
@@ -144,7 +168,7 @@ impl<T: Supervisor> Reconciler<T> {
         }
         match cause {
             Cause::Answer => Outcome::Installed(applied.generation),
-            Cause::NotLoaded(why) => Outcome::Rewritten(applied.generation, why),
+            Cause::Rewrite(_, why) => Outcome::Rewritten(applied.generation, why),
             Cause::Rejected(why) => Outcome::RolledBack(applied.generation, why),
             Cause::Lost(why) => {
                 self.restored = Some(format!("generation {fileversion}: {why}"));
@@ -169,7 +193,7 @@ impl<T: Supervisor> Reconciler<T> {
 }
 
 /// What the ledger learns in a pass besides what is installed.
-fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<lifecycle::Known>, seen: Seen) {
+fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<Persisted>, seen: Seen) {
     if let Some(guard) = guard {
         ledger.guard = guard;
     }

@@ -201,7 +201,7 @@ impl<T: Supervisor> Reconciler<T> {
         let mode = ring.mode().unwrap_or(Mode::Slave);
         let keys = Database::of(ring);
         let same = scene.installed.ring().is_some_and(|installed| Database::of(installed) == keys);
-        let keeps = mode == Mode::Slave || (same && keys != Database::Passing);
+        let keeps = mode == Mode::Slave || (same && keys != Database::Volatile);
         keeps && !self.settings.supervisor.rules.restarts.forbids(mode)
     }
 

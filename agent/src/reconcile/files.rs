@@ -1,60 +1,59 @@
-//! The files that the course of the processes asks for: the same ring again, or one that it goes back to.
+//! The files that the lifecycle asks for: the same ring again, or one that it goes back to.
+
+use std::time::Duration;
 
 use super::{Cause, Installation, Reconciler, Scene};
 use crate::file;
 use crate::installed;
-use crate::lifecycle::{Back, Next, Rejected, SOON};
+use crate::lifecycle::words::File;
+use crate::lifecycle::{Action, Rejected, Rewrite, Rollback, SOON};
 use crate::plan;
 use crate::problem::{chain, one_line};
 use crate::supervisor::Supervisor;
 
 impl<T: Supervisor> Reconciler<T> {
-    /// The file that the course asks for. Where there is none, somebody must look.
-    pub(super) fn put_right(&mut self, scene: &Scene, next: &mut Next) -> Option<Installation> {
-        let made = match next {
-            Next::Rewrite(why) | Next::RollBack(_, why) if let Some(text) = self.rests() => {
-                let text = format!("{why}, and the file cannot be written: {text}");
-                *next = Next::Hold(text, self.settings.supervisor.rules.look);
-                return None;
-            }
-            Next::Rewrite(why) => self.written_again(scene, why),
-            Next::RollBack(back, why) => self.way_back(scene, *back, why),
-            _ => return None,
-        };
-        match made {
-            Ok(installation) => Some(installation),
-            Err(text) => {
-                if matches!(next, Next::RollBack(..)) {
-                    let fileversion = scene.installed.fileversion().unwrap_or_default();
-                    self.processes.no_way_back = Some((fileversion, text.clone()));
-                    *next = Next::Hold(text, SOON);
-                } else {
-                    *next = Next::Hold(text, self.settings.supervisor.rules.look);
-                }
-                None
-            }
+    /// Returns the file that the lifecycle asks for; else the condition that keeps it from being written, and for how long.
+    pub(super) fn asked_for(
+        &mut self,
+        scene: &Scene,
+        action: &Action,
+    ) -> Result<Option<Installation>, (File, Duration)> {
+        let (Action::Rewrite(_, reason) | Action::RollBack(_, reason)) = action else { return Ok(None) };
+        let (reason, look) = (reason.to_string(), self.settings.supervisor.rules.look);
+        if let Some(error) = self.rests() {
+            return Err((File::CannotBeWritten { reason, error }, look));
+        }
+        match action {
+            Action::RollBack(back, _) => self.way_back(scene, *back, &reason).map(Some).map_err(|error| {
+                let fileversion = scene.installed.fileversion().unwrap_or_default();
+                let condition = File::CannotBeRolledBack { reason, error };
+                self.processes.no_way_back = Some((fileversion, condition.to_string()));
+                (condition, SOON)
+            }),
+            Action::Rewrite(rewrite, _) => self
+                .written_again(scene, *rewrite, &reason)
+                .map(Some)
+                .map_err(|error| (File::CannotBeRewritten { reason, error }, look)),
+            _ => Ok(None),
         }
     }
 
     /// The same ring under the next number.
-    fn written_again(&self, scene: &Scene, why: &str) -> Result<Installation, String> {
-        let cannot = |text: &str| format!("{why}, and it cannot be written again: {text}");
-        let ring = scene.installed.ring().ok_or_else(|| cannot("chmpx would refuse the live file"))?;
-        let validated =
-            self.validated(scene, (**ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
-        let cause = Cause::NotLoaded(why.to_owned());
+    fn written_again(&self, scene: &Scene, rewrite: Rewrite, why: &str) -> Result<Installation, String> {
+        let ring = scene.installed.ring().ok_or("chmpx would refuse the live file")?;
+        let validated = self.validated(scene, (**ring).clone()).map_err(|problems| one_line(&problems))?;
+        let cause = Cause::Rewrite(rewrite, why.to_owned());
         let plan = plan::plan(Some(ring), ring);
         Ok(Installation { validated, plan, names: self.names_of_kept(scene, ring), cause })
     }
 
     /// The ring that it goes back to, under the next number; the live file is kept aside.
-    fn way_back(&self, scene: &Scene, back: Back, why: &str) -> Result<Installation, String> {
-        let cannot = |text: &str| format!("{why}, and there is no way back: {text}");
-        let missing = || cannot("no generation that chmpx ran with is kept");
+    fn way_back(&self, scene: &Scene, back: Rollback, why: &str) -> Result<Installation, String> {
+        let missing = || "no generation that chmpx ran with is kept".to_owned();
         let ledger = self.store.ledger();
         let way = match back {
-            Back::Before => &ledger.before,
-            Back::Proven => &ledger.verified,
+            Rollback::Previous => &ledger.before,
+            Rollback::Verified => &ledger.verified,
         };
         let way = way.as_ref().ok_or_else(missing)?;
         let (_, path) = self
@@ -63,11 +62,10 @@ impl<T: Supervisor> Reconciler<T> {
             .into_iter()
             .find(|(version, _)| *version == way.fileversion)
             .ok_or_else(missing)?;
-        let bytes = file::read(&path).map_err(|error| cannot(&chain(&error)))?;
+        let bytes = file::read(&path).map_err(|error| chain(&error))?;
         let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
         // What chmpx has room for is no question where it is dead.
-        let validated =
-            self.validated(scene, (*ring).clone()).map_err(|problems| cannot(&one_line(&problems)))?;
+        let validated = self.validated(scene, (*ring).clone()).map_err(|problems| one_line(&problems))?;
         let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring);
         let names = self.names_of_kept(scene, &ring);
         Ok(Installation { validated, plan, names, cause: Cause::Rejected(why.to_owned()) })

@@ -3,7 +3,7 @@
 use super::Reconciler;
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
-use crate::lifecycle::{Known, Leaving, Stage};
+use crate::lifecycle::{Leaving, Persisted, Stage};
 use crate::problem::{chain, one_line};
 use crate::ring::Mode;
 use crate::settings::SourceKind;
@@ -85,7 +85,7 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// What the ledger learns where nothing can be seen of the processes of a node that leaves: for good, or somebody insists.
-    pub(super) fn leave_unseen(&self) -> Option<Known> {
+    pub(super) fn leave_unseen(&self) -> Option<Persisted> {
         if self.supervisor.look_again().is_some() && !self.leaving()?.force {
             return None;
         }

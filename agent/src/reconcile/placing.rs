@@ -2,7 +2,8 @@
 //! them. What it cannot do there, or cannot know, is no success.
 
 use super::{Decided, Decision, Scene};
-use crate::lifecycle::Next;
+use crate::lifecycle::words::File;
+use crate::lifecycle::{self, Action, Persisted};
 use crate::supervisor::{Misplaced, Step};
 
 /// Adds the placement to a decision, or why the processes do not get the file. `in_doubt` is why nobody knows where the
@@ -40,6 +41,7 @@ pub(super) fn once(scene: &Scene, in_doubt: Option<String>, decision: &mut Decis
         decision.unplaced = not_there(&rival.text);
         return;
     }
-    decision.next = Some(Next::Step(Step::Place, why.to_owned()));
+    let action = Action::Step(Step::Place, File::OutOfSync(why.to_owned()).into());
+    decision.lifecycle = Some(Box::new(lifecycle::Decision::only(action, Persisted::default())));
     decision.about.clone_from(&scene.about);
 }

@@ -1,4 +1,4 @@
-//! The process half of the pass: observe, decide, take one step.
+//! The process half of the pass: observe, decide, take one step, record.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{Decided, Decision, Reconciler, Scene, Seen, stopping};
 use crate::clock::BootTime;
 use crate::generation::Generation;
 use crate::installed::Installed;
-use crate::lifecycle::{self, Case, Memory, Next, Restarts, SOON, Ways};
+use crate::lifecycle::{self, Action, At, History, InstalledFile, Replacement, Restarts, SOON, Situation};
 use crate::names::Port;
 use crate::problem::chain;
 use crate::ring::{Mode, Node, NodeKey, Ring};
@@ -23,7 +23,7 @@ pub(super) type Ids = (Option<Identity>, Option<Identity>);
 /// What is remembered of the processes from pass to pass.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
-    pub(super) memory: Memory,
+    pub(super) history: History,
     /// Whether a server's chmpx does not listen yet: whoever is refused disturbs nobody.
     pub(super) comes: bool,
     /// When chmpx was last asked.
@@ -60,7 +60,7 @@ impl Processes {
 
     /// The node is to run what its file says again.
     pub(super) fn stays(&mut self) {
-        self.memory.stays();
+        self.history.stays();
         self.next_look = Some(Instant::now());
     }
 
@@ -75,8 +75,8 @@ impl Processes {
     }
 
     /// The file was replaced.
-    pub(super) fn replaced(&mut self, anew: bool) {
-        self.memory.replaced(Instant::now(), anew);
+    pub(super) fn replaced(&mut self, replacement: Replacement) {
+        self.history.replaced(Instant::now(), replacement);
         self.settled = false;
     }
 }
@@ -88,7 +88,7 @@ impl Scene {
         let ring = self.installed.ring()?;
         let is_up = |row: &&crate::view::Row| row.status.is_up();
         let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
-        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| lifecycle::is_row_of(row, node)));
+        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| row.is_of(node)));
         Some(up.map(Node::key).collect())
     }
 
@@ -150,9 +150,8 @@ impl<T: Supervisor> Reconciler<T> {
         Some(observed)
     }
 
-    /// Decides what comes next for the processes. Where a file is to be installed anyway, that comes first.
-    pub(super) fn chart(&mut self, scene: &Scene, decision: &mut Decision) {
-        let now = Instant::now();
+    /// Decides on the next step of the processes. A file that is to be installed anyway comes first.
+    pub(super) fn decide_lifecycle(&mut self, scene: &Scene, decision: &mut Decision) {
         let (Some(observed), Some(ring), Some(about)) =
             (&scene.observed, scene.installed.ring(), &scene.about)
         else {
@@ -162,119 +161,152 @@ impl<T: Supervisor> Reconciler<T> {
             }
             return;
         };
+        let file = self.installed_file(scene, ring, about);
+        let no_way_back = self.processes.no_way_back.as_ref();
+        let no_way_back = no_way_back.filter(|(version, _)| *version == file.fileversion);
+        decision.notes.extend(no_way_back.map(|(_, why)| why.clone()));
+        decision.notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
+        let (now, boot, random) = (Instant::now(), self.clock.now().boot, fastrand::f64());
+        let limits = &self.settings.supervisor.rules;
+        let situation = Situation { now, boot, random, ring, file, observed, limits };
+        let mut persisted = self.store.ledger().known.clone();
+        self.processes.history.observe(&situation);
+        persisted.observe(&situation);
+        // A file that is installed comes before any step, and no step is asked for that is not taken.
+        let decide = if matches!(decision.verdict, Decided::Install(_)) {
+            lifecycle::decide_before_file
+        } else {
+            lifecycle::decide
+        };
+        let mut decided = decide(&situation, &self.processes.history, &persisted);
+        let known = &decided.persisted;
+        let (against, price) = (lifecycle::obstacle(&situation, known), lifecycle::price(&situation));
+        self.processes.obstacle = Some(Obstacle::Seen { against, price });
+        let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
+        let watching = known.copies.is_watching(age) || self.processes.history.is_stirred(now);
+        decision.seen = self.seen(&situation, about);
+        match self.asked_for(scene, &decided.action) {
+            Ok(installation) => decision.request = installation.map(Box::new),
+            Err((reason, time)) => decided.obstruct(reason, time),
+        }
+        decision.about.clone_from(&scene.about);
+        self.decided(observed, decided, now, watching, decision);
+    }
+
+    /// Takes a decision of the lifecycle over into that of the pass.
+    pub(super) fn decided(
+        &mut self,
+        observed: &Observed,
+        decided: lifecycle::Decision,
+        now: Instant,
+        watching: bool,
+        decision: &mut Decision,
+    ) {
+        decision.standing = Some(Standing::of(observed, &decided, now));
+        self.processes.settled = matches!(decided.action, Action::Converged | Action::Hold(..));
+        self.processes.next_look = Some(now + self.until_look(&decided.action, watching));
+        decision.known = Some(decided.persisted.clone());
+        decision.lifecycle = Some(Box::new(decided));
+    }
+
+    /// Returns how the processes are seen with the installed file.
+    fn seen(&self, situation: &Situation<'_>, about: &NodeSpec) -> Seen {
+        let quiet_until = self.processes.history.quiet_until(situation.limits.quiet);
+        let said = situation.observed.said.as_ref();
+        let said = said.filter(|said| quiet_until.is_none_or(|until| said.at >= until));
+        let ours = situation.file.age.is_some();
+        let fileversion = Some(situation.file.fileversion);
+        Seen {
+            carried: ours && situation.observed.runs(about.mode),
+            loaded: ours && said.is_some_and(|said| said.view.fileversion == fileversion),
+        }
+    }
+
+    /// Returns the installed file, and what the ledger knows of it.
+    fn installed_file(&self, scene: &Scene, ring: &Ring, about: &NodeSpec) -> InstalledFile {
         let ledger = self.store.ledger();
         let fileversion = scene.installed.fileversion().unwrap_or_default();
         let written = ledger.written.as_ref().filter(|written| written.fileversion == fileversion);
-        let verified = ledger.verified.as_ref();
-        let no_way_back = self.processes.no_way_back.as_ref().filter(|(version, _)| *version == fileversion);
-        decision.notes.extend(no_way_back.map(|(_, why)| why.clone()));
-        let is_way = |way: Option<&Generation>| {
-            no_way_back.is_none()
-                && way.is_some_and(|way| written.is_some_and(|written| written.ring != way.ring))
+        let is = |generation: Option<&Generation>| generation.is_some_and(|g| g.fileversion == fileversion);
+        let no_way_back = self.processes.no_way_back.as_ref();
+        let way = no_way_back.is_none_or(|(version, _)| *version != fileversion);
+        let of_another_ring = |generation: Option<&Generation>| {
+            let differs = |generation: &Generation| written.is_some_and(|w| w.ring != generation.ring);
+            way && generation.is_some_and(differs)
         };
-        let ways = Ways { before: is_way(ledger.before.as_ref()), proven: is_way(verified) };
-        let boot = self.clock.now().boot;
-        let case = Case {
-            now,
-            boot,
-            ring,
+        InstalledFile {
             fileversion,
             ctlport: NodeSpec::of(ring, &about.ini).map_or(0, |own| own.control.port()),
-            observed,
-            written: written.map(|_| ledger.written_for(boot)),
-            ways,
-            loaded: ledger.loaded.as_ref().is_some_and(|loaded| loaded.fileversion == fileversion),
-            verified: verified.is_some_and(|verified| verified.fileversion == fileversion),
-            mended: self.processes.mended == Some(fileversion),
-            rules: &self.settings.supervisor.rules,
-        };
-        decision.notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
-        let mut known = ledger.known.clone();
-        // A file that is installed comes before any step, and what is not taken is not asked for.
-        let installs = matches!(decision.verdict, Decided::Install(_));
-        let mut course = if installs {
-            lifecycle::before_file(&case, &mut self.processes.memory, &mut known)
-        } else {
-            lifecycle::chart(&case, &mut self.processes.memory, &mut known)
-        };
-        let (against, price) = (lifecycle::obstacle(&case, &known), lifecycle::price(&case));
-        self.processes.obstacle = Some(Obstacle::Seen { against, price });
-        let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
-        let watching = known.copies.is_watching(age) || self.processes.memory.is_stirred(now);
-        let quiet_until = self.processes.memory.quiet_until(case.rules.quiet);
-        let said = observed.said.as_ref().filter(|said| quiet_until.is_none_or(|until| said.at >= until));
-        decision.seen = Seen {
-            carried: written.is_some() && observed.runs(about.mode),
-            loaded: written.is_some() && said.is_some_and(|said| said.view.fileversion == Some(fileversion)),
-        };
-        decision.known = Some(known);
-        decision.about.clone_from(&scene.about);
-        if let Some(installation) = self.put_right(scene, &mut course.next) {
-            decision.verdict = Decided::Install(Box::new(installation));
-        }
-        decision.standing = Some(Standing::of(observed, &course, now));
-        self.processes.settled = matches!(course.next, Next::Converged | Next::Hold(..));
-        self.processes.next_look = Some(now + self.until_look(&course.next, watching));
-        decision.next = Some(course.next);
-    }
-
-    pub(super) fn until_look(&self, next: &Next, watching: bool) -> Duration {
-        match next {
-            Next::Converged if watching => self.settings.supervisor.rules.between_questions.max(SOON),
-            Next::Converged => self.settings.supervisor.rules.look,
-            Next::Hold(_, time) if watching => {
-                (*time).min(self.settings.supervisor.rules.between_questions).max(SOON)
-            }
-            Next::Wait(_, time) | Next::Hold(_, time) => (*time).max(SOON),
-            Next::Step(..) | Next::Rewrite(_) | Next::RollBack(..) => SOON,
+            age: written.map(|_| ledger.written_for(self.clock.now().boot)),
+            loaded: is(ledger.loaded.as_ref()),
+            verified: is(ledger.verified.as_ref()),
+            replaces_unloadable: self.processes.mended == Some(fileversion),
+            has_previous: of_another_ring(ledger.before.as_ref()),
+            has_verified: of_another_ring(ledger.verified.as_ref()),
         }
     }
 
-    /// Takes the step that was decided. What came of it, in one line.
+    /// Returns the time until the next look.
+    pub(super) fn until_look(&self, action: &Action, watching: bool) -> Duration {
+        let rules = &self.settings.supervisor.rules;
+        match action {
+            Action::Converged if watching => rules.between_questions.max(SOON),
+            Action::Converged => rules.look,
+            Action::Hold(_, time) if watching => (*time).min(rules.between_questions).max(SOON),
+            Action::Wait(_, time) | Action::Hold(_, time) => (*time).max(SOON),
+            Action::Step(..) | Action::Demand(_) | Action::Rewrite(..) | Action::RollBack(..) => SOON,
+        }
+    }
+
+    /// Takes the step that was decided, and records its outcome. Returns that outcome in one line.
     pub(super) async fn step(
         &mut self,
-        next: Option<Next>,
+        decided: Option<&lifecycle::Decision>,
         about: Option<&NodeSpec>,
     ) -> Option<Result<String, String>> {
-        let (Some(Next::Step(step, why)), Some(about)) = (next, about) else { return None };
-        let text = format!("{}: {why}", step.text());
-        if step == Step::Start(Program::K2hdkc) {
+        let decided = decided?;
+        let (Action::Step(step, reason), Some(about)) = (&decided.action, about) else {
+            self.record(decided, None);
+            return None;
+        };
+        let text = format!("{}: {reason}", step.text());
+        if *step == Step::Start(Program::K2hdkc) {
             self.awaits(Some(self.clock.now().boot));
         }
-        Some(match self.supervisor.act(&step, about).await {
-            Ok(Done::Plainly) => {
-                if matches!(step, Step::Place | Step::TakeOver) {
-                    self.processes.memory.placed();
-                }
-                if step == Step::Place {
-                    // The processes hear of the file only now.
-                    self.processes.replaced(false);
-                }
-                match step {
-                    Step::Enable(_) => self.boots(&step, false).map(|()| text),
-                    _ => Ok(text),
-                }
+        let outcome = self.supervisor.act(step, about).await;
+        let failure = outcome.as_ref().err().map(|error| chain(error));
+        self.record(decided, failure.as_deref());
+        let Ok(done) = outcome else {
+            if *step == Step::Start(Program::K2hdkc) {
+                self.awaits(None);
             }
-            Ok(Done::Disabled) => self.boots(&step, true).map(|()| text),
-            Ok(Done::Started(id)) => self.started(&step, id).map(|()| format!("{text} (pid {})", id.pid)),
-            Err(error) => {
-                let (now, backoff) = (Instant::now(), self.settings.supervisor.rules.backoff);
-                let why = chain(&error);
-                if step == Step::Start(Program::K2hdkc) {
-                    self.awaits(None);
-                }
-                match step {
-                    Step::Start(program) => self.processes.memory.failed(program, &why, now, backoff),
-                    Step::Send(_, id, _) => self.processes.memory.unheard(id, &why, now, backoff),
-                    Step::Place => self.processes.memory.not_placed(&why, now, backoff),
-                    Step::TakeOver => self.processes.memory.not_taken_over(&why, now, backoff),
-                    Step::Retire(program) => self.processes.memory.not_retired(program, &why, now),
-                    Step::Enable(_) => self.processes.memory.not_enabled(&why, now),
-                    Step::Tell(_) | Step::Prompt(_) | Step::Tidy => {}
-                }
-                Err(format!("{text}: {why}"))
-            }
-        })
+            return Some(Err(format!("{text}: {}", failure.unwrap_or_default())));
+        };
+        Some(self.keep_done(step, &done).map(|()| match done {
+            Done::Started(id) => format!("{text} (pid {})", id.pid),
+            Done::Plainly | Done::Disabled => text,
+        }))
+    }
+
+    /// Records a decision once it was tried.
+    fn record(&mut self, decided: &lifecycle::Decision, failure: Option<&str>) {
+        let backoff = self.settings.supervisor.rules.backoff();
+        let at = At { now: Instant::now(), backoff, random: fastrand::f64() };
+        self.processes.history.record(decided, failure, &at);
+        if failure.is_none() && matches!(decided.action, Action::Step(Step::Place, _)) {
+            // The processes hear of the file only now.
+            self.processes.settled = false;
+        }
+    }
+
+    /// Keeps what the next agent must know of a step that was taken.
+    fn keep_done(&mut self, step: &Step, done: &Done) -> Result<(), String> {
+        match (step, done) {
+            (Step::Enable(_), Done::Plainly) => self.boots(step, false),
+            (_, Done::Disabled) => self.boots(step, true),
+            (_, Done::Started(id)) => self.started(step, *id),
+            (_, Done::Plainly) => Ok(()),
+        }
     }
 
     /// Keeps which programs a leave has disabled, until they are enabled again.
@@ -315,7 +347,7 @@ impl<T: Supervisor> Reconciler<T> {
         // Who leaves has nothing to bring back; the next agent goes on with it.
         self.leaving().is_none()
             && self.stopped().is_none()
-            && (self.processes.memory.is_midway() || self.store.ledger().known.drained.is_some())
+            && (self.processes.history.is_midway() || self.store.ledger().known.drained.is_some())
     }
 
     /// When the processes are looked at again.
@@ -334,14 +366,19 @@ impl<T: Supervisor> Reconciler<T> {
         let unread = Ring::unread(about.mode);
         let ring =
             installed.ring().filter(|ring| ring.mode() == Some(about.mode)).map_or(&unread, |ring| ring);
-        let case = Case {
+        let file = InstalledFile {
             fileversion: installed.fileversion().unwrap_or_default(),
             ctlport: about.control.port(),
-            ..stopping::bare(ring, &observed, &self.settings.supervisor.rules, now.boot)
+            ..InstalledFile::default()
         };
-        match lifecycle::ending(&case, &mut self.processes.memory) {
-            Next::Converged => (true, None),
-            next => (false, self.step(Some(next), Some(&about)).await),
+        let limits = &self.settings.supervisor.rules;
+        let situation = Situation { file, ..stopping::bare(ring, &observed, limits, now.boot) };
+        self.processes.history.observe(&situation);
+        let persisted = &self.store.ledger().known;
+        let decided = lifecycle::shutdown(&situation, &self.processes.history, persisted);
+        if decided.action == Action::Converged {
+            return (true, None);
         }
+        (false, self.step(Some(&decided), Some(&about)).await)
     }
 }

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::leaving::Obstacle;
 use super::{Decision, Reconciler};
 use crate::clock::BootTime;
-use crate::lifecycle::{self, Case, Leaving, Rules, Stage, Ways};
+use crate::lifecycle::{self, InstalledFile, Leaving, Rules, Situation, Stage};
 use crate::problem::chain;
 use crate::ring::{Mode, Ring};
 use crate::standing::{Standing, State};
@@ -100,12 +100,14 @@ impl<T: Supervisor> Reconciler<T> {
         };
         let ring = Ring::unread(mode);
         let boot = self.clock.now().boot;
-        let case = bare(&ring, &observed, &self.settings.supervisor.rules, boot);
-        let mut known = self.store.ledger().known.clone();
-        let course = lifecycle::unread(&case, &mut self.processes.memory, &mut known);
-        decision.standing = Some(Standing::of(&observed, &course, case.now));
-        self.processes.next_look = Some(case.now + self.until_look(&course.next, false));
-        (decision.known, decision.about, decision.next) = (Some(known), Some(about), Some(course.next));
+        let situation = bare(&ring, &observed, &self.settings.supervisor.rules, boot);
+        let mut persisted = self.store.ledger().known.clone();
+        self.processes.history.observe(&situation);
+        persisted.observe(&situation);
+        let decided = lifecycle::decide_unread(&situation, &self.processes.history, &persisted);
+        let now = situation.now;
+        self.decided(&observed, decided, now, false, decision);
+        decision.about = Some(about);
     }
 
     fn keep_stop(&mut self, stopped: Option<Leaving>) -> Result<(), String> {
@@ -113,20 +115,13 @@ impl<T: Supervisor> Reconciler<T> {
     }
 }
 
-/// A case of which no more is known than what runs.
-pub(super) fn bare<'a>(ring: &'a Ring, observed: &'a Observed, rules: &'a Rules, boot: BootTime) -> Case<'a> {
-    Case {
-        now: Instant::now(),
-        boot,
-        ring,
-        fileversion: 0,
-        ctlport: 0,
-        observed,
-        written: None,
-        ways: Ways::default(),
-        loaded: false,
-        verified: false,
-        mended: false,
-        rules,
-    }
+/// A situation of which no more is known than what runs.
+pub(super) fn bare<'a>(
+    ring: &'a Ring,
+    observed: &'a Observed,
+    limits: &'a Rules,
+    boot: BootTime,
+) -> Situation<'a> {
+    let (now, random, file) = (Instant::now(), fastrand::f64(), InstalledFile::default());
+    Situation { now, boot, random, ring, file, observed, limits }
 }

@@ -19,7 +19,6 @@ use tokio::time::Instant;
 use super::NodeSpec;
 use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
-use crate::lifecycle::is_row_of;
 use crate::problem::chain;
 use crate::view;
 use crate::wake::{Reason, Waker};
@@ -231,7 +230,7 @@ async fn lists(address: SocketAddr, about: &NodeSpec) -> Answer {
     let Some(own) = about.section.as_ref() else { return Answer::Nobody };
     match view::all_status(&text) {
         Ok(status) if status.group == about.group => {
-            let listed = status.servers.iter().any(|row| is_row_of(row, own));
+            let listed = status.servers.iter().any(|row| row.is_of(own));
             if listed { Answer::Lists } else { Answer::DoesNot }
         }
         _ => Answer::Nobody,

@@ -3,6 +3,7 @@
 use super::fields::Fields;
 use super::{NodeStatus, ViewError};
 use crate::names::Port;
+use crate::ring::Node;
 
 /// One node, as a chmpx sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,18 @@ pub struct Row {
     pub base_hash: Option<u64>,
     /// Its place in the ring that the present merge makes; `None` for outside.
     pub pending_hash: Option<u64>,
+}
+
+impl Row {
+    /// Returns true for the row of that node of the file, by the key from which chmpx makes its id. Under another control port
+    /// it is another row to chmpx, also of the same seed: the old one stays listed when the port has changed.
+    pub fn is_of(&self, node: &Node) -> bool {
+        if !node.seed.is_empty() {
+            return self.seed == node.seed && self.ctlport.is_none_or(|ctlport| ctlport == node.ctlport);
+        }
+        let same_port = self.ctlport == Some(node.ctlport);
+        same_port && self.cuk == node.cuk && (self.name == node.name || !node.cuk.is_empty())
+    }
 }
 
 /// The lists of hosts of a node, each as chmpx prints it: no longer as they stand in the file.

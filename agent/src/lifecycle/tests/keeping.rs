@@ -80,7 +80,7 @@ fn a_file_that_ended_chmpx_may_have_ended_it_everywhere() {
     stage.in_memory().ring.profile.global.insert("REPLICA".into(), "1".into());
     stage.next();
     (stage.fileversion, stage.verified, stage.written) = (5, false, Some(Duration::ZERO));
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.end(Program::Chmpx, Ending::Exit(0));
     stage.later(0.1).next();
     stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
@@ -100,7 +100,7 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
         place(&mut stage, "file", "/data/a.k2h");
         assert_eq!(stage.next(), Next::Converged);
         place(&mut stage, kind, file);
-        stage.known.demand_for_change(
+        stage.persisted.demand_for_change(
             Class::RestartK2hdkc,
             None,
             Some(K2HDKC),
@@ -109,7 +109,7 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
         );
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Nor does it go with its chmpx.
-        stage.known.demand_for_change(
+        stage.persisted.demand_for_change(
             Class::RestartChmpx,
             Some(CHMPX),
             Some(K2HDKC),

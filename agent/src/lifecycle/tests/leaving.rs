@@ -1,5 +1,7 @@
 //! The way out: what comes after what, and what is never done before the keys have moved.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::lifecycle::Stage as Way;
 use crate::supervisor::Signal::Hangup;
@@ -12,12 +14,12 @@ fn leaving(force: bool) -> Leaving {
 fn server(force: bool) -> Stage {
     let mut server = Stage::well();
     assert_eq!(server.next(), Next::Converged);
-    server.known.leaving = Some(leaving(force));
+    server.persisted.leaving = Some(leaving(force));
     server
 }
 
 fn at(stage: &Stage) -> Way {
-    stage.known.leaving.as_ref().unwrap().stage
+    stage.persisted.leaving.as_ref().unwrap().stage
 }
 
 /// Both programs, from the moment in which nothing keeps them any more.
@@ -50,20 +52,20 @@ fn a_server_stops_only_when_the_ring_says_that_it_is_out_and_nobody_merges() {
     assert_eq!(waits(&stage.later(1.0).next()), "its processes stop for good");
     assert_stops(&mut stage);
     assert_eq!(at(&stage), Way::Removing);
-    stage.known.leaving.as_mut().unwrap().removed();
+    stage.persisted.leaving.as_mut().unwrap().removed();
     assert!(waits(&stage.later(60.0).next()).contains("its VM may be destroyed"), "and nothing starts again");
 }
 
 #[test]
 fn a_server_that_has_not_come_into_service_yet_is_not_out_but_goes_on_as_every_other() {
     let mut stage = Stage::well();
-    stage.known.leaving = Some(leaving(false));
+    stage.persisted.leaving = Some(leaving(false));
     stage.set_own(0x11);
     for _ in 0..10 {
         assert!(holds(&stage.later(1.0).next()).contains("SERVICEIN on its control port brings it back"));
     }
-    stage.known.started = Some(K2HDKC);
-    stage.known.out_by_hand = None;
+    stage.persisted.started = Some(K2HDKC);
+    stage.persisted.out_by_hand = None;
     assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::ServiceIn));
     assert_eq!(at(&stage), Way::Draining);
     // What ended before its keys had moved runs again first.
@@ -92,7 +94,7 @@ fn what_speaks_against_it_is_held_with_both_ways_out_and_not_where_somebody_insi
             holds(&held)
                 .ends_with("'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays")
         );
-        stage.known.leaving = Some(leaving(true));
+        stage.persisted.leaving = Some(leaving(true));
         assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
         assert_stops(&mut stage);
     }
@@ -177,9 +179,9 @@ fn a_leave_that_sticks_while_another_server_copies_waits_for_that_one() {
 fn what_cannot_be_stopped_for_good_is_told_and_tried_again() {
     let mut stage = server(true);
     stage.next();
+    stage.failure = Some("systemd is away");
     assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
-    let now = stage.now;
-    stage.memory.not_retired(Program::K2hdkc, "systemd is away", now);
+    stage.failure = None;
     assert_eq!(holds(&stage.later(1.0).next()), "k2hdkc cannot be stopped for good: systemd is away");
     assert_eq!(step(&stage.later(10.0).next()), &Step::Retire(Program::K2hdkc));
     assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
@@ -233,9 +235,9 @@ fn a_k2hdkc_that_ends_while_its_keys_move_is_started_again_whatever_the_merge_ha
 fn what_is_not_seen_is_not_taken_for_stopped_unless_somebody_insists_for_long() {
     for force in [false, true] {
         let mut stage = server(force);
-        stage.known.leaving.as_mut().unwrap().stage = Way::Stopping;
+        stage.persisted.leaving.as_mut().unwrap().stage = Way::Stopping;
         // A new agent that has seen nothing yet.
-        stage.memory = Memory::default();
+        stage.history = History::default();
         stage.observed =
             Observed { unseen: Some("Docker is away".into()), apart: true, ..Observed::default() };
         for _ in 0..29 {
@@ -294,7 +296,7 @@ proptest! {
         seconds in proptest::collection::vec(0.0f64..40.0, 1..8),
     ) {
         let mut stage = server(false);
-        if gone { stage.known.leaving.as_mut().unwrap().stage = Way::Stopping; }
+        if gone { stage.persisted.leaving.as_mut().unwrap().stage = Way::Stopping; }
         (0..3).for_each(|place| stage.set_peer(place, bits[place]));
         stage.set_own(bits[0]);
         if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }
@@ -320,9 +322,10 @@ proptest! {
 fn a_program_that_cannot_be_enabled_again_keeps_nothing_waiting_and_is_told() {
     let mut stage = Stage::well();
     stage.without_k2hdkc();
-    stage.known.disabled.insert(Program::Chmpx);
+    stage.persisted.disabled.insert(Program::Chmpx);
+    stage.failure = Some("it is masked");
     assert_eq!(step(&stage.next()), &Step::Enable(Program::Chmpx));
-    stage.memory.not_enabled("it is masked", stage.now);
+    stage.failure = None;
     assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
     stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
     stage.set_own(0x21);
@@ -338,7 +341,7 @@ fn sees(stage: &mut Stage, place: usize, bits: u32) {
 
 #[test]
 fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_their_shares_anew() {
-    let against = |stage: &Stage| obstacle(&stage.case(), &stage.known);
+    let against = |stage: &Stage| obstacle(&stage.situation(), &stage.persisted);
     let mut stage = Stage::of(&[1, 2, 3, 4]);
     stage.next();
     assert_eq!(against(&stage), None);
@@ -350,8 +353,11 @@ fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_t
     without(&mut stage, 3);
     let text = against(&stage).unwrap();
     assert!(text.starts_with("server4.example has gone, those that stayed copied nothing then"), "{text}");
-    assert!(stage.known.copies.is_watching(Some(Duration::from_secs(60))));
-    assert!(!stage.known.copies.is_watching(Some(Duration::from_hours(1))), "it has not come back itself");
+    assert!(stage.persisted.copies.is_watching(Some(Duration::from_secs(60))));
+    assert!(
+        !stage.persisted.copies.is_watching(Some(Duration::from_hours(1))),
+        "it has not come back itself"
+    );
     // One that is merely down for a while has copied nothing.
     sees(&mut stage, 1, 0x10);
     sees(&mut stage, 1, 0x21);
@@ -380,7 +386,7 @@ fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_t
 
 #[test]
 fn where_every_server_has_every_key_one_after_the_other_may_go() {
-    let against = |stage: &Stage| obstacle(&stage.case(), &stage.known);
+    let against = |stage: &Stage| obstacle(&stage.situation(), &stage.persisted);
     let mut stage = Stage::of(&[1, 2, 3, 4, 5]);
     let shrinks_to = |stage: &mut Stage, servers: usize, replicas: &str| {
         stage.ring.servers.truncate(servers);
@@ -403,15 +409,15 @@ fn where_every_server_has_every_key_one_after_the_other_may_go() {
 #[test]
 fn what_a_leave_takes_out_of_sight_is_told_where_not_every_server_has_every_key() {
     let mut stage = server(false);
-    assert!(price(&stage.case()).unwrap().starts_with("each key is on 2 of 3 servers, "));
+    assert!(price(&stage.situation()).unwrap().starts_with("each key is on 2 of 3 servers, "));
     // One that does not serve now has no share in it.
     stage.set_peer(2, 0x10);
-    assert_eq!(price(&stage.case()), None);
+    assert_eq!(price(&stage.situation()), None);
     stage.set_peer(2, 0x21);
     stage.ring.profile.global.insert("REPLICA".into(), "2".into());
-    assert_eq!(price(&stage.case()), None, "every server has every key");
+    assert_eq!(price(&stage.situation()), None, "every server has every key");
     stage.ring.profile.global.insert("REPLICA".into(), "0".into());
-    assert!(price(&stage.case()).unwrap().contains("about 1 in 3 will be found"));
+    assert!(price(&stage.situation()).unwrap().contains("about 1 in 3 will be found"));
     stage.set_own(0x11);
-    assert_eq!(price(&stage.case()), None, "it is out already");
+    assert_eq!(price(&stage.situation()), None, "it is out already");
 }

@@ -8,12 +8,12 @@ use crate::supervisor::Signal::Hangup;
 fn told_to_stop(force: bool) -> Stage {
     let mut stage = Stage::well();
     assert_eq!(stage.next(), Next::Converged);
-    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Server, force, None));
+    stage.persisted.stopped = Some(Leaving::begin_stop(WALL, Mode::Server, force, None));
     stage
 }
 
 fn at(stage: &Stage) -> Way {
-    stage.known.stopped.as_ref().unwrap().stage
+    stage.persisted.stopped.as_ref().unwrap().stage
 }
 
 fn assert_stops(stage: &mut Stage) {
@@ -43,8 +43,8 @@ fn a_stopped_server_has_left_the_service_first_and_runs_nothing_until_it_is_star
         assert!(holds(&next).contains("until 'k2hdkc-agent start', not after a reboot either"), "{next:?}");
     }
     // Of the leave nothing was begun: K2HR3 is told nothing.
-    assert_eq!(stage.known.leaving, None);
-    stage.known.stopped = None;
+    assert_eq!(stage.persisted.leaving, None);
+    stage.persisted.stopped = None;
     assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
 }
 
@@ -82,7 +82,7 @@ fn a_stop_that_is_called_off_while_the_server_is_out_brings_it_back() {
     assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
     stage.set_own(0x11);
     stage.next();
-    stage.known.stopped = None;
+    stage.persisted.stopped = None;
     assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(Order::ServiceIn));
 }
 
@@ -91,7 +91,7 @@ fn a_slave_stops_at_once() {
     let mut stage = Stage::well();
     stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
     stage.observed.k2hdkc = None;
-    stage.known.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false, None));
+    stage.persisted.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false, None));
     assert_eq!(step(&stage.next()), &Step::Retire(Program::Chmpx));
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
     stage.end(Program::Chmpx, Ending::Exit(0));

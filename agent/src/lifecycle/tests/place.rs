@@ -6,8 +6,8 @@ use super::*;
 fn a_node_that_runs_what_the_file_says_has_converged() {
     let mut stage = Stage::well();
     assert_eq!(stage.next(), Next::Converged);
-    assert_eq!(stage.known.served, Some(Pair { chmpx: CHMPX, k2hdkc: K2HDKC }));
-    assert_eq!(stage.known.chmpx, Some(Ran { id: CHMPX, ctlport: 8021 }));
+    assert_eq!(stage.persisted.served, Some(Pair { chmpx: CHMPX, k2hdkc: K2HDKC }));
+    assert_eq!(stage.persisted.chmpx, Some(Ran { id: CHMPX, ctlport: 8021 }));
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_wait_in_which_nothing_moves_is_told_after_ten_minutes_and_a_merge_is_none()
 #[test]
 fn who_was_taken_out_of_service_by_hand_stays_out_and_is_told() {
     let mut stage = Stage::well();
-    stage.known.started = Some(K2HDKC);
+    stage.persisted.started = Some(K2HDKC);
     stage.next();
     stage.set_own(0x11);
     assert!(holds(&stage.later(60.0).next()).contains("somebody took it out of service"));
@@ -37,7 +37,7 @@ fn who_was_taken_out_of_service_by_hand_stays_out_and_is_told() {
 fn a_join_that_sticks_is_nudged_a_few_times() {
     for (bits, order) in [(0x3121, Order::UpdateStatus), (0x11, Order::ServiceIn)] {
         let mut stage = Stage::well();
-        stage.known.started = Some(K2HDKC);
+        stage.persisted.started = Some(K2HDKC);
         stage.set_own(bits);
         assert!(waits(&stage.next()).contains("this server is"));
         for _ in 0..5 {
@@ -97,7 +97,7 @@ fn a_merge_that_works_is_left_alone_however_long_it_takes_but_told() {
     }
     stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(300);
     assert!(holds(&stage.later(10.0).next()).contains("has been merging for more than 30 min"));
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
 }
 
 #[test]
@@ -105,7 +105,13 @@ fn a_hold_that_endangers_no_key_keeps_no_merge_from_being_nudged() {
     let mut stage = Stage::well();
     stage.next();
     stage.rules.restarts = Restarts::Never;
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 4));
+    stage.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "MAXCHMPX",
+        (boot(), 4),
+    );
     stage.set_own(0x3121);
     assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
     assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(Order::UpdateStatus));
@@ -114,19 +120,19 @@ fn a_hold_that_endangers_no_key_keeps_no_merge_from_being_nudged() {
 #[test]
 fn who_was_taken_out_by_hand_stays_out_with_its_next_k2hdkc_too() {
     let mut stage = Stage::well();
-    stage.known.started = Some(K2HDKC);
+    stage.persisted.started = Some(K2HDKC);
     stage.next();
     stage.set_own(0x11);
     assert!(holds(&stage.later(1.0).next()).contains("somebody took it out"));
     let next = Identity { pid: 9, ticks: 900 };
     stage.run(Program::K2hdkc, next);
-    stage.known.started = Some(next);
+    stage.persisted.started = Some(next);
     for _ in 0..3 {
         assert!(holds(&stage.later(10.0).next()).contains("somebody took it out"));
     }
     stage.set_own(0x21);
     stage.later(1.0).next();
-    assert_eq!(stage.known.out_by_hand, None);
+    assert_eq!(stage.persisted.out_by_hand, None);
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn a_server_that_left_stays_listed_while_it_is_up_and_its_dead_row_is_written_aw
 #[test]
 fn a_server_that_has_loaded_another_ring_speaks_five_times_so_that_slaves_it_turned_away_try_again() {
     let mut stage = Stage::well();
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.set_peer(1, 0x2121);
     assert_eq!(stage.later(1.0).next(), Next::Converged, "a ring that merges speaks by itself");
     stage.set_peer(1, 0x21);
@@ -157,7 +163,7 @@ fn a_server_that_has_loaded_another_ring_speaks_five_times_so_that_slaves_it_tur
         assert_eq!(step(&stage.later(2.0).next()), &Step::Tell(Order::UpdateStatus));
     }
     assert_eq!(stage.later(60.0).next(), Next::Converged);
-    stage.memory.replaced(stage.now, false);
+    stage.replaced(false);
     assert_eq!(stage.later(1.0).next(), Next::Converged, "the same ring again is no news");
 }
 
@@ -195,8 +201,8 @@ fn a_merge_that_worked_is_not_ended_for_a_pause() {
 fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (stage.boot, 4));
-    stage.known.restart.as_mut().unwrap().urgency = Urgency::Stuck;
+    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (stage.boot, 4));
+    stage.persisted.restart.as_mut().unwrap().urgency = Urgency::Stuck;
     assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.observed.unseen = Some("the container database is paused".into());
     for _ in 0..30 {
@@ -320,7 +326,7 @@ fn a_server_that_came_into_service_alone_is_told_and_rejoins_as_soon_as_another_
     }
     (1..3).for_each(|peer| stage.set_peer(peer, 0x21));
     stage.next();
-    let restart = stage.known.restart.clone().unwrap();
+    let restart = stage.persisted.restart.clone().unwrap();
     assert_eq!((restart.chmpx, restart.k2hdkc, restart.urgency), (None, Some(K2HDKC), Urgency::Deaf));
     waits(&stage.later(1.0).next());
     assert_eq!(
@@ -341,7 +347,7 @@ fn a_server_that_served_with_others_may_lose_them_all_and_goes_on() {
     assert_eq!(stage.next(), Next::Converged);
     (1..3).for_each(|peer| stage.set_peer(peer, 0x21));
     stage.next();
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
 }
 
 #[test]
@@ -394,9 +400,9 @@ fn a_server_with_keys_in_memory_that_came_into_service_alone_is_left_to_somebody
     (1..3).for_each(|peer| stage.set_peer(peer, 0x21));
     for _ in 0..120 {
         let next = stage.later(1.0).next();
-        assert!(holds(&next).contains("Its own are in memory, so it is not started anew"), "{next:?}");
+        assert!(holds(&next).contains("Its own are in memory, so it is not restarted"), "{next:?}");
     }
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
 }
 
 #[test]
@@ -413,7 +419,7 @@ fn a_server_that_is_still_listed_under_its_old_control_port_is_gone_from_there()
 #[test]
 fn a_join_whose_copy_is_done_is_nudged_after_two_seconds_unless_another_server_still_copies() {
     let mut stage = Stage::well();
-    stage.known.started = Some(K2HDKC);
+    stage.persisted.started = Some(K2HDKC);
     stage.set_own(0x3121);
     stage.set_peer(1, 0x2021);
     waits(&stage.next());
@@ -421,7 +427,7 @@ fn a_join_whose_copy_is_done_is_nudged_after_two_seconds_unless_another_server_s
     stage.set_peer(1, 0x21);
     assert_eq!(step(&stage.later(0.05).next()), &Step::Tell(Order::UpdateStatus));
     let mut stage = Stage::well();
-    stage.known.started = Some(K2HDKC);
+    stage.persisted.started = Some(K2HDKC);
     stage.set_own(0x3121);
     waits(&stage.next());
     waits(&stage.later(1.9).next());

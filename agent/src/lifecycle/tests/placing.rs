@@ -28,7 +28,7 @@ fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
     let mut stage = misplaced();
     stage.fileversion = 5;
     assert_eq!(step(&stage.next()), &Step::Place);
-    stage.memory.replaced(stage.now, false);
+    stage.replaced(false);
     stage.observed.misplaced = None;
     assert!(waits(&stage.next()).contains("replaced a moment ago"), "its answer is from before");
     stage.later(0.6);
@@ -54,18 +54,20 @@ fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
 fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
     let mut stage = misplaced();
     let mut tries = 0;
+    stage.failure = Some("the disk is full");
     for _ in 0..60 {
         match stage.next() {
-            Next::Step(Step::Place, _) => {
-                tries += 1;
-                stage.memory.not_placed("the disk is full", stage.now, stage.rules.backoff);
-            }
+            Next::Step(Step::Place, _) => tries += 1,
             next => assert!(holds(&next).ends_with("another one: the disk is full"), "{next:?}"),
         }
         stage.later(1.0);
     }
     assert!((3..12).contains(&tries), "{tries}");
-    stage.memory.placed();
+    stage.failure = None;
+    stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
+    stage.rules.take_over = true;
+    assert_eq!(step(&stage.next()), &Step::TakeOver, "that kept the file from being written");
+    stage.observed.rival = None;
     assert_eq!(step(&stage.next()), &Step::Place);
 }
 
@@ -99,11 +101,7 @@ fn a_placement_that_never_takes_has_a_limit() {
     let mut stage = misplaced();
     let mut places = 0;
     for _ in 0..300 {
-        if let Next::Step(Step::Place, _) = stage.next() {
-            places += 1;
-            stage.memory.placed();
-            stage.memory.replaced(stage.now, false);
-        }
+        places += i32::from(matches!(stage.next(), Next::Step(Step::Place, _)));
         stage.later(0.2);
     }
     assert!(places < 50, "{places} placements in a minute");
@@ -115,7 +113,7 @@ fn a_file_that_never_reached_the_container_is_not_blamed() {
     stage.next();
     (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
     stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.written = Some(Duration::from_hours(1));
     stage.end(Program::Chmpx, Ending::Unknown);
     stage.end(Program::K2hdkc, Ending::Unknown);
@@ -133,7 +131,7 @@ fn nothing_is_restarted_for_a_file_that_is_not_before_the_processes() {
     ] {
         let mut stage = Stage::well();
         stage.next();
-        stage.known.demand_for_change(
+        stage.persisted.demand_for_change(
             Class::RestartK2hdkc,
             None,
             Some(K2HDKC),

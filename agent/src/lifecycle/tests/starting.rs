@@ -82,7 +82,7 @@ fn a_minority_begins_no_ring_beside_the_one_that_it_does_not_see() {
         stage.without_k2hdkc();
         (1..servers).for_each(|place| stage.set_peer(place, if place <= ready { 0x10011 } else { 0x10 }));
         waits(&stage.next());
-        stage.memory.looked_anew = 9;
+        stage.history.joining.reconnects = 9;
         let next = stage.later(31.0).next();
         if begins {
             assert_eq!(step(&next), &Step::Start(Program::K2hdkc), "{servers} {ready}");
@@ -209,9 +209,10 @@ fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_
     stage.next();
     assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::K2hdkc), "all else goes on");
     stage.rules.take_over = true;
+    // A refusal is reported, and keeps nothing waiting.
+    stage.failure = Some("permission denied");
     assert_eq!(step(&stage.next()), &Step::TakeOver);
-    // What was refused is told, and keeps nothing waiting.
-    stage.memory.not_taken_over("permission denied", stage.now, stage.rules.backoff);
+    stage.failure = None;
     assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
 }
 
@@ -221,11 +222,11 @@ fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_anot
     stage.rules.take_over = true;
     stage.observed.rival = Some(Rival::unit("one is active"));
     let mut pauses = Vec::new();
+    stage.failure = Some("permission denied");
     for _ in 0..4 {
         assert_eq!(step(&stage.next()), &Step::TakeOver);
-        stage.memory.not_taken_over("permission denied", stage.now, stage.rules.backoff);
         let mut pause = 0;
-        while stage.memory.take_over.rests(stage.now) {
+        while !stage.history.writer.is_due(stage.now) {
             let text = "one is active; the agent could not end that (permission denied), and tries it again: disable it";
             assert_eq!(holds(&stage.next()), text);
             stage.later(0.5);
@@ -235,7 +236,6 @@ fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_anot
     }
     assert_eq!(pauses, [2, 4, 8, 16]);
     assert_eq!(step(&stage.next()), &Step::TakeOver);
-    stage.memory.not_taken_over("permission denied", stage.now, stage.rules.backoff);
     holds(&stage.next());
     stage.observed.rival = Some(Rival::unit("another is active"));
     assert_eq!(step(&stage.next()), &Step::TakeOver);
@@ -246,19 +246,19 @@ fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_anot
 fn a_k2hdkc_that_comes_of_an_earlier_agent_s_start_is_the_agent_s_own() {
     let asked = |before_its_start: f64| {
         let mut stage = Stage::well();
-        stage.known.awaited = Some(stage.boot);
+        stage.persisted.awaited = Some(stage.boot);
         stage.later(before_its_start).run(Program::K2hdkc, K2HDKC);
         stage.later(0.1).next();
-        (stage.known.started, stage.known.awaited)
+        (stage.persisted.started, stage.persisted.awaited)
     };
     assert_eq!(asked(1.0), (Some(K2HDKC), None));
     assert_eq!(asked(0.0), (Some(K2HDKC), None), "at once");
 
     let mut stage = Stage::well();
-    stage.known.awaited = Some(stage.boot);
+    stage.persisted.awaited = Some(stage.boot);
     stage.next();
-    assert_eq!(stage.known.started, None, "that one ran before");
+    assert_eq!(stage.persisted.started, None, "that one ran before");
     stage.observed.refused = vec![(Program::K2hdkc, "the job ended with \"failed\"".into())];
     stage.next();
-    assert_eq!(stage.known.awaited, None, "the next one is somebody else's");
+    assert_eq!(stage.persisted.awaited, None, "the next one is somebody else's");
 }

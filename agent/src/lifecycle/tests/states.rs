@@ -31,8 +31,8 @@ fn watch(own: usize, statuses: [u32; 3]) -> Doing {
     let mut stage = Stage::well();
     stage.ring.profile.global.insert("SELFCUK".into(), format!("cuk-{}", own + 1));
     stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
-    stage.known.started = Some(K2HDKC);
-    stage.memory.replaced(stage.now, false);
+    stage.persisted.started = Some(K2HDKC);
+    stage.replaced(false);
     stage.next();
     (0..3).for_each(|place| stage.set_peer(place, statuses[place]));
     stage.set_own(statuses[own]);

@@ -29,7 +29,13 @@ fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_i
 fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 4));
+    stage.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "MAXCHMPX",
+        (boot(), 4),
+    );
     stage.ring.servers.pop();
     stage.set_peer(2, 0x10);
     stage.rules.calm = Duration::from_secs(20);
@@ -41,7 +47,13 @@ fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
 fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 4));
+    stage.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "MAXCHMPX",
+        (boot(), 4),
+    );
     stage.set_peer(1, 0x2121);
     assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
     stage.set_peer(1, 0x21);
@@ -54,7 +66,13 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     // The second server's turn comes later.
     let mut second = Stage::second();
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 4));
+    second.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "MAXCHMPX",
+        (boot(), 4),
+    );
     assert!(waits(&second.next()).contains("the servers before it restart first"));
 }
 
@@ -62,8 +80,14 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
 fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() {
     let mut second = Stage::second();
     second.next();
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
-    second.known.make_haste();
+    second.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "CTLPORT",
+        (boot(), 4),
+    );
+    second.persisted.make_haste();
     second.set_peer(0, 0x10);
     assert_eq!(step(&second.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     second.end(Program::K2hdkc, Ending::Exit(0));
@@ -72,15 +96,27 @@ fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() 
     // All of them would lose theirs.
     let mut second = Stage::second();
     second.in_memory().next();
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
-    second.known.make_haste();
+    second.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "CTLPORT",
+        (boot(), 4),
+    );
+    second.persisted.make_haste();
     assert!(holds(&second.later(60.0).next()).contains("restart at the same time"));
     // Where it is forbidden, nothing is done.
     let mut second = Stage::second();
     second.rules.restarts = Restarts::Never;
     second.next();
-    second.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
-    second.known.make_haste();
+    second.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "CTLPORT",
+        (boot(), 4),
+    );
+    second.persisted.make_haste();
     assert!(holds(&second.later(60.0).next()).contains("supervisor.restarts forbids it"));
 }
 
@@ -90,8 +126,8 @@ fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() 
 fn under_other_ports_a_chmpx_that_does_not_end_keeps_nobody_waiting() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
-    stage.known.make_haste();
+    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
+    stage.persisted.make_haste();
     assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, Ending::Exit(0));
     waits(&stage.next());
@@ -104,20 +140,27 @@ fn under_other_ports_a_chmpx_that_does_not_end_keeps_nobody_waiting() {
 fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 4));
+    stage.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "MAXCHMPX",
+        (boot(), 4),
+    );
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
     stage.set_own(0x2221);
     assert!(waits(&stage.later(1.0).next()).contains("this server is 0x2221"));
     assert!(waits(&stage.later(99.0).next()).contains("this server is 0x2221"));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert!(waits(&stage.later(1.0).next()).starts_with("a merge sticks at 0x2221"));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
 fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(
+    stage.persisted.demand_for_change(
         Class::RestartK2hdkc,
         Some(CHMPX),
         Some(K2HDKC),
@@ -139,7 +182,7 @@ fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
     assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceIn));
     stage.later(1.0).set_own(0x21);
     assert_eq!(stage.next(), Next::Converged);
-    assert_eq!(stage.known.drained, None);
+    assert_eq!(stage.persisted.drained, None);
 }
 
 #[test]
@@ -149,7 +192,7 @@ fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
     stage.view().own.status = NodeStatus::from_bits(0x1);
     stage.observed.k2hdkc = None;
     assert_eq!(stage.next(), Next::Converged);
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", (boot(), 4));
+    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", (boot(), 4));
     assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
     stage.rules.restarts = Restarts::Always;
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
@@ -159,22 +202,12 @@ fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
 fn at_the_agent_s_own_end_both_stop_in_order() {
     let mut stage = Stage::well();
     let ending = |stage: &mut Stage| {
-        let (rules, observed, ring) = (stage.rules, stage.observed.clone(), stage.ring.clone());
-        let case = Case {
-            now: stage.now,
-            boot: stage.boot,
-            ring: &ring,
-            fileversion: 4,
-            ctlport: 8021,
-            observed: &observed,
-            written: None,
-            ways: Ways::default(),
-            loaded: true,
-            verified: true,
-            mended: false,
-            rules: &rules,
-        };
-        super::ending(&case, &mut stage.memory)
+        let mut history = std::mem::take(&mut stage.history);
+        history.observe(&stage.situation());
+        let decision = shutdown(&stage.situation(), &history, &stage.persisted);
+        history.record(&decision, None, &stage.at());
+        stage.history = history;
+        Next::from(decision.action)
     };
     assert_eq!(step(&ending(&mut stage)), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.observed.k2hdkc = None;
@@ -190,7 +223,13 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
 fn nothing_is_restarted_for_a_file_that_has_not_come() {
     let mut stage = Stage::well();
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXCHMPX", (boot(), 5));
+    stage.persisted.demand_for_change(
+        Class::RestartChmpx,
+        Some(CHMPX),
+        Some(K2HDKC),
+        "MAXCHMPX",
+        (boot(), 5),
+    );
     for _ in 0..3 {
         assert_eq!(stage.later(60.0).next(), Next::Converged);
     }
@@ -206,7 +245,7 @@ fn a_turn_of_another_boot_or_of_the_wall_clock_is_waited_for_anew() {
     for at in [boot(), boot().after(Duration::from_hours(9)), fixtures::other_boot_time(9), wall] {
         let mut second = Stage::second();
         let (chmpx, k2hdkc) = (Some(CHMPX), Some(K2HDKC));
-        second.known.demand_for_change(Class::RestartChmpx, chmpx, k2hdkc, "MAXCHMPX", (at, 4));
+        second.persisted.demand_for_change(Class::RestartChmpx, chmpx, k2hdkc, "MAXCHMPX", (at, 4));
         waits(&second.next());
         let turn = second.rules.turn.as_secs_f64();
         let text = waits(&second.later(turn - 1.0).next()).to_owned();
@@ -219,7 +258,7 @@ fn a_turn_of_another_boot_or_of_the_wall_clock_is_waited_for_anew() {
 #[test]
 fn a_start_that_was_asked_for_in_another_boot_brings_nobody() {
     let mut stage = Stage::well();
-    stage.known.awaited = Some(fixtures::other_boot_time(9));
+    stage.persisted.awaited = Some(fixtures::other_boot_time(9));
     stage.next();
-    assert_eq!((stage.known.started, stage.known.awaited), (None, None));
+    assert_eq!((stage.persisted.started, stage.persisted.awaited), (None, None));
 }

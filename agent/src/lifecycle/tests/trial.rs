@@ -7,11 +7,11 @@ fn only_a_file_that_was_written_counts_as_written_again() {
     let mut stage = Stage::well();
     stage.next();
     (stage.fileversion, stage.verified) = (5, false);
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     for _ in 0..3 * rules::MOST_REWRITES {
         assert!(matches!(stage.later(1.0).next(), Next::Rewrite(_)), "no attempt succeeded");
     }
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     let mut stage = Stage::well();
     stage.next();
     (stage.fileversion, stage.verified) = (5, false);
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     assert!(waits(&stage.next()).contains("asked after it"), "nobody asks in the quiet time");
     for _ in 0..rules::MOST_REWRITES {
         stage.later(1.0);
@@ -28,11 +28,11 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
             Next::Rewrite(format!("chmpx reports generation 4, not {}", stage.fileversion))
         );
         stage.fileversion += 1;
-        stage.memory.replaced(stage.now, false);
+        stage.replaced(false);
     }
     stage.later(1.0);
     assert!(waits(&stage.next()).contains("although it was written 8 times again"));
-    assert_eq!(stage.known.restart.as_ref().unwrap().urgency, Urgency::Deaf);
+    assert_eq!(stage.persisted.restart.as_ref().unwrap().urgency, Urgency::Deaf);
     assert!(waits(&stage.later(0.1).next()).ends_with("all servers are well"));
     assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut), "out of service first");
     stage.set_own(0x11);
@@ -45,7 +45,7 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     assert_eq!(step(&stage.later(10.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
     stage.end(Program::Chmpx, Ending::Signal(9));
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
 }
 
 /// Measured: under other ports of all servers chmpx crashed by itself 70 ms after its k2hdkc had ended for the restart. Put
@@ -57,14 +57,14 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
     {
         let mut stage = Stage::well();
         stage.next();
-        stage.known.demand_for_change(
+        stage.persisted.demand_for_change(
             Class::RestartChmpx,
             Some(CHMPX),
             Some(K2HDKC),
             "CTLPORT",
             (boot(), file),
         );
-        stage.known.make_haste();
+        stage.persisted.make_haste();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_secs(1));
         if !blamed {
@@ -86,7 +86,7 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
                     assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::Chmpx));
                 }
             }
-            assert!(matches!(stage.next(), Next::RollBack(Back::Proven, _)));
+            assert!(matches!(stage.next(), Next::RollBack(Rollback::Verified, _)));
         }
     }
 }
@@ -105,7 +105,7 @@ fn a_chmpx_that_had_loaded_the_file_and_ends_with_status_0_was_ended_by_somebody
     let next = ended(Ending::Exit(0)).next();
     assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     for how in [Ending::Exit(1), Ending::Signal(11)] {
-        assert!(matches!(ended(how).next(), Next::RollBack(Back::Before, _)), "{how:?}");
+        assert!(matches!(ended(how).next(), Next::RollBack(Rollback::Previous, _)), "{how:?}");
     }
 }
 
@@ -116,7 +116,7 @@ fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
         stage.next();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_millis(30));
-        stage.memory.replaced(stage.now, true);
+        stage.replaced(true);
         stage.end(Program::Chmpx, how);
         stage
     };
@@ -165,7 +165,7 @@ fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
         stage.next();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::ZERO);
-        stage.memory.replaced(stage.now, true);
+        stage.replaced(true);
         stage.later(after);
         stage.observed.silent = Some((stage.now, "no answer".into()));
         let next = stage.later(120.0).next();
@@ -179,7 +179,7 @@ fn a_chmpx_that_has_many_dead_servers_to_try_may_be_silent_longer() {
     stage.ring.servers.extend(ring(&[4, 5, 6, 7, 8, 9], &[]).servers);
     (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
     stage.written = Some(Duration::ZERO);
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.observed.silent = Some((stage.now, "no answer".into()));
     assert!(!matches!(stage.later(179.0).next(), Next::RollBack(..)));
     assert!(matches!(stage.later(1.0).next(), Next::RollBack(..)));
@@ -191,7 +191,7 @@ fn the_file_that_replaced_a_bad_one_is_not_blamed_for_what_the_bad_one_did() {
     stage.next();
     (stage.fileversion, stage.verified, stage.way_back, stage.mended) = (6, false, true, true);
     stage.written = Some(Duration::ZERO);
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.end(Program::Chmpx, Ending::Exit(0));
     assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, Ending::Exit(0));
@@ -231,7 +231,7 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
         stage.next();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_millis(30));
-        stage.memory.replaced(stage.now, true);
+        stage.replaced(true);
         stage.end(Program::Chmpx, Ending::Unknown);
         stage.end(Program::K2hdkc, Ending::Unknown);
         stage.observed.moving = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
@@ -242,7 +242,7 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
     stage.later(179.0);
     assert_eq!(waits(&stage.next()), "chmpx comes by its helper");
     stage.later(2.0);
-    let Next::RollBack(Back::Proven, why) = stage.next() else { panic!() };
+    let Next::RollBack(Rollback::Verified, why) = stage.next() else { panic!() };
     assert_eq!(why, "chmpx has not come with generation 5 within 180 s, although a helper starts it");
 
     // Seen with it once, it has come up with it before; and where it comes, it is on trial again.
@@ -261,7 +261,7 @@ fn forbidden() -> Stage {
     let mut stage = Stage::well();
     stage.rules.restarts = Restarts::Never;
     stage.next();
-    stage.known.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (boot(), 4));
+    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (boot(), 4));
     stage
 }
 
@@ -269,17 +269,17 @@ fn forbidden() -> Stage {
 fn assert_blamed(mut stage: Stage) {
     (stage.fileversion, stage.verified, stage.way_back) = (6, false, true);
     stage.written = Some(Duration::from_millis(30));
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.end(Program::Chmpx, Ending::Exit(0));
     let next = stage.next();
-    assert!(matches!(next, Next::RollBack(Back::Before, _)), "{next:?}");
+    assert!(matches!(next, Next::RollBack(Rollback::Previous, _)), "{next:?}");
 }
 
 #[test]
 fn a_restart_that_was_withdrawn_does_not_excuse_a_later_bad_file() {
     let mut stage = forbidden();
     stage.later(1.0).next();
-    stage.known.withdraw_change();
+    stage.persisted.withdraw_change();
     stage.later(3600.0).next();
     assert_blamed(stage);
 }
@@ -303,7 +303,7 @@ fn a_chmpx_that_waits_for_a_name_server_is_neither_restarted_nor_rolled_back() {
         for _ in 0..300 {
             let next = stage.later(1.0).next();
             assert!(waits(&next).starts_with("chmpx waits for the name server 192.0.2.53:53"), "{next:?}");
-            assert_eq!(stage.known.restart, None);
+            assert_eq!(stage.persisted.restart, None);
         }
         stage.observed.resolver = None;
         let deaf = 120.0 + stage.rules.between_questions.as_secs_f64();
@@ -313,7 +313,7 @@ fn a_chmpx_that_waits_for_a_name_server_is_neither_restarted_nor_rolled_back() {
             "the time in which it waited does not count"
         );
         let next = stage.later(10.0).next();
-        assert!(matches!(next, Next::RollBack(..)) || stage.known.restart.is_some(), "{next:?}");
+        assert!(matches!(next, Next::RollBack(..)) || stage.persisted.restart.is_some(), "{next:?}");
     }
 }
 
@@ -322,7 +322,7 @@ fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_wr
     let mut stage = Stage::well();
     stage.next();
     (stage.fileversion, stage.verified) = (5, false);
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.observed.resolver = Some("192.0.2.53:53".into());
     for _ in 0..100 {
         let next = stage.later(1.0).next();
@@ -333,7 +333,7 @@ fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_wr
             "{next:?}"
         );
     }
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
     stage.observed.resolver = None;
     assert!(
         waits(&stage.later(1.0).next()).contains("name server"),
@@ -352,10 +352,10 @@ fn a_chmpx_that_waits_for_a_name_server_before_it_listens_is_not_restarted() {
     for _ in 0..100 {
         assert!(waits(&stage.later(1.0).next()).contains("it does not answer"));
     }
-    assert_eq!(stage.known.restart, None);
+    assert_eq!(stage.persisted.restart, None);
     stage.observed.resolver = None;
     stage.later(60.0).next();
-    assert_eq!(stage.known.restart.as_ref().unwrap().urgency, Urgency::Stuck);
+    assert_eq!(stage.persisted.restart.as_ref().unwrap().urgency, Urgency::Stuck);
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn a_wait_for_a_name_server_without_an_end_is_no_excuse_any_more() {
     let mut stage = Stage::well();
     stage.next();
     (stage.fileversion, stage.verified) = (5, false);
-    stage.memory.replaced(stage.now, true);
+    stage.replaced(true);
     stage.observed.resolver = Some("192.0.2.53:53".into());
     for _ in 0..600 {
         assert!(!matches!(stage.later(1.0).next(), Next::Rewrite(_)));

@@ -111,7 +111,11 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
     stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
     let report = looks(&mut stage).await;
     assert_eq!(stage.reconciler.supervisor.acted, [Step::Start(Program::Chmpx)]);
-    assert!(report.notes.iter().any(|note| note.contains("there is no way back")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.contains("a rollback is not possible")),
+        "{:?}",
+        report.notes
+    );
 }
 
 #[tokio::test(start_paused = true)]

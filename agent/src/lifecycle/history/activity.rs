@@ -14,16 +14,16 @@ const UNWELL_FOR: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stir {
+pub(super) struct Activity {
     seen: Vec<(String, NodeStatus)>,
     at: Option<Instant>,
     merges: bool,
     unwell: bool,
 }
 
-impl Stir {
+impl Activity {
     /// Takes in what chmpx said; nothing, where it has said nothing yet.
-    pub(super) fn notice(&mut self, view: Option<&View>, now: Instant) {
+    pub(super) fn observe(&mut self, view: Option<&View>, now: Instant) {
         let rows = view.map_or(&[][..], |view| &view.servers);
         let seen: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.status)).collect();
         if self.seen != seen {
@@ -48,16 +48,16 @@ mod tests {
     #[test]
     fn a_ring_moves_for_a_while_after_each_change_and_as_long_as_it_merges() {
         let mut view = fixtures::view(&fixtures::ring(&[1, 2, 3], &[]), 4);
-        let (mut stir, start) = (Stir::default(), Instant::now());
+        let (mut activity, start) = (Activity::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        stir.notice(Some(&view), at(0));
-        assert!(stir.moves(at(4)) && !stir.moves(at(5)));
+        activity.observe(Some(&view), at(0));
+        assert!(activity.moves(at(4)) && !activity.moves(at(5)));
         view.servers[1].status = NodeStatus::from_bits(0x10);
-        stir.notice(Some(&view), at(100));
-        assert!(stir.moves(at(159)) && !stir.moves(at(160)), "it may be down for days");
+        activity.observe(Some(&view), at(100));
+        assert!(activity.moves(at(159)) && !activity.moves(at(160)), "it may be down for days");
         view.servers[1].status = NodeStatus::from_bits(0x2121);
-        stir.notice(Some(&view), at(200));
-        stir.notice(Some(&view), at(900));
-        assert!(stir.moves(at(900)), "a merge moves");
+        activity.observe(Some(&view), at(200));
+        activity.observe(Some(&view), at(900));
+        assert!(activity.moves(at(900)), "a merge moves");
     }
 }

@@ -1,0 +1,425 @@
+//! Keeps the past of the two programs that the agent may forget: since when they are as they are, and what was tried how often.
+//!
+//! Two writers: [`History::observe`] takes in one observation before the decision, [`History::record`] the outcome after the
+//! act.
+
+mod activity;
+mod changes;
+mod continuity;
+mod exits;
+mod file;
+mod merge_work;
+mod nudges;
+mod prompts;
+mod resolver;
+mod signals;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use file::Replacement;
+pub(super) use file::SyncPause;
+pub(super) use prompts::Due;
+
+use self::activity::Activity;
+use self::changes::Changes;
+use self::continuity::Continuity;
+use self::exits::Exits;
+use self::file::FileHistory;
+use self::merge_work::MergeWork;
+use self::nudges::Nudges;
+use self::prompts::Prompts;
+use self::resolver::Resolver;
+use self::signals::Signals;
+use self::writer::Writer;
+use super::rules::{NUDGE_AGAIN, SOON, STALLED, TIDY_AGAIN};
+use super::scene::Scene;
+use super::situation::Situation;
+use super::words::{Join, Reason, Start};
+use super::{Action, Decision};
+use crate::retry::{Backoff, Retry};
+use crate::supervisor::neighbours::Hearsay;
+use crate::supervisor::{Identity, Program, Running, Step};
+use crate::view::{NodeStatus, Operation, Row};
+
+/// The past of the two programs.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The first look; whatever was before counts from then.
+    born: Option<Instant>,
+    visibility: Visibility,
+    pub(super) file: FileHistory,
+    pub(super) programs: PerProgram<Exits>,
+    pub(super) signals: Signals,
+    pub(super) disabled: PerProgram<Disabled>,
+    pub(super) enabling: Retry,
+    pub(super) writer: Writer,
+    pub(super) nudges: Nudges,
+    waits: Waits,
+    /// The status of this node, and since when.
+    status: Option<(NodeStatus, Instant)>,
+    pub(super) ring: RingHistory,
+    pub(super) joining: Joining,
+    /// The latest removal of leftovers.
+    tidied: Option<Instant>,
+}
+
+/// One value for each program.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PerProgram<T> {
+    chmpx: T,
+    k2hdkc: T,
+}
+
+impl<T> PerProgram<T> {
+    pub(super) fn of(&self, program: Program) -> &T {
+        match program {
+            Program::Chmpx => &self.chmpx,
+            Program::K2hdkc => &self.k2hdkc,
+        }
+    }
+
+    fn of_mut(&mut self, program: Program) -> &mut T {
+        match program {
+            Program::Chmpx => &mut self.chmpx,
+            Program::K2hdkc => &mut self.k2hdkc,
+        }
+    }
+}
+
+/// The past of the ring, as this node's chmpx tells it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RingHistory {
+    pub(super) merge: MergeWork,
+    pub(super) resolver: Resolver,
+    pub(super) changes: Changes,
+    pub(super) continuity: Continuity,
+    pub(super) prompts: Prompts,
+    activity: Activity,
+}
+
+/// The past of the way into the ring.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Joining {
+    /// The agent's own start of k2hdkc in sight of its peers, and the process that came of it.
+    begun: Option<(Instant, Option<Identity>)>,
+    /// Restarts of chmpx to look for the other servers.
+    pub(super) reconnects: u32,
+    /// The chmpx that came before the other servers listed this one.
+    pub(super) too_early: Option<Identity>,
+    /// Restarts that no change asked for.
+    pub(super) repairs: u32,
+}
+
+/// Whether nobody starts the program again.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Disabled {
+    #[default]
+    No,
+    Yes,
+    Failed(Instant, String),
+}
+
+/// When the programs were last seen.
+#[derive(Debug, Clone, Default)]
+struct Visibility {
+    lost: Option<Instant>,
+    seen: Option<Instant>,
+}
+
+/// A thing that a row of the table waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Waiting {
+    /// Any other server at all.
+    Anybody,
+    /// A helper that starts chmpx again.
+    Helper,
+    /// Every other server.
+    Peers,
+    /// A time in which all servers are well.
+    Calm,
+    /// The list of servers that chmpx has.
+    List,
+    /// The other servers, until they list this one.
+    Listed,
+    /// The other servers, until they answer at all.
+    Answers,
+    /// The end of a change that a server left behind.
+    LeftBehind,
+}
+
+/// Since when each thing is waited for, and since when nothing has moved.
+#[derive(Debug, Clone, Default)]
+struct Waits {
+    since: BTreeMap<Waiting, Instant>,
+    still: Option<Instant>,
+}
+
+impl History {
+    /// Takes in one observation, before it is decided on.
+    pub fn observe(&mut self, situation: &Situation<'_>) {
+        let (now, observed) = (situation.now, situation.observed);
+        self.born.get_or_insert(now);
+        self.observe_visibility(situation);
+        self.observe_exits(situation);
+        self.file.observe(situation);
+        if let Some(rival) = &observed.rival {
+            self.writer.meet(&rival.of);
+        }
+        self.joining.observe(situation);
+        self.ring.activity.observe(situation.view(), now);
+        self.ring.resolver.observe(situation);
+        self.ring.changes.observe(situation);
+        self.observe_status(situation);
+        if let (Some(chmpx), Some(view)) = (observed.chmpx, situation.view()) {
+            self.ring.continuity.observe(chmpx.id, view);
+            self.ring.prompts.observe(situation, view);
+        }
+        if observed.unseen.is_none() {
+            self.ring.merge.observe(situation);
+        }
+    }
+
+    /// Stops the clocks while the programs are out of sight: as far as the agent knows they stand still.
+    fn observe_visibility(&mut self, situation: &Situation<'_>) {
+        if situation.observed.unseen.is_some() {
+            self.visibility.lost = self.visibility.lost.or(self.visibility.seen).or(Some(situation.now));
+            return;
+        }
+        self.visibility.seen = Some(situation.now);
+        let Some(since) = self.visibility.lost.take() else { return };
+        let time = situation.now.duration_since(since);
+        self.waits.still.iter_mut().for_each(|at| *at += time);
+        self.nudges.stood_still(time);
+        self.ring.merge.stood_still(time);
+        self.signals.stood_still(time);
+    }
+
+    fn observe_exits(&mut self, situation: &Situation<'_>) {
+        let (now, observed, backoff) = (situation.now, situation.observed, situation.limits.backoff());
+        for exit in &observed.ended {
+            let asked = self.signals.asked(exit.was.id);
+            let of_a_new_file = self.file.age(now).is_some_and(|age| age < situation.limits.roll_back_within);
+            if exit.program == Program::Chmpx && !asked && of_a_new_file && exit.how.is_own() {
+                self.ring.continuity.doubt();
+            }
+            self.programs.of_mut(exit.program).ended(*exit, asked, now, (&backoff, situation.random));
+        }
+        for (program, why) in &observed.refused {
+            self.start_failed(*program, why, now, (&backoff, situation.random));
+        }
+        for (program, running) in [(Program::Chmpx, observed.chmpx), (Program::K2hdkc, observed.k2hdkc)] {
+            self.programs.of_mut(program).observe(running, now);
+        }
+    }
+
+    fn observe_status(&mut self, situation: &Situation<'_>) {
+        let status = situation.view().map(|view| view.own.status);
+        if self.status.map(|(status, _)| status) != status {
+            self.status = status.map(|status| (status, situation.now));
+            self.nudges = Nudges::default();
+            self.waits.still = None;
+            self.ring.merge.begin();
+        }
+    }
+
+    /// Takes in what was decided, once it was tried. `failure` is the error of the step.
+    pub fn record(&mut self, decision: &Decision, failure: Option<&str>, at: &At) {
+        self.waits.record(decision, at.now);
+        if decision.serves {
+            self.joining.repairs = 0;
+        }
+        if let Some(chmpx) = decision.replaces {
+            self.signals.replaces(chmpx);
+        }
+        // A hold is the operator's to end: nobody waits for more.
+        if matches!(decision.action, Action::Converged | Action::Hold(..)) {
+            self.signals.midway = false;
+        }
+        match &decision.action {
+            Action::Step(step, reason) => self.record_step(step, reason, failure, at),
+            Action::Demand(demand) => {
+                self.joining.repairs += u32::from(demand.repair);
+                self.joining.reconnects +=
+                    u32::from(matches!(demand.reason, Reason::Start(Start::LooksAnew(_))));
+            }
+            _ => {}
+        }
+    }
+
+    fn record_step(&mut self, step: &Step, reason: &Reason, failure: Option<&str>, at: &At) {
+        match step {
+            Step::Start(program) => self.record_start(*program, failure, at),
+            Step::Send(_, id, _) => self.signals.record(*id, failure, at),
+            Step::Retire(program) => {
+                *self.disabled.of_mut(*program) =
+                    failure.map_or(Disabled::Yes, |error| Disabled::Failed(at.now, error.to_owned()));
+            }
+            Step::Enable(_) => match failure {
+                Some(error) => {
+                    self.enabling.failed(at.now, error, &Backoff::new(NUDGE_AGAIN, NUDGE_AGAIN), 1.0);
+                }
+                None => self.enabling.succeeded(),
+            },
+            Step::Tell(_) if *reason == Reason::Join(Join::Announces) => self.file.announced(at.now),
+            Step::Tell(_) => self.nudges.record(at.now),
+            Step::Prompt(server) => self.ring.prompts.told(*server, at.now),
+            Step::Tidy => self.tidied = Some(at.now),
+            Step::TakeOver => self.writer.record(failure, at),
+            Step::Place => self.file.synced(failure, at),
+        }
+        if failure.is_none() && matches!(step, Step::TakeOver) {
+            self.file.may_sync();
+        }
+    }
+
+    fn record_start(&mut self, program: Program, failure: Option<&str>, at: &At) {
+        if program == Program::K2hdkc {
+            self.waits.since.remove(&Waiting::Peers);
+            self.joining.reconnects = 0;
+            self.joining.begun = Some((at.now, None));
+        }
+        if let Some(error) = failure {
+            self.start_failed(program, error, at.now, (&at.backoff, at.random));
+        }
+    }
+
+    fn start_failed(&mut self, program: Program, why: &str, now: Instant, backoff: (&Backoff, f64)) {
+        if program == Program::K2hdkc {
+            self.joining.begun = None;
+        }
+        self.programs.of_mut(program).refused(why, now, backoff);
+    }
+
+    /// Takes in that the file was replaced.
+    pub fn replaced(&mut self, now: Instant, replacement: Replacement) {
+        self.file.replaced(now, replacement);
+        if replacement == Replacement::NewRing {
+            self.programs.chmpx.forget_failures();
+        }
+    }
+
+    /// Takes in that the node is to run its programs again.
+    pub fn stays(&mut self) {
+        self.disabled = PerProgram::default();
+    }
+
+    /// Returns when chmpx may be asked again after the latest replacement of the file.
+    pub fn quiet_until(&self, quiet: Duration) -> Option<Instant> {
+        self.file.quiet_until(quiet)
+    }
+
+    /// Returns true while the ring moves; chmpx is asked often then.
+    pub fn is_stirred(&self, now: Instant) -> bool {
+        self.ring.activity.moves(now)
+    }
+
+    /// Returns true while something that the agent stopped does not run again yet.
+    pub fn is_midway(&self) -> bool {
+        self.signals.midway
+    }
+
+    /// Returns how long the programs have been out of sight.
+    pub(super) fn unseen_for(&self, now: Instant) -> Duration {
+        self.visibility.lost.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
+    /// Returns how long that has been waited for in every pass, without a break.
+    pub(super) fn waited_for(&self, what: Waiting, now: Instant) -> Duration {
+        self.waits.since.get(&what).map_or(Duration::ZERO, |since| now.duration_since(*since))
+    }
+
+    /// Returns true where nothing has moved for so long that the operator should look.
+    pub(super) fn stalls(&self, scene: &Scene<'_>, waits: &BTreeSet<Waiting>) -> bool {
+        let doing = |row: &Row| row.status.operation() == Operation::Doing;
+        let merges = scene.view().is_some_and(|view| view.servers.iter().any(doing));
+        !merges && !self.waits.begins(waits) && self.waits.still.is_some_and(|at| scene.now - at >= STALLED)
+    }
+
+    /// Returns how long k2hdkc has been gone, as far as that is known.
+    pub(super) fn k2hdkc_gone_for(&self, now: Instant) -> Duration {
+        self.programs.k2hdkc.gone().or(self.born).map_or(Duration::ZERO, |at| now.duration_since(at))
+    }
+
+    /// Returns how long this node has had its status.
+    pub(super) fn in_status_for(&self, now: Instant) -> Duration {
+        self.status.map_or(Duration::ZERO, |(_, since)| now.duration_since(since))
+    }
+
+    /// Returns the symptom of a stuck merge, where this node is in one.
+    pub(super) fn merge_sticks(&self, scene: &Scene<'_>) -> Option<String> {
+        let (status, since) = self.status?;
+        self.ring.merge.sticks(scene, status, scene.now.duration_since(since))
+    }
+
+    /// Returns true where leftovers were removed a short time ago.
+    pub(super) fn tidied_lately(&self, now: Instant) -> bool {
+        self.tidied.is_some_and(|at| now.duration_since(at) < TIDY_AGAIN)
+    }
+}
+
+/// Time and chance of a record.
+#[derive(Debug, Clone, Copy)]
+pub struct At {
+    /// The present.
+    pub now: Instant,
+    /// The pauses after failures.
+    pub backoff: Backoff,
+    /// A random number from 0 to 1, for their jitter.
+    pub random: f64,
+}
+
+impl Waits {
+    fn begins(&self, waits: &BTreeSet<Waiting>) -> bool {
+        waits.iter().any(|what| !self.since.contains_key(what))
+    }
+
+    /// A move of a process or of the file is movement; a word to chmpx is none.
+    fn record(&mut self, decision: &Decision, now: Instant) {
+        let still = if self.begins(&decision.waits) { None } else { self.still };
+        let since = |what: &Waiting| (*what, self.since.get(what).copied().unwrap_or(now));
+        self.since = decision.waits.iter().map(since).collect();
+        self.still = match &decision.action {
+            Action::Step(Step::Tell(_) | Step::Prompt(_) | Step::Tidy | Step::TakeOver, _)
+            | Action::Wait(..)
+            | Action::Hold(..)
+            | Action::Demand(_) => still.or(Some(now)),
+            Action::Converged | Action::Step(..) | Action::Rewrite(..) | Action::RollBack(..) => None,
+        };
+        // The next one begins a count of its own.
+        if let Action::Rewrite(super::Rewrite::List, _) = &decision.action {
+            self.since.remove(&Waiting::List);
+        }
+    }
+}
+
+impl Joining {
+    fn observe(&mut self, situation: &Situation<'_>) {
+        let observed = situation.observed;
+        self.begun = self.begun.and_then(|begun| still_begun(begun, observed.k2hdkc));
+        let unheard = observed.said.is_none() && observed.shut;
+        if unheard && matches!(observed.hearsay, Hearsay::Unknown(_)) {
+            self.too_early = observed.chmpx.map(|chmpx| chmpx.id).or(self.too_early);
+        }
+    }
+
+    /// Returns true for the k2hdkc that the agent started in sight of its peers.
+    pub(super) fn has_begun(&self, k2hdkc: Identity) -> bool {
+        self.begun.is_some_and(|(_, of)| of == Some(k2hdkc))
+    }
+}
+
+/// The first k2hdkc since the start is the one that came of it; the start ends with that process.
+fn still_begun(
+    (at, of): (Instant, Option<Identity>),
+    k2hdkc: Option<Running>,
+) -> Option<(Instant, Option<Identity>)> {
+    match (of, k2hdkc) {
+        (None, Some(running)) if running.since + SOON >= at => Some((at, Some(running.id))),
+        (Some(of), running) if running.is_none_or(|running| running.id != of) => None,
+        _ => Some((at, of)),
+    }
+}

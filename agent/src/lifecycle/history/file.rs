@@ -1,0 +1,147 @@
+//! The replacements of the file, and what was tried to have chmpx load it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::At;
+use crate::lifecycle::Rewrite;
+use crate::lifecycle::rules::{ANNOUNCE_AGAIN, ANNOUNCE_WITHIN, ANNOUNCEMENTS, FEW_SYNCS};
+use crate::lifecycle::situation::Situation;
+use crate::retry::{Backoff, Retry};
+
+/// A replacement of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// By another ring, to which nothing tried so far applies.
+    NewRing,
+    /// By the same ring under the next generation.
+    SameRing(Rewrite),
+    /// The installed file was put before the programs.
+    Synced,
+}
+
+/// The replacements of the file, and what was tried with it.
+#[derive(Debug, Clone, Default)]
+pub(in crate::lifecycle) struct FileHistory {
+    replaced: Option<Instant>,
+    /// How often this ring was written again since chmpx has not loaded it.
+    pub(in crate::lifecycle) rewrites: u32,
+    /// How often it was to correct the list of servers.
+    pub(in crate::lifecycle) relists: u32,
+    /// Announcements of this server that are left, after another ring was loaded.
+    announcements: u32,
+    announced: Option<Instant>,
+    syncs: Syncs,
+}
+
+/// Copies of the installed file to where the programs read it.
+#[derive(Debug, Clone, Default)]
+struct Syncs {
+    /// Copies in a row that did not last, and the latest of them.
+    times: u32,
+    last: Option<Instant>,
+    failures: Retry,
+}
+
+/// Why the file is not copied now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::lifecycle) enum SyncPause {
+    /// Another program writes it: so many copies did not last.
+    InVain(u32, Duration),
+    /// The latest copy failed.
+    Failed(String, Duration),
+}
+
+impl FileHistory {
+    pub(super) fn observe(&mut self, situation: &Situation<'_>) {
+        let observed = situation.observed;
+        // The file of another writer, replaced just before, is as fresh as one of our own.
+        self.replaced.get_or_insert(situation.now);
+        if observed.misplaced.is_some() || observed.unseen.is_some() {
+            return;
+        }
+        self.syncs.lasts();
+        let quiet = self.quiet_until(situation.limits.quiet);
+        let current = observed.said.as_ref().filter(|said| quiet.is_none_or(|until| said.at >= until));
+        if let Some(said) = current.filter(|said| said.view.fileversion == Some(situation.file.fileversion)) {
+            self.rewrites = 0;
+            if situation.list_differs(&said.view).is_none() {
+                self.relists = 0;
+            }
+        }
+    }
+
+    pub(super) fn replaced(&mut self, now: Instant, replacement: Replacement) {
+        self.replaced = Some(now);
+        match replacement {
+            Replacement::NewRing => {
+                (self.rewrites, self.relists) = (0, 0);
+                (self.announcements, self.announced) = (ANNOUNCEMENTS, None);
+            }
+            Replacement::SameRing(Rewrite::NotLoaded) => self.rewrites += 1,
+            Replacement::SameRing(Rewrite::List) => self.relists += 1,
+            Replacement::Synced => {}
+        }
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        self.replaced.map(|at| now.duration_since(at))
+    }
+
+    pub(super) fn quiet_until(&self, quiet: Duration) -> Option<Instant> {
+        self.replaced.map(|at| at + quiet)
+    }
+
+    /// Returns true where the others should hear now that this server has loaded another ring.
+    pub(in crate::lifecycle) fn announces(&self, now: Instant) -> bool {
+        let fresh = self.age(now).is_some_and(|age| age < ANNOUNCE_WITHIN);
+        let again = self.announced.is_none_or(|at| now.duration_since(at) >= ANNOUNCE_AGAIN);
+        self.announcements > 0 && fresh && again
+    }
+
+    pub(super) fn announced(&mut self, now: Instant) {
+        self.announcements = self.announcements.saturating_sub(1);
+        self.announced = Some(now);
+    }
+
+    pub(super) fn synced(&mut self, failure: Option<&str>, at: &At) {
+        let syncs = &mut self.syncs;
+        if let Some(error) = failure {
+            syncs.failures.failed(at.now, error, &at.backoff, at.random);
+            // Failures have a pause of their own.
+            syncs.lasts();
+        } else {
+            (syncs.times, syncs.last) = (syncs.times + 1, Some(at.now));
+            syncs.failures.succeeded();
+        }
+    }
+
+    /// The obstacle of the latest copy is gone.
+    pub(super) fn may_sync(&mut self) {
+        self.syncs.failures.succeeded();
+    }
+
+    /// Returns why the file is not copied now; two programs that write in turn would end chmpx now and then.
+    pub(in crate::lifecycle) fn sync_pause(
+        &self,
+        now: Instant,
+        backoff: &Backoff,
+        random: f64,
+    ) -> Option<SyncPause> {
+        let Syncs { times, last, failures } = &self.syncs;
+        let pause = times.checked_sub(FEW_SYNCS).map(|more| backoff.pause(more + 1, random));
+        let rest = last.zip(pause).and_then(|(at, pause)| (at + pause).checked_duration_since(now));
+        if let Some(rest) = rest.filter(|rest| !rest.is_zero()) {
+            return Some(SyncPause::InVain(*times, rest));
+        }
+        let rest = failures.wait(now)?;
+        Some(SyncPause::Failed(failures.last_error().unwrap_or_default().to_owned(), rest))
+    }
+}
+
+impl Syncs {
+    fn lasts(&mut self) {
+        (self.times, self.last) = (0, None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Rows of the other servers' changes.
+//!
+//! A server that went down in the middle of a change stays in everybody's list as `[DELETE][Pending]` or `[DELETE][Done]`, and
+//! keeps everybody else from joining and leaving, as long as nobody completes the change: the one that would have is gone (C32).
+//! COMPMERGE at any of the others ends it. The first of those in service does it, by the order of the file, which is the same
+//! everywhere; the next ones do it where the first does not. Given twice it does nothing more. A server that still copies is
+//! waited for.
+
+use super::history::Waiting;
+use super::rules::{DEPARTED_FOR, NUDGE_AGAIN, SILENT_CHANGE, STALLED};
+use super::scene::{Draft, Scene};
+use super::situation::label;
+use super::words::Peer;
+use super::{Action, Situation};
+use crate::supervisor::{Named, Order};
+use crate::view::{Action as Change, NodeStatus, Operation, Row, View};
+
+/// Returns a server that is left behind, and the command that ends that: the change is completed without it, or it is taken out
+/// of service first, where it had begun nothing and is no member any more.
+pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<(&'a View, &'a Row, Order)> {
+    let view = scene.server_view().filter(|view| view.own.status.is_up())?;
+    let up_in = |operation| move |row: &Row| row.status.is_up() && row.status.operation() == operation;
+    if view.servers.iter().any(up_in(Operation::Doing)) {
+        return None;
+    }
+    // With one that waits to copy it is a merge that nobody has started: completed, it would pass that one over.
+    let unstarted = view.servers.iter().any(up_in(Operation::Pending))
+        && view.servers.iter().all(|row| row.status.operation() != Operation::Done);
+    let mut gone = view.others().filter(|row| !row.status.is_up() && row.status.is_in_service());
+    gone.find_map(|row| match row.status.action() {
+        Change::Delete if unstarted => Some((view, row, Order::Merge)),
+        Change::Delete => Some((view, row, Order::CompMerge)),
+        Change::Add => None,
+        Change::Nothing => {
+            let listed = scene.ring.servers.iter().any(|node| row.is_of(node));
+            let named = named(scene, row).filter(|_| !listed)?;
+            Some((view, row, Order::Dismiss(named)))
+        }
+    })
+}
+
+/// Ends the change that a server left behind, in turn.
+pub(super) fn end_change(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
+    let (view, row, order) = left_behind(scene)?;
+    let (server, status) = (label(row), row.status);
+    if !view.merges_by_itself() {
+        draft.report(Peer::LeftBehindByHand { server, status });
+        return None;
+    }
+    let waited = draft.waited(scene, Waiting::LeftBehind);
+    let due = DEPARTED_FOR + NUDGE_AGAIN.saturating_mul(turn(scene, view));
+    if waited < due {
+        return Some(scene.wait(Peer::LeftBehind { server, status }));
+    }
+    let reason = Peer::StillLeftBehind { server: server.clone(), status };
+    match scene.history.nudges.next(order, scene.now, reason) {
+        Some(nudge @ Action::Step(..)) => Some(nudge),
+        // The command takes a moment to come round.
+        Some(wait) if waited < due + SILENT_CHANGE => Some(wait),
+        _ => Some(scene.hold(Peer::LeftBehindForGood { server, status, tried: waited.saturating_sub(due) })),
+    }
+}
+
+/// Returns the server as SERVICEOUT names it.
+fn named(situation: &Situation<'_>, row: &Row) -> Option<Named> {
+    let id = match situation.ring.global("CHMPXIDTYPE").to_ascii_uppercase().as_str() {
+        "CUSTOM" => &row.seed,
+        // They have colons in them, and SERVICEOUT cannot say those.
+        "CTLENDPOINTS" | "CTLEPS" => return None,
+        _ => &row.cuk,
+    };
+    Some(Named { host: row.name.clone(), ctlport: row.ctlport?, id: id.clone() })
+}
+
+/// Returns how many others come first: those in service, in the order of the file; then the rest.
+fn turn(scene: &Scene<'_>, view: &View) -> u32 {
+    let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
+    let own = scene.own();
+    let in_service = scene.ring.servers.iter().filter(|node| view.status_of(node).is_some_and(serves));
+    let mine = serves(view.own.status);
+    let before =
+        in_service.take_while(|node| !mine || own.is_none_or(|own| !std::ptr::eq(*node, own))).count();
+    let before = u32::try_from(before).unwrap_or(u32::MAX);
+    if mine { before } else { before.saturating_add(scene.rank()) }
+}
+
+/// Reports a change of another server that does not go on although that server is up: its own agent should end it.
+pub(super) fn report_stuck(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Option<Action> {
+    let changing = |row: &&Row| row.status.is_up() && row.status.operation() != Operation::Nothing;
+    for row in view.others().filter(changing) {
+        let time = scene.history.ring.changes.time_of(row, scene.now);
+        let copies = row.status.operation() == Operation::Doing;
+        if time >= if copies { scene.limits.merge_within } else { STALLED } {
+            draft.report(Peer::Sticks { server: label(row), status: row.status, time });
+        }
+    }
+    None
+}

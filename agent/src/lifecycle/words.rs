@@ -1,0 +1,503 @@
+//! Reasons of decisions. Each is a value with a stable code, and its sentence stands beside it.
+//!
+//! `status --json` has the code as `reason` and the sentence as `text`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use derive_more::{Display, From};
+use strum::{IntoStaticStr, VariantNames};
+
+use super::departure::Stage;
+use super::rules::{COMES_WITHIN, MOST_REPAIRS, MOST_REWRITES, STALLED};
+use crate::clock::spoken;
+use crate::supervisor::{Ending, Program};
+use crate::view::NodeStatus;
+
+/// Reason of an action, a wait, a hold or a condition.
+#[derive(Debug, Clone, PartialEq, Eq, Display, From)]
+pub enum Reason {
+    /// Of the file before the programs.
+    File(File),
+    /// Of the control port.
+    Control(Control),
+    /// Of a start.
+    Start(Start),
+    /// Of a stop.
+    Stop(Stop),
+    /// Of a restart.
+    Restart(Restart),
+    /// Of the place of a server in its ring.
+    Join(Join),
+    /// Of another server's change.
+    Peer(Peer),
+    /// Of a slave's connections.
+    Slave(Slave),
+    /// Of a leave, or of a stop for maintenance.
+    Leave(Leave),
+    /// Of a wait that nothing has ended for a long time.
+    #[display("{_0}; nothing has changed for {} min", STALLED.as_secs() / 60)]
+    #[from(ignore)]
+    Stalled(Box<Reason>),
+}
+
+impl Reason {
+    /// Returns the stable code, in kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::File(reason) => reason.into(),
+            Self::Control(reason) => reason.into(),
+            Self::Start(reason) => reason.into(),
+            Self::Stop(reason) => reason.into(),
+            Self::Restart(reason) => reason.into(),
+            Self::Join(reason) => reason.into(),
+            Self::Peer(reason) => reason.into(),
+            Self::Slave(reason) => reason.into(),
+            Self::Leave(reason) => reason.into(),
+            Self::Stalled(reason) => reason.code(),
+        }
+    }
+
+    /// Returns every code, for the documents.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        let control = Control::VARIANTS;
+        let (file, start, stop, restart) =
+            (File::VARIANTS, Start::VARIANTS, Stop::VARIANTS, Restart::VARIANTS);
+        let (join, peer, slave, leave) = (Join::VARIANTS, Peer::VARIANTS, Slave::VARIANTS, Leave::VARIANTS);
+        [file, control, start, stop, restart, join, peer, slave, leave].into_iter().flatten().copied()
+    }
+}
+
+/// Reasons beside each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reasons(pub(super) Vec<Reason>);
+
+impl Reasons {
+    /// Returns true where there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the stable codes.
+    pub fn codes(&self) -> Vec<&'static str> {
+        self.0.iter().map(Reason::code).collect()
+    }
+}
+
+impl std::fmt::Display for Reasons {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join("; "))
+    }
+}
+
+/// Reason that has to do with the file before the programs.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "file-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum File {
+    #[display("the file comes first")]
+    ComesFirst,
+    #[display("it waits for a file that says which node this is")]
+    NamesNobody,
+    #[display("{_0}")]
+    ForeignWriter(String),
+    #[display("{writer}; {remedy}, or set supervisor.take-over = true")]
+    ForeignWriterStays { writer: String, remedy: String },
+    #[display("{writer}; the agent could not end that ({error}), and tries it again: {remedy}")]
+    ForeignWriterResists { writer: String, remedy: String, error: String },
+    #[display("{_0}")]
+    OutOfSync(String),
+    #[display("{_0}")]
+    CannotBeSynced(String),
+    #[display("{_0}, and stays so as long as both are to write it")]
+    Contested(String),
+    #[display("{text}, although it was put there {times} times: another program writes it")]
+    SyncedInVain { text: String, times: u32 },
+    #[display("{text}: {error}")]
+    SyncFailed { text: String, error: String },
+    #[display("chmpx {} {millis} ms after generation {generation} was installed", how.text())]
+    EndedChmpx { how: Ending, millis: u128, generation: u32 },
+    #[display("chmpx does not start with generation {generation}: it {}, {times} times", how.text())]
+    StartsNoChmpx { how: Ending, times: u32, generation: u32 },
+    #[display(
+        "chmpx has not come with generation {_0} within {} s, although a helper starts it",
+        COMES_WITHIN.as_secs()
+    )]
+    BringsNoChmpx(u32),
+    #[display("the file was replaced a moment ago; chmpx is asked after it")]
+    JustReplaced,
+    #[display("chmpx reports generation {}, not {wanted}", reported(*loaded))]
+    NotLoaded { loaded: Option<u32>, wanted: u32 },
+    #[display(
+        "chmpx reports generation {}, not {wanted}, although it was written {MOST_REWRITES} times again",
+        reported(*loaded)
+    )]
+    NeverLoaded { loaded: Option<u32>, wanted: u32 },
+    #[display("chmpx does not list {_0}")]
+    NotListed(String),
+    #[display("chmpx lists {server} until that server ends ({status})")]
+    ListedUntilItEnds { server: String, status: NodeStatus },
+    #[display("chmpx still lists {_0}, which is gone")]
+    StillListed(String),
+    #[display("{reason}, and the file cannot be written: {error}")]
+    CannotBeWritten { reason: String, error: String },
+    #[display("{reason}, and it cannot be written again: {error}")]
+    CannotBeRewritten { reason: String, error: String },
+    #[display("{reason}, and a rollback is not possible: {error}")]
+    CannotBeRolledBack { reason: String, error: String },
+}
+
+fn reported(generation: Option<u32>) -> String {
+    generation.map_or_else(|| "none".to_owned(), |generation| generation.to_string())
+}
+
+/// Reason that has to do with the control port.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "control-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Control {
+    #[display("{_0}")]
+    Unobservable(String),
+    #[display("chmpx (pid {pid}) has been silent too long: {text}")]
+    SilentTooLong { pid: u32, text: String },
+    #[display("chmpx (pid {_0}) came before the other servers listed this one, and has never listened")]
+    CameTooEarly(u32),
+    #[display("chmpx (pid {_0}) has never listened on its control port")]
+    NeverListened(u32),
+    #[display("chmpx (pid {pid}) answers what is not understood: {text}")]
+    NotUnderstood { pid: u32, text: String },
+    #[display("waiting for chmpx's first answer: {_0}")]
+    FirstAnswer(String),
+    #[display(
+        "chmpx waits for the name server {server} ({reason}); see to it that the server answers, or that /etc/hosts has \
+         every member"
+    )]
+    Resolving { server: String, reason: String },
+}
+
+/// Reason that has to do with a start.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "start-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Start {
+    #[display(
+        "several {} run with this ini (pids {pids}): stop all but one, and k2hdkc with its chmpx",
+        program.name()
+    )]
+    Duplicate { program: Program, pids: String },
+    #[display("it does not run{}", after(last.as_ref()))]
+    NotRunning { last: Option<String> },
+    #[display("{} cannot be started: {text}", program.name())]
+    Blocked { program: Program, text: String },
+    #[display("{_0}")]
+    ByItself(String),
+    #[display("{} is started again in a moment{}", program.name(), after(last.as_ref()))]
+    Again { program: Program, last: Option<String> },
+    #[display("{} has failed to run {times} times in a row{}", program.name(), after(last.as_ref()))]
+    FailsToRun { program: Program, times: u32, last: Option<String> },
+    #[display("{} could not be started {times} times in a row{}", program.name(), after(last.as_ref()))]
+    FailsToStart { program: Program, times: u32, last: Option<String> },
+    #[display("it is to run here again")]
+    RunsAgain,
+    #[display("{} does not start at the next boot: {error}", program.name())]
+    NotEnabled { program: Program, error: String },
+    #[display(
+        "chmpx starts when the next server in the ring has had time to learn of this one, and says that it has"
+    )]
+    NextServerLearns,
+    #[display("chmpx starts in a moment: none of the other servers answers yet")]
+    NobodyAnswers,
+    #[display("chmpx starts when {_0} lists this server: until then it turns it away")]
+    Unlisted(SocketAddr),
+    #[display(
+        "chmpx is not started: {_0} does not list this server, and would turn it away; see whether the agent there runs and \
+         has an answer of K2HR3, or take that server out of its role; it is asked once a minute"
+    )]
+    NeverListed(SocketAddr),
+    #[display("k2hdkc starts a moment after its chmpx")]
+    AfterChmpx,
+    #[display("k2hdkc starts a moment after the end of the one before it")]
+    AfterK2hdkc,
+    #[display("k2hdkc starts when chmpx answers again")]
+    ChmpxIsSilent,
+    #[display("k2hdkc starts when chmpx has seen the end of the one before it")]
+    EndNotSeen,
+    #[display("supervisor.wait-for-peers is off{}", after(last.as_ref()))]
+    WaitsForNobody { last: Option<String> },
+    #[display("this is the ring's only server{}", after(last.as_ref()))]
+    OnlyServer { last: Option<String> },
+    #[display("all {peers} other servers are up{}", after(last.as_ref()))]
+    AllUp { peers: usize, last: Option<String> },
+    #[display("{serving} others serve; {down} stay down{}", after(last.as_ref()))]
+    SomeServe { serving: usize, down: String, last: Option<String> },
+    #[display("it begins the ring{}", after(last.as_ref()))]
+    BeginsTheRing { last: Option<String> },
+    #[display("k2hdkc waits a while for {_0}")]
+    WaitsForPeers(String),
+    #[display("k2hdkc waits for {_0} to begin the ring")]
+    WaitsForTheFirst(String),
+    #[display("it looks for {_0} anew")]
+    LooksAnew(String),
+    #[display(
+        "k2hdkc is not started alone: none of the other {down} servers is up to this chmpx ({names}); if they are gone for \
+         good, take them out of their role in K2HR3"
+    )]
+    Isolated { down: usize, names: String },
+    #[display(
+        "k2hdkc does not begin a ring: only {up} of {all} servers are up to this chmpx, and none of them serves; missing are \
+         {names}"
+    )]
+    Minority { up: usize, all: usize, names: String },
+}
+
+/// The latest end or failure of a program, behind the reason of its start.
+fn after(last: Option<&String>) -> String {
+    last.map_or_else(String::new, |text| format!("; {text}"))
+}
+
+/// Reason that has to do with a stop.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "stop-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Stop {
+    #[display("{_0}")]
+    ForRestart(String),
+    #[display("it is older than its chmpx, and would answer merges with nothing")]
+    Outlived,
+    #[display("it leaves the cluster")]
+    Leaves,
+    #[display("it was told to stop")]
+    Stops,
+    #[display("the agent ends, and supervisor.on-exit is \"stop\"")]
+    AgentEnds,
+    #[display("{} (pid {pid}) is stopping: {reason}", program.name())]
+    Stopping { program: Program, pid: u32, reason: String },
+    #[display("{} (pid {pid}) must stop ({reason}): {error}", program.name())]
+    CannotBeSignalled { program: Program, pid: u32, reason: String, error: String },
+    #[display("{} cannot be stopped for good: {error}", program.name())]
+    CannotBeDisabled { program: Program, error: String },
+    #[display("chmpx stops a moment after its k2hdkc")]
+    AfterK2hdkc,
+    #[display("{_0} files of killed chmpx processes")]
+    Leftovers(usize),
+}
+
+/// Reason that has to do with a restart: the cause, and the present obstacle.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "restart-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Restart {
+    #[display("{reason}; {MOST_REPAIRS} restarts did not help")]
+    DidNotHelp { reason: String },
+    #[display(
+        "{cause}; supervisor.restarts forbids it. To do it yourself, end chmpx{} by SIGHUP, on a server k2hdkc first: the \
+         agent starts both again",
+        pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+    )]
+    Forbidden { cause: String, pid: Option<u32> },
+    #[display("{cause}; AUTOMERGE is off, so take it out of service by hand")]
+    AutomergeIsOff { cause: String },
+    #[display("{cause}: this server is {status}")]
+    Unhealthy { cause: String, status: NodeStatus },
+    #[display("{cause}: first {peer} must be well again ({status})")]
+    PeerIsUnwell { cause: String, peer: String, status: String },
+    #[display("{cause}: the servers before it restart first")]
+    Turn { cause: String },
+    #[display("{cause}: all servers are well")]
+    Settling { cause: String },
+    #[display("{cause}: it leaves the service first")]
+    LeavesTheService { cause: String },
+    #[display("{cause}: it leaves the service first, but chmpx does not leave the service")]
+    StaysInService { cause: String },
+    #[display("{cause}: it is out of service, and stops in a moment")]
+    OutOfService { cause: String },
+    #[display("it was taken out of service for a restart")]
+    ComesBack,
+    #[display("it was taken out of service for a restart, and chmpx does not take SERVICEIN")]
+    StaysOut,
+    #[display(
+        "[K2HDKC] names another database: k2hdkc (pid {_0}) is not restarted for it, since its keys would stay behind. Move \
+         them, then end it by SIGHUP: the agent starts it again"
+    )]
+    OtherDatabase(u32),
+    #[display(
+        "k2hdkc (pid {pid}) must be restarted ({cause}), but {loss}: its keys would be lost. Until it is, do not scale the \
+         cluster. Copy its keys, then end it: the agent starts it again"
+    )]
+    DataAtRisk { pid: u32, cause: String, loss: String },
+}
+
+/// Reason that has to do with the place of a server in its ring.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "join-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Join {
+    #[display("chmpx is asked again, since k2hdkc has just started")]
+    AskedAgain,
+    #[display("this server is {_0}")]
+    Is(NodeStatus),
+    #[display("this server is {_0}, and no merge is nudged")]
+    IsAtRisk(NodeStatus),
+    #[display("this server is {_0}, and AUTOMERGE is off: merging is done by hand")]
+    AutomergeIsOff(NodeStatus),
+    #[display("k2hdkc is joining its chmpx ({_0})")]
+    Joining(NodeStatus),
+    #[display("k2hdkc has not joined its chmpx ({_0})")]
+    NotJoined(NodeStatus),
+    #[display("its join sticks at {_0}")]
+    Sticks(NodeStatus),
+    #[display("the ring is merging ({_0})")]
+    Merging(NodeStatus),
+    #[display(
+        "the ring has been merging for more than {} ({status}); k2hdkc works on it, and it is left alone",
+        spoken(*limit)
+    )]
+    MergesLong { limit: Duration, status: NodeStatus },
+    #[display("a merge sticks at {status}: {why}")]
+    MergeSticks { status: NodeStatus, why: String },
+    #[display("this server stays {_0}, and nobody merges")]
+    NobodyMerges(NodeStatus),
+    #[display(
+        "this server stays {_0}: do all servers call each other by CUSTOM_ID_SEED or by address, first in /etc/hosts or in \
+         DNS?"
+    )]
+    StaysPending(NodeStatus),
+    #[display(
+        "this server is {_0}: somebody took it out of service; SERVICEIN on its control port brings it back"
+    )]
+    OutByHand(NodeStatus),
+    #[display("slaves that were turned away before this file was loaded try again")]
+    Announces,
+    #[display(
+        "k2hdkc (pid {_0}) serves, although no other server of its ring has been up to its chmpx since it started: they may \
+         have a ring of their own. It is taken out of service and restarted as soon as one is up; if they are gone for good, \
+         take them out of their role in K2HR3"
+    )]
+    ServesAlone(u32),
+    #[display("k2hdkc (pid {_0}) was started alone, and met the others without a merge")]
+    MetWithoutMerge(u32),
+    #[display(
+        "k2hdkc (pid {_0}) was started alone, and met the others without a merge: each has keys that the other does not find. \
+         Its own are in memory, so it is not restarted: copy them, then end it by SIGHUP, and the agent starts it again"
+    )]
+    MetInMemory(u32),
+}
+
+/// Reason that has to do with another server's change.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "peer-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Peer {
+    #[display("{server} went down in the middle of a change ({status})")]
+    LeftBehind { server: String, status: NodeStatus },
+    #[display("{server} went down in the middle of a change ({status}), and nobody has ended that since")]
+    StillLeftBehind { server: String, status: NodeStatus },
+    #[display(
+        "{server} went down in the middle of a change ({status}), and AUTOMERGE is off: COMPMERGE on one server's control \
+         port ends it"
+    )]
+    LeftBehindByHand { server: String, status: NodeStatus },
+    #[display(
+        "{server} went down in the middle of a change ({status}), and nobody has ended that since, although it was told to \
+         for {}: restart that server, or chmpx and k2hdkc of one server after the other",
+        spoken(*tried)
+    )]
+    LeftBehindForGood { server: String, status: NodeStatus, tried: Duration },
+    #[display(
+        "{server} has been {status} for {}: look at that server ('k2hdkc-agent status' there), and start its agent where it \
+         does not run",
+        spoken(*time)
+    )]
+    Sticks { server: String, status: NodeStatus, time: Duration },
+}
+
+/// Reason that has to do with a slave's connections.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "slave-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Slave {
+    #[display("this slave is {_0}")]
+    Is(NodeStatus),
+    #[display("this slave is connected to no server that is in service ({_0} are listed)")]
+    Alone(usize),
+    #[display(
+        "this slave is connected to no server that is in service ({_0} are listed): look at the status of the servers, and \
+         at what is between them and this host"
+    )]
+    StaysAlone(usize),
+    #[display("this slave has no connection to {_0}, which is in service")]
+    TurnedAway(String),
+    #[display(
+        "this slave has no connection to {_0}, which is in service; it tries again when it hears that server"
+    )]
+    Prompted(String),
+    #[display(
+        "this slave has no connection to {servers}, which is in service, and UPDATESTATUS at its control port has not \
+         helped{}; {TURNED_AWAY}",
+        after(error.as_ref())
+    )]
+    PromptedInVain { servers: String, error: Option<String> },
+    #[display(
+        "this slave has no connection to {_0}, which is in service, and the file has no address for it, so that the agent \
+         does not reach it: tell its control port UPDATESTATUS; {TURNED_AWAY}"
+    )]
+    Unreachable(String),
+}
+
+const TURNED_AWAY: &str = "see whether it runs, whether its file lists this slave, and whether this host reaches its ports; \
+                           if it is gone, take it out of its role in K2HR3";
+
+/// Reason that has to do with a leave, or with a stop for maintenance.
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "leave-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Leave {
+    #[display("{}", _0.text())]
+    At(Stage),
+    #[display("this node was told to stop: {}", Stage::Stopped.text())]
+    Stopped,
+    #[display(
+        "this node was told to stop: {} (pid {pid}) was started by somebody else and is left alone; 'k2hdkc-agent start' \
+         takes it over",
+        program.name()
+    )]
+    StartedByHand { program: Program, pid: u32 },
+    #[display("{obstacle}; {}", ways(*returns))]
+    Obstructed { obstacle: String, returns: bool },
+    #[display("it leaves when the other servers have merged")]
+    OthersMerge,
+    #[display("{}: first the others answer for its keys", why(*returns))]
+    LeavesTheService { returns: bool },
+    #[display("chmpx does not take this server out of service; {}", ways(*returns))]
+    StaysInService { returns: bool },
+    #[display("it is out of service; {server} still merges ({status})")]
+    OtherMerges { server: String, status: NodeStatus },
+    #[display("it is out of service, and stops in a moment")]
+    OutOfService,
+    #[display("the merge without this server sticks at {status}: {why}; it stops in the middle of it")]
+    StopsInTheMiddle { status: NodeStatus, why: String },
+    #[display("the merge without this server sticks at {status}: {why}; {obstacle}; {}", ways(*returns))]
+    SticksAndObstructed { status: NodeStatus, why: String, obstacle: String, returns: bool },
+    #[display("its leave sticks at {_0}")]
+    Sticks(NodeStatus),
+    #[display("the ring merges without it ({_0})")]
+    RingMerges(NodeStatus),
+    #[display("{} at once", why(*returns))]
+    AtOnce { returns: bool },
+    #[display("it stops once its processes are seen again: {_0}")]
+    Unobservable(String),
+}
+
+/// The ways out for the operator.
+fn ways(returns: bool) -> &'static str {
+    if returns {
+        "'k2hdkc-agent stop --force' stops all the same, 'k2hdkc-agent start' calls it off"
+    } else {
+        "'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays"
+    }
+}
+
+fn why(returns: bool) -> &'static str {
+    if returns { "it was told to stop" } else { "it leaves the cluster" }
+}
