@@ -12,7 +12,7 @@ use crate::ini;
 use crate::names::Port;
 use crate::report::{Outcome, Report};
 use crate::ring::{Mode, Node, Ring};
-use crate::view::{HostLists, NodeStatus, Row, View};
+use crate::view::{NodeStatus, Row, View};
 
 /// CUK of server number `n`.
 pub(crate) fn cuk(n: usize) -> String {
@@ -58,20 +58,12 @@ pub(crate) fn view(ring: &Ring, fileversion: u32) -> View {
     View {
         fileversion: Some(fileversion),
         pid: 7,
-        started: 0,
-        group: "mycluster".to_owned(),
-        mode: Mode::Server,
         automerge: true,
         automerge_suspended: false,
-        domerge: true,
-        replicas: 1,
-        maxchmpx: 256,
         capacity: Some(256),
-        operating: false,
         own: rows[own.unwrap()].clone(),
         servers: rows,
         slaves: Vec::new(),
-        clients: Some(vec![8]),
     }
 }
 
@@ -79,10 +71,8 @@ fn row(node: &Node, place: u64) -> Row {
     Row {
         name: node.name.clone(),
         ctlport: Some(node.ctlport),
-        port: node.port,
         cuk: node.cuk.clone(),
         seed: node.seed.clone(),
-        hosts: HostLists::default(),
         chmpxid: Some(place + 1),
         status: NodeStatus::HEALTHY,
         base_hash: Some(place),

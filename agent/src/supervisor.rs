@@ -7,14 +7,14 @@
 mod any;
 mod auto;
 mod away;
-pub mod chmpx_status;
+pub(crate) mod chmpx_status;
 pub mod control_port;
-pub mod docker;
+pub(crate) mod docker;
 mod local;
-pub mod neighbours;
+pub(crate) mod neighbours;
 mod node_spec;
-pub mod process;
-pub mod systemd;
+pub(crate) mod process;
+pub(crate) mod systemd;
 
 pub use any::{AnySupervisor, FileOnly};
 pub use auto::choose::{Choice, Kind};

@@ -1,9 +1,10 @@
-//! What a chmpx says of itself and of its ring, as plain values: its answers on the control port and what
-//! `chmpxstatus` prints. Nothing is asked here; `supervisor` does that.
+//! State of a chmpx and of its ring as plain values, read from its answers on the control port and from the output of
+//! `chmpxstatus`. Pure; [`crate::supervisor`] asks.
 //!
-//! Keys that are not known are passed over, one that is needed and missing is an error, and so is an answer that was
-//! cut off: a view never has fewer servers than chmpx counts. One answer cannot tell that, see [`all_status`].
+//! Unknown keys are ignored, and a missing one is an error. So is a cut-off answer: a view never lists fewer servers than
+//! chmpx counts. ALLSTATUS counts nothing, see [`all_status`].
 
+mod all_status;
 mod answer;
 mod chmpxstatus;
 mod dump;
@@ -12,7 +13,6 @@ mod lines;
 mod node_status;
 mod reading;
 mod row;
-mod statuses;
 
 #[cfg(test)]
 pub(crate) mod recorded;
@@ -21,126 +21,83 @@ mod tests;
 
 use thiserror::Error;
 
-use crate::ring::Mode;
-
-pub use answer::{Answer, Refusal, Trace, Version, answer, traces, version, waited};
-pub use chmpxstatus::{chmpxstatus, chmpxstatus_self};
+pub use all_status::{AllStatus, all_status};
+pub use answer::is_accepted;
+pub use chmpxstatus::chmpxstatus;
 pub use dump::dump;
 pub use node_status::{Action, NodeStatus, Operation};
-pub use row::{HostLists, Row};
-pub use statuses::{all_status, self_status};
+pub use row::Row;
 
-/// All that DUMP or `chmpxstatus` tells of a running chmpx.
+/// State of a running chmpx, from DUMP or `chmpxstatus`.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "chmpx says yes or no to each of them, and all of them can be yes"
-)]
 pub struct View {
-    /// FILEVERSION of the file it runs on; `None` where it is no number from 0 to 4294967295 (chmpx keeps a signed
-    /// one, and a FILEVERSION beyond 31 bits becomes negative).
+    /// FILEVERSION of the loaded file; `None` if it is no number from 0 to 4294967295 (chmpx keeps a signed one, and a
+    /// FILEVERSION beyond 31 bits becomes negative).
     pub fileversion: Option<u32>,
-    /// Its process.
+    /// Process of chmpx.
     pub pid: u32,
-    /// When that started, in seconds since 1970.
-    pub started: u64,
-    /// GROUP.
-    pub group: String,
-    /// Which kind of node it is.
-    pub mode: Mode,
-    /// AUTOMERGE of its file.
+    /// AUTOMERGE of the loaded file.
     pub automerge: bool,
-    /// Whether SUSPENDMERGE holds; every reload ends that.
+    /// True while SUSPENDMERGE holds; every reload ends it.
     pub automerge_suspended: bool,
-    /// DOMERGE of its file.
-    pub domerge: bool,
-    /// REPLICA: copies beyond the first.
-    pub replicas: u32,
-    /// MAXCHMPX of the file it last loaded, which is not what its table has room for: see `capacity`.
-    pub maxchmpx: usize,
-    /// Rows of its table, taken and free together: MAXCHMPX as it was when the process started, since no reload makes
-    /// the table larger. `None` where the answer does not count the free ones.
+    /// Rows of its table, taken and free: MAXCHMPX at the start of the process, since no reload enlarges the table. `None`
+    /// if the answer does not count the free ones.
     pub capacity: Option<usize>,
-    /// Whether it takes part in a merge now.
-    pub operating: bool,
-    /// Its own row.
+    /// Row of this node.
     pub own: Row,
-    /// The servers of its ring, by id; on a server itself as well.
+    /// Servers of the ring by id; a server lists itself as well.
     pub servers: Vec<Row>,
-    /// The slaves that are connected to it, by id. Servers are among them, since they connect to each other in the
-    /// same way.
+    /// Connected slaves by id. Servers are among them: they connect to each other as slaves do.
     pub slaves: Vec<Row>,
-    /// Processes that joined it, on a server its k2hdkc; `None` where the answer does not tell.
-    pub clients: Option<Vec<u32>>,
 }
 
-/// What SELFSTATUS or `chmpxstatus -self` tells.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SelfStatus {
-    /// GROUP; `chmpxstatus -self` does not tell.
-    pub group: Option<String>,
-    /// Which kind of node it is.
-    pub mode: Mode,
-    /// Its own row.
-    pub own: Row,
-}
-
-/// What ALLSTATUS tells.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AllStatus {
-    /// GROUP.
-    pub group: String,
-    /// The servers of its ring, without their ids.
-    pub servers: Vec<Row>,
-}
-
-/// Why an answer is not what was asked for.
+/// Reason why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ViewError {
-    /// The end is missing: the connection broke, or chmpx ended in the middle.
+    /// The end is missing: the connection broke, or chmpx ended amid the answer.
     #[error("the answer to {answer} is cut off")]
     CutOff {
-        /// What was asked.
+        /// Command of the answer.
         answer: &'static str,
     },
-    /// A key that is needed is not there.
+    /// A required key is missing.
     #[error("the answer to {answer} has no \"{key}\"")]
     Missing {
-        /// What was asked.
+        /// Command of the answer.
         answer: &'static str,
-        /// The key, as chmpx spells it in this answer.
+        /// The key in chmpx's spelling.
         key: &'static str,
     },
-    /// A value is not what its key promises.
+    /// A value has another form than its key requires.
     #[error("the answer to {answer} has an unreadable \"{key}\": \"{value}\"")]
     Unreadable {
-        /// What was asked.
+        /// Command of the answer.
         answer: &'static str,
-        /// The key, as chmpx spells it in this answer.
+        /// The key in chmpx's spelling.
         key: &'static str,
         /// The value, cut and made printable.
         value: String,
     },
-    /// chmpx counts more or fewer nodes than it lists. A whole answer says so while a reload changes the table, and for
-    /// good once there are more servers than the table has room for: chmpx goes on counting, and ALLSTATUS then fills
-    /// the difference with rows of uninitialised memory (read, lib/chmstructure.tcc:5640-5700 and 5861-5893).
+    /// chmpx counts more or fewer nodes than it lists: for a moment while a reload changes the table, and for good once
+    /// there are more servers than rows. chmpx then goes on counting, and ALLSTATUS fills the difference with
+    /// uninitialised memory (read, lib/chmstructure.tcc:5640-5700 and 5861-5893).
     #[error("the answer to {answer} counts {counted} nodes in \"{key}\" and lists {listed}")]
     Miscounted {
-        /// What was asked.
+        /// Command of the answer.
         answer: &'static str,
-        /// The key of the count.
+        /// Key of the count.
         key: &'static str,
-        /// What it says.
+        /// Value of the count.
         counted: usize,
-        /// How many rows there are.
+        /// Number of rows.
         listed: usize,
     },
-    /// chmpx refused, or the text is something else altogether.
+    /// chmpx refused, or the text is no answer of chmpx.
     #[error("the answer to {answer} is \"{said}\"")]
     Said {
-        /// What was asked.
+        /// Command of the answer.
         answer: &'static str,
-        /// What came, cut and made printable.
+        /// The text, cut and made printable.
         said: String,
     },
 }

@@ -18,7 +18,7 @@ use crate::problem::printable;
 
 /// Why it told nothing.
 #[derive(Debug, Error)]
-pub enum ChmpxStatusError {
+pub(crate) enum ChmpxStatusError {
     /// The program is not there.
     #[error("{program} is not installed")]
     NotInstalled {
@@ -67,7 +67,7 @@ const SHOWN: usize = 200;
 
 /// What `<program> -conf <file>` prints. `environment` is all it gets of one: where the settings give chmpx a variable
 /// (`CHMDBGMODE`, a library path), it needs the same.
-pub async fn ask(
+pub(crate) async fn ask(
     program: &Path,
     file: &Path,
     environment: &[(OsString, OsString)],

@@ -1,10 +1,9 @@
-//! Asks a chmpx on its control port: one command, one connection, and the answer is whatever comes until chmpx closes.
-//! What it means is for [`crate::view`] to say.
+//! Asks a chmpx on its control port: one command a connection, and the answer lasts until chmpx closes. [`crate::view`] reads
+//! the answer.
 //!
-//! chmpx takes what one read gives it for the whole command, so a command must not arrive in two pieces. It is silent
-//! for 5 to 20 s while it tries dead members: no answer is not a failure of the process. And a connection at the wrong
-//! moment makes it swallow a reload (24 of 160 on a slave that was asked without pause), so nobody asks in the half
-//! second behind a new file.
+//! chmpx takes its first read for the whole command, so a command must arrive in one piece. It is silent for 5 to 20 s while it
+//! tries dead members: silence is no failure of the process. A connection at the wrong moment makes it swallow a reload
+//! (24 of 160 on a slave asked without pause), so nobody asks in the half second behind a new file.
 
 mod command;
 
@@ -19,61 +18,65 @@ use tokio::time::timeout;
 
 use crate::clock::spoken;
 
-pub use command::{Command, Device, Direction, Server, Unsayable};
+pub use command::{Command, Server, Unsayable};
 
-/// Why there is no answer.
+/// Reason why there is no answer.
 #[derive(Debug, Error)]
 pub enum ControlPortError {
-    /// The connection was refused: no chmpx runs there.
+    /// The connection was refused: no chmpx listens there.
     #[error("nobody listens on {address}, asked for {command}")]
     NotListening {
-        /// Whom we asked.
+        /// Control port.
         address: SocketAddr,
-        /// What we asked.
+        /// Command.
         command: String,
     },
     /// No connection, or no whole answer, within the deadline.
     #[error("no whole answer of {address} to {command} within {}", spoken(*within))]
     Silent {
-        /// Whom we asked.
+        /// Control port.
         address: SocketAddr,
-        /// What we asked.
+        /// Command.
         command: String,
-        /// How long we waited.
+        /// Deadline.
         within: Duration,
     },
     /// The connection failed, or ended before its answer.
     #[error("the connection to {address} broke at {command}")]
     Broken {
-        /// Whom we asked.
+        /// Control port.
         address: SocketAddr,
-        /// What we asked.
+        /// Command.
         command: String,
-        /// How it broke.
+        /// Error of the connection.
         #[source]
         source: io::Error,
     },
-    /// Nothing that chmpx says is that long.
+    /// The answer is longer than any of chmpx's.
     #[error("the answer of {address} to {command} has more than {most} bytes")]
     TooLong {
-        /// Whom we asked.
+        /// Control port.
         address: SocketAddr,
-        /// What we asked.
+        /// Command.
         command: String,
-        /// How much we would have read.
+        /// Limit, in bytes.
         most: usize,
     },
 }
 
-/// Longest answer that is read: DUMP has about 1.1 kB for each node, and a table no more than 32768.
+/// Longest answer, in bytes: DUMP has about 1.1 kB for each node, and a table at most 32768 rows.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// What most answers fit into.
+/// Size of most answers, in bytes.
 const USUAL: usize = 16 * 1024;
 
-/// Asks once, and waits no longer than `deadline` for the whole of it.
+/// Asks once, and waits for the whole answer until the deadline.
 ///
-/// The answer may still be cut off, since a chmpx that ends in the middle closes like any other.
+/// The answer may be cut off: a chmpx that ends amid its answer closes the connection like any other.
+///
+/// # Errors
+///
+/// Nobody listens, the connection breaks, or the deadline passes.
 pub async fn ask(
     address: SocketAddr,
     command: &Command,
@@ -111,7 +114,7 @@ async fn exchange(address: SocketAddr, command: &Command, most: usize) -> Result
                 return Err(ControlPortError::TooLong { address, command: words, most });
             }
             Ok(_) => {}
-            // chmpx resets where it left bytes of ours unread, also behind a whole answer.
+            // chmpx resets the connection if it left bytes of the command unread, also behind a whole answer.
             Err(_) if !answer.is_empty() && command.has_an_end() => break,
             Err(error) => return Err(broken(error)),
         }
@@ -216,8 +219,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends_at_the_deadline() {
         let (listener, address) = listener().await;
-        let error = ask(address, &Command::Version, LONG).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("no whole answer of {address} to VERSION within 10.0 s"));
+        let error = ask(address, &Command::Dump, LONG).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("no whole answer of {address} to DUMP within 10.0 s"));
         drop(listener);
     }
 

@@ -26,8 +26,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use tokio::time::sleep;
 use tracing::info;
 
-pub use engine::EngineError;
-pub use pick::Containers;
+pub(crate) use engine::EngineError;
+pub(crate) use pick::Containers;
 
 use super::local::conversation::Conversation;
 use super::process::Process;
@@ -45,7 +45,7 @@ use sight::Sight;
 
 /// The processes of one node, in containers.
 #[derive(Debug)]
-pub struct Docker {
+pub(crate) struct Docker {
     settings: Process,
     wanted: Containers,
     waker: Waker,
@@ -58,7 +58,7 @@ pub struct Docker {
 
 impl Docker {
     /// Nothing is looked at yet.
-    pub fn new(settings: Process, wanted: Containers, waker: Waker, looks_on: bool) -> Self {
+    pub(crate) fn new(settings: Process, wanted: Containers, waker: Waker, looks_on: bool) -> Self {
         Self {
             settings: asking(settings),
             wanted,
@@ -71,7 +71,7 @@ impl Docker {
     }
 
     /// Other settings; what is known of the processes stays.
-    pub fn reset(&mut self, settings: Process, wanted: Containers) {
+    pub(crate) fn reset(&mut self, settings: Process, wanted: Containers) {
         if wanted != self.wanted {
             self.reach = Reach::default();
             self.sight.turn_away();

@@ -48,7 +48,7 @@ pub struct Process {
 
 /// The processes of one node.
 #[derive(Debug)]
-pub struct Processes {
+pub(crate) struct Processes {
     local: Local,
     /// Output that is read on; empty in a command that only looks.
     outputs: Vec<output::Output>,
@@ -56,18 +56,18 @@ pub struct Processes {
 
 impl Processes {
     /// The supervisor of a running agent. Nothing is looked at yet.
-    pub fn new(settings: Process, waker: Waker) -> Self {
+    pub(crate) fn new(settings: Process, waker: Waker) -> Self {
         Self { local: Local::new(settings, waker, false), outputs: Vec::new() }
     }
 
     /// The supervisor of a command that looks once.
-    pub fn onlooker(settings: Process) -> Self {
+    pub(crate) fn onlooker(settings: Process) -> Self {
         Self { local: Local::new(settings, Waker::default(), true), outputs: Vec::new() }
     }
 
     /// Other settings; the processes that run are kept. They still write to the pipes in the old runtime directory, and
     /// like the rest of `[state]` another one is taken at the next start.
-    pub fn reset(&mut self, settings: Process) {
+    pub(crate) fn reset(&mut self, settings: Process) {
         let runtime_directory = std::mem::take(&mut self.local.settings.runtime_directory);
         self.local.settings = Process { runtime_directory, ..settings };
     }
@@ -119,7 +119,7 @@ impl Processes {
     }
 
     /// Reads the output of both programs into the log from now on.
-    pub fn listen(&mut self) {
+    pub(crate) fn listen(&mut self) {
         let directory = &self.local.settings.runtime_directory;
         self.outputs =
             [Program::Chmpx, Program::K2hdkc].map(|program| output::Output::read(directory, program)).into();

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-pub use bus::{BusError, host_goes_down};
+pub(crate) use bus::{BusError, host_goes_down};
 
 use super::local::Local;
 use super::local::found;
@@ -74,7 +74,7 @@ struct Awaited {
 
 /// The processes of one node, in units.
 #[derive(Debug)]
-pub struct Systemd {
+pub(crate) struct Systemd {
     local: Local,
     units: Units,
     reach: Reach,
@@ -92,7 +92,7 @@ pub struct Systemd {
 
 impl Systemd {
     /// Nothing is looked at yet.
-    pub fn new(settings: Process, units: Units, waker: Waker, looks_on: bool) -> Self {
+    pub(crate) fn new(settings: Process, units: Units, waker: Waker, looks_on: bool) -> Self {
         Self {
             local: Local::new(settings, waker, looks_on),
             units,
@@ -108,7 +108,7 @@ impl Systemd {
     }
 
     /// Other settings; what is known of the processes stays.
-    pub fn reset(&mut self, settings: Process, units: Units) {
+    pub(crate) fn reset(&mut self, settings: Process, units: Units) {
         if units != self.units {
             (self.reach, self.rival) = (Reach::default(), None);
         }

@@ -1,5 +1,5 @@
-//! The few keys of an answer that are read, with the texts they had: one table of names for each kind of answer, since
-//! chmpx spells the same thing in four ways.
+//! Values of the required keys of an answer. Each kind of answer has a table of names, since chmpx spells a key in several
+//! ways.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use crate::names::Port;
 use crate::problem::printable;
 use crate::ring::Mode;
 
-/// Longest piece of a foreign text in a message.
+/// Longest piece of a foreign text in an error.
 const SHOWN: usize = 80;
 
 /// Texts by the position of their keys in a table.
@@ -20,12 +20,12 @@ pub(super) struct Fields<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
-    /// None of the keys was seen yet. An empty name in the table is a key that this kind of answer does not have.
+    /// Starts without texts. An empty name in the table is a key that this kind of answer lacks.
     pub(super) fn new(answer: &'static str, keys: &'static [&'static str; N]) -> Self {
         Self { answer, keys, texts: [None; N] }
     }
 
-    /// Keeps the text of a key that is in the table.
+    /// Keeps the text of a key in the table.
     pub(super) fn put(&mut self, key: &str, text: &'a str) {
         let found = self.keys.iter().position(|known| *known == key && !key.is_empty());
         if let Some(at) = found {
@@ -38,27 +38,26 @@ impl<'a, const N: usize> Fields<'a, N> {
         self.texts = [None; N];
     }
 
-    /// What was asked.
+    /// Command of the answer.
     pub(super) fn answer(&self) -> &'static str {
         self.answer
     }
 
-    /// The name of a key.
+    /// Name of a key.
     pub(super) fn key(&self, at: usize) -> &'static str {
         self.keys[at]
     }
 
-    /// The text of a key, if it was there.
-    pub(super) fn get(&self, at: usize) -> Option<&'a str> {
-        self.texts[at]
-    }
-
-    /// The text of a key that has to be there.
+    /// Text of a required key.
+    ///
+    /// # Errors
+    ///
+    /// The key is missing; so for every method below, and if its text has another form.
     pub(super) fn text(&self, at: usize) -> Result<&'a str, ViewError> {
         self.texts[at].ok_or(ViewError::Missing { answer: self.answer, key: self.keys[at] })
     }
 
-    /// A decimal number; a unit behind it (`0 (us)`) is passed over.
+    /// Decimal number; a unit behind it (`0 (us)`) is ignored.
     pub(super) fn number<T: FromStr>(&self, at: usize) -> Result<T, ViewError> {
         let text = self.text(at)?;
         let number = text.split(' ').next().and_then(|digits| digits.parse().ok());
@@ -74,8 +73,8 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// A port, with the number of its socket or without (`30020(11)`). `None` for -1, as slaves have it, and for every
-    /// other one on which chmpx cannot listen.
+    /// Port, with the number of its socket or without (`30020(11)`). `None` for -1, the one of slaves, and for every other
+    /// number that chmpx cannot listen on.
     pub(super) fn port(&self, at: usize) -> Result<Option<Port>, ViewError> {
         let text = self.text(at)?;
         let digits = text.split('(').next().unwrap_or_default();
@@ -83,20 +82,20 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(u16::try_from(number).ok().and_then(|number| Port::try_from(number).ok()))
     }
 
-    /// A hexadecimal number; a null pointer is printed as `0`.
+    /// Hexadecimal number; chmpx prints a null pointer as `0`.
     pub(super) fn hex(&self, at: usize) -> Result<u64, ViewError> {
         let text = self.text(at)?;
         let digits = text.strip_prefix("0x").unwrap_or(text);
         u64::from_str_radix(digits, 16).map_err(|_| self.unreadable(at, text))
     }
 
-    /// The position of a server in the ring; `None` for the number that means outside.
+    /// Slot of a server in the ring; `None` for the number that means outside.
     pub(super) fn hash(&self, at: usize) -> Result<Option<u64>, ViewError> {
         let hash = self.hex(at)?;
         Ok((hash != u64::MAX).then_some(hash))
     }
 
-    /// A status in any of its forms.
+    /// Status in any of its forms.
     pub(super) fn status(&self, at: usize) -> Result<NodeStatus, ViewError> {
         let text = self.text(at)?;
         NodeStatus::read(text).ok_or_else(|| self.unreadable(at, text))
@@ -113,7 +112,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 }
 
-/// A foreign text for a message.
+/// Cuts a foreign text for an error, and makes it printable.
 pub(super) fn shown(text: &str) -> String {
     printable(text, SHOWN)
 }
@@ -138,7 +137,7 @@ mod tests {
     fn a_line_without_a_key_is_no_key() {
         let mut fields = fields("1");
         fields.put("", "====");
-        assert_eq!(fields.get(1), None);
+        assert!(fields.text(1).is_err());
     }
 
     #[test]

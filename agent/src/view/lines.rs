@@ -1,14 +1,14 @@
-//! The lines of an answer one after the other, and in which block each stands. Both programs write `key = value` and
-//! blocks in braces, and neither says what a value may not contain.
+//! Walk over the lines of an answer, with the blocks around each. Both programs write `key = value` and blocks in braces, and a
+//! value may contain anything.
 
 use std::str::Lines;
 
-/// One line that matters.
+/// One line with a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// A key and its value, both without the blanks around them.
+    /// A key and its value, both without surrounding blanks.
     Pair(&'a str, &'a str),
-    /// A block begins; it is the last of the path now.
+    /// A block begins, and is the last of the path now.
     Opened,
     /// The block of that name ends.
     Closed(&'a str),
@@ -23,17 +23,17 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Before the first line.
+    /// Starts before the first line.
     pub(super) fn over(text: &'a str) -> Self {
         Self { lines: text.lines(), path: Vec::new(), last_key: "" }
     }
 
-    /// The names of the blocks around the present line, the outermost first.
+    /// Names of the blocks around the present line, the outermost first.
     pub(super) fn path(&self) -> &[&'a str] {
         &self.path
     }
 
-    /// Goes to the next line that matters.
+    /// Goes to the next line with a meaning.
     pub(super) fn step(&mut self) -> Option<Line<'a>> {
         loop {
             let line = self.lines.next()?;
@@ -55,8 +55,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The name of the block that a line begins. `cuk = {` begins none: a value may be a brace, and only what chmpx itself
-/// wrote stands in brackets or at the very left.
+/// Name of the block that a line begins. `cuk = {` begins none, since a value may be a brace; chmpx's own block names stand in
+/// brackets or at the very left.
 fn opened<'a>(line: &str, text: &'a str) -> Option<&'a str> {
     let head = text.strip_suffix('{')?.trim_end();
     match head.split_once('=') {

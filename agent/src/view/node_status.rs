@@ -1,4 +1,4 @@
-//! The status of one node in the ring, as chmpx keeps it: one number whose bits say five things (chmpx 1.0.113,
+//! Status of one node in the ring, as chmpx keeps it: one number with five parts (chmpx 1.0.113,
 //! lib/chmstructure.h:150-330).
 
 use std::fmt;
@@ -10,27 +10,27 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct NodeStatus(u32);
 
-/// What is to become of a server in the ring.
+/// Next change of a server in the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// It stays what it is.
+    /// The server stays.
     Nothing,
-    /// It joins.
+    /// The server joins.
     Add,
-    /// It leaves.
+    /// The server leaves.
     Delete,
 }
 
-/// How far a merge has come.
+/// Progress of a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// There is none.
+    /// No merge.
     Nothing,
-    /// It waits to be started.
+    /// The merge awaits its start.
     Pending,
     /// Data moves.
     Doing,
-    /// Data has moved, and the ring does not use it yet.
+    /// Data has moved; the ring does not use it yet.
     Done,
 }
 
@@ -55,22 +55,22 @@ const PARTS: [Part; 5] = [
 ];
 
 impl NodeStatus {
-    /// Up, in service, nothing going on, k2hdkc joined: what a server should be.
+    /// Up, in service, no change, k2hdkc joined.
     pub const HEALTHY: Self = Self(0x21);
 
-    /// The status of these bits, of which a later chmpx may have more than this one.
+    /// Status of these bits; a later chmpx may have more of them.
     pub fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    /// The number itself.
+    /// The number.
     pub fn bits(self) -> u32 {
         self.0
     }
 
-    /// Reads one of the forms in which chmpx prints it: `0x21(SAFE -> [SERVICE IN]…)`, the same with a colon as in its
-    /// log, the number alone, or the words alone, which are all that DUMP and `chmpxstatus` have. `None` where a word
-    /// is not known, or where number and words contradict each other.
+    /// Reads a status in any of chmpx's forms: `0x21(SAFE -> [SERVICE IN]…)`, the same with a colon as in its log, the number
+    /// alone, or the words alone as in DUMP and `chmpxstatus`. `None` for an unknown word, and for a number and words that
+    /// contradict each other.
     pub fn read(text: &str) -> Option<Self> {
         let Some(text) = text.strip_prefix("0x") else { return read_words(text) };
         let end = text.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(text.len());
@@ -79,26 +79,26 @@ impl NodeStatus {
             "" => return Some(status),
             rest => rest.strip_prefix(':').or_else(|| rest.strip_prefix('(')?.strip_suffix(')'))?,
         };
-        // Words that only a later chmpx has are no reason to doubt the number.
+        // Unknown words of a later chmpx do not contradict the number.
         read_words(words).is_none_or(|said| said == status).then_some(status)
     }
 
-    /// Whether chmpx runs there.
+    /// True if chmpx runs there.
     pub fn is_up(self) -> bool {
         self.0 & 0x1 != 0
     }
 
-    /// Whether it is a server whose data the ring uses, be it up or down, coming or going.
+    /// True for a server whose data the ring uses, up or down, joining or leaving.
     pub fn is_in_service(self) -> bool {
         self.0 & 0x30 == 0x20
     }
 
-    /// Whether it is a slave, or nothing at all.
+    /// True for a slave, and for no node at all.
     pub fn is_slave(self) -> bool {
         self.0 & 0x30 == 0
     }
 
-    /// What is to become of it. Both bits together mean nothing to chmpx and are read as nothing.
+    /// Next change of the server. chmpx gives both bits together no meaning; they read as nothing.
     pub fn action(self) -> Action {
         match self.0 & 0x300 {
             0x100 => Action::Add,
@@ -107,7 +107,7 @@ impl NodeStatus {
         }
     }
 
-    /// How far its merge has come.
+    /// Progress of its merge.
     pub fn operation(self) -> Operation {
         match self.0 & 0x3000 {
             0x1000 => Operation::Pending,
@@ -117,12 +117,12 @@ impl NodeStatus {
         }
     }
 
-    /// Whether no k2hdkc has joined its chmpx.
+    /// True if no k2hdkc has joined its chmpx.
     pub fn is_suspended(self) -> bool {
         self.0 & 0x10000 != 0
     }
 
-    /// Whether it is [`NodeStatus::HEALTHY`], and nothing besides.
+    /// True for [`NodeStatus::HEALTHY`] alone.
     pub fn is_healthy(self) -> bool {
         self == Self::HEALTHY
     }
@@ -141,7 +141,7 @@ fn read_words(text: &str) -> Option<NodeStatus> {
 }
 
 impl fmt::Display for NodeStatus {
-    /// The number, and the words as chmpx has them: `0x21 [SERVICE IN][UP][n/a][Nothing][NoSuspend]`.
+    /// Writes the number and chmpx's words: `0x21 [SERVICE IN][UP][n/a][Nothing][NoSuspend]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x} ", self.0)?;
         PARTS.iter().try_for_each(|part| {

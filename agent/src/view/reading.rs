@@ -1,8 +1,9 @@
-//! What DUMP and `chmpxstatus` have in common, and the check that an answer has all the nodes it counts.
+//! Common part of DUMP and `chmpxstatus`, with the check that an answer lists all the nodes it counts.
 
+use super::answer::is_refusal;
 use super::fields::{Fields, shown};
 use super::row::{self, MODE, RowFields, row};
-use super::{Answer, Row, View, ViewError, answer};
+use super::{Row, View, ViewError};
 use crate::ring::Mode;
 
 /// An answer, as far as it has been read.
@@ -13,101 +14,80 @@ pub(super) struct Reading<'a> {
     node: RowFields<'a>,
     servers: Vec<Row>,
     slaves: Vec<Row>,
-    clients: Option<Vec<u32>>,
 }
 
-/// Which of the two lists a row stands in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
-    /// The servers of the ring.
-    Servers,
-    /// The slaves that are connected.
-    Slaves,
-}
-
-/// How one kind of answer spells its keys.
+/// Spelling of the keys in one kind of answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
-    /// What was asked, for messages.
+    /// Command of the answer, for errors.
     pub(super) answer: &'static str,
-    /// The keys that are there once, in the order of the positions below.
+    /// Keys that occur once, in the order of the positions below.
     pub(super) whole: &'static [&'static str; KEYS],
-    /// The keys of each node.
+    /// Keys of each node.
     pub(super) row: &'static [&'static str; row::KEYS],
 }
 
-/// How many keys are there once.
-pub(super) const KEYS: usize = 13;
+/// Number of keys that occur once.
+pub(super) const KEYS: usize = 7;
 
 const PID: usize = 0;
-const STARTED: usize = 1;
-const GROUP: usize = 2;
-const FILEVERSION: usize = 3;
-const AUTOMERGE: usize = 4;
-const SUSPENDED: usize = 5;
-const DOMERGE: usize = 6;
-const REPLICAS: usize = 7;
-const MAXCHMPX: usize = 8;
-const OPERATING: usize = 9;
-const FREE: usize = 10;
-const SERVERS: usize = 11;
-const SLAVES: usize = 12;
+const FILEVERSION: usize = 1;
+const AUTOMERGE: usize = 2;
+const SUSPENDED: usize = 3;
+const FREE: usize = 4;
+const SERVERS: usize = 5;
+const SLAVES: usize = 6;
 
 impl<'a> Reading<'a> {
-    /// Nothing of it yet.
+    /// Starts with nothing read.
     pub(super) fn new(dialect: &Dialect) -> Self {
         let node = Fields::new(dialect.answer, dialect.row);
-        Self {
-            whole: Fields::new(dialect.answer, dialect.whole),
-            own: node,
-            node,
-            servers: Vec::new(),
-            slaves: Vec::new(),
-            clients: None,
-        }
+        let whole = Fields::new(dialect.answer, dialect.whole);
+        Self { whole, own: node, node, servers: Vec::new(), slaves: Vec::new() }
     }
 
-    /// A key that is there once.
+    /// Takes a key that occurs once.
     pub(super) fn put(&mut self, key: &str, text: &'a str) {
         self.whole.put(key, text);
     }
 
-    /// A key of chmpx's own row.
+    /// Takes a key of chmpx's own row.
     pub(super) fn put_own(&mut self, key: &str, text: &'a str) {
         self.own.put(key, text);
     }
 
-    /// A key of the row that is being read.
+    /// Takes a key of the present row.
     pub(super) fn put_node(&mut self, key: &str, text: &'a str) {
         self.node.put(key, text);
     }
 
-    /// The row that was being read is whole.
-    pub(super) fn end_node(&mut self, list: List) -> Result<(), ViewError> {
-        let row = row(&self.node)?;
+    /// Ends the present row, of a server.
+    ///
+    /// # Errors
+    ///
+    /// The row lacks a key, or has an unreadable one.
+    pub(super) fn end_server(&mut self) -> Result<(), ViewError> {
+        self.servers.push(row(&self.node)?);
         self.node.clear();
-        match list {
-            List::Servers => self.servers.push(row),
-            List::Slaves => self.slaves.push(row),
-        }
         Ok(())
     }
 
-    /// From here on it is known which processes have joined.
-    pub(super) fn begin_clients(&mut self) {
-        self.clients = Some(Vec::new());
-    }
-
-    /// One that has.
-    pub(super) fn client(&mut self, pid: &str) -> Result<(), ViewError> {
-        let unreadable =
-            || ViewError::Unreadable { answer: self.whole.answer(), key: "pid", value: shown(pid) };
-        let pid = pid.parse().map_err(|_| unreadable())?;
-        self.clients.get_or_insert_default().push(pid);
+    /// Ends the present row, of a connected slave.
+    ///
+    /// # Errors
+    ///
+    /// The row lacks a key, or has an unreadable one.
+    pub(super) fn end_slave(&mut self) -> Result<(), ViewError> {
+        self.slaves.push(row(&self.node)?);
+        self.node.clear();
         Ok(())
     }
 
-    /// The view, if everything is there that chmpx counts.
+    /// Makes the view.
+    ///
+    /// # Errors
+    ///
+    /// A key is missing or unreadable, or chmpx counts another number of nodes than it lists.
     pub(super) fn view(self) -> Result<View, ViewError> {
         self.counted(SERVERS, self.servers.len())?;
         self.counted(SLAVES, self.slaves.len())?;
@@ -117,20 +97,12 @@ impl<'a> Reading<'a> {
         Ok(View {
             fileversion: u32::try_from(fileversion).ok(),
             pid: whole.number(PID)?,
-            started: whole.number(STARTED)?,
-            group: whole.text(GROUP)?.to_owned(),
-            mode,
             automerge: whole.truth(AUTOMERGE)?,
             automerge_suspended: whole.truth(SUSPENDED)?,
-            domerge: whole.truth(DOMERGE)?,
-            replicas: whole.number(REPLICAS)?,
-            maxchmpx: whole.number(MAXCHMPX)?,
             capacity: self.capacity(mode),
-            operating: whole.truth(OPERATING)?,
             own: row(&self.own)?,
             servers: self.servers,
             slaves: self.slaves,
-            clients: self.clients,
         })
     }
 
@@ -143,23 +115,24 @@ impl<'a> Reading<'a> {
         Err(ViewError::Miscounted { answer, key, counted, listed })
     }
 
-    /// A server's own row is among the servers; a slave's takes a place and is in neither list.
+    /// Rows of the table. A server's own row is among the servers; a slave's takes a row and is in neither list.
     fn capacity(&self, mode: Mode) -> Option<usize> {
         let free: usize = self.whole.number(FREE).ok()?;
-        let listed = self.servers.len() + self.slaves.len() + usize::from(mode == Mode::Slave);
-        free.checked_add(listed)
+        free.checked_add(self.servers.len() + self.slaves.len() + usize::from(mode == Mode::Slave))
     }
 }
 
-/// Whether a text may be the answer to what was asked: whole lines, and no refusal.
-pub(super) fn whole_lines(text: &str, asked: &'static str) -> Result<(), ViewError> {
+/// Checks that a text consists of whole lines and is no refusal.
+///
+/// # Errors
+///
+/// The text is cut off, or refuses the command.
+pub(super) fn whole_lines(text: &str, answer: &'static str) -> Result<(), ViewError> {
     if !text.ends_with('\n') {
-        return Err(ViewError::CutOff { answer: asked });
+        return Err(ViewError::CutOff { answer });
     }
-    match answer(text) {
-        Ok(Answer::Refused(..) | Answer::Unknown(_)) => {
-            Err(ViewError::Said { answer: asked, said: shown(text.trim_end()) })
-        }
-        _ => Ok(()),
+    if is_refusal(text) {
+        return Err(ViewError::Said { answer, said: shown(text.trim_end()) });
     }
+    Ok(())
 }

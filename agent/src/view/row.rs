@@ -5,28 +5,24 @@ use super::{NodeStatus, ViewError};
 use crate::names::Port;
 use crate::ring::Node;
 
-/// One node, as a chmpx sees it.
+/// One node in the table of a chmpx.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The host as chmpx resolved it, which need not be NAME as it stands in the file.
+    /// Host as chmpx resolved it; NAME in the file may differ.
     pub name: String,
-    /// The control port.
+    /// Control port.
     pub ctlport: Option<Port>,
-    /// The port of the ring; slaves have none.
-    pub port: Option<Port>,
     /// CUK.
     pub cuk: String,
     /// CUSTOM_ID_SEED.
     pub seed: String,
-    /// Endpoints and peers.
-    pub hosts: HostLists,
-    /// Its id in the ring; ALLSTATUS does not tell.
+    /// Id in the ring; ALLSTATUS has none.
     pub chmpxid: Option<u64>,
-    /// Its status.
+    /// Status in the ring.
     pub status: NodeStatus,
-    /// Its place in the ring that is used now; `None` for outside.
+    /// Slot in the present ring; `None` outside of it.
     pub base_hash: Option<u64>,
-    /// Its place in the ring that the present merge makes; `None` for outside.
+    /// Slot in the ring after the present merge; `None` outside of it.
     pub pending_hash: Option<u64>,
 }
 
@@ -42,70 +38,33 @@ impl Row {
     }
 }
 
-/// The lists of hosts of a node, each as chmpx prints it: no longer as they stand in the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostLists {
-    /// ENDPOINTS.
-    pub endpoints: String,
-    /// CTLENDPOINTS.
-    pub ctlendpoints: String,
-    /// FORWARD_PEERS.
-    pub forward_peers: String,
-    /// REVERSE_PEERS.
-    pub reverse_peers: String,
-}
-
-/// The texts of one row.
+/// Texts of one row.
 pub(super) type RowFields<'a> = Fields<'a, KEYS>;
 
-/// How many keys a row has.
-pub(super) const KEYS: usize = 14;
+/// Number of keys of a row.
+pub(super) const KEYS: usize = 9;
 
 const NAME: usize = 0;
 const CTLPORT: usize = 1;
-const PORT: usize = 2;
-const CUK: usize = 3;
-const SEED: usize = 4;
-const ENDPOINTS: usize = 5;
-const CTLENDPOINTS: usize = 6;
-const FORWARD_PEERS: usize = 7;
-const REVERSE_PEERS: usize = 8;
-const CHMPXID: usize = 9;
-const STATUS: usize = 10;
-const BASE_HASH: usize = 11;
-const PENDING_HASH: usize = 12;
-/// Not of the row itself, but beside it wherever the row is one's own.
-pub(super) const MODE: usize = 13;
+const CUK: usize = 2;
+const SEED: usize = 3;
+const CHMPXID: usize = 4;
+const STATUS: usize = 5;
+const BASE_HASH: usize = 6;
+const PENDING_HASH: usize = 7;
+/// Position of the mode, which stands beside chmpx's own row.
+pub(super) const MODE: usize = 8;
 
-/// The keys of DUMP.
-pub(super) const DUMP: &[&str; KEYS] = &[
-    "name",
-    "ctlport",
-    "port",
-    "cuk",
-    "custom_seed",
-    "endpoints",
-    "ctlendpoints",
-    "forward_peers",
-    "reverse_peers",
-    "chmpxid",
-    "status",
-    "base_hash",
-    "pending_hash",
-    "mode",
-];
+/// Keys of DUMP.
+pub(super) const DUMP: &[&str; KEYS] =
+    &["name", "ctlport", "cuk", "custom_seed", "chmpxid", "status", "base_hash", "pending_hash", "mode"];
 
-/// The keys of `chmpxstatus`.
+/// Keys of `chmpxstatus`.
 pub(super) const CHMPXSTATUS: &[&str; KEYS] = &[
     "hostname",
     "control port",
-    "port",
     "cuk",
     "custom id seed",
-    "endpoints",
-    "control endpoints",
-    "forward peers",
-    "reverse peers",
     "chmpxid",
     "status",
     "base hash",
@@ -113,35 +72,12 @@ pub(super) const CHMPXSTATUS: &[&str; KEYS] = &[
     "mode",
 ];
 
-/// The keys of SELFSTATUS.
-pub(super) const SELFSTATUS: &[&str; KEYS] = &[
-    "Server Name",
-    "Control Port(socket)",
-    "Port(socket)",
-    "CUK",
-    "Custom ID Seed",
-    "Endpoints",
-    MISSPELT,
-    "Forward Peers",
-    "Reverse Peers",
-    "Internal ID",
-    "Server Status",
-    "Enable Hash Value",
-    "Pending Hash Value",
-    "Mode",
-];
-
-/// The keys of ALLSTATUS.
+/// Keys of ALLSTATUS.
 pub(super) const ALLSTATUS: &[&str; KEYS] = &[
     "Server Name",
     "Control Port",
-    "Port",
     "CUK",
     "Custom ID Seed",
-    "Endpoints",
-    MISSPELT,
-    "Forward Peers",
-    "Reverse Peers",
     "",
     "Server Status",
     "Enable Hash Value",
@@ -149,28 +85,17 @@ pub(super) const ALLSTATUS: &[&str; KEYS] = &[
     "",
 ];
 
-const MISSPELT: &str = "Control Endppoints";
-
-/// The key as this chmpx spells it, should a later one spell it better.
-pub(super) fn as_spelt(key: &str) -> &str {
-    if key == "Control Endpoints" { MISSPELT } else { key }
-}
-
-/// The row that the texts make.
+/// Makes the row of the texts.
+///
+/// # Errors
+///
+/// A key is missing or unreadable.
 pub(super) fn row(fields: &RowFields<'_>) -> Result<Row, ViewError> {
-    let list = |at| fields.get(at).unwrap_or_default().to_owned();
     Ok(Row {
         name: fields.text(NAME)?.to_owned(),
         ctlport: fields.port(CTLPORT)?,
-        port: fields.port(PORT)?,
         cuk: fields.text(CUK)?.to_owned(),
         seed: fields.text(SEED)?.to_owned(),
-        hosts: HostLists {
-            endpoints: list(ENDPOINTS),
-            ctlendpoints: list(CTLENDPOINTS),
-            forward_peers: list(FORWARD_PEERS),
-            reverse_peers: list(REVERSE_PEERS),
-        },
         chmpxid: if fields.key(CHMPXID).is_empty() { None } else { Some(fields.hex(CHMPXID)?) },
         status: fields.status(STATUS)?,
         base_hash: fields.hash(BASE_HASH)?,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::names::Port;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::supervisor::control_port::{Command, Server};
-use k2hdkc_agent::view::{self, Answer};
+use k2hdkc_agent::view;
 use tokio::time::sleep;
 
 use super::census::{Life, Program};
@@ -45,12 +45,14 @@ impl Cluster {
         loop {
             let said = self.ground.command(asked, &Command::ServiceOut(named.clone())).await;
             let said = said.map_err(|error| error.to_string())?;
-            match view::answer(&said) {
-                Ok(Answer::Succeeded(_)) => break,
-                // The ring does one thing at a time.
-                _ if Instant::now() < end => sleep(ASK_AGAIN).await,
-                _ => return Err(format!("SERVICEOUT is answered with {:?}", said.trim())),
+            if view::is_accepted(&said) {
+                break;
             }
+            if Instant::now() >= end {
+                return Err(format!("SERVICEOUT is answered with {:?}", said.trim()));
+            }
+            // The ring does one thing at a time.
+            sleep(ASK_AGAIN).await;
         }
         for member in others() {
             let out = |seen: &super::ring::Seen| {

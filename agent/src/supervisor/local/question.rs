@@ -171,12 +171,7 @@ fn command(order: &Order, about: &NodeSpec) -> Result<Command, SupervisorError> 
 
 /// Whether chmpx took what it was told; else its own words.
 pub(in crate::supervisor) fn accepted(text: &str) -> Result<(), String> {
-    match view::answer(text) {
-        Ok(view::Answer::Succeeded(_)) => Ok(()),
-        Ok(view::Answer::Refused(..) | view::Answer::Unknown(_)) | Err(_) => {
-            Err(printable(text.trim(), LONGEST_ANSWER))
-        }
-    }
+    if view::is_accepted(text) { Ok(()) } else { Err(printable(text.trim(), LONGEST_ANSWER)) }
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ trait Manager {
 }
 
 /// Whether systemd is shutting this host down; not where it is not there, or does not say so in time.
-pub async fn host_goes_down() -> bool {
+pub(crate) async fn host_goes_down() -> bool {
     let state = async { ManagerProxy::new(&system().await?).await?.system_state().await };
     matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
 }
