@@ -46,7 +46,7 @@ fn slave(number: u32) -> String {
     )
 }
 
-/// What [`source`] put into the live file.
+/// Reads back what [`source`] put into the live file.
 fn change_in(text: &str) -> Option<u32> {
     let value = text.lines().find_map(|line| line.strip_prefix("RETRYCNT = "))?;
     value.parse::<u32>().ok()?.checked_sub(1000)
@@ -69,7 +69,7 @@ fn node(root: &std::path::Path) -> Node {
     node
 }
 
-/// What else holds on to the old inode while it is replaced.
+/// The second holder of the old inode while it is replaced.
 #[derive(Debug)]
 enum Holder {
     Nobody,

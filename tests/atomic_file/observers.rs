@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
-/// What chmpx watches for (chmpx 1.0.113, lib/chmconf.cc:411).
+/// The events that chmpx watches for (chmpx 1.0.113, lib/chmconf.cc:411).
 fn chmpx_mask() -> AddWatchFlags {
     AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVE_SELF
 }
@@ -25,7 +25,7 @@ pub(crate) struct Chmpx {
     armed: WatchDescriptor,
 }
 
-/// What chmpx would have loaded.
+/// The content that chmpx would have loaded.
 #[derive(Debug)]
 pub(crate) struct Reload {
     pub(crate) text: String,
@@ -72,7 +72,7 @@ impl Chmpx {
         Ok(Reload { text: String::from_utf8_lossy(&bytes).into_owned(), fileversion })
     }
 
-    /// What was heard and not asked for.
+    /// Lists what was heard and not asked for.
     pub(crate) fn pending(&self) -> Vec<AddWatchFlags> {
         self.events()
     }
@@ -100,7 +100,7 @@ impl Directory {
         Self { inotify, stop, collecting }
     }
 
-    /// Everything that happened to this name.
+    /// Lists everything that happened to this name.
     pub(crate) fn events(self, name: &str) -> Vec<AddWatchFlags> {
         self.stop.store(true, Ordering::Release);
         let mut all = self.collecting.join().unwrap();
@@ -108,7 +108,7 @@ impl Directory {
         all.into_iter().filter(|(of, _)| of == name).map(|(_, mask)| mask).collect()
     }
 
-    /// Nothing but exchanges: the name was given to another inode that often, and never created, deleted or
+    /// Checks that there were only exchanges: the name was given to another inode that often, and never created, deleted or
     /// written to.
     pub(crate) fn assert_only_exchanged(self, name: &str, times: u32) {
         let events = self.events(name);
@@ -137,22 +137,22 @@ fn named(events: Vec<InotifyEvent>) -> impl Iterator<Item = (String, AddWatchFla
     })
 }
 
-/// One who reads the path over and over.
+/// A reader of the path, over and over.
 pub(crate) struct Reader {
     stop: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
     reading: JoinHandle<Result<Seen, String>>,
 }
 
-/// What the reader saw; a file that is absent or unloadable is an error instead.
+/// The observations of the reader; a file that is absent or unloadable is an error instead.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) reads: u64,
     /// The last FILEVERSION.
     pub(crate) last: u32,
-    /// How many different ones.
+    /// The number of different ones.
     pub(crate) versions: u32,
-    /// How often it became less.
+    /// The number of times it became less.
     pub(crate) fell: u32,
 }
 
@@ -215,7 +215,7 @@ fn is_readable(inotify: &Inotify, end: Instant) -> bool {
     poll(&mut fds, timeout).unwrap() > 0
 }
 
-/// Everything that is there now.
+/// Reads everything that is there now.
 fn read(inotify: &Inotify) -> Vec<InotifyEvent> {
     let mut all = Vec::new();
     let end = loop {

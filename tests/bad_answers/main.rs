@@ -14,7 +14,7 @@ use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::{Node, Plan, wait_for};
 use k2hdkc_tests::site::{FAST, Site, cuks};
 
-/// One bad answer, and what the agent must make of it.
+/// A bad answer, and what the agent must make of it.
 struct Case {
     name: &'static str,
     ill: Ill,
@@ -23,7 +23,7 @@ struct Case {
     membership: Option<Said>,
     /// False for what is only bad beside an installed file.
     bad_at_first: bool,
-    /// How often it must strike; less for the slow ones.
+    /// The number of times it must strike; less for the slow ones.
     passes: usize,
     more_config: &'static str,
 }

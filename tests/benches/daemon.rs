@@ -1,4 +1,4 @@
-//! What the daemon costs: CPU of an unchanged poll, memory, size, first question, a burst of changes. Prints
+//! Measures the daemon's costs: CPU of an unchanged poll, memory, size, first question, a burst of changes. Prints
 //! figures, judges nothing: `cargo bench`.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]

@@ -49,7 +49,7 @@ fn in_a_bootstrap(fleet: &mut Fleet, number: u32) {
     say("a power cut in a bootstrap: the next boot took it up");
 }
 
-/// How many registrations K2HR3 has been asked for.
+/// Counts the registrations that K2HR3 has been asked for.
 fn asked(fleet: &Fleet) -> usize {
     fleet.ground().lab().requests().iter().filter(|request| request.method == "PUT").count()
 }

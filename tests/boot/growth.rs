@@ -53,7 +53,7 @@ fn all_readable(fleet: &Fleet) {
     }
 }
 
-/// How often a VM has asked K2HR3 to register it.
+/// Counts how often a VM has asked K2HR3 to register it.
 fn registrations(fleet: &Fleet, number: u32) -> usize {
     let peer = fleet.vm(number).peer();
     let requests = fleet.ground().lab().requests();
@@ -63,7 +63,7 @@ fn registrations(fleet: &Fleet, number: u32) -> usize {
         .count()
 }
 
-/// How often the script of its user-data has run to its end on a VM.
+/// Counts how often the script of its user-data has run to its end on a VM.
 fn entered(fleet: &Fleet, number: u32) -> usize {
     let log = fleet.node(number).read("/var/log/cloud-init-output.log").unwrap();
     log.lines().filter(|line| line.starts_with("k2hr3-init: k2hdkc-agent was installed")).count()

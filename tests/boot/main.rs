@@ -17,12 +17,12 @@ use k2hdkc_tests::worlds::fleet::Fleet;
 use k2hdkc_tests::worlds::systemd::{INI, packages};
 use k2hdkc_tests::worlds::{ready, say};
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
-/// What chmpx calls a server whose keys can be read and written, and with which nothing is wrong.
+/// The status of a server whose keys can be read and written, and with which nothing is wrong.
 const WELL: &str = "[SERVICE IN][UP][n/a][Nothing][NoSuspend]";
 
-/// One cloud at a time, so that none spoils the times of another.
+/// A cloud at a time, so that none spoils the times of another.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,7 +45,7 @@ fn cloud() -> Option<Fleet> {
     Some(Fleet::open(&package?).unwrap())
 }
 
-/// Whether that VM is in its place, and so many servers are in service for its chmpx, and no other. Its agent is asked first,
+/// Checks whether that VM is in its place, with exactly so many servers in service for its chmpx. Asks its agent first,
 /// which costs nothing, and then chmpx's shared memory, where a question costs no reload.
 fn is_settled(fleet: &Fleet, number: u32, servers: usize) -> bool {
     let standing = fleet.vm(number).status().and_then(|status| status.standing);
@@ -55,7 +55,7 @@ fn is_settled(fleet: &Fleet, number: u32, servers: usize) -> bool {
     (listed == servers || listed == 0) && sees(fleet, number) == servers
 }
 
-/// How many servers are in service for the chmpx of that VM.
+/// Counts the servers in service for the chmpx of that VM.
 fn sees(fleet: &Fleet, number: u32) -> usize {
     let said = fleet.node(number).exec(&["chmpxstatus", "-conf", INI]).unwrap_or_default();
     let rows = said.lines().filter(|line| line.contains("status ") && line.contains(" -> "));
@@ -83,7 +83,7 @@ fn settled(fleet: &Fleet, numbers: &[u32], servers: usize) -> Vec<(u32, Duration
     took
 }
 
-/// Everything that tells why a VM is as it is.
+/// Collects everything that explains the state of a VM.
 fn told(fleet: &Fleet, number: u32) -> String {
     let node = fleet.node(number);
     let said = |words: &[&str]| node.exec(words).unwrap_or_else(|error| error.to_string());

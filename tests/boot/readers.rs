@@ -7,16 +7,16 @@ use k2hdkc_tests::worlds::Container;
 use k2hdkc_tests::worlds::keys;
 use k2hdkc_tests::worlds::systemd::INI;
 
-/// How many keys there are.
+/// The number of keys.
 pub(crate) const KEYS: usize = 60;
 
-/// What the readers have seen.
+/// The observations of the readers.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     over: AtomicBool,
-    /// How often all keys were asked for.
+    /// The number of rounds over all keys.
     pub(crate) rounds: AtomicUsize,
-    /// How many answers of all were not the key's value.
+    /// The number of all answers that were not the key's value.
     pub(crate) missed: AtomicUsize,
 }
 
@@ -33,7 +33,7 @@ impl Seen {
         })
     }
 
-    /// Whether they have read at all, and no more failed than reads in the moments of a change.
+    /// Checks whether they have read at all, and no more failed than reads in the moments of a change.
     pub(crate) fn assert_served(&self) {
         let (rounds, missed) = (self.rounds.load(Ordering::SeqCst), self.missed.load(Ordering::SeqCst));
         assert!(rounds > 0, "nobody has read");

@@ -13,10 +13,10 @@ use k2hdkc_tests::site::Site;
 
 use std::time::Duration;
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who runs chmpx and k2hdkc there.
+/// The supervisor of chmpx and k2hdkc there.
 const SUPERVISOR: &str = "etc/k2hdkc-agent/conf.d/50-supervisor.toml";
 
 /// A VM whose user-data has left its files, with programs that keep what they did in files of their own: an installed
@@ -81,7 +81,7 @@ fn bootstrap(node: &Node, words: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
-/// What was changed by programs so far, without the looks.
+/// Lists what programs have changed so far, without the looks.
 fn done(node: &Node) -> Vec<String> {
     let calls = std::fs::read_to_string(node.root().join("calls")).unwrap_or_default();
     let is_look = |call: &str| {
@@ -90,12 +90,12 @@ fn done(node: &Node) -> Vec<String> {
     calls.lines().filter(|call| !is_look(call)).map(str::to_owned).collect()
 }
 
-/// Whether the next boot takes it up again.
+/// Checks whether the next boot takes it up again.
 fn is_unfinished(node: &Node) -> bool {
     node.root().join("var/lib/k2hdkc-agent/unfinished-bootstrap").is_file()
 }
 
-/// What a removal of the package enables again.
+/// Lists what a removal of the package enables again.
 fn took_over(node: &Node) -> String {
     std::fs::read_to_string(node.root().join("var/lib/k2hdkc-agent/took-over")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Whom chmpx and k2hdkc run as, and who starts them.
+//! The user of chmpx and k2hdkc, and the program that starts them.
 
 use k2hdkc_simulators::node::Node;
 use k2hdkc_tests::site::Site;

@@ -1,4 +1,4 @@
-//! Where something is not as it should be, and the way out of the cluster.
+//! Faults on the way into the cluster, and the way out of the cluster.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::vm::{Ended, Vm, put};
 use super::{Mirror, SHA256, each_shell, point_to, set_key, started};
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The script failed with these words.

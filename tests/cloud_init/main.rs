@@ -41,7 +41,7 @@ fn point_to(site: &Site, mirror: &Mirror, sha256: &str) {
     set_key(site, "k2hdkc-agent-package-sha256", sha256);
 }
 
-/// What every boot does once the program is there.
+/// Lists the steps of every boot once the program is there.
 fn started() -> [String; 3] {
     [
         "k2hdkc-agent bootstrap",

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What it gives: always the same.
+/// The body that it gives: always the same.
 pub(crate) const PACKAGE: &str = "this is a package\n";
 /// `sha256sum` of it.
 pub(crate) const SHA256: &str = "6633986540de539367f840a74fde56129aea1f7acd0c6d7198ac98339b773227";
@@ -18,7 +18,7 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    /// One that fails so many times before it gives anything.
+    /// A mirror that fails so many times before it gives anything.
     pub(crate) fn open(failures: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -42,12 +42,12 @@ impl Mirror {
         Self { address, asked }
     }
 
-    /// Where the package is.
+    /// The place of the package.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/pool/k2hdkc-agent_0.1.0_amd64.deb", self.address)
     }
 
-    /// How often it was asked.
+    /// Counts its requests.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }

@@ -31,7 +31,7 @@ fn keys(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap()
 }
 
-/// What a node of that site would install, but for the moment at which it was written.
+/// Renders what a node of that site would install, but for the moment at which it was written.
 fn rendered(site: &Site, plan: Plan) -> String {
     let node = site.node(plan).unwrap();
     let output = node.run(&["render"]).unwrap();

@@ -10,7 +10,7 @@ use std::process::Command;
 use k2hdkc_tests::site::Site;
 use tempfile::TempDir;
 
-/// What the script may count on, each of which is taken away in turn; the scripts in place of programs need more.
+/// The programs that the script may count on, each of which is taken away in turn; the scripts in place of programs need more.
 pub(crate) const TOOLS: &[&str] =
     &["cat", "chmod", "curl", "mkdir", "mktemp", "mv", "rm", "sha256sum", "uname"];
 /// The paths of the script that lead out of the directory; it has no others.
@@ -46,14 +46,14 @@ pub(crate) fn shells() -> Vec<PathBuf> {
     shells
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Its status.
+    /// The status.
     pub(crate) code: i32,
     /// The last line of what it said, on either stream.
     pub(crate) last: String,
-    /// All of it.
+    /// The whole output.
     pub(crate) said: String,
 }
 
@@ -175,7 +175,7 @@ impl Vm {
         }
     }
 
-    /// What was called so far, without the pauses, and then forgotten.
+    /// Takes the calls so far, without the pauses.
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
         self.write("calls", "");
@@ -202,7 +202,7 @@ impl Vm {
         fs::metadata(self.path(path)).unwrap().permissions().mode() & 0o7777
     }
 
-    /// What is in a directory.
+    /// Lists a directory.
     pub(crate) fn names(&self, path: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(path)).unwrap();
         let mut names: Vec<String> =

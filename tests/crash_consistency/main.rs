@@ -16,7 +16,7 @@ use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::Node;
 use k2hdkc_tests::site::{Site, cuks};
 
-/// What changes files, on any architecture (`?`: where there is such a call). Killed at each.
+/// The system calls that change files, on any architecture (`?`: where there is such a call). Killed at each.
 const CHANGING: &[&str] = &[
     "?mkdir",
     "mkdirat",
@@ -35,7 +35,7 @@ const CHANGING: &[&str] = &[
     "?setxattr",
     "?fsetxattr",
 ];
-/// What only looks or talks. Killed at every [`STRIDE`]-th.
+/// The system calls that only look or talk. Killed at every [`STRIDE`]-th.
 const LOOKING: &[&str] = &[
     "openat",
     "read",
@@ -54,10 +54,10 @@ const LOOKING: &[&str] = &[
 ];
 const STRIDE: usize = 5;
 
-/// Both files that the agent replaces, and the ledger, are in play.
+/// A setting in which both files that the agent replaces, and the ledger, are in play.
 const CONFIG: &str = "[hosts]\nenabled = true\n";
 
-/// What happened to the passes of one test.
+/// The passes of one test.
 #[derive(Debug, Default)]
 struct Tally {
     killed: usize,
@@ -115,7 +115,7 @@ fn kill_everywhere(site: &Site, before: &Node, old: Option<&str>) -> Tally {
     tally
 }
 
-/// What is wrong after the kill and after the next pass. `again`: the membership changes once more in between.
+/// Lists what is wrong after the kill and after the next pass. `again`: the membership changes once more in between.
 fn check(site: &Site, node: &Node, old: Option<&str>, again: bool, tally: &mut Tally) -> Vec<String> {
     let mut faults = Vec::new();
     // FILEVERSIONs that were visible, with what they stood for.
@@ -192,7 +192,7 @@ fn strays(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// One `once`, killed as it enters that call; false if it came to its end.
+/// A `once`, killed as it enters that call; false if it came to its end.
 fn pass_killed_at(node: &Node, call: &str, when: usize) -> bool {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={call}"));

@@ -1,4 +1,4 @@
-//! What each kind of change takes in Trove's container: `diff` says it before it happens, and then exactly that happens.
+//! Each kind of change and what it takes in Trove's container: `diff` says it before it happens, and then exactly that happens.
 //! A chmpx is not started by the agent there: the agent ends it, and its helper starts the next one on the new file.
 
 use std::time::Instant;
@@ -18,10 +18,10 @@ const SERVERS: [u32; 2] = [1, 2];
 struct Change<'a> {
     name: &'a str,
     make: &'a dyn Fn(&Ground),
-    /// What `diff` says of it on server 1, besides other things.
+    /// The words of `diff` about it on server 1, besides other things.
     says: &'a [&'a str],
     ends: Ends,
-    /// What the files in the containers say then.
+    /// The content of the files in the containers then.
     text: &'a str,
 }
 

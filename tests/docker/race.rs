@@ -23,12 +23,12 @@ const BETWEEN: u32 = 12;
 const LAST_EDIT: u32 = CHANGES - 20;
 const SERVERS: [u32; 2] = [1, 2];
 
-/// One server's loop, and what it is known to have done.
+/// A server's loop, and what it is known to have done.
 struct Loop {
     number: u32,
-    /// Where its container's files are: a look by `docker exec` would take from the agents most of the time that is measured.
+    /// The files of its container: a look by `docker exec` would take from the agents most of the time that is measured.
     root: PathBuf,
-    /// Its rounds at the last look, and since when there has been no other.
+    /// The rounds at the last look, and since when there has been no other.
     rounds: usize,
     since: Instant,
     /// The change before which somebody last restored its settings.
@@ -45,7 +45,7 @@ impl Loop {
         fs::read_to_string(self.root.join(path.trim_start_matches('/'))).unwrap_or_default()
     }
 
-    /// Whether it has had a round since the last look.
+    /// Checks whether it has had a round since the last look.
     fn has_turned(&mut self, ring: &Ring) -> bool {
         let rounds = rounds(ring, self.number);
         let turned = rounds != self.rounds;
@@ -64,7 +64,7 @@ fn rounds(ring: &Ring, number: u32) -> usize {
     ring.container(number, "chmpx").log().matches("[k2hr3-get-resource]").count()
 }
 
-/// How often the loops have written the live file.
+/// Counts how often the loops have written the live file.
 fn written(ring: &Ring) -> usize {
     let line = format!("[k2hr3-get-resource] wrote {INI}\n");
     SERVERS.iter().map(|number| ring.container(*number, "chmpx").log().matches(&line).count()).sum()

@@ -1,4 +1,4 @@
-//! What the tests begin with: a ring of containers whose agents have converged.
+//! The beginning of the tests: a ring of containers whose agents have converged.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,12 +11,12 @@ use k2hdkc_tests::worlds::systemd::INI;
 use k2hdkc_tests::worlds::trove::{Layout, World};
 use k2hdkc_tests::worlds::{Container, keys, say, settings};
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 pub(crate) const KEYS: usize = 60;
 
-/// What lets an agent send the loop elsewhere.
+/// The setting that lets an agent send the loop elsewhere.
 pub(crate) const TAKES_OVER: &str = "take-over = true\n";
 
 /// The length of a second of the image's script and helpers, in seconds. A helper starts again what ended after ten of
@@ -50,7 +50,7 @@ impl Ring {
         Ok(ring)
     }
 
-    /// One server without an agent yet.
+    /// A server without an agent yet.
     pub(crate) fn alone() -> io::Result<Self> {
         Self::unattended(1, 0)
     }
@@ -96,7 +96,7 @@ impl Ring {
         serde_json::from_slice(&output.stdout).ok()
     }
 
-    /// Whether its agent says that the processes run what the file says, with all servers in service.
+    /// Checks whether its agent says that the processes run what the file says, with all servers in service.
     pub(crate) fn is_settled(&self, number: u32) -> bool {
         let servers = self.agents.len();
         self.status(number).and_then(|status| status.standing).is_some_and(|standing| {
@@ -112,7 +112,7 @@ impl Ring {
         begun.elapsed()
     }
 
-    /// Everything that tells why a node is as it is.
+    /// Collects everything that explains the state of a node.
     pub(crate) fn told(&self, number: u32) -> String {
         let agent = &self.agents[&number];
         let status = agent.run(&["status"]).map(|output| output.stdout).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Ring {
         )
     }
 
-    /// What its agent says of the processes: the text of what is held, or waited for.
+    /// Reads what its agent reports of the processes: the text of what is held, or waited for.
     pub(crate) fn says(&self, number: u32, text: &str) -> bool {
         self.agents[&number]
             .run(&["status"])
@@ -159,7 +159,7 @@ impl Ring {
         assert!(all, "{count} of {KEYS} keys are readable: {}", self.told(1));
     }
 
-    /// Whether the loop of its container has been told to write elsewhere.
+    /// Checks whether the loop of its container has been told to write elsewhere.
     pub(crate) fn is_neutralised(&self, number: u32) -> bool {
         let conf = self.world.server(number).database().read("/etc/antpickax/override.conf");
         conf.is_ok_and(|text| text.ends_with("OUTPUT_FILE = .shadow.ini\n"))

@@ -1,4 +1,4 @@
-//! One container for each program: the daemon starts what ended, and what it does not, the agent does.
+//! A container for each program: the daemon starts what ended, and what it does not, the agent does.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -58,7 +58,7 @@ fn a_container_for_each_program_follows_and_is_started_again() {
     ));
 }
 
-/// Both containers of a server without any restart policy: what ends in them is the agent's to start.
+/// Runs both containers of a server without any restart policy: what ends in them is the agent's to start.
 fn leave_to_the_agent(ring: &Ring, number: u32) {
     for program in ["chmpx", "k2hdkc"] {
         let container = ring.container(number, program);

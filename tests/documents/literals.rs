@@ -49,7 +49,7 @@ fn raw_one(text: &str, has_hash: bool) -> (String, &str) {
     text.split_once(end).map_or((text.to_owned(), ""), |(literal, next)| (literal.to_owned(), next))
 }
 
-/// What comes after a character literal, a lifetime or a slash.
+/// Skips a character literal, a lifetime or a slash.
 fn after_character(start: &str) -> &str {
     let quote = ["'\"'", "'\\''", "'\\\"'", "'/'"].into_iter().find(|literal| start.starts_with(literal));
     &start[quote.map_or(1, str::len)..]

@@ -1,4 +1,4 @@
-//! What a world leaves behind: nothing, be it dropped or killed.
+//! A world leaves nothing behind, be it dropped or killed.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use k2hdkc_tests::worlds::{Docker, ready, sweep};
 /// In the environment of a run of this suite that only starts a world and waits to be killed.
 const VICTIM: &str = "K2HDKC_WORLDS_VICTIM";
 
-/// Whatever of a world is left on the machine, by its name.
+/// Lists what is left of a world on the machine, by its name.
 fn left(name: &str) -> Vec<String> {
     let filter = format!("name={name}");
     let docker = Docker::of_machine();

@@ -1,4 +1,4 @@
-//! One container for each program.
+//! A container for each program.
 
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::trove::{Layout, World};

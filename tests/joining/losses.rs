@@ -1,4 +1,4 @@
-//! What K2HR3 loses: an acknowledged registration, the acknowledgement, and a membership that was there.
+//! The losses of K2HR3: an acknowledged registration, the acknowledgement, and a membership that was there.
 
 use std::time::Duration;
 

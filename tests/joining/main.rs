@@ -36,7 +36,7 @@ pub(crate) fn records(site: &Site, number: u8) -> Vec<HostRecord> {
     members.into_iter().filter(|member| member.host == address(number)).collect()
 }
 
-/// How many times that node, or any, has called below `/v1/role/` by this method.
+/// Counts how often that node, or any, has called below `/v1/role/` by this method.
 pub(crate) fn calls(site: &Site, number: Option<u8>, method: &str) -> usize {
     let by = |peer: std::net::IpAddr| number.is_none_or(|number| peer.to_string() == address(number));
     let requests = site.lab().requests().into_iter();

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const SERVER_ROLE: &str = "yrn:yahoo:::tenant0:role:mycluster/server";
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Step {

@@ -1,4 +1,4 @@
-//! One of three servers leaves while programs on a slave read all keys, one after the other.
+//! A server of three leaves while programs on a slave read all keys, one after the other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -14,7 +14,7 @@ use super::{KEYS, TRIES_FOR, assert_has_left, run};
 /// Between two reads.
 const REST: Duration = Duration::from_millis(1);
 
-/// What the programs had to put up with.
+/// The troubles of the programs.
 #[derive(Default)]
 struct Counted {
     reads: AtomicUsize,

@@ -18,7 +18,7 @@ use k2hdkc_tests::colony::Colony;
 use k2hdkc_tests::ring::PATIENCE;
 
 pub(crate) const KEYS: usize = 60;
-/// How long the simulated programs try a read again: what libk2hdkc's users do.
+/// The time that the simulated programs try a read again, as users of libk2hdkc do.
 pub(crate) const TRIES_FOR: Duration = Duration::from_secs(5);
 
 /// Exit status, standard output and standard error.

@@ -1,4 +1,4 @@
-//! What keeps a node from leaving, and what `--force` does all the same.
+//! Obstacles that keep a node from leaving, and what `--force` does all the same.
 
 use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::k2hr3::Sickness;

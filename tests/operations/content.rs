@@ -1,4 +1,4 @@
-//! What of an answer reaches the files, and what may not.
+//! The parts of an answer that reach the files, and those that may not.
 
 use std::fs;
 

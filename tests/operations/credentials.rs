@@ -1,4 +1,4 @@
-//! Who the node is, and how it proves that to K2HR3.
+//! The identity of the node, and its proof to K2HR3.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,4 @@
-//! What an operator does to an agent and sees of it: commands, signals, settings, obstacles, repairs.
+//! An operator at work with an agent: commands, signals, settings, obstacles, repairs.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
 mod commands;
@@ -24,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// For what must happen by itself, without a poll.
 pub(crate) const SOON: Duration = Duration::from_secs(3);
 
-/// One question at the start, and then none for an hour: what happens, happens for another reason.
+/// A question at the start, and then none for an hour: what happens, happens for another reason.
 pub(crate) const SELDOM: &str = "[poll]\ninterval = \"1h\"\nmax-interval = \"1h\"\nsettle = \"20ms\"\nmax-settle = \"100ms\"\n\
     backoff = \"30m\"\nmax-backoff = \"1h\"\n";
 
@@ -41,7 +41,7 @@ pub(crate) fn start(node: &mut Node) {
     assert!(first, "{}", node.log());
 }
 
-/// Whether the agent has published the state after its first pass.
+/// Checks whether the agent has published the state after its first pass.
 fn is_answered(node: &Node) -> bool {
     node.status().is_ok_and(|status| !status["state"].is_null())
 }
@@ -51,7 +51,7 @@ pub(crate) fn assert_follows(node: &Node, servers: &[String]) {
     assert!(wait_for(PATIENCE, || node.cuks(Mode::Server) == servers), "{servers:?}:\n{}", node.log());
 }
 
-/// How many polls K2HR3 has seen.
+/// Counts the polls that K2HR3 has seen.
 pub(crate) fn polls(site: &Site, since: Instant) -> usize {
     site.polls_since(since).len()
 }

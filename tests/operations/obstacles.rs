@@ -1,4 +1,4 @@
-//! What may stand in the way of a replacement, and what a replacement must carry over.
+//! Obstacles in the way of a replacement, and what a replacement must carry over.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};

@@ -1,4 +1,4 @@
-//! Whoever has the processes cannot be reached: the file is installed, and nobody says that it is more than that.
+//! A supervisor that cannot be reached: the file is installed, and nobody says that it is more than that.
 
 use std::os::unix::net::UnixListener;
 

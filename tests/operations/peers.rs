@@ -1,4 +1,4 @@
-//! Who else may ask the running agent: members of a group for the status, and nobody for anything more.
+//! The other users that may ask the running agent: members of a group for the status, and nobody for anything more.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What sticks, is swallowed or goes deaf, and how it is cured.
+//! Repairs of what sticks, is swallowed or goes deaf.
 
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::Style;

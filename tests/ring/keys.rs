@@ -8,7 +8,7 @@ use k2hdkc_tests::ring::{PATIENCE, Ring};
 
 const KEYS: usize = 60;
 
-/// One server with its keys in a file, and a slave; chmpx of the server is killed; then a second server comes.
+/// A server with its keys in a file, and a slave; chmpx of the server is killed; then a second server comes.
 fn readable_after_a_restart_and_a_scale_out(supervisor: &str) -> usize {
     let mut ring = Ring::running(Style::default(), supervisor, 1, 1).unwrap();
     ring.write(100, KEYS).unwrap();
@@ -82,7 +82,7 @@ fn a_k2hdkc_started_alone_makes_a_ring_of_its_own_and_one_that_waits_for_its_pee
     assert_eq!(with, KEYS);
 }
 
-/// How chmpx ended when the agent stopped both.
+/// Reads how chmpx ended when the agent stopped both.
 fn ending_of_chmpx(supervisor: &str) -> String {
     let mut ring =
         Ring::running(Style::default(), &format!("on-exit = \"stop\"\n{supervisor}"), 1, 0).unwrap();

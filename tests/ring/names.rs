@@ -11,7 +11,7 @@ fn named(ring: &Ring, node: u32, member: u32) -> bool {
     hosts.lines().any(|line| line.ends_with(&format!("\tnode{member}")))
 }
 
-/// Whether the node's agent has passed again, well after that moment.
+/// Checks whether the node's agent has passed again, well after that moment.
 fn looked_since(ring: &Ring, node: u32, before: k2hdkc_agent::clock::Timestamp) -> bool {
     ring.status(node).is_some_and(|status| status.at.since(before) > Duration::from_secs(2))
 }

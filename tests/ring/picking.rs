@@ -5,7 +5,7 @@ use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::Style;
 use k2hdkc_tests::ring::{PATIENCE, Ring};
 
-/// Whatever the test machine has of Docker and of systemd's units is none of the test's.
+/// Keeps what the test machine has of Docker and of systemd's units out of the test.
 const AUTO: &str = "kind = \"auto\"\n[supervisor.systemd]\nchmpx-unit = \"not-there.service\"";
 
 #[test]

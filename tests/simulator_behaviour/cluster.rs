@@ -108,13 +108,13 @@ impl Cluster {
         (0..KEYS).filter(good).count()
     }
 
-    /// One more server, in the recommended order.
+    /// A more server, in the recommended order.
     pub(crate) fn grow(&mut self) {
         self.grow_with("");
         self.wait_in_service();
     }
 
-    /// One more server with that mischief; what becomes of it is for the caller to see.
+    /// A more server with that mischief; what becomes of it is for the caller to see.
     pub(crate) fn grow_with(&mut self, mischief: &str) {
         self.add();
         self.fileversion += 1;
@@ -129,7 +129,7 @@ impl Cluster {
         self.servers[last].start_k2hdkc(&["-no_giveup_rejoin"]).unwrap();
     }
 
-    /// One more server whose chmpx starts before the others know of it.
+    /// A more server whose chmpx starts before the others know of it.
     pub(crate) fn early(&self) -> Node {
         let number = u32::try_from(self.servers.len()).unwrap();
         let mut node = self.stage.node(number).unwrap();
@@ -148,7 +148,7 @@ impl Cluster {
         node
     }
 
-    /// One server lists it from now on.
+    /// A server lists it from now on.
     pub(crate) fn list_slave(&mut self, n: usize, number: u32) {
         self.fileversion += 1;
         let node = &self.servers[n];
@@ -180,7 +180,7 @@ impl Cluster {
         self.servers.push(self.stage.node(number).unwrap());
     }
 
-    /// One more server that starts k2hdkc before the others know of it.
+    /// A more server that starts k2hdkc before the others know of it.
     pub(crate) fn add_private_ring(&mut self) {
         self.add();
         let last = self.servers.len() - 1;

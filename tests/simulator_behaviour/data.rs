@@ -1,4 +1,4 @@
-//! What becomes of keys in the simulated ring, beside what was measured on the real one (docs/facts.md D).
+//! The fate of keys in the simulated ring, beside what was measured on the real one (docs/facts.md D).
 
 use k2hdkc_simulators::k2hdkc::{Client, Failure};
 use k2hdkc_simulators::node::wait_for;

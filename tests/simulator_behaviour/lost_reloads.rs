@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::{PATIENCE, Solo};
 
-/// Somebody connects from `from` while chmpx stands still and the file is replaced; what FILEVERSION is in force then.
+/// Connects from `from` while chmpx stands still and the file is replaced; returns which FILEVERSION is in force then.
 fn connect_at_the_wrong_moment(number: u32, from: &str) -> (Solo, bool) {
     let solo = Solo::start(number);
     solo.node.signal("chmpx", Signal::SIGSTOP).unwrap();

@@ -38,7 +38,7 @@ impl Solo {
         solo
     }
 
-    /// Its ini with that FILEVERSION, and server 1 beside it.
+    /// The ini with that FILEVERSION, and server 1 beside it.
     fn ini(&self, fileversion: u32) -> String {
         self.stage.ini(self.node.number, fileversion, &[0, 1], &[100])
     }
@@ -47,7 +47,7 @@ impl Solo {
         self.node.dumped("cfg_revision")
     }
 
-    /// Whether that FILEVERSION does not come into force, now and in a moment.
+    /// Checks whether that FILEVERSION does not come into force, now and in a moment.
     fn ignores(&self, fileversion: u32) -> bool {
         !wait_for(MOMENT, || self.revision() == fileversion.to_string())
     }

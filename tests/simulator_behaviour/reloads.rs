@@ -1,4 +1,4 @@
-//! What a change of the file does, case by case as it was measured.
+//! The effects of a change of the file, case by case as it was measured.
 
 use std::fs::{self, File, FileTimes};
 use std::io::Write as _;

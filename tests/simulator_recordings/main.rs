@@ -6,10 +6,10 @@ use std::time::Duration;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::{Node, Stage, Style};
 
-/// How long a calm moment may be in coming.
+/// The longest wait for a calm moment.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What differs from run to run and from host to host, by the name before the `=`.
+/// The values that differ from run to run and from host to host, by the name before the `=`.
 const VARIES: &[&str] = &[
     "pid",
     "start_time",
@@ -102,7 +102,7 @@ impl Lab {
         text.replace("30020", "8020").replace("30021", "8021").replace("30031", "8021")
     }
 
-    /// What it says in a calm moment: a connection that has just been made anew is counted beside the one before it.
+    /// Asks in a calm moment: a connection that has just been made anew is counted beside the one before it.
     fn assert_like(&self, ask: impl Fn() -> String, recorded: &str) {
         let lines = |text: &str| text.lines().map(plain).collect::<Vec<_>>();
         let recorded = lines(&self.here(recorded));

@@ -34,7 +34,7 @@ pub struct Colony {
 }
 
 impl Colony {
-    /// Nobody lives there yet.
+    /// Makes one without nodes.
     pub fn new(more: &str) -> io::Result<Self> {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let (process, number) = (std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
@@ -49,7 +49,7 @@ impl Colony {
         Ok(Self { lab, cluster, server, network, nodes, more: more.to_owned(), roots, runtime })
     }
 
-    /// One with servers 1 on and slaves 100 on, all members, and converged.
+    /// Makes one with servers 1 on and slaves 100 on, all members, and converged.
     pub fn settled(more: &str, servers: u32, slaves: u32) -> io::Result<Self> {
         let mut colony = Self::new(more)?;
         colony.settle(servers, slaves)?;
@@ -79,7 +79,7 @@ impl Colony {
         &self.lab
     }
 
-    /// Its names and tokens.
+    /// The names and tokens.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -120,7 +120,7 @@ impl Colony {
         self.nodes.get_mut(&number).expect("no such node")
     }
 
-    /// Whether K2HR3 has the node in its role; how many records it has of it.
+    /// Checks whether K2HR3 has the node in its role; how many records it has of it.
     pub fn records(&self, number: u32) -> usize {
         let role = if number < 100 { &self.cluster.server_role } else { &self.cluster.slave_role };
         let address = &self.node(number).plan().address;
@@ -167,7 +167,7 @@ impl Colony {
         })
     }
 
-    /// Everything that tells why a node is as it is.
+    /// Collects everything that explains the state of a node.
     pub fn told(&self, number: u32) -> String {
         let node = self.node(number);
         let status = node.run(&["status"]).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());

@@ -1,5 +1,6 @@
-//! What the suites share: `site` is a K2HR3 with nodes, `colony` one whose nodes run processes and enter and leave their roles
-//! by themselves, `ring` a ring of simulated programs, `worlds` are nodes in containers: with systemd, and as Trove makes them.
+//! The shared parts of the suites. `site` is a K2HR3 with nodes, `colony` one whose nodes run processes and enter and leave their
+//! roles by themselves. `ring` is a ring of simulated programs. `worlds` are nodes in containers, with systemd, and as Trove
+//! makes them.
 //!
 //! Each suite is a folder beside this one.
 

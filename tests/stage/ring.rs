@@ -48,7 +48,7 @@ restart-backoff = \"200ms\"
 calm = \"1s\"
 ";
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The ring. Dropped, every process of it is killed.
@@ -147,12 +147,12 @@ impl Ring {
         self.nodes.get_mut(&number).expect("no such node")
     }
 
-    /// Where a node's chmpx listens for control.
+    /// Returns the control port of a node's chmpx.
     pub fn control_port(&self, number: u32) -> String {
         format!("{}:{CTLPORT}", self.node(number).plan().address)
     }
 
-    /// What the node is told to do wrong.
+    /// Sets the faults that the node injects.
     pub fn mischief(&self, number: u32, toml: &str) -> io::Result<()> {
         self.node(number).write("simulator.toml", toml)
     }
@@ -166,12 +166,12 @@ impl Ring {
         }
     }
 
-    /// How a node's processes are, by its agent.
+    /// Returns the state of a node's processes, by its agent.
     pub fn standing(&self, number: u32) -> Option<Standing> {
         self.status(number)?.standing
     }
 
-    /// Whether the node runs what its own source says, by chmpx's own word.
+    /// Checks whether the node runs what its own source says, by chmpx's own word.
     pub fn is_settled(&self, number: u32) -> bool {
         let node = self.node(number);
         let (Some(status), Ok(Some((ring, fileversion)))) = (self.status(number), node.ring()) else {
@@ -211,7 +211,7 @@ impl Ring {
         Ok(begun.elapsed())
     }
 
-    /// Everything that tells why a node is as it is.
+    /// Collects everything that explains the state of a node.
     pub fn told(&self, number: u32) -> String {
         let node = self.node(number);
         let status = node.run(&["status"]).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -250,7 +250,7 @@ impl Ring {
         Ok(())
     }
 
-    /// How many of them are readable.
+    /// Counts those that are readable.
     pub fn readable(&self, number: u32, keys: usize) -> usize {
         let mut client = self.client(number);
         let mut reads = |key: usize| {
@@ -260,7 +260,7 @@ impl Ring {
         (0..keys).filter(|key| reads(*key)).count()
     }
 
-    /// How many of them an application gets that asks again for this long, as one does while a ring changes.
+    /// Counts those that an application gets that asks again for this long, as one does while a ring changes.
     pub fn served(&self, number: u32, keys: usize, patience: Duration) -> usize {
         let mut client = self.client(number);
         let mut serves = |key: usize| {
@@ -270,7 +270,7 @@ impl Ring {
         (0..keys).filter(|key| serves(*key)).count()
     }
 
-    /// Whether all of them are readable within the usual time; else how many were.
+    /// Checks whether all of them are readable within the usual time; else how many were.
     pub fn all_readable(&self, number: u32, keys: usize) -> Result<(), usize> {
         let mut last = 0;
         let came = wait_for(PATIENCE, || {

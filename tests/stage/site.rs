@@ -80,7 +80,7 @@ impl Site {
         &self.cluster
     }
 
-    /// Where K2HR3 listens.
+    /// The address of K2HR3.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -136,13 +136,13 @@ impl Site {
         self.lab.deregister(&self.cluster.slave_role, &cuk(number));
     }
 
-    /// What makes a server node.
+    /// Plans a server node.
     pub fn server_plan(&self, number: u8, config: &str) -> Plan {
         let Cluster { server_role, server_token, .. } = &self.cluster;
         self.plan(number, server_role, server_token, config)
     }
 
-    /// What makes a slave node.
+    /// Plans a slave node.
     pub fn slave_plan(&self, number: u8, config: &str) -> Plan {
         let Cluster { slave_role, slave_token, .. } = &self.cluster;
         self.plan(number, slave_role, slave_token, config)
@@ -178,12 +178,12 @@ pub fn host(number: u8) -> HostRecord {
     HostRecord::openstack(address(number), cuk(number), format!("vm{number}.example"))
 }
 
-/// Its address.
+/// The address.
 pub fn address(number: u8) -> String {
     format!("127.0.0.{number}")
 }
 
-/// Its CUK.
+/// The CUK.
 pub fn cuk(number: u8) -> String {
     format!("cuk-{number}")
 }

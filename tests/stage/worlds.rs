@@ -34,10 +34,10 @@ pub use ground::Ground;
 
 pub use k2hdkc_simulators::node::wait_for;
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether worlds can be had here. Where not, it is said loudly, and with `CI` in the environment it is a failure: a
+/// Checks whether worlds can be had here. Where not, it is said loudly, and with `CI` in the environment it is a failure: a
 /// skipped suite must not pass for one that passed.
 ///
 /// # Panics

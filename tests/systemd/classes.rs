@@ -1,4 +1,4 @@
-//! What each kind of change takes: `diff` says it before it happens, and then exactly that happens.
+//! Each kind of change and what it takes: `diff` says it before it happens, and then exactly that happens.
 
 use std::time::Instant;
 
@@ -20,11 +20,11 @@ const NOT_HERE: &str = "not restarted by the agent: supervisor.restarts is \"ser
 struct Change<'a> {
     name: &'a str,
     make: &'a dyn Fn(&Ground),
-    /// What `diff` says of it on server 1 and on the slave, besides other things.
+    /// The words of `diff` about it on server 1 and on the slave, besides other things.
     server: &'a [&'a str],
     slave: &'a [&'a str],
     ends: Ends,
-    /// What the servers' files say then.
+    /// The content of the servers' files then.
     text: &'a str,
 }
 

@@ -17,7 +17,7 @@ const TAKES_OVER: &str = "take-over = true\n";
 const TIMER: &str = "k2hr3-get-resource.timer";
 const READER: &str = "k2hr3-get-resource.service";
 
-/// How the agent's file begins, and no other.
+/// The beginning of the agent's file, and of no other.
 const OWN: &str = "# Written by k2hdkc-agent ";
 
 /// After so many changes somebody starts the timer again.
@@ -45,7 +45,7 @@ fn is_taken_over(node: &Node) -> bool {
         && node.state(READER) != "activating"
 }
 
-/// How often the reader has written, and how often a chmpx has ended since its helper began.
+/// Counts how often the reader has written, and how often a chmpx has ended since its helper began.
 fn writes_and_ends(node: &Node) -> (usize, usize) {
     let (reader, helper) = (node.journal(READER), node.journal("chmpx.service"));
     (reader.matches("] writes ").count(), helper.matches("] chmpx ended").count())

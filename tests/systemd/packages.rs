@@ -16,7 +16,7 @@ mod rpm;
 const AGENT: &str = "k2hdkc-agent.service";
 const INCUMBENT: &str = "k2hr3-get-resource.timer";
 
-/// Whether there is a package to try; in CI there must be one.
+/// Checks whether there is a package to try; in CI there must be one.
 fn built() -> bool {
     let mut files = fs::read_dir(packages()).into_iter().flatten().flatten();
     let built = files.any(|file| file.path().extension().is_some_and(|extension| extension == "deb"));
@@ -48,7 +48,7 @@ fn paths(node: &Node) -> BTreeSet<String> {
     found.lines().map(str::to_owned).collect()
 }
 
-/// What has come since, and what has gone.
+/// Returns what has come since, and what has gone.
 fn differ<'a>(before: &'a BTreeSet<String>, after: &'a BTreeSet<String>) -> Vec<&'a String> {
     before.symmetric_difference(after).collect()
 }
@@ -110,7 +110,7 @@ fn has_given_back(node: &Node, said: &str) {
     assert_eq!(node.state(AGENT), "inactive");
 }
 
-/// How a unit is, and whether it starts at boot.
+/// Returns the state of a unit, and whether it starts at boot.
 fn unit(node: &Node, name: &str) -> (String, String) {
     (node.state(name), node.show(name, "UnitFileState"))
 }

@@ -1,4 +1,4 @@
-//! What the tests of both shapes begin with: a ring whose agents have converged.
+//! The beginning of the tests of both shapes: a ring whose agents have converged.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::systemd::{INI, Node, World};
 use k2hdkc_tests::worlds::{keys, say, settings};
 
-/// How long anything may take on a busy machine.
+/// The longest time for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
 
 const AGENT: &str = "k2hdkc-agent.service";
@@ -25,7 +25,7 @@ pub(crate) fn status(node: &Node) -> Option<Status> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
-/// Whether its agent says that the processes run what the file says, with so many servers in service.
+/// Checks whether its agent says that the processes run what the file says, with so many servers in service.
 pub(crate) fn is_settled(node: &Node, servers: usize) -> bool {
     status(node).and_then(|status| status.standing).is_some_and(|standing| {
         standing.state == State::Converged && standing.healthy() == (servers, servers)
@@ -59,7 +59,7 @@ pub(crate) fn killed_and_told(node: &Node, program: &str) -> Duration {
     begun.elapsed()
 }
 
-/// Everything that tells why a node is as it is.
+/// Collects everything that explains the state of a node.
 pub(crate) fn told(node: &Node) -> String {
     let text = node.exec(&["k2hdkc-agent", "status"]).unwrap_or_else(|error| error.to_string());
     let units = ["k2hdkc-agent.service", "chmpx.service", "k2hdkc.service"].map(|unit| node.journal(unit));

@@ -9,7 +9,7 @@ use k2hdkc_tests::worlds::{ready, say};
 
 use crate::ring::{LONG, all_readable, config, holds, running, settled, status, told};
 
-/// Where the simulators look for what they shall do wrong.
+/// The file in which the simulators look for faults to inject.
 const MISCHIEF: &str = "/simulator.toml";
 
 fn line(node: &Node) -> String {

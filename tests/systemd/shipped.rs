@@ -9,7 +9,7 @@ use crate::ring::{LONG, config, pids, settled, status, told};
 
 const AGENT: &str = "k2hdkc-agent.service";
 
-/// What systemd itself has to say against the units.
+/// Returns what systemd itself has against the units.
 fn examined(node: &Node) {
     let own = [AGENT, "k2hdkc-agent-bootstrap.service", "k2hdkc-agent-leave.service"];
     let verify = [&["systemd-analyze", "verify"], &own[..], &["chmpx.service", "k2hdkc.service"]].concat();

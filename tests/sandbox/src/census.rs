@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Between two counts.
 const EVERY: Duration = Duration::from_millis(150);
-/// It never takes so long.
+/// The longest wait for a count; none takes so long.
 const FRESH_WITHIN: Duration = Duration::from_secs(10);
 
 /// The programs of a node.
@@ -41,10 +41,10 @@ impl Program {
     }
 }
 
-/// One process and when it was seen.
+/// A process and when it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Life {
-    /// Its number.
+    /// The number.
     pub pid: u32,
     /// When it started, in clock ticks since the host did.
     pub ticks: u64,
@@ -72,7 +72,7 @@ impl Lives {
         self.of(node, program).last().copied()
     }
 
-    /// How often one was followed by another since then. A chmpx whose k2hdkc has never run is in no ring yet, so nobody
+    /// Counts how often one was followed by another since then. A chmpx whose k2hdkc has never run is in no ring yet, so nobody
     /// misses the first one: see [`Lives::fresh_starts`].
     pub(super) fn restarts(&self, node: &str, program: Program, since: Instant) -> usize {
         let joined = self.of(node, Program::K2hdkc).first().map(|life| life.first);
@@ -142,7 +142,7 @@ impl Census {
         Self { lives, _counting: counting }
     }
 
-    /// What is known now.
+    /// Returns what is known now.
     pub(super) fn lives(&self) -> Lives {
         self.lives.borrow().clone()
     }
@@ -152,7 +152,7 @@ impl Census {
         self.lives.clone()
     }
 
-    /// What is known, counted after this moment.
+    /// Returns what is known, counted after this moment.
     pub(super) async fn fresh(&self) -> Lives {
         let now = Instant::now();
         self.until(FRESH_WITHIN, |lives| lives.counted.is_some_and(|counted| counted > now)).await;

@@ -22,7 +22,7 @@ const TENANT: &str = "tenant0";
 const CLUSTER: &str = GROUP;
 /// The simulator's template of the `DBaaS` tools, in which the operator's key comes from a key of the resource.
 const TEMPLATE: &str = k2hdkc_simulators::k2hr3::STOCK_TEMPLATE;
-/// That key.
+/// The key itself.
 const RESOURCE_KEY: &str = "chmpx-rwtimeout";
 /// chmpx's default for it, in microseconds.
 const FIRST_VALUE: u32 = 10_000;
@@ -30,25 +30,25 @@ const FIRST_VALUE: u32 = 10_000;
 /// The whole of it. Dropped, every process is killed and K2HR3 ends; the directories stay.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    /// Who reads and writes all the time.
+    /// The programs that read and write all the time.
     pub traffic: Traffic,
     /// Every node that is in a role, in the order in which they came.
     pub members: Vec<Member>,
     /// The processes of all nodes.
     pub census: Census,
-    /// Where the nodes live.
+    /// The place where the nodes live.
     pub ground: Ground,
     /// The control of the simulator.
     pub lab: Lab,
-    /// Its roles and tokens.
+    /// The roles and tokens.
     pub roles: k2hr3::Cluster,
-    /// Where K2HR3 listens.
+    /// The address of K2HR3.
     pub address: SocketAddr,
     /// Times of the nodes.
     pub pace: Pace,
     home: PathBuf,
     server: Option<Server>,
-    /// How many servers and slaves there ever were: a new VM has a new address and CUK.
+    /// The number of servers and slaves that there ever were: a new VM has a new address and CUK.
     ever: (u8, u8),
     operators_value: u32,
     news: Teller,
@@ -169,7 +169,7 @@ impl Cluster {
         self.lab.set_key(&format!("yrn:yahoo:::{TENANT}:resource:{CLUSTER}"), RESOURCE_KEY, value);
     }
 
-    /// What every file must say now.
+    /// Computes what every file must say now.
     pub(super) fn wanted(&self) -> Content {
         let cuks = |role: &str| {
             let mut cuks: Vec<_> = self.lab.members(role).into_iter().filter_map(|host| host.cuk).collect();
@@ -190,7 +190,7 @@ impl Cluster {
         self.server = None;
     }
 
-    /// It comes back at the same address, if it was gone.
+    /// Starts the API again at the same address, if it was gone.
     pub(super) async fn resume_k2hr3(&mut self) -> io::Result<()> {
         if self.server.is_none() {
             self.server = Some(start(&self.lab, self.address).await?);

@@ -16,7 +16,7 @@ pub(super) struct Cost {
     pub lost_before: usize,
     /// Keys that were written before.
     pub keys: usize,
-    /// What the readers counted meanwhile.
+    /// The counts of the readers meanwhile.
     pub counted: Counted,
     /// The last thing that did not go well for a reader.
     pub trouble: String,

@@ -32,7 +32,7 @@ pub(super) struct Director {
     pub cluster: Cluster,
     /// The measures.
     pub record: Record,
-    /// Everything else that was found out.
+    /// The report, with everything else that was found out.
     pub report: Report,
     news: Teller,
     start: Instant,
@@ -53,7 +53,7 @@ pub(super) struct Trouble {
 pub(super) type Before = BTreeMap<String, Option<Sighting>>;
 
 impl Director {
-    /// Nothing has been played yet.
+    /// Makes a director who has played nothing yet.
     pub(super) fn new(cluster: Cluster, report: Report, news: Teller) -> Self {
         Self {
             cluster,
@@ -146,7 +146,7 @@ impl Director {
         Ok(Cost { restarts, lost, lost_before: old.len(), keys, counted, trouble })
     }
 
-    /// What must be true at any time: agents live, and no file was ever absent or unloadable, but the one that was
+    /// Checks what must be true at any time: agents live, and no file was ever absent or unloadable, but the one that was
     /// lost on purpose.
     fn sound_since(&mut self, since: Instant, without_file: Option<&str>) -> Result<(), Trouble> {
         for member in &mut self.cluster.members {

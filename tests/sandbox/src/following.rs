@@ -1,4 +1,4 @@
-//! What must be true after a change of the roles: every file, every ring, every agent's word for it.
+//! Checks after a change of the roles: every file, every ring, every agent's word for it.
 
 use std::time::Instant;
 

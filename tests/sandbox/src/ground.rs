@@ -1,6 +1,7 @@
-//! Where the nodes live and which programs they run: loopback addresses and simulators, or namespaces and the real ones.
+//! The place where the nodes live, and the programs that they run: loopback addresses and simulators, or namespaces and the
+//! real programs.
 //!
-//! Everything that differs between simulated and real programs is here and in what this hands out.
+//! The differences between simulated and real programs are here and in what this hands out.
 
 use std::ffi::OsString;
 use std::fs;
@@ -26,7 +27,7 @@ pub(super) const GROUP: &str = "sandbox";
 pub(super) const SERVER_CTLPORT: u16 = 8021;
 /// The control port of slaves.
 const SLAVE_CTLPORT: u16 = 8031;
-/// Where K2HR3 listens, on an address of its own.
+/// The port of K2HR3, on an address of its own.
 const K2HR3_PORT: u16 = 18080;
 /// Longest wait for an answer of a control port.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -48,16 +49,16 @@ pub(super) struct Loopback {
     _claim: TcpListener,
 }
 
-/// How one node is entered, and looked at from outside.
+/// The ways into one node, and to look at it from outside.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// What stands before the words of a program that is to run in the node.
+    /// The words before those of a program that is to run in the node.
     pub entry: Vec<OsString>,
-    /// How its chmpx is looked at.
+    /// The way to look at its chmpx.
     pub eye: Eye,
-    /// How programs on it reach the ring.
+    /// The way of programs on it to the ring.
     pub door: Door,
-    /// What it lives in, where it is more than a directory.
+    /// The namespaces that it lives in, where it is more than a directory.
     pub namespaces: Option<Namespaces>,
 }
 
@@ -81,7 +82,7 @@ impl Ground {
         Ok(Self::Bridge(Box::new(Hub::open()?)))
     }
 
-    /// Where K2HR3 listens.
+    /// The address of K2HR3.
     pub(super) fn k2hr3(&self) -> SocketAddr {
         match self {
             Self::Loopback(Loopback { network, .. }) => {
@@ -101,7 +102,7 @@ impl Ground {
         }
     }
 
-    /// What the `[supervisor]` of a node with that root begins with.
+    /// Renders the beginning of `[supervisor]` for a node with that root.
     pub(super) fn supervisor(&self, root: &Path) -> String {
         match self {
             Self::Loopback(Loopback { programs, .. }) => {
@@ -143,7 +144,7 @@ impl Ground {
         }
     }
 
-    /// How to play with the programs: lines for people, which know `$NODES`.
+    /// Renders how to play with the programs: lines for people, in which `$NODES` is set.
     pub(super) fn instructions(&self) -> String {
         match self {
             Self::Loopback(Loopback { programs, .. }) => format!(

@@ -8,7 +8,7 @@ use super::linetool::LineTool;
 use k2hdkc_simulators::k2hdkc::{Client, Failure};
 use k2hdkc_simulators::simulators::place::Place;
 
-/// How handles on one slave are made.
+/// The way to make handles on one slave.
 #[derive(Debug, Clone)]
 pub(super) enum Door {
     /// By the simulators' client, for the ini of a node at this place.
@@ -17,10 +17,10 @@ pub(super) enum Door {
     Program(Vec<OsString>),
 }
 
-/// Why a key was not set or read.
+/// The reason why a key was not set or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It may go well the next time.
+    /// A failure that may pass until the next time.
     Passing(String),
     /// The handle is broken for ever: its chmpx ended.
     Broken(String),

@@ -1,4 +1,4 @@
-//! What must be true while an answer is not to be believed: files and rings stay, statuses say why, and it ends.
+//! Checks while an answer is not to be believed: files and rings stay, statuses give the reason, and it ends.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use super::sick::Cause;
 /// So many passes must come to the same, so that the second sick answer is seen too.
 pub(super) const PASSES: usize = 2;
 
-/// What a node made of it: its status, or what it said instead.
+/// The status of a node, or what it answered instead.
 pub(super) type Said = (String, Result<Status, String>);
 
 impl Director {
@@ -40,7 +40,7 @@ impl Director {
         Ok(Outcome { files, rings: Vec::new(), text })
     }
 
-    /// What every node makes of it. One that the nodes must bring about themselves goes on meanwhile.
+    /// Collects what every node makes of it. A sickness that the nodes must bring about themselves goes on meanwhile.
     async fn all_explain(&self, cause: &Cause, since: Timestamp) -> Result<Vec<Said>, Trouble> {
         let passes = if cause.is_slow() { 1 } else { PASSES };
         let all = self.all_say(explains, since, passes);
@@ -135,7 +135,7 @@ pub(super) fn all_quiet(touched: Vec<String>, said: &[Said]) -> Result<(), Troub
     Ok(())
 }
 
-/// Who said what instead, the same only once.
+/// Renders the other answers, the same only once.
 fn unexplained(said: &[Said]) -> String {
     let mut instead: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, said) in said {

@@ -11,9 +11,9 @@ use super::report;
 
 /// The directory.
 pub(super) enum Home {
-    /// One that the user has named.
+    /// A directory that the user has named.
     Named(PathBuf),
-    /// One of its own, below the directory for temporary files.
+    /// A directory of its own, below the directory for temporary files.
     Temporary(TempDir),
 }
 
@@ -31,7 +31,7 @@ impl Home {
         Ok(Self::Named(path))
     }
 
-    /// Its path.
+    /// The path.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Named(path) => path,

@@ -26,7 +26,7 @@ use super::programs::Programs;
 
 /// The bridge, which is also K2HR3's host.
 const BRIDGE: &str = "ring0";
-/// Its address; nodes are below it.
+/// The address; nodes are below it.
 const HUB: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 /// The addresses of servers count from 1, those of slaves from here.
 const SLAVES: u8 = 100;
@@ -143,7 +143,7 @@ impl Namespaces {
         words
     }
 
-    /// Its network, as a file.
+    /// The network, as a file.
     pub(super) fn network(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/ns/net", self.holder.id()))
     }

@@ -1,4 +1,4 @@
-//! What a node of the real programs is from inside: this program, started in namespaces of its own, makes them the node's
+//! A node of the real programs from inside: this program, started in namespaces of its own, makes them the node's
 //! and then only holds them.
 //!
 //! The real programs have fixed paths. So the node has a `/var/lib/antpickax`, an `/etc/hosts` and a `/dev/mqueue` of its
@@ -11,11 +11,11 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::unistd::sethostname;
 
-/// How many messages a queue may hold, as chmpx's own unit sets it.
+/// The number of messages that a queue may hold, as chmpx's own unit sets it.
 const MSG_MAX: &str = "1025";
 /// Queues of chmpx and its clients.
 const QUEUES_MAX: &str = "1024";
-/// What a node says when it is ready.
+/// The word of a node that is ready.
 pub(super) const READY: &str = "ready";
 
 /// Makes the namespaces of this process the node's whose directory is `root`, says so, and holds them until its standard

@@ -1,4 +1,4 @@
-//! What `--keep` says: how to play with what runs.
+//! The text of `--keep`: how to play with what runs.
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One key. Only the slave that made it writes it; everybody reads it.
+/// A key. Only the slave that made it writes it; everybody reads it.
 #[derive(Debug)]
 pub(super) struct Key {
     /// As it is in the ring.
@@ -13,7 +13,7 @@ pub(super) struct Key {
     taken: AtomicU32,
     /// The last version that was sent.
     sent: AtomicU32,
-    /// Whether it was not there when all keys were counted.
+    /// Records whether it was not there when all keys were counted.
     lost: AtomicBool,
 }
 
@@ -34,17 +34,17 @@ impl Key {
         Some(self.taken.load(Ordering::SeqCst)).filter(|version| *version > 0)
     }
 
-    /// It was counted, and there or not.
+    /// Notes that the key was counted, and whether it was lost.
     pub(super) fn counted(&self, is_lost: bool) {
         self.lost.store(is_lost, Ordering::SeqCst);
     }
 
-    /// Whether it was not there when all keys were counted the last time: nobody waits for it.
+    /// Checks whether it was not there when all keys were counted the last time: nobody waits for it.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::SeqCst)
     }
 
-    /// Whether an answer is right, for a read that began when the key had at least version `least`.
+    /// Checks whether an answer is right, for a read that began when the key had at least version `least`.
     pub(super) fn check(&self, least: u32, answer: Option<&str>) -> Result<(), String> {
         let Some(answer) = answer else { return Err(format!("{} has no value", self.name)) };
         let version =
@@ -64,7 +64,7 @@ impl Key {
 pub(super) struct Keys(Arc<Mutex<Vec<Arc<Key>>>>);
 
 impl Keys {
-    /// Those that a slave writes, made when it comes for the first time.
+    /// Returns the keys that a slave writes, made when it comes for the first time.
     pub(super) fn of(&self, slave: &str, count: usize) -> Vec<Arc<Key>> {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !keys.iter().any(|key| key.owner == slave) {

@@ -1,4 +1,4 @@
-//! What must be true after a process was killed: it is back, in the right order, and the ring is whole again.
+//! Checks after a kill of a process: it is back, in the right order, and the ring is whole again.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! How a node leaves: by the word of its operator to its agent, which moves its keys, ends k2hdkc and chmpx and takes it out
+//! The leave of a node: by the word of its operator to its agent, which moves its keys, ends k2hdkc and chmpx and takes it out
 //! of its role. And by hand, where a server that fell out of its role still has its keys.
 
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const OUT_OF_SERVICE: u32 = 0x11;
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// What `k2hdkc-agent leave` does on the newest node of this kind, to its end: it is in no role any more, and only its
+    /// Does what `k2hdkc-agent leave` does on the newest node of this kind, to its end: it is in no role any more, and only its
     /// agent runs.
     pub(super) async fn take_leave(&mut self, mode: Mode) -> Result<Member, Trouble> {
         let place = self.newest(mode)?;

@@ -84,7 +84,7 @@ use traffic::KEYS;
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Everything was as it must be.
+    /// A run in which everything was as it must be.
     Good,
     /// Something failed.
     Failed,

@@ -1,4 +1,4 @@
-//! One running `k2hdkclinetool -perm`: a line in, the lines of its answer out. It echoes every command behind `> `, says
+//! A running `k2hdkclinetool -perm`: a line in, the lines of its answer out. It echoes every command behind `> `, says
 //! nothing where a `set` went well, and `[ERR]` on stderr where something did not; so an `echo` after each command tells
 //! where its answer ends.
 
@@ -13,7 +13,7 @@ use super::handle::Fault;
 
 /// The ring gives up after RWTIMEOUT x RETRYCNT, some nine seconds.
 const PATIENCE: Duration = Duration::from_secs(25);
-/// What is echoed after each command.
+/// The command that is echoed after each other one.
 const END: &str = ".end";
 
 /// The tool. Dropped, it is killed.
@@ -96,13 +96,13 @@ impl Drop for LineTool {
     }
 }
 
-/// What was printed for a key: its value in quotes, or words without where it has none.
+/// Finds what was printed for a key: its value in quotes, or words without where it has none.
 fn printed<'a>(said: &'a [String], key: &str) -> Option<&'a str> {
     let start = format!("\"{key}\" => ");
     said.iter().find_map(|line| Some(line.split_once(&start)?.1))
 }
 
-/// What went wrong. A handle whose chmpx has ended says NORESTYPE to everything from then on, and so does one whose
+/// Finds what went wrong. A handle whose chmpx has ended says NORESTYPE to everything from then on, and so does one whose
 /// request found no server in time; only the next try tells.
 fn trouble(said: &[String]) -> Option<Fault> {
     let errors: Vec<_> =

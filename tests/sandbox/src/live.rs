@@ -51,7 +51,7 @@ pub(super) async fn show(mut news: mpsc::UnboundedReceiver<News>) {
     }
 }
 
-/// What is on the terminal. Dropped, it leaves the lines and takes the table away.
+/// The screen as it is on the terminal. Dropped, it leaves the lines and takes the table away.
 struct Screen {
     start: Instant,
     rows: BTreeMap<(bool, usize, String), Row>,
@@ -71,7 +71,7 @@ struct Row {
     asked: Option<Instant>,
 }
 
-/// What is counted all the time.
+/// The counts that change all the time.
 struct Counts {
     lives: watch::Receiver<Lives>,
     meter: Meter,
@@ -148,7 +148,7 @@ impl Screen {
         write(&frame);
     }
 
-    /// What takes the table away; the terminal may have put a `^C` below it.
+    /// Renders what takes the table away; the terminal may have put a `^C` below it.
     fn erased(&self) -> String {
         if self.drawn == 0 { String::new() } else { format!("\r\x1b[{}A\x1b[J", self.drawn) }
     }
@@ -171,7 +171,7 @@ impl Screen {
 }
 
 impl Row {
-    /// Its name, the processes of the agent, chmpx and k2hdkc, the generation of its file, the generation and the status of its
+    /// The name, the processes of the agent, chmpx and k2hdkc, the generation of its file, the generation and the status of its
     /// chmpx, the servers in service of all in its ring, and its state.
     fn cells(&self, name: &str, lives: &Lives) -> [String; 9] {
         let pid = |program| lives.running(name, program).map_or("-".to_owned(), |life| life.pid.to_string());

@@ -1,4 +1,4 @@
-//! What must be true when too many servers are gone from K2HR3 at once: held by all until somebody or time confirms it,
+//! Checks after too many servers are gone from K2HR3 at once: held by all until somebody or time confirms it,
 //! and their keys are safe, since whoever confirms takes them out of service before.
 
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl Director {
         Ok(Outcome { files: others, rings, text })
     }
 
-    /// What the operator does who means it: the keys of those servers move, one server after the other.
+    /// Does what an operator does who means it: the keys of those servers move, one server after the other.
     async fn take_out_of_service(&mut self, left: Vec<Member>) -> Result<Vec<Member>, Trouble> {
         let (within, mut out) = (self.patience(), Vec::new());
         for mut member in left {

@@ -1,4 +1,4 @@
-//! One node of the sandbox: its directory, its real agent, and what is seen of it and of its chmpx.
+//! A node of the sandbox: its directory, its real agent, and what is seen of it and of its chmpx.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(25);
 const STOP_WITHIN: Duration = Duration::from_secs(50);
 /// The settings of a node that is to take its processes with it.
 const STOPS: &str = "[supervisor]\non-exit = \"stop\"\n";
-/// How much of a log a failure shows.
+/// The lines of a log that a failure shows.
 const LOG_LINES: usize = 8;
 
 /// A node, with its agent or without.
@@ -39,15 +39,15 @@ pub(super) struct Member {
     pub name: String,
     /// Server or slave.
     pub mode: Mode,
-    /// Its directory and agent.
+    /// The directory and agent.
     pub node: Node,
-    /// Its address.
+    /// The address.
     pub address: Ipv4Addr,
-    /// How it is entered.
+    /// The ways into it.
     pub seat: Seat,
-    /// What was seen of its ini.
+    /// The observed states of its ini.
     pub sightings: Sightings,
-    /// What was seen of its chmpx.
+    /// The observed states of its chmpx.
     pub looks: Looks,
     news: Teller,
 }
@@ -88,7 +88,7 @@ impl Member {
         format!("{}.sandbox", self.name)
     }
 
-    /// Where its agent is asked.
+    /// The directory of its agent's socket.
     pub(super) fn agent(&self) -> Agent {
         Agent { runtime: runtime(&self.node) }
     }
@@ -150,7 +150,7 @@ impl Member {
         self.node.log().lines().rfind(|line| line.contains(text)).map(str::to_owned)
     }
 
-    /// What an operator would look at first.
+    /// Returns the lines that an operator would look at first.
     pub(super) fn last_log_lines(&self) -> Vec<String> {
         let log = self.node.log();
         let lines: Vec<_> = log.lines().collect();
@@ -184,7 +184,7 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// What `k2hdkc-agent status --json` prints.
+    /// Asks for what `k2hdkc-agent status --json` prints.
     pub(super) async fn status(&self) -> Result<Status, String> {
         match timeout(PATIENCE, admin::ask(&self.runtime, &Request::Status)).await {
             Ok(Ok(Response::Status(status))) => Ok(*status),
@@ -252,7 +252,7 @@ impl Agent {
     }
 }
 
-/// Whether a status says that an answer is not used, and why.
+/// Checks whether a status says that an answer is not used, and why.
 pub(super) fn explains(status: &Status) -> bool {
     match status.state {
         Some(Kind::Doubtful | Kind::Refused | Kind::Rejected | Kind::Held) => !status.line.is_empty(),

@@ -1,4 +1,4 @@
-//! What the sandbox tells whoever shows it.
+//! The news that the sandbox sends to its display.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use super::ring::Glimpse;
 use super::sightings::Shown;
 use super::traffic::Meter;
 
-/// One thing to show.
+/// A thing to show.
 #[derive(Debug)]
 pub(super) enum News {
     /// A line that stays, as far as it fits.
     Line(String),
     /// A line that stays and must stay whole, since it will be copied.
     Whole(String),
-    /// What is counted all the time.
+    /// The counts that change all the time.
     Counts {
         /// The processes.
         lives: watch::Receiver<Lives>,
@@ -30,32 +30,32 @@ pub(super) enum News {
         number: usize,
         /// Of how many.
         of: usize,
-        /// Its title.
+        /// The title.
         title: String,
     },
     /// All events are over; from now on the user plays.
     Playing,
     /// A node came.
     Came {
-        /// Its name.
+        /// The name.
         name: String,
         /// Server or slave.
         mode: Mode,
-        /// Where its agent is asked.
+        /// The directory of its agent's socket.
         runtime: PathBuf,
-        /// What is seen of its chmpx.
+        /// The observed states of its chmpx.
         glimpses: watch::Receiver<Vec<Glimpse>>,
     },
     /// A node went.
     Went {
-        /// Its name.
+        /// The name.
         name: String,
     },
     /// A node has a new file.
     File {
-        /// Whose.
+        /// The node.
         of: String,
-        /// What it says; why chmpx would not load it.
+        /// The content, or the reason why chmpx would not load it.
         shown: Result<Shown, String>,
     },
 }

@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use super::cost::Cost;
 
-/// Everything that came of a run.
+/// The measures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Record {
     /// The events that were played.
     pub rows: Vec<Row>,
-    /// How many there were to play.
+    /// The number of events to play.
     pub of: usize,
 }
 
-/// One event.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     /// From the start of the run to the end of the event.
     pub at: Duration,
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Its measures; none where it could not be played to its end.
+    /// The measures; none where it could not be played to its end.
     pub measured: Option<(Outcome, Cost)>,
-    /// What was not as it must be.
+    /// The faults: what was not as it must be.
     pub faults: Vec<String>,
 }
 
-/// What the nodes did.
+/// The deeds of the nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// Times until the files followed, one for each node that had to.
@@ -42,14 +42,14 @@ pub(super) struct Outcome {
 pub(super) struct Time {
     /// The node.
     pub node: String,
-    /// Its time.
+    /// The time.
     pub took: Duration,
-    /// Whether the event started its agent.
+    /// Records whether the event started its agent.
     pub booted: bool,
 }
 
 impl Record {
-    /// Whether all events were played, and were as they must be.
+    /// Checks whether all events were played, and were as they must be.
     pub(super) fn is_good(&self) -> bool {
         self.rows.len() == self.of && self.rows.iter().all(|row| row.faults.is_empty())
     }

@@ -1,4 +1,4 @@
-//! What must be true when an agent ends and starts again.
+//! Checks when an agent ends and starts again.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a node's chmpx says of its ring, and since when: seen through its shared memory as `chmpxstatus` sees it, so
+//! The ring as a node's chmpx reports it, and since when: seen through its shared memory as `chmpxstatus` sees it, so
 //! without the agent, and without a connection that could make chmpx swallow a reload.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use k2hdkc_simulators::chmpx::picture::Picture;
 use k2hdkc_simulators::chmpx::shm;
 
-/// It takes some 40 ms.
+/// The deadline of `chmpxstatus`, which takes some 40 ms.
 const PRINTED_WITHIN: Duration = Duration::from_secs(10);
 
-/// How it is looked at.
+/// The way to look at a chmpx.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Eye {
     /// The simulator's shared memory, a file.
@@ -73,21 +73,21 @@ fn status(bits: u64) -> NodeStatus {
     NodeStatus::from_bits(u32::try_from(bits).unwrap_or(u32::MAX))
 }
 
-/// What a running chmpx says.
+/// The report of a running chmpx.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Its process.
+    /// The process.
     pub pid: u32,
     /// The FILEVERSION that it has loaded.
     pub fileversion: u32,
-    /// Its own status.
+    /// The own status.
     pub own: NodeStatus,
     /// The servers that it lists, by CUK.
     pub servers: BTreeMap<String, NodeStatus>,
 }
 
 impl Seen {
-    /// Whether it lists exactly these servers, each of them in service.
+    /// Checks whether it lists exactly these servers, each of them in service.
     pub(super) fn is_whole(&self, servers: &[String]) -> bool {
         self.servers.keys().eq(servers) && self.servers.values().all(|status| status.is_healthy())
     }
@@ -101,12 +101,12 @@ impl Seen {
     }
 }
 
-/// What it said from one moment on; nothing where none answers.
+/// The report from one moment on; nothing where no chmpx answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Glimpse {
     /// Since when.
     pub at: Instant,
-    /// What.
+    /// The report.
     pub seen: Option<Seen>,
 }
 
@@ -138,7 +138,7 @@ impl Looks {
         Self { glimpses, _looking: looking }
     }
 
-    /// What it says now.
+    /// Returns the present report.
     pub(super) fn last(&self) -> Option<Seen> {
         self.glimpses.borrow().last().and_then(|glimpse| glimpse.seen.clone())
     }
@@ -161,7 +161,7 @@ impl Looks {
         since(&found.ok()?.ok()?, fits)
     }
 
-    /// Whether the servers and their statuses have been the same ever since; else what was seen instead.
+    /// Checks whether the servers and their statuses have been the same ever since; else what was seen instead.
     pub(super) fn steady_since(&self, since: Instant) -> Result<(), String> {
         steady(&self.glimpses.borrow(), since)
     }

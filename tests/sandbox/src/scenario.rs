@@ -9,25 +9,25 @@ use super::cost::Restarts;
 use super::options::Options;
 use super::sick::{Cause, SickAnswer, sick_answers, some_sick_answers};
 
-/// One event.
+/// An event.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Event {
     /// For people, in one line.
     pub title: String,
-    /// What changes.
+    /// The change.
     pub what: What,
-    /// What every node must show afterwards.
+    /// The state that every node must show afterwards.
     pub then: Then,
 }
 
-/// What changes.
+/// The change.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum What {
     /// New nodes are registered, one after the other without a pause, and their agents start.
     Join {
-        /// How many server nodes.
+        /// The number of server nodes.
         servers: usize,
-        /// How many slave nodes.
+        /// The number of slave nodes.
         slaves: usize,
     },
     /// The newest node of this kind leaves as `k2hdkc-agent leave` does it: keys, processes, role; a slave its role first.
@@ -45,7 +45,7 @@ pub(super) enum What {
 }
 
 impl What {
-    /// What restarts by it, and nothing else may.
+    /// Counts what restarts by it; nothing else may.
     pub(super) fn restarts(&self) -> Restarts {
         let none = Restarts::default();
         match self {
@@ -59,7 +59,7 @@ impl What {
     }
 }
 
-/// What every node must show afterwards.
+/// The state that every node must show afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     /// Every file lists exactly the members of the roles, and every chmpx lists the servers, each in service. What left

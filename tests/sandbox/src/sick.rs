@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use k2hdkc_simulators::k2hr3::Sickness;
 
-/// One way to be sick.
+/// A way to be sick.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SickAnswer {
     /// For people.
     pub name: &'static str,
-    /// How it is done.
+    /// The way to make K2HR3 so.
     pub cause: Cause,
 }
 
-/// How K2HR3 is made sick.
+/// The ways to make K2HR3 sick.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cause {
     /// Every answer is like that.
@@ -27,13 +27,13 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// Whether a node may rightly take over what else has changed: those other than the first server only wait
+    /// Checks whether a node may rightly take over what else has changed: those other than the first server only wait
     /// until its removal is confirmed.
     pub(super) fn lets_changes_through(&self) -> bool {
         matches!(self, Self::FirstServerMissing | Self::FirstServerBlinks)
     }
 
-    /// Whether one answer takes seconds, so that one must do.
+    /// Checks whether one answer takes seconds, so that one must do.
     pub(super) fn is_slow(&self) -> bool {
         matches!(self, Self::Answers(Sickness::SlowDrip { .. } | Sickness::BackendDead { .. }))
     }
@@ -43,15 +43,15 @@ impl Cause {
 const SLOW: Duration = Duration::from_millis(3020);
 /// A body of the resource takes minutes at this rate.
 const DRIP: Duration = Duration::from_millis(100);
-/// What issue 2 asks for; the agent reads no more than 8 MiB of it.
+/// The size of a huge answer; the agent reads no more than 8 MiB of it.
 const HUGE: u64 = 100_000_000;
 
-/// All of them.
+/// Lists all of them.
 pub(super) fn sick_answers() -> Vec<SickAnswer> {
     [bad_bodies(), bad_members(), bad_statuses(), bad_connections()].concat()
 }
 
-/// One or two of each kind, the quick ones.
+/// Lists a few of each kind, the quick ones.
 pub(super) fn some_sick_answers() -> Vec<SickAnswer> {
     let names = [
         "null resource",

@@ -1,4 +1,4 @@
-//! What stood in a node's ini, and when: seen by inotify, so that the times are the file's and not a poll's.
+//! The states of a node's ini, and when they were there: seen by inotify, so that the times are the file's and not a poll's.
 //!
 //! It reads the file and writes nothing.
 
@@ -17,16 +17,16 @@ use tokio::time::timeout;
 /// The key of `[GLOBAL]` that the sandbox's operator changes.
 pub(super) const OPERATORS_KEY: &str = "RWTIMEOUT";
 
-/// One state of the file.
+/// A state of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sighting {
     /// When it was there.
     pub at: Instant,
-    /// Its inode; 0 where there is none.
+    /// The inode; 0 where there is none.
     pub inode: u64,
-    /// Its bytes.
+    /// The bytes.
     pub bytes: Vec<u8>,
-    /// What it says; why chmpx would not load it.
+    /// The content, or the reason why chmpx would not load it.
     pub shown: Result<Shown, String>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Shown {
     pub content: Content,
 }
 
-/// What a file must say.
+/// The content that a file must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     /// CUKs of the server nodes, sorted.
@@ -50,7 +50,7 @@ pub(super) struct Content {
     pub operators_value: String,
 }
 
-/// Everything seen of one file so far. Dropped, it looks no longer.
+/// The observed states of one file so far. Dropped, it looks no longer.
 #[derive(Debug)]
 pub(super) struct Sightings {
     ini: PathBuf,
@@ -80,7 +80,7 @@ impl Sightings {
         self.seen.borrow().last().cloned()
     }
 
-    /// What was seen since then that chmpx would not have loaded, the file's absence included.
+    /// Lists what was seen since then that chmpx would not have loaded, the file's absence included.
     pub(super) fn unloadable_since(&self, since: Instant) -> Vec<String> {
         let seen = self.seen.borrow();
         seen.iter().filter(|s| s.at >= since).filter_map(|s| s.shown.clone().err()).collect()
@@ -94,7 +94,7 @@ impl Sightings {
         found.ok()?.ok()?.iter().rev().take_while(|s| says(s)).last().map(|s| s.at)
     }
 
-    /// Whether the file is still the one of `before`, in bytes and inode, and was so all the time.
+    /// Checks whether the file is still the one of `before`, in bytes and inode, and was so all the time.
     pub(super) fn is_untouched(&self, before: Option<&Sighting>) -> bool {
         let same = |a: &Sighting, b: &Sighting| a.inode == b.inode && a.bytes == b.bytes;
         let now = look(&self.ini);

@@ -12,7 +12,7 @@ const TITLE: usize = 30;
 /// Lines that one fault may take on the screen; the report has all of it.
 const LINES_A_FAULT: usize = 4;
 
-/// What the columns mean.
+/// Explains the columns.
 pub(super) fn legend() -> Vec<String> {
     let lines = [
         "  file   seconds until the ini of every node followed",

@@ -1,10 +1,10 @@
-//! What standard output is.
+//! The terminal behind standard output, if there is any.
 
 use std::io::{self, IsTerminal as _};
 
 use terminal_size::{Height, Width, terminal_size_of};
 
-/// Whether somebody looks at it.
+/// Checks whether somebody looks at it.
 pub(super) fn is_one() -> bool {
     io::stdout().is_terminal()
 }

@@ -24,7 +24,7 @@ const READS_A_WRITE: usize = 40;
 /// Keys that are lost, by name, with what came instead.
 pub(super) type Lost = BTreeMap<String, String>;
 
-/// What all readers counted so far.
+/// The counts of all readers so far.
 #[derive(Debug, Default)]
 struct Counters {
     reads: AtomicU64,
@@ -62,7 +62,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Both together.
+    /// Adds both up.
     pub(super) fn and(self, later: Self) -> Self {
         Self {
             reads: self.reads + later.reads,
@@ -92,7 +92,7 @@ impl Counted {
         format!("{reads} reads and {writes} writes, the slowest read {}{more}", milliseconds(*longest))
     }
 
-    /// What came since then.
+    /// Subtracts what was there before.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             reads: self.reads - earlier.reads,
@@ -148,7 +148,7 @@ pub(super) struct Traffic {
     keys: Keys,
     counters: Arc<Counters>,
     readers: BTreeMap<String, Reader>,
-    /// How long a read is tried.
+    /// The time that a read is tried.
     patience: Duration,
 }
 
@@ -159,7 +159,7 @@ struct Reader {
 }
 
 impl Traffic {
-    /// Nobody reads yet.
+    /// Makes a traffic without readers.
     pub(super) fn new(patience: Duration) -> Self {
         Self { keys: Keys::default(), counters: Arc::default(), readers: BTreeMap::new(), patience }
     }
@@ -294,7 +294,7 @@ struct Program {
     handle: Option<Handle>,
 }
 
-/// It was told to end.
+/// The program was told to end.
 struct Stopped;
 
 impl Program {
@@ -346,7 +346,7 @@ impl Program {
         Ok(())
     }
 
-    /// Whether it was taken.
+    /// Checks whether it was taken.
     fn write(&mut self, key: &Key) -> Result<bool, Stopped> {
         let (version, value) = key.next();
         let taken = self.insist(key, |handle| handle.set(&key.name, &value))?;

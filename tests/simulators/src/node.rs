@@ -1,4 +1,4 @@
-//! One node of a cluster: a root directory as K2HR3's user-data leaves it, and a real agent process in it.
+//! A node of a cluster: a root directory as K2HR3's user-data leaves it, and a real agent process in it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,18 +12,18 @@ use k2hdkc_agent::ring::{Mode, Ring};
 
 use crate::binaries;
 
-/// Who a node is and how its agent is configured.
+/// The identity of a node and the configuration of its agent.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// `http://host:port` of K2HR3.
     pub api_uri: String,
-    /// Its role, a full YRN.
+    /// The role, a full YRN.
     pub role: String,
     /// The role token, if its user-data left one.
     pub token: Option<String>,
     /// The address with which it is registered.
     pub address: String,
-    /// Its CUK.
+    /// The CUK.
     pub cuk: String,
     /// `agent.toml`.
     pub config: String,
@@ -40,9 +40,9 @@ pub const FILE_SOURCE: &str = "[k2hr3]\nsource = \"file\"\nfile = \"/source.ini\
 /// The live ini at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
-    /// Its inode.
+    /// The inode.
     pub inode: u64,
-    /// Its bytes, as text.
+    /// The bytes, as text.
     pub text: String,
 }
 
@@ -82,12 +82,12 @@ impl Node {
         self.entry = words;
     }
 
-    /// Its directory.
+    /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// What it was made of.
+    /// Returns the plan that it was made of.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -97,7 +97,7 @@ impl Node {
         self.root.join("etc/antpickax/k2hdkc.ini")
     }
 
-    /// What the agent logged.
+    /// Reads the log of the agent.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -135,7 +135,7 @@ impl Node {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Whether the agent runs.
+    /// Checks whether the agent runs.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
@@ -208,7 +208,7 @@ impl Node {
         self.ring().ok().flatten().map_or(0, |(_, fileversion)| fileversion)
     }
 
-    /// What the live ini says; an error for one that chmpx would refuse.
+    /// Reads the live ini; an error for one that chmpx would refuse.
     pub fn ring(&self) -> io::Result<Option<(Ring, u32)>> {
         let bytes = match fs::read(self.ini()) {
             Ok(bytes) => bytes,

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// What came back.
+/// The response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// Of the status line.
@@ -18,7 +18,7 @@ pub struct Response {
     pub lines: Vec<String>,
     /// As many bytes as `Content-Length` says, or as came before the end.
     pub body: Vec<u8>,
-    /// Whether the body is as long as `Content-Length` says.
+    /// Records whether the body is as long as `Content-Length` says.
     pub is_complete: bool,
 }
 
@@ -44,7 +44,7 @@ pub async fn connect(server: SocketAddr, from: IpAddr) -> io::Result<TcpStream> 
     socket.connect(server).await
 }
 
-/// One request on a connection of its own.
+/// A request on a connection of its own.
 pub async fn exchange(server: SocketAddr, from: IpAddr, request: &[u8]) -> io::Result<Response> {
     let mut stream = connect(server, from).await?;
     stream.write_all(request).await?;

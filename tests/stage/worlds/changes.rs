@@ -1,4 +1,4 @@
-//! What a change of K2HR3's answer takes of a server's processes, as `diff` says it and as it is seen.
+//! The costs of a change of K2HR3's answer for a server's processes, as `diff` says it and as it is seen.
 
 /// A line of `diff`.
 pub const LIVE: &str = "in all: live: chmpx takes it when the file is replaced";
@@ -13,7 +13,7 @@ pub type Pids = (Option<u32>, Option<u32>);
 /// Which processes of a server a change ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// None.
+    /// No program.
     Neither,
     /// k2hdkc.
     K2hdkc,
@@ -22,7 +22,7 @@ pub enum Ends {
 }
 
 impl Ends {
-    /// Whether exactly these have ended, and others run in their place.
+    /// Checks whether exactly these have ended, and others run in their place.
     pub fn are_seen(self, before: Pids, now: Pids) -> bool {
         let ended = (now.0 != before.0, now.1 != before.1);
         let whole = now.0.is_some() && now.1.is_some();

@@ -1,4 +1,4 @@
-//! One container, and what a suite asks of it and does to it.
+//! A container, and what a suite asks of it and does to it.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,28 +18,28 @@ pub struct Container {
 /// A process and its name, as the kernel has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its number inside.
+    /// The number inside.
     pub pid: u32,
     /// The number of its parent.
     pub parent: u32,
-    /// Its name.
+    /// The name.
     pub comm: String,
     /// The name of its user.
     pub user: String,
 }
 
 impl Container {
-    /// That container of that daemon.
+    /// Names that container of that daemon.
     pub fn new(docker: &Docker, name: &str) -> Self {
         Self { docker: docker.clone(), name: name.to_owned() }
     }
 
-    /// Its daemon.
+    /// The daemon.
     pub fn docker(&self) -> &Docker {
         &self.docker
     }
 
-    /// Its name.
+    /// The name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -79,7 +79,7 @@ impl Container {
         self.feed(&["sh", "-c", script, "put", path], text).map(drop)
     }
 
-    /// Its processes. Only such programs as run inside at this moment are missing.
+    /// The processes. Only such programs as run inside at this moment are missing.
     pub fn processes(&self) -> io::Result<Vec<Process>> {
         let text = self.exec(&["ps", "-e", "-o", "pid=,ppid=,user=,comm="])?;
         let row = |line: &str| {
@@ -151,7 +151,7 @@ impl Container {
         self.exec(&["timeout", "10", "bash", "-c", script, "ask", address, &ctlport.to_string(), command])
     }
 
-    /// Its number on this machine's side of the process tree, whose namespaces are the container's.
+    /// The number on this machine's side of the process tree, whose namespaces are the container's.
     pub fn host_pid(&self) -> io::Result<u32> {
         let text = self.inspect("{{.State.Pid}}")?;
         text.parse()
@@ -160,7 +160,7 @@ impl Container {
             .ok_or_else(|| io::Error::other("the container does not run"))
     }
 
-    /// Where its files are on this machine, as long as its first process runs: to look often without a program inside.
+    /// Returns the path of its files on this machine, as long as its first process runs: to look often without a program inside.
     pub fn root(&self) -> io::Result<PathBuf> {
         Ok(PathBuf::from(format!("/proc/{}/root", self.host_pid()?)))
     }
@@ -191,7 +191,7 @@ impl Container {
         self.docker.run(["start", &self.name]).map(drop)
     }
 
-    /// Whether its first process runs.
+    /// Checks whether its first process runs.
     pub fn is_running(&self) -> bool {
         self.inspect("{{.State.Running}}").is_ok_and(|running| running.trim() == "true")
     }
@@ -201,7 +201,7 @@ impl Container {
         self.docker.run(["rm", "--force", "--volumes", &self.name]).map(drop)
     }
 
-    /// What its first process printed.
+    /// Reads the output of its first process.
     pub fn log(&self) -> String {
         let output = self.docker.output(["logs", &self.name]);
         output

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// It runs until it is dropped.
+/// A server that runs until it is dropped.
 #[derive(Debug)]
 pub struct Depot {
     address: SocketAddr,
@@ -26,7 +26,7 @@ impl Depot {
         Ok(Self { address, accepting })
     }
 
-    /// Where that file is.
+    /// Returns the address of that file.
     pub fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }
@@ -46,7 +46,7 @@ async fn accept(listener: TcpListener, files: Arc<BTreeMap<String, Vec<u8>>>) {
     }
 }
 
-/// One request, one answer, and the end.
+/// A request, one answer, and the end.
 async fn answer(stream: TcpStream, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut request = String::new();

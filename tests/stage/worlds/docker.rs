@@ -26,7 +26,7 @@ impl Docker {
         Self { socket: Some(socket.to_owned()) }
     }
 
-    /// Its socket, for `DOCKER_HOST`; `None` is the machine's usual one.
+    /// The socket, for `DOCKER_HOST`; `None` is the machine's usual one.
     pub fn host(&self) -> Option<String> {
         self.socket.as_ref().map(|socket| format!("unix://{}", socket.display()))
     }
@@ -52,7 +52,7 @@ impl Docker {
         told(self.command(words).output()?)
     }
 
-    /// How many events of that kind the daemon had from that moment on, for so long: waits for the end of that time.
+    /// Counts the events of that kind that the daemon had from that moment on, for so long: waits for the end of that time.
     pub fn events(&self, event: &str, since: SystemTime, within: Duration) -> io::Result<usize> {
         let seconds = |at: SystemTime| {
             at.duration_since(UNIX_EPOCH)
@@ -81,7 +81,7 @@ impl Docker {
     }
 }
 
-/// What a program printed, or why it failed.
+/// Returns the output of a program, or why it failed.
 pub(crate) fn told(output: Output) -> io::Result<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     if output.status.success() {

@@ -18,7 +18,7 @@ use super::ground::Ground;
 use super::owner::LABEL;
 use super::systemd::{self, Node, Shape};
 
-/// How long the agent's socket may take to answer.
+/// The deadline of the agent's socket.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// The world. Dropped, it is gone.
@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub struct Fleet {
     vms: BTreeMap<u32, Vm>,
     images: Vec<String>,
-    /// Where the package is.
+    /// The place of the package.
     package: String,
     _depot: Depot,
     ground: Ground,
@@ -38,7 +38,7 @@ pub struct Vm {
     node: Node,
     /// When its container was started last.
     started: Instant,
-    /// Its files, as long as that container runs.
+    /// The files, as long as that container runs.
     root: PathBuf,
 }
 
@@ -88,8 +88,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// What a cloud hands a VM: who it is, and where its user-data is. These two lines are what the command line of the
-    /// DBaaS gives to Nova.
+    /// Writes what a cloud hands a VM: its identity, and the address of its user-data. The command line of the DBaaS gives Nova
+    /// these two lines.
     fn write_seed(&self, seed: &Path, number: u32) -> io::Result<()> {
         let (identity, (_, token)) = (self.ground.identity(number), self.ground.role(number));
         let path = self.ground.lab().register_path(token).unwrap_or_default();
@@ -123,7 +123,7 @@ impl Fleet {
         self.vms.remove(&number).map_or(Ok(()), |vm| vm.node.remove())
     }
 
-    /// What it stands on: K2HR3, addresses, roles.
+    /// Returns its ground: K2HR3, addresses, roles.
     pub fn ground(&self) -> &Ground {
         &self.ground
     }
@@ -143,7 +143,7 @@ impl Fleet {
         &self.vm(number).node
     }
 
-    /// All of them.
+    /// Lists all of them.
     pub fn numbers(&self) -> Vec<u32> {
         self.vms.keys().copied().collect()
     }
@@ -155,12 +155,12 @@ impl Vm {
         self.started
     }
 
-    /// Its address, as a peer of the test's servers.
+    /// The address, as a peer of the test's servers.
     pub fn peer(&self) -> Option<IpAddr> {
         self.node.identity().address.parse().ok()
     }
 
-    /// What its agent says, by its socket and without a program inside: it may be asked often while others boot.
+    /// Asks its agent by its socket and without a program inside: it may be asked often while others boot.
     pub fn status(&self) -> Option<Status> {
         use std::io::{Read as _, Write as _};
         let path = socket(&self.root.join("run/k2hdkc-agent"));

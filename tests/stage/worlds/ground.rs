@@ -1,4 +1,4 @@
-//! What every world stands on: a network, the K2HR3 simulator at its gateway, one cluster, and a directory.
+//! The ground of every world: a network, the K2HR3 simulator at its gateway, one cluster, and a directory.
 //!
 //! Servers have numbers below 100, slaves from 100 on. Node N has the address `<network>.(N+10)`, the host name `nodeN`
 //! and the CUK `cuk-N`.
@@ -33,26 +33,26 @@ pub struct Ground {
     runtime: Runtime,
 }
 
-/// Who a node is.
+/// The identity of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Its number.
+    /// The number.
     pub number: u32,
-    /// Its address on the world's network.
+    /// The address on the world's network.
     pub address: String,
-    /// Its host name, and the tag of its record.
+    /// The host name, and the tag of its record.
     pub host: String,
-    /// Its CUK.
+    /// The CUK.
     pub cuk: String,
 }
 
 impl Identity {
-    /// Whether it is a server.
+    /// Checks whether it is a server.
     pub fn is_server(&self) -> bool {
         self.number < 100
     }
 
-    /// Its control port, by the keys of the cluster.
+    /// The control port, by the keys of the cluster.
     pub fn ctlport(&self) -> u16 {
         if self.is_server() { 8021 } else { 8031 }
     }
@@ -90,7 +90,7 @@ impl Ground {
         &self.name
     }
 
-    /// Its directory.
+    /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -131,7 +131,7 @@ impl Ground {
         self.runtime.block_on(Depot::start(gateway, files))
     }
 
-    /// Who node N is.
+    /// Returns the identity of node N.
     pub fn identity(&self, number: u32) -> Identity {
         Identity {
             number,
@@ -168,7 +168,7 @@ impl Ground {
         self.lab.edit_text(&self.cluster.resource, |text| text.replace(from, to));
     }
 
-    /// Whether it is in.
+    /// Checks whether it is in.
     pub fn is_member(&self, number: u32) -> bool {
         let cuk = self.identity(number).cuk;
         self.lab.members(self.role(number).0).iter().any(|record| record.cuk.as_deref() == Some(cuk.as_str()))

@@ -10,9 +10,9 @@ use super::docker::told;
 /// The base image in its two forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
-    /// Its name in the machine's daemon.
+    /// The name in the machine's daemon.
     pub name: String,
-    /// Its root directory, for daemons of nodes.
+    /// The root directory, for daemons of nodes.
     pub tarball: PathBuf,
     /// The same as a cloud's image, with cloud-init and rpm.
     pub vm: String,

@@ -26,7 +26,7 @@ pub fn write_at_last(container: &Container, ini: &str, keys: usize, patience: Du
     if all { Ok(()) } else { last }
 }
 
-/// How many of them are readable.
+/// Counts those that are readable.
 pub fn readable(container: &Container, ini: &str, keys: usize) -> io::Result<usize> {
     let lines: String = (0..keys).map(|key| format!("print key{key}\n")).collect();
     let told = container.feed(&["k2hdkclinetool", "-conf", ini], &lines)?;

@@ -1,4 +1,4 @@
-//! Whose a world is: the process that made it, by number and start time. What belongs to none that runs is a leftover.
+//! The owner of a world: the process that made it, by number and start time. What belongs to none that runs is a leftover.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +26,7 @@ impl Owner {
         Some(Self { pid: pid.parse().ok()?, started: started.parse().ok()? })
     }
 
-    /// Whether it still runs.
+    /// Checks whether it still runs.
     pub fn lives(&self) -> bool {
         started(self.pid) == Some(self.started)
     }

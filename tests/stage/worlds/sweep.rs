@@ -12,9 +12,9 @@ use super::docker::Docker;
 use super::owner::{LABEL, Owner};
 use k2hdkc_simulators::node::wait_for;
 
-/// Where worlds keep their files: on a disk, which the daemons of nodes need for their layers.
+/// The place of the files of worlds: on a disk, which the daemons of nodes need for their layers.
 pub(super) const HOME: &str = "/var/lib/k2hdkc-worlds";
-/// Where the daemons of nodes put their containers' cgroups, below each controller.
+/// The place where the daemons of nodes put their containers' cgroups, below each controller.
 pub(super) const CGROUP: &str = "k2hdkc-worlds";
 
 /// Takes away what belongs to no running process.

@@ -14,15 +14,15 @@ use super::{asset, say};
 use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::wait_for;
 
-/// What the live ini is called on every node.
+/// The path of the live ini on every node.
 pub const INI: &str = "/etc/antpickax/k2hdkc.ini";
-/// How long systemd may need; measured: 0.7 s for one, 2 s for four at once.
+/// The time that systemd may need; measured: 0.7 s for one, 2 s for four at once.
 pub const BOOT: Duration = Duration::from_secs(30);
-/// What systemd needs, without `--privileged`, and what root has on a VM besides.
+/// The options that systemd needs, without `--privileged`, and what root has on a VM besides.
 const OPTIONS: &str = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined --cgroupns=host \
      --tmpfs /run --stop-signal SIGRTMIN+3 -v /sys/fs/cgroup:/sys/fs/cgroup:rw";
 
-/// How the units run the programs.
+/// The ways in which units run the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Each as the main process of its unit, ended by HUP, never started again by systemd.
@@ -72,7 +72,7 @@ impl World {
         Ok(world)
     }
 
-    /// One more node, booted and entered into its role.
+    /// A more node, booted and entered into its role.
     pub fn add(&mut self, number: u32) -> io::Result<()> {
         self.create(number)?;
         self.node(number).booted()?;
@@ -86,7 +86,7 @@ impl World {
         self.nodes.remove(&number).map_or(Ok(()), |node| node.container.remove())
     }
 
-    /// What it stands on: K2HR3, addresses, roles.
+    /// Returns its ground: K2HR3, addresses, roles.
     pub fn ground(&self) -> &Ground {
         &self.ground
     }
@@ -101,7 +101,7 @@ impl World {
         &self.nodes[&number]
     }
 
-    /// All of them.
+    /// Lists all of them.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> + Clone {
         self.nodes.values()
     }
@@ -122,7 +122,7 @@ impl World {
         if self.shape == Shape::Packaged { &base.vm } else { &base.name }
     }
 
-    /// What user-data and packages leave on a node, without an ini.
+    /// Leaves on a node what user-data and packages leave, without an ini.
     fn furnish(&self, number: u32) -> io::Result<()> {
         let (node, (role, token)) = (self.node(number), self.ground.role(number));
         let cuk = &node.identity.cuk;
@@ -162,7 +162,7 @@ pub(super) fn options(shape: Shape, second: &str) -> io::Result<Vec<String>> {
     Ok(options)
 }
 
-/// Where `packaging/build` puts the packages.
+/// Returns the directory in which `packaging/build` puts the packages.
 pub fn packages() -> PathBuf {
     asset("../../target/packages")
 }
@@ -192,17 +192,17 @@ impl Deref for Node {
 }
 
 impl Node {
-    /// That node, in that container.
+    /// Makes that node, in that container.
     pub(super) fn new(identity: Identity, container: Container) -> Self {
         Self { identity, container }
     }
 
-    /// Who it is.
+    /// The identity of the sender.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Its container.
+    /// The container.
     pub fn container(&self) -> &Container {
         &self.container
     }
@@ -227,12 +227,12 @@ impl Node {
         self.exec(&[&["systemctl"], words].concat())
     }
 
-    /// One property of a unit.
+    /// A property of a unit.
     pub fn show(&self, unit: &str, property: &str) -> String {
         self.systemctl(&["show", "--value", "--property", property, unit]).unwrap_or_default()
     }
 
-    /// Whether a unit is `active`, `failed`, `inactive` ...
+    /// Checks whether a unit is `active`, `failed`, `inactive` ...
     pub fn state(&self, unit: &str) -> String {
         self.show(unit, "ActiveState")
     }
@@ -249,7 +249,7 @@ impl Node {
         self.show(unit, "MainPID").parse().unwrap_or_default()
     }
 
-    /// What a unit logged.
+    /// Reads the log of a unit.
     pub fn journal(&self, unit: &str) -> String {
         self.exec(&["journalctl", "--no-pager", "--output", "short-precise", "--unit", unit])
             .unwrap_or_default()
@@ -267,7 +267,7 @@ impl Node {
         self.systemctl(&["start", "k2hdkc-agent.service"]).map(drop)
     }
 
-    /// One poll by the incumbent: how an ini comes to a node that has no agent.
+    /// A poll by the incumbent: how an ini comes to a node that has no agent.
     pub fn fetch_ini(&self) -> io::Result<()> {
         self.exec(&["/usr/libexec/k2hr3-get-resource-helper"]).map(drop)
     }
@@ -277,7 +277,7 @@ impl Node {
         self.ask(&self.identity.address, self.identity.ctlport(), command)
     }
 
-    /// What `chmpxstatus -self` shows on this node.
+    /// Runs `chmpxstatus -self` on this node.
     pub fn chmpxstatus(&self) -> io::Result<String> {
         self.exec(&["chmpxstatus", "-conf", INI, "-self"])
     }

@@ -20,7 +20,7 @@ use super::{asset, say};
 use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::{self, Plan};
 
-/// What the image is called in the nodes' daemons: the family that Trove's guest is configured with.
+/// The name of the image in the nodes' daemons: the family that Trove's guest is configured with.
 pub const IMAGE: &str = "antpickax/k2hdkc-trove:1.0.5-world";
 /// The image's override.conf: upstream's with the edits of its build (dbaas.md 4.3).
 const OVERRIDE: &str = "\
@@ -83,7 +83,7 @@ impl World {
         Ok(world)
     }
 
-    /// One more server.
+    /// A more server.
     pub fn add_server(&mut self, number: u32) -> io::Result<()> {
         self.boot(&[number])
     }
@@ -123,7 +123,7 @@ impl World {
         Ok(Server { vm, containers })
     }
 
-    /// What all containers of a VM are run with.
+    /// Lists the options of all containers of a VM.
     fn common(&self, vm: &Vm) -> io::Result<Vec<String>> {
         let identity = vm.identity();
         let mut words =
@@ -136,7 +136,7 @@ impl World {
         Ok(words)
     }
 
-    /// How Trove's guest runs `database`.
+    /// Runs `database` as Trove's guest does.
     fn database(&self, vm: &Vm) -> io::Result<Vec<String>> {
         let data = directory(&vm.dir().join("cloud-data"))?;
         put(&data.join("instance-id"), &vm.identity().cuk)?;
@@ -162,7 +162,7 @@ impl World {
         Ok(words)
     }
 
-    /// One container for each program. What they share is on the VM.
+    /// A container for each program. What they share is on the VM.
     fn split(&self, vm: &Vm) -> io::Result<Vec<(&'static str, Vec<String>)>> {
         let etc = directory(&vm.dir().join("antpickax"))?;
         let lib = directory(&vm.dir().join("lib-antpickax"))?;
@@ -200,7 +200,7 @@ impl World {
         ])
     }
 
-    /// One more slave VM; it is in its role, and has the files of its user-data, but nothing runs.
+    /// A more slave VM; it is in its role, and has the files of its user-data, but nothing runs.
     pub fn add_slave(&mut self, number: u32) -> io::Result<()> {
         self.ground.register(number);
         let mut options = vec!["-v".to_owned(), simulators()?];
@@ -220,7 +220,7 @@ impl World {
         Ok(())
     }
 
-    /// What an operator does by hand on a slave: fetches the ini and starts chmpx in the background.
+    /// Does what an operator does by hand on a slave: fetches the ini and starts chmpx in the background.
     pub fn start_slave(&self, number: u32) -> io::Result<()> {
         let slave = self.slave(number);
         slave.exec(&["/usr/libexec/k2hr3-get-resource-helper"])?;
@@ -228,7 +228,7 @@ impl World {
         slave.docker().run(words).map(drop)
     }
 
-    /// What it stands on: K2HR3, addresses, roles.
+    /// Returns its ground: K2HR3, addresses, roles.
     pub fn ground(&self) -> &Ground {
         &self.ground
     }
@@ -277,17 +277,17 @@ impl Server {
         Container::new(self.vm.docker(), name)
     }
 
-    /// Its VM.
+    /// The VM.
     pub fn vm(&self) -> &Vm {
         &self.vm
     }
 
-    /// Its VM, to restart the daemon.
+    /// The VM, to restart the daemon.
     pub fn vm_mut(&mut self) -> &mut Vm {
         &mut self.vm
     }
 
-    /// Where its containers' `/etc/antpickax` is on the VM; only with [`Layout::Split`].
+    /// Returns the path of its containers' `/etc/antpickax` on the VM; only with [`Layout::Split`].
     pub fn shared_etc(&self) -> PathBuf {
         self.vm.dir().join("antpickax")
     }

@@ -46,27 +46,27 @@ impl Vm {
         Ok(vm)
     }
 
-    /// Who it is.
+    /// The identity of the sender.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Its daemon's client.
+    /// The daemon's client.
     pub fn docker(&self) -> &Docker {
         &self.docker
     }
 
-    /// Its daemon's socket.
+    /// The daemon's socket.
     pub fn socket(&self) -> PathBuf {
         self.dir.join("docker.sock")
     }
 
-    /// Its directory on the test machine.
+    /// The directory on the test machine.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What its daemon logged.
+    /// Reads the log of its daemon.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.join("dockerd.log")).unwrap_or_default()
     }

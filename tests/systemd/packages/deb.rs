@@ -96,7 +96,7 @@ fn a_power_cut_in_the_middle_of_an_upgrade_leaves_an_agent_that_works() {
     assert_eq!((pids(node), version(node)), (both, "0.1.1 installed".into()));
 }
 
-/// Whom a program runs as.
+/// Returns the user of a program.
 fn user_of(node: &Node, program: &str) -> String {
     sh(node, &format!("ps --no-headers -o user:20 -C {program} | sort -u")).trim().to_owned()
 }

@@ -30,7 +30,7 @@ Control while it runs, by HTTP below /_lab (never logged, never sick; ROLE is a 
 #[derive(Debug, Parser)]
 #[command(name = "k2hr3-simulator", after_help = CONTROL_HELP)]
 struct Arguments {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:18080")]
     listen: SocketAddr,
     /// The tenant of the cluster.

@@ -29,7 +29,7 @@ const VIEW_PARAMETER: &str =
     "ERROR: TRACEVIEW command parameter is \"TRACEVIEW [DIR=IN/OUT/ALL] [DEV=SOCK/MQ/ALL] [COUNT]\"\n";
 const VIEW_NOTHING: &str = "ERROR: There is no matched trace log now.\n";
 
-/// What VERSION and `-v` say.
+/// The answer to VERSION and `-v`.
 pub const VERSION: &str = "Version 1.0.113 (commit: 84192b9) with OpenSSL\n";
 
 impl Chmpx {

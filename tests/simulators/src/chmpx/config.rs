@@ -20,7 +20,7 @@ use super::own::{self, Identity};
 /// A file that chmpx would load.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it stands.
+    /// The path of the file.
     pub path: PathBuf,
     /// `[GLOBAL]`, every key that chmpx knows, with its default where the file has none.
     values: BTreeMap<&'static str, String>,
@@ -28,26 +28,26 @@ pub struct Config {
     pub fileversion: i32,
     /// `DATE`, in seconds since 1970; nothing depends on it.
     pub date: u64,
-    /// What the file says.
+    /// The content of the file.
     pub ring: Ring,
     /// Which of the nodes this host is; a slave may be none of them.
     pub own: Option<Node>,
-    /// Whether it is a server.
+    /// Records whether it is a server.
     pub is_server: bool,
 }
 
-/// Why a file is not loaded.
+/// The reason why a file is not loaded.
 #[derive(Debug, Error)]
 pub enum Refused {
-    /// It is not there, or not to be read.
+    /// The file is not there, or not to be read.
     #[error("configuration file({path}) could not be read: {source}")]
     Unreadable {
         /// Which.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Its name ends in something that chmpx has no reader for.
+    /// The name ends in something that chmpx has no reader for.
     #[error("configuration \"{0}\" is unknown type.")]
     UnknownType(PathBuf),
     /// chmpx's rules forbid it.
@@ -60,7 +60,7 @@ pub enum Refused {
     },
 }
 
-/// What chmpx takes where `[GLOBAL]` has no such key.
+/// The values that chmpx takes where `[GLOBAL]` has no such key.
 const DEFAULTS: &[(&str, &str)] = &[
     ("MAXCHMPX", "1024"),
     ("REPLICA", "0"),
@@ -117,7 +117,7 @@ impl Config {
         Ok(Self { path: path.to_owned(), values, fileversion, date, ring: reading.ring, own, is_server })
     }
 
-    /// Whether chmpx would call this a change (lib/chmconf.h:415-455): DATE, K2H* and SELFCUK do not count.
+    /// Checks whether chmpx would call this a change (lib/chmconf.h:415-455): DATE, K2H* and SELFCUK do not count.
     pub fn is_changed_from(&self, other: &Self) -> bool {
         let counted = |config: &Self| {
             let values =
@@ -153,7 +153,7 @@ impl Config {
         self.text("DELIVERMODE").eq_ignore_ascii_case("random")
     }
 
-    /// Whether merges run by themselves; random delivery forces it, hash without DOMERGE forbids it.
+    /// Checks whether merges run by themselves; random delivery forces it, hash without DOMERGE forbids it.
     pub fn merges_by_itself(&self) -> bool {
         self.is_random() || (self.is_on("AUTOMERGE") && self.is_on("DOMERGE"))
     }
@@ -195,7 +195,7 @@ impl Config {
         if key == "FILEVERSION" { self.fileversion.to_string() } else { self.ring.global(key).to_owned() }
     }
 
-    /// All of `[GLOBAL]`, for [`super::picture::Picture`].
+    /// Lists `[GLOBAL]`, for [`super::picture::Picture`].
     pub fn settings(&self) -> BTreeMap<String, String> {
         self.values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
     }

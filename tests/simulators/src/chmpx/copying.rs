@@ -1,4 +1,4 @@
-//! What a server copies in a merge: its share of the new ring, from the servers that have slots now.
+//! The copy of a server in a merge: its share of the new ring, from the servers that have slots now.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Chmpx {
         });
     }
 
-    /// What others had for the own share is here: k2hdkc keeps it.
+    /// Hands what others had for the own share to k2hdkc, which keeps it.
     pub(super) fn gathered(&mut self, number: u64, items: Vec<Item>) {
         let kept = self.ask_k2hdkc(Question::MergeSet(items));
         let events = self.events();

@@ -18,7 +18,7 @@ use super::wire::Frame;
 
 /// Between two accepts of which the first failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// One recv is the whole request of the control port (docs/facts.md C24).
+/// The size of one recv, which is the whole request of the control port (docs/facts.md C24).
 const LONGEST_COMMAND: usize = 8191;
 
 type Events = mpsc::UnboundedSender<Event>;

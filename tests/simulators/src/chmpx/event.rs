@@ -1,4 +1,4 @@
-//! What happens to a chmpx, and who is at the other end of its connections.
+//! The events of a chmpx, and the peers at the other end of its connections.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use super::link::Link;
 use super::table::Row;
 use super::wire::{Attach, Frame, Item};
 
-/// What happens to a chmpx.
+/// An event of a chmpx.
 #[derive(Debug)]
 pub enum Event {
     /// A connection was made; what comes over it bears the number.
@@ -17,11 +17,11 @@ pub enum Event {
     Frame(u64, Frame),
     /// A connection ended.
     Closed(u64),
-    /// Nobody took a connection to that server.
+    /// No process took a connection to that server.
     Unreachable(u64),
     /// The watch says that the file changed.
     File,
-    /// Somebody connected to the control port.
+    /// A connection came to the control port.
     Control(IpAddr),
     /// A command came over the control port.
     Command(Vec<u8>, oneshot::Sender<String>),
@@ -41,10 +41,10 @@ pub enum Event {
     Bump,
 }
 
-/// Where a connection comes from.
+/// The origin of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Somebody connected to PORT, from that address.
+    /// A connection came to PORT, from that address.
     Port(IpAddr),
     /// This process connected to that server.
     Dialled(u64),
@@ -52,7 +52,7 @@ pub enum Origin {
     Local,
 }
 
-/// Who is at the other end.
+/// The peer at the other end.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Peer {
     Stranger(Origin),
@@ -61,7 +61,7 @@ pub(super) enum Peer {
     Process(Attach),
 }
 
-/// What ends the process.
+/// The ends of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// Exit code 0, files removed.

@@ -5,7 +5,7 @@ use k2hdkc_agent::ring::Ring;
 
 use super::own::Identity;
 
-/// Who reads: server 1.
+/// Returns the identity of the reader, server 1.
 pub(crate) fn identity() -> Identity {
     Identity::default()
 }

@@ -1,6 +1,6 @@
 //! The chmpxid of a node, and the place of a key (chmpx 1.0.113, lib/chmhash.cc:44-116; docs/facts.md C13).
 
-/// What ids are made of (`CHMPXIDTYPE`).
+/// The sources of ids (`CHMPXIDTYPE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdType {
     /// Of the name and the control port.
@@ -44,7 +44,7 @@ pub fn chmpxid(group: &str, seed: &str) -> u64 {
     if id == u64::MAX { u64::MAX - 1 } else { id }
 }
 
-/// Where a key belongs: a stable hash, to be divided by the number of slots. Not k2hash's own, but as even.
+/// Computes where a key belongs: a stable hash, to be divided by the number of slots. Not k2hash's own, but as even.
 pub fn key_hash(key: &str) -> u64 {
     let mut hash = fnv1a(key.as_bytes());
     hash ^= hash >> 33;

@@ -1,4 +1,4 @@
-//! One connection that carries frames: a task that reads, a task that writes, and the questions that wait.
+//! A connection that carries frames: a task that reads, a task that writes, and the questions that wait.
 
 use std::collections::HashMap;
 
@@ -67,7 +67,7 @@ impl Link {
     }
 }
 
-/// Both directions in one task: when either ends, so does the connection.
+/// Runs both directions in one task: when either ends, so does the connection.
 async fn serve<R, W, S>(read: R, mut write: W, mut frames: mpsc::UnboundedReceiver<Frame>, sink: S)
 where
     R: AsyncRead + Unpin,

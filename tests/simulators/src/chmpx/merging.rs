@@ -15,16 +15,16 @@ use crate::simulators::mischief::Stick;
 /// Between two looks at a merge that this server drives.
 const STEP: Duration = Duration::from_millis(20);
 
-/// What a server knows of merges besides the statuses.
+/// The knowledge of a server about merges, besides the statuses.
 #[derive(Debug)]
 pub struct Merging {
     /// SUSPENDMERGE
     pub(super) suspended: bool,
-    /// Whether the one automatic SERVICEIN is still to come.
+    /// Records whether the one automatic SERVICEIN is still to come.
     pub(super) startup: bool,
     /// The merge that this server drives.
     drive: Option<Drive>,
-    /// Who drives the merge that this server copies for, and its number.
+    /// The driver of the merge that this server copies for, and its number.
     pub(super) copies_for: Option<(u64, u64)>,
     /// The number of the copying that counts; older ones were given up.
     pub(super) copying: u64,
@@ -33,7 +33,7 @@ pub struct Merging {
     pub(super) stuck: Option<Stuck>,
 }
 
-/// What the mischief file has done to a merge.
+/// The effect of an injected fault on a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stuck {
     /// In Doing, for good.
@@ -48,12 +48,12 @@ struct Drive {
     waits_for: HashSet<u64>,
     until: Instant,
     done: bool,
-    /// Whether Complete was said already: one that sticks in Done does not hear it twice.
+    /// Records whether Complete was said already: one that sticks in Done does not hear it twice.
     completed: bool,
 }
 
 impl Merging {
-    /// Nothing merges yet.
+    /// Makes the state in which nothing merges yet.
     pub(super) fn new(startup: bool) -> Self {
         Self {
             suspended: false,
@@ -66,7 +66,7 @@ impl Merging {
         }
     }
 
-    /// Whether it hangs in Doing, which only SIGKILL ends.
+    /// Checks whether it hangs in Doing, which only SIGKILL ends.
     pub(super) fn hangs(&self) -> bool {
         self.stuck == Some(Stuck::Doing)
     }
@@ -107,7 +107,7 @@ impl Chmpx {
         up.find(|row| row.id == self.own || linked.contains(&row.id)).is_some_and(|row| row.id == self.own)
     }
 
-    /// Whether a merge waits and nothing forbids it.
+    /// Checks whether a merge waits and nothing forbids it.
     fn may_merge(&self) -> bool {
         let rows = self.table.rows();
         rows.iter().any(|row| row.status.is_pending() && row.status.is_in()) && self.allows_merge()
@@ -118,7 +118,7 @@ impl Chmpx {
         self.is_alone() && self.own_status().is_delete()
     }
 
-    /// Whether every server has a status with which a merge may start.
+    /// Checks whether every server has a status with which a merge may start.
     pub(super) fn allows_merge(&self) -> bool {
         self.table.rows().iter().all(|row| row.status.allows_merge())
     }

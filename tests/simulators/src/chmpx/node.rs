@@ -60,20 +60,20 @@ pub(super) enum Wake {
     Rescan,
 }
 
-/// What a starting process has found out.
+/// The findings of a starting process.
 #[derive(Debug)]
 pub struct Start {
     /// The file.
     pub config: Config,
-    /// Who reads it.
+    /// The identity of the reader.
     pub identity: Identity,
-    /// Its files.
+    /// The files.
     pub shm: Shm,
-    /// Its socket.
+    /// The socket.
     pub socket: String,
-    /// Its log.
+    /// The log.
     pub log: Log,
-    /// Its mischief.
+    /// The mischief.
     pub mischief: Mischief,
 }
 

@@ -1,4 +1,4 @@
-//! How a node finds itself: control port, CUK and a NAME of this host (docs/facts.md C12, C15).
+//! The way in which a node finds itself: control port, CUK and a NAME of this host (docs/facts.md C12, C15).
 //!
 //! Every loopback address is this host, so that a whole cluster fits on one machine. A slave's NAME and CUK may be
 //! patterns; of these only those that match everything are understood.
@@ -12,7 +12,7 @@ use k2hdkc_agent::ring::{Mode, Node, Ring, is_pattern};
 
 use crate::simulators::arguments::Arguments;
 
-/// What this process knows of itself before it reads any file.
+/// The identity of this process before it reads any file.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
     /// `-ctlport`, which overrides SELFCTLPORT.
@@ -24,13 +24,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// That of a program with those arguments, on this host.
+    /// Returns the identity of a program with those arguments, on this host.
     pub fn of(arguments: &Arguments) -> Self {
         let addresses = machine::host(BTreeSet::new()).addresses.unwrap_or_default();
         Self { ctlport: arguments.ctlport, cuk: arguments.cuk.clone(), addresses }
     }
 
-    /// Whether a NAME is this host.
+    /// Checks whether a NAME is this host.
     pub fn is_here(&self, name: &str) -> bool {
         let Ok(address) = name.parse::<IpAddr>() else { return name == "localhost" };
         address.is_loopback() || self.addresses.contains(&address)
@@ -86,7 +86,7 @@ fn plain_slave(node: &Node, ring: &Ring, identity: &Identity) -> Node {
     Node { name, cuk: if is_pattern(&node.cuk) { cuk } else { node.cuk.clone() }, ..node.clone() }
 }
 
-/// Whether a text is what a slave section says, which may be "anything".
+/// Checks whether a text is what a slave section says, which may be "anything".
 pub fn matches(pattern: &str, text: &str) -> bool {
     pattern == text || [".*", "[.]*"].contains(&pattern)
 }

@@ -130,7 +130,7 @@ impl Chmpx {
         }
     }
 
-    /// Who sees no other server looks for one.
+    /// Looks for other servers while none is seen.
     pub(super) fn rescan(&mut self) {
         if !self.is_alone() {
             return;
@@ -141,7 +141,7 @@ impl Chmpx {
         }
     }
 
-    /// Whether no other server is connected.
+    /// Checks whether no other server is connected.
     pub(super) fn is_alone(&self) -> bool {
         !self.links.values().any(|(peer, _)| matches!(peer, Peer::Server(_)))
     }

@@ -1,4 +1,4 @@
-//! What one chmpx knows at one moment, as its shared memory would show it. DUMP, SELFSTATUS, ALLSTATUS and `chmpxstatus`
+//! The knowledge of one chmpx at one moment, as its shared memory would show it. DUMP, SELFSTATUS, ALLSTATUS and `chmpxstatus`
 //! are texts of this and of nothing else.
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub struct Picture {
     pub date: u64,
     /// Server or slave.
     pub is_server: bool,
-    /// Whether merges run by themselves.
+    /// Records whether merges run by themselves.
     pub automerge: bool,
     /// SUSPENDMERGE
     pub suspended: bool,

@@ -21,7 +21,7 @@ use crate::simulators::log::{Log, say};
 use crate::simulators::mischief::{Mischief, is_in};
 use crate::simulators::place::Place;
 
-/// Why chmpx does not start.
+/// The reason why chmpx does not start.
 #[derive(Debug, Error)]
 enum Failure {
     #[error("{0}")]
@@ -158,7 +158,7 @@ fn catch_signals(events: &mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What only a start refuses, or dies of (docs/facts.md C15, lab-start-failures).
+/// Checks what only a start refuses, or dies of (docs/facts.md C15, lab-start-failures).
 fn examine(config: &Config, mischief: &Mischief) -> Result<(), Failure> {
     let entries = mischief.read();
     if is_in(entries.crash_on.as_deref(), |key| config.raw(key)) {

@@ -50,8 +50,8 @@ impl Chmpx {
         }
     }
 
-    /// Whoever is not a listed server makes chmpx read the file, which is then no change any more when the watch
-    /// reports it. Nobody is turned away, whatever the log says.
+    /// Handles a connection to the control port. A process that is not a listed server makes chmpx read the file, which is then
+    /// no change any more when the watch reports it. No process is turned away, whatever the log says.
     pub(super) fn control_connected(&mut self, peer: IpAddr) {
         let name = peer.to_string();
         let listed = self.config.ring.servers.iter().any(|node| node.name == name);

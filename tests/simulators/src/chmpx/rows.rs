@@ -1,4 +1,4 @@
-//! Whose word about a row counts.
+//! The rules of whose word about a row counts.
 //!
 //! A server writes its own row; a row of a server that went down is written by whoever saw its connection break. Of two
 //! words about one row the later counts, and every server passes on what was new to it. What a slave sees by itself is no
@@ -46,7 +46,7 @@ impl Chmpx {
         }
     }
 
-    /// Somebody takes this server for down, or has a later word about it than its own: the own word is said again.
+    /// Repeats the own word where another server takes this one for down, or has a later word about it than its own.
     fn insist(&mut self, row: &Row) {
         let stamp = self.stamp().max(row.stamp + 1);
         let Some(own) = self.table.get_mut(self.own) else { return };

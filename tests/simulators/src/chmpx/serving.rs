@@ -15,7 +15,7 @@ use super::status::Status;
 use super::table::holders;
 use super::wire::{Attach, Question, Reply};
 
-/// How long a client's request may take.
+/// The deadline of a client's request.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// chmpx notices after so long that its k2hdkc left.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -134,7 +134,7 @@ impl Chmpx {
         self.ask_k2hdkc(question)
     }
 
-    /// Who answers for a key, and who else keeps it.
+    /// Finds the server that answers for a key, and those that keep it, too.
     fn supervisors(&self, hash: u64) -> Option<(u64, Vec<u64>)> {
         let replicas = self.config.replicas();
         let base = holders(&self.table.base(), hash, replicas);

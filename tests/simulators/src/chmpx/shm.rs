@@ -22,13 +22,13 @@ pub struct Shm {
     written: Vec<u8>,
 }
 
-/// Why a process cannot attach.
+/// The reason why a process cannot attach.
 #[derive(Debug, Error)]
 pub enum Absent {
     /// No chmpx runs there, whatever files it left.
     #[error("Could not initialize(attach) chmpx shared memory.")]
     NotRunning,
-    /// It is not what this project writes.
+    /// The file is not what this project writes.
     #[error("{0} is not a simulator's shared memory")]
     Unreadable(PathBuf),
 }
@@ -48,12 +48,12 @@ impl Shm {
         Ok(Self { file, path, k2h, written: Vec::new() })
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the k2hash file is.
+    /// Returns the path of the k2hash file.
     pub fn k2h(&self) -> &Path {
         &self.k2h
     }

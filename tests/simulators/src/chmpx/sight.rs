@@ -13,7 +13,7 @@ impl Chmpx {
         }
     }
 
-    /// What there is to see at this moment.
+    /// Takes the picture of this moment.
     pub(super) fn picture(&self) -> Picture {
         let own = self.table.get(self.own).filter(|_| self.config.is_server).unwrap_or(&self.own_slave);
         let slaves = self.slaves();

@@ -12,7 +12,7 @@ const ACTION: u64 = 0x300;
 const OPERATE: u64 = 0x3000;
 const SUSPEND: u64 = 0x1_0000;
 
-/// One status word. Only the words of the status model occur, so every one of them is "SAFE".
+/// A status word. Only the words of the status model occur, so every one of them is "SAFE".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Status(u64);
@@ -20,7 +20,7 @@ pub struct Status(u64);
 impl Status {
     /// A slave that is connected.
     pub const SLAVE_UP: Self = Self(UP);
-    /// What a row without a slot looks like.
+    /// The status of a row without a slot.
     pub const GHOST: Self = Self(0);
     /// `[SERVICE OUT][DOWN]`
     pub const OUT_DOWN: Self = Self(0x10);
@@ -41,7 +41,7 @@ impl Status {
         self.0
     }
 
-    /// Whether the process is there.
+    /// Checks whether the process is there.
     pub fn is_up(self) -> bool {
         self.0 & UP != 0
     }
@@ -95,22 +95,22 @@ impl Status {
         self.0 & SUSPEND != 0
     }
 
-    /// Whether it has a slot of the base hash: it answers for keys, or did until it went down.
+    /// Checks whether it has a slot of the base hash: it answers for keys, or did until it went down.
     pub fn has_base(self) -> bool {
         self.is_in() && !self.is_add()
     }
 
-    /// Whether it will have a slot when the merge is complete.
+    /// Checks whether it will have a slot when the merge is complete.
     pub fn has_pending(self) -> bool {
         self.is_in() && !self.is_delete()
     }
 
-    /// Whether requests are sent to it.
+    /// Checks whether requests are sent to it.
     pub fn is_servicing(self) -> bool {
         self.has_base() && self.is_up() && !self.is_suspended()
     }
 
-    /// Whether merging may start while a server has this status (lib/chmeventsock.cc:5992).
+    /// Checks whether merging may start while a server has this status (lib/chmeventsock.cc:5992).
     pub fn allows_merge(self) -> bool {
         match (self.is_in(), self.is_up()) {
             (false, _) => true,

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 
-/// One server as the ring knows it.
+/// A server as the ring knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its chmpxid; 0 for a row without a slot.
+    /// The chmpxid; 0 for a row without a slot.
     pub id: u64,
     /// NAME
     pub name: String,
@@ -24,7 +24,7 @@ pub struct Row {
     pub lists: [String; 4],
     /// SSL
     pub ssl: bool,
-    /// What it is doing.
+    /// The status of the server.
     pub status: Status,
     /// When the status was set, in microseconds since 1970. The later one of two counts.
     pub stamp: u64,
@@ -49,7 +49,7 @@ impl Row {
         }
     }
 
-    /// What stands where chmpx had no slot left (docs/facts.md C20).
+    /// Makes the row of a server for which chmpx had no slot left (docs/facts.md C20).
     pub fn ghost() -> Self {
         Self {
             id: 0,
@@ -65,7 +65,7 @@ impl Row {
         }
     }
 
-    /// Whether it is that node, by chmpx's comparison: PORT and SSL do not count (lib/chmstructure.tcc:5649-5668).
+    /// Checks whether it is that node, by chmpx's comparison: PORT and SSL do not count (lib/chmstructure.tcc:5649-5668).
     pub fn is(&self, node: &Node) -> bool {
         let ports = self.ctlport == i32::from(node.ctlport.get());
         ports
@@ -121,7 +121,7 @@ impl Table {
         self.0.iter().filter(|row| row.status.has_pending()).map(|row| row.id).collect()
     }
 
-    /// Whether any server that is up merges.
+    /// Checks whether any server that is up merges.
     pub fn is_operating(&self) -> bool {
         self.0.iter().any(|row| row.status.is_up() && row.status.is_operating())
     }
@@ -132,7 +132,7 @@ pub fn slot(ring: &[u64], id: u64) -> u64 {
     ring.iter().position(|other| *other == id).map_or(u64::MAX, |slot| slot as u64)
 }
 
-/// Who holds the key of that hash: its slot's server and the `replicas` next ones.
+/// Lists the holders of the key of that hash: its slot's server and the `replicas` next ones.
 pub fn holders(ring: &[u64], hash: u64, replicas: usize) -> Vec<u64> {
     let first = usize::try_from(hash % (ring.len().max(1) as u64)).unwrap_or_default();
     ring.iter().cycle().skip(first).take((replicas + 1).min(ring.len())).copied().collect()

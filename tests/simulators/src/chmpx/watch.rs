@@ -54,7 +54,7 @@ impl Watch {
         }
     }
 
-    /// Whether the watch goes on after an event; what is no event of the mask changes nothing.
+    /// Checks whether the watch goes on after an event; what is no event of the mask changes nothing.
     async fn takes(&mut self, mask: AddWatchFlags) -> bool {
         let file = self.path.display().to_string();
         if mask.contains(AddWatchFlags::IN_MODIFY) {

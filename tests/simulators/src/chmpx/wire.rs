@@ -1,11 +1,11 @@
-//! What goes between the simulated processes: lines of JSON over TCP (chmpx to chmpx) and over a unix socket (k2hdkc and
+//! The messages between the simulated processes: lines of JSON over TCP (chmpx to chmpx) and over a unix socket (k2hdkc and
 //! clients to their chmpx). Not the real protocol; what it carries is.
 
 use serde::{Deserialize, Serialize};
 
 use super::table::Row;
 
-/// One line.
+/// A line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Frame {
     /// Something that is not answered.
@@ -14,26 +14,26 @@ pub enum Frame {
     Ask {
         /// Which answer belongs to it.
         ticket: u64,
-        /// What is asked.
+        /// The question.
         question: Question,
     },
     /// The answer.
     Answer {
         /// The ticket of the question.
         ticket: u64,
-        /// What came of it.
+        /// The reply.
         reply: Reply,
     },
 }
 
-/// What is told.
+/// The note.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Note {
     /// The first line of whoever connects to a server's PORT: its own row and whether it is a server.
     Hello {
         /// GROUP
         group: String,
-        /// Who it is.
+        /// The identity of the sender.
         row: Box<Row>,
         /// Server or slave.
         is_server: bool,
@@ -60,11 +60,11 @@ pub enum Note {
 /// A process that attaches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attach {
-    /// Its process.
+    /// The process.
     pub pid: u32,
-    /// Whether it is k2hdkc and not a client.
+    /// Records whether it is k2hdkc and not a client.
     pub is_k2hdkc: bool,
-    /// Whether it may trigger the one automatic SERVICEIN.
+    /// Records whether it may trigger the one automatic SERVICEIN.
     pub joins_ring: bool,
 }
 
@@ -83,7 +83,7 @@ pub enum Merge {
         /// Which merge.
         id: u64,
     },
-    /// Everybody has: Doing ones go to Done.
+    /// All servers have copied: Doing ones go to Done.
     Done,
     /// The new slots are in force.
     Complete,
@@ -91,7 +91,7 @@ pub enum Merge {
     Abort,
 }
 
-/// One key with its value; the later stamp of two counts.
+/// A key with its value; the later stamp of two counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// The key.
@@ -105,7 +105,7 @@ pub struct Item {
 /// Which keys somebody will hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Its slot.
+    /// The slot.
     pub slot: u64,
     /// Of so many.
     pub slots: u64,
@@ -114,7 +114,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whether a key of that hash is in it, by the sums of the real ones (chmpx lib/chmeventsock.cc:1571-1603, k2hash
+    /// Checks whether a key of that hash is in it, by the sums of the real ones (chmpx lib/chmeventsock.cc:1571-1603, k2hash
     /// lib/k2hshmdirect.cc:117-134): the slots behind its own and its own. From as many extra copies as there are slots
     /// on the range ends where it begins, and is one slot. docs/facts.md D15.
     pub fn has(&self, hash: u64) -> bool {
@@ -127,7 +127,7 @@ impl Share {
     }
 }
 
-/// What is asked, by clients of chmpx, by chmpx of another one, and by chmpx of its k2hdkc.
+/// The questions of clients of chmpx, by chmpx of another one, and by chmpx of its k2hdkc.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Question {
     /// Keep it.
@@ -142,7 +142,7 @@ pub enum Question {
     Command(String),
 }
 
-/// What comes of it.
+/// The replies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Kept.
@@ -153,7 +153,7 @@ pub enum Reply {
     Items(Vec<Item>),
     /// Text of the control port.
     Text(String),
-    /// It could not be answered.
+    /// The question could not be answered.
     Failed(String),
 }
 

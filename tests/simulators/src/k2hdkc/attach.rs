@@ -12,7 +12,7 @@ use crate::chmpx::own::Identity;
 use crate::chmpx::shm::{self, Absent};
 use crate::simulators::place::Place;
 
-/// Why a process cannot attach.
+/// The reason why a process cannot attach.
 #[derive(Debug, Error)]
 pub enum AttachError {
     /// The file does not load.
@@ -21,7 +21,7 @@ pub enum AttachError {
     /// chmpx does not run.
     #[error("{0}")]
     Absent(#[from] Absent),
-    /// It went away in between.
+    /// The chmpx went away in between.
     #[error("could not connect to chmpx: {0}")]
     Connect(#[from] std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! What an application program on a slave node uses, as libk2hdkc gives it: a handle for each command, or a permanent one
+//! The client of an application program on a slave node, as libk2hdkc gives it: a handle for each command, or a permanent one
 //! (docs/facts.md D7). Blocking.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -17,7 +17,7 @@ use crate::simulators::place::Place;
 /// A little longer than chmpx itself waits.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Why a key was not set or read.
+/// The reason why a key was not set or read.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// There is no chmpx to attach to.
@@ -55,7 +55,7 @@ impl Client {
         Self { conf: conf.to_owned(), place, permanent: None, is_permanent: false }
     }
 
-    /// One handle for all: it survives reloads of chmpx, and breaks for ever when chmpx ends.
+    /// A handle for all: it survives reloads of chmpx, and breaks for ever when chmpx ends.
     pub fn permanent(conf: &Path, place: Place) -> Result<Self, Failure> {
         let mut client = Self { is_permanent: true, ..Self::per_command(conf, place) };
         client.permanent = Some(client.attach()?);

@@ -22,7 +22,7 @@ use crate::simulators::log::{Log, say};
 use crate::simulators::mischief::Mischief;
 use crate::simulators::place::Place;
 
-/// What VERSION and `-v` say.
+/// The answer to VERSION and `-v`.
 pub const VERSION: &str = "K2HDKC Version 1.0.19";
 /// From a signal to the end: 0.1 s and more were measured.
 const END: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ const REJOIN: Duration = Duration::from_millis(800);
 /// A chmpx that was gone for longer does not take back into service who does not insist (docs/facts.md C21).
 const LONG_GONE: Duration = Duration::from_secs(2);
 
-/// Why k2hdkc does not start.
+/// The reason why k2hdkc does not start.
 #[derive(Debug, Error)]
 enum StartError {
     #[error("{0}")]
@@ -79,7 +79,7 @@ fn block_signals() {
     let _ = blocked.thread_block();
 }
 
-/// What a k2hdkc does between two connections to its chmpx.
+/// The state of a k2hdkc that outlives a connection to its chmpx.
 #[derive(Debug)]
 struct K2hdkc {
     store: Store,

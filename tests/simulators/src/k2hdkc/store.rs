@@ -18,7 +18,7 @@ pub struct Store {
     file: Option<File>,
 }
 
-/// Why the keys cannot be kept.
+/// The reason why the keys cannot be kept.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// `[K2HDKC]` asks for something that is not there.
@@ -29,13 +29,13 @@ pub enum StoreError {
     File {
         /// Which, below the root.
         path: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl Store {
-    /// What `[K2HDKC]` asks for: `value` gives the values of its keys, "" for an absent one.
+    /// Opens what `[K2HDKC]` asks for: `value` gives the values of its keys, "" for an absent one.
     pub fn open<'a>(value: impl Fn(&str) -> &'a str, place: &Place) -> Result<Self, StoreError> {
         let path = value("K2HFILE");
         match value("K2HTYPE").to_ascii_lowercase().as_str() {

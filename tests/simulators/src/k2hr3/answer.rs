@@ -9,7 +9,7 @@ pub(super) const JSON: &str = "application/json; charset=utf-8";
 /// The text of every unhandled case, whatever its status (`k2hr3_api` `app.ts`, error handler).
 const INTERNAL: &str = "Internal server error";
 
-/// What a route decided.
+/// The decision of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -1,4 +1,4 @@
-//! One connection: requests in, answers out, until either side has enough.
+//! A connection: requests in, answers out, until either side has enough.
 
 use std::io;
 use std::net::IpAddr;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::query::Query;
 pub(super) use read::{Read, Reader};
 
-/// One request, completely read.
+/// A request, completely read.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -26,7 +26,7 @@ pub(super) struct Request {
 /// A body as body-parser hands it on.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Content {
-    /// None, or of a type that is not looked at.
+    /// A body that is missing, or of a type that is not looked at.
     Nothing,
     Json(Value),
     /// Said to be JSON and is not: 400 before any route sees it (b23).
@@ -67,7 +67,7 @@ impl Request {
         if self.is_old { connection.contains("keep-alive") } else { !connection.contains("close") }
     }
 
-    /// Whether `If-None-Match` holds this tag; a missing `W/` does not matter (c21), `no-cache` does (c22).
+    /// Checks whether `If-None-Match` holds this tag; a missing `W/` does not matter (c21), `no-cache` does (c22).
     pub(super) fn has_tag(&self, tag: &str) -> bool {
         let uncached = self.header("cache-control").is_some_and(|value| value.contains("no-cache"));
         let Some(known) = self.header("if-none-match").filter(|_| !uncached) else { return false };

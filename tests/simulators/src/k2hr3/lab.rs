@@ -35,7 +35,7 @@ pub struct Lab {
     beat: watch::Sender<u64>,
 }
 
-/// What the lock guards.
+/// The state behind the lock.
 #[derive(Debug, Default)]
 struct Inside {
     state: State,
@@ -46,7 +46,7 @@ struct Inside {
     changes: Vec<Change>,
 }
 
-/// One request that was read completely.
+/// A request that was read completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// When its head had arrived.
@@ -55,13 +55,13 @@ pub struct Request {
     pub method: String,
     /// Path and query as sent.
     pub path: String,
-    /// Where the connection came from.
+    /// The address from which the connection came.
     pub peer: IpAddr,
     /// The status answered, 0 where the connection was closed instead.
     pub status: u16,
 }
 
-/// One change of a role's members. Registering an unchanged host again is none.
+/// A change of a role's members. Registering an unchanged host again is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Counts up from 1.
@@ -174,7 +174,7 @@ impl Lab {
         self.moved();
     }
 
-    /// Whether a sickness is set and not used up yet.
+    /// Checks whether a sickness is set and not used up yet.
     pub fn is_ill(&self) -> bool {
         self.lock().illness.is_some()
     }

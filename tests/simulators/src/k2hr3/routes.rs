@@ -18,7 +18,7 @@ use super::http::{Content, Request};
 use super::query::decode_uri;
 use super::state::State;
 
-/// Why a call is refused. Its status and its text.
+/// The reason why a call is refused. Its status and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refusal {
     status: u16,

@@ -14,7 +14,7 @@ use super::lab::Lab;
 /// Between two accepts of which the first failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How to start a simulator.
+/// The options of a simulator.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The inside to serve. Give the one of a server that was stopped to start it again with its data.
@@ -40,7 +40,7 @@ impl Server {
         Ok(Self { address, lab, accepting })
     }
 
-    /// Where it listens, with the real port.
+    /// Returns the address on which it listens, with the real port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -50,7 +50,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Its control.
+    /// The control.
     pub fn lab(&self) -> Lab {
         self.lab.clone()
     }

@@ -1,4 +1,4 @@
-//! Everything bad that an answer of K2HR3 can be, and that an agent must survive.
+//! The faults of answers of K2HR3 that an agent must survive.
 //!
 //! Each kind says what it rests on: an observation on the real server (`docs/facts.md` with its number, or
 //! exchange), a fault of the incumbent reader that such an answer would hit (`docs/facts.md` I1 and I2, by
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::http::Request;
 
-/// One kind of illness.
+/// A kind of illness.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sickness {
     /// 200 with nothing in it. Supposed: a proxy whose upstream died. The incumbent installs an empty file
@@ -42,9 +42,9 @@ pub enum Sickness {
     /// Every slave role is empty and the text has no `[SLVNODE]` at all, as a template without the stand-in
     /// gives it; chmpx does not load such a file (docs/facts.md C6).
     NoSlaves,
-    /// One host is missing: records that cannot be read are skipped silently (docs/facts.md K2).
+    /// A host is missing: records that cannot be read are skipped silently (docs/facts.md K2).
     WithoutHost {
-        /// Its CUK.
+        /// The CUK.
         cuk: String,
     },
     /// Every second server is missing: unreadable records are skipped silently (docs/facts.md K2).
@@ -140,7 +140,7 @@ impl Illness {
         self
     }
 
-    /// Whether this request is struck. Sicknesses of a kind of call leave the others alone, so that they
+    /// Checks whether this request is struck. Sicknesses of a kind of call leave the others alone, so that they
     /// do not use up a count.
     pub(super) fn strikes(&self, request: &Request) -> bool {
         if self.left == Some(0) || (self.only_resources && !request.reads_resource()) {
@@ -166,7 +166,7 @@ impl Illness {
 }
 
 impl Sickness {
-    /// Whether it is about the resource in the answer, so that other calls cannot show it.
+    /// Checks whether it is about the resource in the answer, so that other calls cannot show it.
     fn is_of_content(&self) -> bool {
         matches!(
             self,
@@ -179,7 +179,7 @@ impl Sickness {
         ) || self.changes_members()
     }
 
-    /// What the log says: 0 where no status gets out.
+    /// Returns the status for the log: 0 where no status gets out.
     pub(super) fn logged_status(&self, status: u16) -> u16 {
         if matches!(self, Self::StallThenClose(_) | Self::Refuse) { 0 } else { status }
     }

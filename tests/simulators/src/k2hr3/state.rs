@@ -1,4 +1,4 @@
-//! What the real server keeps in k2hdkc: roles with their hosts, tokens, resources, policies.
+//! The state that the real server keeps in k2hdkc: roles with their hosts, tokens, resources, policies.
 //!
 //! Rules of data only; who may do what, and with which status a refusal comes, is for the routes.
 
@@ -33,7 +33,7 @@ pub struct UserData {
     pub user_agent: String,
 }
 
-/// One membership change, for the log.
+/// A membership change, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) at: Instant,
@@ -42,7 +42,7 @@ pub(super) struct Event {
     pub(super) joined: bool,
 }
 
-/// Everything.
+/// The whole.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) clock: Clock,
@@ -55,7 +55,7 @@ pub(super) struct State {
     pub(super) user_data: Vec<UserData>,
     /// The template of the script of all of them (`userdata.script_templ`).
     pub(super) script: String,
-    /// What cloud-init gets before it (`userdata.cc_templ`).
+    /// The part that cloud-init gets before it (`userdata.cc_templ`).
     pub(super) cloud_config: String,
     /// The role whose members may remove any host (`k2hr3admin.delhostrole`).
     pub(super) delete_host_role: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct State {
     last_id: u64,
 }
 
-/// Who may do what to which resources.
+/// The policies: who may do what to which resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
     pub(super) allows: bool,

@@ -20,12 +20,12 @@ use serde_json::{Map, Value};
 
 use parser::Node;
 
-/// Why a template gives no text. K2HR3 answers 404 to both.
+/// The reason why a template gives no text. K2HR3 answers 404 to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// The text does not parse, or asks for another template engine (`t-badsyntax`, `t-engine-other`).
     Syntax,
-    /// It parsed, but failed while running: a division by zero, an endless loop (`t-div0`).
+    /// The template parsed, but failed while running: a division by zero, an endless loop (`t-div0`).
     Execution,
 }
 

@@ -6,7 +6,7 @@ use k2hdkc_agent::keys::atoi;
 
 use super::log::Level;
 
-/// What was asked for. Each program takes what it knows of it.
+/// The arguments of a program. Each program takes what it knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// `-conf`
@@ -25,7 +25,7 @@ pub struct Arguments {
     pub wait: Option<Wait>,
 }
 
-/// What `chmpxstatus -wait` waits for.
+/// The condition that `chmpxstatus -wait` waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wait {
     /// `-live`
@@ -38,7 +38,7 @@ pub struct Wait {
     pub timeout: Option<u64>,
 }
 
-/// What a command line means.
+/// The meaning of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// To run.

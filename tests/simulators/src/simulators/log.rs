@@ -1,14 +1,14 @@
-//! What the programs say on stderr, at the level of `-d`, in the form of the real ones; no time stamps.
+//! The lines of the programs on stderr, at the level of `-d`, in the form of the real ones; no time stamps.
 
 use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How much is said (`-d`).
+/// The level of the log (`-d`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Nothing.
+    /// No line.
     Silent,
     /// Errors.
     Err,
@@ -16,7 +16,7 @@ pub enum Level {
     Wan,
     /// Messages.
     Msg,
-    /// Everything.
+    /// The whole.
     Dump,
 }
 

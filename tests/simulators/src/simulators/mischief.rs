@@ -1,4 +1,4 @@
-//! What the programs shall do wrong, from a TOML file that is read at the moment concerned.
+//! Faults that the programs inject, from a TOML file that is read at the moment concerned.
 //!
 //! What happens a limited number of times is counted beside the file, in `<file>.used`, so that it stays used up
 //! when the program starts again; remove that file to have it all once more.
@@ -37,7 +37,7 @@ pub struct Entries {
     pub fail_starts: u32,
     /// So many of the next starts of k2hdkc fail.
     pub fail_k2hdkc_starts: u32,
-    /// Whether servers that stay in service copy what the change of the ring gives to them, which the real ones do
+    /// Records whether servers that stay in service copy what the change of the ring gives to them, which the real ones do
     /// not. See docs/facts.md D6.
     pub settled_copy: Option<bool>,
 }
@@ -72,12 +72,12 @@ pub struct Mischief {
 }
 
 impl Mischief {
-    /// That of a place. The file need not exist, now or ever.
+    /// Returns the faults of a place. The file need not exist, now or ever.
     pub fn of(place: &Place, log: &Log) -> Self {
         Self { file: place.mischief(), log: log.clone() }
     }
 
-    /// What the file says now.
+    /// Reads the file.
     pub fn read(&self) -> Entries {
         let Ok(text) = std::fs::read_to_string(&self.file) else { return Entries::default() };
         toml::from_str(&text).unwrap_or_else(|error| {
@@ -86,37 +86,37 @@ impl Mischief {
         })
     }
 
-    /// Whether this reload is to be swallowed; counts it.
+    /// Checks whether this reload is to be swallowed; counts it.
     pub fn swallows(&self) -> bool {
         self.use_up("swallow", self.read().swallow)
     }
 
-    /// Whether this start of chmpx is to fail; counts it.
+    /// Checks whether this start of chmpx is to fail; counts it.
     pub fn fails_start(&self) -> bool {
         self.use_up("fail-starts", self.read().fail_starts)
     }
 
-    /// Whether this start of k2hdkc is to fail; counts it.
+    /// Checks whether this start of k2hdkc is to fail; counts it.
     pub fn fails_k2hdkc_start(&self) -> bool {
         self.use_up("fail-k2hdkc-starts", self.read().fail_k2hdkc_starts)
     }
 
-    /// Whether a merge is to stick so; once.
+    /// Checks whether a merge is to stick so; once.
     pub fn sticks(&self, stick: Stick) -> bool {
         self.read().stick == Some(stick) && self.use_up(stick.name(), 1)
     }
 
-    /// How long a merge takes at least: 100 ms in the recordings, which had no data.
+    /// Returns the time that a merge takes at least: 100 ms in the recordings, which had no data.
     pub fn merge_time(&self) -> Duration {
         Duration::from_millis(self.read().merge_ms.unwrap_or(100))
     }
 
-    /// How long a server that is alone waits before it looks for others again.
+    /// Returns the time that a server that is alone waits before it looks for others again.
     pub fn rescan_time(&self) -> Option<Duration> {
         self.read().rescan_ms.map(Duration::from_millis)
     }
 
-    /// Whether servers that stay in service copy what the change of the ring gives to them.
+    /// Checks whether servers that stay in service copy what the change of the ring gives to them.
     pub fn settled_copy(&self) -> bool {
         self.read().settled_copy.unwrap_or(true)
     }
@@ -156,7 +156,7 @@ impl Mischief {
     }
 }
 
-/// Whether `[GLOBAL]` has the `KEY=VALUE` of an entry.
+/// Checks whether `[GLOBAL]` has the `KEY=VALUE` of an entry.
 pub fn is_in(entry: Option<&str>, global: impl Fn(&str) -> String) -> bool {
     let Some((key, value)) = entry.and_then(|entry| entry.split_once('=')) else { return false };
     global(key.trim()) == value.trim()

@@ -1,4 +1,4 @@
-//! Where a simulated node keeps its files, so that many of them fit on one host (docs/facts.md C14).
+//! The files of a simulated node, below a root of its own, so that many of them fit on one host (docs/facts.md C14).
 //!
 //! The real programs use fixed paths. These prefix them with a root: the environment's, or the one that
 //! `simulators::install` left beside the links, for callers that start programs with a fixed environment.
@@ -55,7 +55,7 @@ impl Place {
         temporary
     }
 
-    /// Where the mischief file is expected.
+    /// Returns the path of the file with faults.
     pub fn mischief(&self) -> PathBuf {
         self.mischief.clone().unwrap_or_else(|| self.path("/simulator.toml"))
     }

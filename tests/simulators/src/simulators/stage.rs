@@ -23,14 +23,14 @@ pub const PORT: u16 = 8020;
 /// The control port of every node.
 pub const CTLPORT: u16 = 8021;
 
-/// How the inis of a stage differ from the usual one: AUTOMERGE, REPLICA 0, keys in a file.
+/// The differences of the inis of a stage from the usual one: AUTOMERGE, REPLICA 0, keys in a file.
 #[derive(Debug, Clone)]
 pub struct Style {
     /// REPLICA
     pub replicas: u32,
     /// AUTOMERGE
     pub automerge: bool,
-    /// Whether k2hdkc keeps its keys in a file.
+    /// Records whether k2hdkc keeps its keys in a file.
     pub file: bool,
     /// More lines of `[GLOBAL]`.
     pub global: String,
@@ -50,12 +50,12 @@ pub struct Stage {
     style: Style,
 }
 
-/// One node of it. Servers have numbers below 100, slaves from 100 on.
+/// A node of it. Servers have numbers below 100, slaves from 100 on.
 #[derive(Debug)]
 pub struct Node {
-    /// Its number.
+    /// The number.
     pub number: u32,
-    /// Its address.
+    /// The address.
     pub address: String,
     root: PathBuf,
     /// The stage's directory, which lives as long as one of its nodes.
@@ -126,17 +126,17 @@ impl Stage {
 }
 
 impl Node {
-    /// Its root.
+    /// The root.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Its ini.
+    /// The ini.
     pub fn conf(&self) -> PathBuf {
         self.root.join("chmpx.ini")
     }
 
-    /// What a program of the node logged.
+    /// Reads the log of a program of the node.
     pub fn log(&self, program: &str) -> String {
         fs::read_to_string(self.root.join(format!("{program}.log"))).unwrap_or_default()
     }
@@ -153,7 +153,7 @@ impl Node {
         File::options().write(true).create(true).truncate(true).open(path)?.write_all(text.as_bytes())
     }
 
-    /// One of the programs with this node's ini, not yet run.
+    /// Prepares one of the programs with this node's ini.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.dir.path().join("bin").join(program));
         command.arg("-conf").arg(self.conf()).args(arguments).env_clear().env(ROOT, &self.root);

@@ -3,7 +3,7 @@
 use super::Shape;
 use crate::worlds::asset;
 
-/// Where packages put units.
+/// The directory in which packages put units.
 const UNITS: &str = "/usr/lib/systemd/system";
 
 /// Mounts of the units of that shape, and of what the agent's package brings for each.

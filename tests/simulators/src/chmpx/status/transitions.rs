@@ -81,7 +81,7 @@ impl Status {
         }
     }
 
-    /// Everything is copied.
+    /// Returns the status after everything is copied.
     #[must_use]
     pub fn merge_done(self) -> Self {
         if self.is_doing() { self.operate(0x3000) } else { self }

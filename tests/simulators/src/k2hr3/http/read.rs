@@ -18,7 +18,7 @@ const BODY_LIMIT: usize = 100 * 1024;
 /// Node closes an idle connection after the advertised five seconds and one of grace (measured: 6.0 s).
 const IDLE_LIMIT: Duration = Duration::from_secs(6);
 
-/// What came off the connection.
+/// The bytes that came off the connection.
 #[derive(Debug)]
 pub(in crate::k2hr3) enum Read {
     Request(Box<Request>),

@@ -31,7 +31,7 @@ pub struct Cluster {
 }
 
 impl Lab {
-    /// What `k2hr3 database create <cluster>` makes, with our `DBaaS` template.
+    /// Makes what `k2hr3 database create <cluster>` makes, with our `DBaaS` template.
     pub fn create_cluster(&self, tenant: &str, cluster: &str) -> Cluster {
         self.create_cluster_with_template(tenant, cluster, STOCK_TEMPLATE)
     }

@@ -1,4 +1,4 @@
-//! One request: the right answer, and what the sickness makes of it.
+//! The service of one request: the right answer, and what the sickness makes of it.
 
 use std::time::Instant;
 
@@ -8,11 +8,11 @@ use crate::k2hr3::http;
 use crate::k2hr3::routes;
 use crate::k2hr3::sickness::Sickness;
 
-/// What the connection has to send.
+/// The bytes that the connection has to send.
 #[derive(Debug)]
 pub(in crate::k2hr3) struct Served {
     pub(in crate::k2hr3) answer: Answer,
-    /// How to send it, where that is sick too.
+    /// The way to send it, where that is sick too.
     pub(in crate::k2hr3) sickness: Option<Sickness>,
     pub(in crate::k2hr3) date: String,
 }
@@ -43,7 +43,7 @@ impl Lab {
         Served { answer, sickness, date }
     }
 
-    /// Whether a connection is closed as soon as it was accepted.
+    /// Records whether a connection is closed as soon as it was accepted.
     pub(in crate::k2hr3) fn refuses_connections(&self) -> bool {
         let mut inside = self.lock();
         let refuses = inside.illness.as_ref().is_some_and(|illness| illness.sickness == Sickness::Refuse);

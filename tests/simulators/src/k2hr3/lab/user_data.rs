@@ -1,4 +1,4 @@
-//! What VMs get to enter their roles with, and where.
+//! The user data with which VMs enter their roles, and its addresses.
 
 use super::Lab;
 use crate::k2hr3::state::{State, UserData};
@@ -6,7 +6,7 @@ use crate::k2hr3::state::{State, UserData};
 /// The template of the user-data that this K2HR3 gives out: the one that the repository offers.
 pub const USER_DATA: &str = include_str!("../../../../../cloud-init/k2hr3-init.sh.templ");
 
-/// What cloud-init gets before it, likewise.
+/// The part that cloud-init gets before it, likewise.
 const CLOUD_CONFIG: &str = include_str!("../../../../../cloud-init/k2hr3-cloud-config.txt.templ");
 
 /// The user-data of a K2HR3 that was set up for Trove too.

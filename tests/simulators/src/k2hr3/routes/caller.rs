@@ -1,4 +1,4 @@
-//! Who calls, by the header `x-auth-token` (`k2hr3_api` `lib/k2hr3tokens.ts`, `rawCheckToken`).
+//! The caller, by the header `x-auth-token` (`k2hr3_api` `lib/k2hr3tokens.ts`, `rawCheckToken`).
 
 use super::Refusal;
 use crate::k2hr3::http::Request;

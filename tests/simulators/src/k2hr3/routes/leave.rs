@@ -54,7 +54,7 @@ fn as_user(state: &mut State, request: &Request, role: &str) -> Answer {
     Answer::no_content()
 }
 
-/// What `k2hr3_osnl` calls when a VM was deleted: any role, any host of that CUK, from a member of the
+/// Handles what `k2hr3_osnl` calls when a VM was deleted: any role, any host of that CUK, from a member of the
 /// role `delhostrole` only. 204 whether or not something was removed (g12, g13, g14).
 fn by_cuk(state: &mut State, request: &Request) -> Result<Answer, Refusal> {
     let cuk = request.query.trimmed("cuk").ok_or_else(|| refused(400))?;
@@ -79,7 +79,7 @@ fn role_token(state: &mut State, request: &Request, token: &str) -> Result<Answe
     Ok(Answer::no_content())
 }
 
-/// One address, or a JSON array of them.
+/// An address, or a JSON array of them.
 fn hosts(request: &Request) -> Vec<String> {
     let Some(given) = request.query.trimmed("host") else { return Vec::new() };
     serde_json::from_str::<Value>(given)

@@ -38,7 +38,7 @@ fn read(state: &State, request: &Request, rest: &str) -> Result<Answer, Refusal>
     Ok(Answer::json(200, &json!({"result": true, "message": null, "resource": value})))
 }
 
-/// Everything at once; the full names that expansion adds to the keys are left out again, the loop
+/// Returns everything at once; the full names that expansion adds to the keys are left out again, the loop
 /// variables of the template are not (c40, c41).
 fn for_user(state: &State, request: &Request, resource: &str) -> Result<Value, Refusal> {
     let missing = |message: String| Refusal::new(404, message);
@@ -56,7 +56,7 @@ fn for_user(state: &State, request: &Request, resource: &str) -> Result<Value, R
     Ok(json!({"string": expanded.text, "object": expanded.object, "keys": keys, "expire": null}))
 }
 
-/// One element. The policy comes first, so an unknown resource looks like a forbidden one (c16, c17).
+/// An element. The policy comes first, so an unknown resource looks like a forbidden one (c16, c17).
 fn for_role(
     state: &State,
     role: &str,
@@ -82,7 +82,7 @@ fn for_role(
     })
 }
 
-/// What is asked: `type=string` (also by default, and where it is given twice, m09), `object`, or `keys`.
+/// Reads what is asked: `type=string` (also by default, and where it is given twice, m09), `object`, or `keys`.
 fn element(request: &Request) -> Result<Element<'_>, Refusal> {
     let query = &request.query;
     match query.text("type").map(str::to_ascii_lowercase).as_deref() {

@@ -3,12 +3,12 @@
 use super::Sickness;
 use crate::k2hr3::state::{HostRecord, Role, State};
 
-/// What x01 registered as a tag: it ends its line and opens a section.
+/// The tag that x01 registered: it ends its line and opens a section.
 const EVIL_TAG: &str = "x\nSSL = yes\n[SVRNODE]\nNAME = evil.example";
 const CONTROL_TAG: &str = "bell\u{7}escape\u{1b}[31m tab\t nul\u{0} delete\u{7f}";
 
 impl Sickness {
-    /// Whether [`Self::seen_state`] differs from the real one.
+    /// Records whether [`Self::seen_state`] differs from the real one.
     pub(in crate::k2hr3) fn changes_members(&self) -> bool {
         matches!(
             self,

@@ -6,7 +6,7 @@ use super::Sickness;
 use crate::k2hr3::answer::{Answer, Body, JSON};
 use crate::k2hr3::http::Request;
 
-/// How deep [`Sickness::DeepJson`] is: beyond every recursion limit, below every body limit.
+/// The depth of [`Sickness::DeepJson`]: beyond every recursion limit, below every body limit.
 const DEPTH: usize = 100_000;
 
 impl Sickness {

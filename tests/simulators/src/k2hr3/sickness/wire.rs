@@ -12,7 +12,7 @@ use crate::k2hr3::answer::{Answer, Body, JSON};
 use crate::k2hr3::http::Request;
 use crate::k2hr3::lab::Served;
 
-/// What Node itself says to a head that is too long; Express never sees the request.
+/// The answer of Node itself to a head that is too long; Express never sees the request.
 const HEAD_TOO_LONG: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n";
 
 /// Sends it. True when the connection can carry another request.
@@ -42,7 +42,7 @@ pub(in crate::k2hr3) async fn send(
 }
 
 impl Sickness {
-    /// Whether head and body are sent in another way than one after the other, whole.
+    /// Checks whether head and body are sent in another way than one after the other, whole.
     fn breaks_body(&self) -> bool {
         matches!(
             self,

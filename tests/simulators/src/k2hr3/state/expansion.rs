@@ -17,7 +17,7 @@ pub(in crate::k2hr3) struct Resource {
     pub(in crate::k2hr3) aliases: Vec<String>,
 }
 
-/// What is asked of a resource by role token or by address.
+/// The questions about a resource by role token or by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::k2hr3) enum Element<'a> {
     Text,
@@ -36,7 +36,7 @@ impl Element<'_> {
     }
 }
 
-/// Everything of a resource at once.
+/// Returns everything of a resource at once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::k2hr3) struct Expanded {
     pub(in crate::k2hr3) text: Option<String>,
@@ -45,7 +45,7 @@ pub(in crate::k2hr3) struct Expanded {
 }
 
 impl Expanded {
-    /// One element, or nothing where the resource has none of that kind.
+    /// An element, or nothing where the resource has none of that kind.
     pub(in crate::k2hr3) fn element(&self, element: Element<'_>) -> Option<Value> {
         match element {
             Element::Text => self.text.clone().map(Value::from),

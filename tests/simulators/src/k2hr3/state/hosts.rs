@@ -129,7 +129,7 @@ impl Hosts {
         self.stored.values().map(|stored| &stored.record)
     }
 
-    /// What a call that names this host would find.
+    /// Finds what a call that names this host would find.
     pub(in crate::k2hr3) fn find(&self, wanted: Wanted<'_>) -> Option<&Stored> {
         self.visible().find(|stored| wanted.matches(&stored.record))
     }
@@ -183,7 +183,7 @@ impl Hosts {
     }
 }
 
-/// Whether a text is an address and not a name.
+/// Records whether a text is an address and not a name.
 pub(in crate::k2hr3) fn is_address(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok()
 }

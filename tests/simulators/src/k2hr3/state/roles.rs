@@ -8,7 +8,7 @@ use super::hosts::{Hosts, Stored, Wanted, is_address};
 use super::{Event, HostRecord, Kind, State};
 use crate::k2hr3::yrn;
 
-/// One role. Registering a host under a name that is none makes an entry without id: the orphan key of b12.
+/// A role. Registering a host under a name that is none makes an entry without id: the orphan key of b12.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::k2hr3) struct Role {
     /// Given at creation; another one after deletion and re-creation, which ends all its tokens (x06).

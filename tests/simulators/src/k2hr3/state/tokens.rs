@@ -3,11 +3,11 @@
 use super::{HostRecord, State, Wanted, random_token};
 use crate::k2hr3::answer::base64;
 
-/// What the dummy user backend gave somebody.
+/// The token that the dummy user backend gave to a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::k2hr3) struct UserToken {
     pub(in crate::k2hr3) user: String,
-    /// None: not scoped.
+    /// The tenant; none where it is not scoped.
     pub(in crate::k2hr3) tenant: Option<String>,
 }
 
@@ -20,12 +20,12 @@ pub(in crate::k2hr3) struct RoleToken {
     /// Unix seconds.
     pub(in crate::k2hr3) date: i64,
     pub(in crate::k2hr3) expire: i64,
-    /// What `/v1/userdata/<path>` takes.
+    /// The path that `/v1/userdata/<path>` takes.
     pub(in crate::k2hr3) register_path: String,
     role_id: u64,
 }
 
-/// Who made a token decides what it is good for.
+/// The maker of a token, who decides what it is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::k2hr3) enum Maker {
     /// Good from anywhere, able to register other addresses, not refreshable.

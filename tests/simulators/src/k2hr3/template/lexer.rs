@@ -5,7 +5,7 @@ use std::str::Chars;
 
 use super::Broken;
 
-/// One token of a statement.
+/// A token of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     /// `%name%`
@@ -59,7 +59,7 @@ impl Lexer<'_> {
         Ok(true)
     }
 
-    /// Whether a `%` here is the remainder operator and not the start of a variable.
+    /// Checks whether a `%` here is the remainder operator and not the start of a variable.
     fn behind_operand(&self) -> bool {
         match self.tokens.last() {
             Some(Token::Variable(_) | Token::Text(_) | Token::Number(_)) => true,

@@ -11,7 +11,7 @@ use super::lexer::{Token, tokens};
 use super::segment::Segment;
 use expression::Cursor;
 
-/// One piece of a parsed template.
+/// A piece of a parsed template.
 #[derive(Debug)]
 pub(super) enum Node {
     Text(String),

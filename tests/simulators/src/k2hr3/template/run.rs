@@ -17,7 +17,7 @@ pub(super) fn run(nodes: &[Node], variables: &mut Map<String, Value>) -> Result<
     Ok(machine.output)
 }
 
-/// How a block ended.
+/// The end of a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flow {
     On,

@@ -2,11 +2,11 @@
 
 use super::Broken;
 
-/// One piece of the template, in order.
+/// A piece of the template, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     Text(String),
-    /// What stood between `{{` and `}}`.
+    /// The text between `{{` and `}}`.
     Statement(String),
 }
 

@@ -12,7 +12,7 @@ pub(super) fn number(value: f64) -> Value {
     if (integer as f64 - value).abs() < f64::EPSILON { Value::from(integer) } else { Value::from(value) }
 }
 
-/// What `{{= }}` prints: nothing for null.
+/// Renders what `{{= }}` prints: nothing for null.
 pub(super) fn printed(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

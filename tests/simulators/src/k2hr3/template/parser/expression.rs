@@ -33,7 +33,7 @@ pub(in crate::k2hr3::template) enum Expression {
     },
 }
 
-/// What stands behind a variable.
+/// The operations behind a variable.
 #[derive(Debug)]
 pub(in crate::k2hr3::template) enum Member {
     /// `[i]` or `{key}`
