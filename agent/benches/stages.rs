@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use k2hdkc_agent::clock::Clock;
 use k2hdkc_agent::file::{self, Ownership};
-use k2hdkc_agent::guard::{self, Case, Memory, Rules};
+use k2hdkc_agent::guard::{self, Case, Memory};
 use k2hdkc_agent::membership::{self, Reader, Roles, Wanted};
 use k2hdkc_agent::names::Cuk;
 use k2hdkc_agent::render::{self, Rendered, Stamp};
+use k2hdkc_agent::settings::Guard;
 use k2hdkc_agent::validate::{self, Facts};
 use k2hdkc_agent::{plan, ring::Ring};
 
@@ -68,7 +69,7 @@ impl Pass<'_> {
     }
 }
 
-const RULES: Rules = Rules {
+const RULES: Guard = Guard {
     max_lost_servers: 1,
     max_lost_share: 0.5,
     confirm_polls: 5,

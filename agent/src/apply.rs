@@ -65,7 +65,7 @@ pub fn install(
     let rendered = validated.rendered();
     let ring = render::name(&rendered.ring);
     let generation = Generation { fileversion: rendered.stamp.fileversion, ring, at: now.wall };
-    let mut notes = names.map_or_else(Vec::new, |names| update_hosts(settings.hosts.as_deref(), names));
+    let mut notes = names.map_or_else(Vec::new, |names| update_hosts(settings.hosts.file(), names));
     let ownership = ownership(&settings.ini)?;
     store.update(|ledger| {
         ledger.fileversion = generation.fileversion;

@@ -141,10 +141,10 @@ pub fn main() -> ExitCode {
     };
     let origin = Origin { config: cli.config, root: cli.root };
     let (settings, faults) = settings::load_what_is_good(&origin);
-    for fault in &faults.texts {
+    for fault in &faults.list {
         complain(&format!("configuration: {fault}"));
     }
-    let is_good = faults.texts.is_empty();
+    let is_good = faults.list.is_empty();
     // systemd starts the agent again where that may be over by then.
     let wrong = if faults.may_pass { ExitCode::FAILURE } else { ExitCode::from(USAGE) };
     if !is_good && !cli.command.asks_the_agent() {

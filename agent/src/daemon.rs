@@ -86,7 +86,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
         signal = stop_signal(&mut signals, waker) => signal,
     };
     served.abort();
-    agent.notify.stopping(agent.reconciler.settings().supervisor.drain + AFTER_DRAIN);
+    agent.notify.stopping(agent.reconciler.settings().supervisor.timing.drain + AFTER_DRAIN);
     agent.end_processes().await;
     agent.told.end();
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);
@@ -276,7 +276,7 @@ impl Agent {
                 if self.status.settings_error.take().is_some() {
                     info!("the configuration is good again");
                 }
-                if settings.say_the_same(self.reconciler.settings()) {
+                if settings.means_the_same(self.reconciler.settings()) {
                     self.reconciler.note(settings.notes);
                 } else {
                     self.take_settings(settings);

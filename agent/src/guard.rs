@@ -16,26 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::BootTime;
 use crate::ring::{Mode, Node, NodeKey, Ring};
+use crate::settings::Guard;
 use loss::Loss;
-
-/// How much may vanish, and how often it must be seen gone. See `[guard]` in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rules {
-    /// More servers than this gone at once are held.
-    pub max_lost_servers: usize,
-    /// A larger share of the servers than this gone at once is held, from 0 to 1.
-    pub max_lost_share: f64,
-    /// A held loss is believed after this many polls in a row that all show it …
-    pub confirm_polls: u32,
-    /// … over at least this time.
-    pub confirm_for: Duration,
-    /// An ordinary removal is believed after this many polls in a row …
-    pub removal_polls: u32,
-    /// … over at least this time.
-    pub removal_for: Duration,
-    /// Servers that went within this time count as gone at once: data must be merged before the next one goes.
-    pub window: Duration,
-}
 
 /// What the guard remembers between two passes, and over a restart of the agent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,12 +45,12 @@ pub struct Gone {
 impl Memory {
     /// What is left to remember when what is installed is what is wanted.
     #[must_use]
-    pub fn at_rest(&self, rules: &Rules, now: BootTime) -> Self {
+    pub fn at_rest(&self, rules: &Guard, now: BootTime) -> Self {
         Self { gone: self.recently_gone(rules, now).collect(), ..Self::default() }
     }
 
     /// Servers that went within the window. How long ago one went in another boot is not known: as if it went just now.
-    fn recently_gone(&self, rules: &Rules, now: BootTime) -> impl Iterator<Item = Gone> {
+    fn recently_gone(&self, rules: &Guard, now: BootTime) -> impl Iterator<Item = Gone> {
         self.gone.iter().filter_map(move |gone| match now.since(gone.at) {
             Some(age) => (age < rules.window).then(|| gone.clone()),
             None => Some(Gone { at: now, ..gone.clone() }),
@@ -142,7 +124,7 @@ pub struct Case<'a> {
 }
 
 /// Judges what the answer would take away from the installed ring.
-pub fn judge(case: Case<'_>, memory: &Memory, rules: &Rules) -> Judgement {
+pub fn judge(case: Case<'_>, memory: &Memory, rules: &Guard) -> Judgement {
     let Some(installed) = case.installed else {
         let verdict = Verdict::Believe(case.answer.clone());
         return Judgement { verdict, memory: Memory::default(), waiting: Vec::new() };
@@ -169,7 +151,7 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Rules) -> Judgement {
 }
 
 /// Servers that went within the window, without those that are back and those that are missed just now.
-fn recently_gone(case: Case<'_>, memory: &Memory, lost: &[&Absence], rules: &Rules) -> Vec<Gone> {
+fn recently_gone(case: Case<'_>, memory: &Memory, lost: &[&Absence], rules: &Guard) -> Vec<Gone> {
     let back = |node: &NodeKey| case.answer.servers.iter().any(|server| server.key() == *node);
     let counted = |node: &NodeKey| lost.iter().any(|absence| absence.node == *node);
     let recent = memory.recently_gone(rules, case.now);
@@ -216,7 +198,7 @@ fn ordinary(
     case: Case<'_>,
     absent: Vec<Absence>,
     gone: Vec<Gone>,
-    rules: &Rules,
+    rules: &Guard,
 ) -> Judgement {
     let answer = case.answer;
     let believed =
@@ -254,7 +236,7 @@ mod tests {
     use crate::fixtures::{self, ring, server};
     use proptest::prelude::*;
 
-    const RULES: Rules = Rules {
+    const RULES: Guard = Guard {
         max_lost_servers: 1,
         max_lost_share: 0.5,
         confirm_polls: 3,
@@ -380,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_share_is_a_limit_of_its_own() {
-        let rules = Rules { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
+        let rules = Guard { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
         let (before, after) = (ring(&[1, 2], &[1]), ring(&[1], &[1]));
         let case = Case { installed: Some(&before), answer: &after, up: None, now: at(0), fresh: true };
         assert_eq!(judge(case, &Memory::default(), &rules).verdict, Verdict::Hold);

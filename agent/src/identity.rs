@@ -97,7 +97,7 @@ pub fn told(verdict: &Verdict, role: &str, cuk: &str, settings: &settings::K2hr3
 /// one that does not exist, so nobody but the agent can see that the role is the wrong one.
 pub fn tag(
     settings: &settings::K2hr3,
-    rules: &registration::Rules,
+    rules: &settings::Join,
     registry: &Registry,
 ) -> Result<Tag, Vec<Problem>> {
     let mut problems: Vec<Problem> = wrong_role(settings, registry).into_iter().collect();
@@ -110,9 +110,9 @@ pub fn tag(
 
 fn wrong_role(settings: &settings::K2hr3, registry: &Registry) -> Option<Problem> {
     let role = &registry.role;
-    let path = settings.userdata.join("k2hr3-role-name");
+    let path = settings.places.userdata().join("k2hr3-role-name");
     // What the user-data says of the role goes for its own token only.
-    let token_is_its = settings.token_file.parent() == Some(&settings.userdata);
+    let token_is_its = settings.token_file.parent() == Some(&*settings.places.userdata());
     let written = first_line(&path).ok().flatten().and_then(|text| Yrn::role(&text).ok());
     if let Some(written) = written.filter(|written| written != role && token_is_its) {
         let text = format!(
@@ -128,7 +128,7 @@ fn wrong_role(settings: &settings::K2hr3, registry: &Registry) -> Option<Problem
 
 /// From K2HR3's user-data, else the host's name, which gets the domain that its resolver searches first.
 fn found_tag(settings: &settings::K2hr3) -> Result<Tag, String> {
-    let own = settings.userdata.join("k2hr3-tag-param");
+    let own = settings.places.userdata().join("k2hr3-tag-param");
     if let Some(text) = first_line(&own)? {
         let text = text.strip_prefix("tag=").unwrap_or(&text).trim_matches('"');
         return Tag::try_from(text).map_err(|error| format!("{}: {error}", own.display()));
@@ -161,13 +161,13 @@ fn registry(settings: &settings::K2hr3, problems: &mut Vec<Problem>) -> Option<R
 }
 
 fn api_uri(settings: &settings::K2hr3) -> Result<String, String> {
-    let path = settings.userdata.join("k2hr3-api-uri");
+    let path = settings.places.userdata().join("k2hr3-api-uri");
     let text = required(&path, "k2hr3.api-uri")?;
     settings::api_uri(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn role(settings: &settings::K2hr3) -> Result<Yrn, String> {
-    let path = settings.userdata.join("k2hr3-role-name");
+    let path = settings.places.userdata().join("k2hr3-role-name");
     let text = required(&path, "k2hr3.role")?;
     Yrn::role(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -25,7 +25,7 @@ use crate::names::Cuk;
 use crate::problem::Problem;
 use crate::replicas;
 use crate::ring::{Extra, Node, Ring, address_in};
-pub use lists::{Naming, Template, from_members};
+pub use lists::{Template, from_members};
 pub use member::{Reader, Roles};
 
 /// What a good answer wants: the ring, and the addresses of the names in it, as far as the answer says them.

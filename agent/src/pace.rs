@@ -4,23 +4,9 @@
 use std::time::Duration;
 
 use crate::retry::Backoff;
+use crate::settings::Poll;
 
-/// The limits within which [`Pace::interval`] and [`Pace::after_doubt`] choose. See `[poll]` in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// Shortest time between two questions.
-    pub interval: Duration,
-    /// Longest time between two questions.
-    pub max_interval: Duration,
-    /// Share of the interval by which each wait is moved at random, from 0 to 1.
-    pub jitter: f64,
-    /// Seconds of one K2HR3 worker per second that all nodes of the cluster together may use.
-    pub load: f64,
-    /// The wait after a doubtful answer.
-    pub backoff: Backoff,
-}
-
-impl Pace {
+impl Poll {
     /// Returns the time between two questions when `nodes` agents ask and one answer takes `cost` of the server's time.
     ///
     /// Each GET expands the whole template on the server, and so does a 304 (50 ms at 10 hosts, seconds at 1000).
@@ -40,7 +26,7 @@ impl Pace {
 
     /// Returns the wait after the `doubts`-th doubtful answer in a row, counted from 1; `random` is from 0 to 1.
     pub fn after_doubt(&self, doubts: u32, random: f64) -> Duration {
-        self.backoff.pause(doubts, random)
+        Backoff::new(self.backoff, self.max_backoff).spread().pause(doubts, random)
     }
 }
 
@@ -58,25 +44,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pace() -> Pace {
-        Pace {
-            interval: Duration::from_secs(5),
-            max_interval: Duration::from_secs(600),
-            jitter: 0.2,
-            load: 0.5,
-            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)).spread(),
-        }
-    }
-
     #[test]
     fn a_small_cluster_polls_at_the_shortest_interval() {
-        assert_eq!(pace().interval(10, Duration::from_millis(50)), Duration::from_secs(5));
+        assert_eq!(Poll::default().interval(10, Duration::from_millis(50)), Duration::from_secs(5));
     }
 
     #[test]
     fn a_large_or_slow_one_slows_down_to_the_stated_load() {
-        assert_eq!(pace().interval(100, Duration::from_millis(140)), Duration::from_secs(28));
-        assert_eq!(pace().interval(1000, Duration::from_secs(3)), Duration::from_secs(600));
+        assert_eq!(Poll::default().interval(100, Duration::from_millis(140)), Duration::from_secs(28));
+        assert_eq!(Poll::default().interval(1000, Duration::from_secs(3)), Duration::from_secs(600));
     }
 
     #[test]
@@ -90,7 +66,7 @@ mod tests {
         fn every_wait_stays_within_its_limits(
             nodes in 0usize..100_000, cost in 0u64..100_000, random in 0.0f64..=1.0,
         ) {
-            let pace = pace();
+            let pace = Poll::default();
             let interval = pace.interval(nodes, Duration::from_millis(cost));
             prop_assert!(interval >= pace.interval && interval <= pace.max_interval);
             let moved = pace.jittered(interval, random).as_secs_f64() / interval.as_secs_f64();

@@ -316,7 +316,8 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// When a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
-        let due = self.settling.as_ref().filter(|_| self.answer.is_some())?.due(self.settings.settle);
+        let due =
+            self.settling.as_ref().filter(|_| self.answer.is_some())?.due(self.settings.poll.settling());
         // Where the host failed, not before it is tried again.
         let again = self.failed.as_ref().filter(|_| self.failures > 0).map(|(at, _)| *at);
         Some(again.map_or(due, |at| due.max(at)))

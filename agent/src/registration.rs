@@ -21,6 +21,7 @@ use crate::answer::HostRecord;
 use crate::answer::{Answer, Doubt};
 use crate::names::{Cuk, Tag};
 use crate::problem::printable;
+use crate::settings::Join;
 pub use words::{Disk, elsewhere, hidden, outlook, remedy, renamed};
 
 /// What is wanted of the role.
@@ -218,21 +219,6 @@ pub fn disowns(doubt: &Doubt, by_address: bool) -> bool {
     by_address && matches!(doubt.status, Some(403 | 404))
 }
 
-/// The operator's rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// Whether the agent registers its node.
-    pub enabled: bool,
-    /// Whether it does so again where the membership was lost later.
-    pub repair: bool,
-    /// In how many answers the node must have been missing before that …
-    pub confirm_polls: u32,
-    /// … and for how long.
-    pub confirm_for: Duration,
-    /// The tag to register with; else from K2HR3's user-data, or the host's name.
-    pub tag: Option<Tag>,
-}
-
 /// What is known between two attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past<'a> {
@@ -248,7 +234,7 @@ pub struct Past<'a> {
 /// have removed it on purpose, and a sick K2HR3 shows half of what it has.
 ///
 /// A member that somebody else stands in the way of looks again, until that is over.
-pub fn wish(rules: &Rules, past: Past<'_>) -> Option<Wish> {
+pub fn wish(rules: &Join, past: Past<'_>) -> Option<Wish> {
     let in_the_way = past.verdict.is_some_and(Verdict::has_rivals);
     if !rules.enabled {
         return in_the_way.then_some(Wish::Look);

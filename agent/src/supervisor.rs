@@ -390,7 +390,7 @@ pub enum SupervisorError {
     #[error("{0} is not installed: it is neither a path nor found in PATH")]
     NotInstalled(String),
     /// The settings name a user that this host does not have.
-    #[error("supervisor.user is \"{0}\", but this host has no such user")]
+    #[error("supervisor.process.user is \"{0}\", but this host has no such user")]
     NoUser(String),
     /// The program did not start.
     #[error("cannot start {program}")]
@@ -421,7 +421,7 @@ pub enum SupervisorError {
     /// It belongs to somebody whose processes the agent may not signal.
     #[error(
         "process {pid} belongs to the user {owner}, and the agent, which is {own}, may not signal it: run the agent as \
-         root or as {owner}, or end the process yourself; supervisor.user says as whom the next one runs"
+         root or as {owner}, or end the process yourself; supervisor.process.user says as whom the next one runs"
     )]
     NotPermitted {
         /// Which.

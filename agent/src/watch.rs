@@ -124,7 +124,7 @@ fn named(settings: &Settings) -> Meanings {
         meanings.insert(source.clone(), Reason::SettingsChanged);
     }
     for name in ["k2hr3-api-uri", "k2hr3-role-name", "k2hr3-cuk"] {
-        meanings.insert(settings.k2hr3.userdata.join(name), Reason::SettingsChanged);
+        meanings.insert(settings.k2hr3.places.userdata().join(name), Reason::SettingsChanged);
     }
     meanings.extend(settings.k2hr3.file.clone().map(|path| (path, Reason::SourceChanged)));
     meanings.insert(settings.ini.path.clone(), Reason::IniChanged);

@@ -77,7 +77,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
 
     // Gone and settings read again: it waits for the container.
     world.server(1).remove().unwrap();
-    agent.swap("etc/k2hdkc-agent/agent.toml", &format!("{CONFIG}look = \"1s\"\n")).unwrap();
+    agent.swap("etc/k2hdkc-agent/agent.toml", &format!("{CONFIG}timing.resync-interval = \"1s\"\n")).unwrap();
     assert!(
         wait_for(LONG, || text(&agent).contains("there is no container \"database\"")),
         "{}",

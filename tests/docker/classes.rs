@@ -83,7 +83,8 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
     if !ready() {
         return;
     }
-    let mut ring = Ring::start(Layout::Database, 2, "take-over = true\nturn = \"1s\"\n").unwrap();
+    let mut ring =
+        Ring::start(Layout::Database, 2, "take-over = true\ntiming.restart-stagger = \"1s\"\n").unwrap();
     let [first, second, more] = [1, 2, 110].map(|number| ring.world.ground().identity(number).address);
 
     happens(

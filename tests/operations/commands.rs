@@ -56,10 +56,10 @@ fn an_unknown_key_is_64_for_every_command_and_every_fault_is_told_with_file_and_
         let (code, text, errors) = run(&node, &[command]);
         assert_eq!((code, text.as_str()), (64, ""), "{command}: {errors}");
         for fault in [
-            "k2hdkc-agent/agent.toml:3: unknown field `intervall`",
-            "conf.d/10-a.toml:1: unknown field `polls`",
-            "conf.d/20-b.toml:2: invalid value: string \"5 parsecs\"",
-            "ini.mode: is not an octal mode",
+            "k2hdkc-agent/agent.toml:3: poll.intervall: unknown field `intervall`",
+            "conf.d/10-a.toml:1: polls: unknown field `polls`",
+            "conf.d/20-b.toml:2: poll.backoff: \"5 parsecs\" is not a length of time",
+            "conf.d/30-c.toml:2: ini.mode: \"rw\" is not an octal mode",
         ] {
             assert!(errors.contains(fault), "{command}: {fault}: {errors}");
         }

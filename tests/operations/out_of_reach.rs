@@ -40,7 +40,7 @@ fn commands_do_not_succeed_where_the_docker_daemon_has_no_socket_no_way_or_no_an
     let gone = with_docker(&sites[0], Some("gone.sock"));
     fails_with(&gone, "", "gone.sock cannot be reached");
     let ssh = with_docker(&sites[1], None);
-    fails_with(&ssh, "ssh://root@192.0.2.9", "ssh://root@192.0.2.9, which is neither unix:// nor tcp://");
+    fails_with(&ssh, "ssh://root@192.0.2.9", "ssh://root@192.0.2.9 is no socket of this host");
     let wedged = with_docker(&sites[2], Some("wedged.sock"));
     // The kernel takes connections on its behalf, and nothing ever comes over them.
     let _listens = UnixListener::bind(wedged.root().join("wedged.sock")).unwrap();
@@ -51,8 +51,9 @@ fn commands_do_not_succeed_where_the_docker_daemon_has_no_socket_no_way_or_no_an
 fn commands_do_not_succeed_where_a_daemon_that_may_have_the_processes_does_not_answer_and_nothing_was_picked()
 {
     let site = Site::open(3, 1).unwrap();
-    let node =
-        site.node(site.server_plan(11, "[supervisor]\nkind = \"auto\"\nchmpx = \"/no/chmpx\"\n")).unwrap();
+    let node = site
+        .node(site.server_plan(11, "[supervisor]\nkind = \"auto\"\nprocess.chmpx = \"/no/chmpx\"\n"))
+        .unwrap();
     fails_with(&node, "ssh://root@192.0.2.9", "ssh://root@192.0.2.9");
 }
 

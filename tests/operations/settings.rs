@@ -166,7 +166,7 @@ fn a_bad_new_configuration_is_logged_with_its_place_and_the_old_one_stays() {
     let mut node = following(&site, FAST);
     node.swap("etc/k2hdkc-agent/agent.toml", &format!("{FAST}[guard]\nremoval-pols = 3\n")).unwrap();
     let line = FAST.lines().count() + 2;
-    let place = format!("agent.toml:{line}: unknown field `removal-pols`");
+    let place = format!("agent.toml:{line}: guard.removal-pols: unknown field `removal-pols`");
     let said = || node.log().contains("the new configuration is refused, the old one stays:");
     assert!(wait_for(SOON, said) && node.log().contains(&place), "{}", node.log());
     assert!(polls_often(&site), "the old one is in force: {}", node.log());
@@ -187,8 +187,7 @@ fn the_running_agent_s_status_tells_that_the_newest_configuration_is_not_in_forc
     };
     node.swap("etc/k2hdkc-agent/agent.toml", "[poll]\njitter = 7.0\n").unwrap();
     let fault = "poll.jitter: is a share from 0 to 0.9";
-    let said =
-        wait_for(SOON, || asked(&node, &["--json"]).1.contains(&format!("\"settings-error\": \"{fault}\"")));
+    let said = wait_for(SOON, || asked(&node, &["--json"]).1.contains(&format!("agent.toml:2: {fault}\"")));
     assert!(said, "{:?}", asked(&node, &["--json"]));
     let (code, text, _) = asked(&node, &[]);
     assert!(code == 1 && text.contains("the old one stays") && text.contains(fault), "{code}: {text}");

@@ -87,7 +87,7 @@ fn a_deaf_chmpx_is_restarted_with_its_k2hdkc_and_out_of_service_meanwhile() {
 
 #[test]
 fn a_silent_chmpx_is_waited_for() {
-    let mut ring = Ring::running(style(), "answer-within = \"20s\"", 2, 1).unwrap();
+    let mut ring = Ring::running(style(), "timing.answer-within = \"20s\"", 2, 1).unwrap();
     let pid = ring.pid(1, "chmpx").unwrap();
     ring.mischief(1, "silent-ms = 3000\n").unwrap();
     ring.tell_more(1, &[1, 2], &[100], "RWTIMEOUT = 777").unwrap();

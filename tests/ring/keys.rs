@@ -16,7 +16,7 @@ fn readable_after_a_restart_and_a_scale_out(supervisor: &str) -> usize {
     assert!(wait_for(PATIENCE, || ring.pid(1, "chmpx").is_some_and(|pid| pid != chmpx)), "{}", ring.told(1));
     ring.settled().unwrap();
     let replaced = ring.pid(1, "k2hdkc").unwrap() != k2hdkc;
-    assert_eq!(replaced, !supervisor.contains("pair = false"), "{}", ring.told(1));
+    assert_eq!(replaced, !supervisor.contains("restart-k2hdkc-with-chmpx = false"), "{}", ring.told(1));
     ring.all_readable(100, KEYS).unwrap();
     scale_out(&mut ring);
     ring.readable(100, KEYS)
@@ -31,7 +31,7 @@ fn scale_out(ring: &mut Ring) {
 
 #[test]
 fn a_chmpx_restarted_under_its_k2hdkc_costs_half_of_the_keys_at_the_next_scale_out_and_the_pair_none() {
-    let without = readable_after_a_restart_and_a_scale_out("pair = false");
+    let without = readable_after_a_restart_and_a_scale_out("restart-k2hdkc-with-chmpx = false");
     // Which keys go to the second server is a matter of their hashes; on the real ones it was 30 of 60.
     assert!((15..=45).contains(&without), "{without} of {KEYS} with the rule off");
     let with = readable_after_a_restart_and_a_scale_out("");
@@ -98,7 +98,7 @@ fn ending_of_chmpx(supervisor: &str) -> String {
 
 #[test]
 fn a_chmpx_stopped_right_after_its_k2hdkc_crashes_and_half_a_second_later_it_ends_well() {
-    assert!(ending_of_chmpx("stop-gap = \"0s\"").contains("was ended by SIGSEGV"));
+    assert!(ending_of_chmpx("timing.stop-gap = \"0s\"").contains("was ended by SIGSEGV"));
     assert!(ending_of_chmpx("").contains("chmpx ended with status 0"));
 }
 

@@ -87,7 +87,7 @@ fn killed_in_every_order_the_node_comes_back_and_no_key_is_lost() {
 /// The agent is killed over and over while it drives a restart of everything; each successor goes on.
 #[test]
 fn an_agent_killed_at_every_step_of_a_restart_is_followed_by_one_that_goes_on() {
-    let mut ring = Ring::running(style(), "turn = \"0s\"", 3, 1).unwrap();
+    let mut ring = Ring::running(style(), "timing.restart-stagger = \"0s\"", 3, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     let chmpx = ring.pid(2, "chmpx");
     ring.tell_more(2, &[1, 2, 3], &[100], "MAXHISTLOG = 7").unwrap();

@@ -60,7 +60,7 @@ fn a_target_that_is_switched_off_and_on_again_starts_and_stops_nothing() {
 fn a_chmpx_that_was_started_with_another_control_port_is_asked_there() {
     // Without chmpxstatus a slave is asked by its control port, too.
     let mut ring =
-        Ring::running(style(), "restarts = \"always\"\nchmpxstatus = \"/nowhere\"\n", 2, 1).unwrap();
+        Ring::running(style(), "restarts = \"always\"\nprocess.chmpxstatus = \"/nowhere\"\n", 2, 1).unwrap();
     let before = ring.pid(100, "chmpx");
     for number in [1, 2, 100] {
         let ini = std::fs::read_to_string(ring.node(number).root().join("source.ini")).unwrap();

@@ -71,7 +71,7 @@ fn a_second_chmpx_that_somebody_starts_is_told_and_not_touched() {
 
 #[test]
 fn a_key_of_k2hdkc_restarts_k2hdkc_alone_and_out_of_service() {
-    let mut ring = Ring::running(style(), "turn = \"1s\"", 3, 1).unwrap();
+    let mut ring = Ring::running(style(), "timing.restart-stagger = \"1s\"", 3, 1).unwrap();
     ring.write(100, 60).unwrap();
     let (chmpx, k2hdkc) = (ring.pid(2, "chmpx"), ring.pid(2, "k2hdkc"));
     let ini = std::fs::read_to_string(ring.node(2).root().join("source.ini")).unwrap();
@@ -90,7 +90,7 @@ fn a_key_of_k2hdkc_restarts_k2hdkc_alone_and_out_of_service() {
 
 #[test]
 fn another_database_is_held_and_told_and_no_key_stays_behind() {
-    let ring = Ring::running(style(), "turn = \"1s\"", 2, 1).unwrap();
+    let ring = Ring::running(style(), "timing.restart-stagger = \"1s\"", 2, 1).unwrap();
     ring.write(100, 60).unwrap();
     let before = (ring.pid(2, "chmpx"), ring.pid(2, "k2hdkc"));
     let ini = std::fs::read_to_string(ring.node(2).root().join("source.ini")).unwrap();
@@ -113,7 +113,7 @@ fn another_database_is_held_and_told_and_no_key_stays_behind() {
 
 #[test]
 fn a_key_of_chmpx_rolls_through_the_servers_without_a_key_unreadable_and_waits_on_slaves() {
-    let ring = Ring::running(style(), "turn = \"2s\"", 3, 1).unwrap();
+    let ring = Ring::running(style(), "timing.restart-stagger = \"2s\"", 3, 1).unwrap();
     ring.write(100, 60).unwrap();
     let before: Vec<_> = (1..=3).map(|number| ring.pid(number, "chmpx")).collect();
     let slave = ring.pid(100, "chmpx");

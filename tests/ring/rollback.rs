@@ -68,7 +68,9 @@ fn an_agent_that_only_adopted_chmpx_finds_out_by_starts_that_fail() {
 
 #[test]
 fn a_kill_right_after_an_installation_is_nobodys_fault() {
-    let mut ring = Ring::running(Style { replicas: 1, ..Style::default() }, "quiet = \"3s\"", 2, 1).unwrap();
+    let mut ring =
+        Ring::running(Style { replicas: 1, ..Style::default() }, "timing.quiet-after-write = \"3s\"", 2, 1)
+            .unwrap();
     let version = ring.node(1).fileversion();
     ring.tell_more(1, &[1, 2], &[100], "RWTIMEOUT = 777").unwrap();
     assert!(wait_for(PATIENCE, || ring.node(1).fileversion() > version));

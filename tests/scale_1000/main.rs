@@ -35,7 +35,7 @@ fn pester(address: String, stop: &Arc<AtomicBool>, asked: &Arc<AtomicUsize>) -> 
 #[test]
 fn a_thousand_changes_are_all_loaded_and_swallowed_ones_are_found_and_cured() {
     // No chmpxstatus: the agent itself must use the slave's control port, too.
-    let supervisor = "quiet = \"30ms\"\nbetween-questions = \"20ms\"\nchmpxstatus = \"none\"\n";
+    let supervisor = "timing.quiet-after-write = \"30ms\"\ntiming.min-query-interval = \"20ms\"\nprocess.chmpxstatus = \"none\"\n";
     let mut ring = Ring::running(Style::default(), supervisor, 1, 1).unwrap();
     let before = [1, 100].map(|number| ring.pid(number, "chmpx").unwrap());
     let k2hdkc = ring.pid(1, "k2hdkc").unwrap();

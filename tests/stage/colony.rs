@@ -224,13 +224,13 @@ fn config(root: &Path, address: &str, number: u32, more: &str) -> String {
     let bin = root.join("bin");
     let programs = ["chmpx", "k2hdkc", "chmpxstatus"];
     let programs: String =
-        programs.iter().map(|name| format!("{name} = \"{}/{name}\"\n", bin.display())).collect();
+        programs.iter().map(|name| format!("process.{name} = \"{}/{name}\"\n", bin.display())).collect();
     format!(
         "{FAST}[k2hr3]\nsource-address = \"{address}\"\nconnect-timeout = \"1s\"\ntimeout = \"3s\"\n\
          [join]\nenabled = true\ntag = \"vm{number}.example\"\nconfirm-polls = 3\nconfirm-for = \"500ms\"\n{more}\
-         [supervisor]\nkind = \"process\"\nlook = \"300ms\"\nbetween-questions = \"100ms\"\nquiet = \"100ms\"\n\
-         peers-within = \"5s\"\nrestart-backoff = \"200ms\"\ncalm = \"500ms\"\n{programs}\
-         [supervisor.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n",
+         [supervisor]\nkind = \"process\"\ntiming.resync-interval = \"300ms\"\ntiming.min-query-interval = \"100ms\"\ntiming.quiet-after-write = \"100ms\"\n\
+         timing.peers-within = \"5s\"\ntiming.restart-backoff = \"200ms\"\ntiming.settle-before-drain = \"500ms\"\n{programs}\
+         [supervisor.process.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n",
         root.display()
     )
 }

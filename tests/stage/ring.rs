@@ -40,12 +40,12 @@ level = \"debug\"
 const SUPERVISOR: &str = "\
 [supervisor]
 kind = \"process\"
-look = \"500ms\"
-between-questions = \"100ms\"
-quiet = \"100ms\"
-peers-within = \"5s\"
-restart-backoff = \"200ms\"
-calm = \"1s\"
+timing.resync-interval = \"500ms\"
+timing.min-query-interval = \"100ms\"
+timing.quiet-after-write = \"100ms\"
+timing.peers-within = \"5s\"
+timing.restart-backoff = \"200ms\"
+timing.settle-before-drain = \"1s\"
 ";
 
 /// The longest time for anything on a busy machine.
@@ -95,14 +95,14 @@ impl Ring {
         k2hdkc_simulators::simulators::install(&bin)?;
         let programs = ["chmpx", "k2hdkc", "chmpxstatus"]
             .iter()
-            .map(|name| format!("{name} = \"{}/{name}\"\n", bin.display()));
+            .map(|name| format!("process.{name} = \"{}/{name}\"\n", bin.display()));
         let usual = format!("{SUPERVISOR}{}", programs.collect::<String>());
         // A key that the suite sets itself stands only once.
         let extra = &self.supervisor;
         let sets = |line: &&str| !extra.lines().any(|own| own.split(" =").next() == line.split(" =").next());
         let usual: String = usual.lines().filter(sets).map(|line| format!("{line}\n")).collect();
         let environment =
-            format!("[supervisor.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n", root.display());
+            format!("[supervisor.process.environment]\nK2HDKC_SIMULATOR_ROOT = \"{}\"\n", root.display());
         let config = format!("{FILE_SOURCE}{FAST}{usual}{extra}\n{environment}");
         let plan = Plan {
             api_uri: "http://127.0.0.1:1".to_owned(),

@@ -90,10 +90,10 @@ max-lost-share = 1.0
 level = \"debug\"
 [supervisor]
 kind = \"{kind}\"
-look = \"1s\"
-between-questions = \"200ms\"
-calm = \"1s\"
-restart-backoff = \"200ms\"
+timing.resync-interval = \"1s\"
+timing.min-query-interval = \"200ms\"
+timing.settle-before-drain = \"1s\"
+timing.restart-backoff = \"200ms\"
 {more}"
     )
 }
@@ -109,7 +109,7 @@ pub fn by_events(settings: &str) -> String {
         text.replace(often, seldom)
     };
     let text = seldom(settings.to_owned(), "\ninterval = \"300ms\"\n", "\ninterval = \"10m\"\n");
-    seldom(text, "\nlook = \"1s\"\n", "\nlook = \"10m\"\n")
+    seldom(text, "\ntiming.resync-interval = \"1s\"\n", "\ntiming.resync-interval = \"10m\"\n")
 }
 
 /// A file of `tests/worlds/`.

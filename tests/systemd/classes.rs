@@ -98,7 +98,7 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
         return;
     }
     let world = World::start(Shape::Direct, 0.1, 2, 1).unwrap();
-    running(&world, &config("turn = \"1s\"\n"), 2);
+    running(&world, &config("timing.restart-stagger = \"1s\"\n"), 2);
     let ground = world.ground();
     let [first, second] = SERVERS.map(|number| ground.identity(number).address);
     let (slave, more) = (ground.identity(SLAVE).address, ground.identity(110).address);

@@ -18,7 +18,7 @@ fn before_the_host_goes_down_the_agent_ends_what_it_has_started_and_at_its_own_r
     }
     let world = World::start(Shape::Shipped, 0.1, 1, 0).unwrap();
     let node = world.node(1);
-    node.start_agent(&settings("process", "user = \"k2hdkc\"\n")).unwrap();
+    node.start_agent(&settings("process", "process.user = \"k2hdkc\"\n")).unwrap();
     settled(&world, 1);
     let leftovers = "find /var/lib/antpickax -name '*.chmpx'";
     assert_ne!(

@@ -25,7 +25,7 @@ impl Agent {
         if self.leaves() {
             return self.finish().await;
         }
-        let ended = timeout(self.reconciler.settings().supervisor.drain, async {
+        let ended = timeout(self.reconciler.settings().supervisor.timing.drain, async {
             loop {
                 let (ended, step) = self.reconciler.end().await;
                 log_step(step.as_ref());
@@ -43,7 +43,7 @@ impl Agent {
 
     /// A node is not left without what the agent has just stopped.
     async fn finish(&mut self) {
-        let within = self.reconciler.settings().supervisor.drain;
+        let within = self.reconciler.settings().supervisor.timing.drain;
         self.reconciler.begin_nothing();
         let finished = timeout(within, async {
             while self.reconciler.is_midway() {

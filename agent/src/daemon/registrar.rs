@@ -216,7 +216,7 @@ impl Registrar {
         }
         // What came true may not be kept; K2HR3 is not asked without a pause then either. Who stands in the way may do so for long.
         self.failures = if calm { 0 } else { self.failures + 1 };
-        self.next = Instant::now() + settings.pace.after_doubt(self.failures.max(1), fastrand::f64());
+        self.next = Instant::now() + settings.poll.after_doubt(self.failures.max(1), fastrand::f64());
         if good {
             // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
             let since = self.clock.now().boot;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Absence, Case, Gone, Held, Memory, Rules, continued};
+use super::{Absence, Case, Gone, Held, Memory, continued};
 use crate::clock::spoken;
 use crate::fingerprint;
 use crate::names::Port;
 use crate::problem::printable;
 use crate::ring::{Mode, Node, NodeKey, Ring};
+use crate::settings::Guard;
 
 /// What an answer would take away.
 pub(super) struct Loss<'a> {
@@ -21,7 +22,7 @@ pub(super) struct Loss<'a> {
 
 impl Loss<'_> {
     /// Why it is not ordinary; empty where it is.
-    pub(super) fn reasons(&self, rules: &Rules) -> Vec<String> {
+    pub(super) fn reasons(&self, rules: &Guard) -> Vec<String> {
         let mut reasons = Vec::new();
         // With what went a moment ago: as many servers may have the only other copy of a key.
         let (before, lost) =

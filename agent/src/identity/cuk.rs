@@ -45,7 +45,7 @@ enum Said {
 ///
 /// No file says it, one says what is no CUK, or all that is said is a fallback of cloud-init and no ledger knows better.
 pub(super) fn find(settings: &settings::K2hr3) -> Result<Found, String> {
-    let (own, instance) = (own_file(settings), &settings.instance_id);
+    let (own, instance) = (own_file(settings), &settings.places.instance_id());
     let (path, text) = match (said(&own)?, said(instance)?, remembered(settings)) {
         (Said::Id(text), ..) => (&own, text),
         (Said::Nothing, Said::Id(text), _) | (Said::Fallback(_), Said::Id(text), None) => (instance, text),
@@ -62,10 +62,10 @@ pub(super) fn find(settings: &settings::K2hr3) -> Result<Found, String> {
 
 /// What the files of this host say of a CUK that K2HR3 has under another address.
 pub(super) fn disk(settings: &settings::K2hr3, cuk: &str) -> Disk {
-    let files: Vec<PathBuf> = BOUND_TO_CUK.map(|name| settings.userdata.join(name)).into();
+    let files: Vec<PathBuf> = BOUND_TO_CUK.map(|name| settings.places.userdata().join(name)).into();
     let files: Vec<PathBuf> = files.into_iter().filter(|path| path.exists()).collect();
     let named = settings.cuk.is_some();
-    match said(&settings.instance_id) {
+    match said(&settings.places.instance_id()) {
         Ok(Said::Id(id)) if id == cuk => Disk::Own,
         Ok(Said::Id(id)) if !named && !files.is_empty() => Disk::Copied { id, files },
         _ if named => Disk::Unknown(Vec::new()),
@@ -76,13 +76,13 @@ pub(super) fn disk(settings: &settings::K2hr3, cuk: &str) -> Disk {
 /// As whom the ledger knows this node, where it is still in that role.
 pub(super) fn remembered(settings: &settings::K2hr3) -> Option<Joined> {
     let role = settings.role.clone().or_else(|| role(settings).ok())?;
-    let joined = Store::peek(&settings.state, 1).ledger().joined.clone();
+    let joined = Store::peek(&settings.places.state, 1).ledger().joined.clone();
     joined.filter(|joined| joined.role == role.to_string())
 }
 
 /// The file of K2HR3's user-data that says it.
 pub(super) fn own_file(settings: &settings::K2hr3) -> PathBuf {
-    settings.userdata.join(BOUND_TO_CUK[0])
+    settings.places.userdata().join(BOUND_TO_CUK[0])
 }
 
 fn goes_on(instance: &Path, said: &Said, known: &Joined) -> Result<Found, String> {

@@ -12,6 +12,7 @@ use crate::names::PLACEHOLDER_CUK;
 use crate::names::{Cuk, LONGEST_ID, Port};
 use crate::problem::{Problem, is_unseen, printable};
 use crate::ring::{Keys, Mode, Node, Profile, Ring};
+use crate::settings::Naming;
 
 /// How the membership source makes an ini of two member lists. See `[profile]` in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +33,6 @@ pub struct Template {
     pub server_ctlport: Port,
     /// CTLPORT of slave nodes.
     pub slave_ctlport: Port,
-}
-
-/// Where the NAME of a node comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Naming {
-    /// The registered address, as the DBaaS CLI's template does.
-    Address,
-    /// The tag, as Trove's template does: names must then resolve on every node.
-    Tag,
 }
 
 /// Makes the ring of the two member lists, without the slaves that cannot become a node.

@@ -5,6 +5,7 @@ use crate::answer::HostRecord;
 use crate::fixtures;
 use crate::names::Port;
 use crate::ring::Mode;
+use crate::settings::Naming;
 
 fn cuk() -> Cuk {
     Cuk::try_from("cuk-1").unwrap()

@@ -114,7 +114,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// How long to wait before the source is asked again.
     pub fn until_next_question(&self, random: f64) -> Duration {
-        let pace = &self.settings.pace;
+        let pace = &self.settings.poll;
         let interval = pace.interval(self.nodes, self.cost.unwrap_or_default());
         let wait = pace.jittered(interval, random);
         match self.doubts {

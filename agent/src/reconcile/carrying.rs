@@ -79,7 +79,7 @@ impl<T: Supervisor> Reconciler<T> {
             Outcome::Failed(_) if counted => {}
             Outcome::Failed(text) => {
                 self.failures += 1;
-                let wait = self.settings.pace.after_doubt(self.failures, 1.0);
+                let wait = self.settings.poll.after_doubt(self.failures, 1.0);
                 self.failed = Some((Instant::now() + wait, text.clone()));
             }
             // The file is right; that it could not be written again is not over.
@@ -182,7 +182,7 @@ impl<T: Supervisor> Reconciler<T> {
     fn adopt(&mut self, names: Option<&Names>, notes: &mut Vec<String>) -> Outcome {
         let (path, now) = (self.settings.ini.path.clone(), self.clock.now());
         notes.extend(
-            names.into_iter().flat_map(|names| apply::update_hosts(self.settings.hosts.as_deref(), names)),
+            names.into_iter().flat_map(|names| apply::update_hosts(self.settings.hosts.file(), names)),
         );
         let adopted = self.look.at(&path, now.wall).map_err(|error| chain(&error)).and_then(|installed| {
             apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| chain(&error))

@@ -141,7 +141,7 @@ impl<T: Supervisor> Reconciler<T> {
             Some(old) => Settling { ring: ring.clone(), first: old.first, last: now },
             None => Settling { ring: ring.clone(), first: now, last: now },
         };
-        let waits = now < settling.due(self.settings.settle);
+        let waits = now < settling.due(self.settings.poll.settling());
         self.settling = waits.then_some(settling);
         waits
     }

@@ -17,7 +17,7 @@ const KEPT_UNSEEN: Duration = Duration::from_hours(1);
 impl<T: Supervisor> Reconciler<T> {
     /// The names of the members; `None` where there is no block, or where it is not known with whom the agent speaks.
     pub(super) fn names(&self, scene: &Scene, wanted: &Wanted) -> Option<Box<Names>> {
-        self.settings.hosts.as_ref()?;
+        self.settings.hosts.file()?;
         let registry = scene.identity.as_ref().ok()?.k2hr3.as_ref();
         let registry = registry.map(|registry| registry.api_uri.as_str());
         let daemon = self.settings.supervisor.containers.daemon();

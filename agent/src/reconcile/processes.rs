@@ -104,7 +104,7 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) fn about(&self, installed: &Installed) -> Option<NodeSpec> {
         let mut about = NodeSpec::of(installed.ring()?, &self.settings.ini.path)?;
         if self.store.ledger().loaded.is_none() {
-            let interval = self.settings.pace.interval(self.nodes, self.cost.unwrap_or_default());
+            let interval = self.settings.poll.interval(self.nodes, self.cost.unwrap_or_default());
             about.known_after = interval.min(KNOWN_WITHIN);
         }
         let running = self.processes.running.map(|(chmpx, _)| chmpx);

@@ -181,12 +181,12 @@ fn who_is_known_by_its_address_alone_is_shown_to_be_none_by_a_denial() {
     assert!(!disowns(&Doubt::new(DoubtKind::Unreachable, ""), true));
 }
 
-fn rules() -> Rules {
+fn rules() -> Join {
     let confirm_for = Duration::from_secs(15);
-    Rules { enabled: true, repair: true, confirm_polls: 3, confirm_for, tag: None }
+    Join { enabled: true, repair: true, confirm_polls: 3, confirm_for, tag: None }
 }
 
-fn wished(rules: &Rules, joined: bool, verdict: Option<&Verdict>, polls: u32, seconds: u64) -> Option<Wish> {
+fn wished(rules: &Join, joined: bool, verdict: Option<&Verdict>, polls: u32, seconds: u64) -> Option<Wish> {
     let missing = (polls, Duration::from_secs(seconds));
     wish(rules, Past { joined, verdict, missing })
 }
@@ -198,7 +198,7 @@ fn a_new_node_joins_and_one_that_was_a_member_looks_first() {
     assert_eq!(wished(&rules(), false, Some(&Verdict::Lost), 0, 0), Some(Wish::Join));
     assert_eq!(wished(&rules(), true, None, 0, 0), Some(Wish::Look));
     assert_eq!(wished(&rules(), true, Some(&member), 0, 0), None);
-    let off = Rules { enabled: false, ..rules() };
+    let off = Join { enabled: false, ..rules() };
     // Somebody stands in the way, until a look shows that this is over.
     let member = Verdict::Member(at_address(&["old"]));
     for rules in [&rules(), &off] {
@@ -214,7 +214,7 @@ fn a_lost_membership_is_repaired_once_it_was_confirmed_and_only_where_that_is_wa
         assert_eq!(wished(&rules(), true, verdict, 2, 60), None);
         assert_eq!(wished(&rules(), true, verdict, 9, 14), None);
         assert_eq!(wished(&rules(), true, verdict, 3, 15), Some(Wish::Join));
-        let never = Rules { repair: false, ..rules() };
+        let never = Join { repair: false, ..rules() };
         assert_eq!(wished(&never, true, verdict, 9, 900), None);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Rules, SHOWN, Step, Verdict};
+use super::{SHOWN, Step, Verdict};
 use crate::answer::{Doubt, DoubtKind};
 use crate::clock::spoken;
 use crate::problem::printable;
+use crate::settings::Join;
 
 impl Verdict {
     /// One line, with the remedy where there is one.
@@ -67,7 +68,7 @@ impl Verdict {
 }
 
 /// A member that the last answers do not show, in one line.
-pub fn hidden(role: &str, rules: &Rules) -> String {
+pub fn hidden(role: &str, rules: &Join) -> String {
     format!("this node was a member of {role}, and answers do not show it any more; {}", outlook(rules))
 }
 
@@ -137,7 +138,7 @@ pub fn renamed(role: &str, before: &str, cuk: &str, file: &Path) -> String {
 }
 
 /// What becomes of a membership that answers do not show any more.
-pub fn outlook(rules: &Rules) -> String {
+pub fn outlook(rules: &Join) -> String {
     if rules.enabled && rules.repair {
         let (polls, time) = (rules.confirm_polls, spoken(rules.confirm_for));
         return format!("it is registered again once {polls} answers over {time} have not shown it");

@@ -1,26 +1,42 @@
-//! The configuration files, merged key by key, with what is wrong with them and what is to be known of them.
+//! The configuration files in their order, with remarks on files that are left out.
 
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::raw::Raw;
+use super::faults::{Fault, Place};
 
-/// What is wrong with the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// Each in one line.
-    pub texts: Vec<String>,
-    /// Whether one of them may be over without another configuration: a file could not be read.
-    pub may_pass: bool,
-}
-
-/// What the files say together.
+/// All layers, the earlier first.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
-    pub(super) merged: toml::Table,
-    pub(super) faults: Faults,
-    /// What was skipped, and why.
+    pub(super) files: Vec<Layer>,
+    /// Files that cannot be read.
+    pub(super) unread: Vec<Fault>,
+    /// True where a fault may pass without another configuration: a file cannot be read now.
+    pub(super) may_pass: bool,
+    /// Files that are left out, each with its reason.
     pub(super) notes: Vec<String>,
+}
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Layer {
+    path: PathBuf,
+    /// The text behind as many empty lines as all layers before it have bytes. A span of the parser then belongs to one
+    /// layer only, also after the layers were merged.
+    text: String,
+    start: usize,
+}
+
+impl Layer {
+    /// Parses the file.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of its syntax.
+    pub(super) fn parse(&self) -> Result<toml::de::DeTable<'_>, toml::de::Error> {
+        toml::de::DeTable::parse(&self.text).map(toml::Spanned::into_inner)
+    }
 }
 
 impl Layers {
@@ -35,7 +51,14 @@ impl Layers {
         layers
     }
 
-    /// The fragments in the order of their names. What an editor or a copy has left there is none of them.
+    /// Returns the file and line of a span.
+    pub(super) fn place(&self, span: &Range<usize>) -> Option<Place> {
+        let layer = self.files.iter().rev().find(|layer| layer.start <= span.start)?;
+        let before = &layer.text[layer.start..span.start.min(layer.text.len())];
+        Some(Place { file: layer.path.clone(), line: Some(before.matches('\n').count() + 1) })
+    }
+
+    /// Returns the fragments in the order of their names, without leftovers of editors and copies.
     fn fragments(&mut self, directory: &Path) -> Vec<PathBuf> {
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
@@ -44,7 +67,7 @@ impl Layers {
                 return Vec::new();
             }
             Err(error) => {
-                self.unread(directory, &error);
+                self.unreadable(directory, &error);
                 return Vec::new();
             }
         };
@@ -63,25 +86,30 @@ impl Layers {
 
     fn add(&mut self, path: &Path, must_exist: bool) {
         match std::fs::read_to_string(path) {
-            Ok(text) => match table(path, &text) {
-                Ok(table) => merge(&mut self.merged, table),
-                Err(fault) => self.faults.texts.push(fault),
-            },
-            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
-                self.notes.extend(dangling(path).map(|text| format!("{text}: nothing of it holds")));
+            Ok(text) => {
+                let start = self.files.last().map_or(0, |layer| layer.text.len());
+                self.files.push(Layer {
+                    path: path.to_owned(),
+                    text: "\n".repeat(start) + &text + "\n",
+                    start,
+                });
             }
-            Err(error) => self.unread(path, &error),
+            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
+                self.notes.extend(dangling(path).map(|text| format!("{text}: no key of it is read")));
+            }
+            Err(error) => self.unreadable(path, &error),
         }
     }
 
-    fn unread(&mut self, path: &Path, error: &std::io::Error) {
-        self.faults.texts.push(format!("{}: {error}", path.display()));
-        // What is not there, and what is no text, stays so until somebody changes it.
-        self.faults.may_pass |= !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData);
+    fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
+        let place = Place { file: path.to_owned(), line: None };
+        self.unread.push(Fault { place: Some(place), text: error.to_string() });
+        // A missing file, and one that is no text, stays so until the operator changes it.
+        self.may_pass |= !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData);
     }
 }
 
-/// Why a path in the directory of fragments is none, where it is not.
+/// Returns the reason for which a path in the directory of fragments is none.
 fn unfit(path: &Path) -> Option<String> {
     let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     if is_hidden {
@@ -94,35 +122,15 @@ fn unfit(path: &Path) -> Option<String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             dangling(path).map(|_| "it is a symbolic link to nothing".to_owned())
         }
-        // What keeps it from being read is told then.
+        // The attempt to read it reports any other error.
         Ok(_) | Err(_) => None,
     }
 }
 
-/// That a path is a symbolic link to what is not there.
+/// Describes a symbolic link to a missing file.
 fn dangling(path: &Path) -> Option<String> {
     let to = std::fs::read_link(path).ok()?;
-    Some(format!("{} is a symbolic link to {}, which is not there", path.display(), to.display()))
-}
-
-/// One file as a table, after it was found to hold known keys and fitting types only.
-fn table(path: &Path, text: &str) -> Result<toml::Table, String> {
-    let located = |error: toml::de::Error| {
-        let line =
-            error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        format!("{}:{line}: {}", path.display(), error.message().replace('\n', " "))
-    };
-    toml::from_str::<Raw>(text).map_err(located)?;
-    toml::from_str(text).map_err(located)
-}
-
-fn merge(into: &mut toml::Table, layer: toml::Table) {
-    for (key, value) in layer {
-        match (into.get_mut(&key), value) {
-            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => merge(old, new),
-            (_, value) => drop(into.insert(key, value)),
-        }
-    }
+    Some(format!("{} is a symbolic link to {}, which does not exist", path.display(), to.display()))
 }
 
 #[cfg(test)]
@@ -134,7 +142,7 @@ mod tests {
         crate::file::store(path, text.as_bytes()).unwrap();
     }
 
-    /// Layers of a directory with agent.toml and conf.d, and its path.
+    /// Reads a directory with agent.toml and conf.d.
     fn read(dir: &Path) -> Layers {
         Layers::read(&dir.join("vendor.toml"), (&dir.join("agent.toml"), false), &dir.join("conf.d"))
     }
@@ -147,6 +155,10 @@ mod tests {
         (dir, fragments)
     }
 
+    fn names(layers: &Layers) -> Vec<&str> {
+        layers.files.iter().filter_map(|layer| layer.path.file_name()?.to_str()).collect()
+    }
+
     #[test]
     fn leftovers_and_what_is_no_file_are_skipped_with_a_note() {
         let (dir, fragments) = with_fragment();
@@ -157,11 +169,10 @@ mod tests {
         nix::unistd::mkfifo(&fragments.join("y.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         symlink("nowhere.toml", fragments.join("z.toml")).unwrap();
         let layers = read(dir.path());
-        assert_eq!(layers.faults, Faults::default());
-        assert_eq!(layers.merged["poll"]["load"].as_float(), Some(1.0));
+        assert_eq!((names(&layers), &layers.unread), (vec!["10-a.toml"], &Vec::new()));
         let hidden =
             "is skipped: its name is hidden, as an editor's or a copy's leftover: remove it, or rename it";
-        let told: Vec<_> = [
+        let noted: Vec<_> = [
             (".#10-a.toml", hidden),
             ("._10-a.toml", hidden),
             ("x.toml", "is skipped: it is no file"),
@@ -170,44 +181,42 @@ mod tests {
         ]
         .map(|(name, why)| format!("{} {why}", fragments.join(name).display()))
         .into();
-        assert_eq!(layers.notes, told);
+        assert_eq!(layers.notes, noted);
     }
 
     #[test]
     fn a_file_that_cannot_be_read_now_is_a_fault_that_may_pass_and_a_wrong_one_is_not() {
         let (dir, fragments) = with_fragment();
         let bad = fragments.join("20-b.toml");
-        store(&bad, "nonsense");
-        assert!(!read(dir.path()).faults.may_pass);
         crate::file::store(&bad, b"\xff").unwrap();
-        let faults = read(dir.path()).faults;
-        assert!(!faults.may_pass && faults.texts[0].contains("valid UTF-8"), "{faults:?}");
+        let layers = read(dir.path());
+        assert!(!layers.may_pass && layers.unread[0].text.contains("valid UTF-8"), "{layers:?}");
         std::fs::remove_file(&bad).unwrap();
         std::fs::create_dir(dir.path().join("agent.toml")).unwrap();
         let layers = read(dir.path());
-        assert!(layers.faults.may_pass && layers.faults.texts[0].contains("agent.toml: Is a directory"));
+        assert!(layers.may_pass && layers.unread[0].to_string().contains("agent.toml: Is a directory"));
         std::fs::remove_dir(dir.path().join("agent.toml")).unwrap();
         std::fs::remove_file(fragments.join("10-a.toml")).unwrap();
         std::fs::remove_dir(&fragments).unwrap();
         symlink(&fragments, &fragments).unwrap();
         let layers = read(dir.path());
-        assert!(layers.faults.may_pass && layers.faults.texts[0].contains("conf.d: "), "{:?}", layers.faults);
+        assert!(layers.may_pass && layers.unread[0].to_string().contains("conf.d: "), "{:?}", layers.unread);
     }
 
     #[test]
-    fn links_to_nothing_hold_nothing_and_are_told() {
+    fn links_to_nothing_are_noted() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["agent.toml", "conf.d"] {
             symlink("/no/where", dir.path().join(name)).unwrap();
         }
         let layers = read(dir.path());
-        let told = |name, what| {
+        let noted = |name, what| {
             format!(
-                "{} is a symbolic link to /no/where, which is not there: {what}",
+                "{} is a symbolic link to /no/where, which does not exist: {what}",
                 dir.path().join(name).display()
             )
         };
-        let expected = [told("agent.toml", "nothing of it holds"), told("conf.d", "no fragment is read")];
-        assert_eq!((layers.notes, layers.faults), (expected.to_vec(), Faults::default()));
+        let expected = [noted("agent.toml", "no key of it is read"), noted("conf.d", "no fragment is read")];
+        assert_eq!((layers.notes, layers.unread), (expected.to_vec(), Vec::new()));
     }
 }

@@ -80,7 +80,7 @@ impl K2hr3 {
     /// A client by these settings; it connects at the first question.
     pub fn new(settings: settings::K2hr3) -> Self {
         Self {
-            credentials: Credentials::new(settings.auth, settings.minted_token.clone(), Clock::of_host()),
+            credentials: Credentials::new(settings.auth, settings.places.minted_token(), Clock::of_host()),
             settings,
             asked_as: None,
             exchange: None,

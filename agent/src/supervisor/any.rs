@@ -60,7 +60,7 @@ impl AnySupervisor {
     }
 
     fn made(settings: &settings::Supervisor, edge: Edge, before: Option<Kind>) -> Self {
-        let named = settings.kind.named();
+        let named = Kind::named(settings.kind);
         Self {
             settings: Box::new(settings.clone()),
             plain: Plain::new(named.unwrap_or(Kind::None), settings, &edge),
@@ -76,7 +76,7 @@ impl AnySupervisor {
         self.edge.waker = waker.clone();
         let before = self.known();
         let kept = self.auto.take().and_then(|auto| auto.follow(&self.settings));
-        let kind = self.settings.kind.named().unwrap_or_else(|| {
+        let kind = Kind::named(self.settings.kind).unwrap_or_else(|| {
             let auto = kept.unwrap_or_else(|| Auto::new(&self.settings, before));
             self.auto.insert(Box::new(auto)).kind()
         });

@@ -204,7 +204,7 @@ mod tests {
     fn other_settings_keep_it_unless_something_else_is_to_be_looked_for() {
         let (auto, _) = picked(Kind::Docker);
         let mut changed = supervisor();
-        changed.drain = Duration::from_secs(1);
+        changed.timing.drain = Duration::from_secs(1);
         changed.rules.look = Duration::from_secs(1);
         changed.containers.ini = "/other.ini".into();
         let kept = auto.follow(&changed).and_then(|auto| auto.choice());

@@ -11,40 +11,10 @@ pub(super) mod spawn;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use super::local::Local;
 use super::{Ask, Done, NodeSpec, Observed, Program, Step, Supervisor, SupervisorError};
+pub use crate::settings::Process;
 use crate::wake::Waker;
-
-/// How the programs are started. See `[supervisor]` in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    /// chmpx: a path, or a name in PATH.
-    pub chmpx: String,
-    /// k2hdkc, likewise.
-    pub k2hdkc: String,
-    /// chmpxstatus, likewise; slaves do without where it is not installed.
-    pub chmpxstatus: String,
-    /// Further arguments of chmpx.
-    pub chmpx_options: Vec<String>,
-    /// Further arguments of k2hdkc.
-    pub k2hdkc_options: Vec<String>,
-    /// Their user; else the agent's.
-    pub user: Option<String>,
-    /// Their environment, besides PATH.
-    pub environment: BTreeMap<String, String>,
-    /// Where their output goes through, and what must not be on a tmpfs of somebody else.
-    pub runtime_directory: PathBuf,
-    /// `/var/lib/antpickax` below the root: where chmpx keeps its shared memory.
-    pub base_directory: PathBuf,
-    /// Whether the host's own directories and limits are the agent's to prepare: not below a `--root`.
-    pub prepares_host: bool,
-    /// Longest wait for an answer of chmpx.
-    pub answer_within: Duration,
-}
 
 /// The processes of one node.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ mod sight;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -30,26 +30,12 @@ use super::{
 };
 use crate::file::FileError;
 use crate::problem::chain;
+pub use crate::settings::Units;
 use crate::took_over;
 use crate::wake::Waker;
 use bus::Bus;
 use reach::Reach;
 use unit::{Main, UnitState};
-
-/// Names of the units. See `[supervisor.systemd]` in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Units {
-    /// The unit of chmpx.
-    pub chmpx: String,
-    /// The unit of k2hdkc.
-    pub k2hdkc: String,
-    /// The timer of the program that this agent replaces, and its service.
-    pub rival: [String; 2],
-    /// Where upstream's helpers have their configuration.
-    pub helpers: PathBuf,
-    /// What is enabled again when the package is removed. See [`took_over`].
-    pub took_over: PathBuf,
-}
 
 /// Between two looks whether the replaced program is active.
 const RIVAL_AGAIN: Duration = Duration::from_secs(30);

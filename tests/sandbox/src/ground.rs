@@ -193,14 +193,14 @@ Everything above runs in namespaces: enter those of the hub first, and from ther
 
 /// `[supervisor]` with the programs chmpx, k2hdkc and chmpxstatus.
 fn supervisor(programs: [PathBuf; 3], environment: &str) -> String {
-    let names = ["chmpx", "k2hdkc", "chmpxstatus"];
-    let line = |(key, path): (&str, PathBuf)| format!("{key:<15} = \"{}\"\n", path.display());
+    let names = ["process.chmpx", "process.k2hdkc", "process.chmpxstatus"];
+    let line = |(key, path): (&str, PathBuf)| format!("{key:<19} = \"{}\"\n", path.display());
     let lines: String = names.into_iter().zip(programs).map(line).collect();
-    let kind = "kind            = \"process\"   # default \"auto\"\n";
+    let kind = "kind                = \"process\"   # default \"auto\"\n";
     let environment = if environment.is_empty() {
         String::new()
     } else {
-        format!("environment     = {{ {environment} }}\n")
+        format!("process.environment = {{ {environment} }}\n")
     };
     [kind, &lines, &environment].concat()
 }

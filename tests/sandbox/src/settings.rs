@@ -66,8 +66,8 @@ window          = "100ms"     # default "5m": there is no data here that must be
 # the defaults: max-lost-servers 1, max-lost-share 0.4
 
 [supervisor]
-{supervisor}look            = "2s"        # default "15s"
-# the defaults: quiet "500ms", between-questions "1s", start-gap "1s", stop-gap "500ms"
+{supervisor}timing.resync-interval = "2s"     # default "15s"
+# the defaults: quiet-after-write "500ms", min-query-interval "1s", start-gap "1s", stop-gap "500ms"
 "#,
             interval = quoted(self.interval),
             backoff = quoted(self.interval * 3 / 2),

@@ -4,7 +4,7 @@ use super::*;
 
 /// Puts the first of the answers in place as another process does, and makes a node of the second.
 async fn beside(quiet: &str, patient: bool, answers: [&[usize]; 2]) -> Stage {
-    let config = format!("{CONFIG}[supervisor]\nquiet = \"{quiet}\"\n");
+    let config = format!("{CONFIG}[supervisor.timing]\nquiet-after-write = \"{quiet}\"\n");
     let mut stage = Stage::with(&config, patient, answers.map(says).into());
     stage.poll().await;
     stage.reconciler.supervisor.asked.clear();

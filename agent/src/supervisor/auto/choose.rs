@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::settings::SupervisorKind;
 use crate::supervisor::Program;
 
 /// A supervisor that can be picked.
@@ -24,6 +25,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns the kind that the settings name; `None` where it is to be picked.
+    pub fn named(kind: SupervisorKind) -> Option<Self> {
+        match kind {
+            SupervisorKind::Auto => None,
+            SupervisorKind::None => Some(Self::None),
+            SupervisorKind::Process => Some(Self::Process),
+            SupervisorKind::Systemd => Some(Self::Systemd),
+            SupervisorKind::Docker => Some(Self::Docker),
+        }
+    }
+
     /// As the settings name it.
     pub fn name(self) -> &'static str {
         match self {

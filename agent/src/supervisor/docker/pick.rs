@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::address;
+pub use crate::settings::Containers;
 use crate::supervisor::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
@@ -14,21 +15,6 @@ const FAMILY: &str = "k2hdkc-trove";
 const BACKUP: &str = "k2hdkc-trove-backup";
 const ENTRY: &str = "/usr/libexec/k2hdkctrove.sh";
 const SHELLS: [&str; 4] = ["sh", "ash", "dash", "bash"];
-
-/// Where the programs are. See `[supervisor.docker]` in the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Containers {
-    /// The container of both programs: a name, or a label as `key=value`; else Trove's.
-    pub container: Option<String>,
-    /// The container of chmpx alone.
-    pub chmpx: Option<String>,
-    /// The container of k2hdkc alone.
-    pub k2hdkc: Option<String>,
-    /// Socket of the daemon; else `DOCKER_HOST`, else Docker's usual one.
-    pub socket: Option<String>,
-    /// The ini inside.
-    pub ini: String,
-}
 
 impl Containers {
     /// Address of the daemon, `unix://` and a path; any other one is refused at the connection.

@@ -192,7 +192,7 @@ mod tests {
         let own = user_name(nix::unistd::geteuid());
         assert!(text.starts_with("process 1 belongs to the user root, and the agent, which is "), "{text}");
         assert!(text.contains(&own) && text.contains("run the agent as root or as root"), "{text}");
-        assert!(text.ends_with("supervisor.user says as whom the next one runs"), "{text}");
+        assert!(text.ends_with("supervisor.process.user says as whom the next one runs"), "{text}");
         let other = refused(1, rustix::io::Errno::INVAL);
         assert!(matches!(other, SupervisorError::Signal { pid: 1, .. }), "{other}");
     }

@@ -1,6 +1,7 @@
 //! The supervisor with real processes: scripts in the place of chmpx, which wait until they are told to end.
 
 use std::os::unix::process::CommandExt as _;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal as Sent, kill};
 use nix::unistd::Pid;
@@ -207,7 +208,7 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
         (
             &good,
             Some("nobody-like-that"),
-            "supervisor.user is \"nobody-like-that\", but this host has no such user".into(),
+            "supervisor.process.user is \"nobody-like-that\", but this host has no such user".into(),
         ),
     ] {
         node.settings.supervisor.process.chmpx.clone_from(program);
