@@ -12,9 +12,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::docker::Containers;
 use crate::retry::Backoff;
-use crate::settings::{OnExit, Supervisor, SupervisorKind};
+use crate::settings::{Containers, OnExit, Supervisor, SupervisorKind};
 use choose::{Choice, Kind};
 
 /// Between two looks while nothing is there: the first time, and at most.

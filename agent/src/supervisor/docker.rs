@@ -27,15 +27,14 @@ use tokio::time::sleep;
 use tracing::info;
 
 pub(crate) use engine::EngineError;
-pub(crate) use pick::Containers;
 
 use super::local::conversation::Conversation;
-use super::process::Process;
 use super::{
     Ask, Done, Identity, Misplaced, NodeSpec, Observed, Program, Rival, Signal, Step, Supervisor,
     SupervisorError,
 };
 use crate::file::FileError;
+use crate::settings::{Containers, Process};
 use crate::wake::Waker;
 use engine::Engine;
 use inside::Inside;

@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::process::{Process, prepare};
+use super::process::prepare;
 use super::{Ask, Ended, Identity, MergeThread, NodeSpec, Observed, Order, Program, SupervisorError};
 use crate::ring::Mode;
+use crate::settings::Process;
 use crate::view::Operation;
 use crate::wake::Waker;
 use conversation::Conversation;

@@ -13,7 +13,7 @@ mod tests;
 
 use super::local::Local;
 use super::{Ask, Done, NodeSpec, Observed, Program, Step, Supervisor, SupervisorError};
-pub use crate::settings::Process;
+use crate::settings::Process;
 use crate::wake::Waker;
 
 /// The processes of one node.

@@ -23,14 +23,14 @@ pub(crate) use bus::{BusError, host_goes_down};
 
 use super::local::Local;
 use super::local::found;
-use super::process::{Process, prepare};
+use super::process::prepare;
 use super::{
     Ask, Done, Ended, Ending, Identity, NodeSpec, Observed, Program, Signal, Step, Supervisor,
     SupervisorError,
 };
 use crate::file::FileError;
 use crate::problem::chain;
-pub use crate::settings::Units;
+use crate::settings::{Process, Units};
 use crate::took_over;
 use crate::wake::Waker;
 use bus::Bus;

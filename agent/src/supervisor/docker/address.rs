@@ -1,6 +1,6 @@
 //! Address of the Docker daemon: from the settings, else from `DOCKER_HOST`. Pure.
 
-use super::Containers;
+use crate::settings::Containers;
 
 const USUAL: &str = "unix:///var/run/docker.sock";
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::engine::{Engine, EngineError};
-use super::pick::{self, Container, Containers, State, pick};
+use super::pick::{self, Container, State, pick};
 use crate::problem::chain;
+use crate::settings::Containers;
 use crate::supervisor::auto::choose::Daemon;
 use crate::wake::Waker;
 

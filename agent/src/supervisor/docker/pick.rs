@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::address;
-pub use crate::settings::Containers;
+use crate::settings::Containers;
 use crate::supervisor::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Containers;
 use super::engine::{Concerns, Engine, EngineError};
 use super::pick;
 use crate::problem::chain;
+use crate::settings::Containers;
 use crate::supervisor::SupervisorError;
 use crate::supervisor::away::Away;
 use crate::wake::Waker;

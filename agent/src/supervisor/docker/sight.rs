@@ -15,7 +15,8 @@ use super::deaths::Deaths;
 use super::end::End;
 use super::engine::{Engine, EngineError};
 use super::inside::{self, Inside};
-use super::pick::{self, Container, Containers, Picked, State};
+use super::pick::{self, Container, Picked, State};
+use crate::settings::Containers;
 use crate::supervisor::{Ended, Ending, Identity, Observed, Program, Running};
 use crate::wake::Waker;
 

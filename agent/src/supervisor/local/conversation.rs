@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use super::question::{Answer, Question, Trouble, Word};
 use super::resolver;
-use crate::supervisor::process::Process;
+use crate::settings::Process;
 use crate::supervisor::{Ask, NodeSpec, Observed, Order, Said, SupervisorError};
 use crate::wake::Waker;
 

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use crate::problem::{chain, printable};
 use crate::ring::Mode;
+use crate::settings::Process;
 use crate::supervisor::control_port::{self, Command, ControlPortError, Server};
-use crate::supervisor::process::{Process, spawn};
+use crate::supervisor::process::spawn;
 use crate::supervisor::{NodeSpec, Order, SupervisorError, chmpx_status};
 use crate::view::{self, View};
 use crate::wake::{Reason, Waker};

@@ -7,7 +7,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::chown;
 use tracing::{debug, info, warn};
 
-use super::{Process, spawn};
+use super::spawn;
+use crate::settings::Process;
 use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
 /// How many queues a process may open together (`fs.mqueue.msg_max`), as upstream's unit sets it.

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use nix::unistd::User;
 use tokio::process::{Child, Command};
 
-use super::Process;
+use crate::settings::Process;
 use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
 /// Where programs are looked for, and what they get as PATH.
