@@ -26,7 +26,12 @@ impl Poll {
 
     /// Returns the wait after the `doubts`-th doubtful answer in a row, counted from 1; `random` is from 0 to 1.
     pub fn after_doubt(&self, doubts: u32, random: f64) -> Duration {
-        Backoff::new(self.backoff, self.max_backoff).spread().pause(doubts, random)
+        self.pauses().pause(doubts, random)
+    }
+
+    /// Returns the pauses after failures.
+    pub(crate) fn pauses(&self) -> Backoff {
+        Backoff::new(self.backoff, self.max_backoff).spread()
     }
 }
 

@@ -10,7 +10,7 @@
 //! [`Reconciler::decide`] looks and changes nothing, so that `render` and `diff` show exactly what `once` and `run`
 //! would do. A pass cannot fail: whatever happens in it is in the [`Report`].
 
-mod answers;
+mod membership;
 mod asking;
 mod carrying;
 mod decide;
@@ -30,24 +30,26 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::answer::Doubt;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::guard;
 use crate::hosts::Names;
 use crate::identity::{self, Identity};
-use crate::installed::{Installed, Look};
+use crate::installed::Installed;
 use crate::ledger::{Joined, LedgerError, Missing, Store};
 use crate::lifecycle::{self, Persisted, Rewrite};
-use crate::membership::Wanted;
 use crate::plan::Plan;
 use crate::problem::{Problem, chain};
 use crate::report::{Outcome, Report};
-use crate::ring::Ring;
 use crate::settings::Settings;
 use crate::source::Answered;
 use crate::standing::Standing;
 use crate::supervisor::{NodeSpec, Observed, Supervisor};
 use crate::validate::Validated;
 use crate::wake::Reasons;
+
+use files::Files;
+use membership::Membership;
+use processes::Processes;
 pub use releasing::confirm;
 
 /// The owner of the state.
@@ -57,79 +59,61 @@ pub struct Reconciler<T> {
     supervisor: T,
     store: Store,
     clock: Clock,
-    look: Look,
-    /// What the last readable answer says, or why it says nothing.
-    answer: Option<Result<Rc<Wanted>, Vec<Problem>>>,
-    /// Doubtful answers in a row, and the last of them.
-    doubts: u32,
-    doubt: Option<Doubt>,
-    /// What the source said beside its last answer.
-    remark: Option<String>,
-    /// Passes in a row in which this host did not let the agent do its work.
-    failures: u32,
-    /// When the host is tried again, and why it failed.
-    failed: Option<(Instant, String)>,
-    /// Why a kept generation is in place, until an answer is good again.
-    restored: Option<String>,
-    /// When an answer was last good, also before the agent started.
-    last_good: Option<Timestamp>,
-    /// Smoothed answer time.
-    cost: Option<Duration>,
-    /// How many nodes the cluster had when that was last known: so many agents ask K2HR3.
-    nodes: usize,
-    settling: Option<Settling>,
+    /// Who is a member.
+    membership: Membership,
+    /// The file half of the pass.
+    files: Files,
     /// The process half of the pass.
-    processes: processes::Processes,
-    /// Whether changes rest before they are installed, and processes are moved: not in `once`.
-    patient: bool,
+    processes: Processes,
+    /// True in the daemon, where changes rest before they are installed, and processes are moved; false in a command.
+    daemon: bool,
 }
 
-/// A change that rests.
-#[derive(Debug, Clone, PartialEq)]
-struct Settling {
-    ring: Ring,
-    first: Instant,
-    last: Instant,
-}
-
-impl Settling {
-    /// When it has rested long enough, or waited as long as it may.
-    fn due(&self, (rest, most): (Duration, Duration)) -> Instant {
-        (self.last + rest).min(self.first + most)
-    }
-}
-
-/// What a pass found, before anything is changed.
+/// What a pass found, before anything is changed. Each half decides for itself.
 #[derive(Debug)]
 pub struct Decision {
-    /// What to do.
+    /// The decision on the file.
+    pub file: FileDecision,
+    /// The decision on the programs.
+    pub programs: ProgramsDecision,
+    /// Notes for the operator.
+    pub notes: Vec<String>,
+    asked: Option<Duration>,
+}
+
+/// The decision on the file.
+#[derive(Debug)]
+pub struct FileDecision {
+    /// The verdict.
     pub verdict: Decided,
-    /// What differs.
+    /// The difference to the live file.
     pub plan: Option<Plan>,
     /// Removals that are not believed yet.
     pub waiting: Vec<guard::Absence>,
-    /// What an operator should know.
-    pub notes: Vec<String>,
-    asked: Option<Duration>,
     guard: Option<guard::Memory>,
-    /// What the hosts block must say although nothing is installed.
+    /// The hosts block, although nothing is installed.
     names: Option<Box<Names>>,
-    /// What the ledger learns of the processes.
-    known: Option<Persisted>,
-    /// How the processes were seen with the installed file.
-    seen: Seen,
-    /// The decision on the processes.
+    /// True if chmpx does not survive the live file.
+    replaces_unloadable: bool,
+    /// True for a failure that was counted before.
+    counted: bool,
+}
+
+/// The decision on the programs.
+#[derive(Debug, Default)]
+pub struct ProgramsDecision {
+    /// The decision of the lifecycle; none where the programs are not seen.
     pub lifecycle: Option<Box<lifecycle::Decision>>,
-    /// The file that it asks for.
+    /// The reason for which a command does not put the installed file before the programs.
+    pub unsynced: Option<String>,
+    /// The ledger's part.
+    known: Option<Persisted>,
+    /// How the programs were seen with the installed file.
+    seen: Seen,
+    /// The file that the lifecycle asks for.
     request: Option<Box<Installation>>,
     standing: Option<Standing>,
-    about: Option<NodeSpec>,
-    /// Whether the live file is none that chmpx survives.
-    mends: bool,
-    /// Whether the failure is one that was counted before.
-    again: bool,
-    /// Why the processes do not get the installed file from a command.
-    pub unplaced: Option<String>,
+    spec: Option<NodeSpec>,
 }
 
 /// How the processes were seen with the installed file.
@@ -182,32 +166,21 @@ struct Scene {
     observed: Option<Observed>,
     about: Option<NodeSpec>,
     doubt: Option<Doubt>,
-    asked: Option<Duration>,
 }
 
 impl<T: Supervisor> Reconciler<T> {
     /// A reconciler that has seen nothing yet.
-    pub fn new(settings: Settings, supervisor: T, store: Store, patient: bool, clock: Clock) -> Self {
+    pub fn new(settings: Settings, supervisor: T, store: Store, daemon: bool, clock: Clock) -> Self {
         let last_good = store.ledger().last.as_ref().and_then(|last| last.last_good);
         Self {
             settings,
             supervisor,
             store,
             clock,
-            look: Look::default(),
-            answer: None,
-            doubts: 0,
-            doubt: None,
-            remark: None,
-            failures: 0,
-            failed: None,
-            restored: None,
-            last_good,
-            cost: None,
-            nodes: 1,
-            settling: None,
-            processes: processes::Processes::new(patient),
-            patient,
+            membership: Membership::new(last_good),
+            files: Files::default(),
+            processes: Processes::new(daemon),
+            daemon,
         }
     }
 
@@ -219,7 +192,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// Takes new settings; what was learnt of the processes stays.
     pub fn replace_settings(&mut self, settings: Settings) {
         self.settings = settings;
-        (self.answer, self.settling) = (None, None);
+        (self.membership.answer, self.files.settling) = (None, None);
     }
 
     /// What there is to know of the settings' files.
@@ -260,13 +233,14 @@ impl<T: Supervisor> Reconciler<T> {
     /// One pass. It does not wait for the source: an answer is an argument, where one has come.
     pub async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) -> Report {
         let decision = self.decide(answered).await;
-        let is_first = decision.mends && !self.patient;
+        let is_first = decision.file.replaces_unloadable && !self.daemon;
         let mut report = self.carry_out(decision, reasons).await;
         if is_first && matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..)) {
             // Only now a command knows whose processes the file is for. It is large, and so would be every pass.
-            let Decision { lifecycle, about, notes, unplaced, .. } = Box::pin(self.decide(None)).await;
+            let Decision { programs, notes, .. } = Box::pin(self.decide(None)).await;
             report.notes.extend(notes);
-            report.step = self.step(lifecycle.as_deref(), about.as_ref()).await.or(unplaced.map(Err));
+            let step = self.step(programs.lifecycle.as_deref(), programs.spec.as_ref()).await;
+            report.step = step.or(programs.unsynced.map(Err));
         }
         report
     }
@@ -278,72 +252,80 @@ impl<T: Supervisor> Reconciler<T> {
             Some(answered) => self.take(answered),
             None => (identity::read(&self.settings.k2hr3), None, None),
         };
-        let installed = match self.look.at(&self.settings.ini.path, self.clock.now().wall) {
+        let mut notes = Vec::new();
+        let installed = match self.files.look.at(&self.settings.ini.path, self.clock.now().wall) {
             Ok(installed) => installed,
-            Err(error) => return Decision::leave(Outcome::Failed(chain(&error)), asked),
+            Err(error) => {
+                let file = FileDecision::leave(Outcome::Failed(chain(&error)));
+                return Decision { file, programs: ProgramsDecision::default(), notes, asked };
+            }
         };
         let about = self.about(&installed);
         self.processes.unseen();
         let observed = self.observe(about.as_ref(), &installed).await;
-        let scene = Scene { identity, installed, observed, about, doubt, asked };
-        let known =
-            [scene.installed.ring(), self.answer.as_ref().and_then(|a| a.as_ref().ok()).map(|w| &w.ring)];
-        self.nodes = known.into_iter().flatten().map(|ring| ring.len()).max().unwrap_or(self.nodes);
-        let fresh = was_answered && scene.doubt.is_none();
-        let mut decision = self.judged(&scene, fresh);
-        decision.mends = scene.installed.ring().is_none();
-        if !was_answered
-            && matches!(decision.verdict, Decided::Install(_))
-            && let Some(text) = self.rests()
-        {
-            // The host is not asked for the same thing at every look.
-            decision.verdict = Decided::Leave(Outcome::Failed(text));
-            decision.again = true;
-        }
-        decision.notes.extend(self.notes(&scene));
-        decision.notes.extend(self.differs(&scene, &decision.verdict));
-        if self.patient {
-            self.decide_lifecycle(&scene, &mut decision);
-            if scene.observed.is_none() && !matches!(decision.verdict, Decided::Install(_)) {
-                // It is seldom, and large, and so would be every pass.
-                Box::pin(self.stop_unseen(scene.about.is_some(), &mut decision)).await;
-            }
-        } else {
-            placing::once(&scene, self.supervisor.in_doubt(), &mut decision);
-        }
-        decision
+        let scene = Scene { identity, installed, observed, about, doubt };
+        self.membership.count_nodes(scene.installed.ring().map(|ring| &**ring));
+        let file = self.decide_file(&scene, was_answered);
+        notes.extend(self.notes(&scene));
+        notes.extend(self.differs(&scene, &file.verdict));
+        let installs = matches!(file.verdict, Decided::Install(_));
+        let programs = self.decide_programs(&scene, installs, &mut notes).await;
+        Decision { file, programs, notes, asked }
     }
 
-    /// When a resting change is due.
+    /// Decides on the file.
+    fn decide_file(&mut self, scene: &Scene, was_answered: bool) -> FileDecision {
+        let fresh = was_answered && scene.doubt.is_none();
+        let mut file = self.judged(scene, fresh);
+        file.replaces_unloadable = scene.installed.ring().is_none();
+        if !was_answered
+            && matches!(file.verdict, Decided::Install(_))
+            && let Some(error) = self.files.rests()
+        {
+            // The host is not asked for the same thing at every look.
+            file.verdict = Decided::Leave(Outcome::Failed(error));
+            file.counted = true;
+        }
+        file
+    }
+
+    /// Decides on the programs. `installs` is true where a file is about to be installed.
+    async fn decide_programs(
+        &mut self,
+        scene: &Scene,
+        installs: bool,
+        notes: &mut Vec<String>,
+    ) -> ProgramsDecision {
+        if !self.daemon {
+            return placing::once(scene, self.supervisor.in_doubt(), installs, notes);
+        }
+        let mut programs = self.decide_lifecycle(scene, installs, notes);
+        if scene.observed.is_none() && !installs {
+            // It is seldom, and large, and so would be every pass.
+            Box::pin(self.stop_unseen(scene.about.is_some(), &mut programs)).await;
+        }
+        programs
+    }
+
+    /// Returns when a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
-        let due =
-            self.settling.as_ref().filter(|_| self.answer.is_some())?.due(self.settings.poll.settling());
+        let settling = self.files.settling.as_ref().filter(|_| self.membership.answer.is_some())?;
+        let due = settling.due(self.settings.poll.settling());
         // Where the host failed, not before it is tried again.
-        let again = self.failed.as_ref().filter(|_| self.failures > 0).map(|(at, _)| *at);
-        Some(again.map_or(due, |at| due.max(at)))
+        Some(self.files.host.not_before().map_or(due, |at| due.max(at)))
     }
 }
 
-impl Decision {
-    fn leave(outcome: Outcome, asked: Option<Duration>) -> Self {
-        let verdict = Decided::Leave(outcome);
+impl FileDecision {
+    fn leave(outcome: Outcome) -> Self {
         Self {
-            verdict,
+            verdict: Decided::Leave(outcome),
             plan: None,
             waiting: Vec::new(),
-            notes: Vec::new(),
-            asked,
             guard: None,
             names: None,
-            known: None,
-            seen: Seen::default(),
-            lifecycle: None,
-            request: None,
-            standing: None,
-            about: None,
-            mends: false,
-            again: false,
-            unplaced: None,
+            replaces_unloadable: false,
+            counted: false,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
     let path = settings.ini.path.clone();
     let decision = decided(settings).await;
     decision.notes.iter().for_each(|note| complain(note));
-    match decision.verdict {
+    match decision.file.verdict {
         Decided::Install(installation) => {
             say(&String::from_utf8_lossy(&installation.validated.rendered().bytes));
             ExitCode::SUCCESS
@@ -62,25 +62,25 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
     let restarts = Some(settings.supervisor.rules.restarts).filter(|_| moves);
     let decision = decided(settings).await;
     decision.notes.iter().for_each(|note| complain(note));
-    if let Some(plan) = &decision.plan {
+    if let Some(plan) = &decision.file.plan {
         print_plan(plan, restarts);
     }
-    for absence in &decision.waiting {
+    for absence in &decision.file.waiting {
         let node = &absence.node;
         say(&format!(
             "  {}:{} is missing in the answer; its removal must be seen again",
             node.name, node.ctlport
         ));
     }
-    let action = decision.lifecycle.as_ref().map(|decided| &decided.action);
+    let action = decision.programs.lifecycle.as_ref().map(|decided| &decided.action);
     if let Some(Action::Step(step, why)) = action {
         say(&format!("  {}: {why}", step.text()));
     }
-    let placed = action.is_none() && decision.unplaced.is_none();
-    match decision.verdict {
-        Decided::Install(_) => told(decision.unplaced),
-        Decided::Leave(Outcome::Unchanged) if !placed => told(decision.unplaced),
-        Decided::Leave(Outcome::Unchanged) if decision.waiting.is_empty() => {
+    let placed = action.is_none() && decision.programs.unsynced.is_none();
+    match decision.file.verdict {
+        Decided::Install(_) => told(decision.programs.unsynced),
+        Decided::Leave(Outcome::Unchanged) if !placed => told(decision.programs.unsynced),
+        Decided::Leave(Outcome::Unchanged) if decision.file.waiting.is_empty() => {
             say("no difference");
             ExitCode::SUCCESS
         }

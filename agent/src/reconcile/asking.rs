@@ -17,7 +17,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// A command asks only where chmpx's view of the ring may decide: before another ring than the installed one. Beside
     /// it an agent may run that has just replaced the file.
     pub(super) async fn may_ask_once(&self, installed: &Installed) -> Ask {
-        let wanted = self.answer.as_ref().and_then(|answer| answer.as_ref().ok());
+        let wanted = self.membership.wanted();
         if installed.ring().is_none_or(|ring| wanted.is_none_or(|wanted| **ring == *wanted.ring)) {
             return Ask::No;
         }
@@ -33,7 +33,8 @@ impl<T: Supervisor> Reconciler<T> {
     /// How long the quiet after a replacement still lasts, also one that somebody else made.
     fn quiet_for(&self) -> Option<Duration> {
         let quiet = self.settings.supervisor.rules.quiet;
-        self.look
+        self.files
+            .look
             .age(&self.settings.ini.path, self.clock.now().wall)
             .and_then(|age| quiet.checked_sub(age))
             .filter(|left| !left.is_zero())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cause, Decided, Decision, Installation, Reconciler, Seen};
+use super::{Cause, Decided, Decision, FileDecision, Installation, ProgramsDecision, Reconciler, Seen};
 use crate::apply;
 use crate::clock::BootTime;
 use crate::guard;
@@ -21,8 +21,9 @@ use crate::wake::Reasons;
 impl<T: Supervisor> Reconciler<T> {
     /// Does what was decided, and reports it.
     pub(super) async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
-        let Decision { verdict, plan, waiting, mut notes, asked, guard, names, .. } = decision;
-        let (known, seen) = (decision.known, decision.seen);
+        let Decision { file, programs, mut notes, asked } = decision;
+        let FileDecision { verdict, plan, waiting, guard, names, replaces_unloadable, counted } = file;
+        let ProgramsDecision { lifecycle, unsynced, known, seen, request, standing, spec } = programs;
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
@@ -36,16 +37,15 @@ impl<T: Supervisor> Reconciler<T> {
         if let Err(error) = self.store.learn(learnt) {
             notes.push(format!("what was learnt is not kept over a restart: {}", chain(&error)));
         }
-        let (mends, decided) = (decision.mends, decision.lifecycle);
-        let (decided, about) = (decided.as_deref(), decision.about.as_ref());
+        let (decided, spec) = (lifecycle.as_deref(), spec.as_ref());
         // Who writes the file in place would write over this one.
         let (first, then) = match decided.map(|decided| &decided.action) {
             Some(Action::Step(Step::TakeOver, _)) => (decided, None),
             _ => (None, decided),
         };
-        let writer_ended = self.step(first, about).await;
+        let writer_ended = self.step(first, spec).await;
         let mut written = None;
-        let outcome = match (verdict, decision.request) {
+        let outcome = match (verdict, request) {
             (Decided::Install(installation), _) => self.install(*installation, &mut notes),
             (Decided::Leave(Outcome::Unchanged), Some(request)) => self.install(*request, &mut notes),
             (Decided::Leave(Outcome::Unchanged), None) => self.adopt(names.as_deref(), &mut notes),
@@ -55,17 +55,19 @@ impl<T: Supervisor> Reconciler<T> {
             }
             (Decided::Leave(outcome), None) => outcome,
         };
-        if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) = (&outcome, mends) {
+        if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) =
+            (&outcome, replaces_unloadable)
+        {
             self.processes.mended(generation.fileversion);
         }
-        self.count_failure(written.as_ref().unwrap_or(&outcome), decision.again);
+        self.count_failure(written.as_ref().unwrap_or(&outcome), counted);
         let written = written.map(|outcome| match outcome {
             Outcome::Failed(error) => Err(error),
             outcome => Ok(outcome.line()),
         });
-        let step = self.step(then, about).await.or(writer_ended).or(written);
-        let step = step.or(decision.unplaced.map(Err));
-        let (at, reasons, standing) = (self.clock.now().wall, reasons.to_string(), decision.standing);
+        let step = self.step(then, spec).await.or(writer_ended).or(written);
+        let step = step.or(unsynced.map(Err));
+        let (at, reasons) = (self.clock.now().wall, reasons.to_string());
         let left_out = self.left_out();
         let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step };
         self.keep_last(&report);
@@ -78,17 +80,15 @@ impl<T: Supervisor> Reconciler<T> {
         match outcome {
             Outcome::Failed(_) if counted => {}
             Outcome::Failed(text) => {
-                self.failures += 1;
-                let wait = self.settings.poll.after_doubt(self.failures, 1.0);
-                self.failed = Some((Instant::now() + wait, text.clone()));
+                self.files.host.failed(Instant::now(), text, &self.settings.poll.pauses(), 1.0);
             }
             // The file is right; that it could not be written again is not over.
-            Outcome::Unchanged if self.rests().is_some() => {}
+            Outcome::Unchanged if self.files.rests().is_some() => {}
             Outcome::Installed(_)
             | Outcome::Restored(..)
             | Outcome::Rewritten(..)
             | Outcome::RolledBack(..)
-            | Outcome::Unchanged => self.failures = 0,
+            | Outcome::Unchanged => self.files.host.succeeded(),
             Outcome::Settling
             | Outcome::Doubtful(_)
             | Outcome::Refused(_)
@@ -100,18 +100,12 @@ impl<T: Supervisor> Reconciler<T> {
     /// Keeps what the pass came to. A full disk, of which every pass tells, keeps it from nothing.
     fn keep_last(&mut self, report: &Report) {
         if report.asked.is_some() && report.outcome.is_good() {
-            self.last_good = Some(report.at);
+            self.membership.last_good = Some(report.at);
         }
         let kept = self.store.ledger().last.as_ref();
-        if let Some(last) = LastPass::after(kept, report, self.last_good) {
+        if let Some(last) = LastPass::after(kept, report, self.membership.last_good) {
             let _ = self.store.learn(|ledger| ledger.last = Some(last));
         }
-    }
-
-    /// Why the host is not tried again yet.
-    pub(super) fn rests(&self) -> Option<String> {
-        let (at, text) = self.failed.as_ref()?;
-        (self.failures > 0 && Instant::now() < *at).then(|| text.clone())
     }
 
     fn install(&mut self, installation: Installation, notes: &mut Vec<String>) -> Outcome {
@@ -158,12 +152,12 @@ impl<T: Supervisor> Reconciler<T> {
             Ok(applied) => applied,
             Err(error) => return Outcome::Failed(chain(&error)),
         };
-        self.settling = None;
+        self.files.settling = None;
         self.processes.replaced(replacement);
         let fileversion = applied.generation.fileversion;
         notes.extend(applied.notes);
         // Nobody of this process moves others: what waits for that is told.
-        if (running.is_none() || !self.patient) && plan.class > Class::Reload {
+        if (running.is_none() || !self.daemon) && plan.class > Class::Reload {
             notes.push(format!("generation {fileversion}: {}", plan.meaning()));
         }
         match cause {
@@ -171,7 +165,7 @@ impl<T: Supervisor> Reconciler<T> {
             Cause::Rewrite(_, why) => Outcome::Rewritten(applied.generation, why),
             Cause::Rejected(why) => Outcome::RolledBack(applied.generation, why),
             Cause::Lost(why) => {
-                self.restored = Some(format!("generation {fileversion}: {why}"));
+                self.files.restored = Some(format!("generation {fileversion}: {why}"));
                 Outcome::Restored(applied.generation, why)
             }
         }
@@ -184,9 +178,10 @@ impl<T: Supervisor> Reconciler<T> {
         notes.extend(
             names.into_iter().flat_map(|names| apply::update_hosts(self.settings.hosts.file(), names)),
         );
-        let adopted = self.look.at(&path, now.wall).map_err(|error| chain(&error)).and_then(|installed| {
-            apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| chain(&error))
-        });
+        let adopted =
+            self.files.look.at(&path, now.wall).map_err(|error| chain(&error)).and_then(|installed| {
+                apply::adopt(&installed, &path, &mut self.store, now).map_err(|error| chain(&error))
+            });
         notes.extend(adopted.err().map(|error| format!("the ledger is not up to date: {error}")));
         Outcome::Unchanged
     }

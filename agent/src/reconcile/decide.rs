@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use super::{Cause, Decided, Decision, Installation, Reconciler, Scene, Settling};
+use super::files::Settling;
+use super::{Cause, Decided, FileDecision, Installation, Reconciler, Scene};
 use crate::acceptance;
 use crate::answer::{Doubt, DoubtKind};
 use crate::guard::{self, Case, Judgement, Verdict};
@@ -25,46 +26,47 @@ use crate::validate::{self, FILEVERSION_MOST, Facts, Validated};
 
 impl<T: Supervisor> Reconciler<T> {
     /// From what is known to what is done: doubt, refusal, equality, hold, rest, installation.
-    pub(super) fn judged(&mut self, scene: &Scene, fresh: bool) -> Decision {
+    pub(super) fn judged(&mut self, scene: &Scene, fresh: bool) -> FileDecision {
         if let Some(doubt) = &scene.doubt {
             return self.restored_or(scene, Outcome::Doubtful(doubt.clone()));
         }
         let decision = self.answered(scene, fresh);
         let unchanged = matches!(decision.verdict, Decided::Leave(Outcome::Unchanged));
-        match &self.doubt {
+        match &self.membership.doubt {
             // A pass that asked nobody may repair the file from the last answer, but it ends no doubt.
-            Some(doubt) if unchanged => Decision::leave(Outcome::Doubtful(doubt.clone()), scene.asked),
+            Some(doubt) if unchanged => FileDecision::leave(Outcome::Doubtful(doubt.clone())),
             Some(_) => decision,
             None => {
-                self.restored = None;
+                self.files.restored = None;
                 decision
             }
         }
     }
 
     /// The same by the last answer that could be read.
-    fn answered(&mut self, scene: &Scene, fresh: bool) -> Decision {
-        let wanted = match self.answer.clone() {
+    fn answered(&mut self, scene: &Scene, fresh: bool) -> FileDecision {
+        let wanted = match self.membership.answer.clone() {
             None => {
-                return match self.doubt.clone() {
+                return match self.membership.doubt.clone() {
                     Some(doubt) => self.restored_or(scene, Outcome::Doubtful(doubt)),
                     // The first answer is still to come, and may be a good one.
-                    None => Decision::leave(Outcome::Doubtful(not_asked_yet()), scene.asked),
+                    None => FileDecision::leave(Outcome::Doubtful(not_asked_yet())),
                 };
             }
             Some(Err(problems)) => return self.restored_or(scene, Outcome::Refused(problems)),
             Some(Ok(wanted)) => wanted,
         };
         if let Some(ring) = scene.installed.ring().filter(|ring| **ring == wanted.ring) {
-            self.settling = None;
+            self.files.settling = None;
             if !Rc::ptr_eq(ring, &wanted.ring) {
-                self.answer = Some(Ok(Rc::new(Wanted { ring: Rc::clone(ring), ..(*wanted).clone() })));
+                self.membership.answer =
+                    Some(Ok(Rc::new(Wanted { ring: Rc::clone(ring), ..(*wanted).clone() })));
             }
             let now = self.clock.now().boot;
             let rested = self.store.ledger().guard.at_rest(&self.settings.guard, now);
             let guard = Some(rested);
             let names = self.names(scene, &wanted);
-            return Decision { guard, names, ..Decision::leave(Outcome::Unchanged, scene.asked) };
+            return FileDecision { guard, names, ..FileDecision::leave(Outcome::Unchanged) };
         }
         let judgement = self.guarded(scene, &wanted, fresh);
         match judgement.verdict {
@@ -75,14 +77,14 @@ impl<T: Supervisor> Reconciler<T> {
                 // What is held is to be seen before somebody confirms it.
                 let installed = scene.installed.ring().map(|ring| &**ring);
                 let plan = decision.plan.or_else(|| Some(plan::plan(installed, &wanted.ring)));
-                Decision { plan, guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
+                FileDecision { plan, guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
             Verdict::Believe(ring) => {
                 // Those whose removal is not believed yet are servers of the file, too.
                 let ring = Rc::new(replicas::fitted(ring, wanted.too_many_replicas));
                 let wanted = Wanted { ring, addresses: wanted.addresses.clone(), ..Wanted::default() };
                 let decision = self.believed(scene, &wanted);
-                Decision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
+                FileDecision { guard: Some(judgement.memory), waiting: judgement.waiting, ..decision }
             }
         }
     }
@@ -103,46 +105,46 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// A believed ring is installed once it has rested, if this node may have it.
-    fn believed(&mut self, scene: &Scene, wanted: &Wanted) -> Decision {
+    fn believed(&mut self, scene: &Scene, wanted: &Wanted) -> FileDecision {
         if scene.installed.ring() == Some(&wanted.ring) {
-            self.settling = None;
-            return Decision::leave(Outcome::Unchanged, scene.asked);
+            self.files.settling = None;
+            return FileDecision::leave(Outcome::Unchanged);
         }
         let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &wanted.ring);
         if let Some(rejected) = self.rejected(&wanted.ring) {
-            self.settling = None;
-            return Decision { plan: Some(plan), ..self.restored_or(scene, Outcome::Rejected(rejected)) };
+            self.files.settling = None;
+            return FileDecision { plan: Some(plan), ..self.restored_or(scene, Outcome::Rejected(rejected)) };
         }
         let validated = match self.validated(scene, (*wanted.ring).clone()) {
             Ok(validated) => validated,
             Err(problems) => {
                 let decision = self.restored_or(scene, Outcome::Refused(problems));
-                return Decision { plan: Some(plan), ..decision };
+                return FileDecision { plan: Some(plan), ..decision };
             }
         };
         if self.must_rest(scene, &wanted.ring) {
-            return Decision { plan: Some(plan), ..Decision::leave(Outcome::Settling, scene.asked) };
+            return FileDecision { plan: Some(plan), ..FileDecision::leave(Outcome::Settling) };
         }
         let names = self.names(scene, wanted);
         let installation = Installation { validated, plan: plan.clone(), names, cause: Cause::Answer };
         let verdict = Decided::Install(Box::new(installation));
-        Decision { verdict, plan: Some(plan), ..Decision::leave(Outcome::Unchanged, scene.asked) }
+        FileDecision { verdict, plan: Some(plan), ..FileDecision::leave(Outcome::Unchanged) }
     }
 
     /// Whether more changes may come within the moment. A first file and a missing one do not wait.
     fn must_rest(&mut self, scene: &Scene, ring: &Ring) -> bool {
         // What could not be written has rested already.
-        if !self.patient || scene.installed.ring().is_none() || self.failures > 0 {
+        if !self.daemon || scene.installed.ring().is_none() || self.files.host.attempts() > 0 {
             return false;
         }
         let now = Instant::now();
-        let settling = match self.settling.take() {
+        let settling = match self.files.settling.take() {
             Some(old) if old.ring == *ring => old,
             Some(old) => Settling { ring: ring.clone(), first: old.first, last: now },
             None => Settling { ring: ring.clone(), first: now, last: now },
         };
         let waits = now < settling.due(self.settings.poll.settling());
-        self.settling = waits.then_some(settling);
+        self.files.settling = waits.then_some(settling);
         waits
     }
 
@@ -207,13 +209,13 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this
     /// node may have is put back; everywhere else the outcome stands.
-    fn restored_or(&mut self, scene: &Scene, outcome: Outcome) -> Decision {
+    fn restored_or(&mut self, scene: &Scene, outcome: Outcome) -> FileDecision {
         // A change that rests was in a good answer; a doubtful one after it takes nothing back.
         if !matches!(outcome, Outcome::Doubtful(_)) {
-            self.settling = None;
+            self.files.settling = None;
         }
         let why = match &*scene.installed {
-            Installed::Present { .. } => return Decision::leave(outcome, scene.asked),
+            Installed::Present { .. } => return FileDecision::leave(outcome),
             Installed::Missing => "the live file is missing",
             Installed::Broken(_) => "chmpx would refuse the live file",
         };
@@ -230,9 +232,9 @@ impl<T: Supervisor> Reconciler<T> {
                 cause,
             };
             let verdict = Decided::Install(Box::new(installation));
-            return Decision { verdict, plan: Some(plan), ..Decision::leave(outcome, scene.asked) };
+            return FileDecision { verdict, plan: Some(plan), ..FileDecision::leave(outcome) };
         }
-        Decision::leave(outcome, scene.asked)
+        FileDecision::leave(outcome)
     }
 
     pub(super) fn notes(&self, scene: &Scene) -> Vec<String> {
@@ -241,12 +243,12 @@ impl<T: Supervisor> Reconciler<T> {
             notes.extend(identity.k2hr3.as_ref().and_then(|registry| registry.token_note.clone()));
             notes.extend(identity::note(&self.settings.k2hr3));
         }
-        notes.extend(self.remark.clone());
+        notes.extend(self.membership.remark.clone());
         if let Installed::Broken(problems) = &*scene.installed {
             notes.push(format!("chmpx would refuse the live file: {}", one_line(problems)));
         }
-        notes.extend(self.restored.as_ref().map(|why| format!("a kept file is in place, {why}")));
-        if let Some(Ok(wanted)) = &self.answer {
+        notes.extend(self.files.restored.as_ref().map(|why| format!("a kept file is in place, {why}")));
+        if let Some(Ok(wanted)) = &self.membership.answer {
             notes.extend(wanted.notes.iter().map(ToString::to_string));
         }
         notes
@@ -258,7 +260,7 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) fn differs(&self, scene: &Scene, verdict: &Decided) -> Option<String> {
         let Decided::Leave(outcome) = verdict else { return None };
         let stays = !matches!(outcome, Outcome::Settling | Outcome::Failed(_));
-        let answer = self.answer.as_ref()?.as_ref().ok().filter(|_| stays)?;
+        let answer = self.membership.answer.as_ref()?.as_ref().ok().filter(|_| stays)?;
         plan::differs(scene.installed.ring()?, &answer.ring)
     }
 }

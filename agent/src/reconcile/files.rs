@@ -2,14 +2,53 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Cause, Installation, Reconciler, Scene};
 use crate::file;
-use crate::installed;
+use crate::installed::{self, Look};
 use crate::lifecycle::words::File;
 use crate::lifecycle::{Action, Rejected, Rewrite, Rollback, SOON};
 use crate::plan;
 use crate::problem::{chain, one_line};
+use crate::retry::Retry;
+use crate::ring::Ring;
 use crate::supervisor::Supervisor;
+
+/// The past of the live file: a change that rests, and failures to write it.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) look: Look,
+    /// A change that waits for more of them.
+    pub(super) settling: Option<Settling>,
+    /// The reason for which a kept generation is in place, until an answer is good again.
+    pub(super) restored: Option<String>,
+    /// Passes in a row that failed on this host.
+    pub(super) host: Retry,
+}
+
+/// A change that rests.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settling {
+    pub(super) ring: Ring,
+    pub(super) first: Instant,
+    pub(super) last: Instant,
+}
+
+impl Settling {
+    /// Returns when it has rested long enough, or waited as long as it may.
+    pub(super) fn due(&self, (rest, most): (Duration, Duration)) -> Instant {
+        (self.last + rest).min(self.first + most)
+    }
+}
+
+impl Files {
+    /// Returns why the host is not tried again yet.
+    pub(super) fn rests(&self) -> Option<String> {
+        let error = self.host.last_error()?;
+        (!self.host.is_due(Instant::now())).then(|| error.to_owned())
+    }
+}
 
 impl<T: Supervisor> Reconciler<T> {
     /// Returns the file that the lifecycle asks for; else the condition that keeps it from being written, and for how long.
@@ -20,7 +59,7 @@ impl<T: Supervisor> Reconciler<T> {
     ) -> Result<Option<Installation>, (File, Duration)> {
         let (Action::Rewrite(_, reason) | Action::RollBack(_, reason)) = action else { return Ok(None) };
         let (reason, look) = (reason.to_string(), self.settings.supervisor.rules.look);
-        if let Some(error) = self.rests() {
+        if let Some(error) = self.files.rests() {
             return Err((File::CannotBeWritten { reason, error }, look));
         }
         match action {

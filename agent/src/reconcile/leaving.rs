@@ -145,7 +145,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// By the installed file, else by its role.
     pub(super) fn mode(&mut self) -> Result<Mode, String> {
-        let installed = self.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
+        let installed = self.files.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
         if let Some(mode) = installed.as_ref().and_then(|installed| installed.ring()?.mode()) {
             return Ok(mode);
         }

@@ -41,6 +41,7 @@ impl<T: Supervisor> Reconciler<T> {
     fn listed(&self, scene: &Scene) -> Listed {
         let Some(observed) = &scene.observed else {
             let settled = self
+                .files
                 .look
                 .age(&self.settings.ini.path, self.clock.now().wall)
                 .is_some_and(|age| age >= KEPT_UNSEEN);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::leaving::Obstacle;
-use super::{Decided, Decision, Reconciler, Scene, Seen, stopping};
+use super::{ProgramsDecision, Reconciler, Scene, Seen, stopping};
 use crate::clock::BootTime;
 use crate::generation::Generation;
 use crate::installed::Installed;
@@ -49,8 +49,8 @@ const KNOWN_WITHIN: Duration = Duration::from_mins(1);
 
 impl Processes {
     /// Nothing was looked at yet. Who only looks once is not told when.
-    pub(super) fn new(patient: bool) -> Self {
-        Self { next_look: patient.then(|| Instant::now() + FIRST_LOOK), ..Self::default() }
+    pub(super) fn new(daemon: bool) -> Self {
+        Self { next_look: daemon.then(|| Instant::now() + FIRST_LOOK), ..Self::default() }
     }
 
     /// What runs, where that is the agent's business.
@@ -104,7 +104,7 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) fn about(&self, installed: &Installed) -> Option<NodeSpec> {
         let mut about = NodeSpec::of(installed.ring()?, &self.settings.ini.path)?;
         if self.store.ledger().loaded.is_none() {
-            let interval = self.settings.poll.interval(self.nodes, self.cost.unwrap_or_default());
+            let interval = self.membership.interval(&self.settings.poll);
             about.known_after = interval.min(KNOWN_WITHIN);
         }
         let running = self.processes.running.map(|(chmpx, _)| chmpx);
@@ -127,8 +127,7 @@ impl<T: Supervisor> Reconciler<T> {
         about: Option<&NodeSpec>,
         installed: &Installed,
     ) -> Option<Observed> {
-        let ask =
-            if self.patient { self.may_ask(Instant::now()) } else { self.may_ask_once(installed).await };
+        let ask = if self.daemon { self.may_ask(Instant::now()) } else { self.may_ask_once(installed).await };
         let seen = match about {
             Some(about) => self.supervisor.observe(about, ask).await,
             None => None,
@@ -151,21 +150,24 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// Decides on the next step of the processes. A file that is to be installed anyway comes first.
-    pub(super) fn decide_lifecycle(&mut self, scene: &Scene, decision: &mut Decision) {
+    pub(super) fn decide_lifecycle(
+        &mut self,
+        scene: &Scene,
+        installs: bool,
+        notes: &mut Vec<String>,
+    ) -> ProgramsDecision {
         let (Some(observed), Some(ring), Some(about)) =
             (&scene.observed, scene.installed.ring(), &scene.about)
         else {
             // A file that comes back may show them.
-            if !matches!(decision.verdict, Decided::Install(_)) {
-                decision.known = self.leave_unseen();
-            }
-            return;
+            let known = if installs { None } else { self.leave_unseen() };
+            return ProgramsDecision { known, ..ProgramsDecision::default() };
         };
         let file = self.installed_file(scene, ring, about);
         let no_way_back = self.processes.no_way_back.as_ref();
         let no_way_back = no_way_back.filter(|(version, _)| *version == file.fileversion);
-        decision.notes.extend(no_way_back.map(|(_, why)| why.clone()));
-        decision.notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
+        notes.extend(no_way_back.map(|(_, why)| why.clone()));
+        notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
         let (now, boot, random) = (Instant::now(), self.clock.now().boot, fastrand::f64());
         let limits = &self.settings.supervisor.rules;
         let situation = Situation { now, boot, random, ring, file, observed, limits };
@@ -173,40 +175,39 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.history.observe(&situation);
         persisted.observe(&situation);
         // A file that is installed comes before any step, and no step is asked for that is not taken.
-        let decide = if matches!(decision.verdict, Decided::Install(_)) {
-            lifecycle::decide_before_file
-        } else {
-            lifecycle::decide
-        };
+        let decide = if installs { lifecycle::decide_before_file } else { lifecycle::decide };
         let mut decided = decide(&situation, &self.processes.history, &persisted);
         let known = &decided.persisted;
         let (against, price) = (lifecycle::obstacle(&situation, known), lifecycle::price(&situation));
         self.processes.obstacle = Some(Obstacle::Seen { against, price });
         let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
         let watching = known.copies.is_watching(age) || self.processes.history.is_stirred(now);
-        decision.seen = self.seen(&situation, about);
-        match self.asked_for(scene, &decided.action) {
-            Ok(installation) => decision.request = installation.map(Box::new),
-            Err((reason, time)) => decided.obstruct(reason, time),
-        }
-        decision.about.clone_from(&scene.about);
-        self.decided(observed, decided, now, watching, decision);
+        let seen = self.seen(&situation, about);
+        let request = self.asked_for(scene, &decided.action).unwrap_or_else(|(reason, time)| {
+            decided.obstruct(reason, time);
+            None
+        });
+        let request = request.map(Box::new);
+        let decision = self.decided(observed, decided, now, watching);
+        ProgramsDecision { seen, request, spec: scene.about.clone(), ..decision }
     }
 
-    /// Takes a decision of the lifecycle over into that of the pass.
+    /// Takes over a decision of the lifecycle.
     pub(super) fn decided(
         &mut self,
         observed: &Observed,
         decided: lifecycle::Decision,
         now: Instant,
         watching: bool,
-        decision: &mut Decision,
-    ) {
-        decision.standing = Some(Standing::of(observed, &decided, now));
+    ) -> ProgramsDecision {
         self.processes.settled = matches!(decided.action, Action::Converged | Action::Hold(..));
         self.processes.next_look = Some(now + self.until_look(&decided.action, watching));
-        decision.known = Some(decided.persisted.clone());
-        decision.lifecycle = Some(Box::new(decided));
+        ProgramsDecision {
+            standing: Some(Standing::of(observed, &decided, now)),
+            known: Some(decided.persisted.clone()),
+            lifecycle: Some(Box::new(decided)),
+            ..ProgramsDecision::default()
+        }
     }
 
     /// Returns how the processes are seen with the installed file.
@@ -359,7 +360,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// or cannot be read does not keep them running: they are found by its path.
     pub async fn end(&mut self) -> (bool, Option<Result<String, String>>) {
         let now = self.clock.now();
-        let installed = self.look.at(&self.settings.ini.path, now.wall);
+        let installed = self.files.look.at(&self.settings.ini.path, now.wall);
         let installed = installed.unwrap_or_else(|_| Installed::Missing.into());
         let about = self.about(&installed).unwrap_or_else(|| NodeSpec::unread(&self.settings.ini.path));
         let Some(observed) = self.supervisor.observe(&about, Ask::No).await else { return (true, None) };

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::leaving::Obstacle;
-use super::{Decision, Reconciler};
+use super::{ProgramsDecision, Reconciler};
 use crate::clock::BootTime;
 use crate::lifecycle::{self, InstalledFile, Leaving, Rules, Situation, Stage};
 use crate::problem::chain;
@@ -68,7 +68,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// What comes next for a stop where nothing was seen of the processes. Without a file that says who the node is, no server
     /// can go out of service first; once that is not waited for, the processes are found by the file's path. What nobody sees
     /// is not taken for stopped.
-    pub(super) async fn stop_unseen(&mut self, is_known: bool, decision: &mut Decision) {
+    pub(super) async fn stop_unseen(&mut self, is_known: bool, programs: &mut ProgramsDecision) {
         let Some(stopped) = self.stopped().filter(|stopped| stopped.stage != Stage::Stopped) else { return };
         let (drains, mode) = (stopped.follows() && !stopped.force, stopped.mode);
         let ini = self.settings.ini.path.clone();
@@ -80,7 +80,7 @@ impl<T: Supervisor> Reconciler<T> {
             })
         };
         if drains && !is_known {
-            decision.standing = held(format!(
+            programs.standing = held(format!(
                 "this server does not stop: it cannot leave the service first, as {} is missing or of no use; \
                  'k2hdkc-agent stop --force' stops all the same",
                 ini.display()
@@ -91,7 +91,7 @@ impl<T: Supervisor> Reconciler<T> {
         let observed = if is_known { None } else { self.supervisor.observe(&about, Ask::No).await };
         // chmpx is told nothing either: how it is called stands in the file.
         let Some(observed) = observed.map(|observed| Observed { said: None, ..observed }) else {
-            decision.standing = held(match (self.supervisor.in_doubt(), self.supervisor.look_again()) {
+            programs.standing = held(match (self.supervisor.in_doubt(), self.supervisor.look_again()) {
                 (Some(why), _) => format!("this node does not stop: its processes are not seen ({why})"),
                 (None, Some(_)) => "this node does not stop: its processes are not seen yet".to_owned(),
                 (None, None) => format!("this node does not stop: {NOT_OURS}"),
@@ -106,8 +106,8 @@ impl<T: Supervisor> Reconciler<T> {
         persisted.observe(&situation);
         let decided = lifecycle::decide_unread(&situation, &self.processes.history, &persisted);
         let now = situation.now;
-        self.decided(&observed, decided, now, false, decision);
-        decision.about = Some(about);
+        let decision = self.decided(&observed, decided, now, false);
+        *programs = ProgramsDecision { spec: Some(about), ..decision };
     }
 
     fn keep_stop(&mut self, stopped: Option<Leaving>) -> Result<(), String> {

@@ -412,7 +412,7 @@ async fn looking_changes_nothing() {
     let mut stage = Stage::new(false, vec![says(&[1, 2])]);
     let answered = stage.ask().await;
     let decision = stage.reconciler.decide(Some(answered)).await;
-    assert!(matches!(decision.verdict, Decided::Install(_)));
+    assert!(matches!(decision.file.verdict, Decided::Install(_)));
     assert!(!stage.ini().exists());
     assert_eq!(stage.reconciler.store().ledger(), &crate::ledger::Ledger::default());
 }

@@ -8,7 +8,7 @@ const SHIPPED: &str = "[poll]\nsettle = \"0s\"\nmax-settle = \"0s\"\n";
 impl Stage {
     /// The agent is killed and started again.
     fn restart(&mut self) {
-        let (settings, patient) = (self.reconciler.settings.clone(), self.reconciler.patient);
+        let (settings, patient) = (self.reconciler.settings.clone(), self.reconciler.daemon);
         // Its lock goes with it.
         self.reconciler.store = Store::peek(&settings.state.directory, settings.ini.keep);
         let store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();

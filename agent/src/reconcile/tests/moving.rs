@@ -106,7 +106,11 @@ async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
         let report = stage.reconciler.pass(Reason::Look.into(), None).await;
         assert!(!report.outcome.is_good() || report.standing.is_some());
     }
-    assert!((1..=3).contains(&stage.reconciler.failures), "{}", stage.reconciler.failures);
+    assert!(
+        (1..=3).contains(&stage.reconciler.files.host.attempts()),
+        "{}",
+        stage.reconciler.files.host.attempts()
+    );
 }
 
 #[tokio::test(start_paused = true)]

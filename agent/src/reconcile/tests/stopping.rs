@@ -19,7 +19,7 @@ async fn stop_begun(force: bool) -> Stage {
 fn lose_the_file(stage: &mut Stage) {
     std::fs::remove_file(stage.ini()).unwrap();
     stage.reconciler.store.good_files().iter().for_each(|(_, path)| std::fs::remove_file(path).unwrap());
-    (stage.reconciler.answer, stage.reconciler.doubt) = (None, None);
+    (stage.reconciler.membership.answer, stage.reconciler.membership.doubt) = (None, None);
 }
 
 fn at(stage: &Stage) -> Way {

@@ -6,17 +6,85 @@ use std::time::Duration;
 
 use super::Reconciler;
 use crate::answer::{Answer, Doubt, DoubtKind};
+use crate::clock::Timestamp;
 use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
 use crate::names::Yrn;
 use crate::pace;
 use crate::problem::{Problem, one_line};
-use crate::ring::Mode;
+use crate::ring::{Mode, Ring};
+use crate::settings::Poll;
 use crate::source::Answered;
 use crate::supervisor::Supervisor;
 
 /// Who asked, why there is no answer, and how long it took.
 type Taken = (Result<Identity, Vec<Problem>>, Option<Doubt>, Option<Duration>);
+
+/// The latest word of the source on who is a member.
+#[derive(Debug)]
+pub(super) struct Membership {
+    /// The latest readable answer, or the problems with it.
+    pub(super) answer: Option<Result<Rc<Wanted>, Vec<Problem>>>,
+    /// Doubtful answers in a row.
+    doubts: u32,
+    /// The latest of them.
+    pub(super) doubt: Option<Doubt>,
+    /// The source's remark beside its latest answer.
+    pub(super) remark: Option<String>,
+    /// Smoothed answer time.
+    cost: Option<Duration>,
+    /// Nodes of the cluster when that was last known: so many agents ask K2HR3.
+    nodes: usize,
+    /// Time of the latest good answer, also of one that an earlier agent had.
+    pub(super) last_good: Option<Timestamp>,
+}
+
+impl Membership {
+    pub(super) fn new(last_good: Option<Timestamp>) -> Self {
+        Self { answer: None, doubts: 0, doubt: None, remark: None, cost: None, nodes: 1, last_good }
+    }
+
+    /// Returns the members of the latest answer that could be read.
+    pub(super) fn wanted(&self) -> Option<&Rc<Wanted>> {
+        self.answer.as_ref().and_then(|answer| answer.as_ref().ok())
+    }
+
+    /// Counts the nodes that the installed file or the latest answer has.
+    pub(super) fn count_nodes(&mut self, installed: Option<&Ring>) {
+        let known = [installed, self.wanted().map(|wanted| &*wanted.ring)];
+        self.nodes = known.into_iter().flatten().map(Ring::len).max().unwrap_or(self.nodes);
+    }
+
+    /// Returns the time between two polls of one node.
+    pub(super) fn interval(&self, poll: &Poll) -> Duration {
+        poll.interval(self.nodes, self.cost.unwrap_or_default())
+    }
+
+    /// Takes in whether an answer was good, and how long it took.
+    fn answered(&mut self, doubt: Option<&Doubt>, took: Option<Duration>) {
+        self.doubt = doubt.cloned();
+        match (doubt, took) {
+            (None, Some(took)) => {
+                self.doubts = 0;
+                self.cost = Some(pace::smoothed(self.cost, took));
+            }
+            _ => self.doubts += 1,
+        }
+    }
+
+    /// Returns the wait before the next poll. `failures` counts passes that failed on this host.
+    fn until_next_question(&self, poll: &Poll, failures: u32, random: f64) -> Duration {
+        let wait = poll.jittered(self.interval(poll), random);
+        match self.doubts {
+            0 if failures > 0 => poll.after_doubt(failures, random).max(wait),
+            0 => wait,
+            // A lost packet is asked for again at once; after that, what all nodes together ask of a sick K2HR3 must
+            // not be more than of a well one, or it never gets well.
+            1 | 2 => poll.after_doubt(self.doubts, random),
+            doubts => poll.after_doubt(doubts, random).max(wait),
+        }
+    }
+}
 
 impl<T: Supervisor> Reconciler<T> {
     /// Remembers what a question has brought: who asked, the doubt, where there is one, and how long it took.
@@ -26,21 +94,14 @@ impl<T: Supervisor> Reconciler<T> {
             (Ok(identity), Some(asked)) => {
                 // A doubt says nothing of it, and ends nothing.
                 if asked.result.is_ok() {
-                    self.remark.clone_from(&asked.note);
+                    self.membership.remark.clone_from(&asked.note);
                 }
                 (self.remember(asked.result, identity), Some(asked.took))
             }
             (Err(problems), _) => (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None),
             (Ok(_), None) => (None, None),
         };
-        self.doubt.clone_from(&doubt);
-        match (&doubt, took) {
-            (None, Some(took)) => {
-                self.doubts = 0;
-                self.cost = Some(pace::smoothed(self.cost, took));
-            }
-            _ => self.doubts += 1,
-        }
+        self.membership.answered(doubt.as_ref(), took);
         (identity, doubt, took)
     }
 
@@ -49,13 +110,13 @@ impl<T: Supervisor> Reconciler<T> {
         match result {
             Err(doubt) => return Some(doubt),
             Ok(Answer::Unchanged) => {}
-            Ok(answer) => self.answer = Some(self.understood(answer, identity).map(Rc::new)),
+            Ok(answer) => self.membership.answer = Some(self.understood(answer, identity).map(Rc::new)),
         }
         None
     }
 
     fn understood(&mut self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {
-        let installed = self.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
+        let installed = self.files.look.at(&self.settings.ini.path, self.clock.now().wall).ok();
         let installed =
             installed.and_then(|installed| installed.ring().cloned()).or_else(|| self.newest_kept());
         let reader =
@@ -74,10 +135,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Whose records the last readable answer has and nobody can use.
     pub fn left_out(&self) -> Vec<String> {
-        self.answer
-            .as_ref()
-            .and_then(|answer| answer.as_ref().ok())
-            .map_or_else(Vec::new, |wanted| wanted.left_out.clone())
+        self.membership.wanted().map_or_else(Vec::new, |wanted| wanted.left_out.clone())
     }
 
     fn roles(&self, identity: &Identity) -> Roles {
@@ -114,16 +172,6 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// How long to wait before the source is asked again.
     pub fn until_next_question(&self, random: f64) -> Duration {
-        let pace = &self.settings.poll;
-        let interval = pace.interval(self.nodes, self.cost.unwrap_or_default());
-        let wait = pace.jittered(interval, random);
-        match self.doubts {
-            0 if self.failures > 0 => pace.after_doubt(self.failures, random).max(wait),
-            0 => wait,
-            // A lost packet is asked for again at once; after that, what all nodes together ask of a sick K2HR3 must
-            // not be more than of a well one, or it never gets well.
-            1 | 2 => pace.after_doubt(self.doubts, random),
-            doubts => pace.after_doubt(doubts, random).max(wait),
-        }
+        self.membership.until_next_question(&self.settings.poll, self.files.host.attempts(), random)
     }
 }
