@@ -6,7 +6,7 @@
 
 mod any;
 mod auto;
-mod away;
+mod unreachable;
 pub(crate) mod chmpx_status;
 pub mod control_port;
 pub(crate) mod docker;
@@ -39,10 +39,10 @@ pub trait Supervisor {
     fn name(&self) -> &'static str;
 
     /// What the processes are now, and what chmpx said last; `None` where the processes are not the agent's business.
-    fn observe(&mut self, about: &NodeSpec, ask: Ask) -> impl Future<Output = Option<Observed>>;
+    fn observe(&mut self, spec: &NodeSpec, ask: Ask) -> impl Future<Output = Option<Observed>>;
 
     /// Takes one step.
-    fn act(&mut self, step: &Step, about: &NodeSpec) -> impl Future<Output = Result<Done, SupervisorError>>;
+    fn act(&mut self, step: &Step, spec: &NodeSpec) -> impl Future<Output = Result<Done, SupervisorError>>;
 
     /// When it is worth to observe again after an observation that gave `None`; `None` where that is for good.
     fn look_again(&self) -> Option<Instant> {
@@ -444,7 +444,7 @@ pub enum SupervisorError {
     },
     /// Who runs the processes cannot be reached.
     #[error("{0}")]
-    Away(String),
+    Unreachable(String),
     /// systemd did not do it.
     #[error(transparent)]
     Systemd(#[from] systemd::BusError),

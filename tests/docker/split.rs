@@ -92,7 +92,7 @@ fn a_program_that_does_not_start_is_tried_less_and_less_often_and_told_with_how_
     let took = begun.elapsed();
     // The pauses are 0.2 s, and then twice as long each time; at every look it would be three starts a second.
     assert!(took >= Duration::from_secs(4), "6 starts in {took:?}: {}", ring.told(1));
-    let why = "ended with status 1: 'docker logs chmpx' says why";
+    let why = "ended with status 1: 'docker logs chmpx' shows the cause";
     assert!(wait_for(LONG, || ring.says(1, why)), "{}", ring.told(1));
     say(&format!("a chmpx that does not start: 6 attempts in {:.1} s", took.as_secs_f64()));
 

@@ -23,19 +23,19 @@ pub struct AnySupervisor {
     edge: Edge,
     plain: Plain,
     neighbours: Neighbours,
-    /// How it is picked, where the settings name none.
+    /// Selection of the kind, if the settings name none.
     auto: Option<Box<Auto>>,
 }
 
-/// Who is told of what happens.
+/// Receiver of events, and the role of this process.
 #[derive(Debug, Clone)]
 struct Edge {
     waker: Waker,
-    /// Whether this is a command that looks once, maybe beside an agent that runs.
+    /// True in a command that observes once, possibly beside a running agent.
     looks_on: bool,
 }
 
-/// One of them.
+/// Supervisor of one kind.
 #[derive(Debug)]
 enum Plain {
     /// Only the file.
@@ -54,7 +54,7 @@ impl AnySupervisor {
         Self::made(&settings.supervisor, Edge { waker, looks_on: false }, before)
     }
 
-    /// The same for a command that looks once, maybe beside an agent that runs.
+    /// Makes the supervisor of a command that observes once, possibly beside a running agent.
     pub fn onlooker(settings: &Settings, before: Option<Kind>) -> Self {
         Self::made(&settings.supervisor, Edge { waker: Waker::default(), looks_on: true }, before)
     }
@@ -109,22 +109,23 @@ impl AnySupervisor {
         }
     }
 
-    /// What was picked, and why; `None` where the settings name it, or nothing was looked at yet.
+    /// The selected kind with its reason; `None` if the settings name the kind, or before the first search.
     pub fn choice(&self) -> Option<Choice> {
         self.auto.as_ref()?.choice()
     }
 
-    /// Whether nobody else ends the processes in order when the host goes down: they are in no unit, and in no container.
+    /// True if only the agent stops the processes in order at a shutdown of the host: they belong to no unit and no
+    /// container.
     pub fn is_ended_by_nobody(&self) -> bool {
         matches!(self.plain, Plain::Process(_))
     }
 
-    /// Where the programs are, as far as that is known: where they were before, while nothing was found.
+    /// Kind in force, else the one of the previous agent while nothing was found.
     fn known(&self) -> Option<Kind> {
         self.in_force().or_else(|| self.auto.as_ref()?.before())
     }
 
-    /// Whether the processes outlive the agent whatever the settings say: what ends in a container is started again there.
+    /// True if the processes outlive the agent whatever the settings demand: a container restarts what ends in it.
     pub fn lives_on(&self) -> bool {
         matches!(self.plain, Plain::Docker(_))
     }
@@ -182,33 +183,33 @@ impl Supervisor for AnySupervisor {
         }
     }
 
-    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
-        self.pick(about.mode, &about.ini).await;
+    async fn observe(&mut self, spec: &NodeSpec, ask: Ask) -> Option<Observed> {
+        self.pick(spec.mode, &spec.ini).await;
         let observed = match &mut self.plain {
-            Plain::FileOnly(supervisor) => supervisor.observe(about, ask).await,
-            Plain::Process(supervisor) => supervisor.observe(about, ask).await,
+            Plain::FileOnly(supervisor) => supervisor.observe(spec, ask).await,
+            Plain::Process(supervisor) => supervisor.observe(spec, ask).await,
             // They are large, and so would be every pass.
-            Plain::Systemd(supervisor) => Box::pin(supervisor.observe(about, ask)).await,
-            Plain::Docker(supervisor) => Box::pin(supervisor.observe(about, ask)).await,
+            Plain::Systemd(supervisor) => Box::pin(supervisor.observe(spec, ask)).await,
+            Plain::Docker(supervisor) => Box::pin(supervisor.observe(spec, ask)).await,
         };
         let mut observed = observed?;
         // Before its chmpx is let in, a server asks the others whether they would; one that speaks knows it itself.
-        let needed = about.mode == Mode::Server && observed.said.is_none() && !self.edge.looks_on;
-        observed.hearsay = self.neighbours.go_on(about, needed, fastrand::f64(), &self.edge.waker);
+        let needed = spec.mode == Mode::Server && observed.said.is_none() && !self.edge.looks_on;
+        observed.hearsay = self.neighbours.go_on(spec, needed, fastrand::f64(), &self.edge.waker);
         observed.unprompted = self.neighbours.declined();
         Some(observed)
     }
 
-    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, spec: &NodeSpec) -> Result<Done, SupervisorError> {
         if let Step::Prompt(address) = step {
             self.neighbours.prompt(*address, self.settings.process.answer_within, self.edge.waker.clone());
             return Ok(Done::Plainly);
         }
         match &mut self.plain {
-            Plain::FileOnly(supervisor) => supervisor.act(step, about).await,
-            Plain::Process(supervisor) => supervisor.act(step, about).await,
-            Plain::Systemd(supervisor) => Box::pin(supervisor.act(step, about)).await,
-            Plain::Docker(supervisor) => Box::pin(supervisor.act(step, about)).await,
+            Plain::FileOnly(supervisor) => supervisor.act(step, spec).await,
+            Plain::Process(supervisor) => supervisor.act(step, spec).await,
+            Plain::Systemd(supervisor) => Box::pin(supervisor.act(step, spec)).await,
+            Plain::Docker(supervisor) => Box::pin(supervisor.act(step, spec)).await,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Supervisor kind `auto`: which of the others it is, by what is on this host, and why.
 //!
-//! It is picked once. While nothing is there, only the file is kept and it is looked again, less and less often: a
-//! container or a package may come later. What was picked stays while the agent runs, whatever goes meanwhile: while a
-//! container is made anew, the agent must not start programs of its own beside it.
+//! The selection happens once. Until something is found, the agent only keeps the file and searches ever less often: a
+//! container or a package may come later. A selection stays for the life of the agent: while a container is made again, the
+//! agent must not start programs of its own beside it.
 
 pub(super) mod choose;
 pub(super) mod findings;
@@ -16,34 +16,34 @@ use crate::retry::Backoff;
 use crate::settings::{Containers, OnExit, Supervisor, SupervisorKind};
 use choose::{Choice, Kind};
 
-/// Between two looks while nothing is there: the first time, and at most.
+/// Pause between two searches in vain: the first, and the longest.
 const AGAIN: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
 
-/// How long Trove's guest may take from the image to its container.
+/// Longest time of Trove's guest from the image to its container.
 const COMES_WITHIN: Duration = Duration::from_mins(10);
 
-/// What cannot be had where Docker was picked; with the kind named it is a fault of the settings.
+/// Fault of the settings that only a selected Docker reveals; with the kind named, the check of the settings reports it.
 const NO_STOP: &str = "supervisor.on-exit = \"stop\" is not possible with containers: chmpx and k2hdkc will run on when the \
      agent ends";
 
-/// What was picked, and when it is looked again where that is nothing.
+/// State of the selection.
 #[derive(Debug)]
 pub(super) struct Auto {
     clues: Clues,
-    /// What the agent before this one had picked.
+    /// Selection of the previous agent.
     before: Option<Kind>,
     on_exit: OnExit,
     choice: Option<Choice>,
-    /// Whether the programs may be in containers of which nothing was seen.
+    /// True if the programs may be in containers that cannot be seen.
     may_be_docker: bool,
     /// Looks that found nothing, and when the next one is due.
     looks: u32,
     next: Option<Instant>,
-    /// When it was first looked.
+    /// Time of the first search.
     since: Option<Instant>,
 }
 
-/// What is looked for. With other clues it is picked anew.
+/// Subject of the search; other clues start a new selection.
 #[derive(Debug, PartialEq, Eq)]
 struct Clues {
     containers: Containers,
@@ -64,18 +64,18 @@ impl Clues {
 }
 
 impl Auto {
-    /// Nothing is looked at yet; the agent before this one had picked that.
+    /// Starts without a search, with the selection of the previous agent.
     pub(super) fn new(settings: &Supervisor, before: Option<Kind>) -> Self {
         let (clues, on_exit) = (Clues::of(settings), settings.on_exit);
         Self { clues, before, on_exit, choice: None, may_be_docker: false, looks: 0, next: None, since: None }
     }
 
-    /// What the agent before this one had picked.
+    /// Selection of the previous agent.
     pub(super) fn before(&self) -> Option<Kind> {
         self.before
     }
 
-    /// The same with other settings: what was picked stays. `None` where something else is to be looked for now.
+    /// Keeps the selection under other settings; `None` if these start a new one.
     pub(super) fn follow(self, settings: &Supervisor) -> Option<Self> {
         if settings.kind != SupervisorKind::Auto || self.clues != Clues::of(settings) {
             return None;
@@ -88,18 +88,18 @@ impl Auto {
         Some(auto)
     }
 
-    /// Whether it is to be looked now.
+    /// True if a search is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let open = self.choice.as_ref().is_none_or(|choice| choice.kind == Kind::None);
         open && self.next.is_none_or(|next| next <= now)
     }
 
-    /// When it is to be looked again; `None` where the choice is made, or nothing was looked at yet.
+    /// Time of the next search; `None` after a selection, and before the first search.
     pub(super) fn next(&self) -> Option<Instant> {
         self.next
     }
 
-    /// Whether it has been looked long enough for a container that may be about to be made.
+    /// True if the search has lasted long enough for a container that may be about to come.
     pub(super) fn has_waited(&self, now: Instant) -> bool {
         self.since.is_some_and(|since| now.duration_since(since) >= COMES_WITHIN)
     }
@@ -126,7 +126,7 @@ impl Auto {
         self.may_be_docker = may_be_docker;
     }
 
-    /// Why nobody knows where the programs are.
+    /// Reason why the place of the programs is unknown.
     pub(super) fn in_doubt(&self) -> Option<String> {
         let choice = self.choice.as_ref().filter(|choice| choice.kind == Kind::None)?;
         self.may_be_docker.then(|| choice.why.clone())
@@ -137,7 +137,7 @@ impl Auto {
         self.choice.as_ref().map_or(Kind::None, |choice| choice.kind)
     }
 
-    /// What was picked, for the status; `None` before the first look.
+    /// Selection for the status; `None` before the first search.
     pub(super) fn choice(&self) -> Option<Choice> {
         let Choice { kind, why } = self.choice.clone()?;
         let why = if self.is_kept_running() { format!("{why}; {NO_STOP}") } else { why };

@@ -1,7 +1,7 @@
 //! Runs `chmpxstatus`, which reads the shared memory of the local chmpx. It makes no connection, and so cannot make
 //! chmpx swallow a reload: on a slave it is the way to look. What it prints is for [`crate::view`] to read.
 //!
-//! It parses the ini file itself, only to find the shared memory, and takes some 40 ms.
+//! The program parses the ini only to find the shared memory, and takes some 40 ms.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,21 +16,21 @@ use tokio::time::timeout;
 use crate::clock::spoken;
 use crate::problem::printable;
 
-/// Why it told nothing.
+/// Reason why `chmpxstatus` gave no status.
 #[derive(Debug, Error)]
 pub(crate) enum ChmpxStatusError {
     /// The program is not there.
     #[error("{program} is not installed")]
     NotInstalled {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
     },
     /// The program is there and cannot be run.
     #[error("cannot run {program}")]
     NotStarted {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
-        /// Why not.
+        /// Error of the system call.
         #[source]
         source: io::Error,
     },
@@ -39,25 +39,25 @@ pub(crate) enum ChmpxStatusError {
     NotRunning {
         /// The ini file.
         file: PathBuf,
-        /// What it printed.
+        /// Output of the program.
         said: String,
     },
-    /// It ended in another way.
+    /// The program ended in another way.
     #[error("{program} failed ({status}){}", quoted(said))]
     Failed {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
-        /// How it ended.
+        /// Status that the program ended with.
         status: ExitStatus,
-        /// What it printed.
+        /// Output of the program.
         said: String,
     },
-    /// It was not through at the deadline, and was killed.
+    /// The program exceeded the deadline and was killed.
     #[error("{program} was not through within {}", spoken(*within))]
     TimedOut {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
-        /// How long it had.
+        /// Deadline.
         within: Duration,
     },
 }
@@ -65,8 +65,12 @@ pub(crate) enum ChmpxStatusError {
 /// Longest piece of its words in a message.
 const SHOWN: usize = 200;
 
-/// What `<program> -conf <file>` prints. `environment` is all it gets of one: where the settings give chmpx a variable
-/// (`CHMDBGMODE`, a library path), it needs the same.
+/// Runs `<program> -conf <file>` and returns its output. `environment` is its whole environment: variables of chmpx in the
+/// settings (`CHMDBGMODE`, a library path) matter to it as well.
+///
+/// # Errors
+///
+/// The program is missing, cannot be run, exceeds the deadline, or finds no running chmpx.
 pub(crate) async fn ask(
     program: &Path,
     file: &Path,

@@ -24,7 +24,7 @@ pub use command::{Command, Server, Unsayable};
 #[derive(Debug, Error)]
 pub enum ControlPortError {
     /// The connection was refused: no chmpx listens there.
-    #[error("nobody listens on {address}, asked for {command}")]
+    #[error("no chmpx listens on {address}, which {command} was for")]
     NotListening {
         /// Control port.
         address: SocketAddr,
@@ -259,6 +259,6 @@ mod tests {
         drop(listener);
         let error = ask(address, &Command::Dump, LONG).await.unwrap_err();
         assert!(matches!(error, ControlPortError::NotListening { .. }), "{error}");
-        assert_eq!(error.to_string(), format!("nobody listens on {address}, asked for DUMP"));
+        assert_eq!(error.to_string(), format!("no chmpx listens on {address}, which DUMP was for"));
     }
 }

@@ -1,5 +1,5 @@
-//! What the supervisors share whose processes run on this very host: they are found in `/proc` by their name, their ini and
-//! their start time, watched through pidfd, so that an end wakes a pass at once, and chmpx is asked beside the pass.
+//! Common part of the supervisors whose processes run on this very host. They find the processes in `/proc` by name, ini
+//! and start time, watch them through pidfd, so that an exit wakes a pass at once, and ask chmpx beside the pass.
 
 pub(super) mod conversation;
 pub(super) mod found;
@@ -25,11 +25,11 @@ use conversation::Conversation;
 use threads::Threads;
 use watched::Watched;
 
-/// Between two searches for processes that nobody should have started.
+/// Pause between two searches for surplus processes.
 const SEARCH_AGAIN: Duration = Duration::from_secs(10);
 
-/// The same where one of them does not run: each looks at every process of the host, and passes may follow each other
-/// ten times a second. Before a start it is looked in any case.
+/// The same pause while a program is missing. Each search reads every process of the host, and passes may follow each other
+/// ten times a second. A start searches in any case.
 const SEARCH_SOON: Duration = Duration::from_secs(1);
 
 /// The processes of one node, as they are seen on its host.
@@ -37,7 +37,7 @@ const SEARCH_SOON: Duration = Duration::from_secs(1);
 pub(super) struct Local {
     pub(super) settings: Process,
     pub(super) waker: Waker,
-    /// Whether this is a command beside the agent that has the processes in its care: it logs nothing of them.
+    /// True in a command beside the agent, which logs nothing of the processes.
     looks_on: bool,
     chmpx: Watched,
     k2hdkc: Watched,
@@ -47,12 +47,12 @@ pub(super) struct Local {
     threads: Threads,
     pub(super) searched: Option<Instant>,
     surplus: Vec<(Program, u32)>,
-    /// What somebody else starts for the agent, and was not seen yet.
+    /// Programs that systemd starts for the agent, and that were not seen yet.
     expected: BTreeSet<Program>,
 }
 
 impl Local {
-    /// Nothing is looked at yet.
+    /// Starts without an observation.
     pub(super) fn new(settings: Process, waker: Waker, looks_on: bool) -> Self {
         Self {
             settings,
@@ -89,10 +89,10 @@ impl Local {
     }
 
     /// Adopts what runs with this ini and is not watched yet, and counts what is too much.
-    fn search(&mut self, about: &NodeSpec) {
+    fn search(&mut self, spec: &NodeSpec) {
         let now = Instant::now();
         let complete =
-            self.chmpx.running().is_some() && (self.k2hdkc.running().is_some() || about.mode == Mode::Slave);
+            self.chmpx.running().is_some() && (self.k2hdkc.running().is_some() || spec.mode == Mode::Slave);
         let again = if complete { SEARCH_AGAIN } else { SEARCH_SOON };
         if self.searched.is_some_and(|at| now.duration_since(at) < again) {
             return;
@@ -104,7 +104,7 @@ impl Local {
                 Program::Chmpx => self.settings.chmpx.clone(),
                 Program::K2hdkc => self.settings.k2hdkc.clone(),
             };
-            for id in found::processes(program, &configured, &about.ini) {
+            for id in found::processes(program, &configured, &spec.ini) {
                 let (waker, ends) = (self.waker.clone(), self.ends.0.clone());
                 let watched = self.watched(program);
                 match watched.running() {
@@ -125,28 +125,28 @@ impl Local {
         self.expected.insert(program);
     }
 
-    /// What another process said says nothing of this one.
+    /// Forgets the answers of the previous process.
     pub(super) fn forget_answers(&mut self) {
         self.talk.forget();
     }
 
-    /// What runs, what has ended, and what chmpx said last.
-    pub(super) async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Observed {
+    /// Observes running processes, exits, and the last answer of chmpx.
+    pub(super) async fn observe(&mut self, spec: &NodeSpec, ask: Ask) -> Observed {
         let before = self.chmpx.running().map(|running| running.id);
         let ended = self.take_ends();
-        self.search(about);
+        self.search(spec);
         if before.is_none() || self.chmpx.running().map(|running| running.id) != before {
             // What another process said says nothing of this one.
             self.forget_answers();
         }
         let pid = self.chmpx.running().map(|running| running.id.pid);
-        self.talk.go_on((pid, pid), ask, (&self.settings, about, &self.waker)).await;
+        self.talk.go_on((pid, pid), ask, (&self.settings, spec, &self.waker)).await;
         let mut observed = Observed {
             chmpx: self.chmpx.at_work(),
             k2hdkc: self.k2hdkc.at_work(),
             surplus: self.surplus.clone(),
             ended,
-            leftovers: prepare::leftovers(&self.settings.base_directory, about).len(),
+            leftovers: prepare::leftovers(&self.settings.base_directory, spec).len(),
             ..Observed::default()
         };
         self.talk.tell(&mut observed);
@@ -166,19 +166,22 @@ impl Local {
     }
 
     /// Tells chmpx something, and does not wait for what it says to it.
-    pub(super) fn say(&mut self, order: Order, about: &NodeSpec) -> Result<(), SupervisorError> {
-        self.talk.say(order, (&self.settings, about, &self.waker))
+    pub(super) fn say(&mut self, order: Order, spec: &NodeSpec) -> Result<(), SupervisorError> {
+        self.talk.say(order, (&self.settings, spec, &self.waker))
     }
 
-    /// What runs already where the program is to be started: somebody may have started it since the last look. It is an
-    /// error where that one cannot be watched: a second chmpx destroys the first one's memory.
+    /// Running process of a program that is to be started: the operator may have started it since the last search.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be watched; a second chmpx would destroy the first one's memory.
     pub(super) fn in_place(
         &mut self,
         program: Program,
-        about: &NodeSpec,
+        spec: &NodeSpec,
     ) -> Result<Option<Identity>, SupervisorError> {
         self.searched = None;
-        self.search(about);
+        self.search(spec);
         if let Some(running) = self.watched(program).running() {
             return Ok(Some(running.id));
         }

@@ -27,30 +27,30 @@ use crate::wake::{Reason, Waker};
 const WITHIN: Duration = Duration::from_secs(1);
 /// After the first question; after each further one twice as long.
 const AGAIN: Duration = Duration::from_millis(500);
-/// So many questions come so soon, the last of them after half a minute.
+/// Number of questions with short pauses; the last of them comes after half a minute.
 const SOON: u32 = 6;
-/// Between two questions after that.
+/// Pause between two later questions.
 const SELDOM: Duration = Duration::from_mins(1);
 /// Share of a pause by which it is longer at most: nodes that came together ask one after the other.
 const JITTER: f64 = 0.25;
-/// So many servers are asked at most: those behind this one in the ring, to which its chmpx would connect.
+/// Largest number of servers in a round: those behind this one in the ring, to which its chmpx would connect.
 const MOST_ASKED: usize = 16;
-/// So many that say nothing are waited for, one after the other: then nobody is there.
+/// Largest number of silent servers, one after the other; beyond it nobody counts as reachable.
 const MOST_SILENT: usize = 4;
 
-/// What the other servers say of this node.
+/// Knowledge of the other servers about this node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Hearsay {
-    /// Nobody is asked: there is no other server, or no need.
+    /// No question: the ring has no other server, or none is needed.
     #[default]
     Unasked,
     /// The answer is on its way, or the others cannot know this node yet.
     Asking,
-    /// Nobody answers.
+    /// No server answers.
     Nobody,
     /// The server to which this one's chmpx connects lists it; where nobody knows which one that is, all that answer do.
     Listed,
-    /// This server answers, and does not.
+    /// This server answers, and does not list the node.
     Unknown(SocketAddr),
 }
 
@@ -59,21 +59,21 @@ pub enum Hearsay {
 pub(super) struct Neighbours {
     /// Since when this is needed.
     since: Option<Instant>,
-    /// Who is there to be asked.
+    /// Control ports of the other servers.
     others: Vec<SocketAddr>,
-    /// Those of them that said nothing, since somebody did.
+    /// Silent servers since the last answer.
     silent: BTreeSet<SocketAddr>,
     asking: Option<Asking>,
-    /// When the last question was over, and how many there were.
+    /// End of the last question, and the number of questions.
     asked: Option<(Instant, u32)>,
     said: Hearsay,
-    word: Option<Word>,
+    word: Option<SentPrompt>,
     declined: Option<String>,
 }
 
 /// A word on its way. Dropped, nobody waits for what comes of it.
 #[derive(Debug)]
-struct Word {
+struct SentPrompt {
     _telling: JoinSet<()>,
     answer: oneshot::Receiver<Result<(), String>>,
 }
@@ -85,20 +85,20 @@ struct Asking {
     answer: oneshot::Receiver<Round>,
 }
 
-/// What came of asking one after the other.
+/// Result of a round of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Said(Hearsay),
-    /// This one took the question and said nothing, or is out of reach.
+    /// This server took the question without an answer, or is out of reach.
     Silent(SocketAddr),
 }
 
-/// What one server says.
+/// Verdict of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Verdict {
     Lists,
     DoesNot,
-    /// Nobody listens there, or it is one of another ring.
+    /// No chmpx listens there, or one of another ring.
     Nobody,
     Silent,
 }
@@ -106,17 +106,17 @@ enum Answer {
 impl Neighbours {
     /// Takes in what has come, and asks again where that is due; `random` is from 0 to 1. Where it is not `needed`, what was
     /// said is forgotten: the next chmpx is for the next answer.
-    pub(super) fn go_on(&mut self, about: &NodeSpec, needed: bool, random: f64, waker: &Waker) -> Hearsay {
-        if !needed || about.others.is_empty() {
+    pub(super) fn go_on(&mut self, spec: &NodeSpec, needed: bool, random: f64, waker: &Waker) -> Hearsay {
+        if !needed || spec.others.is_empty() {
             self.forget();
             self.since = None;
             return Hearsay::Unasked;
         }
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
-        if self.others != about.others {
+        if self.others != spec.others {
             self.forget();
-            (self.others, self.said) = (about.others.clone(), Hearsay::Asking);
+            (self.others, self.said) = (spec.others.clone(), Hearsay::Asking);
         }
         let come = self.asking.as_mut().and_then(|asking| asking.answer.try_recv().ok());
         if let Some(round) = come {
@@ -125,11 +125,11 @@ impl Neighbours {
             self.take(round);
         }
         let due = match self.asked {
-            None => since + about.known_after,
+            None => since + spec.known_after,
             Some((last, times)) => last + pause(times, random),
         };
         if self.asking.is_none() && now >= due {
-            self.asking = Some(Asking::put(about.clone(), self.silent.clone(), waker.clone()));
+            self.asking = Some(Asking::put(spec.clone(), self.silent.clone(), waker.clone()));
         }
         self.said
     }
@@ -170,10 +170,10 @@ impl Neighbours {
                 answered.send(said.map_err(|text| format!("{address} did not take UPDATESTATUS: {text}")));
             waker.wake(Reason::Answered);
         });
-        (self.word, self.declined) = (Some(Word { _telling: telling, answer }), None);
+        (self.word, self.declined) = (Some(SentPrompt { _telling: telling, answer }), None);
     }
 
-    /// Why the last word was not taken.
+    /// Reason why the last prompt was refused.
     pub(super) fn declined(&mut self) -> Option<String> {
         let come = self.word.as_mut().and_then(|word| word.answer.try_recv().ok());
         if let Some(said) = come {
@@ -190,12 +190,12 @@ fn pause(times: u32, random: f64) -> Duration {
 }
 
 impl Asking {
-    fn put(about: NodeSpec, silent: BTreeSet<SocketAddr>, waker: Waker) -> Self {
+    fn put(spec: NodeSpec, silent: BTreeSet<SocketAddr>, waker: Waker) -> Self {
         let (answered, answer) = oneshot::channel();
         let mut asking = JoinSet::new();
         asking.spawn(async move {
             // Nobody waits any more where a chmpx runs by now.
-            let _ = answered.send(round(&about, &silent).await);
+            let _ = answered.send(round(&spec, &silent).await);
             waker.wake(Reason::Answered);
         });
         Self { _asking: asking, answer }
@@ -203,37 +203,37 @@ impl Asking {
 }
 
 /// Asks one after the other until one has said what decides.
-async fn round(about: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
+async fn round(spec: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
     let mut said = Hearsay::Nobody;
-    let others = about.others.iter().copied().filter(|address| !silent.contains(address));
+    let others = spec.others.iter().copied().filter(|address| !silent.contains(address));
     for address in others.take(MOST_ASKED) {
-        match lists(address, about).await {
-            Answer::Lists => said = Hearsay::Listed,
-            Answer::DoesNot => return Round::Said(Hearsay::Unknown(address)),
-            Answer::Nobody => continue,
-            Answer::Silent => return Round::Silent(address),
+        match lists(address, spec).await {
+            Verdict::Lists => said = Hearsay::Listed,
+            Verdict::DoesNot => return Round::Said(Hearsay::Unknown(address)),
+            Verdict::Nobody => continue,
+            Verdict::Silent => return Round::Silent(address),
         }
-        if about.in_order {
+        if spec.in_order {
             break;
         }
     }
     Round::Said(said)
 }
 
-/// Whether the chmpx there lists this node.
-async fn lists(address: SocketAddr, about: &NodeSpec) -> Answer {
+/// Asks the chmpx at that address if it lists this node.
+async fn lists(address: SocketAddr, spec: &NodeSpec) -> Verdict {
     let text = match control_port::ask(address, &Command::AllStatus, WITHIN).await {
         Ok(text) => text,
-        Err(ControlPortError::Silent { .. }) => return Answer::Silent,
-        Err(_) => return Answer::Nobody,
+        Err(ControlPortError::Silent { .. }) => return Verdict::Silent,
+        Err(_) => return Verdict::Nobody,
     };
-    let Some(own) = about.section.as_ref() else { return Answer::Nobody };
+    let Some(own) = spec.section.as_ref() else { return Verdict::Nobody };
     match view::all_status(&text) {
-        Ok(status) if status.group == about.group => {
+        Ok(status) if status.group == spec.group => {
             let listed = status.servers.iter().any(|row| row.is_of(own));
-            if listed { Answer::Lists } else { Answer::DoesNot }
+            if listed { Verdict::Lists } else { Verdict::DoesNot }
         }
-        _ => Answer::Nobody,
+        _ => Verdict::Nobody,
     }
 }
 
@@ -296,20 +296,20 @@ mod tests {
         counted(answer).await.0
     }
 
-    fn about_of(ring: &Ring) -> NodeSpec {
+    fn spec_of(ring: &Ring) -> NodeSpec {
         NodeSpec::of(ring, std::path::Path::new("/nowhere.ini")).unwrap()
     }
 
-    fn about(others: Vec<SocketAddr>) -> NodeSpec {
-        NodeSpec { others, ..about_of(&fixtures::ring(&[1, 2], &[])) }
+    fn node(others: Vec<SocketAddr>) -> NodeSpec {
+        NodeSpec { others, ..spec_of(&fixtures::ring(&[1, 2], &[])) }
     }
 
     fn gone() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 1))
     }
 
-    async fn said(about: &NodeSpec) -> Round {
-        round(about, &BTreeSet::new()).await
+    async fn said(spec: &NodeSpec) -> Round {
+        round(spec, &BTreeSet::new()).await
     }
 
     #[tokio::test]
@@ -322,12 +322,12 @@ mod tests {
             (vec![does_not, knows, third], Hearsay::Unknown(does_not)),
             (vec![gone(), another_ring, does_not, third], Hearsay::Unknown(does_not)),
         ] {
-            assert_eq!(said(&about(others)).await, Round::Said(says));
+            assert_eq!(said(&node(others)).await, Round::Said(says));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 0, "each question costs a server a row of look-ups");
-        assert_eq!(said(&about(vec![gone(), another_ring])).await, Round::Said(Hearsay::Nobody));
+        assert_eq!(said(&node(vec![gone(), another_ring])).await, Round::Said(Hearsay::Nobody));
         let silent = BTreeSet::from([does_not]);
-        assert_eq!(round(&about(vec![does_not, knows]), &silent).await, Round::Said(Hearsay::Listed));
+        assert_eq!(round(&node(vec![does_not, knows]), &silent).await, Round::Said(Hearsay::Listed));
     }
 
     #[tokio::test]
@@ -338,8 +338,8 @@ mod tests {
             (vec![knows, third], Hearsay::Listed),
             (vec![knows, does_not, third], Hearsay::Unknown(does_not)),
         ] {
-            let about = NodeSpec { in_order: false, ..about(others) };
-            assert_eq!(said(&about).await, Round::Said(says));
+            let spec = NodeSpec { in_order: false, ..node(others) };
+            assert_eq!(said(&spec).await, Round::Said(says));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
@@ -368,11 +368,11 @@ mod tests {
             let mut elsewhere = own.clone();
             elsewhere.ctlport = crate::names::Port::try_from(8999).unwrap();
             for (rows, says) in [
-                (vec![ring.servers[1].clone(), own], Answer::Lists),
-                (vec![ring.servers[1].clone(), elsewhere], Answer::DoesNot),
+                (vec![ring.servers[1].clone(), own], Verdict::Lists),
+                (vec![ring.servers[1].clone(), elsewhere], Verdict::DoesNot),
             ] {
                 let server = chmpx(all_status("mycluster", &rows)).await;
-                assert_eq!(lists(server, &about_of(&ring)).await, says, "{id_type} {seed} {cuk}");
+                assert_eq!(lists(server, &spec_of(&ring)).await, says, "{id_type} {seed} {cuk}");
             }
         }
     }
@@ -382,15 +382,15 @@ mod tests {
         let (knows, does_not) = (chmpx(listing(&[2, 1])).await, chmpx(listing(&[2, 3])).await);
         let waker = Waker::default();
         let mut neighbours = Neighbours::default();
-        assert_eq!(neighbours.go_on(&about(vec![does_not]), true, 0.5, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&node(vec![does_not]), true, 0.5, &waker), Hearsay::Asking);
         assert!(waker.woken().await.contains(Reason::Answered));
         let unknown = Hearsay::Unknown(does_not);
-        assert_eq!(neighbours.go_on(&about(vec![does_not]), true, 0.5, &waker), unknown);
-        assert_eq!(neighbours.go_on(&about(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&node(vec![does_not]), true, 0.5, &waker), unknown);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
         assert!(waker.woken().await.contains(Reason::Answered));
-        assert_eq!(neighbours.go_on(&about(vec![knows]), true, 0.5, &waker), Hearsay::Listed);
-        assert_eq!(neighbours.go_on(&about(vec![knows]), false, 0.5, &waker), Hearsay::Unasked);
-        assert_eq!(neighbours.go_on(&about(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), Hearsay::Listed);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), false, 0.5, &waker), Hearsay::Unasked);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
     }
 
     #[test]
@@ -402,14 +402,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_asked_before_he_can_know_this_node() {
-        let about = NodeSpec { known_after: Duration::from_secs(5), ..about(vec![gone()]) };
+        let spec = NodeSpec { known_after: Duration::from_secs(5), ..node(vec![gone()]) };
         let mut neighbours = Neighbours::default();
         for _ in 0..50 {
-            assert_eq!(neighbours.go_on(&about, true, 0.5, &Waker::default()), Hearsay::Asking);
+            assert_eq!(neighbours.go_on(&spec, true, 0.5, &Waker::default()), Hearsay::Asking);
             assert!(neighbours.asking.is_none());
             tokio::time::advance(Duration::from_millis(100)).await;
         }
-        neighbours.go_on(&about, true, 0.5, &Waker::default());
+        neighbours.go_on(&spec, true, 0.5, &Waker::default());
         assert!(neighbours.asking.is_some());
     }
 
@@ -431,7 +431,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_alone_asks_nobody() {
-        let hearsay = Neighbours::default().go_on(&about(Vec::new()), true, 0.5, &Waker::default());
+        let hearsay = Neighbours::default().go_on(&node(Vec::new()), true, 0.5, &Waker::default());
         assert_eq!(hearsay, Hearsay::Unasked);
     }
 
@@ -456,7 +456,7 @@ mod tests {
         ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
         let server = |n, port| SocketAddr::from(([192, 0, 2, n], port));
         let others = [server(4, 8021), server(1, 8021)];
-        assert_eq!(about_of(&ring).others, others, "one name keeps no other from being asked");
+        assert_eq!(spec_of(&ring).others, others, "one name keeps no other from being asked");
         for (key, value, port) in [
             ("CTLENDPOINTS", "3.example:1,192.0.2.3:9021", 9021),
             ("ENDPOINTS", "3.example, 192.0.2.3:8020", 8021),
@@ -464,7 +464,7 @@ mod tests {
         ] {
             let mut ring = ring.clone();
             ring.servers[2].rest.insert(key, value);
-            assert_eq!(about_of(&ring).others, [server(3, port), others[0], others[1]], "{key}");
+            assert_eq!(spec_of(&ring).others, [server(3, port), others[0], others[1]], "{key}");
         }
     }
 }

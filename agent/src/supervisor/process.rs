@@ -35,8 +35,8 @@ impl Processes {
         Self { local: Local::new(settings, Waker::default(), true), outputs: Vec::new() }
     }
 
-    /// Other settings; the processes that run are kept. They still write to the pipes in the old runtime directory, and
-    /// like the rest of `[state]` another one is taken at the next start.
+    /// Takes other settings and keeps the running processes. These write to the pipes in the old runtime directory; another
+    /// one counts from the next start of the agent, as the rest of `[state]` does.
     pub(crate) fn reset(&mut self, settings: Process) {
         let runtime_directory = std::mem::take(&mut self.local.settings.runtime_directory);
         self.local.settings = Process { runtime_directory, ..settings };
@@ -48,16 +48,16 @@ impl Supervisor for Processes {
         "process"
     }
 
-    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
-        Some(self.local.observe(about, ask).await)
+    async fn observe(&mut self, spec: &NodeSpec, ask: Ask) -> Option<Observed> {
+        Some(self.local.observe(spec, ask).await)
     }
 
-    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, spec: &NodeSpec) -> Result<Done, SupervisorError> {
         match step {
-            Step::Start(program) => return self.start(*program, about),
+            Step::Start(program) => return self.start(*program, spec),
             Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
-            Step::Tell(order) => self.local.say(order.clone(), about)?,
-            Step::Tidy => prepare::tidy(&self.local.settings, about)?,
+            Step::Tell(order) => self.local.say(order.clone(), spec)?,
+            Step::Tidy => prepare::tidy(&self.local.settings, spec)?,
             // Nobody but the agent starts it.
             Step::Retire(_) | Step::Enable(_) => {}
             Step::TakeOver | Step::Place | Step::Prompt(_) => {
@@ -69,16 +69,16 @@ impl Supervisor for Processes {
 }
 
 impl Processes {
-    fn start(&mut self, program: Program, about: &NodeSpec) -> Result<Done, SupervisorError> {
-        if let Some(running) = self.local.in_place(program, about)? {
+    fn start(&mut self, program: Program, spec: &NodeSpec) -> Result<Done, SupervisorError> {
+        if let Some(running) = self.local.in_place(program, spec)? {
             return Ok(Done::Started(running));
         }
         let settings = &self.local.settings;
         if settings.prepares_host {
-            prepare::host(program, about, settings)?;
+            prepare::host(program, spec, settings)?;
         }
         let output = output::writer(&settings.runtime_directory, program);
-        let child = spawn::spawn(program, about, settings, output)?;
+        let child = spawn::spawn(program, spec, settings, output)?;
         let (ends, waker) = (self.local.ends.0.clone(), self.local.waker.clone());
         let id = self.local.watched(program).take(child, ends, waker)?;
         self.outputs.iter().for_each(|output| output.started(program));

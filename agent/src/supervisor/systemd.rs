@@ -8,8 +8,8 @@
 mod bus;
 pub(super) mod findings;
 mod helper;
-mod reach;
-mod sight;
+mod connection;
+mod readiness;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +34,10 @@ use crate::settings::{Process, Units};
 use crate::took_over;
 use crate::wake::Waker;
 use bus::Bus;
-use reach::Reach;
+use connection::BusConnection;
 use unit::{Main, UnitState};
 
-/// Between two looks whether the replaced program is active.
+/// Pause between two looks at the replaced program.
 const RIVAL_AGAIN: Duration = Duration::from_secs(30);
 
 /// A stop takes so long at most until it is told as one that does not end.
@@ -46,7 +46,7 @@ const RIVAL_ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// systemd hears of the end of a process when the agent does, and tells how it was a moment later.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
-/// Between two looks for it.
+/// Pause between two looks for an exit.
 const TOLD_SOON: Duration = Duration::from_millis(20);
 
 /// A start that was asked for; its process has not been seen yet.
@@ -63,7 +63,7 @@ struct Awaited {
 pub(crate) struct Systemd {
     local: Local,
     units: Units,
-    reach: Reach,
+    connection: BusConnection,
     chmpx: UnitState,
     k2hdkc: UnitState,
     awaited: Option<Awaited>,
@@ -77,12 +77,12 @@ pub(crate) struct Systemd {
 }
 
 impl Systemd {
-    /// Nothing is looked at yet.
+    /// Makes the supervisor; nothing is observed yet.
     pub(crate) fn new(settings: Process, units: Units, waker: Waker, looks_on: bool) -> Self {
         Self {
             local: Local::new(settings, waker, looks_on),
             units,
-            reach: Reach::default(),
+            connection: BusConnection::default(),
             chmpx: UnitState::default(),
             k2hdkc: UnitState::default(),
             awaited: None,
@@ -93,10 +93,10 @@ impl Systemd {
         }
     }
 
-    /// Other settings; what is known of the processes stays.
+    /// Takes other settings and keeps the knowledge of the processes.
     pub(crate) fn reset(&mut self, settings: Process, units: Units) {
         if units != self.units {
-            (self.reach, self.rival) = (Reach::default(), None);
+            (self.connection, self.rival) = (BusConnection::default(), None);
         }
         (self.local.settings, self.units) = (settings, units);
     }
@@ -114,10 +114,10 @@ impl Systemd {
     async fn look(&mut self) {
         let units = self.units.clone();
         let waker = self.local.waker.clone();
-        let stirred = self.reach.rival_stirred();
+        let stirred = self.connection.rival_stirred();
         let due = stirred || self.rival.as_ref().is_none_or(|(at, _)| at.elapsed() >= RIVAL_AGAIN);
-        let Some(bus) = self.reach.bus(&units, &waker).await else { return };
-        let looked = timeout(reach::WITHIN, async {
+        let Some(bus) = self.connection.bus(&units, &waker).await else { return };
+        let looked = timeout(connection::WITHIN, async {
             let (chmpx, k2hdkc) = (bus.look(&units.chmpx).await?, bus.look(&units.k2hdkc).await?);
             let [timer, service] = &units.rival;
             let rival = if due { Some((bus.look(timer).await?, bus.look(service).await?)) } else { None };
@@ -132,8 +132,8 @@ impl Systemd {
                     self.rival = Some((Instant::now(), told));
                 }
             }
-            Ok(Err(error)) => self.reach.lost(chain(&error), &waker),
-            Err(_) => self.reach.late(&waker),
+            Ok(Err(error)) => self.connection.lost(chain(&error), &waker),
+            Err(_) => self.connection.late(&waker),
         }
     }
 
@@ -160,18 +160,18 @@ impl Systemd {
         }
     }
 
-    /// Whether its unit still takes it for its main process that runs.
+    /// True while systemd still lists the ended process as running.
     fn is_untold(&self, ended: &Ended) -> bool {
         let (_, state) = self.unit(ended.program);
-        self.reach.why().is_none() && state.main.pid == ended.was.id.pid && state.main.ended == 0
+        self.connection.why().is_none() && state.main.pid == ended.was.id.pid && state.main.ended == 0
     }
 
     /// A connection for a step; why there is none.
     async fn bus(&mut self) -> Result<&mut Bus, SupervisorError> {
-        self.reach.for_step(&self.units, &self.local.waker).await
+        self.connection.for_step(&self.units, &self.local.waker).await
     }
 
-    /// Whether the unit runs the program itself; upstream's runs a helper that does.
+    /// True if the unit runs the program itself; upstream's unit runs a helper.
     fn is_direct(&self, program: Program, id: Identity) -> bool {
         let (_, state) = self.unit(program);
         state.main_pid == id.pid || state.main_pid == 0
@@ -216,19 +216,19 @@ impl Systemd {
         }
     }
 
-    /// Whether systemd has it in its care at all: somebody may have started it by hand.
+    /// True if the process belongs to its unit; the operator may have started it by hand.
     fn is_of_unit(&self, program: Program, id: Identity) -> bool {
         let (unit, _) = self.unit(program);
         found::control_group(id.pid).is_none_or(|group| group.split('/').any(|part| part == unit))
     }
 }
 
-/// Whether both paths lead to one file.
+/// True if both paths lead to one file.
 fn is_same(one: &Path, other: &Path) -> bool {
     one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
-/// What is to be told of the timer that replaces the same file in place.
+/// Warning about the unit that replaces the same file in place.
 fn writes_too(unit: &str, state: &UnitState) -> Option<String> {
     let enabled = state.load == "loaded" && state.is_enabled();
     (state.is_active() || enabled).then(|| {
@@ -242,18 +242,18 @@ impl Supervisor for Systemd {
         "systemd"
     }
 
-    async fn observe(&mut self, about: &NodeSpec, ask: Ask) -> Option<Observed> {
+    async fn observe(&mut self, spec: &NodeSpec, ask: Ask) -> Option<Observed> {
         self.look().await;
-        let mut observed = self.local.observe(about, ask).await;
+        let mut observed = self.local.observe(spec, ask).await;
         self.tell_endings(&mut observed).await;
-        self.add_units(&about.ini, &mut observed);
+        self.add_units(&spec.ini, &mut observed);
         Some(observed)
     }
 
-    async fn act(&mut self, step: &Step, about: &NodeSpec) -> Result<Done, SupervisorError> {
+    async fn act(&mut self, step: &Step, spec: &NodeSpec) -> Result<Done, SupervisorError> {
         match step {
             Step::Start(program) => {
-                if let Some(running) = self.local.in_place(*program, about)? {
+                if let Some(running) = self.local.in_place(*program, spec)? {
                     return Ok(Done::Started(running));
                 }
                 let (unit, state) = self.unit(*program);
@@ -267,7 +267,7 @@ impl Supervisor for Systemd {
                 }
             }
             Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
-            Step::Tell(order) => self.local.say(order.clone(), about)?,
+            Step::Tell(order) => self.local.say(order.clone(), spec)?,
             Step::Retire(program) => {
                 let (unit, state) = self.unit(*program);
                 let (unit, is_enabled, main) = (unit.to_owned(), state.is_enabled(), state.main.pid);
@@ -285,7 +285,7 @@ impl Supervisor for Systemd {
                 self.bus().await?.enable(&unit).await?;
                 info!("{unit} is enabled again");
             }
-            Step::Tidy => prepare::tidy(&self.local.settings, about)?,
+            Step::Tidy => prepare::tidy(&self.local.settings, spec)?,
             Step::TakeOver => self.take_over().await?,
             // Its processes read the installed file itself.
             Step::Place | Step::Prompt(_) => return Err(SupervisorError::NotOurs(self.name())),

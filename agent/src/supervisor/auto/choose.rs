@@ -1,4 +1,4 @@
-//! From what was found on the host to the supervisor. Pure.
+//! Selects the supervisor by the findings on the host. Pure.
 //!
 //! Docker comes before systemd, since a host of containers may have chmpx's package as well; and the agent starts programs
 //! of its own only where nobody else may be about to run them.
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns the kind that the settings name; `None` where it is to be picked.
+    /// Kind that the settings name; `None` for a selection.
     pub fn named(kind: SupervisorKind) -> Option<Self> {
         match kind {
             SupervisorKind::Auto => None,
@@ -36,7 +36,7 @@ impl Kind {
         }
     }
 
-    /// As the settings name it.
+    /// Name of the kind in the settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -47,12 +47,12 @@ impl Kind {
     }
 }
 
-/// What was picked.
+/// A selected supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// The supervisor.
     pub kind: Kind,
-    /// Why, for people.
+    /// Reason, for people.
     pub why: String,
 }
 
@@ -63,7 +63,7 @@ impl Choice {
     }
 }
 
-/// What the host has.
+/// Findings on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -71,50 +71,50 @@ impl Choice {
 )]
 pub(in crate::supervisor) struct Findings {
     pub(in crate::supervisor) docker: Daemon,
-    /// Whether the settings name containers: then the programs are in there, whatever is seen of them now.
+    /// True if the settings name containers, which then have the programs, whatever is seen of them now.
     pub(in crate::supervisor) containers_are_named: bool,
-    /// Whether they name the daemon's socket: then they may be.
+    /// True if the settings name the daemon's socket; its containers may have the programs.
     pub(in crate::supervisor) socket_is_named: bool,
-    /// Where an agent had them here before. A container may just be made anew.
+    /// Kind of the previous agent; its container may be about to come back.
     pub(in crate::supervisor) before: Option<Kind>,
-    /// Whether a chmpx of this node runs on the host itself.
+    /// True if a chmpx of this node runs on the host itself.
     pub(in crate::supervisor) runs: bool,
-    /// Whether it has been looked long enough for a container that may be about to be made.
+    /// True if the search has lasted long enough for a container that may be about to come.
     pub(in crate::supervisor) waited: bool,
     pub(in crate::supervisor) systemd: Init,
     /// The programs that this node needs.
-    pub(in crate::supervisor) programs: Vec<Installed>,
+    pub(in crate::supervisor) programs: Vec<ProgramFound>,
 }
 
-/// What the Docker daemon said.
+/// Answer of the Docker daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::supervisor) enum Daemon {
-    /// There is no socket of one.
+    /// The host has no socket of a daemon.
     Absent { at: String },
-    /// There may be one, which does not answer.
+    /// A daemon may exist, and does not answer.
     Silent { at: String, why: String },
-    /// It has the container that is meant: in words.
+    /// The daemon has the wanted container, described in words.
     Has { what: String },
-    /// It has not, and this is missing; but maybe it has the image that the container would be made of.
+    /// The daemon lacks the wanted container, and may have the image for it.
     HasNot { at: String, why: String, image: Option<String> },
 }
 
-/// What systemd said.
+/// Answer of systemd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::supervisor) enum Init {
     /// Something else is the init of this host.
     Other,
-    /// It is, and does not answer.
+    /// systemd is the init, and does not answer.
     Silent { why: String },
-    /// It is, and has this to say of the unit (`LoadState`), and whether it is enabled or runs.
+    /// systemd is the init: the `LoadState` of the unit, and true if the unit is enabled or active.
     Unit { name: String, load: String, is_used: bool },
 }
 
 /// A program, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::supervisor) struct Installed {
+pub(in crate::supervisor) struct ProgramFound {
     pub(in crate::supervisor) program: Program,
-    /// What the settings call it.
+    /// Name in the settings.
     pub(in crate::supervisor) name: String,
     pub(in crate::supervisor) at: Option<PathBuf>,
 }
@@ -141,9 +141,9 @@ pub(in crate::supervisor) fn choose(findings: &Findings) -> Choice {
     }
     let (lacks, bars) = ([docker.lack(), systemd.lack()].join("; "), findings.bars());
     let all = programs.iter().all(|program| program.at.is_some());
-    let listed: Vec<_> = programs.iter().map(Installed::text).collect();
+    let listed: Vec<_> = programs.iter().map(ProgramFound::text).collect();
     if all && bars.is_empty() {
-        let why = format!("{}, and nobody else runs them here: {lacks}", listed.join(", "));
+        let why = format!("{}, and no other supervisor has them: {lacks}", listed.join(", "));
         return Choice { kind: Kind::Process, why };
     }
     let mut why = format!(
@@ -158,23 +158,23 @@ pub(in crate::supervisor) fn choose(findings: &Findings) -> Choice {
 }
 
 impl Findings {
-    /// Why the agent starts no programs of its own, whichever are there.
+    /// Reasons why the agent starts no programs of its own, even if it finds them.
     fn bars(&self) -> Vec<String> {
         let silent = matches!(self.docker, Daemon::Silent { .. });
         let bars = [
             (self.socket_is_named, "supervisor.docker names a daemon for them"),
-            (self.was_docker(), "Docker had them before (supervisor.kind says it if that is over)"),
+            (self.was_docker(), "Docker had them before (set supervisor.kind if they have moved)"),
             (silent, "Docker may have them"),
             (matches!(self.systemd, Init::Silent { .. }), "systemd may have them"),
         ];
         let bars = bars.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned());
         let image = self.awaits().map(|image| {
-            format!("Docker has the image {image}, whose container may be about to be made (supervisor.kind says it if it is not)")
+            format!("Docker has the image {image}, whose container may be about to be made (set supervisor.kind if it is not)")
         });
         bars.chain(image).collect()
     }
 
-    /// Whether the programs may be in containers of which nothing is seen now.
+    /// True if the programs may be in containers that cannot be seen now.
     pub(in crate::supervisor) fn may_be_docker(&self) -> bool {
         let silent = matches!(self.docker, Daemon::Silent { .. });
         self.socket_is_named || self.was_docker() || silent || self.awaits().is_some()
@@ -205,8 +205,8 @@ impl Daemon {
 }
 
 impl Init {
-    /// Why it is the one, where it is. A unit that cannot be loaded is still who runs chmpx here: the supervisor tells how to
-    /// make it well.
+    /// Reason for systemd, if it has the unit. A unit that cannot be loaded counts as well; the supervisor then reports the
+    /// remedy.
     fn has(&self) -> Option<String> {
         let Self::Unit { name, load, .. } = self else { return None };
         match load.as_str() {
@@ -232,7 +232,7 @@ impl Init {
     }
 }
 
-impl Installed {
+impl ProgramFound {
     fn text(&self) -> String {
         match &self.at {
             Some(path) => format!("{} is here ({})", self.program.name(), path.display()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::choose::{Findings, Installed, Kind};
+use super::choose::{Findings, Kind, ProgramFound};
 use crate::ring::Mode;
 use crate::settings::Supervisor;
 use crate::supervisor::local::found;
@@ -13,8 +13,8 @@ use crate::supervisor::{Program, docker, systemd};
 /// Longest wait for both in one pass: who needs more is found by a later look.
 const WITHIN: Duration = Duration::from_secs(3);
 
-/// What there is for a node of this kind with this ini, where an agent had the programs before, and whether it has been looked
-/// long enough for a container. Takes as long as Docker and systemd do, but no more than 3 s.
+/// Gathers the findings for a node of this mode with this ini. `before` is the kind of the previous agent, `waited` is true
+/// after a search that was long enough for a container. Takes as long as Docker and systemd do, and at most 3 s.
 pub(in crate::supervisor) async fn gather(
     settings: &Supervisor,
     (mode, ini): (Mode, &Path),
@@ -30,7 +30,7 @@ pub(in crate::supervisor) async fn gather(
     if mode == Mode::Server {
         needed.push((Program::K2hdkc, &process.k2hdkc));
     }
-    let programs = needed.into_iter().map(|(program, name)| Installed {
+    let programs = needed.into_iter().map(|(program, name)| ProgramFound {
         program,
         name: name.clone(),
         at: spawn::find(name),
@@ -63,7 +63,8 @@ mod tests {
         let socket = dir.path().join("docker.sock").display().to_string();
         supervisor.containers.socket = Some(socket.clone());
         let slave = gather(&supervisor, (Mode::Slave, Path::new("/nowhere/k2hdkc.ini")), None, false).await;
-        let chmpx = Installed { program: Program::Chmpx, name: "/bin/sh".into(), at: Some("/bin/sh".into()) };
+        let chmpx =
+            ProgramFound { program: Program::Chmpx, name: "/bin/sh".into(), at: Some("/bin/sh".into()) };
         assert_eq!(slave.programs, [chmpx]);
         assert_eq!(slave.docker, Daemon::Absent { at: format!("unix://{socket}") });
         assert!(slave.socket_is_named && !slave.containers_are_named);

@@ -1,126 +1,66 @@
-//! The Docker daemon: lists containers, runs a program inside, puts a file in, and hears what happens. The only file that
-//! knows bollard. No `docker` program, whose output is for people.
+//! Client of the Docker daemon: lists containers, runs a program in one, puts a file into one, and receives events. Only this
+//! module and those below it know bollard. The output of the `docker` program is for people, and is not used.
 
-use std::collections::HashMap;
+mod error;
+mod events;
+mod listing;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, EventMessage, ExecInspectResponse};
+use bollard::models::ExecInspectResponse;
 use bollard::query_parameters::{
-    EventsOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
-    UploadToContainerOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
+    StopContainerOptionsBuilder, TopOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_core::Stream;
-use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::alive::{self, Alive};
-use super::end::End;
-use super::pick::{Container, Mount, State};
-use crate::wake::{Reason, Waker};
+use super::container_exit::ContainerExit;
+use super::pick::Container;
+use super::top::{self, TopEntry};
+use crate::wake::Waker;
+pub(crate) use error::EngineError;
+use events::Bell;
+pub(super) use events::Concerns;
 
 /// Longest wait for an answer of the daemon, and for a program that it runs inside.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The same for bollard itself, in seconds: longer, so that the text is ours.
+/// Deadline of bollard itself, in seconds: a longer one, so that the error is the agent's.
 const BOLLARD_WITHIN: u64 = 30;
 /// Seconds until a container that is to stop is killed: chmpx blocks SIGTERM for ever.
 const STOPS_WITHIN: i32 = 3;
-/// What is read of a program's output: an ini of a thousand nodes has 200 kB.
+/// Longest output of a program, in bytes: an ini of a thousand nodes has 200 kB.
 const MOST_OUTPUT: usize = 4 << 20;
-/// Between two looks whether a process inside has ended: no event tells of it.
-const PULSE: Duration = Duration::from_secs(2);
-/// Between two questions how a program inside has ended, which has closed its output.
+/// Pause between two questions for the exit of a program that has closed its output.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
-/// What changes where the processes are. Not what is executed inside: the agent itself does that all the time.
-const EVENTS: [&str; 8] = ["create", "start", "die", "destroy", "rename", "pause", "unpause", "restart"];
-
-/// Why the daemon did not do or say something.
-#[derive(Debug, Error)]
-pub enum EngineError {
-    /// It cannot be reached.
-    #[error("the Docker daemon at {address} cannot be reached")]
-    Unreachable {
-        /// Where.
-        address: String,
-        /// Why.
-        #[source]
-        source: bollard::errors::Error,
-    },
-    /// Its address is no socket of this host.
-    #[error(
-        "{0} is no socket of this host, and the agent reaches Docker by a socket only: set supervisor.docker.socket, or \
-         DOCKER_HOST, to a path or to unix:// and a path"
-    )]
-    Address(String),
-    /// It refused.
-    #[error("the Docker daemon does not {what} {container}")]
-    Refused {
-        /// "look into", "start", ...
-        what: &'static str,
-        /// The container.
-        container: String,
-        /// Why.
-        #[source]
-        source: bollard::errors::Error,
-    },
-    /// It did not answer in time.
-    #[error("the Docker daemon did not {what} within {} s", ANSWER_WITHIN.as_secs())]
-    Late {
-        /// What.
-        what: &'static str,
-    },
-    /// A program inside of a container failed.
-    #[error("{program} in the container {container} failed with status {status}: {said}")]
-    Failed {
-        /// Which.
-        program: String,
-        /// Where.
-        container: String,
-        /// How.
-        status: i64,
-        /// Its last words.
-        said: String,
-    },
-}
-
-/// Whether what happens to a container of that name and image matters to those that are looked for.
-pub(super) type Concerns = fn(name: &str, image: &str, wanted: &[String]) -> bool;
-
-/// One client. Dropped, nobody listens any more.
+/// A client of the daemon. Its listeners end with it.
 #[derive(Debug)]
 pub(super) struct Engine {
     docker: Docker,
-    /// Where it is, for what it does not say.
+    /// Address of the daemon, for errors.
     host: String,
     listening: JoinSet<()>,
     heard: mpsc::UnboundedReceiver<()>,
     bell: Bell,
-    /// The ids of the containers that were found.
+    /// Ids of the known containers.
     found: watch::Sender<Vec<String>>,
-    /// The containers that are looked at between the passes.
+    /// Containers under check between the passes.
     pulse: Option<(Vec<String>, JoinSet<()>)>,
 }
 
-#[derive(Debug, Clone)]
-struct Bell(mpsc::UnboundedSender<()>, Waker);
-
-impl Bell {
-    fn ring(&self) {
-        // Nobody listens only while the agent ends.
-        let _ = self.0.send(());
-        self.1.wake(Reason::SupervisorChanged);
-    }
-}
-
 impl Engine {
-    /// Connects; where it is to `listen`, every change of a container that `concerns` wakes a pass from now on.
+    /// Connects. With `concerns`, every change of a container that passes this filter wakes a pass from now on.
+    ///
+    /// # Errors
+    ///
+    /// The address is no socket, or the daemon does not answer in time.
     pub(super) async fn connect(
         address: &str,
         waker: &Waker,
@@ -136,21 +76,16 @@ impl Engine {
         // An older daemon refuses a newer client's version.
         let docker = in_time("answer", docker.negotiate_version()).await?.map_err(unreachable)?;
         let (sender, heard) = mpsc::unbounded_channel();
-        let bell = Bell(sender, waker.clone());
+        let bell = Bell::new(sender, waker.clone());
         let (found, ids) = watch::channel(Vec::new());
         let mut listening = JoinSet::new();
         if let Some(concerns) = concerns {
-            let filters = HashMap::from([
-                ("type".to_owned(), vec!["container".to_owned()]),
-                ("event".to_owned(), EVENTS.map(str::to_owned).into()),
-            ]);
-            let stream = docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
-            listening.spawn(hear(Box::pin(stream), concerns, (names, ids), bell.clone()));
+            listening.spawn(events::hear(docker.clone(), concerns, (names, ids), bell.clone()));
         }
         Ok(Self { docker, host: address.to_owned(), listening, heard, bell, found, pulse: None })
     }
 
-    /// Whether it still hears, and whether something has happened since the last call.
+    /// True if the listeners are alive, and true if an event came since the last call.
     pub(super) fn news(&mut self) -> (bool, bool) {
         let whole = self.listening.try_join_next().is_none();
         let mut news = false;
@@ -160,16 +95,16 @@ impl Engine {
         (whole, news)
     }
 
-    /// All containers of the daemon.
+    /// Lists all containers of the daemon.
     pub(super) async fn list(&self) -> Result<Vec<Container>, EngineError> {
         let all = ListContainersOptionsBuilder::new().all(true).build();
         let listed = in_time("list its containers", self.docker.list_containers(Some(all))).await?;
         let listed =
             listed.map_err(|source| EngineError::Unreachable { address: self.host.clone(), source })?;
-        Ok(listed.into_iter().filter_map(container).collect())
+        Ok(listed.into_iter().filter_map(listing::container).collect())
     }
 
-    /// The names of all images of the daemon.
+    /// Lists the names of all images of the daemon.
     pub(super) async fn images(&self) -> Result<Vec<String>, EngineError> {
         let all = ListImagesOptionsBuilder::new().build();
         let listed = in_time("list its images", self.docker.list_images(Some(all))).await?;
@@ -178,7 +113,7 @@ impl Engine {
         Ok(listed.into_iter().flat_map(|image| image.repo_tags).collect())
     }
 
-    /// Runs a program inside, as the container's user, and gives what it printed.
+    /// Runs a program in a container, as the container's user, and returns its output.
     pub(super) async fn run(
         &self,
         container: &Container,
@@ -193,7 +128,7 @@ impl Engine {
         words: Vec<String>,
     ) -> Result<Vec<u8>, EngineError> {
         let refused = refused("run a program in", container);
-        // A script is called by the name that it was given.
+        // A script goes by its own name, not by the shell's.
         let named = words.get(3).filter(|_| words.first().is_some_and(|first| first == "/bin/sh"));
         let program = named.or(words.first()).cloned().unwrap_or_default();
         let options = CreateExecOptions {
@@ -265,14 +200,14 @@ impl Engine {
         in_time("kill a container", kill).await?.map_err(refused("kill", container))
     }
 
-    /// How a container ended; `None` where it has not, or nobody can say.
-    pub(super) async fn end(&self, container: &Container) -> Option<End> {
+    /// End of a container; `None` if it has not ended, or is unknown.
+    pub(super) async fn end(&self, container: &Container) -> Option<ContainerExit> {
         let seen = self.docker.inspect_container(&container.id, None);
-        End::read(timeout(ANSWER_WITHIN, seen).await.ok()?.ok()?.state?)
+        ContainerExit::read(timeout(ANSWER_WITHIN, seen).await.ok()?.ok()?.state?)
     }
 
     /// The processes of the two programs in a container; `None` where they cannot be seen from outside.
-    pub(super) async fn top(&self, id: &str) -> Option<Vec<Alive>> {
+    pub(super) async fn top(&self, id: &str) -> Option<Vec<TopEntry>> {
         top(&self.docker, id).await
     }
 
@@ -283,7 +218,7 @@ impl Engine {
         }
         self.found.send_replace(ids.clone());
         let mut task = JoinSet::new();
-        task.spawn(feel(self.docker.clone(), ids.clone(), self.bell.clone()));
+        task.spawn(events::feel(self.docker.clone(), ids.clone(), self.bell.clone()));
         self.pulse = Some((ids, task));
     }
 }
@@ -301,61 +236,12 @@ async fn next<S: Stream + ?Sized>(mut stream: Pin<&mut S>) -> Option<S::Item> {
     std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
 }
 
-/// Turns what the daemon says into wakes, until the connection breaks, which is one as well.
-async fn hear(
-    mut stream: Pin<Box<impl Stream<Item = Result<EventMessage, bollard::errors::Error>>>>,
-    concerns: Concerns,
-    (names, found): (Vec<String>, watch::Receiver<Vec<String>>),
-    bell: Bell,
-) {
-    while let Some(Ok(event)) = next(stream.as_mut()).await {
-        let actor = event.actor.unwrap_or_default();
-        let (id, attributes) = (actor.id.unwrap_or_default(), actor.attributes.unwrap_or_default());
-        let of = |key: &str| attributes.get(key).map(String::as_str).unwrap_or_default();
-        let old = of("oldName").trim_start_matches('/');
-        let by_name = concerns(of("name"), of("image"), &names) || concerns(old, "", &names);
-        if by_name || may_be_found(&id, &names, &found.borrow()) {
-            bell.ring();
-        }
-    }
-    bell.ring();
-}
-
-/// Whether the container of an event is one that was found, or may be: no event tells the entry point, by which one without a
-/// name is known.
-fn may_be_found(id: &str, names: &[String], found: &[String]) -> bool {
-    found.iter().any(|known| known == id) || (names.is_empty() && found.is_empty())
-}
-
-/// Feels whether the processes are the same.
-async fn feel(docker: Docker, ids: Vec<String>, bell: Bell) {
-    let mut pulse = interval(PULSE);
-    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = None;
-    loop {
-        pulse.tick().await;
-        let mut now = Vec::new();
-        for id in &ids {
-            let Some(alive) = top(&docker, id).await else {
-                // Stopped or gone: events tell of that.
-                now.clear();
-                break;
-            };
-            now.extend(alive.into_iter().map(|alive| (alive.program, alive.pid)));
-        }
-        if before.as_ref().is_some_and(|before| *before != now) {
-            bell.ring();
-        }
-        before = Some(now);
-    }
-}
-
 /// The two programs' processes in a container, the lowest number first; `None` where that is not to be had.
-async fn top(docker: &Docker, id: &str) -> Option<Vec<Alive>> {
-    let options = TopOptionsBuilder::new().ps_args(alive::ASKED).build();
+async fn top(docker: &Docker, id: &str) -> Option<Vec<TopEntry>> {
+    let options = TopOptionsBuilder::new().ps_args(top::PS_ARGUMENTS).build();
     let top = timeout(ANSWER_WITHIN, docker.top_processes(id, Some(options))).await.ok()?.ok()?;
     let mut alive: Vec<_> =
-        top.processes.unwrap_or_default().iter().filter_map(|row| alive::read(row)).collect();
+        top.processes.unwrap_or_default().iter().filter_map(|row| top::read(row)).collect();
     alive.sort_by_key(|alive| alive.pid);
     Some(alive)
 }
@@ -366,77 +252,9 @@ fn ended_with(seen: &ExecInspectResponse) -> Option<i64> {
     seen.exit_code.filter(|_| seen.running != Some(true))
 }
 
-/// What the daemon lists, in an order that is the same at every look: it has none itself.
-fn container(listed: ContainerSummary) -> Option<Container> {
-    let name = listed.names?.into_iter().next()?.trim_start_matches('/').to_owned();
-    let mode = listed.host_config.and_then(|host| host.network_mode).unwrap_or_default();
-    let networks = listed.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let mut addresses: Vec<_> =
-        networks.into_iter().filter_map(|(name, end)| Some((name, end.ip_address?))).collect();
-    addresses.sort();
-    let address = addresses.into_iter().map(|(_, address)| address).find(|address| !address.is_empty());
-    let mounts = listed.mounts.unwrap_or_default().into_iter().map(|mount| Mount {
-        source: mount.source.unwrap_or_default(),
-        destination: mount.destination.unwrap_or_default(),
-        writable: mount.rw.unwrap_or(true),
-    });
-    let mut mounts: Vec<_> = mounts.collect();
-    mounts.sort();
-    Some(Container {
-        id: listed.id?,
-        name,
-        image: listed.image.unwrap_or_default(),
-        command: listed.command.unwrap_or_default(),
-        labels: listed.labels.unwrap_or_default().into_iter().collect(),
-        state: match listed.state? {
-            ContainerSummaryStateEnum::RUNNING => State::Running,
-            ContainerSummaryStateEnum::PAUSED => State::Paused,
-            ContainerSummaryStateEnum::RESTARTING
-            | ContainerSummaryStateEnum::REMOVING
-            | ContainerSummaryStateEnum::STOPPING => State::Moving,
-            ContainerSummaryStateEnum::EMPTY
-            | ContainerSummaryStateEnum::CREATED
-            | ContainerSummaryStateEnum::EXITED
-            | ContainerSummaryStateEnum::DEAD => State::Stopped,
-        },
-        address: address.filter(|_| mode != "host"),
-        mounts,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bollard::models::MountPoint;
-
-    /// A container as the daemon lists it, with mounts and labels in that order.
-    fn listed(order: [&str; 3]) -> ContainerSummary {
-        let mount = |name: &str| MountPoint {
-            source: Some(format!("/srv/{name}")),
-            destination: Some(format!("/{name}")),
-            rw: Some(name != "a"),
-            ..MountPoint::default()
-        };
-        ContainerSummary {
-            id: Some("0123".to_owned()),
-            names: Some(vec!["/database".to_owned()]),
-            state: Some(ContainerSummaryStateEnum::RUNNING),
-            labels: Some(order.map(|name| (name.to_owned(), format!("is {name}"))).into()),
-            mounts: Some(order.map(mount).into()),
-            ..ContainerSummary::default()
-        }
-    }
-
-    #[test]
-    fn a_container_is_the_same_in_whatever_order_the_daemon_lists_its_mounts_and_labels() {
-        let one = container(listed(["a", "b", "c"])).unwrap();
-        let places: Vec<_> = one.mounts.iter().map(|mount| (&*mount.destination, mount.writable)).collect();
-        assert_eq!(places, [("/a", false), ("/b", true), ("/c", true)]);
-        assert_eq!(one.labels["b"], "is b");
-        for order in [["c", "b", "a"], ["b", "c", "a"], ["b", "a", "c"]] {
-            assert_eq!(container(listed(order)).as_ref(), Some(&one));
-        }
-    }
 
     #[tokio::test]
     async fn a_daemon_that_is_no_socket_of_this_host_is_refused_with_the_remedy() {
@@ -450,14 +268,6 @@ mod tests {
                 )
             );
         }
-    }
-
-    #[test]
-    fn events_of_a_container_known_by_its_entry_point_alone_are_heard_by_its_id() {
-        let (found, other) = (["0123".to_owned()], ["other".to_owned()]);
-        assert!(may_be_found("0123", &[], &found) && may_be_found("0123", &other, &found));
-        assert!(!may_be_found("4567", &[], &found) && !may_be_found("4567", &other, &[]));
-        assert!(may_be_found("4567", &[], &[]), "it may be the one that is looked for");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whether the daemon has the container that is meant, for who must pick a supervisor: one short look, and nothing is kept.
+//! Finds out if the daemon has the wanted container, for the selection of a supervisor.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::engine::{Engine, EngineError};
-use super::pick::{self, Container, State, pick};
+use super::pick::{self, Container, RunState, pick};
 use crate::problem::chain;
 use crate::settings::Containers;
 use crate::supervisor::auto::choose::Daemon;
@@ -36,14 +36,14 @@ pub(in crate::supervisor) async fn look(wanted: &Containers, within: Duration) -
     }
 }
 
-/// Its containers, and the names of its images.
+/// Lists the containers of a daemon and the names of its images.
 async fn list(address: &str) -> Result<(Vec<Container>, Vec<String>), EngineError> {
     let engine = Engine::connect(address, &Waker::default(), None, Vec::new()).await?;
     // Who may only see containers is told no images.
     Ok((engine.list().await?, engine.images().await.unwrap_or_default()))
 }
 
-/// What is there of what is meant, or why that is nothing. Where several may be meant, they are there.
+/// Describes the wanted containers, or the reason why they are missing. Several candidates count as present.
 fn found(all: &[Container], wanted: &Containers) -> Result<String, String> {
     let picked = pick(all, wanted);
     let is_one = |container| pick(std::slice::from_ref(container), wanted).chmpx.is_ok();
@@ -59,10 +59,10 @@ fn found(all: &[Container], wanted: &Containers) -> Result<String, String> {
 
 fn told(container: &Container) -> String {
     let does = match container.state {
-        State::Running => "runs here",
-        State::Paused => "is paused here",
-        State::Moving => "is starting or ending here",
-        State::Stopped => "is here, and stopped",
+        RunState::Running => "runs here",
+        RunState::Paused => "is paused here",
+        RunState::Moving => "is starting or ending here",
+        RunState::Stopped => "is here, and stopped",
     };
     format!("the container {} ({}) {does}", container.name, container.image)
 }
@@ -71,7 +71,7 @@ fn told(container: &Container) -> String {
 mod tests {
     use super::*;
 
-    fn container(name: &str, state: State) -> Container {
+    fn container(name: &str, state: RunState) -> Container {
         let image = "antpickax/k2hdkc-trove:1.0.5";
         Container { state, ..pick::container(name, image, "/usr/libexec/k2hdkctrove.sh") }
     }
@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn a_container_is_told_with_its_image_and_what_it_does() {
         for (state, does) in [
-            (State::Running, "runs here"),
-            (State::Paused, "is paused here"),
-            (State::Moving, "is starting or ending here"),
-            (State::Stopped, "is here, and stopped"),
+            (RunState::Running, "runs here"),
+            (RunState::Paused, "is paused here"),
+            (RunState::Moving, "is starting or ending here"),
+            (RunState::Stopped, "is here, and stopped"),
         ] {
             let text = found(&[container("database", state)], &Containers::default());
             let told = format!("the container database (antpickax/k2hdkc-trove:1.0.5) {does}");
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn containers_that_the_settings_name_are_found_by_these_names_and_no_others() {
-        let all = [container("database", State::Running), container("chmpx", State::Running)];
+        let all = [container("database", RunState::Running), container("chmpx", RunState::Running)];
         let wanted = Containers { chmpx: Some("chmpx".into()), ..Containers::default() };
         assert!(found(&all, &wanted).unwrap().starts_with("the container chmpx ("));
         let wanted = Containers { container: Some("gone".into()), ..Containers::default() };
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn of_several_that_may_be_meant_none_is_named_but_they_are_there() {
-        let all = [container("one", State::Running), container("two", State::Running)];
+        let all = [container("one", RunState::Running), container("two", RunState::Running)];
         let text = found(&all, &Containers::default()).unwrap();
         assert!(text.starts_with("several containers may be meant (one, two)"), "{text}");
         assert!(found(&[], &Containers::default()).is_err());

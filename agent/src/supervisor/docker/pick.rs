@@ -27,27 +27,27 @@ impl Containers {
     }
 }
 
-/// What a container does, in Docker's words.
+/// State of a container, in Docker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum RunState {
     /// Its processes run.
     Running,
-    /// They are frozen.
+    /// The processes are frozen.
     Paused,
-    /// They come, or go, by themselves.
+    /// The container starts or ends by itself.
     Moving,
-    /// It has none.
+    /// The container has no process.
     Stopped,
 }
 
 /// A file or directory from outside of a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mount {
-    /// Where it is on the host.
+    /// Path on the host.
     pub(super) source: String,
-    /// Where it is inside.
+    /// Path in the container.
     pub(super) destination: String,
-    /// Whether it may be written inside.
+    /// True if the container may write there.
     pub(super) writable: bool,
 }
 
@@ -60,15 +60,15 @@ pub(super) struct Container {
     /// Entry point and command.
     pub(super) command: String,
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) state: State,
-    /// Its own address, where it is not on the network of its host.
+    pub(super) state: RunState,
+    /// Address of its own, unless it shares its host's network.
     pub(super) address: Option<String>,
     pub(super) mounts: Vec<Mount>,
 }
 
 impl Container {
-    /// Whether its first process is Trove's loop, which starts what ends in it and rewrites the ini: by itself, or by a shell
-    /// that is told to run it.
+    /// True if its first process is Trove's loop, directly or through a shell. The loop restarts what ends in the
+    /// container, and rewrites the ini.
     pub(super) fn loops(&self) -> bool {
         let mut words = self.command.split([' ', '\t', '\n', '\'', '"', ';']).filter(|word| !word.is_empty());
         let mut first = words.next().unwrap_or_default();
@@ -97,12 +97,12 @@ fn last_of(image: &str) -> &str {
     image.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether it is of Trove's family; its backups are, too.
+/// True for an image of Trove's family, which includes its backups.
 fn is_of_family(image: &str) -> bool {
     last_of(image).split([':', '@']).next().unwrap_or_default().starts_with(FAMILY)
 }
 
-/// Whether Trove's container may be made of that image.
+/// True for an image of which Trove's container may be made.
 pub(super) fn is_troves(image: &str) -> bool {
     is_of_family(image) && !last_of(image).starts_with(BACKUP)
 }
@@ -112,9 +112,9 @@ pub(super) fn is_troves(image: &str) -> bool {
 pub(super) struct Picked {
     pub(super) chmpx: Result<Container, String>,
     pub(super) k2hdkc: Result<Container, String>,
-    /// Whether both are in one container.
+    /// True if both programs share a container.
     pub(super) shared: bool,
-    /// Whether the daemon has no container at all that chmpx could be in: not even one that is stopped.
+    /// True if the daemon lacks every candidate for chmpx, running or stopped.
     pub(super) nowhere: bool,
 }
 
@@ -178,10 +178,10 @@ fn is_trove(container: &Container) -> bool {
     (called || container.loops()) && !container.is_errand()
 }
 
-/// The one, or the one that runs.
+/// Selects the only candidate, or the only one that runs.
 fn one(found: &[&Container], none: &dyn Fn() -> String) -> Result<Container, String> {
     let running: Vec<_> =
-        found.iter().copied().filter(|container| container.state != State::Stopped).collect();
+        found.iter().copied().filter(|container| container.state != RunState::Stopped).collect();
     match (found, running.as_slice()) {
         ([], _) => Err(none()),
         ([container], _) | (_, [container]) => Ok((*container).clone()),
@@ -195,7 +195,7 @@ fn one(found: &[&Container], none: &dyn Fn() -> String) -> Result<Container, Str
     }
 }
 
-/// Whether what happens to a container of that name and image may concern this node.
+/// True if an event of a container of that name and image may concern this node.
 pub(super) fn concerns(name: &str, image: &str, wanted: &[String]) -> bool {
     // A label is not told in every event: then every container may be meant.
     wanted.iter().any(|wanted| wanted == name || wanted.contains('='))
@@ -204,7 +204,7 @@ pub(super) fn concerns(name: &str, image: &str, wanted: &[String]) -> bool {
             && (name == NAME || is_of_family(image) || image.starts_with("sha256:")))
 }
 
-/// Why the ini inside cannot be replaced by a rename there, where it cannot.
+/// Reason why a rename in the container cannot replace the ini there, if so.
 ///
 /// A file that is mounted by itself cannot be renamed over, and what is renamed over it on the host is another file that the
 /// container never sees (measured; dbaas.md 8.3). In a mounted directory a rename inside is one on the host.
@@ -231,7 +231,7 @@ pub(super) fn no_way_to(ini: &str, mounts: &[Mount]) -> Option<String> {
     })
 }
 
-/// One that runs, for tests.
+/// A running container, for tests.
 #[cfg(test)]
 pub(super) fn container(name: &str, image: &str, command: &str) -> Container {
     Container {
@@ -240,7 +240,7 @@ pub(super) fn container(name: &str, image: &str, command: &str) -> Container {
         image: image.into(),
         command: command.into(),
         labels: BTreeMap::new(),
-        state: State::Running,
+        state: RunState::Running,
         address: None,
         mounts: Vec::new(),
     }
@@ -317,7 +317,7 @@ mod tests {
         let another = container("another", image, entry);
         let text = picked(&[old.clone(), another.clone()], &Containers::default()).unwrap_err();
         assert!(text.contains("database_old, another"), "{text}");
-        let stopped = Container { state: State::Stopped, ..old };
+        let stopped = Container { state: RunState::Stopped, ..old };
         assert_eq!(picked(&[stopped, another], &Containers::default()).as_deref(), Ok("another"));
     }
 

@@ -1,10 +1,10 @@
-//! What chmpx is asked and told, one thing at a time and beside the pass, and what it said last.
+//! Questions and commands to chmpx, one at a time and beside the pass, with the last answer.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::question::{Answer, Question, Trouble, Word};
+use super::question::{ChmpxAnswer, Question, SentCommand, Trouble};
 use super::resolver;
 use crate::settings::Process;
 use crate::supervisor::{Ask, NodeSpec, Observed, Order, Said, SupervisorError};
@@ -17,7 +17,7 @@ const GLANCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(in crate::supervisor) struct Conversation {
     question: Option<Question>,
-    word: Option<Word>,
+    word: Option<SentCommand>,
     declined: Option<String>,
     said: Option<Said>,
     silent: Option<(Instant, String)>,
@@ -33,13 +33,13 @@ impl Conversation {
         &mut self,
         (pid, here): (Option<u32>, Option<u32>),
         ask: Ask,
-        (settings, about, waker): (&Process, &NodeSpec, &Waker),
+        (settings, spec, waker): (&Process, &NodeSpec, &Waker),
     ) {
         self.take_answer(pid);
         // At each look, since it is over at any moment; one that is idle costs one small file.
         self.resolver = here.and_then(resolver::awaited_by);
         if self.question.is_none() && ask != Ask::No && pid.is_some() {
-            self.question = Some(Question::put(settings, about, waker.clone()));
+            self.question = Some(Question::put(settings, spec, waker.clone()));
         }
         if ask == Ask::Wait
             && let Some(question) = &mut self.question
@@ -52,10 +52,12 @@ impl Conversation {
 
     /// Takes in an answer, if one has come.
     fn take_answer(&mut self, pid: Option<u32>) {
-        if let Some(said) = self.word.as_mut().and_then(Word::answer) {
+        if let Some(said) = self.word.as_mut().and_then(SentCommand::answer) {
             (self.word, self.declined) = (None, said.err());
         }
-        let Some(Answer { at, result }) = self.question.as_mut().and_then(Question::answer) else { return };
+        let Some(ChmpxAnswer { at, result }) = self.question.as_mut().and_then(Question::answer) else {
+            return;
+        };
         self.question = None;
         let said = result.and_then(|view| match pid {
             Some(pid) if pid != view.pid => Err(Trouble {
@@ -77,7 +79,7 @@ impl Conversation {
         }
     }
 
-    /// What another process said says nothing of this one.
+    /// Forgets the answers of the previous process.
     pub(in crate::supervisor) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -91,9 +93,9 @@ impl Conversation {
     pub(in crate::supervisor) fn say(
         &mut self,
         order: Order,
-        (settings, about, waker): (&Process, &NodeSpec, &Waker),
+        (settings, spec, waker): (&Process, &NodeSpec, &Waker),
     ) -> Result<(), SupervisorError> {
-        self.word = Some(Word::say(order, about, settings.answer_within, waker.clone())?);
+        self.word = Some(SentCommand::say(order, spec, settings.answer_within, waker.clone())?);
         self.declined = None;
         Ok(())
     }
@@ -125,15 +127,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let origin = Origin { config: None, root: Some(root.path().to_owned()) };
         let settings = settings::load(&origin).unwrap().supervisor.process;
-        let (about, waker) = (NodeSpec::unread(Path::new("/nowhere.ini")), Waker::default());
+        let (spec, waker) = (NodeSpec::unread(Path::new("/nowhere.ini")), Waker::default());
         let mut talk = Conversation::default();
         // The number inside a container may be any process's of the host.
-        talk.go_on((own, None), Ask::No, (&settings, &about, &waker)).await;
+        talk.go_on((own, None), Ask::No, (&settings, &spec, &waker)).await;
         assert_eq!(talk.resolver, None);
-        talk.go_on((Some(7), own), Ask::No, (&settings, &about, &waker)).await;
+        talk.go_on((Some(7), own), Ask::No, (&settings, &spec, &waker)).await;
         assert!(talk.resolver.is_some());
         // Also while it is asked nothing.
-        talk.go_on((Some(7), None), Ask::No, (&settings, &about, &waker)).await;
+        talk.go_on((Some(7), None), Ask::No, (&settings, &spec, &waker)).await;
         assert_eq!(talk.resolver, None);
     }
 

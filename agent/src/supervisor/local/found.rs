@@ -21,7 +21,7 @@ pub(in crate::supervisor) fn processes(program: Program, configured: &str, ini: 
 fn processes_in(proc: &Path, program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let named = pids.map(|pid| Process { place: proc.join(pid.to_string()), pid });
+    let named = pids.map(|pid| ProcEntry { place: proc.join(pid.to_string()), pid });
     let named = named.filter(|process| process.is_named(program, configured));
     let ini = Ini::at(ini, fs::read_link(proc.join("self/ns/mnt")).ok());
     let ours = named.filter_map(|process| {
@@ -52,8 +52,8 @@ impl Ini {
         Self { name, directory: inode(path.parent()), file: inode(Some(path)), namespace }
     }
 
-    /// Whether that path is this ini: the same file now, or the same name in the same directory, since the file itself may
-    /// be missing at the moment.
+    /// True if that path is this ini: the same file, or the same name in the same directory, since the file may be missing
+    /// for a moment.
     fn is(&self, path: &Path) -> bool {
         let in_directory = || self.directory.is_some() && inode(path.parent()) == self.directory;
         (self.file.is_some() && inode(Some(path)) == self.file)
@@ -65,8 +65,8 @@ fn inode(path: Option<&Path>) -> Option<Inode> {
     fs::metadata(path?).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// One entry of `/proc`.
-struct Process {
+/// An entry of `/proc`.
+struct ProcEntry {
     place: PathBuf,
     pid: u32,
 }
@@ -74,22 +74,22 @@ struct Process {
 /// The ini that a process was told to read.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
-    /// None, or not by a file.
+    /// No ini, or none by a file.
     Nothing,
-    /// This one, by its own view.
+    /// Path in the view of the process.
     Path(PathBuf),
     /// The agent may not see it.
     Hidden,
 }
 
-impl Process {
+impl ProcEntry {
     fn is_named(&self, program: Program, configured: &str) -> bool {
         let comm = fs::read_to_string(self.place.join("comm")).ok();
         comm.is_some_and(|comm| is_named(comm.trim_end_matches('\n'), program, configured))
     }
 
-    /// What may not be read (another user's process, without the right to trace it) counts as ours: a second chmpx beside it would
-    /// be worse than one too few.
+    /// True if the process reads that ini. An unreadable process (of another user, without the right to trace it) counts as
+    /// the node's own: a second chmpx beside it would be worse than none.
     fn reads(&self, program: Program, ini: &Ini) -> bool {
         let path = match self.told(program) {
             Told::Nothing => return false,
@@ -105,7 +105,7 @@ impl Process {
         ini.is(&self.place.join("root").join(path.strip_prefix("/").unwrap_or(&path)))
     }
 
-    /// By its arguments or, without those, by its environment.
+    /// Ini by the arguments or, without those, by the environment.
     fn told(&self, program: Program) -> Told {
         let arguments = fs::read(self.place.join("cmdline")).unwrap_or_default();
         let mut arguments = arguments.split(|byte| *byte == 0);
@@ -136,7 +136,7 @@ impl Process {
         Ok(entries.find_map(|entry| entry.strip_prefix(key)).unwrap_or_default().to_vec())
     }
 
-    /// Who it is; `None` for one that is gone or only waits to be reaped.
+    /// Identity of the process; `None` for one that has gone or only waits to be reaped.
     fn identity(&self) -> Option<Identity> {
         let Stat { state, ticks, .. } = self.stat()?;
         (!matches!(state, b'Z' | b'X')).then_some(Identity { pid: self.pid, ticks })
@@ -159,22 +159,22 @@ fn is_named(comm: &str, program: Program, configured: &str) -> bool {
     comm == program.name() || comm.as_bytes() == &file[..file.len().min(15)]
 }
 
-/// Who a process is; `None` for one that is gone or only waits to be reaped.
+/// Identity of a process; `None` for one that has gone or only waits to be reaped.
 pub(in crate::supervisor) fn identity(pid: u32) -> Option<Identity> {
     process(pid).identity()
 }
 
-/// The same for a child that nobody has waited for yet: it may have ended, and is still itself.
+/// Identity of an own child, also of one that has ended and was not reaped yet.
 pub(in crate::supervisor) fn child(pid: u32) -> Identity {
     Identity { pid, ticks: process(pid).stat().map_or(0, |stat| stat.ticks) }
 }
 
-/// Whose process it is.
+/// Owner of a process.
 pub(in crate::supervisor) fn owner(pid: u32) -> Option<Uid> {
     fs::metadata(process(pid).place).ok().map(|metadata| Uid::from_raw(metadata.uid()))
 }
 
-/// Its control group, which names the unit that it belongs to.
+/// Control group of a process, which names its unit.
 pub(in crate::supervisor) fn control_group(pid: u32) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     // Of several hierarchies the last one is systemd's.
@@ -186,11 +186,11 @@ pub(in crate::supervisor) fn worked(pid: u32) -> Option<u64> {
     process(pid).stat().map(|stat| stat.worked)
 }
 
-fn process(pid: u32) -> Process {
-    Process { place: Path::new(PROC).join(pid.to_string()), pid }
+fn process(pid: u32) -> ProcEntry {
+    ProcEntry { place: Path::new(PROC).join(pid.to_string()), pid }
 }
 
-/// What is read of a stat line: fields 3, 14 with 15, and 22.
+/// Fields 3, 14 with 15, and 22 of a stat line.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     state: u8,

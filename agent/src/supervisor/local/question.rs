@@ -1,5 +1,5 @@
-//! One question to chmpx at a time, put beside the pass: chmpx is silent for seconds while it tries members that are
-//! down, and nothing else shall wait for that.
+//! A single question to chmpx, beside the pass: chmpx is silent for seconds while it tries members that are down, and the
+//! pass must not wait for it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,55 +25,55 @@ const LONGEST_ANSWER: usize = 200;
 #[derive(Debug)]
 pub(in crate::supervisor) struct Question {
     _asking: JoinSet<()>,
-    answer: oneshot::Receiver<Answer>,
-    early: Option<Answer>,
+    answer: oneshot::Receiver<ChmpxAnswer>,
+    early: Option<ChmpxAnswer>,
 }
 
-/// What came of it.
+/// Answer to a question.
 #[derive(Debug)]
-pub(in crate::supervisor) struct Answer {
-    /// When it was put.
+pub(in crate::supervisor) struct ChmpxAnswer {
+    /// Time of the question.
     pub at: Instant,
-    /// What chmpx said; why that is nothing.
+    /// State of chmpx, or the reason why there is none.
     pub result: Result<View, Trouble>,
 }
 
-/// Why it said nothing that can be used.
+/// Reason why an answer is missing or unusable.
 #[derive(Debug)]
 pub(in crate::supervisor) struct Trouble {
-    /// In words.
+    /// The reason in words.
     pub text: String,
-    /// Whether nothing came, rather than something that is not understood.
+    /// True if no answer came, rather than an unreadable one.
     pub silent: bool,
-    /// Whether nobody listened there at all.
+    /// True if nobody listened.
     pub shut: bool,
 }
 
 impl Question {
     /// Asks for everything that chmpx knows. On a slave by chmpxstatus where it is installed, since a connection to a
     /// slave's control port can make it swallow a reload (24 of 160).
-    pub(in crate::supervisor) fn put(settings: &Process, about: &NodeSpec, waker: Waker) -> Self {
+    pub(in crate::supervisor) fn put(settings: &Process, spec: &NodeSpec, waker: Waker) -> Self {
         let (answered, answer) = oneshot::channel();
         let mut asking = JoinSet::new();
-        let (about, within) = (about.clone(), settings.answer_within);
-        let status = spawn::find(&settings.chmpxstatus).filter(|_| about.mode == Mode::Slave);
+        let (spec, within) = (spec.clone(), settings.answer_within);
+        let status = spawn::find(&settings.chmpxstatus).filter(|_| spec.mode == Mode::Slave);
         let pairs = settings.environment.iter().map(|(key, value)| (key.into(), value.into()));
         let environment: Vec<(OsString, OsString)> = pairs.collect();
         asking.spawn(async move {
             let at = Instant::now();
             let result = match status {
-                Some(program) => by_status(program, &about, environment, within).await,
-                None => by_control_port(&about, within).await,
+                Some(program) => by_status(program, &spec, environment, within).await,
+                None => by_control_port(&spec, within).await,
             };
             // Nobody waits any more where the process is gone.
-            let _ = answered.send(Answer { at, result });
+            let _ = answered.send(ChmpxAnswer { at, result });
             waker.wake(Reason::Answered);
         });
         Self { _asking: asking, answer, early: None }
     }
 
     /// The answer, if it has come.
-    pub(in crate::supervisor) fn answer(&mut self) -> Option<Answer> {
+    pub(in crate::supervisor) fn answer(&mut self) -> Option<ChmpxAnswer> {
         self.early.take().or_else(|| self.answer.try_recv().ok())
     }
 
@@ -85,23 +85,23 @@ impl Question {
     }
 }
 
-async fn by_control_port(about: &NodeSpec, within: Duration) -> Result<View, Trouble> {
+async fn by_control_port(spec: &NodeSpec, within: Duration) -> Result<View, Trouble> {
     let silent = |error| {
         let shut = matches!(error, ControlPortError::NotListening { .. });
         Trouble { text: chain(&error), silent: true, shut }
     };
-    let text = control_port::ask(about.control, &Command::Dump, within).await.map_err(silent)?;
+    let text = control_port::ask(spec.control, &Command::Dump, within).await.map_err(silent)?;
     view::dump(&text).map_err(|error| Trouble { text: chain(&error), silent: false, shut: false })
 }
 
 /// A tool that fails says nothing of chmpx, which is then asked itself.
 async fn by_status(
     program: PathBuf,
-    about: &NodeSpec,
+    spec: &NodeSpec,
     environment: Vec<(OsString, OsString)>,
     within: Duration,
 ) -> Result<View, Trouble> {
-    match chmpx_status::ask(&program, &about.ini, &environment, within).await {
+    match chmpx_status::ask(&program, &spec.ini, &environment, within).await {
         Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble {
             text: chain(&error),
             silent: false,
@@ -109,29 +109,29 @@ async fn by_status(
         }),
         Err(error) => {
             tracing::debug!(error = chain(&error), "chmpxstatus did not help; the control port is asked");
-            by_control_port(about, within).await
+            by_control_port(spec, within).await
         }
     }
 }
 
 /// A word to chmpx on its way. Dropped, nobody waits for what it says to it.
 #[derive(Debug)]
-pub(in crate::supervisor) struct Word {
+pub(in crate::supervisor) struct SentCommand {
     _telling: JoinSet<()>,
     answer: oneshot::Receiver<Result<(), String>>,
 }
 
-impl Word {
+impl SentCommand {
     /// Tells chmpx something that it does to the ring, and does not wait for what it says to it.
     pub(in crate::supervisor) fn say(
         order: Order,
-        about: &NodeSpec,
+        spec: &NodeSpec,
         within: Duration,
         waker: Waker,
     ) -> Result<Self, SupervisorError> {
-        let command = command(&order, about)?;
+        let command = command(&order, spec)?;
         let (answered, answer) = oneshot::channel();
-        let (mut telling, control) = (JoinSet::new(), about.control);
+        let (mut telling, control) = (JoinSet::new(), spec.control);
         telling.spawn(async move {
             let said = match control_port::ask(control, &command, within).await {
                 Ok(text) => accepted(&text),
@@ -145,13 +145,13 @@ impl Word {
         Ok(Self { _telling: telling, answer })
     }
 
-    /// What chmpx said to it, if that has come: nothing, or why it did not do it.
+    /// Answer to the command, if it has come: accepted, or the reason of the refusal.
     pub(in crate::supervisor) fn answer(&mut self) -> Option<Result<(), String>> {
         self.answer.try_recv().ok()
     }
 }
 
-fn command(order: &Order, about: &NodeSpec) -> Result<Command, SupervisorError> {
+fn command(order: &Order, spec: &NodeSpec) -> Result<Command, SupervisorError> {
     let server_out = |host: &str, ctlport, id: &str| {
         let unsayable =
             |why: &dyn std::error::Error| SupervisorError::Unsayable { order: order.word(), why: chain(why) };
@@ -163,14 +163,18 @@ fn command(order: &Order, about: &NodeSpec) -> Result<Command, SupervisorError> 
         Order::Merge => Command::Merge,
         Order::CompMerge => Command::CompMerge,
         Order::ServiceOut => {
-            let (host, ctlport, id) = &about.own;
+            let (host, ctlport, id) = &spec.own;
             server_out(host, *ctlport, id)?
         }
         Order::Dismiss(named) => server_out(&named.host, named.ctlport, &named.id)?,
     })
 }
 
-/// Whether chmpx took what it was told; else its own words.
+/// Checks the answer to a command.
+///
+/// # Errors
+///
+/// The words of chmpx, unless it accepted.
 pub(in crate::supervisor) fn accepted(text: &str) -> Result<(), String> {
     if view::is_accepted(text) { Ok(()) } else { Err(printable(text.trim(), LONGEST_ANSWER)) }
 }
@@ -189,8 +193,8 @@ mod tests {
     async fn chmpx(text: &'static str) -> (NodeSpec, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let ring = fixtures::ring(&[1, 2], &[]);
-        let mut about = NodeSpec::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
-        about.control =
+        let mut spec = NodeSpec::of(&ring, std::path::Path::new("/nowhere.ini")).unwrap();
+        spec.control =
             SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listener.local_addr().unwrap().port());
         let heard = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -199,15 +203,15 @@ mod tests {
             stream.write_all(text.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&heard[..length]).into_owned()
         });
-        (about, heard)
+        (spec, heard)
     }
 
     #[tokio::test]
     async fn a_word_is_not_waited_for_and_what_chmpx_says_to_it_wakes_a_pass() {
         for (said, taken) in [("SUCCEED: \n", true), ("ERROR: operating now\n", false)] {
-            let (waker, (about, heard)) = (Waker::default(), chmpx(said).await);
+            let (waker, (spec, heard)) = (Waker::default(), chmpx(said).await);
             let mut word =
-                Word::say(Order::ServiceOut, &about, Duration::from_secs(5), waker.clone()).unwrap();
+                SentCommand::say(Order::ServiceOut, &spec, Duration::from_secs(5), waker.clone()).unwrap();
             assert_eq!(word.answer(), None, "it returned before anybody listened");
             assert!(waker.woken().await.contains(Reason::Answered));
             assert!(heard.await.unwrap().starts_with("SERVICEOUT 192.0.2.1:8021"));
@@ -218,9 +222,10 @@ mod tests {
 
     #[tokio::test]
     async fn where_nobody_listens_that_is_told() {
-        let (waker, (mut about, _)) = (Waker::default(), chmpx("").await);
-        about.control.set_port(1);
-        let mut word = Word::say(Order::ServiceIn, &about, Duration::from_secs(5), waker.clone()).unwrap();
+        let (waker, (mut spec, _)) = (Waker::default(), chmpx("").await);
+        spec.control.set_port(1);
+        let mut word =
+            SentCommand::say(Order::ServiceIn, &spec, Duration::from_secs(5), waker.clone()).unwrap();
         waker.woken().await;
         assert!(word.answer().unwrap().unwrap_err().starts_with("chmpx did not take SERVICEIN: "));
     }

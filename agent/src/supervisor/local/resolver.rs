@@ -1,6 +1,6 @@
-//! Whether a process waits for a name server. chmpx looks names up where it takes connections and status changes, in its main
-//! loop or in a thread of its sockets, and whoever needs that waits as well, for a minute and more where nobody answers: it
-//! is as silent as one that is deaf, but it comes back by itself, and the one that takes its place waits for the same server.
+//! Finds out if a process waits for a name server. chmpx resolves names in its main loop or in a thread of its sockets, and
+//! every connection and status change waits meanwhile, for a minute and more. Such a chmpx is silent, but comes back by
+//! itself, and its successor would wait for the same server.
 //!
 //! Read from `/proc`: a process that waits has a socket to port 53, and chmpx uses that port for nothing else. Where its
 //! threads wait (`wchan`) tells less: with SOCKTHREADCNT 8 the main one was seen in epoll as ever. A resolver that is spoken
@@ -40,7 +40,7 @@ fn awaited_in(proc: &Path, pid: u32) -> Option<String> {
     Some(if socket.remote.port() == DOMAIN { socket.remote.to_string() } else { "its resolver".to_owned() })
 }
 
-/// One line of a table of sockets.
+/// A line of a table of sockets.
 #[derive(Debug, PartialEq, Eq)]
 struct Socket {
     remote: SocketAddr,

@@ -1,5 +1,5 @@
-//! What the thread of chmpx that merges is doing, as the kernel tells it: neither status nor processor time do. A server that
-//! is to leave serves on while it merges, and a chmpx whose copy sticks spins (docs/facts.md C29, C31).
+//! Activity of chmpx's merging thread, by the kernel: neither status nor processor time show it. A leaving server serves on
+//! while it merges, and a chmpx whose copy sticks spins (C29, C31).
 //!
 //! The threads of chmpx 1.0.113 wait for work in a futex or in epoll, and the one that merges is the only one that sleeps
 //! by the clock (lib/chmthread.cc:119, lib/chmeventsock.cc:1660, lib/chmeventmq.cc:2038).
@@ -26,29 +26,29 @@ const RESTS: u64 = 2000;
 /// Looks, until it is known which thread it is: one that asks was met asleep in one of ten on busy processors.
 const AGAIN: u32 = 5;
 
-/// What was seen at the last look.
+/// State of the last look.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    /// How often each thread of which chmpx had gone to sleep, and when that was counted.
+    /// Voluntary switches of each thread, with the process and the time of the count.
     counted: Option<(u32, Instant, BTreeMap<u32, Seen>)>,
     /// The thread that merges: the one that was seen asleep by the clock. One that asks is awake most of the time where the
     /// processors are busy.
     merger: Option<u32>,
-    /// What followed from the last two counts.
+    /// Conclusion of the last two counts.
     last: Option<MergeThread>,
 }
 
-/// One thread.
+/// A thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
-    /// Whether it sleeps by the clock.
+    /// True if it sleeps by the clock.
     sleeps: bool,
-    /// How often it has gone to sleep, of whatever kind.
+    /// Number of its voluntary switches.
     switches: u64,
 }
 
 impl Threads {
-    /// There is nothing to look at.
+    /// Forgets the process.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -91,7 +91,7 @@ impl Threads {
     }
 }
 
-/// What follows from two counts of the thread that merges.
+/// Concludes from two counts of the merging thread.
 fn does(before: Option<&Seen>, now: Option<&Seen>, time: Duration) -> MergeThread {
     let Some(now) = now else { return MergeThread::Rests };
     let switches = now.switches.saturating_sub(before.map_or(now.switches, |before| before.switches));
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// What two looks of a second apart tell of the same chmpx.
+    /// Conclusion of two looks, a second apart, at the same chmpx.
     fn told(before: &[(u32, &str, u64)], after: &[(u32, &str, u64)]) -> Option<MergeThread> {
         let (proc, now, mut threads) = (proc(before), Instant::now(), Threads::default());
         assert_eq!(threads.look_in(proc.path(), 7, now), None, "one count tells nothing");

@@ -1,4 +1,4 @@
-//! One process under watch: the agent's own child, or one that an earlier agent left.
+//! A process under watch: an own child, or one that an earlier agent left.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Watched {
         self.running
     }
 
-    /// The same with what it has worked until now.
+    /// The running process with its processor time until now.
     pub(in crate::supervisor) fn at_work(&self) -> Option<Running> {
         self.running.map(|running| {
             let ticks = found::worked(running.id.pid).unwrap_or_default();
@@ -124,7 +124,7 @@ fn refused(pid: u32, errno: rustix::io::Errno) -> SupervisorError {
     if errno != rustix::io::Errno::PERM {
         return SupervisorError::Signal { pid, source: errno.into() };
     }
-    let owner = found::owner(pid).map_or_else(|| "of somebody else".to_owned(), user_name);
+    let owner = found::owner(pid).map_or_else(|| "that is unknown".to_owned(), user_name);
     SupervisorError::NotPermitted { pid, owner, own: user_name(nix::unistd::geteuid()) }
 }
 
@@ -172,7 +172,7 @@ fn hertz() -> u64 {
     rustix::param::clock_ticks_per_second().max(1)
 }
 
-/// When it started, on this agent's clock.
+/// Start of a process on this agent's clock.
 fn started(id: Identity) -> Instant {
     let now = Instant::now();
     let up = std::fs::read_to_string("/proc/uptime").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the programs say, in the agent's log.
+//! Copies the output of the programs to the agent's log.
 //!
 //! Through a named pipe that the program itself holds open in both directions and without waiting: it can neither break
 //! when the agent ends nor fill up and stop chmpx, and the next agent finds in it what was said meanwhile (up to 64 kB).
@@ -28,9 +28,9 @@ use lines::{Flow, LONGEST, Lines, MOST_LINES};
 /// Pauses before a pipe that failed is opened again.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 const MOST_PAUSE: Duration = Duration::from_secs(60);
-/// What is read at once: a whole pipe.
+/// Bytes of one read: a whole pipe.
 const AT_ONCE: usize = 64 * 1024;
-/// Between two reads of a program that says more than is logged. It need not be heard; what it says meanwhile is lost.
+/// Pause between two reads in a flood; output in between may be lost.
 const IN_A_FLOOD: Duration = Duration::from_millis(100);
 
 /// Output that is being read, until this is dropped.
@@ -67,7 +67,9 @@ pub(super) fn writer(directory: &Path, program: Program) -> Option<File> {
     let nonblocking = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
     let opened = make(&path)
         .and_then(|()| File::options().read(true).write(true).custom_flags(nonblocking.bits()).open(&path));
-    opened.map_err(|error| warn!(%error, path = %path.display(), "its output is not logged")).ok()
+    opened
+        .map_err(|error| warn!(%error, path = %path.display(), "the output of a program is not logged"))
+        .ok()
 }
 
 fn make(path: &Path) -> io::Result<()> {
@@ -91,7 +93,7 @@ async fn read_on(path: PathBuf, program: Program, started: Arc<Notify>) {
         let error = match opened {
             Ok(receiver) => {
                 if told.take().is_some() {
-                    info!(program = program.name(), "its output is read again");
+                    info!(program = program.name(), "the output is logged again");
                 }
                 let begun = Instant::now();
                 let Err(error) = reader.log(&receiver, &path, &started).await else { continue };
@@ -104,7 +106,7 @@ async fn read_on(path: PathBuf, program: Program, started: Arc<Notify>) {
         };
         let text = error.to_string();
         if told.as_ref() != Some(&text) {
-            warn!(error = text, path = %path.display(), "what {} says is not logged", program.name());
+            warn!(error = text, path = %path.display(), "the output of {} is not logged", program.name());
             told = Some(text);
         }
         sleep(pause).await;
@@ -117,11 +119,11 @@ struct Reader {
     lines: Lines,
     repeats: Repeats<Loudness>,
     flow: Flow,
-    /// Whether more lines came at once than are logged in a window.
+    /// True if one read brought more lines than a window logs.
     crowded: bool,
 }
 
-/// What was counted by then is told, whatever ends the reading.
+/// Logs the pending counts, however the reading ends.
 impl Drop for Reader {
     fn drop(&mut self) {
         self.tell_all();
@@ -217,7 +219,7 @@ impl Reader {
     }
 }
 
-/// Whether another pipe has taken the place of this one.
+/// True if another pipe has taken the place of this one.
 fn is_another(receiver: &pipe::Receiver, path: &Path) -> bool {
     let Ok(present) = path.symlink_metadata() else { return false };
     fstat(receiver).is_ok_and(|own| (own.st_dev, own.st_ino) != (present.dev(), present.ino()))

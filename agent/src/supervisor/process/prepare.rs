@@ -1,4 +1,4 @@
-//! What the programs need on the host before they start, and what they leave on it.
+//! Prepares the host for the programs, and removes what they leave on it.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use super::spawn;
 use crate::settings::Process;
 use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
-/// How many queues a process may open together (`fs.mqueue.msg_max`), as upstream's unit sets it.
+/// Number of queues that all processes of a user may open together (`fs.mqueue.msg_max`), by upstream's unit.
 const QUEUES: u32 = 1025;
 const QUEUES_PATH: &str = "/proc/sys/fs/mqueue/msg_max";
 
 /// Directories and limits, as upstream's helpers make them, but no directory that everybody may write to.
 pub(in crate::supervisor) fn host(
     program: Program,
-    about: &NodeSpec,
+    spec: &NodeSpec,
     settings: &Process,
 ) -> Result<(), SupervisorError> {
     match program {
         Program::Chmpx => {
             directory(&settings.base_directory, settings)?;
-            queues(about.queues);
+            queues(spec.queues);
         }
         Program::K2hdkc => {
-            if let Some(parent) = about.database.as_deref().and_then(Path::parent) {
+            if let Some(parent) = spec.database.as_deref().and_then(Path::parent) {
                 directory(parent, settings)?;
             }
         }
@@ -36,8 +36,8 @@ pub(in crate::supervisor) fn host(
 }
 
 /// Removes what killed chmpx processes left behind.
-pub(in crate::supervisor) fn tidy(settings: &Process, about: &NodeSpec) -> Result<(), SupervisorError> {
-    leftovers(&settings.base_directory, about).iter().try_for_each(|path| crate::file::remove(path))?;
+pub(in crate::supervisor) fn tidy(settings: &Process, spec: &NodeSpec) -> Result<(), SupervisorError> {
+    leftovers(&settings.base_directory, spec).iter().try_for_each(|path| crate::file::remove(path))?;
     Ok(())
 }
 
@@ -85,9 +85,9 @@ fn queues(needed: u32) {
 
 /// The files `<GROUP>-<SELFCTLPORT>.chmpx.bup`, `.bup.0`, `.bup.1` and so on: chmpx moves the shared memory of a killed
 /// predecessor there, one file of that size each time, and never removes them. Nothing else is one: they are unlinked.
-pub(in crate::supervisor) fn leftovers(base: &Path, about: &NodeSpec) -> Vec<PathBuf> {
-    let port = about.selfctlport.map_or_else(String::new, |port| format!("-{port}"));
-    let start = format!("{}{port}.chmpx.bup", about.group);
+pub(in crate::supervisor) fn leftovers(base: &Path, spec: &NodeSpec) -> Vec<PathBuf> {
+    let port = spec.selfctlport.map_or_else(String::new, |port| format!("-{port}"));
+    let start = format!("{}{port}.chmpx.bup", spec.group);
     let Ok(entries) = std::fs::read_dir(base) else { return Vec::new() };
     let is_one = |entry: &std::fs::DirEntry| {
         let name = entry.file_name();
@@ -97,7 +97,7 @@ pub(in crate::supervisor) fn leftovers(base: &Path, about: &NodeSpec) -> Vec<Pat
     entries.flatten().filter(is_one).map(|entry| entry.path()).collect()
 }
 
-/// Nothing, or a dot and a number.
+/// True for an empty rest, and for a dot with a number.
 fn is_count(rest: &str) -> bool {
     let number = rest.strip_prefix('.').unwrap_or("x");
     rest.is_empty() || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -111,9 +111,9 @@ mod tests {
     use crate::names::Port;
 
     fn left(base: &Path, port: Option<u16>) -> Vec<String> {
-        let mut about = NodeSpec::of(&fixtures::ring(&[1], &[]), Path::new("/x.ini")).unwrap();
-        about.selfctlport = port.map(|port| Port::try_from(port).unwrap());
-        let paths = leftovers(base, &about);
+        let mut spec = NodeSpec::of(&fixtures::ring(&[1], &[]), Path::new("/x.ini")).unwrap();
+        spec.selfctlport = port.map(|port| Port::try_from(port).unwrap());
+        let paths = leftovers(base, &spec);
         let mut names: Vec<_> =
             paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
         names.sort();

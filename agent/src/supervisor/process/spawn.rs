@@ -1,4 +1,4 @@
-//! Starts one of the two programs: argv apart from the program, a fixed environment, its user, its output.
+//! Starts one of the two programs, with a fixed environment, user, umask and output; arguments stay apart from the program.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,12 +11,17 @@ use tokio::process::{Child, Command};
 use crate::settings::Process;
 use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
-/// Where programs are looked for, and what they get as PATH.
+/// Directories of programs, and the PATH of the children.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Starts a program.
+///
+/// # Errors
+///
+/// The program or its user is missing, or the program does not start.
 pub(in crate::supervisor) fn spawn(
     program: Program,
-    about: &NodeSpec,
+    spec: &NodeSpec,
     settings: &Process,
     output: Option<File>,
 ) -> Result<Child, SupervisorError> {
@@ -27,7 +32,7 @@ pub(in crate::supervisor) fn spawn(
     let failed = |source: std::io::Error| SupervisorError::Spawn { program: name.clone(), source };
     let path = find(name).ok_or_else(|| unfound(name))?;
     let mut command = Command::new(path);
-    command.arg("-conf").arg(&about.ini).args(options).current_dir("/").stdin(Stdio::null());
+    command.arg("-conf").arg(&spec.ini).args(options).current_dir("/").stdin(Stdio::null());
     // Its own group, so that an interrupt typed at the agent's terminal does not reach it.
     command.env_clear().env("PATH", PATH).envs(&settings.environment).process_group(0);
     match output {
@@ -42,7 +47,7 @@ pub(in crate::supervisor) fn spawn(
     command.spawn().map_err(failed)
 }
 
-/// A file that is there and no program is told apart from none.
+/// Tells a file that is no program from a missing one.
 fn unfound(name: &str) -> SupervisorError {
     if name.contains('/') && Path::new(name).exists() {
         let source = std::io::ErrorKind::PermissionDenied.into();
@@ -51,14 +56,18 @@ fn unfound(name: &str) -> SupervisorError {
     SupervisorError::NotInstalled(name.to_owned())
 }
 
-/// The user of the programs, where one is set.
+/// User of the programs, if the settings name one.
+///
+/// # Errors
+///
+/// The host has no such user.
 pub(in crate::supervisor) fn user(settings: &Process) -> Result<Option<User>, SupervisorError> {
     let Some(name) = &settings.user else { return Ok(None) };
     let found = User::from_name(name).ok().flatten();
     found.map(Some).ok_or_else(|| SupervisorError::NoUser(name.clone()))
 }
 
-/// A path as it is, a name in [`PATH`] or in the agent's own.
+/// Path of a program: a path stays as it is, and a name is looked up in [`PATH`] and the agent's own PATH.
 pub(in crate::supervisor) fn find(name: &str) -> Option<PathBuf> {
     let is_program = |path: &Path| path.metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0);
     if name.contains('/') {

@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Node {
     dir: tempfile::TempDir,
     settings: Settings,
-    about: NodeSpec,
+    spec: NodeSpec,
 }
 
 impl Node {
@@ -34,11 +34,11 @@ impl Node {
         let mut settings = settings::load(&Origin { config: None, root: Some(dir.path().into()) }).unwrap();
         settings.supervisor.kind = SupervisorKind::Process;
         let ini = dir.path().join("k2hdkc.ini");
-        let mut about = NodeSpec::of(&fixtures::ring(&[1], &[]), &ini).unwrap();
-        about.mode = Mode::Slave;
+        let mut spec = NodeSpec::of(&fixtures::ring(&[1], &[]), &ini).unwrap();
+        spec.mode = Mode::Slave;
         nix::unistd::mkfifo(&dir.path().join("k2hdkc.ini.end"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::fs::create_dir_all(&settings.supervisor.process.runtime_directory).unwrap();
-        let mut node = Self { dir, settings, about };
+        let mut node = Self { dir, settings, spec };
         node.settings.supervisor.process.chmpx = node.script("chmpx", PATIENT, 0o755);
         node
     }
@@ -57,12 +57,12 @@ impl Node {
     /// Lets the chmpx that waits end by itself.
     fn end(&self, code: &str) {
         let words = format!("echo {code} > \"$0.end\"");
-        let told = std::process::Command::new("/bin/sh").args(["-c", &words]).arg(&self.about.ini).status();
+        let told = std::process::Command::new("/bin/sh").args(["-c", &words]).arg(&self.spec.ini).status();
         assert!(told.unwrap().success());
     }
 
     fn running(&self) -> Vec<Identity> {
-        found::processes(Program::Chmpx, "chmpx", &self.about.ini)
+        found::processes(Program::Chmpx, "chmpx", &self.spec.ini)
     }
 
     /// Waits until these are found: a child is started when its memory is its own, and gets its name a moment later.
@@ -86,15 +86,15 @@ fn send(id: Identity, signal: Sent) {
     let _ = kill(Pid::from_raw(i32::try_from(id.pid).unwrap()), signal);
 }
 
-async fn start(supervisor: &mut Processes, about: &NodeSpec) -> Identity {
-    match supervisor.act(&Step::Start(Program::Chmpx), about).await.unwrap() {
+async fn start(supervisor: &mut Processes, spec: &NodeSpec) -> Identity {
+    match supervisor.act(&Step::Start(Program::Chmpx), spec).await.unwrap() {
         Done::Started(id) => id,
         Done::Plainly | Done::Disabled => panic!("it was not started"),
     }
 }
 
-async fn look(supervisor: &mut Processes, about: &NodeSpec) -> Observed {
-    supervisor.observe(about, Ask::No).await.unwrap()
+async fn look(supervisor: &mut Processes, spec: &NodeSpec) -> Observed {
+    supervisor.observe(spec, Ask::No).await.unwrap()
 }
 
 fn id(running: Option<Running>) -> Option<Identity> {
@@ -102,10 +102,10 @@ fn id(running: Option<Running>) -> Option<Identity> {
 }
 
 /// The pass that an end wakes, and how it was.
-async fn ended(supervisor: &mut Processes, about: &NodeSpec, waker: &Waker) -> (Identity, Ending) {
+async fn ended(supervisor: &mut Processes, spec: &NodeSpec, waker: &Waker) -> (Identity, Ending) {
     let woken = timeout(LONG, waker.woken()).await.unwrap();
     assert_eq!(woken, Reason::ProcessEnded.into());
-    let observed = look(supervisor, about).await;
+    let observed = look(supervisor, spec).await;
     assert_eq!(observed.chmpx, None);
     let [ended] = observed.ended[..] else { panic!("{observed:?}") };
     (ended.was.id, ended.how)
@@ -116,21 +116,21 @@ async fn the_end_of_a_child_wakes_a_pass_and_tells_how_it_was() {
     let (node, waker) = (Node::new(), Waker::default());
     let mut supervisor = node.supervisor(&waker);
     for how in [Ending::Exit(3), Ending::Signal(9), Ending::Signal(1)] {
-        let chmpx = start(&mut supervisor, &node.about).await;
-        assert_eq!(id(look(&mut supervisor, &node.about).await.chmpx), Some(chmpx));
+        let chmpx = start(&mut supervisor, &node.spec).await;
+        assert_eq!(id(look(&mut supervisor, &node.spec).await.chmpx), Some(chmpx));
         match how {
             Ending::Exit(code) => node.end(&code.to_string()),
             Ending::Signal(9) => {
                 supervisor
-                    .act(&Step::Send(Program::Chmpx, chmpx, Signal::Kill), &node.about)
+                    .act(&Step::Send(Program::Chmpx, chmpx, Signal::Kill), &node.spec)
                     .await
                     .map(drop)
                     .unwrap();
             }
             _ => send(chmpx, Sent::SIGHUP),
         }
-        assert_eq!(ended(&mut supervisor, &node.about, &waker).await, (chmpx, how));
-        assert_eq!(look(&mut supervisor, &node.about).await.ended, [], "it is told once");
+        assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, how));
+        assert_eq!(look(&mut supervisor, &node.spec).await.ended, [], "it is told once");
     }
 }
 
@@ -138,16 +138,16 @@ async fn the_end_of_a_child_wakes_a_pass_and_tells_how_it_was() {
 async fn the_end_of_a_process_that_was_taken_over_is_told_as_well() {
     let (node, waker, (log, _guard)) = (Node::new(), Waker::default(), Log::taken());
     let mut before = node.supervisor(&Waker::default());
-    let chmpx = start(&mut before, &node.about).await;
+    let chmpx = start(&mut before, &node.spec).await;
     node.run(&[chmpx]);
     drop(before);
     let mut supervisor = node.supervisor(&waker);
-    assert_eq!(id(look(&mut supervisor, &node.about).await.chmpx), Some(chmpx), "it outlives the supervisor");
+    assert_eq!(id(look(&mut supervisor, &node.spec).await.chmpx), Some(chmpx), "it outlives the supervisor");
     assert_eq!(log.count("chmpx runs already and is taken over"), 1);
-    assert_eq!(start(&mut supervisor, &node.about).await, chmpx, "and no second one is started");
+    assert_eq!(start(&mut supervisor, &node.spec).await, chmpx, "and no second one is started");
     node.run(&[chmpx]);
     send(chmpx, Sent::SIGKILL);
-    assert_eq!(ended(&mut supervisor, &node.about, &waker).await, (chmpx, Ending::Unknown));
+    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, Ending::Unknown));
 }
 
 #[tokio::test]
@@ -155,9 +155,9 @@ async fn what_was_started_for_the_agent_is_not_told_as_one_that_ran_already() {
     let (node, (log, _guard)) = (Node::new(), Log::taken());
     let mut supervisor = node.supervisor(&Waker::default());
     supervisor.local.expect(Program::Chmpx);
-    let chmpx = start(&mut node.supervisor(&Waker::default()), &node.about).await;
+    let chmpx = start(&mut node.supervisor(&Waker::default()), &node.spec).await;
     node.run(&[chmpx]);
-    assert_eq!(id(look(&mut supervisor, &node.about).await.chmpx), Some(chmpx));
+    assert_eq!(id(look(&mut supervisor, &node.spec).await.chmpx), Some(chmpx));
     assert_eq!((log.count("chmpx runs already"), log.count("chmpx runs")), (0, 1));
 }
 
@@ -165,12 +165,12 @@ async fn what_was_started_for_the_agent_is_not_told_as_one_that_ran_already() {
 async fn one_that_somebody_else_starts_beside_it_is_one_too_many() {
     let (node, waker) = (Node::new(), Waker::default());
     let mut supervisor = node.supervisor(&waker);
-    let first = start(&mut supervisor, &node.about).await;
+    let first = start(&mut supervisor, &node.spec).await;
     let mut stranger = std::process::Command::new(&node.settings.supervisor.process.chmpx);
-    let mut stranger = stranger.arg("-conf").arg(&node.about.ini).process_group(0).spawn().unwrap();
+    let mut stranger = stranger.arg("-conf").arg(&node.spec.ini).process_group(0).spawn().unwrap();
     node.run(&[first, found::child(stranger.id())]);
     supervisor.local.searched = None;
-    let observed = look(&mut supervisor, &node.about).await;
+    let observed = look(&mut supervisor, &node.spec).await;
     assert_eq!((id(observed.chmpx), observed.surplus), (Some(first), vec![(Program::Chmpx, stranger.id())]));
     stranger.kill().unwrap();
     stranger.wait().unwrap();
@@ -180,17 +180,17 @@ async fn one_that_somebody_else_starts_beside_it_is_one_too_many() {
 async fn a_signal_for_a_process_that_has_ended_hits_no_other() {
     let (node, waker) = (Node::new(), Waker::default());
     let mut supervisor = node.supervisor(&waker);
-    let first = start(&mut supervisor, &node.about).await;
+    let first = start(&mut supervisor, &node.spec).await;
     send(first, Sent::SIGKILL);
-    ended(&mut supervisor, &node.about, &waker).await;
-    let second = start(&mut supervisor, &node.about).await;
+    ended(&mut supervisor, &node.spec, &waker).await;
+    let second = start(&mut supervisor, &node.spec).await;
     let again = Identity { ticks: second.ticks + 1, ..second };
     for past in [first, again] {
-        let done = supervisor.act(&Step::Send(Program::Chmpx, past, Signal::Kill), &node.about).await;
+        let done = supervisor.act(&Step::Send(Program::Chmpx, past, Signal::Kill), &node.spec).await;
         assert_eq!(done.unwrap(), Done::Plainly);
     }
     node.end("0");
-    assert_eq!(ended(&mut supervisor, &node.about, &waker).await, (second, Ending::Exit(0)));
+    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (second, Ending::Exit(0)));
 }
 
 #[tokio::test]
@@ -214,9 +214,9 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
         node.settings.supervisor.process.chmpx.clone_from(program);
         node.settings.supervisor.process.user = user.map(str::to_owned);
         let mut supervisor = node.supervisor(&waker);
-        let error = supervisor.act(&Step::Start(Program::Chmpx), &node.about).await.unwrap_err();
+        let error = supervisor.act(&Step::Start(Program::Chmpx), &node.spec).await.unwrap_err();
         assert_eq!(crate::problem::chain(&error), told);
-        let observed = look(&mut supervisor, &node.about).await;
+        let observed = look(&mut supervisor, &node.spec).await;
         assert_eq!((observed.chmpx, observed.ended), (None, vec![]), "nothing ran, so nothing ended");
     }
 }
@@ -225,18 +225,17 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
 async fn switched_off_and_on_again_it_moves_nothing_and_wakes_nobody() {
     let (mut node, waker) = (Node::new(), Waker::default());
     let mut supervisor = AnySupervisor::new(&node.settings, waker.clone(), None);
-    let Done::Started(chmpx) = supervisor.act(&Step::Start(Program::Chmpx), &node.about).await.unwrap()
-    else {
+    let Done::Started(chmpx) = supervisor.act(&Step::Start(Program::Chmpx), &node.spec).await.unwrap() else {
         panic!()
     };
     node.settings.supervisor.kind = SupervisorKind::None;
     supervisor.reset(&node.settings, &waker);
-    assert_eq!(supervisor.observe(&node.about, Ask::Start).await, None);
-    assert!(supervisor.act(&Step::Start(Program::Chmpx), &node.about).await.is_err());
+    assert_eq!(supervisor.observe(&node.spec, Ask::Start).await, None);
+    assert!(supervisor.act(&Step::Start(Program::Chmpx), &node.spec).await.is_err());
     node.run(&[chmpx]);
     node.settings.supervisor.kind = SupervisorKind::Process;
     supervisor.reset(&node.settings, &waker);
-    let observed = supervisor.observe(&node.about, Ask::No).await.unwrap();
+    let observed = supervisor.observe(&node.spec, Ask::No).await.unwrap();
     assert_eq!((id(observed.chmpx), observed.surplus), (Some(chmpx), vec![]));
     assert!(timeout(Duration::ZERO, waker.woken()).await.is_err());
     send(chmpx, Sent::SIGKILL);
@@ -246,10 +245,10 @@ async fn switched_off_and_on_again_it_moves_nothing_and_wakes_nobody() {
 #[tokio::test]
 async fn a_command_that_looks_logs_no_taking_over() {
     let (node, waker, (log, _guard)) = (Node::new(), Waker::default(), Log::taken());
-    let chmpx = start(&mut node.supervisor(&waker), &node.about).await;
+    let chmpx = start(&mut node.supervisor(&waker), &node.spec).await;
     node.run(&[chmpx]);
     let mut supervisor = AnySupervisor::onlooker(&node.settings, None);
-    let observed = supervisor.observe(&node.about, Ask::No).await.unwrap();
+    let observed = supervisor.observe(&node.spec, Ask::No).await.unwrap();
     assert_eq!(id(observed.chmpx), Some(chmpx));
     assert_eq!(log.text(), "");
 }
@@ -275,8 +274,8 @@ async fn tidying_removes_what_was_left_and_nothing_else() {
         crate::file::store(&base.join(name), b"").unwrap();
     }
     let mut supervisor = node.supervisor(&waker);
-    assert_eq!(look(&mut supervisor, &node.about).await.leftovers, 2);
-    supervisor.act(&Step::Tidy, &node.about).await.map(drop).unwrap();
-    assert_eq!(look(&mut supervisor, &node.about).await.leftovers, 0);
+    assert_eq!(look(&mut supervisor, &node.spec).await.leftovers, 2);
+    supervisor.act(&Step::Tidy, &node.spec).await.map(drop).unwrap();
+    assert_eq!(look(&mut supervisor, &node.spec).await.leftovers, 0);
     assert!(base.join("mycluster-8021.chmpx").exists());
 }

@@ -1,11 +1,13 @@
 //! systemd over D-Bus: reads two units, starts and stops them by jobs, and hears when they change. No `systemctl`, whose
 //! output is for people.
 
+mod error;
+mod proxies;
+
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -18,83 +20,22 @@ use zbus::{
 
 use super::unit::{Main, UnitState};
 use crate::wake::{Reason, Waker};
+pub(crate) use error::BusError;
+use proxies::{ManagerProxy, UnitProxy};
 
 /// Longest wait for an answer of the bus or of systemd.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// Between two looks at what is to end.
+/// Pause between two looks at a stopping unit.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Changes that may wait to be heard: more of them say the same.
 const QUEUED: Option<NonZeroUsize> = NonZeroUsize::new(64);
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
-#[zbus::proxy(
-    interface = "org.freedesktop.systemd1.Manager",
-    default_service = "org.freedesktop.systemd1",
-    default_path = "/org/freedesktop/systemd1"
-)]
-trait Manager {
-    fn subscribe(&self) -> zbus::Result<()>;
-    fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
-    fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
-    fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
-    fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
-    fn disable_unit_files(
-        &self,
-        files: &[&str],
-        runtime: bool,
-    ) -> zbus::Result<Vec<(String, String, String)>>;
-    fn enable_unit_files(
-        &self,
-        files: &[&str],
-        runtime: bool,
-        force: bool,
-    ) -> zbus::Result<(bool, Vec<(String, String, String)>)>;
-    fn reload(&self) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn system_state(&self) -> zbus::Result<String>;
-}
-
-/// Whether systemd is shutting this host down; not where it is not there, or does not say so in time.
+/// True while systemd shuts this host down; false without systemd, or without an answer in time.
 pub(crate) async fn host_goes_down() -> bool {
     let state = async { ManagerProxy::new(&system().await?).await?.system_state().await };
     matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
-}
-
-#[zbus::proxy(interface = "org.freedesktop.systemd1.Unit", default_service = "org.freedesktop.systemd1")]
-trait Unit {
-    /// Named `Ref` on the bus: as long as this connection lasts, systemd keeps what it knows of the unit.
-    #[zbus(name = "Ref")]
-    fn keep(&self) -> zbus::Result<()>;
-    #[zbus(property)]
-    fn id(&self) -> zbus::Result<String>;
-}
-
-/// Why systemd did not do or say something.
-#[derive(Debug, Error)]
-pub enum BusError {
-    /// The bus or systemd on it cannot be reached, or did not answer in time.
-    #[error("systemd cannot be reached over D-Bus")]
-    Unreachable(#[source] zbus::Error),
-    /// systemd refused.
-    #[error("systemd does not {what} {unit}")]
-    Refused {
-        /// "start", "stop", "disable", "enable".
-        what: &'static str,
-        /// Which unit.
-        unit: String,
-        /// Why.
-        #[source]
-        source: zbus::Error,
-    },
-    /// It was stopped, and has not ended.
-    #[error("{unit} was stopped, and has not ended within {} s", .within.as_secs())]
-    StaysOn {
-        /// Which unit.
-        unit: String,
-        /// How long it was waited for.
-        within: Duration,
-    },
 }
 
 /// A job that ended: the unit, and systemd's word for how ("done", "failed", "timeout", "dependency", ...).
@@ -104,7 +45,7 @@ pub(super) struct JobEnd {
     pub(super) result: String,
 }
 
-/// One connection. Dropped, nobody listens any more.
+/// A connection. Its listeners end with it.
 #[derive(Debug)]
 pub(super) struct Bus {
     connection: Connection,
@@ -203,7 +144,7 @@ impl Bus {
         unit.id().await
     }
 
-    /// Whether it still hears.
+    /// True while the listeners are alive.
     pub(super) fn is_whole(&mut self) -> bool {
         self.listening.try_join_next().is_none()
     }
@@ -213,12 +154,16 @@ impl Bus {
         std::iter::from_fn(|| self.ended.try_recv().ok()).collect()
     }
 
-    /// Whether the rival's unit has changed since the last call.
+    /// True if the rival's unit has changed since the last call.
     pub(super) fn rival_stirred(&mut self) -> bool {
         self.stirred.try_recv().is_ok()
     }
 
-    /// How a unit is now.
+    /// Reads the present state of a unit.
+    ///
+    /// # Errors
+    ///
+    /// systemd cannot be reached, or does not answer in time.
     pub(super) async fn look(&self, unit: &str) -> Result<UnitState, BusError> {
         let path = self.manager.load_unit(unit).await.map_err(BusError::Unreachable)?;
         let (unit, service) = self.properties(path).await.map_err(BusError::Unreachable)?;
@@ -323,7 +268,7 @@ impl Bus {
     }
 }
 
-/// Whether the first program of an `ExecStart` is one of upstream's helpers.
+/// True if the first program of an `ExecStart` is one of upstream's helpers.
 fn runs_helper(started: &OwnedVariant) -> bool {
     type Started = Vec<(String, Vec<String>, bool, u64, u64, u64, u64, u32, i32, i32)>;
     let started = Started::try_from(started.clone()).unwrap_or_default();
@@ -350,7 +295,7 @@ fn signals() -> match_rule::Builder<'static> {
     MatchRule::builder().msg_type(message::Type::Signal).sender("org.freedesktop.systemd1")
 }
 
-/// Those that a unit has changed.
+/// Signals of changes of a unit.
 fn changes(path: OwnedObjectPath) -> zbus::Result<MatchRule<'static>> {
     signals().path(path).member("PropertiesChanged").build()
 }

@@ -1,4 +1,4 @@
-//! Whether systemd has a unit, for who must pick a supervisor: one short look, and nothing is kept.
+//! Finds out if systemd has a unit, for the selection of a supervisor.
 
 use std::error::Error as _;
 use std::path::Path;

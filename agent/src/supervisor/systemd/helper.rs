@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::supervisor::Program;
 
-/// What the file of that path says; `None` where there is none.
+/// Reader of files: text of a path, `None` without the file.
 pub(super) type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// The ini that the program's helper hands to it.
@@ -91,7 +91,7 @@ mod tests {
         ini(program, Path::new(ETC), &read).display().to_string()
     }
 
-    /// What `get_value` of chmpx 1.0.113 gave, run in dash beside a helper's own file that says `own.ini`.
+    /// Results of `get_value` of chmpx 1.0.113, run in dash beside a helper's own file with `own.ini`.
     #[test]
     fn override_conf_is_read_as_the_helpers_do() {
         let own = ("chmpx-service-helper.conf", "CHMPX_INI_CONF_FILE = own.ini");

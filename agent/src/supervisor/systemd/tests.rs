@@ -1,4 +1,4 @@
-use super::sight::JOB_WITHIN;
+use super::readiness::JOB_WITHIN;
 use super::*;
 use crate::settings::{self, Origin};
 use crate::supervisor::Running;
@@ -7,7 +7,7 @@ fn awaited() -> Awaited {
     Awaited { program: Program::Chmpx, since: Instant::now(), before: Main::default() }
 }
 
-/// What a look has `appeared` at this k2hdkc.
+/// Program that a look reports as `appeared` at this k2hdkc.
 fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, Identity)> {
     let (id, now) = (Identity { pid, ticks: u64::from(pid) }, Instant::now());
     let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
@@ -82,7 +82,7 @@ async fn a_start_whose_job_is_done_and_whose_program_never_comes_is_refused_and_
         (
             "inactive",
             "success",
-            "chmpx.service was started, and no chmpx runs: 'systemctl status chmpx.service' says why",
+            "chmpx.service was started, and no chmpx runs: 'systemctl status chmpx.service' shows the cause",
         ),
     ];
     for (active, result, told) in cases {
@@ -153,7 +153,7 @@ async fn who_stops_a_unit_by_hand_is_told_the_way_that_lasts_and_a_stop_of_the_a
         let words = look(&mut systemd, None).last_words;
         let told = words.first().is_some_and(|(_, text)| {
             text.starts_with(
-                "systemd was told to stop chmpx.service: 'k2hdkc-agent stop' stops it for maintenance",
+                "another program had systemd stop chmpx.service: 'k2hdkc-agent stop' stops it for maintenance",
             )
         });
         assert_eq!((told, words.len()), (!ours, usize::from(!ours)));

@@ -1,4 +1,4 @@
-//! What the state of a unit means for the program in it. Pure.
+//! Meaning of a unit's state for its program. Pure.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ pub(super) struct UnitState {
     pub(super) sub: String,
     /// `UnitFileState`: "enabled", ...
     pub(super) file: String,
-    /// Whether a job of it waits or runs.
+    /// True while a job of the unit waits or runs.
     pub(super) has_job: bool,
     /// `MainPID`; 0 where there is none. With upstream's helpers it is the helper.
     pub(super) main_pid: u32,
-    /// Its last main process.
+    /// Last main process.
     pub(super) main: Main,
     /// `ActiveExitTimestampMonotonic`: when it last left the state "active", in microseconds; 0 where it never did.
     pub(super) left: u64,
-    /// Whether it runs one of upstream's helpers, which runs the program.
+    /// True if the unit runs one of upstream's helpers, which runs the program.
     pub(super) is_helped: bool,
     /// Result of the last run: "success", "exit-code", "start-limit-hit", ...
     pub(super) result: String,
@@ -56,40 +56,40 @@ pub(super) struct Main {
 }
 
 impl Main {
-    /// How long it ran.
+    /// Duration of the run.
     pub(super) fn ran(&self) -> Duration {
         Duration::from_micros(self.ended.saturating_sub(self.started))
     }
 }
 
-/// Whether a program that does not run may be started.
+/// Readiness of a program that does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// It may.
+    /// The agent may start the program.
     Idle,
-    /// It comes, or goes, by itself.
+    /// The program starts or ends by itself.
     Moving(String),
-    /// It cannot, and this is the remedy.
+    /// The program cannot start; the text has the remedy.
     Blocked(String),
 }
 
 impl UnitState {
-    /// Whether it runs, or is about to.
+    /// True if the unit runs, or is about to.
     pub(super) fn is_active(&self) -> bool {
         ["active", "activating"].contains(&self.active.as_str())
     }
 
-    /// Whether nothing of it runs, and nothing is about to.
+    /// True if nothing of the unit runs, or is about to.
     pub(super) fn is_at_rest(&self) -> bool {
         ["inactive", "failed"].contains(&self.active.as_str()) && !self.has_job
     }
 
-    /// Whether it starts at boot.
+    /// True if the unit starts at boot.
     pub(super) fn is_enabled(&self) -> bool {
         self.file == "enabled"
     }
 
-    /// What it means that the program of this unit does not run.
+    /// Readiness of this unit's program, which does not run.
     pub(super) fn readiness(&self, unit: &str, program: Program) -> Readiness {
         match self.load.as_str() {
             "loaded" => {}
@@ -105,7 +105,7 @@ impl UnitState {
             }
             other => {
                 return Readiness::Blocked(format!(
-                    "systemd cannot load {unit} ({other}): 'systemctl status {unit}' says why"
+                    "systemd cannot load {unit} ({other}): 'systemctl status {unit}' shows the cause"
                 ));
             }
         }
@@ -121,14 +121,14 @@ impl UnitState {
         }
     }
 
-    /// Whether systemd was told to stop the last main process. A unit whose process ends by itself is active until then.
+    /// True if systemd was told to stop the last main process. A unit whose process ends by itself is active until then.
     pub(super) fn was_stopped(&self) -> bool {
         let Main { started, ended, .. } = self.main;
         ended != 0 && (started..ended).contains(&self.left)
     }
 
-    /// How the last main process ended by itself. `None` as long as it runs, where systemd was told to stop it, and where it
-    /// never came to run the program.
+    /// Exit of the last main process by itself. `None` while it runs, after a stop by systemd, and if systemd could not run
+    /// the program.
     pub(super) fn ending(&self) -> Option<Ending> {
         let Main { code, status, ended, .. } = self.main;
         match code {
@@ -140,7 +140,7 @@ impl UnitState {
         }
     }
 
-    /// How it ended, where that was not well.
+    /// Failure of the unit, in words.
     pub(super) fn failure(&self) -> Option<String> {
         let failed = self.active == "failed" && !["", "success"].contains(&self.result.as_str());
         failed.then(|| format!("its unit failed ({}, {} restarts)", self.result, self.restarts))

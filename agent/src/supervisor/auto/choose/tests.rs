@@ -20,11 +20,11 @@ fn unit(load: &str) -> Init {
     Init::Unit { name: "chmpx.service".into(), load: load.into(), is_used: true }
 }
 
-fn programs(there: [bool; 2]) -> Vec<Installed> {
+fn programs(there: [bool; 2]) -> Vec<ProgramFound> {
     [Program::Chmpx, Program::K2hdkc]
         .into_iter()
         .zip(there)
-        .map(|(program, there)| Installed {
+        .map(|(program, there)| ProgramFound {
             program,
             name: program.name().into(),
             at: there.then(|| format!("/usr/bin/{}", program.name()).into()),
@@ -116,7 +116,7 @@ fn without_container_and_unit_the_agent_starts_the_programs_itself() {
         for systemd in [unit("not-found"), Init::Other] {
             let choice = choose(&Findings { docker: docker.clone(), systemd, ..full() });
             assert_eq!(choice.kind, Kind::Process);
-            let start = "chmpx is here (/usr/bin/chmpx), k2hdkc is here (/usr/bin/k2hdkc), and nobody else runs them here: ";
+            let start = "chmpx is here (/usr/bin/chmpx), k2hdkc is here (/usr/bin/k2hdkc), and no other supervisor has them: ";
             assert!(choice.why.starts_with(start), "{}", choice.why);
         }
     }
@@ -206,7 +206,7 @@ fn an_image_of_troves_is_one_whose_container_may_come_for_a_while_unless_the_pro
         let choice = choose(&findings);
         assert_eq!(choice.kind, Kind::None);
         let told = "none is started here while Docker has the image antpickax/k2hdkc-trove:1.0.5, whose container may be \
-                    about to be made (supervisor.kind says it if it is not)";
+                    about to be made (set supervisor.kind if it is not)";
         assert!(choice.why.ends_with(told), "{}", choice.why);
         let decided = choose(&Findings { waited: true, ..findings.clone() });
         assert_eq!(decided.kind, kind);

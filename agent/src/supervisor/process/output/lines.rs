@@ -1,4 +1,4 @@
-//! From the bytes of a pipe to lines, and how many of them are logged. Pure.
+//! Splits the bytes of a pipe into lines, and limits the number of logged ones. Pure.
 
 use tokio::time::{Duration, Instant};
 
@@ -57,12 +57,12 @@ impl Flow {
         !self.is_over()
     }
 
-    /// Whether lines have been passed over in this window.
+    /// True if lines were dropped in this window.
     pub(super) fn is_over(&self) -> bool {
         self.lines > MOST_LINES
     }
 
-    /// When it is told that some were.
+    /// Time of the report about dropped lines.
     pub(super) fn told_at(&self) -> Option<Instant> {
         self.is_over().then(|| self.begun + WINDOW)
     }

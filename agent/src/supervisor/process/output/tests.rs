@@ -47,9 +47,9 @@ async fn a_pipe_that_cannot_be_had_is_told_once_and_tried_again() {
     std::fs::create_dir(&at).unwrap();
     let _output = Output::read(dir.path(), Program::K2hdkc);
     pass(600).await;
-    assert_eq!(log.count("what k2hdkc says is not logged"), 1, "{}", log.text());
+    assert_eq!(log.count("the output of k2hdkc is not logged"), 1, "{}", log.text());
     std::fs::remove_dir(&at).unwrap();
-    has(&log, "its output is read again", 1).await;
+    has(&log, "the output is logged again", 1).await;
     writer(dir.path(), Program::K2hdkc).unwrap().write_all(b"[K2HDKC-WAN] here\n").unwrap();
     has(&log, "[K2HDKC-WAN] here", 1).await;
 }

@@ -1,21 +1,21 @@
-//! How a container ended, by what the daemon says of its state. Pure.
+//! End of a container, from the daemon's answer. Pure.
 
 use bollard::models::{ContainerState, ContainerStateStatusEnum};
 
 use crate::problem::printable;
 use crate::supervisor::Ending;
 
-/// How a container ended that does not run.
+/// End of a container that does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct End {
-    /// How its first process did.
+pub(super) struct ContainerExit {
+    /// Exit of its first process.
     pub(super) how: Ending,
-    /// Why the daemon could not start it; empty where it could.
+    /// Reason why the daemon could not start it; empty after a start.
     pub(super) error: String,
 }
 
-impl End {
-    /// By what the daemon says of it; `None` where it has not ended.
+impl ContainerExit {
+    /// Reads the end from the daemon's answer; `None` for a container that has not ended.
     pub(super) fn read(state: ContainerState) -> Option<Self> {
         let error = state.error.unwrap_or_default();
         let code = i32::try_from(state.exit_code?).ok()?;
@@ -35,15 +35,15 @@ impl End {
         }
     }
 
-    /// Whether somebody must look: both programs end with status 0 where they are told to.
+    /// True if the operator should look: both programs end with status 0 after a stop.
     pub(super) fn is_failure(&self) -> bool {
         self.how != Ending::Exit(0) || !self.error.is_empty()
     }
 
-    /// In words, of the container of that name.
+    /// Describes the end of the container of that name.
     pub(super) fn text(&self, name: &str) -> String {
         if self.error.is_empty() {
-            return format!("the container {name} {}: 'docker logs {name}' says why", self.how.text());
+            return format!("the container {name} {}: 'docker logs {name}' shows the cause", self.how.text());
         }
         format!("Docker could not start the container {name}: {}", printable(&self.error, 300))
     }
@@ -57,14 +57,14 @@ mod tests {
     fn a_container_that_does_not_run_tells_its_end_and_one_that_was_never_started_has_none() {
         use ContainerStateStatusEnum as Status;
         let seen = |status, code, error: &str| {
-            End::read(ContainerState {
+            ContainerExit::read(ContainerState {
                 status: Some(status),
                 exit_code: Some(code),
                 error: Some(error.to_owned()),
                 ..ContainerState::default()
             })
         };
-        let told = |how, error: &str| Some(End { how, error: error.to_owned() });
+        let told = |how, error: &str| Some(ContainerExit { how, error: error.to_owned() });
         assert_eq!(seen(Status::EXITED, 0, ""), told(Ending::Exit(0), ""));
         assert_eq!(seen(Status::RESTARTING, 1, ""), told(Ending::Exit(1), ""));
         assert_eq!(seen(Status::EXITED, 139, ""), told(Ending::Signal(11), ""));

@@ -1,13 +1,13 @@
-//! What is asked inside of a container, and what the answers mean. Pure.
+//! Scripts that run inside of a container, and their output. Pure.
 //!
-//! One program is started there for each look: a shell, which every image of this family has, since it is what runs its
-//! helpers. Its scripts are constants, and what varies comes as arguments: nothing is ever put together into a command.
+//! Each probe starts one shell; every image of this family has one, for its helpers. The scripts are constants, and values
+//! come as arguments: no command line is composed.
 
 use std::time::Duration;
 
 use crate::supervisor::{Identity, Program};
 
-/// What the incumbent's loop writes, where it is not to write the ini.
+/// File of the incumbent's loop after a takeover.
 pub(super) const ELSEWHERE: &str = ".shadow.ini";
 /// The line of override.conf that says so.
 pub(super) const SHADOW: &str = "k2hr3-get-resource-helper.conf:OUTPUT_FILE = .shadow.ini";
@@ -88,27 +88,27 @@ pub(super) fn beside(ini: &str, name: &str) -> String {
 pub(super) struct Found {
     pub(super) program: Program,
     pub(super) id: Identity,
-    /// How long it has run.
+    /// Age of the process.
     pub(super) age: Duration,
-    /// How much processor time it has used.
+    /// Processor time of the process.
     pub(super) worked: Duration,
 }
 
-/// What a look found.
+/// Result of a probe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Inside {
+pub(super) struct Probe {
     /// The oldest first.
     pub(super) processes: Vec<Found>,
     /// The container's user and group.
     pub(super) user: (u64, u64),
-    /// What override.conf says the incumbent writes; `None` where there is no such file.
+    /// Output file of the incumbent by override.conf; `None` without that file.
     pub(super) output: Option<String>,
     /// The bytes of the ini; `None` where there is none.
     pub(super) ini: Option<Vec<u8>>,
 }
 
-impl Inside {
-    /// Whether the incumbent's loop writes the ini.
+impl Probe {
+    /// True if the incumbent's loop writes the ini.
     pub(super) fn is_rewritten(&self, ini: &str) -> bool {
         let name = ini.rsplit('/').next().unwrap_or_default();
         // With a colon it names a key of another file, which may say anything.
@@ -119,10 +119,10 @@ impl Inside {
 }
 
 /// Reads what a look printed; `None` where that is not one.
-pub(super) fn read(printed: &[u8], ini: &str) -> Option<Inside> {
+pub(super) fn read(printed: &[u8], ini: &str) -> Option<Probe> {
     let (head, ini_bytes) = split(printed);
     let head = String::from_utf8_lossy(head);
-    let mut inside = Inside { ini: ini_bytes.map(<[u8]>::to_vec), ..Inside::default() };
+    let mut inside = Probe { ini: ini_bytes.map(<[u8]>::to_vec), ..Probe::default() };
     let up = head.lines().find_map(|line| line.strip_prefix("uptime "))?;
     let up: f64 = up.split(' ').next()?.parse().ok()?;
     let user = head.lines().find_map(|line| line.strip_prefix("user "))?;
@@ -147,7 +147,7 @@ pub(super) fn read(printed: &[u8], ini: &str) -> Option<Inside> {
     Some(inside)
 }
 
-/// What is before the line `ini`, and what is behind it.
+/// Splits the output at the line `ini`.
 fn split(printed: &[u8]) -> (&[u8], Option<&[u8]>) {
     const MARK: &[u8] = b"\nini\n";
     match printed.windows(MARK.len()).position(|window| window == MARK) {
@@ -156,7 +156,7 @@ fn split(printed: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Whether a process was told to read that ini, or was not told by an argument.
+/// True if the arguments of a process name that ini, or none.
 fn reads(words: &str, ini: &str) -> bool {
     let mut words = words.split(' ');
     match words.by_ref().find(|word| word.eq_ignore_ascii_case("-conf")).and_then(|_| words.next()) {

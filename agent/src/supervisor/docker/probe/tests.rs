@@ -33,7 +33,7 @@ fn a_look_tells_the_processes_of_this_ini_its_bytes_and_what_the_loop_writes() {
     };
     assert_eq!(
         inside,
-        Inside {
+        Probe {
             processes: vec![
                 found(Program::Chmpx, 61, 1_234_500, 10, 2000),
                 found(Program::K2hdkc, 77, 1_234_700, 8, 0),

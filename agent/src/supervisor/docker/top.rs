@@ -2,22 +2,22 @@
 
 use crate::supervisor::Program;
 
-/// What ps is asked for. The daemon runs the one of its host; busybox has these columns too.
-pub(super) const ASKED: &str = "-eo pid,comm";
+/// Arguments of ps. The daemon runs the ps of its host; busybox knows these columns, too.
+pub(super) const PS_ARGUMENTS: &str = "-eo pid,comm";
 
 /// A process of one of the two programs, as the daemon sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Alive {
+pub(super) struct TopEntry {
     pub(super) program: Program,
-    /// Its number outside of the container.
+    /// Process number outside of the container.
     pub(super) pid: u32,
 }
 
 /// A row of that output, where it is of one of the two programs.
-pub(super) fn read(row: &[String]) -> Option<Alive> {
+pub(super) fn read(row: &[String]) -> Option<TopEntry> {
     let [pid, name] = row else { return None };
     let program = [Program::Chmpx, Program::K2hdkc].into_iter().find(|program| program.name() == name)?;
-    Some(Alive { program, pid: pid.parse().ok()? })
+    Some(TopEntry { program, pid: pid.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn a_row_of_top_tells_the_program_and_its_number() {
         let row = |words: [&str; 2]| read(&words.map(str::to_owned));
-        assert_eq!(row(["7", "chmpx"]), Some(Alive { program: Program::Chmpx, pid: 7 }));
+        assert_eq!(row(["7", "chmpx"]), Some(TopEntry { program: Program::Chmpx, pid: 7 }));
         assert_eq!(row(["7", "sh"]), None);
         assert_eq!(row(["PID", "chmpx"]), None);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::alive::Alive;
+use super::top::TopEntry;
 use crate::supervisor::local::found;
 use crate::supervisor::local::watched::Watched;
 use crate::supervisor::{Ended, Program};
@@ -13,20 +13,20 @@ use crate::wake::Waker;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Deaths {
-    watched: Vec<(Alive, Watched)>,
+pub(super) struct ExitWatch {
+    watched: Vec<(TopEntry, Watched)>,
     told: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
 }
 
-impl Default for Deaths {
+impl Default for ExitWatch {
     fn default() -> Self {
         Self { watched: Vec::new(), told: mpsc::unbounded_channel() }
     }
 }
 
-impl Deaths {
+impl ExitWatch {
     /// Watches these processes, and no others; each is named with the container that it is in.
-    pub(super) fn watch(&mut self, alive: &[(&str, Alive)], waker: &Waker) {
+    pub(super) fn watch(&mut self, alive: &[(&str, TopEntry)], waker: &Waker) {
         self.watched.retain(|(known, _)| alive.iter().any(|(_, alive)| alive.pid == known.pid));
         for (container, alive) in alive {
             if self.watched.iter().any(|(known, _)| known.pid == alive.pid) || !is_in(alive.pid, container) {
@@ -41,8 +41,8 @@ impl Deaths {
         }
     }
 
-    /// What one of them has worked, as exactly as the kernel counts, where it is this host's. Docker's whole seconds are too
-    /// coarse: one of them in a look would be a merge at work.
+    /// Processor time of a process of this host, as exactly as the kernel counts. Docker's whole seconds are too coarse:
+    /// one of them between two observations would look like a merge at work.
     pub(super) fn worked(&self, pid: u32) -> Option<Duration> {
         let (_, watched) = self.watched.iter().find(|(known, _)| known.pid == pid)?;
         watched.at_work().map(|running| running.worked)
@@ -55,7 +55,7 @@ impl Deaths {
         of_it.next().is_none().then_some(known.pid)
     }
 
-    /// Whether one of them has ended since the last call.
+    /// True if a watched process has ended since the last call.
     pub(super) fn heard(&mut self) -> bool {
         let mut heard = false;
         while let Ok(ended) = self.told.1.try_recv() {
@@ -66,7 +66,8 @@ impl Deaths {
     }
 }
 
-/// Whether the process of that number is this host's, in that container: a remote daemon's numbers mean others here.
+/// True if the process of that number is this host's and in that container. A number inside a nested container is another
+/// process's here.
 fn is_in(pid: u32, container: &str) -> bool {
     // Each hierarchy has a line; Docker names its groups by the container, whichever driver makes them.
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
@@ -82,22 +83,25 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_process_of_this_host_wakes_a_pass_and_another_s_is_not_watched() {
         let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
-        let alive = Alive { program: Program::Chmpx, pid: child.id() };
+        let alive = TopEntry { program: Program::Chmpx, pid: child.id() };
         let own = std::fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
         let group = own.lines().next().unwrap().to_owned();
-        let (mut deaths, waker) = (Deaths::default(), Waker::default());
-        deaths.watch(&[("0123456789abcdef", alive)], &waker);
-        assert!(deaths.watched.is_empty(), "it is in another container, if in any");
-        assert_eq!(deaths.here(Program::Chmpx), None);
-        deaths.watch(&[(&group, alive)], &waker);
-        deaths.watch(&[(&group, alive)], &waker);
-        assert_eq!((deaths.watched.len(), deaths.heard()), (1, false));
-        assert_eq!((deaths.here(Program::Chmpx), deaths.here(Program::K2hdkc)), (Some(child.id()), None));
+        let (mut exit_watch, waker) = (ExitWatch::default(), Waker::default());
+        exit_watch.watch(&[("0123456789abcdef", alive)], &waker);
+        assert!(exit_watch.watched.is_empty(), "it is in another container, if in any");
+        assert_eq!(exit_watch.here(Program::Chmpx), None);
+        exit_watch.watch(&[(&group, alive)], &waker);
+        exit_watch.watch(&[(&group, alive)], &waker);
+        assert_eq!((exit_watch.watched.len(), exit_watch.heard()), (1, false));
+        assert_eq!(
+            (exit_watch.here(Program::Chmpx), exit_watch.here(Program::K2hdkc)),
+            (Some(child.id()), None)
+        );
         child.kill().unwrap();
         assert_eq!(waker.woken().await.to_string(), "process-ended");
-        assert!(deaths.heard() && deaths.watched.is_empty());
+        assert!(exit_watch.heard() && exit_watch.watched.is_empty());
         child.wait().unwrap();
-        deaths.watch(&[(&group, alive)], &waker);
-        assert!(deaths.watched.is_empty());
+        exit_watch.watch(&[(&group, alive)], &waker);
+        assert!(exit_watch.watched.is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! What the units say of programs that do not run: whether they may be started, come by themselves, or cannot come, and
-//! why. Asks nobody: [`super::Systemd`] has looked.
+//! Judges programs that do not run by their units: startable, coming by themselves, or kept from starting, with the reason.
+//! Pure but for the helpers' files: [`super::Systemd`] has looked.
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Systemd {
     }
 
     fn add_ended_jobs(&mut self, observed: &mut Observed) {
-        for end in self.reach.ended() {
+        for end in self.connection.ended() {
             let is_chmpx = end.unit == self.unit(Program::Chmpx).0;
             let program = if is_chmpx { Program::Chmpx } else { Program::K2hdkc };
             if self.awaits(program).is_some() && !["done", "skipped"].contains(&end.result.as_str()) {
@@ -71,8 +71,8 @@ impl Systemd {
         }
     }
 
-    /// That somebody else had the unit stopped. It is no order to the agent: upstream's Debian packages stop their unit at each
-    /// upgrade, and nobody starts it then (docs/facts.md Y7).
+    /// Note that another program than the agent had the unit stopped. The agent takes no order from it: upstream's Debian
+    /// packages stop their unit at each upgrade, and nothing starts it then (Y7).
     fn stopped_by_somebody(&self, program: Program) -> Option<String> {
         let (unit, state) = self.unit(program);
         let ours = self.stopped.get(&program) == Some(&state.main.pid);
@@ -81,14 +81,14 @@ impl Systemd {
         let bound = program == Program::K2hdkc && chmpx.main.ended != 0 && !chmpx.was_stopped();
         (state.was_stopped() && !ours && !bound).then(|| {
             format!(
-                "systemd was told to stop {unit}: 'k2hdkc-agent stop' stops it for maintenance, until 'k2hdkc-agent start'"
+                "another program had systemd stop {unit}: 'k2hdkc-agent stop' stops it for maintenance, until 'k2hdkc-agent start'"
             )
         })
     }
 
-    /// Why no start is asked for, whatever its unit is.
+    /// Reason why the agent asks for no start, whatever the unit.
     fn keeps_from_starting(&self, program: Program, ini: &Path, chmpx: Option<Running>) -> Option<String> {
-        let why = self.reach.why().map(str::to_owned);
+        let why = self.connection.why().map(str::to_owned);
         why.or_else(|| self.hands_another(program, ini))
             .or_else(|| self.brings_a_second(program, chmpx?.id))
             .or_else(|| self.waits_without_end(program))
@@ -99,13 +99,13 @@ impl Systemd {
         self.awaited.filter(|awaited| awaited.program == program).map(|awaited| awaited.since)
     }
 
-    /// Whether a helper has started it since the last look: it does so on the agent's account.
+    /// True if a helper has started the program since the last look, on the agent's account.
     fn came_by_helper(&self, program: Program, id: Identity) -> bool {
         let (_, state) = self.unit(program);
         state.is_helped && self.seen.as_ref().is_some_and(|seen| seen.get(&program) != Some(&id))
     }
 
-    /// Why a helper would start the program with another ini than the agent's, where it would.
+    /// Reason why a helper would start the program with another ini than the agent's, if so.
     fn hands_another(&self, program: Program, ini: &Path) -> Option<String> {
         let (unit, state) = self.unit(program);
         if !state.is_helped {
@@ -161,12 +161,12 @@ impl Systemd {
         }
     }
 
-    /// Its job is done, and yet it does not run: a user that is missing, a condition that is not met, an early end.
+    /// Reason of a finished start job without a process: a missing user, an unmet condition, an early end.
     fn came_to_nothing(&self, program: Program) -> String {
         let (unit, state) = self.unit(program);
         state.failure().unwrap_or_else(|| {
             let name = program.name();
-            format!("{unit} was started, and no {name} runs: 'systemctl status {unit}' says why")
+            format!("{unit} was started, and no {name} runs: 'systemctl status {unit}' shows the cause")
         })
     }
 }

@@ -7,7 +7,7 @@ use super::pick;
 use crate::problem::chain;
 use crate::settings::Containers;
 use crate::supervisor::SupervisorError;
-use crate::supervisor::away::Away;
+use crate::supervisor::unreachable::Unreachable;
 use crate::wake::Waker;
 
 /// Pauses between attempts to reach a daemon that is away: the first, and the longest.
@@ -15,13 +15,13 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Reach {
+pub(super) struct DaemonConnection {
     engine: Option<Engine>,
-    /// Where the daemon was last tried in vain.
-    away: Option<Away>,
+    /// Last failed attempt, if it was the last one.
+    unreachable: Option<Unreachable>,
 }
 
-impl Reach {
+impl DaemonConnection {
     /// A client that hears, and whether something has happened. What keeps it away, where it is not to be had.
     pub(super) async fn engine(
         &mut self,
@@ -38,7 +38,7 @@ impl Reach {
             }
         }
         if self.engine.is_none() {
-            if let Some(away) = self.away.as_ref().filter(|away| away.rests()) {
+            if let Some(away) = self.unreachable.as_ref().filter(|away| away.rests()) {
                 return Err(away.why.clone());
             }
             let address = wanted.daemon();
@@ -61,18 +61,21 @@ impl Reach {
         waker: &Waker,
         listens: bool,
     ) -> Result<&mut Engine, SupervisorError> {
-        self.engine(wanted, waker, listens).await.map(|(engine, _)| engine).map_err(SupervisorError::Away)
+        self.engine(wanted, waker, listens)
+            .await
+            .map(|(engine, _)| engine)
+            .map_err(SupervisorError::Unreachable)
     }
 
-    /// It answered.
+    /// Notes an answer of the daemon.
     pub(super) fn well(&mut self) {
-        self.away = None;
+        self.unreachable = None;
     }
 
     /// The client is of no more use.
     pub(super) fn lost(&mut self, why: String, waker: &Waker) -> String {
-        let away = Away::more(self.away.take(), why.clone(), AGAIN, waker);
-        (self.engine, self.away) = (None, Some(away));
+        let away = Unreachable::more(self.unreachable.take(), why.clone(), AGAIN, waker);
+        (self.engine, self.unreachable) = (None, Some(away));
         why
     }
 

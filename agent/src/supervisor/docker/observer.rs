@@ -1,4 +1,4 @@
-//! What is seen of the processes: from outside at every look, and from inside where something has changed.
+//! Observes the processes: from outside at every observation, from inside after a change.
 //!
 //! A program that is run inside at the moment of a `docker pause` is frozen half-way, and then no `docker unpause` comes to its
 //! end (containerd 1.6.20 with runc 1.1.5: the second of 40 pauses beside programs that are run without a break). So the
@@ -10,75 +10,75 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::alive::Alive;
-use super::deaths::Deaths;
-use super::end::End;
+use super::container_exit::ContainerExit;
 use super::engine::{Engine, EngineError};
-use super::inside::{self, Inside};
-use super::pick::{self, Container, Picked, State};
+use super::exit_watch::ExitWatch;
+use super::pick::{self, Container, Picked, RunState};
+use super::probe::{self, Probe};
+use super::top::TopEntry;
 use crate::settings::Containers;
 use crate::supervisor::{Ended, Ending, Identity, Observed, Program, Running};
 use crate::wake::Waker;
 
-/// Between two looks.
+/// Pause between two observations.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// The same where something is known to have happened.
+/// The same pause after a known change.
 const LOOK_SOON: Duration = Duration::from_millis(200);
-/// Between two looks inside where nothing has come or gone: no event tells of a file that somebody edits there.
+/// Pause between two probes without a change: no event reports an edited file.
 const INSIDE_AGAIN: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct Observer {
     looked: Option<Instant>,
-    /// Whether something was done since the last look.
+    /// True after an event or an action since the last observation.
     stale: bool,
     picked: Option<Picked>,
     /// Told at once where that can be.
-    pub(super) deaths: Deaths,
+    pub(super) exit_watch: ExitWatch,
     /// The processes as they are seen from outside, and when they were last looked at from inside.
-    outside: Vec<Alive>,
+    outside: Vec<TopEntry>,
     entered: Option<Instant>,
-    /// What the last look found in each container.
-    pub(super) inside: Vec<(Container, Inside)>,
+    /// Result of the last probe of each container.
+    pub(super) probes: Vec<(Container, Probe)>,
     pub(super) chmpx: Option<Running>,
     pub(super) k2hdkc: Option<Running>,
     surplus: Vec<(Program, u32)>,
-    /// How the containers ended that do not run, by their ids.
-    ends: BTreeMap<String, End>,
+    /// Ends of the containers that do not run, by their ids.
+    ends: BTreeMap<String, ContainerExit>,
     /// A start that was asked for; its process has not been seen yet.
     awaited: Option<Program>,
-    /// Why nothing can be seen.
+    /// Reason why nothing can be observed.
     pub(super) unseen: Option<String>,
-    /// What has happened since the last observation.
+    /// Exits since the last report.
     ended: Vec<Ended>,
     appeared: Option<(Program, Identity)>,
 }
 
-impl Sight {
-    /// What is known may be no longer true.
+impl Observer {
+    /// Marks the last observation as out of date.
     pub(super) fn doubt(&mut self) {
         self.stale = true;
     }
 
-    /// Other containers are meant from now on.
+    /// Takes note that the settings name other containers.
     pub(super) fn turn_away(&mut self) {
         self.awaited = None;
         self.doubt();
     }
 
-    /// Its container was started.
+    /// Takes note that the program's container was started.
     pub(super) fn awaits(&mut self, program: Program) {
         self.awaited = Some(program);
     }
 
-    /// How long until another look; where something has happened, the pass waits for it.
+    /// Time until the next observation; after a change the pass waits for it.
     pub(super) fn due_in(&self) -> Duration {
         let again = if self.stale || self.unseen.is_some() { LOOK_SOON } else { LOOK_AGAIN };
         self.looked.map_or(Duration::ZERO, |at| again.saturating_sub(at.elapsed()))
     }
 
-    /// Whether something has happened since the last look.
+    /// True after a change since the last observation.
     pub(super) fn is_stale(&self) -> bool {
         self.stale
     }
@@ -94,7 +94,7 @@ impl Sight {
         let picked = pick::pick(&engine.list().await?, wanted);
         let containers = picked.containers();
         engine.watch(containers.iter().map(|container| container.id.clone()).collect());
-        if let Some(paused) = containers.iter().find(|container| container.state == State::Paused) {
+        if let Some(paused) = containers.iter().find(|container| container.state == RunState::Paused) {
             // What is frozen is as it was.
             self.unseen =
                 Some(format!("the container {0} is paused: 'docker unpause {0}' lets it go on", paused.name));
@@ -103,7 +103,7 @@ impl Sight {
         }
         self.ends = ends(engine, &containers).await;
         let running: Vec<_> =
-            containers.into_iter().filter(|container| container.state == State::Running).collect();
+            containers.into_iter().filter(|container| container.state == RunState::Running).collect();
         let mut outside = Some(Vec::new());
         for container in &running {
             // Where it cannot be seen from outside, it is seen from inside alone.
@@ -113,7 +113,7 @@ impl Sight {
                 all
             });
         }
-        self.deaths.watch(outside.as_deref().unwrap_or_default(), waker);
+        self.exit_watch.watch(outside.as_deref().unwrap_or_default(), waker);
         let outside: Option<Vec<_>> = outside.map(|all| all.into_iter().map(|(_, alive)| alive).collect());
         let same = self.unseen.is_none() && !self.stale && self.picked.as_ref() == Some(&picked);
         let recent = self.entered.is_some_and(|at| at.elapsed() < INSIDE_AGAIN);
@@ -131,10 +131,10 @@ impl Sight {
     }
 
     /// The processor time of processes that are as they were. Those of a remote daemon are counted where it is looked inside.
-    fn count(&mut self, outside: &[Alive]) {
+    fn count(&mut self, outside: &[TopEntry]) {
         for (program, running) in [(Program::Chmpx, &mut self.chmpx), (Program::K2hdkc, &mut self.k2hdkc)] {
             let of_it = outside.iter().filter(|alive| alive.program == program);
-            let worked = of_it.filter_map(|alive| self.deaths.worked(alive.pid)).max();
+            let worked = of_it.filter_map(|alive| self.exit_watch.worked(alive.pid)).max();
             if let (Some(running), Some(worked)) = (running, worked) {
                 (running.worked, running.counted) = (worked, Instant::now());
             }
@@ -142,7 +142,7 @@ impl Sight {
     }
 
     /// Takes in what a look found inside, and compares it with the one before.
-    fn take(&mut self, inside: Vec<(Container, Inside)>, looked_before: bool) {
+    fn take(&mut self, inside: Vec<(Container, Probe)>, looked_before: bool) {
         let now = Instant::now();
         self.surplus.clear();
         for program in [Program::Chmpx, Program::K2hdkc] {
@@ -174,18 +174,18 @@ impl Sight {
                 self.appeared = Some((program, running.id));
             }
         }
-        self.inside = inside;
+        self.probes = inside;
     }
 
-    /// How the container of a program ended, where that is the program's own end: below a helper it is not.
-    fn end_of(&self, program: Program) -> Option<&End> {
+    /// End of a program's container, if it is the program's own exit: below a helper it is not.
+    fn end_of(&self, program: Program) -> Option<&ContainerExit> {
         let picked = self.picked.as_ref().filter(|picked| !picked.shared)?;
         self.ends.get(&picked.place(program).as_ref().ok()?.id)
     }
 
     /// The number of a program on this host, where the daemon is on it and lets its processes be seen.
     pub(super) fn here(&self, program: Program) -> Option<u32> {
-        self.deaths.here(program).filter(|_| self.unseen.is_none())
+        self.exit_watch.here(program).filter(|_| self.unseen.is_none())
     }
 
     /// The container of a program; why there is none.
@@ -196,9 +196,9 @@ impl Sight {
         }
     }
 
-    /// Why there is no container that the file could be put into.
+    /// Reason why no container can take the file.
     pub(super) fn nowhere(&self) -> Option<String> {
-        self.inside.is_empty().then(|| match self.place(Program::Chmpx) {
+        self.probes.is_empty().then(|| match self.place(Program::Chmpx) {
             Ok(container) => format!("the container {} does not run", container.name),
             Err(why) => why,
         })
@@ -250,7 +250,7 @@ impl Sight {
         }
     }
 
-    /// How a container of one program ended that may be started: what came of its last start, too.
+    /// Reports the end of a container of one program, and a start without a process.
     fn tell_end(&mut self, program: Program, name: &str, observed: &mut Observed) {
         let end = self.end_of(program);
         observed.last_words.extend(end.filter(|end| end.is_failure()).map(|end| (program, end.text(name))));
@@ -258,7 +258,7 @@ impl Sight {
             let why = end.map_or_else(
                 || {
                     format!(
-                        "the container {name} was started, and does not run: 'docker logs {name}' says why"
+                        "the container {name} was started, and does not run: 'docker logs {name}' shows the cause"
                     )
                 },
                 |end| end.text(name),
@@ -269,11 +269,11 @@ impl Sight {
     }
 }
 
-/// How those of them ended that do not run.
-async fn ends(engine: &Engine, containers: &[Container]) -> BTreeMap<String, End> {
+/// Asks for the ends of the containers that do not run.
+async fn ends(engine: &Engine, containers: &[Container]) -> BTreeMap<String, ContainerExit> {
     let mut ends = BTreeMap::new();
     for container in containers {
-        if matches!(container.state, State::Stopped | State::Moving)
+        if matches!(container.state, RunState::Stopped | RunState::Moving)
             && let Some(end) = engine.end(container).await
         {
             ends.insert(container.id.clone(), end);
@@ -287,11 +287,11 @@ async fn enter(
     engine: &Engine,
     running: Vec<Container>,
     wanted: &Containers,
-) -> Result<Vec<(Container, Inside)>, EngineError> {
+) -> Result<Vec<(Container, Probe)>, EngineError> {
     let mut seen = Vec::new();
     for container in running {
-        let printed = engine.run(&container, inside::look(&wanted.ini)).await?;
-        let inside = inside::read(&printed, &wanted.ini).ok_or_else(|| EngineError::Failed {
+        let printed = engine.run(&container, probe::look(&wanted.ini)).await?;
+        let inside = probe::read(&printed, &wanted.ini).ok_or_else(|| EngineError::Failed {
             program: "look".to_owned(),
             container: container.name.clone(),
             status: 0,
@@ -302,24 +302,25 @@ async fn enter(
     Ok(seen)
 }
 
-/// Whether the same processes run.
-fn are_same(now: &[Alive], before: &[Alive]) -> bool {
-    let ids = |all: &[Alive]| all.iter().map(|alive| (alive.program, alive.pid)).collect::<Vec<_>>();
+/// True if both lists have the same processes.
+fn are_same(now: &[TopEntry], before: &[TopEntry]) -> bool {
+    let ids = |all: &[TopEntry]| all.iter().map(|alive| (alive.program, alive.pid)).collect::<Vec<_>>();
     ids(now) == ids(before)
 }
 
-/// What it means that a program does not run in its container: it comes by itself, somebody must look, or it may be started.
+/// Meaning of a missing program for its container: the program comes by itself, the operator must act, or the agent may
+/// start it.
 fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
     let name = &container.name;
     match (container.state, shared) {
-        (State::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),
-        (State::Running | State::Moving | State::Paused, _) => {
+        (RunState::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),
+        (RunState::Running | RunState::Moving | RunState::Paused, _) => {
             Some(Ok(format!("the container {name} is starting or ending")))
         }
-        (State::Stopped, true) => {
+        (RunState::Stopped, true) => {
             Some(Err(format!("the container {name} is stopped: 'docker start {name}' starts it")))
         }
-        (State::Stopped, false) => None,
+        (RunState::Stopped, false) => None,
     }
 }
 
@@ -329,24 +330,24 @@ mod tests {
 
     #[test]
     fn one_pid_namespace_for_both_containers_is_no_surplus() {
-        let found = |program, pid, ticks| inside::Found {
+        let found = |program, pid, ticks| probe::Found {
             program,
             id: Identity { pid, ticks },
             age: Duration::from_secs(9),
             worked: Duration::ZERO,
         };
-        let all = Inside {
+        let all = Probe {
             processes: vec![found(Program::Chmpx, 1, 100), found(Program::K2hdkc, 20, 300)],
-            ..Inside::default()
+            ..Probe::default()
         };
         let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
-        let mut sight = Sight::default();
-        sight.take(vec![(chmpx, all.clone()), (k2hdkc, all)], true);
-        assert_eq!(sight.surplus, vec![]);
+        let mut observer = Observer::default();
+        observer.take(vec![(chmpx, all.clone()), (k2hdkc, all)], true);
+        assert_eq!(observer.surplus, vec![]);
     }
 
     /// Containers of one program each, the first of them in that state.
-    fn split(state: State) -> Sight {
+    fn split(state: RunState) -> Observer {
         let ours = Containers {
             chmpx: Some("chmpx".into()),
             k2hdkc: Some("k2hdkc".into()),
@@ -354,44 +355,44 @@ mod tests {
         };
         let [chmpx, k2hdkc] = ["chmpx", "k2hdkc"].map(|name| pick::container(name, "x", "x"));
         let picked = pick::pick(&[Container { state, ..chmpx }, k2hdkc], &ours);
-        Sight { picked: Some(picked), ..Sight::default() }
+        Observer { picked: Some(picked), ..Observer::default() }
     }
 
-    fn told(sight: &mut Sight) -> Observed {
+    fn told(observer: &mut Observer) -> Observed {
         let mut observed = Observed::default();
-        sight.tell(&mut observed);
+        observer.tell(&mut observed);
         observed
     }
 
     #[test]
     fn a_start_of_which_no_process_came_is_told_once_with_how_its_container_ended() {
-        let mut sight = split(State::Stopped);
-        sight.ends.insert("id-chmpx".into(), End { how: Ending::Exit(1), error: String::new() });
-        let text = "the container chmpx ended with status 1: 'docker logs chmpx' says why";
+        let mut observer = split(RunState::Stopped);
+        observer.ends.insert("id-chmpx".into(), ContainerExit { how: Ending::Exit(1), error: String::new() });
+        let text = "the container chmpx ended with status 1: 'docker logs chmpx' shows the cause";
         let words = vec![(Program::Chmpx, text.to_owned())];
-        assert_eq!((told(&mut sight).refused, told(&mut sight).last_words), (vec![], words.clone()));
-        sight.awaits(Program::Chmpx);
-        sight.unseen = Some("the Docker daemon is away".into());
-        assert_eq!(told(&mut sight).refused, vec![], "nobody has looked since");
-        sight.unseen = None;
-        assert_eq!(told(&mut sight).refused, words);
-        assert_eq!(told(&mut sight).refused, vec![]);
+        assert_eq!((told(&mut observer).refused, told(&mut observer).last_words), (vec![], words.clone()));
+        observer.awaits(Program::Chmpx);
+        observer.unseen = Some("the Docker daemon is away".into());
+        assert_eq!(told(&mut observer).refused, vec![], "nobody has looked since");
+        observer.unseen = None;
+        assert_eq!(told(&mut observer).refused, words);
+        assert_eq!(told(&mut observer).refused, vec![]);
         let error = "exec: \"chmpx\": not found".to_owned();
-        sight.ends.insert("id-chmpx".into(), End { how: Ending::Exit(127), error });
+        observer.ends.insert("id-chmpx".into(), ContainerExit { how: Ending::Exit(127), error });
         let text = "Docker could not start the container chmpx: exec: \"chmpx\": not found";
-        assert_eq!(told(&mut sight).last_words, vec![(Program::Chmpx, text.to_owned())]);
+        assert_eq!(told(&mut observer).last_words, vec![(Program::Chmpx, text.to_owned())]);
     }
 
     #[test]
     fn a_start_is_awaited_while_its_container_runs_and_until_its_process_is_seen() {
-        let mut sight = split(State::Running);
-        sight.awaits(Program::Chmpx);
-        assert_eq!(told(&mut sight).refused, vec![]);
-        assert_eq!(sight.awaited, Some(Program::Chmpx));
+        let mut observer = split(RunState::Running);
+        observer.awaits(Program::Chmpx);
+        assert_eq!(told(&mut observer).refused, vec![]);
+        assert_eq!(observer.awaited, Some(Program::Chmpx));
         let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
-        sight.chmpx = Some(Running { id, since: now, worked: Duration::ZERO, counted: now });
-        assert_eq!(told(&mut sight).refused, vec![]);
-        assert_eq!(sight.awaited, None);
+        observer.chmpx = Some(Running { id, since: now, worked: Duration::ZERO, counted: now });
+        assert_eq!(told(&mut observer).refused, vec![]);
+        assert_eq!(observer.awaited, None);
     }
 
     #[test]
@@ -399,31 +400,33 @@ mod tests {
         let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
         let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
         for (shared, how) in [(false, Ending::Signal(11)), (true, Ending::Unknown)] {
-            let mut sight = split(State::Stopped);
-            sight.picked.as_mut().unwrap().shared = shared;
-            sight.ends.insert("id-chmpx".into(), End { how: Ending::Signal(11), error: String::new() });
-            sight.chmpx = Some(running);
-            sight.take(Vec::new(), true);
-            assert_eq!(sight.ended, vec![Ended { program: Program::Chmpx, was: running, how }]);
+            let mut observer = split(RunState::Stopped);
+            observer.picked.as_mut().unwrap().shared = shared;
+            observer
+                .ends
+                .insert("id-chmpx".into(), ContainerExit { how: Ending::Signal(11), error: String::new() });
+            observer.chmpx = Some(running);
+            observer.take(Vec::new(), true);
+            assert_eq!(observer.ended, vec![Ended { program: Program::Chmpx, was: running, how }]);
         }
     }
 
     #[test]
     fn nothing_counts_as_stopped_for_good_before_it_is_known_where_it_is() {
         let ours = Containers { container: Some("both".into()), ..Containers::default() };
-        let mut sight = Sight::default();
-        assert_eq!(sight.to_stop(), Err("it has not been looked for yet".to_owned()));
+        let mut observer = Observer::default();
+        assert_eq!(observer.to_stop(), Err("it has not been looked for yet".to_owned()));
         let both = pick::container("both", "x", "x");
-        sight.picked = Some(pick::pick(std::slice::from_ref(&both), &ours));
-        assert_eq!(sight.to_stop(), Ok(vec![both.clone()]));
-        sight.unseen = Some("Docker is away".into());
-        assert_eq!(sight.to_stop(), Err("Docker is away".to_owned()));
-        sight.unseen = None;
+        observer.picked = Some(pick::pick(std::slice::from_ref(&both), &ours));
+        assert_eq!(observer.to_stop(), Ok(vec![both.clone()]));
+        observer.unseen = Some("Docker is away".into());
+        assert_eq!(observer.to_stop(), Err("Docker is away".to_owned()));
+        observer.unseen = None;
         // Two that may be meant are not none.
-        sight.picked = Some(pick::pick(&[both.clone(), both], &ours));
-        assert!(sight.to_stop().is_err_and(|why| why.starts_with("several containers may be meant")));
-        sight.picked = Some(pick::pick(&[], &ours));
-        assert_eq!(sight.to_stop(), Ok(Vec::new()), "somebody has removed it");
+        observer.picked = Some(pick::pick(&[both.clone(), both], &ours));
+        assert!(observer.to_stop().is_err_and(|why| why.starts_with("several containers may be meant")));
+        observer.picked = Some(pick::pick(&[], &ours));
+        assert_eq!(observer.to_stop(), Ok(Vec::new()), "somebody has removed it");
     }
 
     #[test]
@@ -435,10 +438,10 @@ mod tests {
             ..Containers::default()
         };
         let all = [chmpx.clone(), k2hdkc.clone()];
-        let mut sight = Sight { picked: Some(pick::pick(&all, &ours)), ..Sight::default() };
-        assert_eq!(sight.to_stop(), Ok(vec![k2hdkc, chmpx.clone()]));
+        let mut observer = Observer { picked: Some(pick::pick(&all, &ours)), ..Observer::default() };
+        assert_eq!(observer.to_stop(), Ok(vec![k2hdkc, chmpx.clone()]));
         ours.k2hdkc = None;
-        sight.picked = Some(pick::pick(&all, &ours));
-        assert_eq!(sight.to_stop(), Ok(vec![chmpx]));
+        observer.picked = Some(pick::pick(&all, &ours));
+        assert_eq!(observer.to_stop(), Ok(vec![chmpx]));
     }
 }

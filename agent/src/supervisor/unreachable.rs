@@ -1,5 +1,5 @@
-//! Somebody on this host who cannot be reached: why, and when the next attempt is due. The pauses grow and are moved at
-//! random, and the end of each wakes a pass: what is reached again is looked at whole.
+//! A service of this host that cannot be reached, with the time of the next attempt. The pauses grow and have jitter, and
+//! the end of each wakes a pass.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::wake::{Reason, Waker};
 
 /// See the module. Dropped, it wakes nobody any more.
 #[derive(Debug)]
-pub(super) struct Away {
-    /// What came instead of an answer.
+pub(super) struct Unreachable {
+    /// Error of the last attempt.
     pub(super) why: String,
     /// Attempts in vain, in a row.
     times: u32,
@@ -21,8 +21,8 @@ pub(super) struct Away {
     _bell: JoinSet<()>,
 }
 
-impl Away {
-    /// One attempt more was in vain; `limits` are the first pause and the longest.
+impl Unreachable {
+    /// Counts one more failed attempt; `limits` are the first pause and the longest.
     pub(super) fn more(past: Option<Self>, why: String, limits: (Duration, Duration), waker: &Waker) -> Self {
         let times = past.map_or(0, |past| past.times) + 1;
         let due = Instant::now() + Backoff::new(limits.0, limits.1).pause(times, fastrand::f64());
@@ -34,7 +34,7 @@ impl Away {
         Self { why, times, due, _bell: bell }
     }
 
-    /// Whether it is too early for another attempt.
+    /// True while the pause lasts.
     pub(super) fn rests(&self) -> bool {
         Instant::now() < self.due
     }
@@ -50,7 +50,7 @@ mod tests {
         let mut away = None;
         for most in [1.0, 2.0, 4.0, 8.0, 10.0, 10.0] {
             let begun = Instant::now();
-            let now = Away::more(away.take(), "nobody listens".to_owned(), limits, &waker);
+            let now = Unreachable::more(away.take(), "nobody listens".to_owned(), limits, &waker);
             assert!(now.rests());
             assert_eq!(waker.woken().await, Reason::SupervisorChanged.into());
             let pause = begun.elapsed().as_secs_f64();
