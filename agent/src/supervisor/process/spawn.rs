@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::User;
 use tokio::process::{Child, Command};
 
@@ -13,6 +14,9 @@ use crate::supervisor::{NodeSpec, Program, SupervisorError};
 
 /// Directories of programs, and the PATH of the children.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Umask of the programs: chmpx makes its memory 0666, less this, and others than its group must not read it (P2).
+const UMASK: Mode = Mode::S_IRWXO;
 
 /// Starts a program.
 ///
@@ -44,7 +48,11 @@ pub(in crate::supervisor) fn spawn(
     if let Some(user) = user(settings)? {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
-    command.spawn().map_err(failed)
+    // The umask is the whole process's, and a child inherits it. Files of the agent's own get their mode by its number.
+    let before = umask(UMASK);
+    let child = command.spawn();
+    umask(before);
+    child.map_err(failed)
 }
 
 /// Tells a file that is no program from a missing one.

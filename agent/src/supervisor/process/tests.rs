@@ -222,6 +222,29 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_the_programs_make_is_closed_to_other_users_and_the_agents_own_umask_stays() {
+    let (mut node, waker) = (Node::new(), Waker::default());
+    let text = format!("#!/bin/sh\numask >\"$2.umask\"\n{}", PATIENT.split_once('\n').unwrap().1);
+    node.settings.supervisor.process.chmpx = node.script("careful", &text, 0o755);
+    let own = nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
+    nix::sys::stat::umask(own);
+    let mut supervisor = node.supervisor(&waker);
+    let chmpx = start(&mut supervisor, &node.spec).await;
+    let path = node.dir.path().join("k2hdkc.ini.umask");
+    let begun = std::time::Instant::now();
+    let said = || std::fs::read_to_string(&path).unwrap_or_default();
+    while !said().ends_with('\n') {
+        assert!(begun.elapsed() < LONG, "{chmpx:?}");
+        std::thread::yield_now();
+    }
+    assert_eq!(said().trim(), "0007");
+    let after = nix::sys::stat::umask(own);
+    assert_eq!(after, own);
+    node.end("0");
+    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, Ending::Exit(0)));
+}
+
+#[tokio::test]
 async fn switched_off_and_on_again_it_moves_nothing_and_wakes_nobody() {
     let (mut node, waker) = (Node::new(), Waker::default());
     let mut supervisor = AnySupervisor::new(&node.settings, waker.clone(), None);
