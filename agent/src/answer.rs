@@ -1,9 +1,12 @@
 //! An answer of K2HR3, or the doubt in its place. Plain values: the source makes them, and membership, registration and
 //! the report read them.
 
+use std::fmt;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::problem::coded;
 
 /// One member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,5 +77,19 @@ impl Doubt {
     pub fn with(mut self, more: &str) -> Self {
         self.text.push_str(more);
         self
+    }
+}
+
+coded! { Doubt {
+    Self { kind: DoubtKind::NotReady, .. } => "not-ready",
+    Self { kind: DoubtKind::Unreachable, .. } => "unreachable",
+    Self { kind: DoubtKind::TooSlow, .. } => "too-slow",
+    Self { kind: DoubtKind::Denied, .. } => "denied",
+    Self { kind: DoubtKind::Unreadable, .. } => "unreadable",
+}}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }

@@ -78,7 +78,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     let mut agent = Agent::new(origin, settings, store, logging);
     let (command, commands) = mpsc::channel(1);
     let served = tokio::spawn(admin::serve(listener, agent.published.subscribe(), command));
-    info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.ini, "started");
+    info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), ini = %agent.status.agent.ini, "started");
     let waker = agent.waker.clone();
     agent.notify.ready();
     let stopped_by = tokio::select! {
@@ -176,8 +176,8 @@ impl Agent {
         supervisor.listen();
         let mut status =
             Status::idle(store.ledger(), supervisor.name(), settings.ini.path.display().to_string());
-        status.pid = Some(std::process::id());
-        status.started = Some(Timestamp::now());
+        status.agent.pid = Some(std::process::id());
+        status.agent.started = Some(Timestamp::now());
         let published = watch::Sender::new(status.clone());
         waker.wake(Reason::Start);
         Self {
@@ -253,7 +253,7 @@ impl Agent {
         if asked {
             let wait = self.reconciler.until_next_question(fastrand::f64());
             self.asker.rest(wait);
-            self.status.next_question = Some(Timestamp::now().after(wait));
+            self.status.answer.next_question = Some(Timestamp::now().after(wait));
         }
         self.watches.refresh();
         self.log(&report);
@@ -273,7 +273,7 @@ impl Agent {
         self.notify.reloading();
         match settings::load(&self.origin) {
             Ok(settings) => {
-                if self.status.settings_error.take().is_some() {
+                if self.status.agent.settings_error.take().is_some() {
                     info!("the configuration is good again");
                 }
                 if settings.means_the_same(self.reconciler.settings()) {
@@ -284,13 +284,13 @@ impl Agent {
             }
             Err(error) => {
                 let text = error.to_string();
-                if self.status.settings_error.as_ref() != Some(&text) {
+                if self.status.agent.settings_error.as_ref() != Some(&text) {
                     error!(
                         "the new configuration is refused, the old one stays: {}",
                         text.replace('\n', "; ")
                     );
                 }
-                self.status.settings_error = Some(text);
+                self.status.agent.settings_error = Some(text);
             }
         }
         self.publish();
@@ -304,7 +304,7 @@ impl Agent {
         }
         self.logging.set(settings.log);
         self.watches.follow(&settings);
-        self.status.ini = settings.ini.path.display().to_string();
+        self.status.agent.ini = settings.ini.path.display().to_string();
         self.asker.follow(&settings);
         self.registrar.follow(&settings);
         self.reconciler.replace_settings(settings);
@@ -318,6 +318,7 @@ impl Agent {
     /// A pass or other settings may have picked another supervisor.
     fn tell_supervisor(&mut self) {
         let supervisor = self.reconciler.supervisor();
-        (self.status.supervisor, self.status.picked) = (supervisor.name().to_owned(), supervisor.choice());
+        (self.status.agent.supervisor, self.status.agent.picked) =
+            (supervisor.name().to_owned(), supervisor.choice());
     }
 }

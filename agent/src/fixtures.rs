@@ -10,8 +10,9 @@ use crate::acceptance::{self, Host, Reading};
 use crate::clock::{BootTime, Clock, Now, Timestamp};
 use crate::ini;
 use crate::names::Port;
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, OutcomeKind, Report};
 use crate::ring::{Mode, Node, Ring};
+use crate::status::LastOutcome;
 use crate::view::{NodeStatus, Row, View};
 
 /// CUK of server number `n`.
@@ -128,6 +129,17 @@ pub(crate) fn report(ms: u64, outcome: Outcome) -> Report {
         left_out: Vec::new(),
         standing: None,
         step: None,
+    }
+}
+
+/// The outcome of a pass, as the status has it.
+pub(crate) fn outcome(code: OutcomeKind, text: &str) -> LastOutcome {
+    LastOutcome {
+        code,
+        text: text.to_owned(),
+        details: Vec::new(),
+        reasons: String::new(),
+        since: Timestamp(0),
     }
 }
 

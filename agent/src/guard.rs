@@ -8,6 +8,7 @@
 //! Pure: the past is an argument and a result ([`Memory`]), and so is the time.
 
 mod loss;
+mod words;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::BootTime;
+use crate::problem::Note;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::settings::Guard;
 use loss::Loss;
@@ -77,7 +79,7 @@ pub struct Held {
     /// Its name for `k2hdkc-agent confirm`: the same loss has the same name.
     pub id: String,
     /// Why it is held, one reason a line.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Note>,
     /// Since when this very loss is held.
     pub since: BootTime,
     /// How many answers in a row showed it.
@@ -137,7 +139,7 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Guard) -> Judgement {
     if reasons.is_empty() {
         return ordinary(installed, case, absent, gone, rules);
     }
-    let held = loss.held(reasons, memory, case);
+    let held = loss.held(&reasons, memory, case);
     let seen_enough = held.polls >= rules.confirm_polls && has_lasted(case, held.since, rules.confirm_for);
     let confirmed = memory.confirmed.as_ref() == Some(&held.id);
     if held.releasable && (seen_enough || confirmed) {
@@ -229,6 +231,10 @@ fn collide(old: &Node, new: &Node) -> bool {
     let same_seed = !old.seed.is_empty() && old.seed == new.seed;
     same_seed || (old.name == new.name && old.ctlport == new.ctlport) && old.key() != new.key()
 }
+
+/// The codes of the reasons for which a loss is held.
+#[cfg(test)]
+pub(crate) const CODES: &[&str] = <words::Reason<'_> as crate::problem::Coded>::CODES;
 
 #[cfg(test)]
 mod tests {
@@ -386,7 +392,7 @@ mod tests {
         for (answer, word) in [(ring(&[], &[1]), "no server"), (ring(&[2, 3], &[1]), "lacks this host")] {
             let many: Vec<&Ring> = std::iter::repeat_n(&answer, 50).collect();
             let judgement = polls(&before, &many, 60);
-            assert!(held(&judgement).reasons[0].contains(word), "{:?}", held(&judgement));
+            assert!(held(&judgement).reasons[0].text.contains(word), "{:?}", held(&judgement));
             assert!(!held(&judgement).releasable);
         }
     }
@@ -397,7 +403,7 @@ mod tests {
         let mut after = before.clone();
         after.servers[2].cuk = "another".into();
         let held_by = polls(&before, &[&after], 1);
-        assert!(held(&held_by).reasons[0].contains("would become"), "{:?}", held(&held_by));
+        assert!(held(&held_by).reasons[0].text.contains("would become"), "{:?}", held(&held_by));
         let up = BTreeSet::from([server(1).key(), server(2).key()]);
         let case = Case { installed: Some(&before), answer: &after, up: Some(&up), now: at(0), fresh: true };
         let judgement = judge(case, &Memory::default(), &RULES);
@@ -422,7 +428,10 @@ mod tests {
         let all = shifted(&[1, 2, 3], 8120);
         let judgement = polls(&before, &[&all], 1);
         let told = held(&judgement);
-        assert!(told.reasons[0].starts_with("3 servers would have another ring port at once: "), "{told:?}");
+        assert!(
+            told.reasons[0].text.starts_with("3 servers would have another ring port at once: "),
+            "{told:?}"
+        );
         assert!(told.releasable);
         // Another port is another change, which is seen for the first time.
         let others = [&all, &all, &shifted(&[1, 2, 3], 8220)];
@@ -458,7 +467,11 @@ mod tests {
         let mut after = before.clone();
         after.servers[1].rest.insert("ENDPOINTS", "203.0.113.2:8020");
         let judgement = polls(&before, &[&after], 1);
-        assert!(held(&judgement).reasons[0].contains("ENDPOINTS=203.0.113.2:8020"), "{:?}", held(&judgement));
+        assert!(
+            held(&judgement).reasons[0].text.contains("ENDPOINTS=203.0.113.2:8020"),
+            "{:?}",
+            held(&judgement)
+        );
     }
 
     #[test]
@@ -524,7 +537,9 @@ mod tests {
         let rest = gone.at_rest(&RULES, rebooted(100_000));
         assert_eq!(rest.gone[0].at, rebooted(100_000));
         assert!(
-            held(&judged(&one, &two, &rest, rebooted(100_200))).reasons[0].contains("would go less than")
+            held(&judged(&one, &two, &rest, rebooted(100_200))).reasons[0]
+                .text
+                .contains("would go less than")
         );
         assert_eq!(believed(&judged(&one, &two, &rest, rebooted(100_300))), &one, "an ordinary removal");
     }

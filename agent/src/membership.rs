@@ -11,6 +11,7 @@ mod exclusion;
 mod lists;
 mod member;
 mod sections;
+mod words;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +23,11 @@ use std::rc::Rc;
 use crate::acceptance::placeholders::{self, OF_CUK};
 use crate::ini::{self, Section};
 use crate::names::Cuk;
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Note, Problem};
 use crate::replicas;
 use crate::ring::{Extra, Node, Ring, address_in};
+use words::OfAnswer;
+
 pub use lists::{Template, from_members};
 pub use member::{Reader, Roles};
 
@@ -38,7 +41,7 @@ pub struct Wanted {
     /// Findings that do not forbid it.
     pub notes: Vec<Problem>,
     /// Records that are no good and were left out, each with its member and what to do.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<Note>,
     /// The `REPLICA` that was asked for, where the servers of the answer have no room for so many copies.
     pub too_many_replicas: Option<u32>,
 }
@@ -49,7 +52,7 @@ impl Wanted {
         ring: Ring,
         addresses: BTreeMap<String, IpAddr>,
         mut notes: Vec<Problem>,
-        left_out: Vec<String>,
+        left_out: Vec<Note>,
     ) -> Self {
         let too_many_replicas = replicas::is_too_many(&ring).then(|| ring.replicas());
         notes.extend(too_many_replicas.map(|asked| replicas::note(asked, &ring)));
@@ -68,7 +71,7 @@ impl Wanted {
 pub fn from_ini(text: &str, reader: &Reader<'_>, extra: &[String]) -> Result<Wanted, Vec<Problem>> {
     let cuk = reader.cuk;
     if text.trim().is_empty() {
-        return Err(vec![Problem::refused(None, "the resource is empty")]);
+        return Err(vec![OfAnswer::Empty.at(None)]);
     }
     let (text, filled) = without_holes(text);
     let mut document = ini::parse(&text);
@@ -85,8 +88,7 @@ pub fn from_ini(text: &str, reader: &Reader<'_>, extra: &[String]) -> Result<Wan
         return Err(twice);
     }
     for section in dropped {
-        let text = format!("[{}] is left out: name it in ini.extra-sections to let it pass", section.name);
-        notes.push(Problem::note(None, text));
+        notes.push(OfAnswer::SectionLeftOut(&section.name).at(None));
     }
     let addresses = peer_addresses(&ring);
     Ok(Wanted::of(ring, addresses, notes, left_out))
@@ -102,15 +104,10 @@ fn without_holes(text: &str) -> (Cow<'_, str>, Vec<Problem>) {
     let lines = text.split('\n').map(|line| {
         let mut left = line.trim_start_matches(ini::BYTE_ORDER_MARK);
         if left.len() < line.len() {
-            let shown = Problem::note(None, left).text;
-            notes.push(Problem::note(None, format!("a byte order mark (U+FEFF) before \"{shown}\" is left out")));
+            notes.push(OfAnswer::MarkLeftOut(left).at(None));
         }
         if left.trim() == placeholders::OF_TLS {
-            let text = format!(
-                "{} was not replaced by what made the resource, and is left out: SSL is what the resource says without it",
-                placeholders::OF_TLS
-            );
-            notes.push(Problem::note(None, text));
+            notes.push(OfAnswer::TlsLeftOut.at(None));
             left = "";
         }
         left
@@ -133,10 +130,7 @@ fn key_twice(section: &Extra) -> Option<Problem> {
     };
     let again = |at: &usize| section.entries[..*at].iter().any(|entry| differs(entry, *at));
     let at = (0..section.entries.len()).find(again)?;
-    Some(Problem::refused(
-        None,
-        format!("[{}]: {} stands twice, with another value", section.name, section.entries[at].0),
-    ))
+    Some(OfAnswer::KeyTwice { section: &section.name, key: &section.entries[at].0 }.at(None))
 }
 
 /// Trove's template names nodes by tag and says their address in REVERSE_PEERS or ENDPOINTS.
@@ -151,3 +145,10 @@ fn first_address(node: &Node) -> Option<IpAddr> {
         ["REVERSE_PEERS", "ENDPOINTS", "CTLENDPOINTS"].into_iter().filter_map(|key| node.rest.get(key));
     lists.flat_map(|list| list.split(',')).find_map(|host| address_in(host.trim()))
 }
+
+/// The codes of the faults of this module.
+#[cfg(test)]
+pub(crate) const CODES: [&[&str]; 2] = {
+    use crate::problem::Coded;
+    [<OfAnswer<'_> as Coded>::CODES, <words::Unusable<'_> as Coded>::CODES]
+};

@@ -1,13 +1,53 @@
 //! What is wrong with an input: one type for every finding about an ini file, an answer of K2HR3 or a plan,
 //! so that `check`, the pass and `status` print the same sentence for the same fault.
 
+mod note;
+
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+pub use note::{Note, joined};
+
+/// A reason that has a stable name beside its sentence: programs compare the code, people read the text.
+pub trait Coded {
+    /// Every code of this type, as docs/status.md lists them.
+    const CODES: &'static [&'static str];
+
+    /// The code in kebab case. It never changes; the sentence may.
+    fn code(&self) -> &'static str;
+}
+
+/// Gives the reasons of a type their codes, each variant by one pattern.
+macro_rules! coded {
+    ($type:ty { $($pattern:pat => $code:literal,)+ }) => {
+        impl $crate::problem::Coded for $type {
+            const CODES: &'static [&'static str] = &[$($code),+];
+
+            fn code(&self) -> &'static str {
+                match self {
+                    $($pattern => $code,)+
+                }
+            }
+        }
+    };
+}
+pub(crate) use coded;
+
+/// A fault of an input: a reason that knows how bad it is.
+pub trait Fault: Coded + fmt::Display {
+    /// The judgement by what chmpx does with it.
+    fn severity(&self) -> Severity;
+
+    /// The finding in that line, or about the whole.
+    fn at(&self, line: impl Into<Option<usize>>) -> Problem
+    where
+        Self: Sized,
+    {
+        Problem::new(self.severity(), line.into(), self.code(), self.to_string())
+    }
+}
 
 /// How bad a [`Problem`] is, judged by what chmpx does with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// chmpx ignores it; an operator may still want to know.
     Note,
@@ -29,36 +69,47 @@ impl Severity {
 }
 
 /// One finding: how bad, where, and what, with the remedy in the text where there is one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How bad it is.
+    /// The judgement.
     pub severity: Severity,
     /// Line in the input, counted from 1; absent where the fault is that something is missing.
     pub line: Option<usize>,
-    /// What is wrong, in one line.
+    /// Stable name of the fault, see [`Coded`].
+    pub code: &'static str,
+    /// The fault and its remedy, in one line.
     pub text: String,
 }
+
+/// The code of a finding that has no enum of its own: its text is all there is.
+pub const OTHER: &str = "other";
 
 impl Problem {
     /// A finding that chmpx answers by ending.
     pub fn refused(line: impl Into<Option<usize>>, text: impl Into<String>) -> Self {
-        Self::new(Severity::Refused, line.into(), text.into())
+        Self::new(Severity::Refused, line.into(), OTHER, text.into())
     }
 
-    /// A finding that chmpx takes to somebody's harm.
+    /// A finding that chmpx takes, and that does harm.
     pub fn harmful(line: impl Into<Option<usize>>, text: impl Into<String>) -> Self {
-        Self::new(Severity::Harmful, line.into(), text.into())
+        Self::new(Severity::Harmful, line.into(), OTHER, text.into())
     }
 
     /// A finding that changes nothing for chmpx.
     pub fn note(line: impl Into<Option<usize>>, text: impl Into<String>) -> Self {
-        Self::new(Severity::Note, line.into(), text.into())
+        Self::new(Severity::Note, line.into(), OTHER, text.into())
+    }
+
+    /// The same finding in other words.
+    #[must_use]
+    pub fn reworded(&self, text: impl Into<String>) -> Self {
+        Self::new(self.severity, None, self.code, text.into())
     }
 
     /// Texts quote values of files and of K2HR3, and end on terminals.
-    fn new(severity: Severity, line: Option<usize>, text: String) -> Self {
+    fn new(severity: Severity, line: Option<usize>, code: &'static str, text: String) -> Self {
         let text = if text.contains(is_unseen) { printable(&text, usize::MAX) } else { text };
-        Self { severity, line, text }
+        Self { severity, line, code, text }
     }
 
     /// The same about a text that is on no disk: neither its own line nor the one that its text names is anybody's.

@@ -1,12 +1,15 @@
 //! A [`Ring`] to the bytes of an ini file, in one canonical form: same ring and stamp, same bytes.
 
+mod words;
+
 use std::fmt::Write as _;
 
 use crate::fingerprint;
 use crate::ini;
 use crate::keys::{self, NODE_REST};
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Problem};
 use crate::ring::{Mode, Node, Ring};
+use words::NoForm;
 
 /// What differs between two writings of the same ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +118,7 @@ impl Writer {
     fn open(&mut self, name: &str) {
         let wrong = name.contains(['[', ']']) || name.chars().any(char::is_control);
         if wrong {
-            self.problems.push(Problem::refused(None, format!("a section cannot be named {name:?}")));
+            self.problems.push(NoForm::Section(name).at(None));
         }
         // Writing to a String cannot fail.
         let _ = write!(self.text, "\n[{name}]\n");
@@ -132,20 +135,20 @@ impl Writer {
                 let space = if value.is_empty() { "" } else { " " };
                 let _ = writeln!(self.text, "{key} ={space}{value}");
             }
-            Some(_) => {
-                let key = key.split_whitespace().next().unwrap_or_default();
-                self.problems
-                    .push(Problem::refused(None, format!("a key cannot be named as the one with {key:?}")));
-            }
-            None => {
-                // Only the word: a secret may stand behind it where a `=` is missing.
-                let key = key.split_whitespace().next().unwrap_or_default();
-                let text = format!("{key}: its value cannot be written in chmpx's dialect");
-                self.problems.push(Problem::refused(None, text));
-            }
+            // Only the word: a secret may stand behind it where a `=` is missing.
+            Some(_) => self.problems.push(NoForm::Key(first_word(key)).at(None)),
+            None => self.problems.push(NoForm::Value(first_word(key)).at(None)),
         }
     }
 }
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
+}
+
+/// The codes of the faults of this module.
+#[cfg(test)]
+pub(crate) const CODES: &[&str] = <NoForm<'_> as crate::problem::Coded>::CODES;
 
 #[cfg(test)]
 mod tests {

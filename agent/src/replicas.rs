@@ -4,9 +4,12 @@
 //!
 //! Pure; the number is that of the servers in the same file, also of those that are down or whose removal is held.
 
+mod words;
+
 use crate::acceptance;
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Problem};
 use crate::ring::Ring;
+use words::TooMany;
 
 const KEY: &str = "REPLICA";
 
@@ -35,37 +38,21 @@ pub fn fitted(mut ring: Ring, asked: Option<u32>) -> Ring {
 
 /// The finding about a file that says too many, where it does: with one server nothing is copied, and nothing is lost.
 pub fn examine(ring: &Ring) -> Option<Problem> {
-    if !is_too_many(ring) {
-        return None;
-    }
     let (asked, most) = (ring.replicas(), most(ring));
-    if most == 0 {
-        return Some(Problem::note(
-            None,
-            format!("REPLICA {asked} with one server: there is nowhere for a copy"),
-        ));
-    }
-    let text = format!(
-        "REPLICA {asked} with {} servers: a server that joins would copy one slot only, and most keys were not found \
-         there; {most} is the most, and gives every server every key",
-        u64::from(most) + 1
-    );
-    Some(Problem::harmful(None, text))
+    let wrong = if most == 0 { TooMany::OneServer { asked } } else { TooMany::Servers { asked, most } };
+    is_too_many(ring).then(|| wrong.at(None))
 }
 
-/// What is noted of an answer that asks for too many. The number that is written is not in it: where removals are not
-/// believed yet, the file has more servers than the answer.
+/// The note about an answer that asks for too many. It lacks the number that is written: where removals are not believed
+/// yet, the file has more servers than the answer.
 pub fn note(asked: u32, ring: &Ring) -> Problem {
-    if most(ring) == 0 {
-        let text = format!("REPLICA {asked} is asked for, and 0 is written as long as there is one server");
-        return Problem::note(None, text);
-    }
-    let text = format!(
-        "REPLICA {asked} is asked for, and one less than there are servers is written: with more a server that joins would \
-         copy one slot only"
-    );
-    Problem::note(None, text)
+    let wrong = if most(ring) == 0 { TooMany::WrittenZero { asked } } else { TooMany::WrittenLess { asked } };
+    wrong.at(None)
 }
+
+/// The codes of the faults of this module.
+#[cfg(test)]
+pub(crate) const CODES: &[&str] = <TooMany as crate::problem::Coded>::CODES;
 
 #[cfg(test)]
 mod tests {

@@ -2,18 +2,19 @@
 //! fail; what failed in it stands in here.
 
 mod last_pass;
+mod words;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Doubt;
-use crate::clock::{Timestamp, spoken};
+use crate::clock::Timestamp;
 use crate::generation::Generation;
 use crate::guard::{Absence, Held};
 use crate::lifecycle::Rejected;
 use crate::plan::Plan;
-use crate::problem::{Problem, one_line};
+use crate::problem::{Note, Problem};
 use crate::standing::Standing;
 pub use last_pass::LastPass;
 
@@ -35,7 +36,7 @@ pub struct Report {
     /// What an operator should know although it changes nothing.
     pub notes: Vec<String>,
     /// Records of K2HR3 that are no good and were left out, each with its member and what to do.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<Note>,
     /// How the processes are; `None` where nobody looks after them.
     pub standing: Option<Standing>,
     /// What was done to the processes, or could not be, in one line.
@@ -72,7 +73,7 @@ pub enum Outcome {
 /// The kinds of [`Outcome`], for `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum OutcomeKind {
     /// See [`Outcome::Unchanged`].
     Unchanged,
     /// See [`Outcome::Settling`].
@@ -99,19 +100,19 @@ pub enum Kind {
 
 impl Outcome {
     /// Its kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Unchanged => Kind::Unchanged,
-            Self::Settling => Kind::Settling,
-            Self::Installed(_) => Kind::Installed,
-            Self::Restored(..) => Kind::Restored,
-            Self::Rewritten(..) => Kind::Rewritten,
-            Self::RolledBack(..) => Kind::RolledBack,
-            Self::Rejected(_) => Kind::Rejected,
-            Self::Doubtful(_) => Kind::Doubtful,
-            Self::Refused(_) => Kind::Refused,
-            Self::Held(_) => Kind::Held,
-            Self::Failed(_) => Kind::Failed,
+            Self::Unchanged => OutcomeKind::Unchanged,
+            Self::Settling => OutcomeKind::Settling,
+            Self::Installed(_) => OutcomeKind::Installed,
+            Self::Restored(..) => OutcomeKind::Restored,
+            Self::Rewritten(..) => OutcomeKind::Rewritten,
+            Self::RolledBack(..) => OutcomeKind::RolledBack,
+            Self::Rejected(_) => OutcomeKind::Rejected,
+            Self::Doubtful(_) => OutcomeKind::Doubtful,
+            Self::Refused(_) => OutcomeKind::Refused,
+            Self::Held(_) => OutcomeKind::Held,
+            Self::Failed(_) => OutcomeKind::Failed,
         }
     }
 
@@ -120,71 +121,18 @@ impl Outcome {
         matches!(self, Self::Unchanged | Self::Settling | Self::Installed(_) | Self::Rewritten(..))
     }
 
-    /// One line that a human understands.
-    pub fn line(&self) -> String {
-        match self {
-            Self::Unchanged => "unchanged: what is installed is what is wanted".to_owned(),
-            Self::Settling => "a change was seen and rests for a moment before it is installed".to_owned(),
-            Self::Installed(generation) => format!("installed generation {}", generation.fileversion),
-            Self::Restored(generation, why) => {
-                format!("put a kept generation back as {} ({why})", generation.fileversion)
-            }
-            Self::Rewritten(generation, why) => {
-                format!("wrote the same ring again as generation {} ({why})", generation.fileversion)
-            }
-            Self::RolledBack(generation, why) => {
-                format!(
-                    "rolled back: the last verified ring is generation {} now ({why})",
-                    generation.fileversion
-                )
-            }
-            Self::Rejected(rejected) => format!(
-                "nothing changed, the answer was tried as generation {} and rolled back: {} (kept as {}; it is tried again \
-                 when it changes, or after 'k2hdkc-agent confirm {}')",
-                rejected.fileversion,
-                rejected.why,
-                rejected.kept,
-                rejected.id()
-            ),
-            Self::Doubtful(doubt) => format!("nothing changed, no answer to go by: {}", doubt.text),
-            Self::Refused(problems) => {
-                format!("nothing changed, the answer is refused: {}", one_line(problems))
-            }
-            Self::Held(held) => format!("nothing changed, {}", held_line(held)),
-            Self::Failed(text) => format!("failed, the live file is whole: {text}"),
-        }
+    /// Whether a ring was installed that differs from the one before.
+    pub fn is_installed(&self) -> bool {
+        matches!(self, Self::Installed(_) | Self::Restored(..) | Self::RolledBack(..))
     }
-}
 
-fn held_line(held: &Held) -> String {
-    let remedy = if held.releasable {
-        format!("if it is meant, 'k2hdkc-agent confirm {}'", held.id)
-    } else {
-        "no confirmation can release that".to_owned()
-    };
-    format!("the answer is held: {} ({remedy})", held.reasons.join("; "))
-}
-
-impl Report {
-    /// The line with what surrounds it, for `once` and the log.
-    pub fn line(&self) -> String {
-        let mut line = self.outcome.line();
-        let changed =
-            matches!(self.outcome, Outcome::Installed(_) | Outcome::Restored(..) | Outcome::RolledBack(..));
-        if let Some(plan) = self.plan.as_ref().filter(|_| changed) {
-            let changes: Vec<_> = plan.changes.iter().take(4).map(|change| change.text.as_str()).collect();
-            line.push_str(&format!(": {}", changes.join("; ")));
-            if plan.changes.len() > changes.len() {
-                line.push_str(&format!("; and {} more", plan.changes.len() - changes.len()));
-            }
+    /// The doubt, or the faults of the answer, one by one.
+    pub fn details(&self) -> Vec<Note> {
+        match self {
+            Self::Doubtful(doubt) => vec![Note::of(doubt)],
+            Self::Refused(problems) => problems.iter().map(Note::from).collect(),
+            _ => Vec::new(),
         }
-        if let (Outcome::Unchanged, waiting @ 1..) = (&self.outcome, self.waiting.len()) {
-            line.push_str(&format!("; {waiting} missing nodes stay until they were seen missing again"));
-        }
-        if let Some(asked) = self.asked {
-            line.push_str(&format!(" [answer after {}]", spoken(asked)));
-        }
-        line
     }
 }
 
@@ -196,7 +144,8 @@ mod tests {
     use crate::plan::{Change, Class};
 
     fn held(releasable: bool) -> Held {
-        let reasons = vec!["2 of 4 servers would go at once: a:1, b:1".to_owned()];
+        let text = "2 of 4 servers would go at once: a:1, b:1".to_owned();
+        let reasons = vec![Note { code: "too-many-servers".into(), text }];
         Held { id: "d73fc602".into(), reasons, since: crate::fixtures::boot_time(0), polls: 3, releasable }
     }
 
@@ -208,49 +157,59 @@ mod tests {
     fn every_outcome_is_one_line_that_says_what_changed_and_why() {
         let doubt = Doubt::new(DoubtKind::Denied, "K2HR3 answered 401");
         for (outcome, kind, good, line) in [
-            (Outcome::Unchanged, Kind::Unchanged, true, "unchanged: what is installed is what is wanted"),
+            (
+                Outcome::Unchanged,
+                OutcomeKind::Unchanged,
+                true,
+                "unchanged: what is installed is what is wanted",
+            ),
             (
                 Outcome::Settling,
-                Kind::Settling,
+                OutcomeKind::Settling,
                 true,
                 "a change was seen and rests for a moment before it is installed",
             ),
-            (Outcome::Installed(generation()), Kind::Installed, true, "installed generation 7"),
+            (Outcome::Installed(generation()), OutcomeKind::Installed, true, "installed generation 7"),
             (
                 Outcome::Restored(generation(), "the live file is missing".into()),
-                Kind::Restored,
+                OutcomeKind::Restored,
                 false,
                 "put a kept generation back as 7 (the live file is missing)",
             ),
             (
                 Outcome::Doubtful(doubt),
-                Kind::Doubtful,
+                OutcomeKind::Doubtful,
                 false,
                 "nothing changed, no answer to go by: K2HR3 answered 401",
             ),
             (
                 Outcome::Refused(vec![Problem::refused(3, "no GROUP")]),
-                Kind::Refused,
+                OutcomeKind::Refused,
                 false,
                 "nothing changed, the answer is refused: line 3: no GROUP",
             ),
             (
                 Outcome::Held(held(true)),
-                Kind::Held,
+                OutcomeKind::Held,
                 false,
                 "nothing changed, the answer is held: 2 of 4 servers would go at once: a:1, b:1 (if it is meant, \
                  'k2hdkc-agent confirm d73fc602')",
             ),
             (
                 Outcome::Held(held(false)),
-                Kind::Held,
+                OutcomeKind::Held,
                 false,
                 "nothing changed, the answer is held: 2 of 4 servers would go at once: a:1, b:1 (no confirmation can \
                  release that)",
             ),
-            (Outcome::Failed("EROFS".into()), Kind::Failed, false, "failed, the live file is whole: EROFS"),
+            (
+                Outcome::Failed("EROFS".into()),
+                OutcomeKind::Failed,
+                false,
+                "failed, the live file is whole: EROFS",
+            ),
         ] {
-            assert_eq!((outcome.kind(), outcome.is_good(), outcome.line().as_str()), (kind, good, line));
+            assert_eq!((outcome.kind(), outcome.is_good(), outcome.to_string().as_str()), (kind, good, line));
         }
     }
 

@@ -4,6 +4,8 @@
 //! ring, group and mode as before, is this host in it exactly where it belongs, does the running chmpx have room.
 //! Pure; `apply` takes nothing weaker than [`Validated`], and only this module can make one.
 
+mod words;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -11,10 +13,11 @@ use crate::acceptance::placeholders::OF_CUK;
 use crate::acceptance::{self, DEFAULT_MAXCHMPX, Host};
 use crate::ini;
 use crate::names::Cuk;
-use crate::problem::{self, Problem};
+use crate::problem::{self, Fault as _, Problem};
 use crate::render::Rendered;
 use crate::replicas;
 use crate::ring::{NodeKey, Ring};
+use words::Against;
 
 /// What validation must know besides the bytes.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +49,11 @@ impl Validated {
     }
 }
 
-/// Examines a rendered file. On failure everything that forbids it, chmpx's reasons first.
+/// Examines a rendered file.
+///
+/// # Errors
+///
+/// Everything that forbids its installation, chmpx's reasons first.
 pub fn validate(rendered: Rendered, facts: &Facts) -> Result<Validated, Vec<Problem>> {
     let mut problems = unreadable(&rendered, &facts.host);
     problems.extend(changed_identity(&rendered.ring, facts));
@@ -59,7 +66,7 @@ pub fn validate(rendered: Rendered, facts: &Facts) -> Result<Validated, Vec<Prob
 /// chmpx must load the bytes, and read in them exactly the ring that was meant.
 fn unreadable(rendered: &Rendered, host: &Host) -> Vec<Problem> {
     let Ok(text) = std::str::from_utf8(&rendered.bytes) else {
-        return vec![Problem::refused(None, "the rendered file is not UTF-8")];
+        return vec![Against::NotUtf8.at(None)];
     };
     let reading = acceptance::read(&ini::parse(text), host);
     let (mut problems, _) = problem::split(reading.problems);
@@ -69,15 +76,11 @@ fn unreadable(rendered: &Rendered, host: &Host) -> Vec<Problem> {
     }
     let same = reading.ring == rendered.ring && reading.fileversion == Some(rendered.stamp.fileversion);
     if problems.is_empty() && !same {
-        problems.push(Problem::refused(
-            None,
-            "chmpx would read another ring in the rendered file than was meant",
-        ));
+        problems.push(Against::AnotherRing.at(None));
     }
     problems.extend(replicas::examine(&rendered.ring).filter(Problem::forbids));
     if rendered.stamp.fileversion > FILEVERSION_MOST {
-        problems
-            .push(Problem::refused(None, "FILEVERSION is used up (2147483647): it must start anew by hand"));
+        problems.push(Against::UsedUp.at(None));
     }
     problems
 }
@@ -95,16 +98,8 @@ fn changed_identity(ring: &Ring, facts: &Facts) -> Vec<Problem> {
     let unsaid = |key: &str| key == "MODE" && (ring.mode().is_none() || installed.mode().is_none());
     let differs = |key: &&str| !unsaid(key) && said(ring, key) != said(installed, key);
     let changed = ["GROUP", "CHMPXIDTYPE", "MODE"].into_iter().filter(differs);
-    changed
-        .map(|key| {
-            let (old, new) = (installed.global(key), ring.global(key));
-            let text = format!(
-                "{key} would change from \"{old}\" to \"{new}\": no running chmpx can follow; to mean it, stop chmpx \
-                 and k2hdkc and remove the installed file"
-            );
-            Problem::refused(None, text)
-        })
-        .collect()
+    let against = |key| Against::Changed { key, old: installed.global(key), new: ring.global(key) };
+    changed.map(|key| against(key).at(None)).collect()
 }
 
 /// The file must say that it is for this node.
@@ -113,7 +108,7 @@ fn wrong_self(ring: &Ring, facts: &Facts) -> Option<Problem> {
     if said.is_empty() || said == own.as_str() || OF_CUK.contains(&said) {
         return None;
     }
-    Some(Problem::refused(None, format!("SELFCUK is {said}, but this node's CUK is {own}")))
+    Some(Against::OtherNode { file: said, own }.at(None))
 }
 
 /// chmpx sized its table when it started; raising MAXCHMPX in the same file does not help it.
@@ -122,12 +117,7 @@ fn no_room(ring: &Ring, facts: &Facts) -> Option<Problem> {
         || facts.installed.as_ref().map(|ring| ring.global("MAXCHMPX").parse().unwrap_or(DEFAULT_MAXCHMPX));
     let room = facts.running_maxchmpx.or_else(installed)?;
     let nodes = acceptance::beyond(ring, room)?;
-    let text = format!(
-        "{nodes} nodes, but the running chmpx has room for {} (MAXCHMPX {room} at its start): raise MAXCHMPX in the \
-         template and restart chmpx and k2hdkc first",
-        acceptance::room(ring, room)
-    );
-    Some(Problem::refused(None, text))
+    Some(Against::NoRoom { nodes, room: acceptance::room(ring, room), most: room }.at(None))
 }
 
 /// The same seed at another address makes a second row of the same chmpxid while the first node is up. Where this host's
@@ -144,16 +134,12 @@ fn moved_while_up(ring: &Ring, facts: &Facts) -> Vec<Problem> {
         let new = ring.servers.iter().find(|node| node.seed == old.seed)?;
         (new.key() != *old).then(|| (old, new.label()))
     });
-    moved
-        .map(|(old, new)| {
-            let text = format!(
-                "server {}:{} is up, and would move to {new} under the same CUSTOM_ID_SEED: stop it first",
-                old.name, old.ctlport
-            );
-            Problem::refused(None, text)
-        })
-        .collect()
+    moved.map(|(old, new)| Against::MovesWhileUp { old, new }.at(None)).collect()
 }
+
+/// The codes of the faults of this module.
+#[cfg(test)]
+pub(crate) const CODES: &[&str] = <Against<'_> as crate::problem::Coded>::CODES;
 
 #[cfg(test)]
 mod tests {

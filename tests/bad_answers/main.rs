@@ -265,8 +265,8 @@ fn hold(case: &Case, source: &str, said: Said) {
     let struck = || node.log()[logged..].matches("nothing changed").count() >= case.passes;
     assert!(wait_for(PATIENCE, struck), "{}: the agent did not notice:\n{}", case.name, node.log());
     let status = node.status().unwrap();
-    assert_eq!(status["state"], said.state, "{}: {status:#}", case.name);
-    assert_telling(case.name, status["line"].as_str().unwrap(), said.line);
+    assert_eq!(status["outcome"]["code"], said.state, "{}: {status:#}", case.name);
+    assert_telling(case.name, status["outcome"]["text"].as_str().unwrap(), said.line);
     let log = node.log()[logged..].to_owned();
     // The question that was under way when K2HR3 went down breaks off.
     let struck_down = matches!(case.ill, Ill::Down);

@@ -51,13 +51,13 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     agent.start().unwrap();
     // Before the agent listens, the command picks for itself.
     let lacks = || {
-        status(&agent).filter(|status| status.pid.is_some() && status.supervisor == "docker").is_some_and(
-            |status| {
+        status(&agent)
+            .filter(|status| status.agent.pid.is_some() && status.agent.supervisor == "docker")
+            .is_some_and(|status| {
                 let lack = "no container is called \"gone\"";
                 let told = status.standing.is_some_and(|standing| standing.text.contains(lack));
-                told && status.picked.is_some_and(|picked| picked.why.contains(lack))
-            },
-        )
+                told && status.agent.picked.is_some_and(|picked| picked.why.contains(lack))
+            })
     };
     assert!(wait_for(LONG, lacks), "{}", agent.log());
 
@@ -65,7 +65,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     agent.swap("etc/k2hdkc-agent/agent.toml", CONFIG).unwrap();
     assert!(wait_for(LONG, || is_docker(&agent)), "{}", agent.log());
     let picked = status(&agent).unwrap();
-    assert_eq!((&*picked.supervisor, picked.picked.unwrap().kind), ("docker", Kind::Docker));
+    assert_eq!((&*picked.agent.supervisor, picked.agent.picked.unwrap().kind), ("docker", Kind::Docker));
     // What cannot be had is told in both places.
     let never = "supervisor.on-exit = \"stop\" is not possible with containers";
     assert!(text(&agent).contains(never) && agent.log().contains(never), "{}", agent.log());
@@ -84,7 +84,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
         text(&agent)
     );
     assert!(wait_for(LONG, || agent.log().contains("the configuration was read again")), "{}", agent.log());
-    assert_eq!(status(&agent).unwrap().supervisor, "docker");
+    assert_eq!(status(&agent).unwrap().agent.supervisor, "docker");
     world.server(1).create().unwrap();
     assert!(wait_for(LONG, || database.pid("chmpx").is_some()), "{}", database.log());
 

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
 use k2hdkc_tests::worlds::systemd::INI;
@@ -46,7 +46,7 @@ fn happens(ring: &mut Ring, change: &Change<'_>) {
     }
     if change.says.iter().any(|line| line.contains("is held")) {
         for number in SERVERS {
-            let held = || ring.status(number).is_some_and(|status| status.state == Some(Kind::Held));
+            let held = || ring.status(number).is_some_and(|status| status.code() == Some(OutcomeKind::Held));
             assert!(wait_for(LONG, held), "{}", ring.told(number));
         }
         for number in SERVERS {

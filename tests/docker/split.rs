@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::systemd::INI;
 use k2hdkc_tests::worlds::trove::Layout;
@@ -112,9 +112,9 @@ fn a_file_that_ends_chmpx_in_its_container_is_rolled_back() {
     mischief(&chmpx, "dislike = \"RWTIMEOUT=777\"\n");
     let (k2hdkc, version) = (ring.pids(2).1, ring.agents[&1].fileversion());
     ring.world.ground().edit_template("RWTIMEOUT           = 10000", "RWTIMEOUT           = 777");
-    let rejected = || ring.status(1).is_some_and(|status| status.state == Some(Kind::Rejected));
+    let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(LONG, rejected), "{}", ring.told(1));
-    let line = ring.status(1).unwrap().line;
+    let line = ring.status(1).unwrap().line().to_owned();
     assert!(line.contains("chmpx ended with status 0"), "{line}");
     ring.settled();
     let inside = chmpx.read(INI).unwrap();

@@ -50,7 +50,7 @@ pub(crate) fn assert_stays_out(colony: &Colony, number: u32) {
     let mut looks = BTreeSet::new();
     let twice = || {
         let out = |status: &Status| status.leaving.as_ref().is_some_and(|l| l.stage == Stage::Left);
-        let looked = colony.status(number).filter(|status| status.state.is_some() && out(status));
+        let looked = colony.status(number).filter(|status| status.outcome.is_some() && out(status));
         looks.extend(looked.map(|status| status.at.0));
         looks.len() >= 2
     };

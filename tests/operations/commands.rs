@@ -215,7 +215,7 @@ fn status_is_0_while_all_is_well_and_its_text_and_json_agree() {
     let (code, text, _) = run(&node, &["status"]);
     let json = node.status().unwrap();
     assert_eq!(code, 0, "{text}");
-    assert_eq!(json["ini"], node.ini().display().to_string());
+    assert_eq!(json["agent"]["ini"], node.ini().display().to_string());
     assert_eq!(json["generations"]["written"]["fileversion"], 1);
     assert!(text.contains(&format!("running, pid {}", node.pid().unwrap())), "{text}");
     assert!(text.contains(&node.ini().display().to_string()), "{text}");

@@ -20,7 +20,7 @@ fn template(replaced: &[(&str, &str)]) -> String {
 
 fn refused_with(node: &Node, fragment: &str) -> bool {
     let status = node.status().unwrap();
-    status["state"] == "refused" && status["line"].as_str().unwrap().contains(fragment)
+    status["outcome"]["code"] == "refused" && status["outcome"]["text"].as_str().unwrap().contains(fragment)
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_section_of_the_operator_s_passes_only_when_the_settings_name_it() {
     let site = Site::open_with_template(&(template(&[]) + own), 3, 1).unwrap();
     let mut node = following(&site, FAST);
     assert!(!node.live().unwrap().text.contains("K2HTPDTOR"));
-    let notes = node.status().unwrap()["notes"].to_string();
+    let notes = node.status().unwrap()["findings"]["notes"].to_string();
     assert!(
         notes.contains("[K2HTPDTOR] is left out: name it in ini.extra-sections to let it pass"),
         "{notes}"
@@ -97,7 +97,7 @@ fn a_section_of_the_operator_s_passes_only_when_the_settings_name_it() {
     node.swap("etc/k2hdkc-agent/agent.toml", &named).unwrap();
     let passed = || node.live().unwrap().text.contains(own);
     assert!(wait_for(PATIENCE, passed), "{}\n{}", node.live().unwrap().text, node.log());
-    assert!(wait_for(PATIENCE, || node.status().unwrap()["notes"] == serde_json::json!([])));
+    assert!(wait_for(PATIENCE, || node.status().unwrap()["findings"]["notes"] == serde_json::json!([])));
     node.stop().unwrap();
 }
 
@@ -167,8 +167,10 @@ fn a_slave_that_is_no_good_keeps_no_new_server_out_and_is_told() {
         site.lab().register(&slaves, HostRecord::openstack("127.0.0.78", "cuk-78", "vm31.example"));
         site.add_server(14);
         assert_follows(&node, &cuks(11..=14));
-        let left_out =
-            || node.status().is_ok_and(|status| status["left-out"].as_array().map(Vec::len) == Some(2));
+        let left_out = || {
+            node.status()
+                .is_ok_and(|status| status["findings"]["left-out"].as_array().map(Vec::len) == Some(2))
+        };
         assert!(wait_for(PATIENCE, left_out), "{}", node.log());
         assert_eq!(node.cuks(Mode::Slave), cuks([31]));
         let (code, text, _) = run(&node, &["status"]);

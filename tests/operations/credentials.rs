@@ -254,10 +254,10 @@ fn a_token_that_everybody_may_read_is_noted() {
     use std::os::unix::fs::PermissionsExt as _;
     let site = Site::open(3, 1).unwrap();
     let mut node = following(&site, FAST);
-    assert_eq!(node.status().unwrap()["notes"], serde_json::json!([]));
+    assert_eq!(node.status().unwrap()["findings"]["notes"], serde_json::json!([]));
     fs::set_permissions(node.root().join(TOKEN), fs::Permissions::from_mode(0o644)).unwrap();
     let noted = || {
-        node.status().unwrap()["notes"]
+        node.status().unwrap()["findings"]["notes"]
             .to_string()
             .contains("can be read by every user of this host (mode 0644)")
     };

@@ -43,7 +43,7 @@ pub(crate) fn start(node: &mut Node) {
 
 /// Checks whether the agent has published the state after its first pass.
 fn is_answered(node: &Node) -> bool {
-    node.status().is_ok_and(|status| !status["state"].is_null())
+    node.status().is_ok_and(|status| !status["outcome"].is_null())
 }
 
 /// Waits for servers 11 to `last` in the live file.

@@ -49,10 +49,10 @@ fn an_obstacle_is_an_error_in_the_running_agent_s_log_and_status_until_it_is_gon
     let supervisor = node.root().join("elsewhere.ini");
     fs::rename(node.ini(), &supervisor).unwrap();
     symlink(&supervisor, node.ini()).unwrap();
-    let failed = || node.status().unwrap()["state"] == "failed";
+    let failed = || node.status().unwrap()["outcome"]["code"] == "failed";
     assert!(wait_for(PATIENCE, failed), "{}", node.log());
     let status = node.status().unwrap();
-    assert!(status["line"].as_str().unwrap().contains("is a symbolic link"), "{status}");
+    assert!(status["outcome"]["text"].as_str().unwrap().contains("is a symbolic link"), "{status}");
     assert_eq!(node.log().matches("ERROR failed, the live file is whole").count(), 1, "{}", node.log());
     fs::remove_file(node.ini()).unwrap();
     site.add_server(14);

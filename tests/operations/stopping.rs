@@ -76,7 +76,7 @@ fn status_answers_while_k2hr3_stalls() {
     let asked = Instant::now();
     let status = node.status().unwrap();
     assert!(asked.elapsed() < SECOND, "{:?}", asked.elapsed());
-    assert_eq!(status["pid"], node.pid().unwrap());
+    assert_eq!(status["agent"]["pid"], node.pid().unwrap());
     node.stop().unwrap();
 }
 
@@ -96,7 +96,7 @@ fn a_second_agent_on_the_same_root_is_refused_and_told_the_first_s_pid() {
     assert!(node.is_running());
     site.add_server(14);
     assert_follows(&node, &cuks(11..=14));
-    assert_eq!(node.status().unwrap()["pid"], pid, "the socket is still the first one's");
+    assert_eq!(node.status().unwrap()["agent"]["pid"], pid, "the socket is still the first one's");
     node.stop().unwrap();
 }
 
@@ -119,7 +119,7 @@ fn a_killed_agent_s_lock_and_socket_do_not_keep_the_next_from_starting() {
     assert!(admin::socket(&node.root().join("run/k2hdkc-agent")).exists());
     assert_eq!(run(&node, &["status"]).0, 1, "not running, so somebody should look");
     start(&mut node);
-    assert_eq!(node.status().unwrap()["pid"], node.pid().unwrap());
+    assert_eq!(node.status().unwrap()["agent"]["pid"], node.pid().unwrap());
     node.stop().unwrap();
 }
 

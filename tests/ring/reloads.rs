@@ -40,7 +40,7 @@ fn a_target_that_is_switched_off_and_on_again_starts_and_stops_nothing() {
     };
     let moved = moves(&ring);
     configure(ring.node(1), "kind = \"process\"", "kind = \"none\"");
-    let supervisor = |ring: &Ring| ring.status(1).map(|status| status.supervisor).unwrap_or_default();
+    let supervisor = |ring: &Ring| ring.status(1).map(|status| status.agent.supervisor).unwrap_or_default();
     assert!(wait_for(PATIENCE, || supervisor(&ring) == "none"), "{}", ring.told(1));
     // Ten polls a second go on, and nothing else.
     let (asked, busy) = (ring.status(1).unwrap().at, worked(ring.node(1)));

@@ -1,6 +1,6 @@
 //! A file that passes every rule and ends chmpx all the same.
 
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::Style;
 use k2hdkc_tests::ring::{PATIENCE, Ring};
@@ -11,7 +11,7 @@ fn rolled_back(mischief: &str, value: &str) -> Ring {
     ring.write(100, 60).unwrap();
     ring.mischief(1, mischief).unwrap();
     ring.tell_more(1, &[1, 2], &[100], value).unwrap();
-    let rejected = || ring.status(1).is_some_and(|status| status.state == Some(Kind::Rejected));
+    let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(PATIENCE, rejected), "{}", ring.told(1));
     ring
 }
@@ -22,7 +22,7 @@ fn a_generation_that_ends_chmpx_is_rolled_back_once_kept_aside_and_explained() {
     let well = || ring.standing(1).is_some_and(|s| s.text.starts_with("converged"));
     assert!(wait_for(PATIENCE, well), "{}", ring.told(1));
     let status = ring.status(1).unwrap();
-    assert!(status.line.contains("chmpx ended with status 0"), "{}", status.line);
+    assert!(status.line().contains("chmpx ended with status 0"), "{}", status.line());
     let kept = ring.node(1).root().join("var/lib/k2hdkc-agent/rejected");
     let files: Vec<_> = std::fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 1);
@@ -44,7 +44,7 @@ fn a_generation_that_ends_chmpx_is_rolled_back_once_kept_aside_and_explained() {
 #[test]
 fn so_is_one_that_crashes_it() {
     let ring = rolled_back("crash-on = \"RWTIMEOUT=777\"\n", "RWTIMEOUT = 777");
-    assert!(ring.status(1).unwrap().line.contains("was ended by SIGSEGV"), "{}", ring.told(1));
+    assert!(ring.status(1).unwrap().line().contains("was ended by SIGSEGV"), "{}", ring.told(1));
 }
 
 #[test]
@@ -56,10 +56,10 @@ fn an_agent_that_only_adopted_chmpx_finds_out_by_starts_that_fail() {
     ring.settled().unwrap();
     ring.mischief(1, "dislike = \"RWTIMEOUT=777\"\n").unwrap();
     ring.tell_more(1, &[1, 2], &[100], "RWTIMEOUT = 777").unwrap();
-    let rejected = || ring.status(1).is_some_and(|status| status.state == Some(Kind::Rejected));
+    let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(PATIENCE, rejected), "{}", ring.told(1));
     assert!(
-        ring.status(1).unwrap().line.contains("chmpx does not start with generation"),
+        ring.status(1).unwrap().line().contains("chmpx does not start with generation"),
         "{}",
         ring.told(1)
     );

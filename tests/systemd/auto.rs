@@ -24,7 +24,7 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
         })
     };
     assert!(wait_for(LONG, held), "{}", told(node));
-    let picked = || status(node).and_then(|status| Some((status.supervisor, status.picked?)));
+    let picked = || status(node).and_then(|status| Some((status.agent.supervisor, status.agent.picked?)));
     let why = "systemd has the unit chmpx.service, which is masked".to_owned();
     let masked = ("systemd".to_owned(), Choice { kind: Kind::Systemd, why });
     assert_eq!(picked(), Some(masked.clone()));

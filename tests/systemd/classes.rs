@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::standing::State;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
@@ -53,7 +53,7 @@ fn happens(world: &World, change: &Change<'_>) {
     }
     if change.server.iter().any(|line| line.contains("is held")) {
         for node in SERVERS.map(|number| world.node(number)) {
-            let held = || status(node).is_some_and(|status| status.state == Some(Kind::Held));
+            let held = || status(node).is_some_and(|status| status.code() == Some(OutcomeKind::Held));
             assert!(wait_for(LONG, held), "{}", told(node));
         }
         for node in SERVERS.map(|number| world.node(number)) {

@@ -59,7 +59,7 @@ fn leaves_and_comes_back(shape: Shape) {
     node.systemctl(&["restart", "k2hdkc-agent.service"]).unwrap();
     let mut looks = BTreeSet::new();
     let twice = || {
-        let looked = status(node).filter(|status| status.state.is_some());
+        let looked = status(node).filter(|status| status.outcome.is_some());
         looks.extend(looked.map(|status| status.at.0));
         looks.len() >= 2 && has_left(node)
     };

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::worlds::systemd::{INI, Node, Shape, World};
 use k2hdkc_tests::worlds::{ready, say};
@@ -13,12 +13,12 @@ use crate::ring::{LONG, all_readable, config, holds, running, settled, status, t
 const MISCHIEF: &str = "/simulator.toml";
 
 fn line(node: &Node) -> String {
-    status(node).map(|status| status.line).unwrap_or_default()
+    status(node).map(|status| status.line().to_owned()).unwrap_or_default()
 }
 
 /// Until its agent has given a ring up, for this reason.
 fn rejects(node: &Node, why: &str) {
-    let rejected = || status(node).is_some_and(|status| status.state == Some(Kind::Rejected));
+    let rejected = || status(node).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(LONG, rejected), "{}", told(node));
     assert!(line(node).contains(why), "{why}: {}", told(node));
 }

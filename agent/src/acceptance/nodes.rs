@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
 use super::tls::{Values, View};
+use super::words::Wrong;
 use super::{address, hostname};
 use crate::ini::{Document, Kind};
 use crate::keys::{HOST_LISTS, NODE_REST};
 use crate::names::{LONGEST_ID, Port};
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Problem};
 use crate::ring::{Mode, Node, Ring, is_pattern};
 
 /// The keys that are fields of a [`Node`]; the others are its rest.
@@ -61,7 +62,7 @@ pub(super) fn collect<'a>(
         let mut values = Values::new();
         super::repeated::take(section, &mut values, problems);
         let Some((name, _)) = values.get("NAME").copied() else {
-            problems.push(Problem::harmful(section.line, "a node without NAME: chmpx drops the section"));
+            problems.push(Wrong::NoName.at(section.line));
             continue;
         };
         let ctlport = values.get("CTLPORT").map(|(port, _)| *port);
@@ -83,21 +84,15 @@ pub(super) fn collect<'a>(
 
 fn twice(first: &Raw<'_>, name: &str, second: &Values<'_>, line: usize) -> Problem {
     let cuk = |values: &Values<'_>| values.get("CUK").map_or("none", |(cuk, _)| *cuk).to_owned();
-    let text = format!(
-        "{name} stands in line {} already (CUK {} there, {} here), with the same CTLPORT: chmpx makes one node of \
-         both; remove the stale member from its role in K2HR3",
-        first.line,
-        cuk(&first.values),
-        cuk(second)
-    );
-    Problem::harmful(line, text)
+    let (first, second, at) = (cuk(&first.values), cuk(second), first.line);
+    Wrong::OneOfTwo { name, line: at, first: &first, second: &second }.at(line)
 }
 
 /// The nodes with the problems of each; and one problem more where there is none.
 pub(super) fn model(raws: &[Raw<'_>], mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -> Vec<Node> {
     if raws.is_empty() {
         let section = if mode == Mode::Server { "[SVRNODE]" } else { "[SLVNODE]" };
-        problems.push(Problem::refused(None, format!("there is no {section}")));
+        problems.push(Wrong::NoSection(section).at(None));
     }
     raws.iter().filter_map(|raw| node(raw, mode, id_type, problems)).collect()
 }
@@ -127,14 +122,13 @@ fn node(raw: &Raw<'_>, mode: Mode, id_type: &str, problems: &mut Vec<Problem>) -
 /// The port of the section, or that of `[GLOBAL]`; chmpx refuses a node that has neither.
 fn port_of(raw: &Raw<'_>, key: &str, problems: &mut Vec<Problem>) -> Option<Port> {
     let Some(text) = raw.inherited(key) else {
-        let text = format!("{}: neither the section nor [GLOBAL] has {key}", raw.label());
-        problems.push(Problem::refused(raw.line, text));
+        problems.push(Wrong::NoPort { label: raw.label(), key }.at(raw.line));
         return None;
     };
     match Port::try_from(text) {
         Ok(port) => Some(port),
         Err(wrong) => {
-            problems.push(Problem::harmful(raw.line_of(key), format!("{} {key}: {wrong}", raw.label())));
+            problems.push(Wrong::BadPort { label: Some(raw.label()), key, wrong }.at(raw.line_of(key)));
             None
         }
     }
@@ -143,28 +137,22 @@ fn port_of(raw: &Raw<'_>, key: &str, problems: &mut Vec<Problem>) -> Option<Port
 fn name_problem(raw: &Raw<'_>, mode: Mode) -> Option<Problem> {
     let (name, line) = (raw.label(), raw.line_of("NAME"));
     match mode {
-        Mode::Slave if name.is_empty() => return Some(Problem::harmful(line, "a node whose NAME is empty")),
-        Mode::Server if name.is_empty() => return Some(Problem::refused(line, "a node whose NAME is empty")),
-        Mode::Server if hostname::has_empty_part(name) => {
-            let text =
-                format!("NAME {name}: chmpx makes a server of the empty name in the list, and waits for it");
-            return Some(Problem::harmful(line, text));
-        }
+        _ if name.is_empty() => return Some(Wrong::EmptyName { server: mode == Mode::Server }.at(line)),
+        Mode::Server if hostname::has_empty_part(name) => return Some(Wrong::EmptyPart(name).at(line)),
         // chmpx compares it as a regular expression, and looks nothing up.
         Mode::Slave if is_pattern(name) => return None,
         Mode::Slave => return no_host(name, name, line),
         Mode::Server => {}
     }
     match hostname::expand(name) {
-        Err(wrong) => Some(Problem::refused(line, format!("NAME {name}: {wrong}"))),
+        Err(wrong) => Some(Wrong::BadRange { name, wrong }.at(line)),
         Ok(hosts) => hosts.iter().find_map(|host| no_host(name, host, line)),
     }
 }
 
 fn no_host(name: &str, host: &str, line: usize) -> Option<Problem> {
     let wrong = address::wrong(host)?;
-    let host = if name == host { String::new() } else { format!("\"{host}\": ") };
-    Some(Problem::harmful(line, format!("NAME \"{name}\" is not a host: {host}{wrong}")))
+    Some(Wrong::NameNoHost { name, host, wrong }.at(line))
 }
 
 /// The key that the chmpxid is made of must be there, not empty, and short enough for chmpx's buffer.
@@ -185,26 +173,20 @@ fn id_problems(raw: &Raw<'_>, mode: Mode, id_type: &str) -> Vec<Problem> {
             _ => id_type == "CUSTOM",
         };
         if value.is_empty() && identifies && !needed.contains(&key) {
-            problems.push(Problem::harmful(line, format!("{}: {key} is empty", raw.label())));
+            problems.push(Wrong::EmptyId { label: raw.label(), key }.at(line));
         }
         if value.len() >= LONGEST_ID {
-            let text =
-                format!("{}: {key} is longer than the 2047 bytes that chmpx has room for", raw.label());
-            problems.push(Problem::harmful(line, text));
+            problems.push(Wrong::LongId { label: raw.label(), key }.at(line));
         }
     }
     problems
 }
 
 fn missing_id(raw: &Raw<'_>, key: &str, id_type: &str) -> Option<Problem> {
+    let label = raw.label();
     match raw.own(key) {
-        None => {
-            Some(Problem::refused(raw.line, format!("{}: CHMPXIDTYPE {id_type} needs {key}", raw.label())))
-        }
-        Some("") => Some(Problem::harmful(
-            raw.line_of(key),
-            format!("{}: {key} is empty, but CHMPXIDTYPE {id_type} makes the id of it", raw.label()),
-        )),
+        None => Some(Wrong::NoId { label, key, id_type }.at(raw.line)),
+        Some("") => Some(Wrong::EmptyNeededId { label, key, id_type }.at(raw.line_of(key))),
         Some(_) => None,
     }
 }
@@ -216,13 +198,11 @@ fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
         let Some(list) = raw.own(key) else { continue };
         let hosts = list.split(',').map(str::trim).filter(|host| !host.is_empty());
         if hosts.clone().count() > 4 {
-            let text = format!("{}: {key} has more than the four hosts that chmpx keeps", raw.label());
-            problems.push(Problem::harmful(raw.line_of(key), text));
+            problems.push(Wrong::ManyHosts { label: raw.label(), key }.at(raw.line_of(key)));
         }
         for host in hosts {
             let Some(wrong) = address::wrong(address::host_of(host)) else { continue };
-            let text = format!("{}: {key} has \"{host}\", which is not a host: {wrong}", raw.label());
-            problems.push(Problem::harmful(raw.line_of(key), text));
+            problems.push(Wrong::ListNoHost { label: raw.label(), key, host, wrong }.at(raw.line_of(key)));
         }
     }
     problems
@@ -237,7 +217,7 @@ fn other_keys(raw: &Raw<'_>, mode: Mode) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, (value, line)) in &raw.values {
         if !knows(key) {
-            problems.push(Problem::note(*line, format!("{}: {}", raw.label(), super::unknown(key))));
+            problems.push(super::unknown(raw.label(), key, *line));
         } else if mode == Mode::Server && ["SSL", "SSL_VERIFY_PEER"].contains(key) {
             problems.extend(super::global_value(key, value, *line));
         }
@@ -273,17 +253,11 @@ fn same_address(nodes: &[Node]) -> Vec<Problem> {
         for name in names_of(node) {
             match seen.entry((name, node.ctlport)) {
                 Slot::Vacant(slot) => drop(slot.insert(node)),
-                Slot::Occupied(slot) => problems.push(Problem::harmful(
-                    None,
-                    format!(
-                        "{}:{} is the address of two nodes (CUK {} and {}); remove the stale member from its role \
-                         in K2HR3",
-                        slot.key().0,
-                        node.ctlport,
-                        slot.get().cuk,
-                        node.cuk
-                    ),
-                )),
+                Slot::Occupied(slot) => {
+                    let (name, _) = slot.key();
+                    let cuks = [slot.get().cuk.as_str(), node.cuk.as_str()];
+                    problems.push(Wrong::OneAddress { name, ctlport: node.ctlport.get(), cuks }.at(None));
+                }
             }
         }
     }
@@ -309,17 +283,11 @@ fn same_id<'a>(
     for node in nodes.filter(|node| !id(node).is_empty()) {
         match seen.entry(id(node)) {
             Slot::Vacant(slot) => drop(slot.insert(node)),
-            Slot::Occupied(slot) => problems.push(Problem::harmful(
-                None,
-                format!(
-                    "{key} {} is that of {}:{} and of {}:{}: chmpx would give both the same id",
-                    id(node),
-                    slot.get().name,
-                    slot.get().ctlport,
-                    node.name,
-                    node.ctlport
-                ),
-            )),
+            Slot::Occupied(slot) => {
+                let address = |node: &Node| format!("{}:{}", node.name, node.ctlport);
+                let nodes = [address(slot.get()), address(node)];
+                problems.push(Wrong::OneId { key, id: id(node), nodes }.at(None));
+            }
         }
     }
     problems

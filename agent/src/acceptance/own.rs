@@ -5,8 +5,9 @@
 
 use super::Host;
 use super::nodes::names_of;
+use super::words::{NotSelf, Wrong};
 use crate::keys::atoi;
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Problem};
 use crate::ring::{Mode, Node, Ring, is_pattern};
 
 /// Whether a name is this host.
@@ -21,20 +22,17 @@ enum Is {
 /// The host must be among the servers exactly when MODE says so, and a slave among the slaves.
 pub(super) fn examine(ring: &Ring, host: &Host) -> Option<Problem> {
     let server = as_server(ring, host);
-    let who = format!("SELFCTLPORT {}, SELFCUK {}", shown(ring, "SELFCTLPORT"), shown(ring, "SELFCUK"));
+    let own = || format!("SELFCTLPORT {}, SELFCUK {}", shown(ring, "SELFCTLPORT"), shown(ring, "SELFCUK"));
+    let not_self = |how| Some(Wrong::Self_(how, &own()).at(None));
     match ring.mode() {
-        Some(Mode::Server) if server == Is::No => {
-            Some(Problem::refused(None, format!("MODE is SERVER, but no [SVRNODE] is this host ({who})")))
-        }
-        Some(Mode::Slave) if server == Is::Yes => {
-            Some(Problem::refused(None, format!("MODE is SLAVE, but a [SVRNODE] is this host ({who})")))
-        }
+        Some(Mode::Server) if server == Is::No => not_self(NotSelf::NoServer),
+        Some(Mode::Slave) if server == Is::Yes => not_self(NotSelf::SlaveIsServer),
         // A CUK is nobody else's: if it stands among the servers, so does this host.
-        Some(Mode::Slave) if server == Is::Perhaps && !ring.global("SELFCUK").is_empty() => Some(
-            Problem::harmful(None, format!("MODE is SLAVE, but a [SVRNODE] has this host's CUK ({who})")),
-        ),
-        Some(Mode::Slave) => missing_slave(ring, host, &who),
-        None if server == Is::No => missing_slave(ring, host, &who),
+        Some(Mode::Slave) if server == Is::Perhaps && !ring.global("SELFCUK").is_empty() => {
+            not_self(NotSelf::SlaveHasServersCuk)
+        }
+        Some(Mode::Slave) => missing_slave(ring, host, &own()),
+        None if server == Is::No => missing_slave(ring, host, &own()),
         Some(Mode::Server) | None => None,
     }
 }
@@ -56,14 +54,11 @@ fn as_server(ring: &Ring, host: &Host) -> Is {
 fn missing_slave(ring: &Ring, host: &Host, who: &str) -> Option<Problem> {
     let mut own = ring.candidates(Mode::Slave).filter(|node| may_be_slave(node, host)).peekable();
     if own.peek().is_none() {
-        let text =
-            format!("no [SLVNODE] is this host ({who}): a running chmpx goes on, a starting one exits");
-        return Some(Problem::harmful(None, text));
+        return Some(Wrong::Self_(NotSelf::NoSlave, who).at(None));
     }
     let seedless =
         ring.global("CHMPXIDTYPE").eq_ignore_ascii_case("CUSTOM") && own.all(|node| node.seed.is_empty());
-    let text = "this host's [SLVNODE] has no CUSTOM_ID_SEED: a starting chmpx exits";
-    seedless.then(|| Problem::harmful(None, text))
+    seedless.then(|| Wrong::NoSeed.at(None))
 }
 
 fn may_be_slave(node: &Node, host: &Host) -> bool {

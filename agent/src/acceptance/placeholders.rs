@@ -2,8 +2,9 @@
 //! template to K2HR3. A value that still is one was filled in by nobody.
 
 use super::tls::Values;
+use super::words::Wrong;
 use crate::ini::{Document, Kind};
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Problem};
 
 /// Where the reader's own CUK belongs: in the DBaaS and Trove templates, and in those of the k8s tools.
 pub const OF_CUK: [&str; 2] = ["__SELF_INSTANCE_ID__", "%%SELF_CONTAINER_CUK%%"];
@@ -40,7 +41,7 @@ fn in_percents(text: &str) -> Option<&str> {
 pub(super) fn in_global(global: &Values<'_>) -> Vec<Problem> {
     let values = global.iter().filter(|(key, _)| **key != "DATE");
     let left = values.filter_map(|(key, (value, line))| Some((key, within(value)?, *line)));
-    left.map(|(key, hole, line)| Problem::harmful(line, text(key, hole))).collect()
+    left.map(|(key, hole, line)| Wrong::PlaceholderValue { key, hole, forbids: true }.at(line)).collect()
 }
 
 /// The same of the other sections that chmpx and k2hdkc read. What a node's section says is what one member chose, and
@@ -48,25 +49,18 @@ pub(super) fn in_global(global: &Values<'_>) -> Vec<Problem> {
 pub(super) fn elsewhere(document: &Document<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for section in &document.sections {
-        let problem: fn(usize, String) -> Problem = match section.kind {
-            Kind::K2hdkc => Problem::harmful,
-            Kind::Server | Kind::Slave => Problem::note,
+        let forbids = match section.kind {
+            Kind::K2hdkc => true,
+            Kind::Server | Kind::Slave => false,
             Kind::Global | Kind::Other => continue,
         };
         for entry in &section.entries {
-            problems.extend(within(&entry.value).map(|hole| problem(entry.line, text(&entry.key, hole))));
+            let wrong =
+                within(&entry.value).map(|hole| Wrong::PlaceholderValue { key: &entry.key, hole, forbids });
+            problems.extend(wrong.map(|wrong| wrong.at(entry.line)));
         }
     }
     problems
-}
-
-fn text(key: &str, hole: &str) -> String {
-    let remedy = if OF_CUK.contains(&hole) {
-        "the node's CUK belongs there"
-    } else {
-        "what made the resource did not replace it; make the resource again"
-    };
-    format!("{key} is still the placeholder {hole}: {remedy}")
 }
 
 #[cfg(test)]

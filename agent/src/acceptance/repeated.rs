@@ -7,10 +7,11 @@
 //! a line break in it can.
 
 use super::tls::Values;
+use super::words::{Twice, Wrong};
 use crate::ini::{Entry, Kind, Section};
 use crate::keys::{self, Effect, Value, atoi, is_off, is_on, is_unset};
 use crate::names::Port;
-use crate::problem::{Problem, printable};
+use crate::problem::{Fault as _, Problem, printable};
 
 /// Longest piece of a value in a message.
 const SHOWN: usize = 64;
@@ -25,27 +26,18 @@ pub(super) fn take<'a>(section: &'a Section<'a>, into: &mut Values<'a>, problems
 }
 
 fn again(section: &Section<'_>, entry: &Entry<'_>, (first, line): (&str, usize)) -> Problem {
-    let (name, key) = (section.name, &entry.key);
     let (was, is) = (printable(first, SHOWN), printable(&entry.value, SHOWN));
-    let stands = format!("[{name}]: {key} stands in line {line} already");
-    if line < section.line {
-        let text = format!(
-            "{stands}, and [{name}] begins again in line {}: leave one of both sections (a tag with a line break makes \
-             a second one)",
-            section.line
-        );
-        return Problem::harmful(entry.line, text);
-    }
-    if is_same(section.kind, key, first, &entry.value) {
-        return Problem::note(entry.line, format!("{stands}, and says the same"));
-    }
-    if section.kind == Kind::Global && &**key == "SSL" && is_off(first) && is_on(&entry.value) {
-        return Problem::note(entry.line, format!("{stands} as \"{was}\"; the last one, \"{is}\", counts"));
-    }
-    let text = format!(
-        "{stands} as \"{was}\", and \"{is}\" here: chmpx takes the last; leave the one that is meant"
-    );
-    Problem::harmful(entry.line, text)
+    let tls = section.kind == Kind::Global && &*entry.key == "SSL";
+    let how = if line < section.line {
+        Twice::Section(section.line)
+    } else if is_same(section.kind, &entry.key, first, &entry.value) {
+        Twice::Same
+    } else if tls && is_off(first) && is_on(&entry.value) {
+        Twice::Last { was: &was, is: &is }
+    } else {
+        Twice::Other { was: &was, is: &is }
+    };
+    Wrong::Twice { section: section.name, key: &entry.key, line, how }.at(entry.line)
 }
 
 /// Whether chmpx makes the same of both values.

@@ -1,12 +1,15 @@
 //! chmpx's TLS rules: any breach refuses the whole file, on every host that reads it (chmpx 1.0.113 with OpenSSL,
 //! lib/chmconf.cc:1600-2590). All paths of all servers must exist on this host, also those of other nodes.
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use super::{FileKind, Host};
 use crate::keys::{is_off, is_on, is_unset};
-use crate::problem::Problem;
+use crate::problem::{Fault as _, Problem};
 use crate::ring::Mode;
+use words::{Breach, Rule};
 
 /// The keys of one section, each with the line it stands in.
 pub(super) type Values<'a> = BTreeMap<&'a str, (&'a str, usize)>;
@@ -65,8 +68,8 @@ impl<'a> View<'a> {
         TLS_KEYS.iter().any(says) || self.own.contains_key("NSSDB_DIR")
     }
 
-    fn refuse(&self, text: impl std::fmt::Display) -> Problem {
-        Problem::refused(self.line, format!("{}: {text}", self.label))
+    fn breach(&self, rule: Rule<'_>) -> Problem {
+        Breach { label: self.label, rule }.at(self.line)
     }
 }
 
@@ -92,17 +95,17 @@ fn in_global(global: &View<'_>, host: &Host) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !global.is_on("SSL") {
         for key in ["SERVER_CERT", "SERVER_PRIKEY"].into_iter().filter(|key| global.path(key).is_some()) {
-            problems.push(global.refuse(format_args!("{key} is set while SSL is off")));
+            problems.push(global.breach(Rule::SetWhileOff(key)));
         }
         if global.own.contains_key("NSSDB_DIR") {
-            problems.push(global.refuse("NSSDB_DIR is set while SSL is off"));
+            problems.push(global.breach(Rule::SetWhileOff("NSSDB_DIR")));
         }
         if global.is_on("SSL_VERIFY_PEER") {
-            problems.push(global.refuse("SSL_VERIFY_PEER is on while SSL is off"));
+            problems.push(global.breach(Rule::OnWhileOff("SSL_VERIFY_PEER")));
         }
         let version = global.value("SSL_MIN_VER");
         if !version.is_empty() && !version.eq_ignore_ascii_case("DEFAULT") {
-            problems.push(global.refuse("SSL_MIN_VER is set while SSL is off"));
+            problems.push(global.breach(Rule::SetWhileOff("SSL_MIN_VER")));
         }
     }
     problems.extend(missing_files(global, &CERTIFICATES, host));
@@ -115,31 +118,22 @@ fn nss_directory(global: &View<'_>, host: &Host) -> Option<Problem> {
     let (path, _) = global.own.get("NSSDB_DIR")?;
     let missing = is_unset(path) || host.kind(path).is_some_and(|kind| kind != FileKind::Dir);
     let missing = missing || path.len() >= LONGEST_PATH;
-    missing.then(|| global.refuse(format_args!("NSSDB_DIR \"{path}\" is not a directory on this host")))
+    missing.then(|| global.breach(Rule::NoDirectory(path)))
 }
 
 fn in_server(server: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> Vec<Problem> {
     let mut problems = own_missing_files(server, &CERTIFICATES, host);
     let tls = server.is_on("SSL");
-    if tls != server.path("SERVER_CERT").is_some() {
-        problems.push(server.refuse(if tls {
-            "SSL is on without SERVER_CERT"
-        } else {
-            "SERVER_CERT is set while SSL is off"
-        }));
-    }
-    if tls != server.path("SERVER_PRIKEY").is_some() {
-        problems.push(server.refuse(if tls {
-            "SSL is on without SERVER_PRIKEY"
-        } else {
-            "SERVER_PRIKEY is set while SSL is off"
-        }));
+    for key in ["SERVER_CERT", "SERVER_PRIKEY"] {
+        if tls != server.path(key).is_some() {
+            problems.push(server.breach(if tls { Rule::OnWithout(key) } else { Rule::SetWhileOff(key) }));
+        }
     }
     if !tls && server.is_on("SSL_VERIFY_PEER") {
-        problems.push(server.refuse("SSL_VERIFY_PEER is on while SSL is off"));
+        problems.push(server.breach(Rule::OnWhileOff("SSL_VERIFY_PEER")));
     }
     if !any_tls && server.path("CAPATH").is_some() {
-        problems.push(server.refuse("CAPATH is set while no server has SSL"));
+        problems.push(server.breach(Rule::PathWithoutServer));
     }
     problems.extend(client_certificate(server, any_verify));
     problems
@@ -151,10 +145,10 @@ fn in_slave(slave: &View<'_>, any_tls: bool, any_verify: bool, host: &Host) -> V
     if slave.path("SLAVE_CERT").is_some() {
         problems.extend(own_missing_files(slave, &["SLAVE_PRIKEY"], host));
     } else if slave.path("SLAVE_PRIKEY").is_some_and(|path| path.len() >= LONGEST_PATH) {
-        problems.push(slave.refuse("SLAVE_PRIKEY is longer than 1023 bytes"));
+        problems.push(slave.breach(Rule::LongPath("SLAVE_PRIKEY")));
     }
     if !any_tls && slave.path("CAPATH").is_some() {
-        problems.push(slave.refuse("CAPATH is set while no server has SSL"));
+        problems.push(slave.breach(Rule::PathWithoutServer));
     }
     problems.extend(client_certificate(slave, any_verify));
     problems
@@ -165,12 +159,10 @@ fn client_certificate(node: &View<'_>, any_verify: bool) -> Vec<Problem> {
     let certificate = node.path("SLAVE_CERT").is_some();
     let key = node.path("SLAVE_PRIKEY").is_some() && (certificate || node.mode == Mode::Server);
     if any_verify && !(certificate && key) {
-        return vec![
-            node.refuse("a server has SSL_VERIFY_PEER, so SLAVE_CERT and SLAVE_PRIKEY are needed here"),
-        ];
+        return vec![node.breach(Rule::NeedsClient)];
     }
     if !any_verify && (certificate || key) {
-        return vec![node.refuse("SLAVE_CERT or SLAVE_PRIKEY is set while no server has SSL_VERIFY_PEER")];
+        return vec![node.breach(Rule::UselessClient)];
     }
     Vec::new()
 }
@@ -191,11 +183,15 @@ fn missing_files(section: &View<'_>, keys: &[&str], host: &Host) -> Vec<Problem>
             Some(FileKind::Missing) => false,
         };
         if !fits {
-            problems.push(section.refuse(format_args!("{key} {path} does not exist on this host as a file")));
+            problems.push(section.breach(Rule::NoFile { key, path }));
         }
         if path.len() >= LONGEST_PATH {
-            problems.push(section.refuse(format_args!("{key} is longer than 1023 bytes")));
+            problems.push(section.breach(Rule::LongPath(key)));
         }
     }
     problems
 }
+
+/// The codes of the faults of this module.
+#[cfg(test)]
+pub(super) const CODES: &[&str] = <Breach<'_> as crate::problem::Coded>::CODES;

@@ -52,7 +52,7 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
             }
             Err(error) => failed(&format!("cannot read {}: {error}", path.display())),
         },
-        Decided::Leave(outcome) => failed(&outcome.line()),
+        Decided::Leave(outcome) => failed(&outcome.to_string()),
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
             say("nothing would be installed now");
             ExitCode::SUCCESS
         }
-        Decided::Leave(outcome) => failed(&outcome.line()),
+        Decided::Leave(outcome) => failed(&outcome.to_string()),
     }
 }
 

@@ -49,7 +49,7 @@ async fn from_ledger(settings: &Settings) -> Status {
     let about = installed.as_ref().and_then(|installed| NodeSpec::of(installed.ring()?, &settings.ini.path));
     supervisor.pick(about.map_or(Mode::Server, |about| about.mode), &settings.ini.path).await;
     let mut status = Status::idle(store.ledger(), supervisor.name(), settings.ini.path.display().to_string());
-    status.picked = supervisor.choice();
+    status.agent.picked = supervisor.choice();
     status
 }
 

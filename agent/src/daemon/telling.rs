@@ -7,7 +7,7 @@ use super::Agent;
 use crate::clock::spoken;
 use crate::log::Loudness;
 use crate::repeats::Repeats;
-use crate::report::{Kind, Outcome, Report};
+use crate::report::{Outcome, OutcomeKind, Report};
 use crate::standing::{Standing, State};
 
 /// What was told of the processes.
@@ -111,10 +111,11 @@ impl Agent {
             Outcome::Doubtful(_) | Outcome::Held(_) => warn!(reasons, "{line}"),
             Outcome::Refused(_) | Outcome::Rejected(_) | Outcome::Failed(_) => error!(reasons, "{line}"),
         }
-        for note in report.notes.iter().filter(|note| !self.status.notes.contains(note)) {
+        for note in report.notes.iter().filter(|note| !self.status.findings.notes.contains(note)) {
             self.told.note(note);
         }
-        for member in report.left_out.iter().filter(|member| !self.status.left_out.contains(member)) {
+        for member in report.left_out.iter().filter(|member| !self.status.findings.left_out.contains(member))
+        {
             self.told.note(&format!("left out: {member}"));
         }
         let generation = self.reconciler.store().ledger().written.as_ref().map(|written| written.fileversion);
@@ -134,11 +135,11 @@ impl Agent {
         if good || self.said.len() >= REMEMBERED {
             self.said.clear();
         }
-        !self.said.insert(report.outcome.line())
+        !self.said.insert(report.outcome.to_string())
     }
 
     fn log_recovery(&mut self, report: &Report) {
-        let doubtful = matches!(report.outcome.kind(), Kind::Doubtful | Kind::Restored);
+        let doubtful = matches!(report.outcome.kind(), OutcomeKind::Doubtful | OutcomeKind::Restored);
         if report.asked.is_none() && !doubtful {
             // Nobody was asked, so nothing is known of the source.
             return;

@@ -4,6 +4,7 @@
 
 use super::member::{Member, Reader};
 use super::sections::{member, mode};
+use super::words::Unusable;
 use crate::ini::{Document, Kind, Section};
 use crate::problem::Problem;
 use crate::ring::Mode;
@@ -25,11 +26,7 @@ fn second_of_its_kind(sections: &[Section<'_>], reader: &Reader<'_>) -> Option<P
         [first, second].into_iter().find(|at| *at > first_node)
     };
     let at = [Kind::Global, Kind::K2hdkc].into_iter().find_map(again)?;
-    let why = format!(
-        "a [{}] comes behind its section, and there is another one: its tag has a line break in it, or the resource has \
-         that section twice",
-        sections[at].name
-    );
+    let why = Unusable::SecondSection(sections[at].name).into();
     Some(reader.standstill(before(sections, at)?, &why))
 }
 
@@ -45,14 +42,12 @@ fn second_run(sections: &[Section<'_>], reader: &Reader<'_>) -> Option<Problem> 
     let (last, at) = (0..sections.len()).find_map(|at| Some((ended(at)?, at)))?;
     let (old, new) = (member(&sections[last])?, before(sections, at)?);
     let (first, other) = if new.mode == Mode::Slave { (new, old) } else { (old, new) };
-    let or = if first == other { String::new() } else { format!(", or that of {}", reader.describe(other)) };
-    let why = format!(
-        "the [{}] sections are not in one run, a [{}] comes between them: its tag has a line break in it{or}, or the \
-         template of the resource has [{0}] in two places",
-        sections[at].name,
-        sections[last + 1].name
-    );
-    Some(reader.standstill(first, &why))
+    let why = Unusable::TwoRuns {
+        section: sections[at].name,
+        between: sections[last + 1].name,
+        other: (first != other).then(|| reader.describe(other)),
+    };
+    Some(reader.standstill(first, &why.into()))
 }
 
 /// The member whose section is the last before that place.

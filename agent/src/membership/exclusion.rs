@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::member::{Member, Reader};
+use super::words::{Unusable, Why};
 use crate::ring::Mode;
 
 /// What a record takes for itself alone.
@@ -19,7 +20,7 @@ pub(super) struct Claim<'a> {
 pub(super) struct Excluded {
     /// Its place among the claims.
     pub(super) at: usize,
-    pub(super) why: String,
+    pub(super) why: Why,
 }
 
 /// The records that must go so that no two exclude each other. Servers stay before slaves, and what is installed before what
@@ -43,7 +44,7 @@ pub(super) fn excluded(claims: &[Claim<'_>], called: &str, reader: &Reader<'_>) 
         let other = other.or_else(|| Some((called, *ids.get(with_id?)?)));
         if let Some((what, other)) = other {
             let other = reader.describe(claims[other].member);
-            let why = format!("it has the {what} of {other}: one of the two is stale, or was made wrongly");
+            let why = Unusable::Excluded { called: what, other }.into();
             excluded.push(Excluded { at, why });
             continue;
         }

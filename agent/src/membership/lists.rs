@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use super::Wanted;
 use super::exclusion::{Claim, excluded};
 use super::member::{Member, Reader};
+use super::words::{OfAnswer, Unusable, Why};
 use crate::acceptance;
 use crate::answer::HostRecord;
-use crate::names::PLACEHOLDER_CUK;
-use crate::names::{Cuk, LONGEST_ID, Port};
-use crate::problem::{Problem, is_unseen, printable};
+use crate::names::{Cuk, LONGEST_ID, PLACEHOLDER_CUK, Port};
+use crate::problem::{Fault as _, Problem, is_unseen};
 use crate::ring::{Keys, Mode, Node, Profile, Ring};
 use crate::settings::Naming;
 
@@ -54,7 +54,7 @@ pub fn from_members(
         unusable.into_iter().partition(|(member, _)| reader.can_do_without(*member));
     let mut faults: Vec<Problem> = refused.iter().map(|(member, why)| reader.refusal(*member, why)).collect();
     if servers.is_empty() {
-        faults.push(Problem::refused(None, "the server role has no member"));
+        faults.push(OfAnswer::NoServers.at(None));
     }
     if !faults.is_empty() {
         return Err(faults);
@@ -84,12 +84,12 @@ fn sorted<'a>(
     records: impl Iterator<Item = (&'a HostRecord, Mode)>,
     template: &Template,
     reader: &Reader<'_>,
-) -> (Vec<Made<'a>>, Vec<(Member<'a>, String)>) {
+) -> (Vec<Made<'a>>, Vec<(Member<'a>, Why)>) {
     let (mut nodes, mut unusable) = (Vec::new(), Vec::new());
     for (record, mode) in records {
         match node(record, template, mode) {
             Ok(node) => nodes.push((record, mode, node)),
-            Err(why) => unusable.push((record.member(mode), why)),
+            Err(why) => unusable.push((record.member(mode), why.into())),
         }
     }
     let id_type = template.global.get("CHMPXIDTYPE").map_or("", String::as_str);
@@ -142,21 +142,18 @@ fn profile(template: &Template, mode: Mode, cuk: &Cuk) -> Profile {
     Profile { global, k2hdkc: (mode == Mode::Server).then_some(k2hdkc), extra: Vec::new() }
 }
 
-/// The node of a record; why it cannot be one.
-fn node(record: &HostRecord, template: &Template, mode: Mode) -> Result<Node, String> {
-    let cuk =
-        Cuk::of_record(record.cuk.as_deref().unwrap_or_default()).map_err(|wrong| format!("{wrong}"))?;
-    let seed = one_word(record.tag.as_deref()).ok_or_else(|| {
-        let tag = printable(record.tag.as_deref().unwrap_or_default(), 64);
-        format!("its tag \"{tag}\" cannot be a CUSTOM_ID_SEED (one word is needed)")
-    })?;
+/// The node of a record, or the reason against it.
+fn node<'a>(record: &'a HostRecord, template: &Template, mode: Mode) -> Result<Node, Unusable<'a>> {
+    let cuk = Cuk::of_record(record.cuk.as_deref().unwrap_or_default()).map_err(Unusable::Cuk)?;
+    let tag = record.tag.as_deref();
+    let seed = one_word(tag).ok_or(Unusable::TagNotOneWord(tag.unwrap_or_default()))?;
     if seed.len() >= LONGEST_ID {
-        return Err("its tag is longer than chmpx can hold (2047 bytes)".to_owned());
+        return Err(Unusable::TagTooLong);
     }
-    let host = one_word(Some(&record.host)).ok_or("its address is not one word")?;
+    let host = one_word(Some(&record.host)).ok_or(Unusable::HostNotOneWord)?;
     let name = if template.naming == Naming::Address { host } else { seed };
     if let Some(wrong) = acceptance::no_host(name) {
-        return Err(format!("its NAME would be \"{}\", which is not a host: {wrong}", printable(name, 64)));
+        return Err(Unusable::NameNoHost { name, wrong });
     }
     let (port, ctlport) = match mode {
         Mode::Server => (Some(template.server_port), template.server_ctlport),
@@ -170,9 +167,14 @@ fn node(record: &HostRecord, template: &Template, mode: Mode) -> Result<Node, St
 }
 
 /// Endpoints and peers as Trove's template writes them: reached at the inbound address, coming from the outbound.
-fn peers(record: &HostRecord, port: Option<Port>, ctlport: Port, keys: &mut Keys) -> Result<(), String> {
+fn peers<'a>(
+    record: &'a HostRecord,
+    port: Option<Port>,
+    ctlport: Port,
+    keys: &mut Keys,
+) -> Result<(), Unusable<'a>> {
     if let Some(inbound) = filled(record.inbound.as_deref()) {
-        let address = inbound.parse::<IpAddr>().map_err(|_| not_an_address("inboundip", inbound))?;
+        let address = address("inboundip", inbound)?;
         let at = |port: Port| std::net::SocketAddr::new(address, port.get()).to_string();
         if let Some(port) = port {
             keys.insert("ENDPOINTS", &at(port));
@@ -181,14 +183,14 @@ fn peers(record: &HostRecord, port: Option<Port>, ctlport: Port, keys: &mut Keys
         keys.insert("REVERSE_PEERS", &address.to_string());
     }
     if let Some(outbound) = filled(record.outbound.as_deref()) {
-        let address = outbound.parse::<IpAddr>().map_err(|_| not_an_address("outboundip", outbound))?;
+        let address = address("outboundip", outbound)?;
         keys.insert("FORWARD_PEERS", &address.to_string());
     }
     Ok(())
 }
 
-fn not_an_address(field: &str, text: &str) -> String {
-    format!("its {field} \"{}\" is not an address", printable(text, 64))
+fn address<'a>(field: &'static str, text: &'a str) -> Result<IpAddr, Unusable<'a>> {
+    text.parse().map_err(|_| Unusable::NotAnAddress { field, text })
 }
 
 fn filled(text: Option<&str>) -> Option<&str> {

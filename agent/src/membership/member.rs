@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::words::{Judged, Outlook, Why};
 use crate::names::Cuk;
-use crate::problem::{Problem, printable};
+use crate::problem::{Fault as _, Note, Problem, printable};
 use crate::ring::{Mode, Node, Ring};
 
 /// How much of what a member has chosen is shown.
@@ -89,28 +90,28 @@ impl Reader<'_> {
         member.mode == Mode::Slave && !self.is_own(member)
     }
 
-    /// Why a member's record refuses the whole answer.
-    pub(super) fn refusal(&self, member: Member<'_>, why: &str) -> Problem {
-        let (own, outlook) = match (self.is_own(member), member.mode) {
-            (true, Mode::Slave) => ("this node's own record, ", "the other nodes leave it out"),
-            (true, Mode::Server) => ("this node's own record, ", STANDSTILL),
-            (false, _) => ("", STANDSTILL),
+    /// The reason for which a member's record refuses the whole answer.
+    pub(super) fn refusal(&self, member: Member<'_>, why: &Why) -> Problem {
+        let outlook = match (self.is_own(member), member.mode) {
+            (true, Mode::Slave) => Outlook::OthersGoOn,
+            (true, Mode::Server) | (false, _) => Outlook::Standstill,
         };
-        Problem::refused(None, format!("{own}{}: {why}; {outlook}", self.describe(member)))
+        Judged { own: self.is_own(member), member: self.describe(member), why, outlook }.at(None)
     }
 
-    /// Why a member's record refuses the whole answer, to whoever reads it.
-    pub(super) fn standstill(&self, member: Member<'_>, why: &str) -> Problem {
-        Problem::refused(None, format!("{}: {why}; {STANDSTILL}", self.describe(member)))
+    /// The reason for which a member's record refuses the whole answer, on every node alike.
+    pub(super) fn standstill(&self, member: Member<'_>, why: &Why) -> Problem {
+        Judged { own: false, member: self.describe(member), why, outlook: Outlook::Standstill }.at(None)
     }
 
-    /// What is said of a record that is left out.
-    pub(super) fn left_out(&self, member: Member<'_>, why: &str) -> String {
-        let member = self.describe(member);
-        // Through a finding, since the reason quotes what somebody else chose.
-        Problem::note(None, format!("{member}: {why}; mend that record in K2HR3, or remove it")).text
+    /// The note about a record that is left out. It is a finding first, since the reason quotes the member's own choice.
+    pub(super) fn left_out(&self, member: Member<'_>, why: &Why) -> Note {
+        let judged = Judged { own: false, member: self.describe(member), why, outlook: Outlook::LeftOut };
+        Note::from(&judged.at(None))
+    }
+
+    /// The note about a record that chmpx reads all the same.
+    pub(super) fn harmless(&self, member: Member<'_>, why: &Why) -> Problem {
+        Judged { own: false, member: self.describe(member), why, outlook: Outlook::Harmless }.at(None)
     }
 }
-
-const STANDSTILL: &str =
-    "no node of the cluster takes any change before that record is mended or removed in K2HR3";

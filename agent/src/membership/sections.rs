@@ -6,15 +6,15 @@ use std::borrow::Cow;
 use super::breaks::broken_out;
 use super::exclusion::{Claim, Excluded, excluded};
 use super::member::{Member, Reader};
+use super::words::{InResource, OfAnswer, Unusable, Why};
 use crate::acceptance::{self, Host, Reading};
 use crate::ini::{Document, Entry, Kind, Section};
-use crate::names::Cuk;
-use crate::names::PLACEHOLDER_CUK;
-use crate::problem::Problem;
+use crate::names::{Cuk, PLACEHOLDER_CUK};
+use crate::problem::{Fault as _, Note, Problem};
 use crate::ring::{Mode, Ring};
 
 /// What can be read of an answer, and who was left out of it.
-pub(super) type Sorted = (Reading, Vec<String>);
+pub(super) type Sorted = (Reading, Vec<Note>);
 
 /// Reads an answer by chmpx's rules, without the slaves that it would not survive.
 ///
@@ -89,7 +89,7 @@ fn global<'a>(document: &'a Document<'_>, key: &str) -> &'a str {
 }
 
 /// The slaves that an answer can do without, and why it should.
-fn dispensable(document: &Document<'_>, faults: &[&Problem], reader: &Reader<'_>) -> Vec<(usize, String)> {
+fn dispensable(document: &Document<'_>, faults: &[&Problem], reader: &Reader<'_>) -> Vec<(usize, Why)> {
     let goes = |at: usize| member(&document.sections[at]).is_some_and(|member| reader.can_do_without(member));
     let excluded = excluding(document, reader).into_iter().filter(|excluded| goes(excluded.at));
     let excluded: Vec<_> = excluded.map(|Excluded { at, why }| (at, why)).collect();
@@ -118,7 +118,7 @@ fn dispensable(document: &Document<'_>, faults: &[&Problem], reader: &Reader<'_>
 /// A slave that is no good.
 struct Culprit {
     at: usize,
-    why: String,
+    why: Why,
     origin: Origin,
 }
 
@@ -243,10 +243,7 @@ fn is_in(document: &Document<'_>, at: usize, fault: &Problem) -> bool {
 
 /// Why the whole answer is refused where the records that should go are the only slaves, and nothing can stand in for them.
 fn no_stand_in(mut missed: Vec<Problem>, faults: &[&Problem]) -> Vec<Problem> {
-    missed.extend(faults.iter().map(|fault| {
-        let why = &fault.without_lines().text;
-        Problem::refused(None, format!("without them no slave is left, and chmpx takes no stand-in: {why}"))
-    }));
+    missed.extend(faults.iter().map(|fault| OfAnswer::NoStandIn(&fault.without_lines().text).at(None)));
     missed
 }
 
@@ -268,8 +265,7 @@ fn not_a_member(document: &Document<'_>, ring: &Ring, cuk: &Cuk) -> Option<Probl
     let own_list = ring.nodes(ring.mode()?);
     let absent = document.sections.iter().filter_map(member).all(|member| member.cuk != cuk.as_str());
     let meant = ring.global("SELFCUK") == cuk.as_str() && absent && !own_list.is_empty();
-    let text = format!("this node (CUK {cuk}) is not a member of its role, or K2HR3 does not show it");
-    meant.then(|| Problem::refused(None, text))
+    meant.then(|| OfAnswer::NotAMember(cuk).at(None))
 }
 
 /// The same finding with the member that it comes from, and without its line.
@@ -278,29 +274,24 @@ fn named(document: &Document<'_>, problem: &Problem, reader: &Reader<'_>) -> Pro
     let problem = &problem.without_lines();
     let Some(at) = at else { return problem.clone() };
     let section = &document.sections[at];
-    let text = match member(section) {
-        None if problem.text.contains(&format!("[{}]", section.name)) => {
-            format!("{} (in the resource in K2HR3)", problem.text)
-        }
-        None => format!("{} (in [{}] of the resource in K2HR3)", problem.text, section.name),
-        Some(member) if problem.forbids() => {
-            let why = match document.sections[..at].iter().rev().find_map(self::member) {
-                Some(before) if member.host.is_empty() => format!(
-                    "{}; it comes behind {}, whose tag may have a line break in it",
-                    problem.text,
-                    reader.describe(before)
-                ),
-                _ => bare(section, problem),
-            };
-            reader.refusal(member, &why).text
-        }
-        Some(member) => format!("{}: {}", reader.describe(member), bare(section, problem)),
+    let Some(member) = member(section) else {
+        return problem.reworded(InResource { problem, section: section.name }.to_string());
     };
-    Problem { severity: problem.severity, ..Problem::refused(None, text) }
+    let why = bare(section, problem);
+    if !problem.forbids() {
+        return reader.harmless(member, &why);
+    }
+    let before = document.sections[..at].iter().rev().find_map(self::member);
+    let why = match before.filter(|_| member.host.is_empty()) {
+        Some(before) => Unusable::Behind { wrong: &problem.text, before: reader.describe(before) }.into(),
+        None => why,
+    };
+    let refused = reader.refusal(member, &why);
+    Problem { severity: problem.severity, ..refused }
 }
 
-/// What is wrong, without the NAME in front of it.
-fn bare(section: &Section<'_>, problem: &Problem) -> String {
-    let label = format!("{}: ", value(section, "NAME"));
-    problem.text.strip_prefix(&label).unwrap_or(&problem.text).to_owned()
+/// The reason without the NAME in front of it.
+fn bare(section: &Section<'_>, problem: &Problem) -> Why {
+    let text = problem.text.strip_prefix(value(section, "NAME")).and_then(|rest| rest.strip_prefix(": "));
+    Why::found(problem, text.unwrap_or(&problem.text))
 }

@@ -283,7 +283,9 @@ fn a_slave_that_is_no_good_is_left_out_and_told_and_the_rest_is_installed() {
             assert_eq!(wanted.left_out.len(), 1, "{:?}", wanted.left_out);
             let text = &wanted.left_out[0];
             assert!(
-                text.contains(who) && text.contains(why) && text.ends_with("in K2HR3, or remove it"),
+                text.text.contains(who)
+                    && text.text.contains(why)
+                    && text.text.ends_with("in K2HR3, or remove it"),
                 "{text}"
             );
         }
@@ -368,7 +370,7 @@ fn who_is_installed_is_not_pushed_out_by_a_newcomer_with_its_tag_or_address() {
             for wanted in both(&[record(1), record(2)], &slaves, &reader(&own, Some(&installed))) {
                 let wanted = wanted.unwrap();
                 assert_eq!(*wanted.ring, installed);
-                assert!(wanted.left_out[0].contains("(CUK s2, "), "{:?}", wanted.left_out);
+                assert!(wanted.left_out[0].text.contains("(CUK s2, "), "{:?}", wanted.left_out);
             }
         }
     }
@@ -422,7 +424,11 @@ fn a_tag_that_breaks_the_text_is_refused_by_the_name_of_its_member_and_never_by_
     // The lists keep a tag in its place.
     let bad = slave(77, "198.51.100.77", "s77", "vm77\nREPLICA = 0\n[GLOBAL]");
     let wanted = from_members(&[record(1)], &[slave_record(1), bad], &template(), Mode::Server).unwrap();
-    assert!(wanted.left_out[0].contains("tag \"vm77\\nREPLICA = 0\\n[GLOBAL]\")"), "{:?}", wanted.left_out);
+    assert!(
+        wanted.left_out[0].text.contains("tag \"vm77\\nREPLICA = 0\\n[GLOBAL]\")"),
+        "{:?}",
+        wanted.left_out
+    );
 }
 
 #[test]
@@ -430,12 +436,10 @@ fn a_finding_about_the_resource_itself_tells_its_section_and_no_line() {
     let text = fixtures::text(Mode::Server, &[1, 2], &[1]);
     let faults = from_ini(&text.replace("MODE = SERVER", "MODE = MASTER"), &[]).unwrap_err();
     let text_of = "MODE is \"MASTER\"; chmpx knows SERVER, SLAVE (in [GLOBAL] of the resource in K2HR3)";
-    assert_eq!(faults, [Problem::refused(None, text_of)]);
+    assert_eq!(faults, [Problem { code: "unknown-word", ..Problem::refused(None, text_of) }]);
     let noted = from_ini(&text.replace("REPLICA = 1", "REPLICA = 1\nREPLCA = 2"), &[]).unwrap();
-    assert_eq!(
-        noted.notes,
-        [Problem::note(None, "[GLOBAL]: chmpx does not know the key REPLCA (in the resource in K2HR3)")]
-    );
+    let text_of = "[GLOBAL]: chmpx does not know the key REPLCA (in the resource in K2HR3)";
+    assert_eq!(noted.notes, [Problem { code: "unknown-key", ..Problem::note(None, text_of) }]);
 }
 
 #[test]
@@ -654,7 +658,7 @@ fn whatever_members_chose_reading_ends_and_keeps_this_server_and_a_slave() {
             taken += 1;
             assert!(wanted.ring.servers.iter().any(|node| node.cuk == "cuk-1"), "{seed}: {text}");
             assert!(!wanted.ring.slaves.is_empty(), "{seed}: {text}");
-            assert!(wanted.left_out.iter().all(|text| text.starts_with("slave ")), "{seed}: {text}");
+            assert!(wanted.left_out.iter().all(|note| note.text.starts_with("slave ")), "{seed}: {text}");
         }
     }
     assert!(taken > 200 && refused > 200, "{taken} {refused}");

@@ -1,37 +1,25 @@
-//! That the installed file is not what K2HR3 says, in one line: nodes of one ring may hold and not hold the same removal.
+//! The comparison of the installed file with the answer of K2HR3, in one line: nodes of one ring may hold and not hold the same removal.
 
 use std::collections::BTreeSet;
 
+use super::words::Differs;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 
-/// How many nodes the line names.
-const SHOWN: usize = 4;
-
-/// What the file has that the answer lacks, and what it lacks; `None` where both say the same.
+/// Names the nodes that only one of the two has; `None` where both say the same.
 pub fn differs(file: &Ring, answer: &Ring) -> Option<String> {
     if file == answer {
         return None;
     }
-    let (more, less) = (only_in(file, answer), only_in(answer, file));
-    let parts = [("has", more), ("lacks", less)].into_iter().filter(|(_, names)| !names.is_empty());
-    let parts: Vec<_> = parts.map(|(word, names)| format!("{word} {}", listed(&names))).collect();
-    let what = if parts.is_empty() { "has other values".to_owned() } else { parts.join(", and ") };
-    Some(format!("the file is not what K2HR3 says: it {what}"))
+    Some(Differs { has: only_in(file, answer), lacks: only_in(answer, file) }.to_string())
 }
 
-/// Nodes of the one that the other does not have, by name and control port.
+/// Nodes that only the first ring has, by name and control port.
 fn only_in(ring: &Ring, other: &Ring) -> Vec<String> {
     let nodes = |ring: &Ring| -> BTreeSet<NodeKey> {
         let all = [Mode::Server, Mode::Slave].into_iter().flat_map(|mode| ring.nodes(mode));
         all.filter(|node| !node.is_placeholder()).map(Node::key).collect()
     };
     nodes(ring).difference(&nodes(other)).map(|node| format!("{}:{}", node.name, node.ctlport)).collect()
-}
-
-fn listed(names: &[String]) -> String {
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl<T: Supervisor> Reconciler<T> {
         self.count_failure(written.as_ref().unwrap_or(&outcome), counted);
         let written = written.map(|outcome| match outcome {
             Outcome::Failed(error) => Err(error),
-            outcome => Ok(outcome.line()),
+            outcome => Ok(outcome.to_string()),
         });
         let step = self.step(then, spec).await.or(writer_ended).or(written);
         let step = step.or(unsynced.map(Err));

@@ -224,7 +224,7 @@ impl<T: Supervisor> Reconciler<T> {
             let Some(ring) = installed::read_bytes(&bytes).ring().cloned() else { continue };
             let Ok(validated) = self.validated(scene, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
-            let cause = Cause::Lost(format!("{why}; {}", outcome.line()));
+            let cause = Cause::Lost(format!("{why}; {outcome}"));
             let installation = Installation {
                 validated,
                 plan: plan.clone(),

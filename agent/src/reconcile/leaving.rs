@@ -4,7 +4,7 @@ use super::Reconciler;
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
 use crate::lifecycle::{Leaving, Persisted, Stage};
-use crate::problem::{chain, one_line};
+use crate::problem::{chain, joined, one_line};
 use crate::ring::Mode;
 use crate::settings::SourceKind;
 use crate::supervisor::Supervisor;
@@ -138,7 +138,7 @@ impl<T: Supervisor> Reconciler<T> {
         if mode == Mode::Server
             && let Some(held) = &self.store.ledger().guard.held
         {
-            return Some(format!("the loss of servers is held ({})", held.reasons.join("; ")));
+            return Some(format!("the loss of servers is held ({})", joined(&held.reasons)));
         }
         Obstacle::text(self.processes.obstacle.as_ref()).filter(|_| mode == Mode::Server)
     }

@@ -11,7 +11,7 @@ use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
 use crate::names::Yrn;
 use crate::pace;
-use crate::problem::{Problem, one_line};
+use crate::problem::{Note, Problem, one_line};
 use crate::ring::{Mode, Ring};
 use crate::settings::Poll;
 use crate::source::Answered;
@@ -134,7 +134,7 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// Whose records the last readable answer has and nobody can use.
-    pub fn left_out(&self) -> Vec<String> {
+    pub fn left_out(&self) -> Vec<Note> {
         self.membership.wanted().map_or_else(Vec::new, |wanted| wanted.left_out.clone())
     }
 

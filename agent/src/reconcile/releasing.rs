@@ -1,7 +1,7 @@
 //! What an operator confirms: a loss that is held, or a ring that was rolled back.
 
 use crate::ledger::Store;
-use crate::problem::chain;
+use crate::problem::{chain, joined};
 
 /// Marks the held loss as meant: all of it, or only if it is the one that `id` names.
 pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
@@ -9,14 +9,14 @@ pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
         return try_again(store, id);
     };
     if id.is_some_and(|id| id != held.id) {
-        return Err(format!("what is held now is {}: {}", held.id, held.reasons.join("; ")));
+        return Err(format!("what is held now is {}: {}", held.id, joined(&held.reasons)));
     }
     if !held.releasable {
         let text = "chmpx would end on such a file, so no confirmation can release it";
-        return Err(format!("{}: {text}", held.reasons.join("; ")));
+        return Err(format!("{}: {text}", joined(&held.reasons)));
     }
     store.update(|ledger| ledger.guard.confirmed = Some(held.id.clone())).map_err(|error| chain(&error))?;
-    Ok(format!("confirmed {}: {}", held.id, held.reasons.join("; ")))
+    Ok(format!("confirmed {}: {}", held.id, joined(&held.reasons)))
 }
 
 /// Lets a ring be tried again that was rolled back.

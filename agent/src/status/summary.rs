@@ -7,21 +7,22 @@ use crate::supervisor::Kind;
 impl Status {
     /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
     pub fn summary(&self) -> String {
-        let refused = self.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
+        let refused =
+            self.agent.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());
         let leaving = self.leaving.as_ref().map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
         let stopped = self.stopped.as_ref().map(|stopped| format!("STOPPED: {}", stopped.stage.text()));
         let leaving = stopped.or(leaving);
         let ring = self.standing.as_ref().map(ring);
-        let picked = self.picked.as_ref().filter(|picked| picked.kind == Kind::None);
+        let picked = self.agent.picked.as_ref().filter(|picked| picked.kind == Kind::None);
         let ring = ring.or(picked.map(|_| "supervisor none: nothing that runs chmpx was found".to_owned()));
-        let left_out = match self.left_out.len() {
+        let left_out = match self.findings.left_out.len() {
             0 => None,
             1 => Some("1 record in K2HR3 is no good and left out".to_owned()),
             several => Some(format!("{several} records in K2HR3 are no good and left out")),
         };
         let file = match self.generations.written.as_ref() {
-            Some(written) => format!("file {}: {}", written.fileversion, self.line),
-            None => format!("no file yet: {}", self.line),
+            Some(written) => format!("file {}: {}", written.fileversion, self.line()),
+            None => format!("no file yet: {}", self.line()),
         };
         let parts: Vec<String> =
             refused.into_iter().chain(leaving).chain(left_out).chain(ring).chain([file]).collect();
@@ -53,7 +54,8 @@ mod tests {
         let written = Generation { fileversion: 7, ring: "abc".into(), at: Timestamp(1) };
         let ledger = Ledger { written: Some(written), ..Ledger::default() };
         let mut status = Status::idle(&ledger, "systemd", "/x.ini".into());
-        status.line = "nothing changed".into();
+        status.outcome =
+            Some(crate::fixtures::outcome(crate::report::OutcomeKind::Unchanged, "nothing changed"));
         status.standing = standing;
         status
     }
@@ -69,7 +71,7 @@ mod tests {
     fn what_somebody_must_look_at_comes_first_and_stays_one_line() {
         let held = Standing { state: State::Held, ..Standing::unknown("k2hdkc.service is\nmasked") };
         let mut status = status(Some(held));
-        status.settings_error = Some("bad".into());
+        status.agent.settings_error = Some("bad".into());
         let line = status.summary();
         assert_eq!(
             line,
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn a_node_that_was_told_to_stop_says_so_first_in_line_and_status_and_is_for_somebody_to_look_at() {
         let mut status = status(None);
-        (status.pid, status.state) = (Some(7), Some(crate::report::Kind::Unchanged));
+        status.agent.pid = Some(7);
         assert!(status.is_good());
         let mut stopped = Leaving::begin_stop(Timestamp(1_000), Mode::Server, false, None);
         stopped.stage = crate::lifecycle::Stage::Stopped;
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn a_node_without_a_file_says_why() {
         let mut status = Status::idle(&Ledger::default(), "none", "/x.ini".into());
-        status.line = "no answer".into();
+        status.outcome = Some(crate::fixtures::outcome(crate::report::OutcomeKind::Doubtful, "no answer"));
         assert_eq!(status.summary(), "no file yet: no answer");
     }
 }

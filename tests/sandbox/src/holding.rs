@@ -150,7 +150,8 @@ fn unexplained(said: &[Said]) -> String {
 
 /// The line of the first server's status.
 fn reason(said: &[Said]) -> String {
-    let first =
-        said.first().map(|(_, said)| said.as_ref().map_or_else(Clone::clone, |status| status.line.clone()));
+    let first = said
+        .first()
+        .map(|(_, said)| said.as_ref().map_or_else(Clone::clone, |status| status.line().to_owned()));
     first.unwrap_or_default()
 }

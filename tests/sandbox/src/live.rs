@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
@@ -203,12 +203,13 @@ fn chmpx(seen: &Seen) -> [String; 3] {
 
 /// The first thing for an operator: why the file does not follow, else the state of the processes.
 fn state(status: &Status) -> String {
-    match (status.state, status.standing.as_ref()) {
-        (Some(Kind::Unchanged | Kind::Installed), Some(Standing { state: State::Converged, .. })) => {
-            "converged".to_owned()
-        }
-        (Some(Kind::Unchanged | Kind::Installed), Some(standing)) => standing.text.clone(),
-        _ => status.line.clone(),
+    match (status.code(), status.standing.as_ref()) {
+        (
+            Some(OutcomeKind::Unchanged | OutcomeKind::Installed),
+            Some(Standing { state: State::Converged, .. }),
+        ) => "converged".to_owned(),
+        (Some(OutcomeKind::Unchanged | OutcomeKind::Installed), Some(standing)) => standing.text.clone(),
+        _ => status.line().to_owned(),
     }
 }
 

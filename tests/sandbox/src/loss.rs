@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use k2hdkc_agent::clock::spoken;
 use k2hdkc_agent::guard::Held;
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::status::Status;
 
@@ -35,7 +35,7 @@ impl Director {
         let text = format!(
             "{all} of {all} nodes held it: {}\nboth servers were taken out of service by hand; {name} released it {took} ms \
              after 'k2hdkc-agent confirm {id}', the others after repeated polls",
-            status.line
+            status.line()
         );
         Ok(Outcome { files: others, rings, text })
     }
@@ -93,5 +93,5 @@ impl Director {
 }
 
 fn releasable(status: &Status) -> Option<&Held> {
-    status.held.as_ref().filter(|held| held.releasable && status.state == Some(Kind::Held))
+    status.held.as_ref().filter(|held| held.releasable && status.code() == Some(OutcomeKind::Held))
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::admin::{self, Command, Request, Response};
 use k2hdkc_agent::clock::Timestamp;
 use k2hdkc_agent::lifecycle::Stage;
-use k2hdkc_agent::report::Kind;
+use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
@@ -138,7 +138,7 @@ impl Member {
                 return Err(match (&status, standing) {
                     (Err(error), _) => error.clone(),
                     (Ok(_), Some(standing)) => standing.text.clone(),
-                    (Ok(status), None) => status.line.clone(),
+                    (Ok(status), None) => status.line().to_owned(),
                 });
             }
             sleep(LOOK).await;
@@ -245,7 +245,7 @@ impl Agent {
                 return status;
             }
             if Instant::now() >= end {
-                return Err(status.map_or_else(|error| error, |status| status.line));
+                return Err(status.map_or_else(|error| error, |status| status.line().to_owned()));
             }
             sleep(LOOK).await;
         }
@@ -254,16 +254,18 @@ impl Agent {
 
 /// Checks whether a status says that an answer is not used, and why.
 pub(super) fn explains(status: &Status) -> bool {
-    match status.state {
-        Some(Kind::Doubtful | Kind::Refused | Kind::Rejected | Kind::Held) => !status.line.is_empty(),
-        Some(Kind::Unchanged) => !status.waiting.is_empty(),
+    match status.code() {
+        Some(OutcomeKind::Doubtful | OutcomeKind::Refused | OutcomeKind::Rejected | OutcomeKind::Held) => {
+            !status.line().is_empty()
+        }
+        Some(OutcomeKind::Unchanged) => !status.waiting.is_empty(),
         Some(
-            Kind::Settling
-            | Kind::Installed
-            | Kind::Restored
-            | Kind::Rewritten
-            | Kind::RolledBack
-            | Kind::Failed,
+            OutcomeKind::Settling
+            | OutcomeKind::Installed
+            | OutcomeKind::Restored
+            | OutcomeKind::Rewritten
+            | OutcomeKind::RolledBack
+            | OutcomeKind::Failed,
         )
         | None => false,
     }
