@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::coded;
 
-/// One member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
+/// A member of a role, as K2HR3 keeps it. Other fields of the record are not needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostRecord {
     /// The source address with which it registered.
     pub host: String,
-    /// Its CUK; K2HR3 has `null` where none was given.
+    /// CUK of the node; K2HR3 has `null` where none was given.
     pub cuk: Option<String>,
     /// Free text, by convention the host's FQDN.
     pub tag: Option<String>,
@@ -26,7 +26,7 @@ pub struct HostRecord {
 /// An answer that may be read. Whether it may be believed is decided later.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// The same as the last one (304).
+    /// Equal to the last answer (304).
     Unchanged,
     /// The operator's ini, expanded.
     Ini(String),
@@ -39,12 +39,12 @@ pub enum Answer {
     },
 }
 
-/// Why a question has no answer. All kinds mean the same to the cluster: nothing is known, nothing changes.
+/// The reason for which a question has no answer. Every kind means the same to the cluster: nothing changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// Which kind, for `status` and counters.
+    /// Kind, for `status` and counters.
     pub kind: DoubtKind,
-    /// One line for people, tokens masked.
+    /// Line for people, tokens masked.
     pub text: String,
     /// The HTTP status, where there was one.
     pub status: Option<u16>,
@@ -54,9 +54,9 @@ pub struct Doubt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DoubtKind {
-    /// This node does not know yet whom to ask, or as whom.
+    /// The node lacks an address of K2HR3, a role or a CUK.
     NotReady,
-    /// No connection, or it broke.
+    /// Connecting failed, or the connection broke.
     Unreachable,
     /// A deadline passed.
     TooSlow,
@@ -72,7 +72,7 @@ impl Doubt {
         Self { kind, text: text.into(), status: None }
     }
 
-    /// The same with more to its text.
+    /// Adds to the text.
     #[must_use]
     pub fn with(mut self, more: &str) -> Self {
         self.text.push_str(more);

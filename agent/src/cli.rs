@@ -51,7 +51,7 @@ pub struct Cli {
 enum Command {
     /// Follow K2HR3 until SIGTERM. SIGHUP reads the configuration again, SIGUSR1 asks K2HR3 at once
     Run,
-    /// Make one pass, say in one line what came of it, and end
+    /// Make one pass, print its outcome in one line, and end
     Once,
     /// Print the ini that would be installed now; change nothing
     Render,
@@ -62,60 +62,61 @@ enum Command {
         /// The file, or - for standard input [default: the installed one]
         file: Option<PathBuf>,
     },
-    /// Say how the agent is; status 1 if somebody should look
+    /// Print the state of the agent and of its node; status 1 if the operator should look
     Status {
         /// As one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Register this node in its role, where it is no member yet, and see that K2HR3 has it. `run` does so by itself
+    /// Register this node in its role, and wait until K2HR3 shows it. `run` does so by itself
     Join {
-        /// How long it is tried: seconds, or a number with ms, s, m or h
+        /// Time for all attempts: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
         timeout: Duration,
     },
-    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. It goes out of service, then
-    /// k2hdkc and chmpx stop, and K2HR3 removes it from its role. What was begun goes on also after this command ends
+    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. It goes out
+    /// of service, k2hdkc and chmpx stop, and K2HR3 removes it from its role. The agent goes on with it after this
+    /// command ends
     Leave {
-        /// How long it is waited for: seconds, or a number with ms, s, m or h
+        /// Longest wait: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "30m", value_parser = settings::length)]
         timeout: Duration,
-        /// Do not wait for the keys to move, and leave whatever speaks against it: keys without another copy are lost
+        /// Leave without waiting for the keys to move, and past every obstacle: keys without another copy are lost
         #[arg(long)]
         force: bool,
     },
-    /// Stop chmpx and k2hdkc of this node for maintenance, until `start`, also over reboots. A server leaves the service first;
-    /// it stays a member of its role
+    /// Stop chmpx and k2hdkc of this node for maintenance, until `start`, also over reboots. A server leaves the
+    /// service first; the node stays a member of its role
     Stop {
-        /// How long it is waited for: seconds, or a number with ms, s, m or h
+        /// Longest wait: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
         timeout: Duration,
-        /// Stop whatever speaks against it, and at once: keys without another copy cannot be read meanwhile
+        /// Stop at once and past every obstacle: keys without another copy cannot be read meanwhile
         #[arg(long)]
         force: bool,
     },
-    /// Start what `stop` has stopped, or call a stop off
+    /// Start both programs after `stop`, or cancel a stop
     Start {
-        /// How long it is waited for: seconds, or a number with ms, s, m or h
+        /// Longest wait: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
         timeout: Duration,
     },
-    /// Make this host what K2HR3 wants of it: its user, packages and units by the keys of the role's resource, and then the
-    /// agent. What is there is not done again, so it may be run again at any time
+    /// Set this host up as K2HR3 wants it: its user, packages and units by the keys of the role's resource, and then
+    /// the agent. Finished steps are not repeated, so it may be run again at any time
     Bootstrap {
-        /// How long K2HR3 is waited for, and what failed is tried again: seconds, or a number with ms, s, m or h
+        /// Time for K2HR3 to answer, and for failed steps to be retried: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
         timeout: Duration,
     },
-    /// Release what the shrink guard holds: the loss of servers is meant
+    /// Release the loss of servers that the shrink guard holds
     Confirm {
-        /// The name of the loss, as status shows it, to release no other
+        /// Name of the loss, as status shows it, to release no other
         id: Option<String>,
     },
 }
 
 impl Command {
-    /// Whether the running agent is asked, which may have a better configuration than the files say now.
+    /// Returns true where the command asks the running agent, which may have a better configuration than the files.
     fn asks_the_agent(&self) -> bool {
         use Command::{Confirm, Join, Leave, Start, Status, Stop};
         matches!(
@@ -202,7 +203,7 @@ async fn once(settings: Settings) -> ExitCode {
     tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }
 
-/// One line on standard output for what is done, on standard error for what is not.
+/// Prints a success on standard output, a failure on standard error.
 fn tell(report: &Report) -> ExitCode {
     report.left_out.iter().for_each(|member| complain(&format!("left out: {member}")));
     report.notes.iter().for_each(|note| complain(note));
@@ -220,7 +221,7 @@ fn tell(report: &Report) -> ExitCode {
     }
 }
 
-/// Standard output that was closed is the reader's decision.
+/// Prints a line. A reader that closed standard output does not want it.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
 }

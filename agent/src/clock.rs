@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 
 pub use boot::{BootId, BootTime};
 
-/// One moment by both clocks.
+/// A moment by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// For people.
+    /// Wall clock, for people.
     pub wall: Timestamp,
-    /// For waits.
+    /// Time since the boot, for waits.
     pub boot: BootTime,
 }
 
-/// Where the present comes from: the host's clocks, or what a test makes of them.
+/// Source of the present time: the host's clocks, or those of a test.
 #[derive(Clone)]
 pub struct Clock(Rc<dyn Fn() -> Now>);
 
@@ -69,13 +69,13 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This much earlier.
+    /// Returns a moment that is earlier by this much.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// This much later.
+    /// Returns a moment that is later by this much.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))

@@ -3,12 +3,12 @@
 //! Everything runs on one thread. The pass does its few file operations in place: they take milliseconds, happen
 //! when something changed, and so can never run beside a second pass.
 
-mod alone;
 mod asker;
-mod ending;
-mod errands;
+mod logging;
+mod membership;
+mod offline;
 mod registrar;
-mod telling;
+mod shutdown;
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -28,7 +28,7 @@ use tracing::{debug, error, info, warn};
 use asker::Asker;
 use registrar::{Attempted, Registrar};
 
-pub use alone::join;
+pub use offline::join;
 
 use crate::admin::{self, AdminError, Commanded, Listening};
 use crate::clock::{Clock, Timestamp, spoken};
@@ -44,13 +44,13 @@ use crate::supervisor::{AnySupervisor, Supervisor as _};
 use crate::wake::{Reason, Reasons, Waker};
 use crate::watch::Watches;
 
-/// Why the agent does not start.
+/// The reason for which the agent does not start.
 #[derive(Debug, Error)]
 pub enum DaemonError {
-    /// Its state directory cannot be used.
+    /// The state directory cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Its socket cannot be opened.
+    /// The socket cannot be opened.
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// Signals cannot be received.
@@ -58,10 +58,14 @@ pub enum DaemonError {
     Signals(#[source] std::io::Error),
 }
 
-/// What the agent needs to end besides its processes' time.
+/// Time for the agent's own end, besides its processes' time.
 const AFTER_DRAIN: Duration = Duration::from_secs(15);
 
 /// Runs the agent until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// [`DaemonError`] where the agent cannot start.
 pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result<(), DaemonError> {
     let started = Instant::now();
     let store = Store::open(&settings.state.directory, settings.ini.keep)?;
@@ -111,7 +115,7 @@ async fn stop_signal(signals: &mut SignalsInfo<WithOrigin>, waker: Waker) -> Str
     }
 }
 
-/// Waits until then; for ever where there is no such time.
+/// Waits until that time; for ever without one.
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -127,17 +131,17 @@ fn sender(signal: &Signal) -> String {
     }
 }
 
-/// What the loop waits for.
+/// An event of the loop.
 enum Event {
     /// Something happened, or it is time for something.
     Woken(Reasons),
     /// The source answered the question that was put for these reasons.
     Answered(Reasons, Answered),
-    /// It is time to say that the loop lives.
+    /// The watchdog's keep-alive is due.
     Beat,
-    /// It is time to try to enter or leave the role.
+    /// The next attempt at the role is due.
     Errand,
-    /// That came to its end.
+    /// An attempt at the role ended.
     Attempted(Attempted),
 }
 
@@ -147,7 +151,7 @@ struct Agent {
     reconciler: Reconciler<AnySupervisor>,
     asker: Asker,
     registrar: Registrar,
-    /// Why the source will be asked as soon as this node has tried to become a member.
+    /// Reasons for a question to the source, held back until this node has tried to become a member.
     held_back: Reasons,
     waker: Waker,
     watches: Watches,
@@ -155,13 +159,13 @@ struct Agent {
     published: watch::Sender<Status>,
     notify: Notify,
     logging: Logging,
-    /// What was logged since the last good pass: the same fault may alternate between a few sentences.
+    /// Lines logged since the last good pass: one fault may alternate between a few sentences.
     said: BTreeSet<String>,
-    /// What was logged of the processes.
-    told: telling::Told,
-    /// Since when answers have been doubtful.
+    /// The log of the processes.
+    told: logging::Told,
+    /// The start and the number of doubtful answers in a row.
     doubtful: Option<(Instant, u32)>,
-    /// Whether the host ends, and the processes with it.
+    /// True where the host shuts down, and the processes with it.
     goes_down: bool,
 }
 
@@ -193,7 +197,7 @@ impl Agent {
             notify: Notify::from_environment(),
             logging,
             said: BTreeSet::new(),
-            told: telling::Told::default(),
+            told: logging::Told::default(),
             doubtful: None,
             goes_down: false,
         }
@@ -233,7 +237,7 @@ impl Agent {
         }
     }
 
-    /// What needs an answer of the source waits for it; what does not, is done now.
+    /// Defers a pass that needs an answer of the source, and makes any other one now.
     async fn woken(&mut self, reasons: Reasons) {
         if reasons.contains(Reason::SettingsChanged) || reasons.contains(Reason::Hangup) {
             self.reload();
@@ -262,7 +266,7 @@ impl Agent {
         self.publish();
     }
 
-    /// For the socket, and for systemd.
+    /// Publishes the status to the socket and to systemd.
     fn publish(&mut self) {
         self.notify.status(&self.status.summary());
         self.published.send_replace(self.status.clone());

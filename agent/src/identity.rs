@@ -1,5 +1,5 @@
-//! Who this node is and whom it asks: from the settings, else from the files that K2HR3's user-data and cloud-init
-//! write at the first boot. Read anew at every question, since those files may come late and may change.
+//! The identity of this node and the address of its K2HR3: from the settings, else from the files of K2HR3's
+//! user-data and of cloud-init. They are read again at every question, since they may come late and may change.
 
 mod cuk;
 
@@ -14,13 +14,13 @@ use crate::settings::{self, SourceKind};
 /// The node, as K2HR3 and chmpx know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Its CUK.
+    /// CUK of the node.
     pub cuk: Cuk,
     /// K2HR3 and this node's role there; absent where the source is a local file.
     pub k2hr3: Option<Registry>,
 }
 
-/// Where this node is registered.
+/// The registration of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
     /// `http://host:port` or `https://host:port`.
@@ -29,7 +29,7 @@ pub struct Registry {
     pub role: Yrn,
     /// The role token, where there is one.
     pub token: Option<Token>,
-    /// What is unusual about the token file, for the operator.
+    /// Remark on the token file, for the operator.
     pub token_note: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Registry {
         settings.slave_role.clone().or_else(|| self.role.sibling("slave"))
     }
 
-    /// Which kind of node this is: by which of the two roles is its own.
+    /// Returns the kind of this node: that of the role which is its own.
     pub fn mode(&self, settings: &settings::K2hr3) -> Option<Mode> {
         if self.server_role(settings).as_ref() == Some(&self.role) {
             Some(Mode::Server)
@@ -56,7 +56,11 @@ impl Registry {
     }
 }
 
-/// Reads the identity. On failure everything that is missing or wrong, each with the file that should say it.
+/// Reads the identity.
+///
+/// # Errors
+///
+/// Everything that is missing or wrong, each with the file that should have it.
 pub fn read(settings: &settings::K2hr3) -> Result<Identity, Vec<Problem>> {
     let mut problems = Vec::new();
     let found = || cuk::find(settings).map(|found| found.cuk);
@@ -71,7 +75,7 @@ pub fn read(settings: &settings::K2hr3) -> Result<Identity, Vec<Problem>> {
     }
 }
 
-/// What the operator should know of where this node's CUK comes from.
+/// Returns a remark on the source of this node's CUK, for the operator.
 pub fn note(settings: &settings::K2hr3) -> Option<String> {
     if settings.cuk.is_some() {
         return None;
@@ -79,7 +83,7 @@ pub fn note(settings: &settings::K2hr3) -> Option<String> {
     cuk::find(settings).ok()?.note
 }
 
-/// What came of an attempt to enter or leave the role as `cuk`, in one line, with what helps on this host.
+/// Describes the outcome of an attempt at the role as `cuk` in one line, with the remedy for this host.
 pub fn told(verdict: &Verdict, role: &str, cuk: &str, settings: &settings::K2hr3) -> String {
     match verdict {
         Verdict::Elsewhere(host) => registration::elsewhere(role, host, cuk, &cuk::disk(settings, cuk)),
@@ -93,8 +97,12 @@ pub fn told(verdict: &Verdict, role: &str, cuk: &str, settings: &settings::K2hr3
     }
 }
 
-/// With what this node registers, or why it does not: K2HR3 takes a token of one role for any other of the tenant, also for
-/// one that does not exist, so nobody but the agent can see that the role is the wrong one.
+/// Returns the tag with which this node registers. K2HR3 takes a token of one role for any other of the tenant, also
+/// for one that does not exist. So only the agent can see that the role is the wrong one.
+///
+/// # Errors
+///
+/// A role that is not this node's, and a tag that is missing or wrong.
 pub fn tag(
     settings: &settings::K2hr3,
     rules: &settings::Join,
@@ -126,7 +134,7 @@ fn wrong_role(settings: &settings::K2hr3, registry: &Registry) -> Option<Problem
     registry.mode(settings).is_none().then(|| Problem::refused(None, text))
 }
 
-/// From K2HR3's user-data, else the host's name, which gets the domain that its resolver searches first.
+/// Finds the tag in K2HR3's user-data, else the host's name with the domain that its resolver searches first.
 fn found_tag(settings: &settings::K2hr3) -> Result<Tag, String> {
     let own = settings.places.userdata().join("k2hr3-tag-param");
     if let Some(text) = first_line(&own)? {
@@ -204,7 +212,7 @@ fn missing(path: &Path, key: &str) -> String {
     format!("waiting for {} (K2HR3's user-data or cloud-init writes it; or set {key})", path.display())
 }
 
-/// That a path is a symbolic link to what is not there.
+/// Describes a symbolic link to a missing file.
 fn leads_nowhere(path: &Path) -> Option<String> {
     let to = std::fs::read_link(path).ok().filter(|_| !path.exists())?;
     Some(format!("{} is a symbolic link to {}, which is not there", path.display(), to.display()))

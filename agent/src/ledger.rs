@@ -1,8 +1,8 @@
-//! What the agent must not forget over a restart: which generation was wanted, written, applied and verified, what
-//! the guard has seen, and the last installed files. One small JSON file, one owner, one lock.
+//! The agent's memory over a restart: the wanted, written, applied and verified generation, the guard's findings, and
+//! the last installed files. One small JSON file, one owner, one lock.
 //!
-//! The four generations are four things on purpose: that a file is right says nothing about the process, and a
-//! reload that failed must be planned again although the file is already right.
+//! The four generations are kept apart on purpose: a right file says nothing about the process, and a failed reload
+//! must be planned again although the file is already right.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub struct Ledger {
     pub desired: Option<Generation>,
     /// The newest generation whose file was installed.
     pub written: Option<Generation>,
-    /// When it was, for what is blamed on it.
+    /// Time of that write, for faults that are blamed on it.
     pub written_at: Option<BootTime>,
     /// The newest generation for which the supervisor did what the plan demanded.
     pub applied: Option<Generation>,
@@ -42,23 +42,22 @@ pub struct Ledger {
     pub installed: Vec<u32>,
     /// The one that it had loaded when another ring was installed last: the way back from that.
     pub before: Option<Generation>,
-    /// What the guard has seen.
+    /// Findings of the guard.
     pub guard: guard::Memory,
-    /// What is known of the processes.
+    /// Knowledge of the processes.
     pub known: Persisted,
-    /// Which supervisor was in force last, picked or named.
+    /// The supervisor that was in force last, picked or named.
     pub picked: Option<Kind>,
     /// As whom this node was last seen as a member, or was removed when it left.
     pub joined: Option<Joined>,
     /// Since when answers have not shown it as that.
     pub missing: Option<Missing>,
-    /// What the last pass came to.
+    /// Outcome of the last pass.
     pub last: Option<LastPass>,
 }
 
 impl Ledger {
-    /// How long ago the newest file was installed; without end where that was in another boot, which every process that runs
-    /// is younger than.
+    /// Returns the age of the newest file; without end after another boot, since every running process is younger.
     pub fn written_for(&self, now: BootTime) -> Duration {
         self.written_at.and_then(|at| now.since(at)).unwrap_or(Duration::MAX)
     }
@@ -83,7 +82,7 @@ impl Ledger {
     }
 }
 
-/// How many installed generations are known by their order; more files than that are kept by nobody.
+/// Number of installed generations whose order is known; nobody keeps more files.
 const INSTALLED_KNOWN: usize = 100;
 
 /// A node in its role.
@@ -95,7 +94,7 @@ pub struct Joined {
     pub cuk: String,
 }
 
-/// That answers do not show a node which was a member.
+/// A member that answers do not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// Since when.
@@ -105,13 +104,13 @@ pub struct Missing {
 }
 
 impl Joined {
-    /// Whether that is the same node in the same role.
+    /// Returns true for the same node in the same role.
     pub fn is(&self, other: Option<&Self>) -> bool {
         other == Some(self)
     }
 }
 
-/// Why the ledger cannot be used.
+/// The reason for which the ledger cannot be used.
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// Another agent has it.
@@ -119,7 +118,7 @@ pub enum LedgerError {
         "another k2hdkc-agent (pid {pid}) works with {directory}: stop it first, or ask it with 'k2hdkc-agent status'"
     )]
     Locked {
-        /// Its process, or "unknown".
+        /// Process of the other agent, or "unknown".
         pid: String,
         /// The state directory.
         directory: PathBuf,
@@ -132,7 +131,7 @@ pub enum LedgerError {
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: std::io::Error,
     },
@@ -143,11 +142,11 @@ pub enum LedgerError {
 pub struct Store {
     directory: PathBuf,
     keep: usize,
-    /// What was read at the start and written since.
+    /// Content as it was read at the start, and written since.
     ledger: Ledger,
-    /// What is wrong with the file that was found, for the log.
+    /// Fault of the file that was found, for the log.
     pub complaint: Option<String>,
-    /// Whether more is known than could be written.
+    /// True where the memory has more than the file.
     unwritten: bool,
     /// Held as long as the store is.
     lock: Option<Flock<File>>,
@@ -155,6 +154,11 @@ pub struct Store {
 
 impl Store {
     /// Opens the ledger for the one agent that may change it.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Locked`] where another agent has it, and [`LedgerError::File`] where the directory cannot be
+    /// used.
     pub fn open(directory: &Path, keep: usize) -> Result<Self, LedgerError> {
         file::ensure_directory(directory, 0o700)?;
         file::ensure_directory(&directory.join("good"), 0o700)?;
@@ -188,12 +192,16 @@ impl Store {
         Self { directory: directory.to_owned(), keep, ledger, complaint, unwritten: false, lock: None }
     }
 
-    /// What is known.
+    /// Returns the content.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// Changes the ledger, durably; nothing is written where nothing changed.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::File`] where the file cannot be written. The ledger then stays as it was.
     pub fn update(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
         let next = self.changed(change);
         self.write(&next)?;
@@ -201,7 +209,11 @@ impl Store {
         Ok(())
     }
 
-    /// The same for what need not outlive the agent: it is known from now on also where it cannot be written.
+    /// Changes what need not outlive the agent: the change holds from now on, also where it cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::File`] where the file cannot be written.
     pub fn learn(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerError> {
         let next = self.changed(change);
         let written = self.write(&next);
@@ -225,7 +237,11 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps an installed file, and lets go of the oldest beyond the limit.
+    /// Keeps an installed file, and removes the oldest beyond the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::File`] where the file cannot be written.
     pub fn keep_good(&self, fileversion: u32, bytes: &[u8]) -> Result<(), LedgerError> {
         file::store(&self.directory.join("good").join(format!("{fileversion}.ini")), bytes)?;
         // The way back stays open, however often the same ring is written again.
@@ -240,7 +256,12 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps a file aside that ended chmpx, for people, and lets go of it in no other way than the good ones. Where.
+    /// Keeps a file that ended chmpx aside, for people, and returns its path. The same limit applies as to the good
+    /// ones.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::File`] where the file cannot be written.
     pub fn keep_rejected(&self, fileversion: u32, bytes: &[u8]) -> Result<PathBuf, LedgerError> {
         let directory = self.directory.join("rejected");
         file::ensure_directory(&directory, 0o700)?;
@@ -252,8 +273,8 @@ impl Store {
         Ok(path)
     }
 
-    /// The kept files, the newest first: in the order in which they were installed, since numbers may start anew and the wall
-    /// clock is set; those of which a lost ledger says nothing, by their times.
+    /// Returns the kept files, the newest first: in the order of their installation, since numbers may start anew and
+    /// the wall clock is set. Files that a lost ledger does not know are ordered by their times.
     pub fn good_files(&self) -> Vec<(u32, PathBuf)> {
         let mut files = numbered(&self.directory.join("good"));
         let place = |version: u32| self.ledger.installed.iter().position(|installed| *installed == version);

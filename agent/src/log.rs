@@ -1,4 +1,4 @@
-//! Where log lines go: to standard error, as text or JSON, at a level that a reload may change.
+//! The log: to standard error, as text or JSON, at a level that a reload may change.
 
 #[cfg(test)]
 pub(crate) mod heard;
@@ -12,14 +12,14 @@ use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
 use crate::settings::{Format, Level, Log};
 
-/// How a line is logged that is only known when it comes.
+/// Level of a line that is only known when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loudness {
     /// As a warning.
     Warn,
-    /// As news.
+    /// As an event.
     Info,
-    /// For who looks for details.
+    /// As a detail.
     Debug,
 }
 

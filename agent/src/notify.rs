@@ -1,9 +1,9 @@
-//! What the agent says to systemd: ready, reloading, stopping, alive, and how it is (`sd_notify(3)`). Where nobody
-//! listens nothing is said, and that nobody could be told changes nothing.
+//! Messages to systemd: ready, reloading, stopping, alive, and the state of the node (`sd_notify(3)`). Without a
+//! listener none is sent, and a lost one changes nothing.
 //!
-//! The watchdog is fed by whoever calls [`Notify::beat`], and that is the loop, between two events: no task of its own
-//! says that the loop lives. Own code and not the crate `sd-notify`: that opens a socket for every word, and what is
-//! left to write beside it (what was said already, when the next beat is due) is most of this file.
+//! The loop feeds the watchdog by [`Notify::beat`] between two events, and no task does so in its place. The crate
+//! `sd-notify` opens a socket for each message, and the rest (the last messages, the time of the next beat) is most
+//! of this file.
 
 use std::ffi::OsStr;
 use std::io;
@@ -46,7 +46,11 @@ impl Notify {
         }
     }
 
-    /// To that socket (a path, or `@name`), and alive at least once in `watchdog`.
+    /// Makes messages to that socket (a path, or `@name`), with a keep-alive at least once in `watchdog`.
+    ///
+    /// # Errors
+    ///
+    /// The failure to open a socket of the agent's own.
     pub fn at(address: &OsStr, watchdog: Option<Duration>) -> io::Result<Self> {
         let address = match address.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -77,7 +81,7 @@ impl Notify {
         self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", within.as_micros()));
     }
 
-    /// How the agent is, in one line; said only where it is another one.
+    /// Sends the state of the node in one line, where it is a new one.
     pub fn status(&mut self, line: &str) {
         if self.socket.is_some() && self.said != line && self.say(&format!("STATUS={line}")) {
             line.clone_into(&mut self.said);
@@ -93,12 +97,12 @@ impl Notify {
         }
     }
 
-    /// When [`Notify::beat`] must be called next; `None` where no watchdog waits.
+    /// Returns the time of the next [`Notify::beat`]; `None` where no watchdog waits.
     pub fn next_beat(&self) -> Option<Instant> {
         self.beat.map(|(_, due)| due)
     }
 
-    /// Whether it was said.
+    /// Sends a message; returns true where that succeeded.
     fn say(&self, words: &str) -> bool {
         let Some(socket) = &self.socket else { return false };
         let sent = socket.send(words.as_bytes());

@@ -29,7 +29,7 @@ impl Poll {
         self.pauses().pause(doubts, random)
     }
 
-    /// Returns the pauses after failures.
+    /// Returns the pauses after failures at K2HR3, which all nodes of the cluster ask.
     pub(crate) fn pauses(&self) -> Backoff {
         Backoff::new(self.backoff, self.max_backoff).spread()
     }

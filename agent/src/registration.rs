@@ -1,10 +1,11 @@
-//! Whether this node is a member of its role in K2HR3, and what comes next so that it is one, or is none any more.
+//! The membership of this node in its role of K2HR3, and the next step to enter or leave it.
 //!
-//! Registering is no heartbeat: PUT deletes the record and makes it anew, so that readers miss the node meanwhile, and
-//! every token bound to its address dies (k2hr3_api 2.0.3). So it is sent only where K2HR3 says by HEAD, and its member
-//! list does not deny, that the node is no member; and since a 201 may be lost, it is believed only when both show it.
-//! Nor is it sent where another CUK has this node's address or tag: two records of one address make an ini that lists one
-//! server twice, and two of one tag give both the same id, for every member.
+//! Registering is no heartbeat: PUT deletes the record and makes it anew, so that readers miss the node meanwhile,
+//! and every token bound to its address dies (k2hr3_api 2.0.3). So it is sent only where HEAD says, and the member
+//! list does not deny, that the node is no member. A 201 may be lost: it is believed only when both show the node.
+//! Registration is not sent either where another CUK has this node's address or tag: two records of one address make
+//! an ini that lists one server twice, and two of one tag give both the same id, for every member.
+//!
 //! Pure: questions and answers are arguments.
 
 #[cfg(test)]
@@ -24,7 +25,7 @@ use crate::problem::printable;
 use crate::settings::Join;
 pub use words::{Disk, elsewhere, hidden, outlook, remedy, renamed};
 
-/// What is wanted of the role.
+/// The wish for the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// To know whether this node is in it.
@@ -35,25 +36,25 @@ pub enum Wish {
     Leave,
 }
 
-/// What one attempt has learnt.
+/// Knowledge of one attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Whether HEAD says that this node is a member.
+    /// Answer of HEAD: true for a member.
     pub member: Option<bool>,
-    /// What the member list says.
+    /// Finding in the member list.
     pub listed: Option<Listed>,
-    /// Whether HEAD says that this node's address is in the role, by whatever CUK.
+    /// Answer of HEAD without a CUK: true where this node's address is in the role.
     pub taken: Option<bool>,
-    /// Whether this attempt has registered the node, or removed it.
+    /// True where this attempt has registered or removed the node.
     pub changed: bool,
 }
 
-/// What a member list says of this node.
+/// The entry of this node in a member list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listed {
-    /// It is there under this address.
+    /// Present under this address.
     Here(String, Rivals),
-    /// It is not there.
+    /// Absent.
     Absent(Rivals),
     /// The list cannot be read by this node.
     Unreadable,
@@ -62,9 +63,9 @@ pub enum Listed {
 /// Other members that claim what this node has for itself alone, by their CUKs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rivals {
-    /// Its address, or one of this host's.
+    /// Members with its address, or with one of this host's.
     pub address: Vec<String>,
-    /// Its tag, each with the address that it has.
+    /// Members with its tag, each by its address.
     pub tag: Vec<String>,
 }
 
@@ -74,7 +75,7 @@ impl Rivals {
     }
 }
 
-/// What comes next in an attempt.
+/// The next step of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// HEAD, without a token: with one, it says only whether the token is good.
@@ -87,33 +88,33 @@ pub enum Step {
     Register,
     /// DELETE, without a token: with one, it deletes the token, and the node stays.
     Deregister,
-    /// Nothing more in this attempt.
+    /// End of the attempt.
     End(Verdict),
 }
 
-/// What came of an attempt.
+/// The verdict of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// This node is a member.
+    /// Member.
     Member(Rivals),
-    /// It is not.
+    /// Not a member.
     Absent,
     /// K2HR3 said 201, and does not have it.
     Lost,
     /// HEAD says yes, and the member list does not show it.
     Hidden,
-    /// It is registered under this other address.
+    /// Registered under this other address.
     Elsewhere(String),
-    /// Its address is registered with another CUK: with these, as far as the member list shows it.
+    /// The address is registered with another CUK: with these, as far as the member list shows it.
     Taken(Vec<String>),
-    /// Its tag is that of these members.
+    /// The tag is that of these members.
     Namesakes(Vec<String>),
     /// K2HR3 said that it was removed, and has it still.
     Stays,
 }
 
-/// What comes next. Whoever is a member by HEAD is never registered.
+/// Returns the next step. A member by HEAD is never registered.
 pub fn next(wish: Wish, seen: &Seen) -> Step {
     match (seen.member, &seen.listed) {
         (None, _) => Step::Ask,
@@ -139,7 +140,7 @@ pub fn next(wish: Wish, seen: &Seen) -> Step {
 }
 
 impl Listed {
-    /// Who else claims what this node has.
+    /// Returns the other members with this node's address or tag.
     fn rivals(&self) -> Rivals {
         match self {
             Self::Here(_, rivals) | Self::Absent(rivals) => rivals.clone(),
@@ -147,7 +148,7 @@ impl Listed {
         }
     }
 
-    /// The same where that role has these members as well: ids are made of the tags of both.
+    /// Adds the members of the other role: ids are made of the tags of both.
     #[must_use]
     pub fn beside(mut self, others: &[HostRecord], cuk: &Cuk, tag: Option<&Tag>) -> Self {
         if let (Self::Absent(rivals), Some(tag)) = (&mut self, tag) {
@@ -157,7 +158,7 @@ impl Listed {
     }
 }
 
-/// What a member list says of this node, which has these addresses and registers with that tag.
+/// Finds this node, which has these addresses and registers with that tag, in a member list.
 pub fn listed(members: &[HostRecord], cuk: &Cuk, addresses: &BTreeSet<IpAddr>, tag: Option<&Tag>) -> Listed {
     let others = |claims: &dyn Fn(&str) -> bool| {
         let rivals = members.iter().filter(|member| !is_own(member, cuk) && claims(&member.host));
@@ -189,14 +190,14 @@ fn namesakes(members: &[HostRecord], cuk: &Cuk, tag: &str, at_address: &[String]
     others.map(word).collect()
 }
 
-/// How much of another member's record is shown.
+/// Longest part of another member's record that is shown.
 const SHOWN: usize = 64;
 
 fn is_own(member: &HostRecord, cuk: &Cuk) -> bool {
     member.cuk.as_deref() == Some(cuk.as_str())
 }
 
-/// Whether an answer to a poll shows this node; `None` where it says the same as the one before, or no CUK at all.
+/// Returns true where an answer to a poll shows this node; `None` where it is unchanged, or has no CUK at all.
 pub fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
     match answer {
         Answer::Unchanged => None,
@@ -213,27 +214,27 @@ pub fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
     }
 }
 
-/// Whether a doubtful answer shows that this node is no member: one that is known by its address alone is denied the answer
-/// then, and never gets one that leaves it out. A dead backend denies the same, so K2HR3 is asked before anything is done.
+/// Returns true where a doubtful answer shows that this node is no member. K2HR3 denies the answer to a node that it
+/// knew by its address alone. A dead backend denies the same, so K2HR3 is asked before anything is done.
 pub fn disowns(doubt: &Doubt, by_address: bool) -> bool {
     by_address && matches!(doubt.status, Some(403 | 404))
 }
 
-/// What is known between two attempts.
+/// Knowledge between two attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past<'a> {
-    /// Whether the ledger says that this very node was a member before.
+    /// True where the ledger says that this very node was a member before.
     pub joined: bool,
-    /// What came of the last attempt; `None` before the first one that came to a verdict.
+    /// Verdict of the last attempt; `None` before the first one.
     pub verdict: Option<&'a Verdict>,
     /// In how many answers in a row it was missing, and for how long.
     pub missing: (u32, Duration),
 }
 
-/// What an attempt is made for now, if any. A node that was a member before is not registered again at once: somebody may
-/// have removed it on purpose, and a sick K2HR3 shows half of what it has.
+/// Returns the wish of the next attempt, if any. A former member is not registered again at once: the operator may
+/// have removed it on purpose, and a sick K2HR3 shows half of its members.
 ///
-/// A member that somebody else stands in the way of looks again, until that is over.
+/// A member with rivals looks again until they are gone.
 pub fn wish(rules: &Join, past: Past<'_>) -> Option<Wish> {
     let in_the_way = past.verdict.is_some_and(Verdict::has_rivals);
     if !rules.enabled {
@@ -259,12 +260,12 @@ pub fn wish(rules: &Join, past: Past<'_>) -> Option<Wish> {
 }
 
 impl Verdict {
-    /// Whether another member stands in the way of this one.
+    /// Returns true where another member stands in the way of this one.
     pub fn has_rivals(&self) -> bool {
         matches!(self, Self::Member(rivals) if !rivals.is_empty())
     }
 
-    /// Whether all is as it should be: this node is in its role, or out of it where that is wanted.
+    /// Returns true where the wish is fulfilled: this node is in its role, or out of it where that is wanted.
     pub fn fulfils(&self, wish: Wish) -> bool {
         match wish {
             Wish::Look | Wish::Join => matches!(self, Self::Member(_)),

@@ -70,11 +70,11 @@ pub struct Backoff {
     pub least: Duration,
     /// The longest pause.
     pub most: Duration,
-    /// How much of a pause is left to chance.
+    /// Share of a pause that is left to chance.
     pub jitter: Jitter,
 }
 
-/// How much of a pause is left to chance.
+/// Share of a pause that is left to chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jitter {
     /// Shortens each pause by up to a fifth, for what one node does by itself.
@@ -94,7 +94,7 @@ impl Backoff {
         Self { least, most, jitter: Jitter::Fifth }
     }
 
-    /// The same with the pause spread over the whole step.
+    /// Spreads the pause over the whole step.
     #[must_use]
     pub const fn spread(self) -> Self {
         Self { jitter: Jitter::Full, ..self }

@@ -43,7 +43,7 @@ pub use state::{Format, Level, Log, State};
 pub use supervisor::{Containers, OnExit, Process, Supervisor, SupervisorKind, Timing, Units};
 pub use value::length;
 
-/// Where the settings come from: the global flags of the command line.
+/// Origin of the settings: the global flags of the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// `--config`: taken as it is, not below the root.

@@ -1,4 +1,4 @@
-//! Where the wanted membership comes from. One of the two things that a unit test cannot have, hence a trait.
+//! The source of the wanted membership. A unit test cannot have one, hence the trait.
 
 pub mod file;
 pub mod k2hr3;
@@ -17,23 +17,23 @@ pub trait Source {
     fn ask(&mut self, identity: &Identity) -> impl Future<Output = Asked>;
 }
 
-/// One question and what came of it.
+/// A question and its outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// The answer, or why there is none.
     pub result: Result<Answer, Doubt>,
     /// From question to verdict.
     pub took: Duration,
-    /// What an operator should know although there is an answer.
+    /// Remark for the operator, although there is an answer.
     pub note: Option<String>,
 }
 
 /// A question that was put, as whom, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answered {
-    /// Who asked, or why this node does not know yet.
+    /// Identity of this node, or the reason for which it is not known yet.
     pub identity: Result<Identity, Vec<Problem>>,
-    /// What came of it; `None` where nobody was asked.
+    /// Outcome; `None` where no question was put.
     pub asked: Option<Asked>,
 }
 

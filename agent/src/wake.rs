@@ -1,4 +1,4 @@
-//! Why a pass runs. Producers raise named reasons, the loop takes all that were raised since the last pass: a
+//! Reasons for a pass. Producers raise named reasons, and the loop takes all that were raised since the last pass: a
 //! storm of one reason is one wake.
 
 use std::fmt;
@@ -14,13 +14,13 @@ use tokio::sync::Notify;
 pub enum Reason {
     /// The agent has just started.
     Start,
-    /// It is time to ask again.
+    /// The next question to the source is due.
     Timer,
     /// A change has rested long enough.
     Settled,
-    /// Somebody changed the ini, or the agent itself did.
+    /// The ini was changed, maybe by the agent itself.
     IniChanged,
-    /// Somebody changed the file of the `file` source.
+    /// The file of the `file` source was changed.
     SourceChanged,
     /// The configuration, the token or the CA file changed.
     SettingsChanged,
@@ -34,11 +34,11 @@ pub enum Reason {
     ProcessEnded,
     /// chmpx answered.
     Answered,
-    /// It is time to look at the processes.
+    /// The next look at the processes is due.
     Look,
-    /// Who runs the processes says that something changed.
+    /// The supervisor reports a change.
     SupervisorChanged,
-    /// This node has become a member of its role.
+    /// The node has become a member of its role.
     Joined,
 }
 
@@ -89,23 +89,23 @@ impl Reason {
 pub struct Reasons(u32);
 
 impl Reasons {
-    /// With one more reason.
+    /// Adds a reason.
     #[must_use]
     pub fn and(self, reason: Reason) -> Self {
         Self(self.0 | reason.bit())
     }
 
-    /// Whether that is one of them.
+    /// Returns true where the reason is one of them.
     pub fn contains(self, reason: Reason) -> bool {
         self.0 & reason.bit() != 0
     }
 
-    /// Whether the source is asked: not where only something on this host moved.
+    /// Returns true where the source is asked: not where only something on this host moved.
     pub fn ask(self) -> bool {
         self != self.local()
     }
 
-    /// Those of them that need no answer of the source.
+    /// Returns the reasons that need no answer of the source.
     #[must_use]
     pub fn local(self) -> Self {
         let asking = [
@@ -120,19 +120,19 @@ impl Reasons {
         Self(asking.into_iter().fold(self.0, |rest, reason| rest & !reason.bit()))
     }
 
-    /// Those of them that need one.
+    /// Returns the reasons that need an answer of the source.
     #[must_use]
     pub fn asking(self) -> Self {
         Self(self.0 & !self.local().0)
     }
 
-    /// All of both.
+    /// Returns the union of both.
     #[must_use]
     pub fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    /// Whether there are none.
+    /// Returns true where there is no reason.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use crate::settings::Settings;
 use crate::wake::{Reason, Waker};
 
-/// What a change of a path means.
+/// Reasons by path: the meaning of a change.
 type Meanings = BTreeMap<PathBuf, Reason>;
 
 /// The watches of one agent.
@@ -23,7 +23,7 @@ type Meanings = BTreeMap<PathBuf, Reason>;
 pub struct Watches {
     watcher: Option<RecommendedWatcher>,
     waker: Waker,
-    /// What the settings name, and the directory of their fragments.
+    /// Paths that the settings name, and the directory of their fragments.
     named: Meanings,
     fragments: PathBuf,
     /// Read by inotify's thread, written when the settings change, or where the links lead; the one piece of shared state.
@@ -32,7 +32,7 @@ pub struct Watches {
     directories: BTreeMap<PathBuf, Option<(u64, u64)>>,
     /// Watched for the sake of a directory below that does not exist yet.
     ancestors: BTreeSet<PathBuf>,
-    /// Whether what comes into view may be news: not before the first pass.
+    /// True after the first pass: a path that appears from then on is news.
     started: bool,
 }
 
@@ -131,7 +131,8 @@ fn named(settings: &Settings) -> Meanings {
     meanings
 }
 
-/// The same with every link on the way to these files and to the fragments. The ini is none: it is replaced by its own path.
+/// Adds every link on the way to these files and to the fragments. The ini is left out: it is replaced by its own
+/// path.
 fn with_links(named: &Meanings, fragments: &Path) -> Meanings {
     let mut all = named.clone();
     let entries = std::fs::read_dir(fragments).into_iter().flatten().flatten();

@@ -1,13 +1,15 @@
-//! `bootstrap`: what a new VM needs, from K2HR3's keys, and then the agent. Tried again while K2HR3 is away, and then what failed,
-//! since a mirror has bad minutes, too. A step that fails is told, and those behind it are taken all the same: a package that is
-//! missing must not keep the agent from starting.
+//! `bootstrap` sets a new VM up by the keys of K2HR3, and then starts the agent.
+//!
+//! It retries while K2HR3 is away, and then retries failed steps, since a mirror has bad minutes, too. A failed step
+//! is reported, and the steps behind it are taken all the same: a missing package must not keep the agent from
+//! starting.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::{complain, failed, say};
 use crate::bootstrap::host::Host;
@@ -17,7 +19,7 @@ use crate::clock::spoken;
 use crate::file::FileError;
 use crate::identity;
 use crate::problem::{chain, one_line};
-use crate::retry::Backoff;
+use crate::retry::{Backoff, Retry};
 use crate::settings::{Settings, SourceKind, SupervisorKind};
 use crate::source::k2hr3::K2hr3;
 
@@ -61,22 +63,22 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
     ExitCode::SUCCESS
 }
 
-/// What is to be done, and what of it was told.
+/// The steps of this host, and the reports so far.
 struct Work {
     host: Host,
     turns: [Orders; 2],
-    /// Until it was started.
+    /// The start of the agent, until it succeeded.
     agent: Option<Orders>,
     /// The file without which the last of them do not start, where the agent writes it and starts nothing.
     file: Option<PathBuf>,
     told: BTreeSet<String>,
 }
 
-/// What came of steps.
+/// The outcome of steps.
 #[derive(Default)]
 struct Came {
     failed: bool,
-    /// Whether another try is of use.
+    /// True where a retry may succeed.
     may_pass: bool,
 }
 
@@ -88,22 +90,20 @@ impl Work {
         Self { host, turns: orders.in_turn(), agent, file, told: BTreeSet::new() }
     }
 
-    /// Takes rounds with growing pauses: whether in the last one nothing failed.
+    /// Takes rounds with growing pauses; returns true where nothing failed in the last one.
     async fn until(&mut self, end: Instant) -> bool {
-        let mut round = 0;
+        let mut retry = Retry::default();
         loop {
             let came = self.round().await;
-            round += 1;
-            let pause = ROUND_AGAIN.pause(round, fastrand::f64());
-            if !came.may_pass || Instant::now() + pause >= end {
-                return !came.failed;
-            }
-            sleep(pause).await;
+            retry.failed(Instant::now(), "a step failed", &ROUND_AGAIN, fastrand::f64());
+            let next = retry.not_before().filter(|next| came.may_pass && *next < end);
+            let Some(next) = next else { return !came.failed };
+            sleep_until(next).await;
         }
     }
 
-    /// All that is missing by now. The agent comes last, once, but for units that need its file; what a package has brought in
-    /// a later round is looked at again.
+    /// Takes all missing steps. The agent comes last, but for units that need its file; a package of a later round is
+    /// looked at again.
     async fn round(&mut self) -> Came {
         let mut all = Came::default();
         let [first, units] = &self.turns;
@@ -151,7 +151,7 @@ async fn take(host: &Host, orders: &Orders, told: &mut BTreeSet<String>) -> Came
     came
 }
 
-/// Tells what was not told before.
+/// Reports a text once.
 fn once(told: &mut BTreeSet<String>, text: String, tell: fn(&str)) {
     if !told.contains(&text) {
         tell(&text);
@@ -159,7 +159,7 @@ fn once(told: &mut BTreeSet<String>, text: String, tell: fn(&str)) {
     }
 }
 
-/// What K2HR3 wants of this host, once it says so.
+/// Asks K2HR3 for the steps of this host, until it answers.
 async fn orders(
     settings: &Settings,
     agent_starts: bool,
@@ -170,8 +170,8 @@ async fn orders(
         return Ok(Orders::default());
     }
     let mut client = K2hr3::new(settings.k2hr3.clone());
-    let mut last = String::new();
-    for attempt in 1.. {
+    let mut retry = Retry::default();
+    loop {
         let asked = match identity::read(&settings.k2hr3) {
             Ok(identity) => client.keys(&identity, &KEYS).await.map_err(|doubt| doubt.text),
             Err(problems) => Err(one_line(&problems)),
@@ -185,17 +185,15 @@ async fn orders(
                     )
                 });
             }
-            Err(text) if text != last => {
-                complain(&text);
-                last = text;
+            Err(text) => {
+                if retry.last_error() != Some(&*text) {
+                    complain(&text);
+                }
+                retry.failed(Instant::now(), text, &AGAIN, fastrand::f64());
             }
-            Err(_) => {}
         }
-        let pause = AGAIN.pause(attempt, fastrand::f64());
-        if Instant::now() + pause >= end {
-            break;
-        }
-        sleep(pause).await;
+        let Some(next) = retry.not_before().filter(|next| *next < end) else { break };
+        sleep_until(next).await;
     }
-    Err(format!("not within {}: {last}", spoken(within)))
+    Err(format!("not within {}: {}", spoken(within), retry.last_error().unwrap_or_default()))
 }

@@ -19,7 +19,7 @@ use crate::settings::{Auth, Settings, SupervisorKind};
 use crate::source::{self, AnySource};
 use crate::supervisor::AnySupervisor;
 
-/// What a pass would do now.
+/// Decides what a pass would do now.
 async fn decided(mut settings: Settings) -> Decision {
     if settings.k2hr3.auth == Auth::AddressToken {
         // Who only looks makes no token, and renews none under the running agent.
@@ -56,7 +56,7 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
     }
 }
 
-/// Prints what would change. Status 0: nothing; 1: something, or it cannot be told.
+/// Prints the difference that a pass would make. Status 0: none; 1: some, or it is unknown.
 pub(super) async fn diff(settings: Settings) -> ExitCode {
     let moves = settings.supervisor.kind != SupervisorKind::None;
     let restarts = Some(settings.supervisor.rules.restarts).filter(|_| moves);
@@ -110,7 +110,7 @@ fn print_plan(plan: &Plan, restarts: Option<Restarts>) {
     }
 }
 
-/// Examines a file by chmpx's rules. Status 1 if chmpx would refuse it or take it to somebody's harm.
+/// Examines a file by chmpx's rules. Status 1 if chmpx would refuse it, or take it and lose data or service.
 pub(super) fn check(file: Option<&Path>, settings: &Settings) -> ExitCode {
     let path = file.unwrap_or(&settings.ini.path);
     let bytes = match read(path) {

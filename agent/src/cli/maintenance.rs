@@ -1,5 +1,5 @@
-//! The commands for maintenance of a node that stays in its cluster: `stop`, `start`. They ask the running agent, and then look
-//! until it is done.
+//! Commands for the maintenance of a node that stays in its cluster: `stop`, `start`. They ask the running agent, and
+//! follow its status until it is done.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The commands that bring this node into its cluster and out of it: `join`, `leave`. They ask the running agent, and then
-//! look until it is done; that is waited for here, and not in the agent, which goes on whatever becomes of the command.
+//! Commands that bring this node into its cluster and out of it: `join`, `leave`. They ask the running agent, and
+//! follow its status until it is done. The agent goes on whatever becomes of the command.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::status::Status;
 
 /// Between two looks at what has come of a command.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-/// How long an agent that was started takes until it hears, at most.
+/// Longest time from the start of an agent until it listens.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
-/// How long the agent takes for a look at its processes, mostly.
+/// Usual time of the agent for a look at its processes.
 const LOOKED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Enters the role through the running agent, or by itself where none runs. One that is just starting has the ledger before it
-/// hears.
+/// Enters the role through the running agent, or by itself where none runs. A starting agent has the ledger before it
+/// listens.
 pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
     let (begun, mut is_told) = (Instant::now(), false);
     told(loop {
@@ -54,8 +54,8 @@ pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) ->
     told(followed(settings, within, answer, left, |absent| left_before(settings, absent)).await)
 }
 
-/// Tells the running agent something that it may refuse by what it saw some seconds ago: a refusal makes it look, and it is told
-/// once more.
+/// Gives the running agent an order that it may refuse by what it saw some seconds ago. A refusal makes it look, and
+/// the order is given once more.
 pub(super) async fn asked_twice(settings: &Settings, request: &Request) -> Result<Response, AdminError> {
     let runtime = &settings.state.runtime_directory;
     let answer = admin::ask(runtime, request).await;
@@ -66,8 +66,7 @@ pub(super) async fn asked_twice(settings: &Settings, request: &Request) -> Resul
     admin::ask(runtime, request).await
 }
 
-/// Follows what the running agent was told to do until `until` says that it is done; `absent` says what comes of it where no
-/// agent runs.
+/// Follows the running agent until `until` reports success; `absent` decides where no agent runs.
 pub(super) async fn followed(
     settings: &Settings,
     within: Duration,
@@ -108,7 +107,7 @@ pub(super) fn told(result: Result<String, String>) -> ExitCode {
     }
 }
 
-/// What a status says of the wish: it came true, or how far it is.
+/// Reads the progress of a wish from a status: the result, or the present obstacle.
 pub(super) type Look = fn(&Status) -> Result<String, Option<String>>;
 
 fn joined(status: &Status) -> Result<String, Option<String>> {
@@ -131,7 +130,7 @@ fn left(status: &Status) -> Result<String, Option<String>> {
     Err(Some(more.unwrap_or_else(|| leaving.stage.text().to_owned())))
 }
 
-/// Waits until the running agent has done it, and tells what is new meanwhile. One that is started anew goes on with it.
+/// Waits until the running agent is done, and reports its progress. A restarted agent goes on with it.
 async fn watched(settings: &Settings, within: Duration, look: Look) -> Result<String, String> {
     let (end, mut last) = (Instant::now() + within, String::new());
     while Instant::now() < end {

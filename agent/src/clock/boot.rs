@@ -18,12 +18,12 @@ pub struct BootTime {
     ms: u64,
 }
 
-/// One boot of one kernel; an id of zero is of none.
+/// A boot of a kernel; the id zero belongs to none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootId(u128);
 
 impl BootTime {
-    /// That long after the boot began.
+    /// Makes the moment that long after the boot began.
     pub fn new(boot: BootId, after: Duration) -> Self {
         Self { boot, ms: millis(after) }
     }
@@ -43,13 +43,13 @@ impl BootTime {
         self.ms.checked_sub(earlier.ms).filter(|_| known).map(Duration::from_millis)
     }
 
-    /// This much earlier; at most back to the boot.
+    /// Returns a moment that is earlier by this much, at most back to the boot.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
         Self { ms: self.ms.saturating_sub(millis(age)), ..self }
     }
 
-    /// This much later.
+    /// Returns a moment that is later by this much.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self { ms: self.ms.saturating_add(millis(wait)), ..self }
@@ -80,7 +80,7 @@ impl Serialize for BootId {
     }
 }
 
-/// What stands in ledgers: a boot time, or the wall clock's milliseconds of 0.1.0-dev, which count for nothing.
+/// A moment as ledgers have it: a boot time, or the wall clock's milliseconds of 0.1.0-dev, which count for nothing.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Kept {

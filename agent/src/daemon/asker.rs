@@ -22,11 +22,11 @@ pub(super) struct Asker {
     /// The source, while nobody asks it.
     source: Option<AnySource>,
     question: Option<Question>,
-    /// Why the question under way was put.
+    /// Reasons for the question under way.
     reasons: Reasons,
-    /// Why another one is to be put.
+    /// Reasons for the next question.
     again: Reasons,
-    /// Not before the first answer: the start asks by itself, and would be a second question beside the clock's.
+    /// The next question by the clock. It has none before the first answer: the start asks by itself.
     next: Option<Instant>,
     last: Option<Instant>,
 }
@@ -51,17 +51,17 @@ impl Asker {
         }
     }
 
-    /// Whether a question is under way.
+    /// Returns true while a question is under way.
     pub(super) fn is_asking(&self) -> bool {
         self.question.is_some()
     }
 
-    /// When the next question is due, where one is.
+    /// Returns the time of the next question, where one is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.next
     }
 
-    /// The next question is not due before this time has passed.
+    /// Holds the next question back for this time.
     pub(super) fn rest(&mut self, wait: Duration) {
         self.next = Some(Instant::now() + wait);
         if !self.again.is_empty() {
@@ -99,7 +99,7 @@ impl Asker {
         (self.reasons, answered)
     }
 
-    /// The next question is due as soon as an event may ask for one.
+    /// Makes the next question due as soon as an event may ask for one.
     fn hurry(&mut self) {
         let earliest = self.earliest();
         self.next = Some(self.next.map_or(earliest, |next| next.min(earliest)));

@@ -16,6 +16,7 @@ use crate::lifecycle::Stage;
 use crate::names::Tag;
 use crate::problem::one_line;
 use crate::registration::{self, Past, Verdict, Wish};
+use crate::retry::Retry;
 use crate::settings::{self, Auth, Settings};
 use crate::source::k2hr3::Role;
 use crate::source::{Answered, Asked};
@@ -32,12 +33,12 @@ pub(super) struct Attempted {
     pub(super) result: Result<Verdict, Doubt>,
 }
 
-/// What came of an attempt, for people.
+/// Outcome of an attempt, for people.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Came {
-    /// Whether all is as it should be …
+    /// True where the wish is fulfilled.
     pub(super) good: bool,
-    /// … and nobody need look.
+    /// True where the operator need not look either.
     pub(super) calm: bool,
     /// In one line.
     pub(super) line: String,
@@ -50,17 +51,15 @@ pub(super) struct Registrar {
     verdict: Option<Verdict>,
     /// As whom this host asked last: what is known besides is about that node.
     whom: Option<Joined>,
-    /// What somebody asked for: before everything else, until it came true.
+    /// The order of a command. It comes before everything else, until it is fulfilled.
     ordered: Option<Wish>,
-    /// Since when answers have not shown this node, and how many.
+    /// Returns the count of answers that do not show this node, for the ledger.
     missing: Option<Missing>,
     clock: Clock,
-    /// Attempts in a row that came to nothing.
-    failures: u32,
-    next: Instant,
-    /// Whether no attempt has ended yet.
+    retry: Retry,
+    /// True until an attempt has ended.
     first: bool,
-    /// What was logged last.
+    /// The latest log line.
     said: Option<String>,
 }
 
@@ -74,8 +73,7 @@ impl Registrar {
             ordered: None,
             missing: None,
             clock,
-            failures: 0,
-            next: Instant::now(),
+            retry: Retry::default(),
             first: true,
             said: None,
         }
@@ -97,29 +95,29 @@ impl Registrar {
         self.whom = who.filter(|_| self.missing.is_some());
     }
 
-    /// Since when answers have not shown this node, for the ledger.
+    /// Returns the count of answers that do not show this node, for the ledger.
     pub(super) fn missing(&self) -> Option<Missing> {
         self.missing
     }
 
-    /// From now on this is wanted, at once.
+    /// Orders a wish, to be tried at once.
     pub(super) fn order(&mut self, wish: Wish) {
         self.ordered = Some(wish);
-        (self.failures, self.next) = (0, Instant::now());
+        self.retry.succeeded();
     }
 
-    /// From now on the ledger says what is wanted, at once.
+    /// Follows the ledger's leave, at once.
     pub(super) fn leave(&mut self) {
         self.ordered = None;
         self.hurry();
     }
 
-    /// What could not be done for want of this node's own files may go well now that some of them have changed.
+    /// Allows the next attempt at once: a file that it lacked may be there now.
     pub(super) fn hurry(&mut self) {
-        self.next = Instant::now();
+        self.retry.hurry();
     }
 
-    /// The same, where this host may be another node now: what was known of the one before says nothing of it.
+    /// Allows the next attempt at once, and drops the knowledge of another node that this host was before.
     pub(super) fn is_perhaps_another(&mut self, settings: &Settings) {
         self.forget_unless(known(settings).as_ref());
         self.hurry();
@@ -131,7 +129,7 @@ impl Registrar {
         }
     }
 
-    /// What the next attempt is for; `None` while one is under way, and where none is needed.
+    /// Returns the wish of the next attempt; `None` while one is under way, and where none is needed.
     pub(super) fn errand(&self, settings: &Settings, ledger: &Ledger, joined: bool) -> Option<Wish> {
         if self.attempt.is_some() {
             return None;
@@ -149,7 +147,7 @@ impl Registrar {
         registration::wish(&settings.join, past)
     }
 
-    /// Whether something else than this has been asked for since, so that nobody waits for what came of it.
+    /// Returns true where another wish has replaced this one, so that its outcome is of no use.
     pub(super) fn is_over(&self, wish: Wish, ledger: &Ledger) -> bool {
         match self.ordered {
             Some(ordered) => wish != ordered,
@@ -157,12 +155,13 @@ impl Registrar {
         }
     }
 
-    /// When the next attempt may be made.
+    /// Returns the time of the next attempt.
     pub(super) fn due(&self) -> Instant {
-        self.next
+        self.retry.not_before().unwrap_or_else(Instant::now)
     }
 
-    /// Whether nobody should ask for the members yet, since this node is about to become one for the first time.
+    /// Returns true where this node is about to become a member for the first time, so that the source is not asked
+    /// yet.
     pub(super) fn comes_first(&self, settings: &Settings, ledger: &Ledger) -> bool {
         self.first && settings.join.enabled && ledger.joined.is_none() && ledger.known.leaving.is_none()
     }
@@ -198,7 +197,7 @@ impl Registrar {
         attempted
     }
 
-    /// Learns from an attempt; what came of it.
+    /// Learns from an attempt, and returns its outcome.
     pub(super) fn take(&mut self, attempted: &Attempted, settings: &Settings) -> Came {
         let Attempted { wish, who, result } = attempted;
         let Came { good, calm, line } = match result {
@@ -215,8 +214,13 @@ impl Registrar {
             self.whom.clone_from(who);
         }
         // What came true may not be kept; K2HR3 is not asked without a pause then either. Who stands in the way may do so for long.
-        self.failures = if calm { 0 } else { self.failures + 1 };
-        self.next = Instant::now() + settings.poll.after_doubt(self.failures.max(1), fastrand::f64());
+        let (now, random, backoff) = (Instant::now(), fastrand::f64(), settings.poll.pauses());
+        if calm {
+            self.retry.succeeded();
+            self.retry.hold_until(now + backoff.pause(1, random));
+        } else {
+            self.retry.failed(now, line.as_str(), &backoff, random);
+        }
         if good {
             // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
             let since = self.clock.now().boot;
@@ -226,8 +230,8 @@ impl Registrar {
         Came { good, calm, line }
     }
 
-    /// What the last answers make of a node that K2HR3 said to be a member when it was asked for that: `status` does not say
-    /// both.
+    /// Returns the outcome by the last answers, for a node that HEAD called a member: `status` shows one of both
+    /// only.
     pub(super) fn shown(&self, settings: &Settings) -> Option<Came> {
         let verdict = self.verdict.as_ref().filter(|verdict| matches!(verdict, Verdict::Member(_)))?;
         let role = self.whom.as_ref().map_or("", |whom| whom.role.as_str());
@@ -239,7 +243,7 @@ impl Registrar {
         })
     }
 
-    /// One line in the log, where it is a new one.
+    /// Logs a new line.
     pub(super) fn log(&mut self, Came { calm, line, .. }: &Came) {
         match (self.said.replace(line.clone()).as_ref() == Some(line), calm) {
             (true, _) => debug!("{line}"),
@@ -294,7 +298,8 @@ fn said(verdict: &Verdict, wish: Wish, who: Option<&Joined>, settings: &Settings
     Came { good, calm, line: note.map_or(line.clone(), |note| format!("{line}; {note}")) }
 }
 
-/// Whether K2HR3 knows by its address alone who asks. A token that is bound to the address is gone with the membership.
+/// Returns true where K2HR3 knows this node by its address alone. A token bound to the address ends with the
+/// membership.
 fn by_address(settings: &settings::K2hr3, identity: &Identity) -> bool {
     match settings.auth {
         Auth::Token => false,
@@ -303,12 +308,12 @@ fn by_address(settings: &settings::K2hr3, identity: &Identity) -> bool {
     }
 }
 
-/// Who this node is, where that is known.
+/// Returns the identity of this node, where it is known.
 fn known(settings: &Settings) -> Option<Joined> {
     who(settings).ok().map(|(who, ..)| who)
 }
 
-/// Who this node is, and with which tag it registers.
+/// Reads the identity of this node, and its tag.
 fn who(settings: &Settings) -> Result<(Joined, Identity, Result<Tag, Doubt>), Doubt> {
     let unready = |problems: Vec<_>| Doubt::new(DoubtKind::NotReady, one_line(&problems));
     let identity = identity::read(&settings.k2hr3).map_err(unready)?;

@@ -9,7 +9,7 @@ use crate::names::Cuk;
 use crate::registration::Disk;
 use crate::settings;
 
-/// What cloud-init calls a VM whose datasource does not say, or which has none (V1): the same on every such VM.
+/// cloud-init's names of a VM without an id of its own (V1): each is the same on every such VM.
 const FALLBACKS: [&str; 10] = [
     "iid-datasource-none",
     "iid-datasource",
@@ -32,7 +32,7 @@ pub(super) struct Found {
     pub(super) note: Option<String>,
 }
 
-/// What a file says of who this is.
+/// The content of a file about this node's identity.
 enum Said {
     Nothing,
     Fallback(String),
@@ -60,7 +60,7 @@ pub(super) fn find(settings: &settings::K2hr3) -> Result<Found, String> {
     Ok(Found { cuk, note: None })
 }
 
-/// What the files of this host say of a CUK that K2HR3 has under another address.
+/// Reads the files of this host about a CUK that K2HR3 has under another address.
 pub(super) fn disk(settings: &settings::K2hr3, cuk: &str) -> Disk {
     let files: Vec<PathBuf> = BOUND_TO_CUK.map(|name| settings.places.userdata().join(name)).into();
     let files: Vec<PathBuf> = files.into_iter().filter(|path| path.exists()).collect();

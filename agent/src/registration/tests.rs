@@ -1,4 +1,4 @@
-//! What an attempt does next, and when one is made.
+//! Steps of an attempt, and the time of the next one.
 
 use super::*;
 use crate::answer::{Doubt, DoubtKind};

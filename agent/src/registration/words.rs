@@ -1,4 +1,4 @@
-//! What came of an attempt to enter or leave the role, in words: what it is, and what helps.
+//! Verdicts of attempts in words, with their remedies.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::problem::printable;
 use crate::settings::Join;
 
 impl Verdict {
-    /// One line, with the remedy where there is one.
+    /// Returns the verdict in one line, with its remedy.
     pub fn line(&self, role: &str) -> String {
         match self {
             Self::Member(_) => format!("this node is a member of {role}"),
@@ -45,7 +45,7 @@ impl Verdict {
         }
     }
 
-    /// What an operator should know although the node is a member.
+    /// Returns a remark for the operator although the node is a member.
     pub fn note(&self, role: &str) -> Option<String> {
         let Self::Member(rivals) = self else { return None };
         let address = (!rivals.address.is_empty()).then(|| {
@@ -72,7 +72,7 @@ pub fn hidden(role: &str, rules: &Join) -> String {
     format!("this node was a member of {role}, and answers do not show it any more; {}", outlook(rules))
 }
 
-/// What the files of this host say of a CUK that K2HR3 has under another address.
+/// The files of this host about a CUK that K2HR3 has under another address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disk {
     /// cloud-init calls this VM by it.
@@ -81,15 +81,15 @@ pub enum Disk {
     Copied {
         /// cloud-init's instance id.
         id: String,
-        /// What stands in the way of it.
+        /// Files that stand in the way of it.
         files: Vec<PathBuf>,
     },
-    /// Nobody knows what this VM is called; these files are of the CUK.
+    /// No name of this VM is known; these files have the CUK.
     Unknown(Vec<PathBuf>),
 }
 
-/// This node's CUK is registered under another address: whose it may be, and what helps on which host. A node that is well
-/// must not be removed from its role because a copy of its disk was started.
+/// Describes a CUK that is registered under another address, its possible owner, and the remedy for either host. A
+/// healthy node must not lose its membership to a copy of its disk.
 pub fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> String {
     let moved = "remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
                  somebody else registers it";
@@ -137,7 +137,7 @@ pub fn renamed(role: &str, before: &str, cuk: &str, file: &Path) -> String {
     )
 }
 
-/// What becomes of a membership that answers do not show any more.
+/// Describes the future of a membership that answers do not show any more.
 pub fn outlook(rules: &Join) -> String {
     if rules.enabled && rules.repair {
         let (polls, time) = (rules.confirm_polls, spoken(rules.confirm_for));
@@ -153,7 +153,7 @@ fn other_cuk(cuks: &[String]) -> String {
     if cuks.is_empty() { "another CUK".to_owned() } else { format!("CUK {}", cuks.join(", ")) }
 }
 
-/// What helps where K2HR3 did not do what was asked of it.
+/// Returns the remedy where K2HR3 did not do what it was asked for.
 pub fn remedy(step: &Step, doubt: &Doubt) -> &'static str {
     match (doubt.kind, doubt.status) {
         (DoubtKind::NotReady, _) => "",

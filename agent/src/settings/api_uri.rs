@@ -1,4 +1,4 @@
-//! Where K2HR3 is, as an operator or user-data says it.
+//! The address of K2HR3, as operators and user-data write it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

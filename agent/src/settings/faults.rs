@@ -13,10 +13,10 @@ use toml::de::{DeTable, DeValue, Deserializer};
 use super::layers::Layers;
 use super::{Settings, check, renamed};
 
-/// One fault, with its remedy.
+/// A fault, with its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where it is; `None` where no file has the key.
+    /// Place of the fault; `None` where no file has the key.
     pub place: Option<Place>,
     /// The key, the fault and the remedy in one line.
     pub text: String,

@@ -131,7 +131,7 @@ impl Default for K2hr3 {
     }
 }
 
-/// Which answer of K2HR3 becomes the ini.
+/// The answer of K2HR3 that becomes the ini.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
@@ -143,7 +143,7 @@ pub enum SourceKind {
     File,
 }
 
-/// How the agent proves its identity to K2HR3.
+/// The agent's proof of identity to K2HR3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {

@@ -18,7 +18,7 @@ pub(super) struct Layers {
     pub(super) notes: Vec<String>,
 }
 
-/// One file.
+/// A file.
 #[derive(Debug)]
 pub(super) struct Layer {
     path: PathBuf,

@@ -39,7 +39,7 @@ pub struct Profile {
     pub k2hdkc: BTreeMap<String, String>,
 }
 
-/// Where the NAME of a node comes from.
+/// The origin of a node's NAME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Naming {

@@ -48,7 +48,7 @@ impl Default for Log {
     }
 }
 
-/// How much is logged; `-v` adds one step each.
+/// Level of the log; `-v` adds one step each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -64,12 +64,12 @@ pub enum Level {
     Trace,
 }
 
-/// How log lines are written.
+/// Form of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// For people.
+    /// Text, for people.
     Text,
-    /// One JSON object a line.
+    /// JSON, one object a line.
     Json,
 }

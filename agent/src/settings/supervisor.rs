@@ -13,7 +13,7 @@ pub use timing::Timing;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Supervisor {
-    /// Who runs chmpx and k2hdkc: `"docker"` in containers, `"systemd"` as units, `"process"` as children of the
+    /// Supervisor of chmpx and k2hdkc: `"docker"` in containers, `"systemd"` as units, `"process"` as children of the
     /// agent; `"none"` leaves them alone. `"auto"` picks the first of these that is there, and keeps it until the
     /// agent ends.
     /// Default: `"auto"`
@@ -26,7 +26,7 @@ pub struct Supervisor {
     /// service meanwhile; `"always"` slaves too, whose programs lose their handles (D7); `"never"` none.
     /// Default: `"servers"`
     pub restarts: Restarts,
-    /// What becomes of both programs when the agent ends: `"leave"` lets them run on, `"stop"` stops k2hdkc, then
+    /// Fate of both programs at the agent's end: `"leave"` lets them run on, `"stop"` stops k2hdkc, then
     /// chmpx. Containers are always left. Children of the agent end in any case when systemd shuts the host down.
     /// Default: `"leave"`
     pub on_exit: OnExit,
@@ -108,11 +108,11 @@ fn timed(timing: &Timing) -> Rules {
     }
 }
 
-/// Which supervisor runs the processes.
+/// A supervisor of the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SupervisorKind {
-    /// One of the others, picked by what is there.
+    /// Picked among the others, by what is there.
     Auto,
     /// None: the agent keeps only the file.
     None,
@@ -124,12 +124,12 @@ pub enum SupervisorKind {
     Docker,
 }
 
-/// What becomes of the processes when the agent ends.
+/// The fate of the processes when the agent ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnExit {
-    /// They run on, and the next agent adopts them.
+    /// Running on, until the next agent adopts them.
     Leave,
-    /// They are stopped: k2hdkc, then chmpx.
+    /// Stopped: k2hdkc, then chmpx.
     Stop,
 }

@@ -30,7 +30,7 @@ pub use role::Role;
 #[derive(Debug)]
 pub struct K2hr3 {
     settings: settings::K2hr3,
-    /// For whom the known answers are: another CUK makes another ini of the same text.
+    /// Identity that the known answers belong to: another CUK makes another ini of the same text.
     asked_as: Option<Identity>,
     exchange: Option<Exchange>,
     credentials: Credentials,
@@ -77,7 +77,7 @@ impl Source for K2hr3 {
 }
 
 impl K2hr3 {
-    /// A client by these settings; it connects at the first question.
+    /// Makes a client, which connects at the first question.
     pub fn new(settings: settings::K2hr3) -> Self {
         Self {
             credentials: Credentials::new(settings.auth, settings.places.minted_token(), Clock::of_host()),
@@ -90,7 +90,11 @@ impl K2hr3 {
         }
     }
 
-    /// The values of these keys of the role's resource, or of those above it; `None` where K2HR3 has none.
+    /// Returns the values of these keys of the role's resource, or of those above it; `None` where K2HR3 has none.
+    ///
+    /// # Errors
+    ///
+    /// A [`Doubt`] where K2HR3 gives no answer to one of them.
     pub async fn keys<const N: usize>(
         &mut self,
         identity: &Identity,
@@ -203,7 +207,7 @@ async fn list(
     }
 }
 
-/// What every request of one question shares.
+/// Common part of all requests of one question.
 struct Query<'a> {
     registry: &'a Registry,
     identity: &'a Identity,

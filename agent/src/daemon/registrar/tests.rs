@@ -1,4 +1,4 @@
-//! What an attempt is for, and for whom what comes of it is.
+//! Wishes of attempts, and the node that an outcome belongs to.
 
 use super::*;
 use crate::answer::Answer;
@@ -97,7 +97,7 @@ fn what_was_known_of_another_node_says_nothing_of_the_one_that_this_host_became(
     assert_eq!(errand(&registrar), None);
 }
 
-/// How many answers that do not show this node were counted.
+/// Counts the answers that do not show this node.
 fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
     let settings = settings(config);
     let mut registrar = Registrar::new(&settings, Clock::of_host());
@@ -126,7 +126,7 @@ async fn a_denial_counts_for_who_is_known_by_its_address_and_for_nobody_with_a_t
     }
 }
 
-/// This host's registrar, as an agent has it that was just started.
+/// The registrar of an agent that was just started.
 fn started(settings: &Settings, clocks: &Clocks, ledger: &Ledger) -> Registrar {
     let mut registrar = Registrar::new(settings, clocks.clock());
     registrar.recall(settings, ledger);

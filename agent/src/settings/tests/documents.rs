@@ -23,7 +23,7 @@ const SOURCES: &[&str] = &[
     include_str!("../state.rs"),
 ];
 
-/// What the file of the package sets, against the built-in default.
+/// Keys that the file of the package sets, against the built-in default.
 const PACKAGED: &[(&str, &str)] = &[("hosts.enabled", "true")];
 
 /// Begins the file of the package.

@@ -2,12 +2,12 @@
 //! its CA file, the verifier here asks of a server's certificate what RFC 5280 asks. It has no switch for that, and one of
 //! our own would be a verifier that nobody else looks after.
 
-/// What makes a certificate that both take, where K2HR3 signs its own.
+/// Command for a certificate that both take, where K2HR3 signs its own.
 const MAKE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -extensions usr_cert -subj /CN=HOST -addext \
                     subjectAltName=DNS:HOST -keyout k2hr3.key -out k2hr3.crt";
 
-/// What is wrong with the certificate that this error is about, and the remedy; "" where it is about something else, or
-/// says enough.
+/// Explains the fault of a certificate in an error, with its remedy; "" where the error is about something else, or
+/// clear.
 pub(super) fn remedy(error: &str) -> String {
     let wrong = if error.contains("UnsupportedCertVersion") {
         "its certificate is X.509 version 1, which has no place for the host's name"

@@ -18,25 +18,29 @@ use crate::clock::{BootTime, Clock};
 use crate::file;
 use crate::identity::{Identity, Registry};
 use crate::names::Token;
+use crate::retry::{Backoff, Retry};
 use crate::settings::Auth;
 
 /// Half of the 24 hours for which K2HR3 makes address-bound tokens.
 const HALF_LIFE: Duration = Duration::from_secs(12 * 3600);
 
-/// Shortest time between two tokens, so that a sick K2HR3 does not collect them.
-const BETWEEN_TOKENS: Duration = Duration::from_secs(600);
+/// The pause between two tokens, so that a sick K2HR3 does not collect them.
+const BETWEEN_TOKENS: Backoff = {
+    let pause = Duration::from_secs(600);
+    Backoff::new(pause, pause)
+};
 
-/// How long a refused token rests while the source address works.
+/// Rest of a refused token while the source address works.
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
 
-/// What one question shows.
+/// The credential of one question.
 #[derive(Debug, Clone)]
 pub(super) enum Credential {
     /// The operator's role token.
     Role(Token),
     /// A token bound to this address.
     Minted(Token),
-    /// Nothing but the source address.
+    /// The source address alone.
     Address,
 }
 
@@ -50,7 +54,7 @@ impl Credential {
     }
 }
 
-/// Where on the ladder the next question stands.
+/// The rung of the ladder for the next question.
 #[derive(Debug)]
 pub(super) struct Credentials {
     auth: Auth,
@@ -58,7 +62,7 @@ pub(super) struct Credentials {
     refused: Option<(Token, Instant)>,
     kept_in: PathBuf,
     minted: Option<Minted>,
-    tried: Option<Instant>,
+    retry: Retry,
     clock: Clock,
 }
 
@@ -69,7 +73,7 @@ struct Minted {
 }
 
 impl Minted {
-    /// Whether it is in the first half of its life; one of another boot is renewed.
+    /// Returns true in the first half of the token's life; one of another boot is renewed.
     fn is_fresh(&self, now: BootTime) -> bool {
         now.since(self.at).is_some_and(|age| age < HALF_LIFE)
     }
@@ -85,7 +89,7 @@ struct Kept {
 impl Credentials {
     pub(super) fn new(auth: Auth, kept_in: PathBuf, clock: Clock) -> Self {
         let minted = (auth == Auth::AddressToken).then(|| load(&kept_in)).flatten();
-        Self { auth, refused: None, kept_in, minted, tried: None, clock }
+        Self { auth, refused: None, kept_in, minted, retry: Retry::default(), clock }
     }
 
     /// The credential for the next question.
@@ -106,7 +110,7 @@ impl Credentials {
         }
     }
 
-    /// What a doubt should say of how it was asked, where that is not the usual way.
+    /// Returns a remark for a doubt where the question was not put in the usual way.
     pub(super) fn remark(&self, used: &Credential) -> &'static str {
         match used {
             Credential::Address if self.refused.is_some() => {
@@ -116,7 +120,7 @@ impl Credentials {
         }
     }
 
-    /// What an operator should know where the role token is refused and the address is not.
+    /// Returns a remark for the operator where the role token is refused and the address is not.
     pub(super) fn note(&self, token_file: &Path) -> Option<String> {
         // Without the time, which would make it another note at every pass.
         self.refused.as_ref().map(|_| {
@@ -150,12 +154,18 @@ impl Credentials {
         let now = self.clock.now().boot;
         let old = self.minted.clone();
         let fresh = old.as_ref().is_some_and(|minted| minted.is_fresh(now));
-        let too_soon = self.tried.is_some_and(|tried| tried.elapsed() < BETWEEN_TOKENS);
-        if !fresh && !too_soon {
-            self.tried = Some(Instant::now());
+        if !fresh && self.retry.is_due(Instant::now()) {
+            let random = fastrand::f64();
             match make(exchange, identity, registry, old.as_ref().map(|minted| &minted.token)).await {
-                Ok(token) => self.keep(Minted { token, at: now }),
-                Err(doubt) => debug!(why = doubt.text, "no address-bound token"),
+                Ok(token) => {
+                    self.keep(Minted { token, at: now });
+                    self.retry.succeeded();
+                    self.retry.hold_until(Instant::now() + BETWEEN_TOKENS.pause(1, random));
+                }
+                Err(doubt) => {
+                    debug!(why = doubt.text, "no address-bound token");
+                    self.retry.failed(Instant::now(), doubt.text, &BETWEEN_TOKENS, random);
+                }
             }
         }
         let token = self.minted.as_ref().map(|minted| minted.token.clone());

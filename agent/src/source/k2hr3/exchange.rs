@@ -1,5 +1,5 @@
-//! One HTTP exchange with K2HR3: deadlines, the limit of the body, and every failure as a sentence. Nothing of
-//! reqwest leaves this file.
+//! An HTTP exchange with K2HR3: deadlines, the limit of the body, and every failure as a sentence. Nothing of reqwest
+//! leaves this file.
 
 use std::error::Error as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,13 +19,13 @@ use crate::settings;
 #[derive(Debug)]
 pub(super) struct Exchange {
     client: Client,
-    /// What the client was made for.
+    /// Trust that the client was made for.
     pub(super) trust: Trust,
     timeout: Duration,
     most: u64,
 }
 
-/// Whom a client believes: made anew when the API moves or the CA file is replaced.
+/// The trust of a client. It is made again when the API moves or the CA file is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trust {
     api_uri: String,
@@ -120,7 +120,7 @@ impl Exchange {
         }
     }
 
-    /// Whether this host is a member: 204, or 403. One that took too long comes from a dead backend.
+    /// Asks whether this host is a member: 204, or 403. A slow 403 comes from a dead backend.
     pub(super) async fn head(&self, url: &str) -> Result<bool, Doubt> {
         let start = Instant::now();
         let response = self.client.head(url).send().await.map_err(|error| self.failed(&error))?;
@@ -206,7 +206,7 @@ impl Exchange {
     }
 }
 
-/// Whether a 403 to HEAD or DELETE that took so long says that this host is no member.
+/// Returns true where a 403 to HEAD or DELETE came fast enough to mean that this host is no member.
 pub(super) fn is_honest_no(took: Duration) -> bool {
     took < SLOW_NO
 }

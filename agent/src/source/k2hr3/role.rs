@@ -13,8 +13,8 @@ use crate::names::{Tag, Yrn};
 use crate::registration::{self, Listed, Seen, Step, Verdict, Wish};
 use crate::settings::{self, Auth};
 
-/// What K2HR3 takes for a VM whose CUK is the instance's; a later DELETE with the CUK finds no record with another one
-/// (k2hr3_api 2.0.3, lib/k2hr3dkc.ts:8260).
+/// Mark of a VM whose CUK is the instance's; a later DELETE with the CUK finds no record with another one (k2hr3_api
+/// 2.0.3, lib/k2hr3dkc.ts:8260).
 const EXTRA: &str = "openstack-auto-v1";
 
 /// See the module.
@@ -25,12 +25,16 @@ pub struct Role {
 }
 
 impl Role {
-    /// A client by these settings; it connects at the first attempt.
+    /// Makes a client, which connects at the first attempt.
     pub fn new(settings: settings::K2hr3) -> Self {
         Self { settings, exchange: None }
     }
 
-    /// One attempt to make the wish true: a few requests, each with its deadline, and at most one that changes anything.
+    /// Tries to fulfil the wish once: a few requests, each with its deadline, and at most one that changes anything.
+    ///
+    /// # Errors
+    ///
+    /// A [`Doubt`] where K2HR3 gives no answer to a step, or refuses it.
     pub async fn attempt(
         &mut self,
         wish: Wish,
@@ -52,7 +56,7 @@ impl Role {
     }
 }
 
-/// What every request of one attempt shares.
+/// Common part of all requests of one attempt.
 struct Call<'a> {
     exchange: &'a Exchange,
     settings: &'a settings::K2hr3,
@@ -87,7 +91,7 @@ impl Call<'_> {
         format!("{}/v1/role/{}", self.registry.api_uri, self.registry.role)
     }
 
-    /// The same for this very node.
+    /// Returns the URL of this very node in its role.
     fn url(&self, more: &str) -> String {
         format!("{}?cuk={}{more}", self.role(), wire::encoded(self.identity.cuk.as_str()))
     }
@@ -107,8 +111,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// What this node cannot read is no doubt: HEAD alone decides then. Who leaves needs no token, so that one which is no good
-    /// any more keeps nobody.
+    /// Reads the member list. A list that this node may not read is no doubt: HEAD alone decides then. A leave needs
+    /// no token, so that a dead one keeps no node in its role.
     async fn list(&self, wish: Wish) -> Result<Listed, Doubt> {
         let (registry, cuk) = (self.registry, &self.identity.cuk);
         match self.members(&registry.role).await {
@@ -162,7 +166,7 @@ impl Call<'_> {
     }
 }
 
-/// Nothing is known of what K2HR3 has now.
+/// Forgets all findings after a change.
 fn changed() -> Seen {
     Seen { changed: true, ..Seen::default() }
 }

@@ -59,7 +59,7 @@ fn as_text(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// Why a value of the right kind cannot be read: half of a surrogate pair is well-formed JSON, and no text.
+/// Explains a value of the right kind that cannot be read: half of a surrogate pair is well-formed JSON, and no text.
 fn damage<'a, T: Deserialize<'a>>(value: &'a RawValue, what: &str) -> Result<(), Doubt> {
     let told =
         |error| unreadable(format!("K2HR3 answered 200 with {what} that cannot be read: {}", cause(&error)));
@@ -110,7 +110,8 @@ pub(super) fn value(body: &[u8]) -> Result<String, Doubt> {
     Ok(as_text(value).unwrap_or_else(|| value.get().to_owned()))
 }
 
-/// Whether a refusal says that there is no such key; every other 404 is K2HR3's own trouble (k2hr3_api 2.0.3).
+/// Returns true where a refusal means that there is no such key; every other 404 is a fault of K2HR3 (k2hr3_api
+/// 2.0.3).
 pub(super) fn is_no_key(said: &str) -> bool {
     said.contains("does not have value for type(keys[")
 }

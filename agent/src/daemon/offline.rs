@@ -1,4 +1,4 @@
-//! What a command does where no agent runs.
+//! Commands on a host where no agent runs.
 
 use std::time::Duration;
 
@@ -12,7 +12,12 @@ use crate::problem::chain;
 use crate::registration::Wish;
 use crate::settings::Settings;
 
-/// Enters the role where no agent runs: tries again until it worked, or until trying again is of no use; a line for people.
+/// Enters the role where no agent runs, and returns a line for people. It retries until success, or until a retry is
+/// of no use.
+///
+/// # Errors
+///
+/// The last obstacle, in a line for people.
 pub async fn join(
     settings: &Settings,
     mut store: Store,

@@ -1,4 +1,4 @@
-//! The agent's own end, and what becomes of the processes that it cares for.
+//! The agent's own end, and that of the processes.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info};
 
 use super::Agent;
-use super::telling::log_step;
+use super::logging::log_step;
 use crate::settings::OnExit;
 use crate::supervisor::systemd;
 use crate::wake::Reason;
@@ -41,7 +41,7 @@ impl Agent {
         }
     }
 
-    /// A node is not left without what the agent has just stopped.
+    /// Brings back both programs where the agent has just stopped one.
     async fn finish(&mut self) {
         let within = self.reconciler.settings().supervisor.timing.drain;
         self.reconciler.begin_nothing();
@@ -68,7 +68,7 @@ impl Agent {
         }
     }
 
-    /// Whether the processes outlive the agent.
+    /// Returns true where the processes outlive the agent.
     fn leaves(&self) -> bool {
         match self.reconciler.settings().supervisor.on_exit {
             OnExit::Leave => !self.goes_down,

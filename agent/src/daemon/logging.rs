@@ -1,4 +1,4 @@
-//! What the log says of passes: what is new, once.
+//! The log lines of passes. Each is logged once, until it changes.
 
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -10,7 +10,7 @@ use crate::repeats::Repeats;
 use crate::report::{Outcome, OutcomeKind, Report};
 use crate::standing::{Standing, State};
 
-/// What was told of the processes.
+/// Lines logged about the processes.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// Steps and notes that may come again and again.
@@ -40,22 +40,21 @@ impl Told {
         }
     }
 
-    /// How often what was not copied came again, where it is time for that.
+    /// Logs the number of repeats that were left out, where it is due.
     fn counts(&mut self) {
         for count in self.repeats.counted(Instant::now()) {
             say(&count.text, count.tag);
         }
     }
 
-    /// The same for all of it: the agent ends.
+    /// Logs all such numbers, at the end of the agent.
     pub(super) fn end(&mut self) {
         for count in self.repeats.end(Instant::now()) {
             say(&count.text, count.tag);
         }
     }
 
-    /// One line when the processes have come to another state. That they are where they were before a step that repeats is
-    /// none.
+    /// Logs a new state of the processes. The return to the state before a repeated step is none.
     fn standing(&mut self, standing: &Standing, past: Option<&Standing>) {
         if past.is_some_and(|past| past.state == standing.state && past.text == standing.text) {
             return;
@@ -97,7 +96,7 @@ pub(super) fn log_step(step: Option<&Result<String, String>>) {
 }
 
 impl Agent {
-    /// One line for a pass that changed something; for others a line when it is a new one.
+    /// Logs a pass that changed something; of others, logs a line that is new.
     pub(super) fn log(&mut self, report: &Report) {
         let (line, reasons) = (report.line(), report.reasons.as_str());
         let again = self.said_before(report);
@@ -126,8 +125,8 @@ impl Agent {
         self.told.counts();
     }
 
-    /// Whether this very sentence was logged since the last good pass. The memory is short: what fails in ever new
-    /// words is told again.
+    /// Returns true where this line was logged since the last good pass. The list is short: a fault in ever new words
+    /// is logged again.
     fn said_before(&mut self, report: &Report) -> bool {
         const REMEMBERED: usize = 8;
         let good =
@@ -171,7 +170,7 @@ mod tests {
         Standing { state, said: Some(said), ..Standing::unknown(text) }
     }
 
-    /// What a server says to slaves that were turned away, some times after each file.
+    /// A server's prompt to slaves that were turned away, repeated after each file.
     #[tokio::test(start_paused = true)]
     async fn a_step_that_repeats_is_one_line_a_file_and_so_is_what_it_comes_back_to() {
         let (mut told, (log, _guard)) = (Told::default(), Log::taken());

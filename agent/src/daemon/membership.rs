@@ -1,5 +1,5 @@
-//! What the running agent does about its role, and what commands make it do: this node enters its role before it asks who
-//! is in it, and leaves it when it is told to.
+//! The running agent's membership of its role, and the commands about it. This node enters its role before it asks
+//! for the members, and leaves it on command.
 
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -18,12 +18,13 @@ use crate::status::Registration;
 use crate::wake::{Reason, Reasons};
 
 impl Agent {
-    /// Whether this node first tries to become a member, before it asks who is one.
+    /// Returns true where this node tries to become a member before it asks for them.
     fn joins_first(&self) -> bool {
         self.registrar.comes_first(self.reconciler.settings(), self.reconciler.store().ledger())
     }
 
-    /// Whether the source is asked now: not before this node has tried to become a member, and not by one that has gone.
+    /// Returns true where the source may be asked: not before this node has tried to become a member, and not after
+    /// it left.
     pub(super) fn asks(&self) -> bool {
         !self.joins_first() && self.reconciler.leaving().is_none_or(Leaving::follows)
     }
@@ -35,7 +36,7 @@ impl Agent {
         }
     }
 
-    /// When an attempt to enter or leave the role is due, where one is to be made.
+    /// Returns the time of the next attempt at the role, where one is needed.
     pub(super) fn errand(&self) -> Option<Instant> {
         let ledger = self.reconciler.store().ledger();
         self.registrar
@@ -79,8 +80,8 @@ impl Agent {
         }
     }
 
-    /// What another VM has left behind in this one's state is nobody's leave any more. cloud-init may say only after the agent's
-    /// start that this is another one, so it is looked each time.
+    /// Drops a leave or a stop of another VM, whose state this one took over. cloud-init may name this VM only after
+    /// the agent's start, so the agent looks each time.
     pub(super) fn look_who_leaves(&mut self) {
         match self.reconciler.is_another() {
             Ok(true) => {
