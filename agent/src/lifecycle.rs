@@ -203,7 +203,7 @@ pub fn decide(situation: &Situation<'_>, history: &History, persisted: &Persiste
 /// Decides where a file is about to be installed: that comes first, but for the end of who would write over it in place.
 pub fn decide_before_file(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
     let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
-    let rival = situation.observed.rival.as_ref();
+    let rival = situation.observed.file.foreign_writer.as_ref();
     let action = rival.and_then(|rival| file_sync::end_writer(&scene, &mut draft, rival));
     Draft::new(persisted).decision(&scene, Some(action.unwrap_or_else(|| soon(File::ComesFirst))))
 }

@@ -70,13 +70,13 @@ impl Standing {
         let (state, codes, text) = judged(decision);
         let stamp = |at: Instant| Timestamp::now().before(now.saturating_duration_since(at));
         let process = |running: Running| Process { pid: running.id.pid, since: stamp(running.since) };
-        let said = observed.said.as_ref().map(|said| Said {
+        let said = observed.control.report.as_ref().map(|said| Said {
             at: stamp(said.at),
             fileversion: said.view.fileversion,
             status: said.view.own.status,
             servers: said.view.servers.iter().map(|row| (row.name.clone(), row.status)).collect(),
         });
-        let silent = observed.silent.as_ref().map(|(_, text)| text.clone());
+        let silent = observed.control.silent.as_ref().map(|(_, text)| text.clone());
         Self {
             state,
             reasons: codes.into_iter().map(str::to_owned).collect(),

@@ -181,64 +181,99 @@ pub enum MergeThread {
     Rests,
 }
 
-/// What is known of the processes. No answer is not a failure: what is unknown is `None`.
+/// One observation of the two programs. No answer is no failure: the unknown is `None`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
     /// The running chmpx that reads the ini.
     pub chmpx: Option<Running>,
-    /// The running k2hdkc that reads it.
+    /// The running k2hdkc that reads the ini.
     pub k2hdkc: Option<Running>,
-    /// Processes of the same two programs with the same ini that are too many.
-    pub surplus: Vec<(Program, u32)>,
-    /// What ended since the last observation, in its order.
-    pub ended: Vec<Ended>,
-    /// The last whole answer of the running chmpx.
-    pub said: Option<Said>,
-    /// Since when this chmpx has answered nothing, and what came instead of the last answer.
-    pub silent: Option<(Instant, String)>,
-    /// The name server that this chmpx waits for in its main loop: it is not deaf, and comes back by itself.
-    pub resolver: Option<String>,
-    /// Whether nobody listened at its control port when it was asked last.
-    pub shut: bool,
-    /// What chmpx answered where that could not be understood: it is no silence.
-    pub strange: Option<String>,
-    /// What chmpx did not do of what it was told last, and what it said to that.
-    pub declined: Option<String>,
-    /// What the other servers say of this node, where its chmpx says nothing.
-    pub hearsay: Hearsay,
-    /// Why another server did not do what it was told last.
-    pub unprompted: Option<String>,
-    /// What its thread that merges is doing, where its status says that it merges and the kernel tells.
-    pub merge_thread: Option<MergeThread>,
-    /// Programs that do not run, and that come or go by themselves.
-    pub moving: Vec<(Program, String)>,
-    /// Programs that do not run, and that the agent cannot start, with the remedy.
-    pub blocked: Vec<(Program, String)>,
-    /// Starts that came to nothing since the last observation, and why.
-    pub refused: Vec<(Program, String)>,
-    /// How programs that do not run ended, by who runs them.
-    pub last_words: Vec<(Program, String)>,
-    /// The process that has come of the last start, where that was not known at once.
-    pub appeared: Option<(Program, Identity)>,
-    /// Another program that replaces the same file.
-    pub rival: Option<Rival>,
-    /// Why nothing can be seen now: what else is here is as it was last.
-    pub unseen: Option<String>,
-    /// Whether the processes have a file of their own, into which the installed one is put.
-    pub apart: bool,
-    /// Where they have: that it is not the installed one.
-    pub misplaced: Option<Misplaced>,
-    /// Where they have: why none of them is there to get it.
-    pub nowhere: Option<String>,
+    /// Further processes of the same two programs with the same ini.
+    pub duplicates: Vec<(Program, u32)>,
+    /// Programs that do not run.
+    pub absence: Absence,
+    /// Ends and starts since the last observation.
+    pub events: Events,
+    /// The control port of the local chmpx.
+    pub control: ControlPort,
+    /// The control ports of the other servers.
+    pub peers: Peers,
+    /// The file before the programs.
+    pub file: FilePlace,
     /// Files that chmpx leaves behind when it starts after a kill (`*.chmpx.bup*`).
     pub leftovers: usize,
+    /// The reason for which nothing can be seen now. All else here is as it was last.
+    pub unobservable: Option<String>,
+}
+
+/// Programs that do not run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Absence {
+    /// Programs that come or go by themselves.
+    pub externally_managed: Vec<(Program, String)>,
+    /// Programs that the agent cannot start, with the remedy.
+    pub cannot_start: Vec<(Program, String)>,
+    /// The end of each, in the words of its supervisor.
+    pub exit_details: Vec<(Program, String)>,
+}
+
+/// Ends and starts since the last observation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Events {
+    /// Ends, in their order.
+    pub exits: Vec<Ended>,
+    /// Starts that came to nothing, and why.
+    pub failed_starts: Vec<(Program, String)>,
+    /// The process that has come of the latest start, where the start itself did not know it.
+    pub appeared: Option<(Program, Identity)>,
+}
+
+/// The control port of the local chmpx.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ControlPort {
+    /// The latest whole answer of the running chmpx.
+    pub report: Option<Said>,
+    /// The begin of a silence, and what came instead of the latest answer.
+    pub silent: Option<(Instant, String)>,
+    /// The name server that chmpx waits for in its main loop: it is not deaf, and comes back by itself.
+    pub resolver: Option<String>,
+    /// True if nobody listened at the latest question.
+    pub refuses: bool,
+    /// An answer that is not understood: it is no silence.
+    pub not_understood: Option<String>,
+    /// The latest command that chmpx did not carry out, with its answer.
+    pub declined: Option<String>,
+    /// The state of the thread that merges, where chmpx merges and the kernel shows it (C31).
+    pub merge_thread: Option<MergeThread>,
+}
+
+/// The control ports of the other servers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Peers {
+    /// Their knowledge of this node, where its own chmpx says nothing.
+    pub hearsay: Hearsay,
+    /// The latest command that another server did not carry out, with its answer.
+    pub unprompted: Option<String>,
+}
+
+/// The file before the programs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FilePlace {
+    /// Another program that replaces the same file.
+    pub foreign_writer: Option<Rival>,
+    /// True if the programs have a file of their own, into which the installed one is put.
+    pub is_own: bool,
+    /// The difference of their own file to the installed one.
+    pub out_of_sync: Option<Misplaced>,
+    /// The reason for which no program is there to get the file.
+    pub missing: Option<String>,
 }
 
 impl Observed {
     /// Whether the programs of a node of that kind are seen to run, on the installed file.
     pub fn runs(&self, mode: Mode) -> bool {
         let all = self.chmpx.is_some() && (mode == Mode::Slave || self.k2hdkc.is_some());
-        all && self.unseen.is_none() && self.misplaced.is_none()
+        all && self.unobservable.is_none() && self.file.out_of_sync.is_none()
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn sync(scene: &Scene<'_>, draft: &mut Draft, misplaced: &Misplaced) 
         }
         Misplaced::Yet(text) => text.clone(),
     };
-    if scene.observed.rival.is_some() {
+    if scene.observed.file.foreign_writer.is_some() {
         // Two that write in turn would end chmpx now and then; the other one was there first.
         draft.report(File::Contested(text));
         return None;

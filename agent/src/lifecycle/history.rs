@@ -166,7 +166,7 @@ impl History {
         self.observe_visibility(situation);
         self.observe_exits(situation);
         self.file.observe(situation);
-        if let Some(rival) = &observed.rival {
+        if let Some(rival) = &observed.file.foreign_writer {
             self.writer.meet(&rival.of);
         }
         self.joining.observe(situation);
@@ -178,14 +178,14 @@ impl History {
             self.ring.continuity.observe(chmpx.id, view);
             self.ring.prompts.observe(situation, view);
         }
-        if observed.unseen.is_none() {
+        if observed.unobservable.is_none() {
             self.ring.merge.observe(situation);
         }
     }
 
     /// Stops the clocks while the programs are out of sight: as far as the agent knows they stand still.
     fn observe_visibility(&mut self, situation: &Situation<'_>) {
-        if situation.observed.unseen.is_some() {
+        if situation.observed.unobservable.is_some() {
             self.visibility.lost = self.visibility.lost.or(self.visibility.seen).or(Some(situation.now));
             return;
         }
@@ -200,7 +200,7 @@ impl History {
 
     fn observe_exits(&mut self, situation: &Situation<'_>) {
         let (now, observed, backoff) = (situation.now, situation.observed, situation.limits.backoff());
-        for exit in &observed.ended {
+        for exit in &observed.events.exits {
             let asked = self.signals.asked(exit.was.id);
             let of_a_new_file = self.file.age(now).is_some_and(|age| age < situation.limits.roll_back_within);
             if exit.program == Program::Chmpx && !asked && of_a_new_file && exit.how.is_own() {
@@ -208,7 +208,7 @@ impl History {
             }
             self.programs.of_mut(exit.program).ended(*exit, asked, now, (&backoff, situation.random));
         }
-        for (program, why) in &observed.refused {
+        for (program, why) in &observed.events.failed_starts {
             self.start_failed(*program, why, now, (&backoff, situation.random));
         }
         for (program, running) in [(Program::Chmpx, observed.chmpx), (Program::K2hdkc, observed.k2hdkc)] {
@@ -400,8 +400,8 @@ impl Joining {
     fn observe(&mut self, situation: &Situation<'_>) {
         let observed = situation.observed;
         self.begun = self.begun.and_then(|begun| still_begun(begun, observed.k2hdkc));
-        let unheard = observed.said.is_none() && observed.shut;
-        if unheard && matches!(observed.hearsay, Hearsay::Unknown(_)) {
+        let unheard = observed.control.report.is_none() && observed.control.refuses;
+        if unheard && matches!(observed.peers.hearsay, Hearsay::Unknown(_)) {
             self.too_early = observed.chmpx.map(|chmpx| chmpx.id).or(self.too_early);
         }
     }

@@ -103,7 +103,7 @@ pub(super) fn serving(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Opti
     }
     let (pair, k2hdkc) = (pair(scene)?, scene.observed.k2hdkc?);
     // An answer from before this k2hdkc says nothing of it.
-    if scene.observed.said.as_ref().is_none_or(|said| said.at <= k2hdkc.since) {
+    if scene.observed.control.report.as_ref().is_none_or(|said| said.at <= k2hdkc.since) {
         return Some(scene.wait(Join::AskedAgain));
     }
     draft.serves = true;

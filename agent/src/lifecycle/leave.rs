@@ -27,7 +27,7 @@ pub(super) fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> 
     }
     // Without a k2hdkc that serves, no merge moves any key; and one that cannot be seen is not moved.
     let observed = scene.observed;
-    if observed.unseen.is_some() || observed.chmpx.is_none() || observed.k2hdkc.is_none() {
+    if observed.unobservable.is_some() || observed.chmpx.is_none() || observed.k2hdkc.is_none() {
         return None;
     }
     let view = scene.view().filter(|view| !view.own.status.is_suspended())?;

@@ -105,7 +105,7 @@ impl Restart {
     pub(super) fn is_due(&self, situation: &Situation<'_>) -> bool {
         const WRAPPED: u32 = 1 << 30;
         // A file that is not before the programs is none that they could be restarted for.
-        if self.urgency == Urgency::Change && situation.observed.misplaced.is_some() {
+        if self.urgency == Urgency::Change && situation.observed.file.out_of_sync.is_some() {
             return false;
         }
         let fileversion = situation.file.fileversion;
@@ -192,11 +192,11 @@ impl Persisted {
             let waited = situation.boot.since(asked)?;
             observed.k2hdkc.filter(|k2hdkc| age(*k2hdkc) <= waited + SOON)
         };
-        let own = match observed.appeared {
+        let own = match observed.events.appeared {
             Some((Program::K2hdkc, id)) => Some(id),
             _ => self.awaited.and_then(came).map(|k2hdkc| k2hdkc.id),
         };
-        let refused = observed.refused.iter().any(|(program, _)| *program == Program::K2hdkc);
+        let refused = observed.events.failed_starts.iter().any(|(program, _)| *program == Program::K2hdkc);
         if let Some(id) = own {
             (self.started, self.awaited) = (Some(id), None);
         } else if refused {

@@ -77,10 +77,10 @@ type Recognise = for<'a> fn(&Scene<'a>) -> Option<Phase<'a>>;
 
 /// The order of the table.
 const ORDER: [Recognise; 18] = [
-    |scene| scene.observed.unseen.as_deref().map(Phase::Unobservable),
-    |scene| scene.observed.rival.as_ref().map(Phase::ForeignWriter),
-    |scene| scene.observed.misplaced.as_ref().map(Phase::FileOutOfSync),
-    |scene| scene.observed.surplus.first().map(|(program, _)| Phase::Duplicate(*program)),
+    |scene| scene.observed.unobservable.as_deref().map(Phase::Unobservable),
+    |scene| scene.observed.file.foreign_writer.as_ref().map(Phase::ForeignWriter),
+    |scene| scene.observed.file.out_of_sync.as_ref().map(Phase::FileOutOfSync),
+    |scene| scene.observed.duplicates.first().map(|(program, _)| Phase::Duplicate(*program)),
     on_trial,
     pair,
     unaccompanied,
@@ -94,12 +94,12 @@ const ORDER: [Recognise; 18] = [
     |scene| if scene.mode() == Mode::Slave { slave(scene) } else { server(scene) },
     |scene| scene.view().filter(|view| serves(scene, view)).map(Phase::Serving),
     |scene| {
-        let view = scene.view().filter(|_| scene.observed.misplaced.is_none())?;
+        let view = scene.view().filter(|_| scene.observed.file.out_of_sync.is_none())?;
         scene.list_differs(view).map(|_| Phase::ListDiffers(view))
     },
     |scene| {
         let leftovers = scene.observed.leftovers;
-        (leftovers > 0 && scene.observed.said.is_some()).then_some(Phase::Leftovers(leftovers))
+        (leftovers > 0 && scene.observed.control.report.is_some()).then_some(Phase::Leftovers(leftovers))
     },
 ];
 
@@ -109,7 +109,7 @@ pub(super) fn phases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Phase<'a>> {
 }
 
 fn on_trial<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
-    let gone = scene.observed.chmpx.is_none() || !scene.observed.ended.is_empty();
+    let gone = scene.observed.chmpx.is_none() || !scene.observed.events.exits.is_empty();
     (scene.file.age.is_some() && gone).then_some(Phase::FileOnTrial)
 }
 
@@ -126,13 +126,16 @@ fn unaccompanied<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
 
 fn silent<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
     let observed = scene.observed;
-    let silent = observed.said.is_none() || observed.silent.is_some() || observed.strange.is_some();
+    let silent = observed.control.report.is_none()
+        || observed.control.silent.is_some()
+        || observed.control.not_understood.is_some();
     observed.chmpx.filter(|_| silent).map(Phase::Silent)
 }
 
 /// chmpx that has another file may well have loaded that one.
 fn stale<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
-    let said = scene.observed.said.as_ref().filter(|_| scene.observed.misplaced.is_none())?;
+    let said =
+        scene.observed.control.report.as_ref().filter(|_| scene.observed.file.out_of_sync.is_none())?;
     let early = scene.history.quiet_until(scene.limits.quiet).is_some_and(|until| said.at < until);
     (early || said.view.fileversion != Some(scene.file.fileversion)).then_some(Phase::Stale)
 }

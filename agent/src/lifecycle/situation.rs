@@ -65,7 +65,7 @@ impl<'a> Situation<'a> {
 
     /// Returns the latest answer of chmpx.
     pub(super) fn view(&self) -> Option<&'a View> {
-        self.observed.said.as_ref().map(|said| &said.view)
+        self.observed.control.report.as_ref().map(|said| &said.view)
     }
 
     /// Returns the latest answer of a server's chmpx.

@@ -33,7 +33,7 @@ pub(super) fn turned_away(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> 
     if !view.merges_by_itself() {
         return None;
     }
-    let error = scene.observed.unprompted.clone();
+    let error = scene.observed.peers.unprompted.clone();
     Some(scene.hold(if in_vain {
         Slave::PromptedInVain { servers: servers(), error }
     } else {

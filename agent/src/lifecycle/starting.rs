@@ -12,7 +12,7 @@ use crate::supervisor::{Program, Running, Step};
 pub(super) fn duplicate(scene: &Scene<'_>, program: Program) -> Action {
     let observed = scene.observed;
     let running = if program == Program::Chmpx { observed.chmpx } else { observed.k2hdkc };
-    let surplus = observed.surplus.iter().filter(|(of, _)| *of == program).map(|(_, pid)| *pid);
+    let surplus = observed.duplicates.iter().filter(|(of, _)| *of == program).map(|(_, pid)| *pid);
     let pids: Vec<_> = running.map(|running| running.id.pid).into_iter().chain(surplus).collect();
     let pids = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     scene.hold(Start::Duplicate { program, pids })
@@ -38,7 +38,7 @@ pub(super) fn chmpx(scene: &Scene<'_>, draft: &mut Draft) -> Action {
 /// and until then it turns the newcomer's chmpx away (C33). A server that does not answer lets nobody in, and keeps nobody
 /// waiting, but for a second where none answers: where a ring boots they are about to.
 fn unlisted(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
-    let server = match scene.observed.hearsay {
+    let server = match scene.observed.peers.hearsay {
         Hearsay::Unasked | Hearsay::Listed => return None,
         _ if !scene.limits.wait_for_peers => return None,
         Hearsay::Asking => return Some(soon(Start::NextServerLearns)),
@@ -65,7 +65,7 @@ pub(super) fn k2hdkc(scene: &Scene<'_>, draft: &mut Draft, chmpx: Running) -> Op
         return Some(Action::Wait(reason.into(), gap.saturating_sub(age).max(SOON)));
     }
     let view = scene.view()?;
-    if scene.observed.silent.is_some() {
+    if scene.observed.control.silent.is_some() {
         return Some(scene.wait(Start::ChmpxIsSilent));
     }
     if !view.own.status.is_suspended() {
@@ -82,16 +82,16 @@ pub(super) fn start(
 ) -> Action {
     let said =
         |of: &[(Program, String)]| of.iter().find(|(p, _)| *p == program).map(|(_, text)| text.clone());
-    if let Some(text) = said(&scene.observed.blocked) {
+    if let Some(text) = said(&scene.observed.absence.cannot_start) {
         return scene.hold(Start::Blocked { program, text });
     }
-    if let Some(text) = said(&scene.observed.moving) {
+    if let Some(text) = said(&scene.observed.absence.externally_managed) {
         return scene.wait(Start::ByItself(text));
     }
     let exits = scene.history.programs.of(program);
     let (failures, exit) = exits.failures();
     let refusals = exits.starts().attempts();
-    let last = said(&scene.observed.last_words)
+    let last = said(&scene.observed.absence.exit_details)
         .or_else(|| exits.starts().last_error().map(str::to_owned))
         .or_else(|| exit.map(|exit| format!("it {}", exit.how.text())));
     match exits.rests(scene.now) {

@@ -21,7 +21,8 @@ use crate::names::Port;
 use crate::plan::Class;
 use crate::ring::{Mode, Ring};
 use crate::supervisor::{
-    Ended, Ending, Identity, MergeThread, Observed, Order, Program, Rival, Running, Said, Signal, Step,
+    ControlPort, Ended, Ending, Identity, MergeThread, Observed, Order, Program, Rival, Running, Said,
+    Signal, Step,
 };
 use crate::view::{NodeStatus, View};
 
@@ -81,7 +82,7 @@ impl Stage {
         let observed = Observed {
             chmpx: Some(running(CHMPX, since)),
             k2hdkc: Some(running(K2HDKC, since + Duration::from_secs(2))),
-            said: Some(said),
+            control: ControlPort { report: Some(said), ..ControlPort::default() },
             ..Observed::default()
         };
         let mut stage = Self {
@@ -110,7 +111,7 @@ impl Stage {
     fn second() -> Self {
         let mut second = Self::well();
         second.ring.profile.global.insert("SELFCUK".into(), "cuk-2".into());
-        second.observed.said.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
+        second.observed.control.report.as_mut().unwrap().view = fixtures::view(&second.ring, 4);
         second
     }
 
@@ -138,7 +139,7 @@ impl Stage {
         history.record(&decision, self.failure, &self.at());
         self.history = history;
         self.persisted = decision.persisted;
-        self.observed.ended.clear();
+        self.observed.events.exits.clear();
         self.rewrite = match &decision.action {
             Action::Rewrite(rewrite, _) => Some(*rewrite),
             _ => None,
@@ -165,7 +166,7 @@ impl Stage {
         self.now += time;
         self.boot = self.boot.after(time);
         self.written = self.written.map(|age| age + time);
-        if let Some(said) = &mut self.observed.said {
+        if let Some(said) = &mut self.observed.control.report {
             said.at = self.now;
         }
         let running = [&mut self.observed.chmpx, &mut self.observed.k2hdkc];
@@ -174,7 +175,7 @@ impl Stage {
     }
 
     fn view(&mut self) -> &mut View {
-        &mut self.observed.said.as_mut().unwrap().view
+        &mut self.observed.control.report.as_mut().unwrap().view
     }
 
     fn set_own(&mut self, bits: u32) {
@@ -196,9 +197,9 @@ impl Stage {
             Program::K2hdkc => &mut self.observed.k2hdkc,
         };
         let was = place.take().unwrap();
-        self.observed.ended.push(Ended { program, was, how });
+        self.observed.events.exits.push(Ended { program, was, how });
         if program == Program::Chmpx {
-            self.observed.said = None;
+            self.observed.control.report = None;
         }
     }
 
@@ -212,7 +213,7 @@ impl Stage {
 
     fn answer(&mut self, bits: u32) {
         let view = fixtures::view(&self.ring, self.fileversion);
-        self.observed.said = Some(Said { view, at: self.now });
+        self.observed.control.report = Some(Said { view, at: self.now });
         self.set_own(bits);
     }
 

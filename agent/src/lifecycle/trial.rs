@@ -32,7 +32,7 @@ fn ended(scene: &Scene<'_>) -> Option<Action> {
         exit.program == Program::Chmpx && saw_it_come && !signals.asked(id) && !signals.was_to_go(id)
     };
     let in_time = file.has_previous && !file.replaces_unloadable && age < scene.limits.roll_back_within;
-    let exit = scene.observed.ended.iter().find(on_trial).filter(|_| in_time)?;
+    let exit = scene.observed.events.exits.iter().find(on_trial).filter(|_| in_time)?;
     let by_another_hand = file.loaded && exit.how == Ending::Exit(0);
     (exit.how.is_own() && !by_another_hand).then(|| {
         let (how, millis, generation) = (exit.how, age.as_millis(), file.fileversion);
@@ -51,10 +51,11 @@ fn fails_to_start(scene: &Scene<'_>) -> Option<Action> {
 
 /// Blames the file where a helper starts chmpx and it does not come back: nobody may be told there how it ended.
 fn stays_away(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
-    let helped = scene.observed.moving.iter().any(|(program, _)| *program == Program::Chmpx);
+    let helped =
+        scene.observed.absence.externally_managed.iter().any(|(program, _)| *program == Program::Chmpx);
     let file = scene.file;
     // A file that chmpx has loaded once, or that is not before it, keeps it from nothing.
-    let unproven = !file.verified && !file.loaded && scene.observed.misplaced.is_none();
+    let unproven = !file.verified && !file.loaded && scene.observed.file.out_of_sync.is_none();
     if scene.observed.chmpx.is_some() || !helped || !file.has_verified || !unproven {
         return None;
     }
@@ -67,7 +68,7 @@ fn stays_away(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
 pub(super) fn silent(scene: &Scene<'_>, draft: &mut Draft, chmpx: Running) -> Option<Action> {
     let (observed, pid) = (scene.observed, chmpx.id.pid);
     if let Some((since, text)) =
-        observed.silent.as_ref().filter(|(since, _)| unheard_for(scene, *since) >= patience(scene))
+        observed.control.silent.as_ref().filter(|(since, _)| unheard_for(scene, *since) >= patience(scene))
     {
         let reason = Control::SilentTooLong { pid, text: text.clone() };
         if fell_silent_of_the_file(scene, *since) {
@@ -78,24 +79,25 @@ pub(super) fn silent(scene: &Scene<'_>, draft: &mut Draft, chmpx: Running) -> Op
     if came_too_early(scene, chmpx) {
         return Some(restart_chmpx(scene, Control::CameTooEarly(pid)));
     }
-    let never = observed.said.is_none() && observed.shut;
+    let never = observed.control.report.is_none() && observed.control.refuses;
     if never && unheard_for(scene, chmpx.since) >= LISTENS_WITHIN {
         return Some(restart_chmpx(scene, Control::NeverListened(pid)));
     }
-    if let Some(text) = observed.strange.clone() {
+    if let Some(text) = observed.control.not_understood.clone() {
         draft.report(Control::NotUnderstood { pid, text });
     }
     // An answer from before the silence says nothing of the present.
-    let owes = observed.said.is_none() || observed.silent.is_some();
+    let owes = observed.control.report.is_none() || observed.control.silent.is_some();
     let resolves = resolving::wait(scene, &"it does not answer").filter(|_| owes);
-    resolves.or_else(|| observed.said.is_none().then(|| first_answer(scene)))
+    resolves.or_else(|| observed.control.report.is_none().then(|| first_answer(scene)))
 }
 
 fn first_answer(scene: &Scene<'_>) -> Action {
     let observed = scene.observed;
-    let text = observed.silent.as_ref().map_or("chmpx has not been asked yet", |(_, text)| text.as_str());
+    let text =
+        observed.control.silent.as_ref().map_or("chmpx has not been asked yet", |(_, text)| text.as_str());
     let between = scene.limits.between_questions;
-    let next = if scene.is_server() && observed.shut { COMES_SOON.min(between) } else { between };
+    let next = if scene.is_server() && observed.control.refuses { COMES_SOON.min(between) } else { between };
     Action::Wait(Control::FirstAnswer(text.to_owned()).into(), next)
 }
 
@@ -122,15 +124,16 @@ fn fell_silent_of_the_file(scene: &Scene<'_>, since: Instant) -> bool {
 /// now: the next one is let in (C33).
 fn came_too_early(scene: &Scene<'_>, chmpx: Running) -> bool {
     let observed = scene.observed;
-    let unheard = observed.said.is_none() && observed.shut;
-    let too_early = scene.history.joining.too_early == Some(chmpx.id) && observed.hearsay == Hearsay::Listed;
+    let unheard = observed.control.report.is_none() && observed.control.refuses;
+    let too_early =
+        scene.history.joining.too_early == Some(chmpx.id) && observed.peers.hearsay == Hearsay::Listed;
     unheard && too_early && unheard_for(scene, chmpx.since) >= TURNED_AWAY_FOR
 }
 
 /// Waits for the report of the installed generation, asked after the quiet time; writes a file again that was swallowed or
 /// missed, under the next generation; restarts a chmpx that does not hear of it at all.
 pub(super) fn stale(scene: &Scene<'_>) -> Option<Action> {
-    let said = scene.observed.said.as_ref()?;
+    let said = scene.observed.control.report.as_ref()?;
     if let Some(until) = scene.history.quiet_until(scene.limits.quiet).filter(|until| said.at < *until) {
         let left = until.saturating_duration_since(scene.now);
         let wait = if left.is_zero() { scene.limits.between_questions } else { left };

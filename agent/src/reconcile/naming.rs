@@ -48,7 +48,7 @@ impl<T: Supervisor> Reconciler<T> {
             return if settled { Listed::only([]) } else { Listed::Unknown };
         };
         let fileversion = scene.installed.fileversion();
-        match &observed.said {
+        match &observed.control.report {
             Some(said) if fileversion.is_some() && said.view.fileversion == fileversion => {
                 let rows = said.view.servers.iter().chain(&said.view.slaves);
                 Listed::only(rows.flat_map(|row| [row.name.as_str(), row.seed.as_str()]))

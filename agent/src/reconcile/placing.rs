@@ -17,24 +17,26 @@ pub(super) fn once(
     let Some(observed) = &scene.observed else {
         return unsynced(in_doubt.map(|why| format!("not known whether chmpx has the file: {why}")));
     };
-    if !observed.apart {
-        notes.extend(observed.rival.as_ref().map(|rival| format!("{}: {}", rival.text, rival.remedy)));
+    if !observed.file.is_own {
+        notes.extend(
+            observed.file.foreign_writer.as_ref().map(|rival| format!("{}: {}", rival.text, rival.remedy)),
+        );
         return ProgramsDecision::default();
     }
     let not_there = |why: &str| unsynced(Some(format!("the file is not put before the processes: {why}")));
-    if let Some(why) = &observed.unseen {
+    if let Some(why) = &observed.unobservable {
         return unsynced(Some(format!("not known whether chmpx has the file: {why}")));
     }
-    if let Some(why) = &observed.nowhere {
+    if let Some(why) = &observed.file.missing {
         return not_there(why);
     }
-    let why = match &observed.misplaced {
+    let why = match &observed.file.out_of_sync {
         Some(Misplaced::ForGood(text)) => return not_there(text),
         Some(Misplaced::Yet(text)) => text,
         None if installs => "it is installed",
         None => return ProgramsDecision::default(),
     };
-    if let Some(rival) = &observed.rival {
+    if let Some(rival) = &observed.file.foreign_writer {
         return not_there(&rival.text);
     }
     let action = Action::Step(Step::Place, File::OutOfSync(why.to_owned()).into());

@@ -84,7 +84,7 @@ impl Processes {
 impl Scene {
     /// Servers of the installed file that chmpx reports as up, by their names in the file: chmpx shows resolved ones.
     pub(super) fn up(&self) -> Option<BTreeSet<NodeKey>> {
-        let said = self.observed.as_ref()?.said.as_ref()?;
+        let said = self.observed.as_ref()?.control.report.as_ref()?;
         let ring = self.installed.ring()?;
         let is_up = |row: &&crate::view::Row| row.status.is_up();
         let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
@@ -94,7 +94,7 @@ impl Scene {
 
     /// How many nodes the running chmpx has room for.
     pub(super) fn capacity(&self) -> Option<usize> {
-        self.observed.as_ref()?.said.as_ref()?.view.capacity
+        self.observed.as_ref()?.control.report.as_ref()?.view.capacity
     }
 }
 
@@ -140,7 +140,7 @@ impl<T: Supervisor> Reconciler<T> {
         }
         let observed = seen?;
         let is_server = about.is_some_and(|about| about.mode == Mode::Server);
-        self.processes.comes = is_server && observed.said.is_none() && observed.shut;
+        self.processes.comes = is_server && observed.control.report.is_none() && observed.control.refuses;
         if ask != Ask::No && observed.chmpx.is_some() {
             self.processes.asked = Some(Instant::now());
         }
@@ -167,7 +167,7 @@ impl<T: Supervisor> Reconciler<T> {
         let no_way_back = self.processes.no_way_back.as_ref();
         let no_way_back = no_way_back.filter(|(version, _)| *version == file.fileversion);
         notes.extend(no_way_back.map(|(_, why)| why.clone()));
-        notes.extend(observed.declined.clone().into_iter().chain(observed.unprompted.clone()));
+        notes.extend(observed.control.declined.clone().into_iter().chain(observed.peers.unprompted.clone()));
         let (now, boot, random) = (Instant::now(), self.clock.now().boot, fastrand::f64());
         let limits = &self.settings.supervisor.rules;
         let situation = Situation { now, boot, random, ring, file, observed, limits };
@@ -213,7 +213,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// Returns how the processes are seen with the installed file.
     fn seen(&self, situation: &Situation<'_>, about: &NodeSpec) -> Seen {
         let quiet_until = self.processes.history.quiet_until(situation.limits.quiet);
-        let said = situation.observed.said.as_ref();
+        let said = situation.observed.control.report.as_ref();
         let said = said.filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         let ours = situation.file.age.is_some();
         let fileversion = Some(situation.file.fileversion);

@@ -9,7 +9,7 @@ use crate::lifecycle::{self, InstalledFile, Leaving, Rules, Situation, Stage};
 use crate::problem::chain;
 use crate::ring::{Mode, Ring};
 use crate::standing::{Standing, State};
-use crate::supervisor::{Ask, NodeSpec, Observed, Supervisor};
+use crate::supervisor::{Ask, ControlPort, NodeSpec, Observed, Supervisor};
 
 const NOT_OURS: &str =
     "chmpx and k2hdkc are not the agent's here (supervisor none): stop them where they run";
@@ -90,7 +90,10 @@ impl<T: Supervisor> Reconciler<T> {
         let about = NodeSpec { mode, ..NodeSpec::unread(&ini) };
         let observed = if is_known { None } else { self.supervisor.observe(&about, Ask::No).await };
         // chmpx is told nothing either: how it is called stands in the file.
-        let Some(observed) = observed.map(|observed| Observed { said: None, ..observed }) else {
+        let Some(observed) = observed.map(|observed| Observed {
+            control: ControlPort { report: None, ..observed.control },
+            ..observed
+        }) else {
             programs.standing = held(match (self.supervisor.in_doubt(), self.supervisor.look_again()) {
                 (Some(why), _) => format!("this node does not stop: its processes are not seen ({why})"),
                 (None, Some(_)) => "this node does not stop: its processes are not seen yet".to_owned(),

@@ -131,7 +131,10 @@ impl Stage {
         self.reconciler.supervisor.observed = Some(Observed {
             chmpx: running(7, 100),
             k2hdkc: running(8, 200),
-            said: Some(Said { view, at: now + Duration::from_secs(1) }),
+            control: supervisor::ControlPort {
+                report: Some(Said { view, at: now + Duration::from_secs(1) }),
+                ..supervisor::ControlPort::default()
+            },
             ..Observed::default()
         });
     }
@@ -523,6 +526,6 @@ fn end_chmpx(stage: &mut Stage, how: supervisor::Ending) {
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     let was = observed.chmpx.take().unwrap();
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
-    (observed.said, observed.k2hdkc) = (None, None);
-    observed.ended = vec![supervisor::Ended { program: Program::Chmpx, was, how }];
+    (observed.control.report, observed.k2hdkc) = (None, None);
+    observed.events.exits = vec![supervisor::Ended { program: Program::Chmpx, was, how }];
 }

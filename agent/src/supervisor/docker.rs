@@ -30,7 +30,7 @@ pub(crate) use engine::EngineError;
 
 use super::local::conversation::Conversation;
 use super::{
-    Ask, Done, Identity, Misplaced, NodeSpec, Observed, Program, Rival, Signal, Step, Supervisor,
+    Ask, Done, FilePlace, Identity, Misplaced, NodeSpec, Observed, Program, Rival, Signal, Step, Supervisor,
     SupervisorError,
 };
 use crate::file::FileError;
@@ -264,10 +264,12 @@ impl Supervisor for Docker {
             .go_on((pid, self.observer.here(Program::Chmpx)), ask, (&self.settings, &spec, &self.waker))
             .await;
         let mut observed = Observed {
-            apart: true,
-            misplaced: self.misplaced(&spec),
-            nowhere: self.observer.nowhere(),
-            rival: self.rival(),
+            file: FilePlace {
+                is_own: true,
+                out_of_sync: self.misplaced(&spec),
+                missing: self.observer.nowhere(),
+                foreign_writer: self.rival(),
+            },
             ..Observed::default()
         };
         self.observer.tell(&mut observed);

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::process::prepare;
-use super::{Ask, Ended, Identity, MergeThread, NodeSpec, Observed, Order, Program, SupervisorError};
+use super::{Ask, Ended, Events, Identity, MergeThread, NodeSpec, Observed, Order, Program, SupervisorError};
 use crate::ring::Mode;
 use crate::settings::Process;
 use crate::view::Operation;
@@ -144,20 +144,23 @@ impl Local {
         let mut observed = Observed {
             chmpx: self.chmpx.at_work(),
             k2hdkc: self.k2hdkc.at_work(),
-            surplus: self.surplus.clone(),
-            ended,
+            duplicates: self.surplus.clone(),
+            events: Events { exits: ended, ..Events::default() },
             leftovers: prepare::leftovers(&self.settings.base_directory, spec).len(),
             ..Observed::default()
         };
         self.talk.tell(&mut observed);
-        observed.merge_thread = self.merge_thread(&observed);
+        observed.control.merge_thread = self.merge_thread(&observed);
         observed
     }
 
     /// Looks at the threads of a chmpx that says that it merges, and only of such a one.
     fn merge_thread(&mut self, observed: &Observed) -> Option<MergeThread> {
-        let merges =
-            observed.said.as_ref().is_some_and(|said| said.view.own.status.operation() == Operation::Doing);
+        let merges = observed
+            .control
+            .report
+            .as_ref()
+            .is_some_and(|said| said.view.own.status.operation() == Operation::Doing);
         let Some(chmpx) = observed.chmpx.filter(|_| merges) else {
             self.threads.forget();
             return None;

@@ -141,7 +141,7 @@ impl Systemd {
     async fn tell_endings(&mut self, observed: &mut Observed) {
         let late = Instant::now() + TOLD_WITHIN;
         let is_unknown = |ended: &&Ended| ended.how == Ending::Unknown;
-        let unknown: Vec<_> = observed.ended.iter().filter(is_unknown).copied().collect();
+        let unknown: Vec<_> = observed.events.exits.iter().filter(is_unknown).copied().collect();
         if unknown.is_empty() {
             return;
         }
@@ -151,7 +151,7 @@ impl Systemd {
             sleep(TOLD_SOON).await;
             self.look().await;
         }
-        for ended in observed.ended.iter_mut().filter(|ended| ended.how == Ending::Unknown) {
+        for ended in observed.events.exits.iter_mut().filter(|ended| ended.how == Ending::Unknown) {
             let (unit, state) = self.unit(ended.program);
             let how = state.ending().filter(|_| state.main.pid == ended.was.id.pid);
             let Some(how) = how else { continue };

@@ -58,12 +58,13 @@ impl FileHistory {
         let observed = situation.observed;
         // The file of another writer, replaced just before, is as fresh as one of our own.
         self.replaced.get_or_insert(situation.now);
-        if observed.misplaced.is_some() || observed.unseen.is_some() {
+        if observed.file.out_of_sync.is_some() || observed.unobservable.is_some() {
             return;
         }
         self.syncs.lasts();
         let quiet = self.quiet_until(situation.limits.quiet);
-        let current = observed.said.as_ref().filter(|said| quiet.is_none_or(|until| said.at >= until));
+        let current =
+            observed.control.report.as_ref().filter(|said| quiet.is_none_or(|until| said.at >= until));
         if let Some(said) = current.filter(|said| said.view.fileversion == Some(situation.file.fileversion)) {
             self.rewrites = 0;
             if situation.list_differs(&said.view).is_none() {

@@ -36,7 +36,7 @@ impl MergeWork {
 
     pub(super) fn observe(&mut self, situation: &Situation<'_>) {
         self.observe_k2hdkc(situation);
-        let thread = situation.observed.merge_thread;
+        let thread = situation.observed.control.merge_thread;
         if self.thread.map(|(thread, _)| thread) != thread {
             self.thread = thread.map(|thread| (thread, situation.now));
         }
@@ -69,7 +69,7 @@ impl MergeWork {
         status_for: Duration,
     ) -> Option<String> {
         if status.operation() == Operation::Doing
-            && let (Some((thread, since)), Some(said)) = (self.thread, &situation.observed.said)
+            && let (Some((thread, since)), Some(said)) = (self.thread, &situation.observed.control.report)
         {
             // A chmpx that is silent may have merged long since: its answer must be younger.
             let time = said.at.saturating_duration_since(since);

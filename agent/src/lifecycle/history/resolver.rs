@@ -20,7 +20,7 @@ struct Seen {
 
 impl Resolver {
     pub(super) fn observe(&mut self, situation: &Situation<'_>) {
-        let Some(server) = &situation.observed.resolver else { return };
+        let Some(server) = &situation.observed.control.resolver else { return };
         let before = self.0.take().filter(|seen| situation.now.duration_since(seen.at) < RESOLVES_AGAIN);
         let since = before.map_or(situation.now, |seen| seen.since);
         self.0 = Some(Seen { server: server.clone(), since, at: situation.now });

@@ -129,7 +129,7 @@ fn a_leave_whose_copy_sticks_under_traffic_stops_in_seconds_and_its_chmpx_is_kil
         let mut stage = server(false);
         stage.next();
         stage.set_own(0x2221);
-        stage.observed.merge_thread = Some(thread);
+        stage.observed.control.merge_thread = Some(thread);
         stage.next();
         let serve = |stage: &mut Stage| {
             stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(22);
@@ -152,7 +152,7 @@ fn a_leave_whose_copy_sticks_serves_on_where_the_others_have_gone_meanwhile() {
     let mut stage = server(false);
     stage.next();
     stage.set_own(0x2221);
-    stage.observed.merge_thread = Some(MergeThread::Rests);
+    stage.observed.control.merge_thread = Some(MergeThread::Rests);
     stage.next();
     (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
     let next = stage.later(10.0).next();
@@ -238,8 +238,7 @@ fn what_is_not_seen_is_not_taken_for_stopped_unless_somebody_insists_for_long() 
         stage.persisted.leaving.as_mut().unwrap().stage = Way::Stopping;
         // A new agent that has seen nothing yet.
         stage.history = History::default();
-        stage.observed =
-            Observed { unseen: Some("Docker is away".into()), apart: true, ..Observed::default() };
+        stage.observed = Observed { unobservable: Some("Docker is away".into()), ..Observed::default() };
         for _ in 0..29 {
             let held = stage.later(1.0).next();
             assert_eq!(holds(&held), "it stops once its processes are seen again: Docker is away");
@@ -252,9 +251,9 @@ fn what_is_not_seen_is_not_taken_for_stopped_unless_somebody_insists_for_long() 
 #[test]
 fn what_is_not_seen_is_not_told_to_leave_the_service() {
     let mut stage = server(false);
-    stage.observed.unseen = Some("the container database is paused".into());
+    stage.observed.unobservable = Some("the container database is paused".into());
     assert_eq!(holds(&stage.later(1.0).next()), "the container database is paused");
-    stage.observed.unseen = None;
+    stage.observed.unobservable = None;
     assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::ServiceOut));
 }
 
@@ -270,15 +269,17 @@ fn a_held_leave_keeps_nobody_from_caring_for_the_file() {
     // The file that lets it go on may be the one that chmpx has swallowed.
     assert!(matches!(held(|stage| stage.fileversion = 5), Next::Rewrite(_)));
     let misplaced = |stage: &mut Stage| {
-        stage.observed.apart = true;
-        stage.observed.misplaced = Some(crate::supervisor::Misplaced::Yet("it has another one".into()));
+        stage.observed.file.is_own = true;
+        stage.observed.file.out_of_sync =
+            Some(crate::supervisor::Misplaced::Yet("it has another one".into()));
     };
     assert_eq!(step(&held(misplaced)), &Step::Place);
-    let rival = |stage: &mut Stage| stage.observed.rival = Some(Rival::unit("a timer writes it too"));
+    let rival =
+        |stage: &mut Stage| stage.observed.file.foreign_writer = Some(Rival::unit("a timer writes it too"));
     let text = held(rival);
     assert!(holds(&text).contains("a timer writes it too"), "{text:?}");
     let taken = held(|stage| {
-        stage.observed.rival = Some(Rival::unit("a timer writes it too"));
+        stage.observed.file.foreign_writer = Some(Rival::unit("a timer writes it too"));
         stage.rules.take_over = true;
     });
     assert_eq!(step(&taken), &Step::TakeOver);
@@ -299,7 +300,7 @@ proptest! {
         if gone { stage.persisted.leaving.as_mut().unwrap().stage = Way::Stopping; }
         (0..3).for_each(|place| stage.set_peer(place, bits[place]));
         stage.set_own(bits[0]);
-        if !runs[0] { (stage.observed.chmpx, stage.observed.said) = (None, None); }
+        if !runs[0] { (stage.observed.chmpx, stage.observed.control.report) = (None, None); }
         if !runs[1] { stage.observed.k2hdkc = None; }
         for seconds in seconds {
             let next = stage.later(seconds).next();
@@ -347,7 +348,7 @@ fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_t
     assert_eq!(against(&stage), None);
     let without = |stage: &mut Stage, place: usize| {
         stage.ring.servers.remove(place);
-        stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+        stage.observed.control.report.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
         stage.next();
     };
     without(&mut stage, 3);
@@ -373,7 +374,7 @@ fn once_a_server_has_gone_the_next_may_only_follow_when_the_others_have_copied_t
     without(&mut stage, 2);
     assert!(against(&stage).is_some());
     stage.ring = back;
-    stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+    stage.observed.control.report.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
     sees(&mut stage, 2, 0x1121);
     assert!(against(&stage).is_some());
     sees(&mut stage, 2, 0x21);
@@ -391,7 +392,7 @@ fn where_every_server_has_every_key_one_after_the_other_may_go() {
     let shrinks_to = |stage: &mut Stage, servers: usize, replicas: &str| {
         stage.ring.servers.truncate(servers);
         stage.ring.profile.global.insert("REPLICA".into(), replicas.into());
-        stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+        stage.observed.control.report.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
         stage.next();
     };
     // The file says one less than it has servers, whatever was asked for.

@@ -188,11 +188,11 @@ fn a_merge_that_worked_is_not_ended_for_a_pause() {
         stage.observed.k2hdkc.as_mut().unwrap().worked += Duration::from_millis(3000);
         assert!(waits(&stage.later(10.0).next()).contains("merging"));
     }
-    stage.observed.unseen = Some("the container database is paused".into());
+    stage.observed.unobservable = Some("the container database is paused".into());
     for _ in 0..120 {
         holds(&stage.later(1.0).next());
     }
-    stage.observed.unseen = None;
+    stage.observed.unobservable = None;
     let next = stage.later(0.2).next();
     assert!(waits(&next).contains("is merging"), "{next:?}");
 }
@@ -204,11 +204,11 @@ fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
     stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (stage.boot, 4));
     stage.persisted.restart.as_mut().unwrap().urgency = Urgency::Stuck;
     assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.observed.unseen = Some("the container database is paused".into());
+    stage.observed.unobservable = Some("the container database is paused".into());
     for _ in 0..30 {
         holds(&stage.later(1.0).next());
     }
-    stage.observed.unseen = None;
+    stage.observed.unobservable = None;
     let next = stage.later(0.2).next();
     assert!(matches!(next, Next::Wait(..)), "{next:?}");
 }
@@ -218,7 +218,7 @@ fn under_traffic(bits: u32, thread: Option<MergeThread>) -> Stage {
     let mut stage = Stage::well();
     stage.next();
     stage.set_own(bits);
-    stage.observed.merge_thread = thread;
+    stage.observed.control.merge_thread = thread;
     stage.next();
     stage
 }
@@ -260,9 +260,9 @@ fn a_server_that_copies_is_left_alone_and_one_that_leaves_not_for_ever() {
 #[test]
 fn a_chmpx_that_is_silent_may_have_merged_long_since() {
     let mut stage = under_traffic(0x2021, Some(MergeThread::Rests));
-    let said = stage.observed.said.clone();
+    let said = stage.observed.control.report.clone();
     for _ in 0..20 {
-        stage.observed.said.clone_from(&said);
+        stage.observed.control.report.clone_from(&said);
         stage.now += Duration::from_secs(1);
         let next = stage.next();
         assert!(waits(&next).contains("the ring is merging"), "{next:?}");
@@ -384,7 +384,7 @@ fn an_own_start_of_long_ago_says_nothing_of_a_k2hdkc_that_somebody_else_starts_a
     stage.later(1.0).run(Program::Chmpx, Identity { pid: 31, ticks: 90_000_000 });
     let other = Identity { pid: 32, ticks: 90_000_100 };
     stage.later(1.0).run(Program::K2hdkc, other);
-    stage.observed.appeared = Some((Program::K2hdkc, other));
+    stage.observed.events.appeared = Some((Program::K2hdkc, other));
     stage.later(1.0).answer(0x21);
     (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
     let next = stage.later(1.0).next();

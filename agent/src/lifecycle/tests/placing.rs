@@ -5,7 +5,7 @@ use crate::supervisor::Misplaced;
 
 fn misplaced() -> Stage {
     let mut stage = Stage::well();
-    stage.observed.misplaced = Some(Misplaced::Yet("the container has another one".into()));
+    stage.observed.file.out_of_sync = Some(Misplaced::Yet("the container has another one".into()));
     stage
 }
 
@@ -14,12 +14,12 @@ fn the_file_comes_before_the_processes_whatever_else_is_to_be_done() {
     let mut stage = misplaced();
     assert_eq!(step(&stage.next()), &Step::Place);
     let mut stage = misplaced();
-    stage.observed.surplus = vec![(Program::Chmpx, 99)];
-    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
-    stage.observed.moving = vec![(Program::Chmpx, "its helper waits for a file".into())];
+    stage.observed.duplicates = vec![(Program::Chmpx, 99)];
+    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.control.report) = (None, None, None);
+    stage.observed.absence.externally_managed = vec![(Program::Chmpx, "its helper waits for a file".into())];
     assert_eq!(step(&stage.next()), &Step::Place);
-    stage.observed.misplaced = None;
-    stage.observed.surplus.clear();
+    stage.observed.file.out_of_sync = None;
+    stage.observed.duplicates.clear();
     assert_eq!(waits(&stage.next()), "its helper waits for a file");
 }
 
@@ -29,7 +29,7 @@ fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
     stage.fileversion = 5;
     assert_eq!(step(&stage.next()), &Step::Place);
     stage.replaced(false);
-    stage.observed.misplaced = None;
+    stage.observed.file.out_of_sync = None;
     assert!(waits(&stage.next()).contains("replaced a moment ago"), "its answer is from before");
     stage.later(0.6);
     assert!(matches!(stage.next(), Next::Rewrite(_)), "and then it has not heard of it");
@@ -38,7 +38,7 @@ fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
 #[test]
 fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
     let mut stage = misplaced();
-    stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
+    stage.observed.file.foreign_writer = Some(Rival::unit("a loop rewrites it"));
     let text = holds(&stage.next()).to_owned();
     assert!(
         text.starts_with("a loop rewrites it; disable it, or set supervisor.take-over = true; the container"),
@@ -46,7 +46,7 @@ fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
     );
     stage.rules.take_over = true;
     assert_eq!(step(&stage.next()), &Step::TakeOver);
-    stage.observed.rival = None;
+    stage.observed.file.foreign_writer = None;
     assert_eq!(step(&stage.next()), &Step::Place);
 }
 
@@ -64,10 +64,10 @@ fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
     }
     assert!((3..12).contains(&tries), "{tries}");
     stage.failure = None;
-    stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
+    stage.observed.file.foreign_writer = Some(Rival::unit("a loop rewrites it"));
     stage.rules.take_over = true;
     assert_eq!(step(&stage.next()), &Step::TakeOver, "that kept the file from being written");
-    stage.observed.rival = None;
+    stage.observed.file.foreign_writer = None;
     assert_eq!(step(&stage.next()), &Step::Place);
 }
 
@@ -75,12 +75,12 @@ fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
 fn where_the_file_cannot_be_put_in_place_the_processes_are_kept_on_the_one_that_they_have() {
     let hopeless = Some(Misplaced::ForGood("mount its directory instead".into()));
     let mut stage = Stage::well();
-    (stage.observed.misplaced, stage.fileversion) = (hopeless.clone(), 5);
+    (stage.observed.file.out_of_sync, stage.fileversion) = (hopeless.clone(), 5);
     assert_eq!(holds(&stage.next()), "mount its directory instead", "and nothing is written again");
     stage.later(60.0);
     assert_eq!(holds(&stage.next()), "mount its directory instead");
     let mut stage = Stage::well();
-    stage.observed.misplaced = hopeless;
+    stage.observed.file.out_of_sync = hopeless;
     stage.end(Program::Chmpx, Ending::Unknown);
     stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
     assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
@@ -90,7 +90,7 @@ fn where_the_file_cannot_be_put_in_place_the_processes_are_kept_on_the_one_that_
 fn what_cannot_be_seen_is_not_moved() {
     let mut stage = misplaced();
     stage.observed.chmpx = None;
-    stage.observed.unseen = Some("the daemon is away".into());
+    stage.observed.unobservable = Some("the daemon is away".into());
     assert_eq!(holds(&stage.next()), "the daemon is away");
     stage.later(3600.0);
     assert_eq!(holds(&stage.next()), "the daemon is away");
@@ -112,12 +112,12 @@ fn a_file_that_never_reached_the_container_is_not_blamed() {
     let mut stage = misplaced();
     stage.next();
     (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
-    stage.observed.rival = Some(Rival::unit("a loop rewrites it"));
+    stage.observed.file.foreign_writer = Some(Rival::unit("a loop rewrites it"));
     stage.replaced(true);
     stage.written = Some(Duration::from_hours(1));
     stage.end(Program::Chmpx, Ending::Unknown);
     stage.end(Program::K2hdkc, Ending::Unknown);
-    stage.observed.moving = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
+    stage.observed.absence.externally_managed = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
     stage.next();
     let next = stage.later(91.0).next();
     assert!(!matches!(next, Next::RollBack(..)), "{next:?}");
@@ -139,7 +139,7 @@ fn nothing_is_restarted_for_a_file_that_is_not_before_the_processes() {
             (stage.boot, 5),
         );
         (stage.fileversion, stage.verified) = (5, false);
-        (stage.observed.misplaced, stage.observed.rival) = (Some(misplaced), rival);
+        (stage.observed.file.out_of_sync, stage.observed.file.foreign_writer) = (Some(misplaced), rival);
         for _ in 0..120 {
             let next = stage.later(1.0).next();
             assert!(!matches!(next, Next::Step(..)), "{next:?}");

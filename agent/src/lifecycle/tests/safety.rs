@@ -85,25 +85,25 @@ impl Turns {
 
     fn turn(&self, observed: &mut Observed, now: Instant) {
         if !self.runs[0] {
-            (observed.chmpx, observed.said) = (None, None);
+            (observed.chmpx, observed.control.report) = (None, None);
         }
         if !self.runs[1] {
             observed.k2hdkc = None;
         }
         if !self.runs[2] {
-            observed.said = None;
+            observed.control.report = None;
         }
         if self.older
             && let Some(k2hdkc) = &mut observed.k2hdkc
         {
             k2hdkc.id.ticks = 50;
         }
-        observed.unseen = self.unseen.then(|| "the daemon is away".to_owned());
-        observed.rival = self.rival.then(|| Rival::unit("a timer is active"));
-        observed.misplaced =
+        observed.unobservable = self.unseen.then(|| "the daemon is away".to_owned());
+        observed.file.foreign_writer = self.rival.then(|| Rival::unit("a timer is active"));
+        observed.file.out_of_sync =
             self.misplaced.then(|| crate::supervisor::Misplaced::Yet("it has another one".to_owned()));
-        observed.surplus = if self.surplus { vec![(Program::Chmpx, 99)] } else { Vec::new() };
-        observed.silent = self.silent.then(|| (now, "no answer".to_owned()));
+        observed.duplicates = if self.surplus { vec![(Program::Chmpx, 99)] } else { Vec::new() };
+        observed.control.silent = self.silent.then(|| (now, "no answer".to_owned()));
         observed.leftovers = usize::from(self.leftovers);
     }
 }
@@ -127,7 +127,7 @@ proptest! {
                 Next::Step(Step::Send(Program::Chmpx, ..), _) => prop_assert!(slave || !k2hdkc, "{next:?}"),
                 // Data at risk never stops k2hdkc, unless the operator has the node leave.
                 Next::Step(Step::Send(Program::K2hdkc, ..), _) => {
-                    let others = turns.bits[1..].contains(&0x21) && stage.observed.said.is_some();
+                    let others = turns.bits[1..].contains(&0x21) && stage.observed.control.report.is_some();
                     prop_assert!(k2hdkc && (!turns.in_memory || others || forced), "{next:?}");
                 }
                 // Every hold says why.

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn from_nothing_chmpx_starts_then_k2hdkc_a_second_later_and_in_sight_of_its_peers() {
     let mut stage = Stage::well();
-    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
+    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.control.report) = (None, None, None);
     assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
     stage.run(Program::Chmpx, CHMPX);
     assert!(waits(&stage.next()).starts_with("waiting for chmpx's first answer"));
@@ -121,7 +121,7 @@ fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
 #[test]
 fn two_of_one_kind_are_for_somebody_to_look_at() {
     let mut stage = Stage::well();
-    stage.observed.surplus = vec![(Program::Chmpx, 99)];
+    stage.observed.duplicates = vec![(Program::Chmpx, 99)];
     assert!(holds(&stage.next()).starts_with("several chmpx run with this ini (pids 7, 99)"));
 }
 
@@ -130,7 +130,7 @@ fn what_killed_processes_left_is_removed_once_chmpx_answers() {
     let mut stage = Stage::well();
     stage.observed.leftovers = 2;
     assert_eq!(step(&stage.next()), &Step::Tidy);
-    stage.observed.said = None;
+    stage.observed.control.report = None;
     assert!(waits(&stage.next()).contains("first answer"));
 }
 
@@ -159,13 +159,14 @@ fn what_cannot_be_started_is_told_and_what_comes_by_itself_is_waited_for() {
     stage.next();
     stage.end(Program::Chmpx, Ending::Signal(9));
     stage.end(Program::K2hdkc, Ending::Signal(9));
-    stage.observed.blocked = vec![(Program::Chmpx, "chmpx.service is masked".into())];
+    stage.observed.absence.cannot_start = vec![(Program::Chmpx, "chmpx.service is masked".into())];
     assert_eq!(holds(&stage.next()), "chmpx cannot be started: chmpx.service is masked");
-    stage.observed.blocked.clear();
-    stage.observed.moving = vec![(Program::Chmpx, "chmpx.service is activating (start)".into())];
+    stage.observed.absence.cannot_start.clear();
+    stage.observed.absence.externally_managed =
+        vec![(Program::Chmpx, "chmpx.service is activating (start)".into())];
     assert_eq!(waits(&stage.later(1.0).next()), "chmpx.service is activating (start)");
     assert!(holds(&stage.later(700.0).next()).contains("nothing has changed for 10 min"), "but not for ever");
-    stage.observed.moving.clear();
+    stage.observed.absence.externally_managed.clear();
     assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
 }
 
@@ -184,7 +185,8 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
             stage.later(0.5);
         }
         pauses.push(paused);
-        stage.observed.refused = vec![(Program::Chmpx, "the job ended with \"dependency\"".into())];
+        stage.observed.events.failed_starts =
+            vec![(Program::Chmpx, "the job ended with \"dependency\"".into())];
         let text = match stage.next() {
             Next::Wait(text, _) if start < 2 => text,
             // One refusal is an accident; a row of them is for somebody to look at.
@@ -194,7 +196,7 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
         let times =
             if start < 2 { "in a moment" } else { &format!("could not be started {} times", start + 1) };
         assert!(text.contains(times) && text.contains("the job ended with \"dependency\""), "{text}");
-        stage.observed.refused.clear();
+        stage.observed.events.failed_starts.clear();
     }
     assert!(pauses.is_sorted() && pauses[3] > pauses[1], "{pauses:?}");
 }
@@ -202,7 +204,7 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
 #[test]
 fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_told_elsewhere() {
     let mut stage = Stage::well();
-    stage.observed.rival = Some(Rival::unit("k2hr3-get-resource.timer is active"));
+    stage.observed.file.foreign_writer = Some(Rival::unit("k2hr3-get-resource.timer is active"));
     assert!(holds(&stage.next()).contains("disable it, or set supervisor.take-over"));
     stage.end(Program::K2hdkc, Ending::Signal(9));
     stage.set_own(0x10011);
@@ -220,7 +222,7 @@ fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_
 fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_another_one_at_once() {
     let mut stage = Stage::well();
     stage.rules.take_over = true;
-    stage.observed.rival = Some(Rival::unit("one is active"));
+    stage.observed.file.foreign_writer = Some(Rival::unit("one is active"));
     let mut pauses = Vec::new();
     stage.failure = Some("permission denied");
     for _ in 0..4 {
@@ -237,7 +239,7 @@ fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_anot
     assert_eq!(pauses, [2, 4, 8, 16]);
     assert_eq!(step(&stage.next()), &Step::TakeOver);
     holds(&stage.next());
-    stage.observed.rival = Some(Rival::unit("another is active"));
+    stage.observed.file.foreign_writer = Some(Rival::unit("another is active"));
     assert_eq!(step(&stage.next()), &Step::TakeOver);
 }
 
@@ -258,7 +260,7 @@ fn a_k2hdkc_that_comes_of_an_earlier_agent_s_start_is_the_agent_s_own() {
     stage.persisted.awaited = Some(stage.boot);
     stage.next();
     assert_eq!(stage.persisted.started, None, "that one ran before");
-    stage.observed.refused = vec![(Program::K2hdkc, "the job ended with \"failed\"".into())];
+    stage.observed.events.failed_starts = vec![(Program::K2hdkc, "the job ended with \"failed\"".into())];
     stage.next();
     assert_eq!(stage.persisted.awaited, None, "the next one is somebody else's");
 }

@@ -30,7 +30,7 @@ struct Doing {
 fn watch(own: usize, statuses: [u32; 3]) -> Doing {
     let mut stage = Stage::well();
     stage.ring.profile.global.insert("SELFCUK".into(), format!("cuk-{}", own + 1));
-    stage.observed.said.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
+    stage.observed.control.report.as_mut().unwrap().view = fixtures::view(&stage.ring, 4);
     stage.persisted.started = Some(K2HDKC);
     stage.replaced(false);
     stage.next();

@@ -152,7 +152,7 @@ fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
 fn a_silent_chmpx_is_waited_for_and_a_deaf_one_is_restarted() {
     let mut stage = Stage::well();
     stage.next();
-    stage.observed.silent = Some((stage.now, "no answer".into()));
+    stage.observed.control.silent = Some((stage.now, "no answer".into()));
     assert_eq!(stage.later(60.0).next(), Next::Converged);
     assert!(waits(&stage.later(60.0).next()).contains("silent too long: no answer"));
     assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
@@ -167,7 +167,7 @@ fn a_chmpx_that_falls_silent_of_a_new_file_gets_the_old_one_back() {
         stage.written = Some(Duration::ZERO);
         stage.replaced(true);
         stage.later(after);
-        stage.observed.silent = Some((stage.now, "no answer".into()));
+        stage.observed.control.silent = Some((stage.now, "no answer".into()));
         let next = stage.later(120.0).next();
         assert_eq!(matches!(next, Next::RollBack(..)), rolled_back, "{after} {next:?}");
     }
@@ -180,7 +180,7 @@ fn a_chmpx_that_has_many_dead_servers_to_try_may_be_silent_longer() {
     (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
     stage.written = Some(Duration::ZERO);
     stage.replaced(true);
-    stage.observed.silent = Some((stage.now, "no answer".into()));
+    stage.observed.control.silent = Some((stage.now, "no answer".into()));
     assert!(!matches!(stage.later(179.0).next(), Next::RollBack(..)));
     assert!(matches!(stage.later(1.0).next(), Next::RollBack(..)));
 }
@@ -217,8 +217,8 @@ fn a_chmpx_that_never_listens_is_started_anew_sooner_than_a_silent_one() {
     stage.end(Program::K2hdkc, Ending::Signal(9));
     stage.next();
     stage.run(Program::Chmpx, Identity { pid: 30, ticks: 2000 });
-    stage.observed.silent = Some((stage.now, "nobody listens".into()));
-    stage.observed.shut = true;
+    stage.observed.control.silent = Some((stage.now, "nobody listens".into()));
+    stage.observed.control.refuses = true;
     assert!(waits(&stage.later(59.0).next()).contains("first answer"));
     assert!(waits(&stage.later(1.0).next()).contains("has never listened"));
     assert!(matches!(step(&stage.later(0.6).next()), Step::Send(Program::Chmpx, _, Signal::Hangup)));
@@ -234,7 +234,8 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
         stage.replaced(true);
         stage.end(Program::Chmpx, Ending::Unknown);
         stage.end(Program::K2hdkc, Ending::Unknown);
-        stage.observed.moving = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
+        stage.observed.absence.externally_managed =
+            vec![(Program::Chmpx, "chmpx comes by its helper".into())];
         assert_eq!(waits(&stage.next()), "chmpx comes by its helper");
         stage
     };
@@ -298,14 +299,14 @@ fn a_chmpx_that_waits_for_a_name_server_is_neither_restarted_nor_rolled_back() {
         stage.way_back = way_back;
         stage.next();
         stage.written = Some(Duration::ZERO);
-        stage.observed.silent = Some((stage.now, "no answer".into()));
-        stage.observed.resolver = Some("192.0.2.53:53".into());
+        stage.observed.control.silent = Some((stage.now, "no answer".into()));
+        stage.observed.control.resolver = Some("192.0.2.53:53".into());
         for _ in 0..300 {
             let next = stage.later(1.0).next();
             assert!(waits(&next).starts_with("chmpx waits for the name server 192.0.2.53:53"), "{next:?}");
             assert_eq!(stage.persisted.restart, None);
         }
-        stage.observed.resolver = None;
+        stage.observed.control.resolver = None;
         let deaf = 120.0 + stage.rules.between_questions.as_secs_f64();
         assert_eq!(
             stage.later(deaf - 10.0).next(),
@@ -323,7 +324,7 @@ fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_wr
     stage.next();
     (stage.fileversion, stage.verified) = (5, false);
     stage.replaced(true);
-    stage.observed.resolver = Some("192.0.2.53:53".into());
+    stage.observed.control.resolver = Some("192.0.2.53:53".into());
     for _ in 0..100 {
         let next = stage.later(1.0).next();
         assert!(
@@ -334,7 +335,7 @@ fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_wr
         );
     }
     assert_eq!(stage.persisted.restart, None);
-    stage.observed.resolver = None;
+    stage.observed.control.resolver = None;
     assert!(
         waits(&stage.later(1.0).next()).contains("name server"),
         "it is seen between two look-ups as well"
@@ -345,15 +346,15 @@ fn a_file_that_a_chmpx_has_not_loaded_since_it_waits_for_a_name_server_is_not_wr
 #[test]
 fn a_chmpx_that_waits_for_a_name_server_before_it_listens_is_not_restarted() {
     let mut stage = Stage::well();
-    stage.observed.said = None;
-    stage.observed.shut = true;
-    stage.observed.silent = Some((stage.now, "nobody listens".into()));
-    stage.observed.resolver = Some("192.0.2.53:53".into());
+    stage.observed.control.report = None;
+    stage.observed.control.refuses = true;
+    stage.observed.control.silent = Some((stage.now, "nobody listens".into()));
+    stage.observed.control.resolver = Some("192.0.2.53:53".into());
     for _ in 0..100 {
         assert!(waits(&stage.later(1.0).next()).contains("it does not answer"));
     }
     assert_eq!(stage.persisted.restart, None);
-    stage.observed.resolver = None;
+    stage.observed.control.resolver = None;
     stage.later(60.0).next();
     assert_eq!(stage.persisted.restart.as_ref().unwrap().urgency, Urgency::Stuck);
 }
@@ -363,7 +364,7 @@ fn nobody_is_looked_for_anew_and_no_list_written_again_while_chmpx_waits_for_a_n
     let mut stage = Stage::well();
     stage.next();
     stage.view().servers.pop();
-    stage.observed.resolver = Some("192.0.2.53:53".into());
+    stage.observed.control.resolver = Some("192.0.2.53:53".into());
     for _ in 0..30 {
         assert!(waits(&stage.later(1.0).next()).contains("does not list"));
     }
@@ -375,7 +376,7 @@ fn a_wait_for_a_name_server_without_an_end_is_no_excuse_any_more() {
     stage.next();
     (stage.fileversion, stage.verified) = (5, false);
     stage.replaced(true);
-    stage.observed.resolver = Some("192.0.2.53:53".into());
+    stage.observed.control.resolver = Some("192.0.2.53:53".into());
     for _ in 0..600 {
         assert!(!matches!(stage.later(1.0).next(), Next::Rewrite(_)));
     }

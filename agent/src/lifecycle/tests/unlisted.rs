@@ -12,50 +12,50 @@ fn server(n: u8) -> SocketAddr {
 /// A server whose chmpx does not run.
 fn newcomer() -> Stage {
     let mut stage = Stage::well();
-    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.said) = (None, None, None);
+    (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.control.report) = (None, None, None);
     stage
 }
 
 #[test]
 fn a_chmpx_starts_once_the_server_that_lets_it_in_lists_this_one() {
     let mut stage = newcomer();
-    stage.observed.hearsay = Hearsay::Asking;
+    stage.observed.peers.hearsay = Hearsay::Asking;
     assert!(waits(&stage.next()).contains("has had time to learn of this one"));
-    stage.observed.hearsay = Hearsay::Unknown(server(2));
+    stage.observed.peers.hearsay = Hearsay::Unknown(server(2));
     assert!(
         waits(&stage.later(0.1).next()).starts_with("chmpx starts when 192.0.2.2:8021 lists this server")
     );
-    stage.observed.hearsay = Hearsay::Listed;
+    stage.observed.peers.hearsay = Hearsay::Listed;
     assert_eq!(step(&stage.later(0.5).next()), &Step::Start(Program::Chmpx));
 }
 
 #[test]
 fn servers_that_do_not_answer_keep_a_chmpx_from_its_start_for_a_second_alone() {
     let mut stage = newcomer();
-    stage.observed.hearsay = Hearsay::Nobody;
+    stage.observed.peers.hearsay = Hearsay::Nobody;
     assert!(waits(&stage.next()).contains("none of the other servers answers yet"));
     waits(&stage.later(0.9).next());
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
     // Where a ring boots, the first one has its own file first.
     let mut stage = newcomer();
-    stage.observed.hearsay = Hearsay::Nobody;
+    stage.observed.peers.hearsay = Hearsay::Nobody;
     waits(&stage.next());
-    stage.observed.hearsay = Hearsay::Unknown(server(2));
+    stage.observed.peers.hearsay = Hearsay::Unknown(server(2));
     assert!(waits(&stage.later(0.5).next()).contains("192.0.2.2:8021 lists this server"));
-    stage.observed.hearsay = Hearsay::Listed;
+    stage.observed.peers.hearsay = Hearsay::Listed;
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
 }
 
 #[test]
 fn a_server_whose_next_one_does_not_follow_its_file_is_held_with_a_remedy_and_goes_on_by_itself() {
     let mut stage = newcomer();
-    stage.observed.hearsay = Hearsay::Unknown(server(2));
+    stage.observed.peers.hearsay = Hearsay::Unknown(server(2));
     waits(&stage.next());
     waits(&stage.later(29.9).next());
     let text = holds(&stage.later(0.1).next()).to_owned();
     assert!(text.contains("192.0.2.2:8021 does not list this server"), "{text}");
     assert!(text.contains("see whether the agent there runs"), "{text}");
-    stage.observed.hearsay = Hearsay::Listed;
+    stage.observed.peers.hearsay = Hearsay::Listed;
     assert_eq!(step(&stage.later(60.0).next()), &Step::Start(Program::Chmpx));
 }
 
@@ -77,7 +77,7 @@ fn a_slave_tells_the_server_that_has_turned_it_away_to_speak_and_in_the_end_the_
     for _ in 0..4 {
         assert_eq!(step(&stage.later(10.0).next()), &Step::Prompt(server(2)));
     }
-    stage.observed.unprompted = Some("nobody listens".into());
+    stage.observed.peers.unprompted = Some("nobody listens".into());
     let text = holds(&stage.later(10.0).next()).to_owned();
     assert!(text.contains("has not helped; nobody listens; see whether it runs"), "{text}");
     assert_eq!(step(&stage.later(50.0).next()), &Step::Prompt(server(2)), "what forbade it may be gone");
@@ -139,15 +139,15 @@ fn a_slave_that_is_connected_to_no_server_is_never_converged() {
 fn a_chmpx_that_came_too_early_and_does_not_listen_is_restarted_as_soon_as_it_would_be_let_in() {
     let mut stage = newcomer();
     stage.run(Program::Chmpx, CHMPX);
-    (stage.observed.shut, stage.observed.hearsay) = (true, Hearsay::Unknown(server(2)));
+    (stage.observed.control.refuses, stage.observed.peers.hearsay) = (true, Hearsay::Unknown(server(2)));
     assert!(waits(&stage.later(9.0).next()).starts_with("waiting for chmpx's first answer"));
-    stage.observed.hearsay = Hearsay::Listed;
+    stage.observed.peers.hearsay = Hearsay::Listed;
     assert!(waits(&stage.later(0.9).next()).starts_with("waiting for chmpx's first answer"));
     assert!(waits(&stage.later(0.1).next()).contains("came before the other servers listed this one"));
     assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
     let mut stage = newcomer();
     stage.run(Program::Chmpx, CHMPX);
-    (stage.observed.shut, stage.observed.hearsay) = (true, Hearsay::Listed);
+    (stage.observed.control.refuses, stage.observed.peers.hearsay) = (true, Hearsay::Listed);
     waits(&stage.next());
     assert!(waits(&stage.later(59.0).next()).starts_with("waiting for"), "this one may look up names");
 }

@@ -25,7 +25,7 @@ async fn loaded_is_what_chmpx_reports_and_applied_what_needs_nothing_more() {
 async fn who_writes_the_file_in_place_is_ended_before_another_file_comes() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     let before = std::fs::read_to_string(stage.ini()).unwrap();
-    stage.reconciler.supervisor.observed.as_mut().unwrap().rival =
+    stage.reconciler.supervisor.observed.as_mut().unwrap().file.foreign_writer =
         Some(crate::supervisor::Rival::unit("a timer is active"));
     stage.reconciler.settings.supervisor.rules.take_over = true;
     let answered = stage.ask().await;
@@ -121,7 +121,7 @@ async fn a_file_that_cannot_be_written_keeps_no_process_dead() {
     end_chmpx(&mut stage, supervisor::Ending::Signal(9));
     for _ in 0..4 {
         looks(&mut stage).await;
-        stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
+        stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
     }
     assert!(stage.reconciler.supervisor.acted.contains(&Step::Start(Program::Chmpx)));
 }
@@ -146,7 +146,7 @@ async fn what_is_known_of_the_processes_is_known_although_it_cannot_be_written()
     let mut stage = converged(vec![Ok(Answer::Unchanged)]).await;
     break_the_state(&stage);
     let now = Instant::now();
-    stage.reconciler.supervisor.observed.as_mut().unwrap().silent = Some((now, "no answer".into()));
+    stage.reconciler.supervisor.observed.as_mut().unwrap().control.silent = Some((now, "no answer".into()));
     let mut told = false;
     for _ in 0..100 {
         let report = looks(&mut stage).await;
@@ -177,7 +177,7 @@ async fn processes_are_cared_for_while_k2hr3_is_away() {
     stage.poll().await;
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     observed.k2hdkc = None;
-    observed.said.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
+    observed.control.report.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
     looks(&mut stage).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
@@ -205,8 +205,8 @@ async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_s
     assert_eq!(asks(&mut stage, 0).await, Ask::Start, "somebody wants to know it now");
     stage.reconciler.ask_soon();
     assert_eq!(asks(&mut stage, 0).await, Ask::No, "but not twice in a second");
-    stage.reconciler.supervisor.observed.as_mut().unwrap().said.as_mut().unwrap().view.servers[1].status =
-        crate::view::NodeStatus::from_bits(0x2121);
+    stage.reconciler.supervisor.observed.as_mut().unwrap().control.report.as_mut().unwrap().view.servers[1]
+        .status = crate::view::NodeStatus::from_bits(0x2121);
     assert_eq!(asks(&mut stage, 15).await, Ask::Start);
     for _ in 0..3 {
         assert_eq!(asks(&mut stage, 1).await, Ask::Start);
@@ -220,14 +220,14 @@ async fn a_chmpx_that_does_not_listen_yet_is_asked_five_times_a_second_on_a_serv
     let mut stage = converged(vec![says(&[1, 2])]).await;
     stage.reconciler.settings.supervisor.rules.quiet = Duration::ZERO;
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
-    (observed.said, observed.k2hdkc, observed.shut) = (None, None, true);
+    (observed.control.report, observed.k2hdkc, observed.control.refuses) = (None, None, true);
     looks(&mut stage).await;
     for _ in 0..3 {
         tokio::time::advance(Duration::from_millis(200)).await;
         stage.reconciler.pass(Reason::Look.into(), None).await;
         assert_eq!(stage.reconciler.supervisor.asked.last(), Some(&Ask::Start));
     }
-    stage.reconciler.supervisor.observed.as_mut().unwrap().shut = false;
+    stage.reconciler.supervisor.observed.as_mut().unwrap().control.refuses = false;
     looks(&mut stage).await;
     tokio::time::advance(Duration::from_millis(200)).await;
     stage.reconciler.pass(Reason::Look.into(), None).await;

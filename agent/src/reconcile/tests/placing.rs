@@ -1,13 +1,19 @@
 //! What a command does where the processes have a file of their own.
 
 use super::*;
-use crate::supervisor::{Misplaced, Rival};
+use crate::supervisor::{FilePlace, Misplaced, Rival};
+
+/// Processes in a container, and the difference of their file to the installed one.
+fn own_file(out_of_sync: Option<Misplaced>) -> Observed {
+    let file = FilePlace { is_own: true, out_of_sync, ..FilePlace::default() };
+    Observed { file, ..Observed::default() }
+}
 
 /// A node whose file is installed, and whose processes are in a container.
 async fn apart(answers: Vec<Result<Answer, Doubt>>) -> Stage {
     let mut stage = Stage::new(false, answers);
     installed(&stage.poll().await);
-    stage.reconciler.supervisor.observed = Some(Observed { apart: true, ..Observed::default() });
+    stage.reconciler.supervisor.observed = Some(own_file(None));
     stage
 }
 
@@ -24,7 +30,7 @@ async fn a_command_puts_what_it_installs_before_the_processes_and_moves_none() {
 async fn a_command_mends_a_file_inside_that_is_another_one() {
     let mut stage = apart(vec![says(&[1, 2])]).await;
     let seen = stage.reconciler.supervisor.observed.as_mut().unwrap();
-    seen.misplaced = Some(Misplaced::Yet("the container has another one".into()));
+    seen.file.out_of_sync = Some(Misplaced::Yet("the container has another one".into()));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!(report.step, Some(Ok("put the file in place: the container has another one".into())));
@@ -38,7 +44,7 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
     ] {
         let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
         let seen = stage.reconciler.supervisor.observed.as_mut().unwrap();
-        (seen.misplaced, seen.rival) = (misplaced, rival.map(Rival::unit));
+        (seen.file.out_of_sync, seen.file.foreign_writer) = (misplaced, rival.map(Rival::unit));
         let answered = stage.ask().await;
         let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
         installed(&report.outcome);
@@ -51,7 +57,7 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
 async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
     let mut stage = Stage::new(false, vec![says(&[1, 2])]);
     let misplaced = Some(Misplaced::Yet("the container has none".into()));
-    stage.reconciler.supervisor.observed = Some(Observed { apart: true, misplaced, ..Observed::default() });
+    stage.reconciler.supervisor.observed = Some(own_file(misplaced));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     installed(&report.outcome);
@@ -61,7 +67,8 @@ async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
 /// What a command says besides the outcome where the processes are seen like this.
 async fn besides(answers: Vec<Result<Answer, Doubt>>, observed: Observed) -> Option<Result<String, String>> {
     let mut stage = apart(answers).await;
-    stage.reconciler.supervisor.observed = Some(Observed { apart: true, ..observed });
+    stage.reconciler.supervisor.observed =
+        Some(Observed { file: FilePlace { is_own: true, ..observed.file }, ..observed });
     let answered = stage.ask().await;
     stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await.step
 }
@@ -70,8 +77,10 @@ async fn besides(answers: Vec<Result<Answer, Doubt>>, observed: Observed) -> Opt
 async fn a_command_that_cannot_reach_who_has_the_processes_does_not_succeed_with_a_new_file_nor_with_the_same()
  {
     let away =
-        || Observed { unseen: Some("the Docker daemon does not answer".into()), ..Observed::default() };
-    let stopped = || Observed { nowhere: Some("the container x is stopped".into()), ..Observed::default() };
+        || Observed { unobservable: Some("the Docker daemon does not answer".into()), ..Observed::default() };
+    let missing = || Some("the container x is stopped".into());
+    let stopped =
+        || Observed { file: FilePlace { missing: missing(), ..FilePlace::default() }, ..Observed::default() };
     let unknown = "not known whether chmpx has the file: the Docker daemon does not answer";
     let none = "the file is not put before the processes: the container x is stopped";
     for answers in [vec![says(&[1, 2])], vec![says(&[1, 2]), says(&[1, 2, 3])]] {
@@ -86,8 +95,8 @@ async fn a_command_that_cannot_reach_who_has_the_processes_does_not_succeed_with
 async fn the_first_file_of_a_node_whose_processes_are_out_of_reach_is_no_success() {
     let unknown = "not known whether chmpx has the file: nobody answers";
     let mut named = Stage::new(false, vec![says(&[1, 2])]);
-    let unseen = Some("nobody answers".to_owned());
-    named.reconciler.supervisor.observed = Some(Observed { apart: true, unseen, ..Observed::default() });
+    let unobservable = Some("nobody answers".to_owned());
+    named.reconciler.supervisor.observed = Some(Observed { unobservable, ..own_file(None) });
     let mut picked = Stage::new(false, vec![says(&[1, 2])]);
     picked.reconciler.supervisor.in_doubt = Some("nobody answers".to_owned());
     for mut stage in [named, picked] {
@@ -108,8 +117,8 @@ async fn the_first_file_of_a_node_whose_processes_are_out_of_reach_is_no_success
 async fn applied_is_only_what_the_processes_are_seen_to_run_on() {
     type Spoil = fn(&mut Observed);
     let spoils: [Spoil; 4] = [
-        |seen| seen.unseen = Some("the Docker daemon is away".into()),
-        |seen| seen.misplaced = Some(Misplaced::Yet("the container has another one".into())),
+        |seen| seen.unobservable = Some("the Docker daemon is away".into()),
+        |seen| seen.file.out_of_sync = Some(Misplaced::Yet("the container has another one".into())),
         |seen| seen.chmpx = None,
         |seen| seen.k2hdkc = None,
     ];
@@ -136,7 +145,8 @@ async fn a_command_says_what_its_file_still_needs_of_running_processes_and_who_e
     installed(&stage.poll().await);
     let view = well(&stage, 1);
     stage.sees(view);
-    stage.reconciler.supervisor.observed.as_mut().unwrap().rival = Some(Rival::unit("a timer is active"));
+    stage.reconciler.supervisor.observed.as_mut().unwrap().file.foreign_writer =
+        Some(Rival::unit("a timer is active"));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!((installed(&report.outcome), report.step), (2, None));

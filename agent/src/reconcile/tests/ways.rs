@@ -10,8 +10,8 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
     let mut observed = stage.reconciler.supervisor.observed.take().unwrap();
     let was = observed.chmpx.take().unwrap();
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
-    observed.said = None;
-    observed.ended =
+    observed.control.report = None;
+    observed.events.exits =
         vec![supervisor::Ended { program: Program::Chmpx, was, how: supervisor::Ending::Exit(0) }];
     stage.reconciler.supervisor.observed = Some(observed);
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
@@ -81,7 +81,7 @@ async fn a_rejected_ring_outlives_one_cut_answer_and_not_a_lasting_one() {
     end_chmpx(&mut stage, supervisor::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
-    stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
+    stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
     assert_eq!(stage.poll().await, Outcome::Unchanged);
     assert!(matches!(stage.poll().await, Outcome::Rejected(_)), "one poll later it is still rejected");
     stage.poll().await;
@@ -108,7 +108,7 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
     end_chmpx(&mut stage, supervisor::Ending::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
-    stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
+    stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
     let report = looks(&mut stage).await;
     assert_eq!(stage.reconciler.supervisor.acted, [Step::Start(Program::Chmpx)]);
     assert!(
@@ -129,7 +129,7 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.outcome, Outcome::Unchanged);
     assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
-    stage.reconciler.supervisor.observed.as_mut().unwrap().ended.clear();
+    stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
     looks(&mut stage).await;
     assert!(
         stage.reconciler.supervisor.acted.contains(&Step::Start(Program::Chmpx)),
@@ -144,8 +144,11 @@ async fn a_container_that_is_slow_to_come_back_does_not_shrink_the_ring() {
     // "docker restart database", days later: chmpx had loaded this very file.
     tokio::time::advance(Duration::from_secs(600)).await;
     stage.reconciler.supervisor.observed = Some(Observed {
-        moving: vec![(Program::Chmpx, "chmpx comes by its helper in database".into())],
-        apart: true,
+        absence: supervisor::Absence {
+            externally_managed: vec![(Program::Chmpx, "chmpx comes by its helper in database".into())],
+            ..supervisor::Absence::default()
+        },
+        file: supervisor::FilePlace { is_own: true, ..supervisor::FilePlace::default() },
         ..Observed::default()
     });
     for _ in 0..100 {

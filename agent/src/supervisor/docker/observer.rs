@@ -224,10 +224,10 @@ impl Observer {
     /// Adds what is seen to what is observed, and takes what has happened.
     pub(super) fn tell(&mut self, observed: &mut Observed) {
         (observed.chmpx, observed.k2hdkc) = (self.chmpx, self.k2hdkc);
-        observed.surplus.clone_from(&self.surplus);
-        observed.unseen.clone_from(&self.unseen);
-        observed.ended = std::mem::take(&mut self.ended);
-        observed.appeared = self.appeared.take();
+        observed.duplicates.clone_from(&self.surplus);
+        observed.unobservable.clone_from(&self.unseen);
+        observed.events.exits = std::mem::take(&mut self.ended);
+        observed.events.appeared = self.appeared.take();
         let Some(picked) = &self.picked else { return };
         let mut stopped = Vec::new();
         for program in [Program::Chmpx, Program::K2hdkc] {
@@ -237,10 +237,10 @@ impl Observer {
                 continue;
             }
             match picked.place(program) {
-                Err(why) => observed.blocked.push((program, why.clone())),
+                Err(why) => observed.absence.cannot_start.push((program, why.clone())),
                 Ok(container) => match idle(container, picked.shared, program) {
-                    Some(Ok(text)) => observed.moving.push((program, text)),
-                    Some(Err(text)) => observed.blocked.push((program, text)),
+                    Some(Ok(text)) => observed.absence.externally_managed.push((program, text)),
+                    Some(Err(text)) => observed.absence.cannot_start.push((program, text)),
                     None => stopped.push((program, container.name.clone())),
                 },
             }
@@ -253,7 +253,10 @@ impl Observer {
     /// Reports the end of a container of one program, and a start without a process.
     fn tell_end(&mut self, program: Program, name: &str, observed: &mut Observed) {
         let end = self.end_of(program);
-        observed.last_words.extend(end.filter(|end| end.is_failure()).map(|end| (program, end.text(name))));
+        observed
+            .absence
+            .exit_details
+            .extend(end.filter(|end| end.is_failure()).map(|end| (program, end.text(name))));
         if self.awaited == Some(program) && self.unseen.is_none() {
             let why = end.map_or_else(
                 || {
@@ -263,7 +266,7 @@ impl Observer {
                 },
                 |end| end.text(name),
             );
-            observed.refused.push((program, why));
+            observed.events.failed_starts.push((program, why));
             self.awaited = None;
         }
     }
@@ -370,28 +373,31 @@ mod tests {
         observer.ends.insert("id-chmpx".into(), ContainerExit { how: Ending::Exit(1), error: String::new() });
         let text = "the container chmpx ended with status 1: 'docker logs chmpx' shows the cause";
         let words = vec![(Program::Chmpx, text.to_owned())];
-        assert_eq!((told(&mut observer).refused, told(&mut observer).last_words), (vec![], words.clone()));
+        assert_eq!(
+            (told(&mut observer).events.failed_starts, told(&mut observer).absence.exit_details),
+            (vec![], words.clone())
+        );
         observer.awaits(Program::Chmpx);
         observer.unseen = Some("the Docker daemon is away".into());
-        assert_eq!(told(&mut observer).refused, vec![], "nobody has looked since");
+        assert_eq!(told(&mut observer).events.failed_starts, vec![], "nobody has looked since");
         observer.unseen = None;
-        assert_eq!(told(&mut observer).refused, words);
-        assert_eq!(told(&mut observer).refused, vec![]);
+        assert_eq!(told(&mut observer).events.failed_starts, words);
+        assert_eq!(told(&mut observer).events.failed_starts, vec![]);
         let error = "exec: \"chmpx\": not found".to_owned();
         observer.ends.insert("id-chmpx".into(), ContainerExit { how: Ending::Exit(127), error });
         let text = "Docker could not start the container chmpx: exec: \"chmpx\": not found";
-        assert_eq!(told(&mut observer).last_words, vec![(Program::Chmpx, text.to_owned())]);
+        assert_eq!(told(&mut observer).absence.exit_details, vec![(Program::Chmpx, text.to_owned())]);
     }
 
     #[test]
     fn a_start_is_awaited_while_its_container_runs_and_until_its_process_is_seen() {
         let mut observer = split(RunState::Running);
         observer.awaits(Program::Chmpx);
-        assert_eq!(told(&mut observer).refused, vec![]);
+        assert_eq!(told(&mut observer).events.failed_starts, vec![]);
         assert_eq!(observer.awaited, Some(Program::Chmpx));
         let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
         observer.chmpx = Some(Running { id, since: now, worked: Duration::ZERO, counted: now });
-        assert_eq!(told(&mut observer).refused, vec![]);
+        assert_eq!(told(&mut observer).events.failed_starts, vec![]);
         assert_eq!(observer.awaited, None);
     }
 

@@ -102,12 +102,12 @@ impl Conversation {
 
     /// Adds what it said to what is observed.
     pub(in crate::supervisor) fn tell(&self, observed: &mut Observed) {
-        observed.said.clone_from(&self.said);
-        observed.silent.clone_from(&self.silent);
-        observed.resolver.clone_from(&self.resolver);
-        observed.shut = self.shut;
-        observed.strange.clone_from(&self.strange);
-        observed.declined.clone_from(&self.declined);
+        observed.control.report.clone_from(&self.said);
+        observed.control.silent.clone_from(&self.silent);
+        observed.control.resolver.clone_from(&self.resolver);
+        observed.control.refuses = self.shut;
+        observed.control.not_understood.clone_from(&self.strange);
+        observed.control.declined.clone_from(&self.declined);
     }
 }
 
@@ -149,6 +149,9 @@ mod tests {
         talk.hush();
         let mut observed = Observed::default();
         talk.tell(&mut observed);
-        assert_eq!((observed.silent, observed.declined), (None, Some("operating now".to_owned())));
+        assert_eq!(
+            (observed.control.silent, observed.control.declined),
+            (None, Some("operating now".to_owned()))
+        );
     }
 }

@@ -107,7 +107,7 @@ async fn ended(supervisor: &mut Processes, spec: &NodeSpec, waker: &Waker) -> (I
     assert_eq!(woken, Reason::ProcessEnded.into());
     let observed = look(supervisor, spec).await;
     assert_eq!(observed.chmpx, None);
-    let [ended] = observed.ended[..] else { panic!("{observed:?}") };
+    let [ended] = observed.events.exits[..] else { panic!("{observed:?}") };
     (ended.was.id, ended.how)
 }
 
@@ -130,7 +130,7 @@ async fn the_end_of_a_child_wakes_a_pass_and_tells_how_it_was() {
             _ => send(chmpx, Sent::SIGHUP),
         }
         assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, how));
-        assert_eq!(look(&mut supervisor, &node.spec).await.ended, [], "it is told once");
+        assert_eq!(look(&mut supervisor, &node.spec).await.events.exits, [], "it is told once");
     }
 }
 
@@ -171,7 +171,10 @@ async fn one_that_somebody_else_starts_beside_it_is_one_too_many() {
     node.run(&[first, found::child(stranger.id())]);
     supervisor.local.searched = None;
     let observed = look(&mut supervisor, &node.spec).await;
-    assert_eq!((id(observed.chmpx), observed.surplus), (Some(first), vec![(Program::Chmpx, stranger.id())]));
+    assert_eq!(
+        (id(observed.chmpx), observed.duplicates),
+        (Some(first), vec![(Program::Chmpx, stranger.id())])
+    );
     stranger.kill().unwrap();
     stranger.wait().unwrap();
 }
@@ -217,7 +220,7 @@ async fn a_program_that_cannot_be_started_is_told_with_its_reason() {
         let error = supervisor.act(&Step::Start(Program::Chmpx), &node.spec).await.unwrap_err();
         assert_eq!(crate::problem::chain(&error), told);
         let observed = look(&mut supervisor, &node.spec).await;
-        assert_eq!((observed.chmpx, observed.ended), (None, vec![]), "nothing ran, so nothing ended");
+        assert_eq!((observed.chmpx, observed.events.exits), (None, vec![]), "nothing ran, so nothing ended");
     }
 }
 
@@ -259,7 +262,7 @@ async fn switched_off_and_on_again_it_moves_nothing_and_wakes_nobody() {
     node.settings.supervisor.kind = SupervisorKind::Process;
     supervisor.reset(&node.settings, &waker);
     let observed = supervisor.observe(&node.spec, Ask::No).await.unwrap();
-    assert_eq!((id(observed.chmpx), observed.surplus), (Some(chmpx), vec![]));
+    assert_eq!((id(observed.chmpx), observed.duplicates), (Some(chmpx), vec![]));
     assert!(timeout(Duration::ZERO, waker.woken()).await.is_err());
     send(chmpx, Sent::SIGKILL);
     assert_eq!(timeout(LONG, waker.woken()).await.unwrap(), Reason::ProcessEnded.into());

@@ -26,7 +26,7 @@ impl Systemd {
         }
         let seen = both(observed).into_iter().filter_map(|(program, running)| Some((program, running?.id)));
         self.seen = Some(seen.collect());
-        observed.rival =
+        observed.file.foreign_writer =
             self.rival.as_ref().and_then(|(_, rival)| rival.as_deref().map(Rival::unit)).filter(|_| {
                 let replaced =
                     helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
@@ -48,22 +48,22 @@ impl Systemd {
     fn add_running(&mut self, program: Program, id: Identity, observed: &mut Observed) {
         if self.awaits(program).is_some() || self.came_by_helper(program, id) {
             self.awaited = self.awaited.filter(|awaited| awaited.program != program);
-            observed.appeared = Some((program, id));
+            observed.events.appeared = Some((program, id));
         }
     }
 
     fn add_absent(&mut self, program: Program, ini: &Path, observed: &mut Observed) {
         if let Some(text) = self.keeps_from_starting(program, ini, observed.chmpx) {
-            observed.blocked.push((program, text));
+            observed.absence.cannot_start.push((program, text));
             return;
         }
         let (unit, state) = self.unit(program);
         match state.readiness(unit, program) {
-            Readiness::Moving(text) => observed.moving.push((program, text)),
-            Readiness::Blocked(text) => observed.blocked.push((program, text)),
+            Readiness::Moving(text) => observed.absence.externally_managed.push((program, text)),
+            Readiness::Blocked(text) => observed.absence.cannot_start.push((program, text)),
             Readiness::Idle => {
                 let words = state.failure().or_else(|| self.stopped_by_somebody(program));
-                observed.last_words.extend(words.map(|text| (program, text)));
+                observed.absence.exit_details.extend(words.map(|text| (program, text)));
                 if self.awaits(program).is_some() {
                     self.give_up(program, self.came_to_nothing(program), observed);
                 }
@@ -156,8 +156,8 @@ impl Systemd {
         let before = self.awaited.take().map(|awaited| awaited.before);
         let (_, state) = self.unit(program);
         match state.ending().filter(|_| !state.is_helped && before != Some(state.main)) {
-            Some(how) => observed.ended.push(Ended { program, was: short_lived(&state.main), how }),
-            None => observed.refused.push((program, why)),
+            Some(how) => observed.events.exits.push(Ended { program, was: short_lived(&state.main), how }),
+            None => observed.events.failed_starts.push((program, why)),
         }
     }
 

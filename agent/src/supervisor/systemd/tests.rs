@@ -13,7 +13,7 @@ fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, Identity)> {
     let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
     let mut observed = Observed { k2hdkc: Some(running), ..Observed::default() };
     systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
-    observed.appeared
+    observed.events.appeared
 }
 
 #[tokio::test(start_paused = true)]
@@ -28,7 +28,8 @@ async fn a_start_job_without_an_end_is_told_with_who_can_say_what_it_waits_for()
     let mut look = || {
         let mut observed = Observed::default();
         systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
-        let blocked = observed.blocked.into_iter().find(|(program, _)| *program == Program::Chmpx);
+        let blocked =
+            observed.absence.cannot_start.into_iter().find(|(program, _)| *program == Program::Chmpx);
         blocked.map(|(_, text)| text)
     };
     assert_eq!(look(), None, "it may take its time");
@@ -88,10 +89,10 @@ async fn a_start_whose_job_is_done_and_whose_program_never_comes_is_refused_and_
     for (active, result, told) in cases {
         let mut systemd = systemd();
         systemd.chmpx = unit(active, result);
-        assert_eq!(look(&mut systemd, None).refused, [], "nobody has started it");
+        assert_eq!(look(&mut systemd, None).events.failed_starts, [], "nobody has started it");
         systemd.awaited = Some(awaited());
-        assert_eq!(look(&mut systemd, None).refused, [(Program::Chmpx, told.to_owned())]);
-        assert_eq!(look(&mut systemd, None).refused, [], "once a start");
+        assert_eq!(look(&mut systemd, None).events.failed_starts, [(Program::Chmpx, told.to_owned())]);
+        assert_eq!(look(&mut systemd, None).events.failed_starts, [], "once a start");
     }
 }
 
@@ -105,8 +106,8 @@ async fn a_start_whose_program_ended_before_anybody_saw_it_has_an_end_like_every
         systemd.awaited = Some(Awaited { program: Program::K2hdkc, before, ..awaited() });
         let observed = look(&mut systemd, None);
         (
-            observed.ended.first().map(|ended| (ended.program, ended.was.id.pid, ended.how)),
-            observed.refused.len(),
+            observed.events.exits.first().map(|ended| (ended.program, ended.was.id.pid, ended.how)),
+            observed.events.failed_starts.len(),
         )
     };
     assert_eq!(after(false, Main::default()), (Some((Program::K2hdkc, 70, Ending::Exit(0))), 0));
@@ -120,7 +121,7 @@ async fn a_unit_is_called_by_its_own_name() {
     assert_eq!(systemd.unit(Program::Chmpx).0, "chmpx.service", "nothing is known of it yet");
     systemd.chmpx.id = "chmpxd.service".to_owned();
     systemd.k2hdkc = UnitState { needs: vec!["chmpxd.service".to_owned()], ..unit("inactive", "success") };
-    let told = look(&mut systemd, Some(std::process::id())).blocked.remove(0).1;
+    let told = look(&mut systemd, Some(std::process::id())).absence.cannot_start.remove(0).1;
     assert!(told.starts_with("k2hdkc.service needs chmpxd.service, but"), "{told}");
 }
 
@@ -129,7 +130,7 @@ async fn a_unit_that_would_bring_a_second_chmpx_is_not_started() {
     // This very process is of no chmpx.service.
     let pid = std::process::id();
     let blocked = |systemd: &mut Systemd, chmpx| {
-        let blocked = look(systemd, chmpx).blocked.into_iter();
+        let blocked = look(systemd, chmpx).absence.cannot_start.into_iter();
         blocked.filter(|(program, _)| *program == Program::K2hdkc).map(|(_, text)| text).next()
     };
     let mut systemd = systemd();
@@ -150,7 +151,7 @@ async fn who_stops_a_unit_by_hand_is_told_the_way_that_lasts_and_a_stop_of_the_a
         if ours {
             systemd.stopped.insert(Program::Chmpx, 7);
         }
-        let words = look(&mut systemd, None).last_words;
+        let words = look(&mut systemd, None).absence.exit_details;
         let told = words.first().is_some_and(|(_, text)| {
             text.starts_with(
                 "another program had systemd stop chmpx.service: 'k2hdkc-agent stop' stops it for maintenance",
