@@ -97,7 +97,7 @@ use self::phase::Phase;
 use self::scene::{Draft, Scene, soon};
 use self::words::{Control, File, Join, Reason, Reasons};
 use crate::plan::Class;
-use crate::supervisor::{Identity, Step};
+use crate::supervisor::{ProcessId, Step};
 
 /// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub struct Decision {
     pub persisted: Persisted,
     waits: BTreeSet<history::Waiting>,
     serves: bool,
-    replaces: Option<Identity>,
+    replaces: Option<ProcessId>,
 }
 
 impl Action {

@@ -93,18 +93,19 @@ impl Program {
 
 /// A process that cannot be taken for another one: numbers are used again, but not within one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct ProcessId {
     /// Its number.
     pub pid: u32,
-    /// When it started, in clock ticks since the host did (field 22 of `/proc/PID/stat`).
-    pub ticks: u64,
+    /// Its start, in clock ticks since that of the host (field 22 of `/proc/PID/stat`).
+    #[serde(rename = "ticks")]
+    pub start_ticks: u64,
 }
 
 /// A process that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Running {
     /// Which.
-    pub id: Identity,
+    pub id: ProcessId,
     /// Since when.
     pub since: Instant,
     /// How much processor time it had used …
@@ -115,7 +116,7 @@ pub struct Running {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExitStatus {
     /// By itself, with this status.
     Exit(i32),
     /// By this signal.
@@ -124,7 +125,7 @@ pub enum Ending {
     Unknown,
 }
 
-impl Ending {
+impl ExitStatus {
     /// Returns true for an end that the file may have caused: by itself, or a crash.
     pub fn is_own(self) -> bool {
         use nix::sys::signal::Signal as S;
@@ -152,18 +153,18 @@ impl Ending {
 
 /// A process that ended since the last observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
+pub struct Exit {
     /// Which program.
     pub program: Program,
     /// Which process, and since when it ran.
     pub was: Running,
     /// How.
-    pub how: Ending,
+    pub how: ExitStatus,
 }
 
 /// What chmpx said, and when.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct ChmpxReport {
     /// The answer, whole.
     pub view: View,
     /// When it was asked: what it says is not older.
@@ -221,18 +222,18 @@ pub struct Absence {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Events {
     /// Ends, in their order.
-    pub exits: Vec<Ended>,
+    pub exits: Vec<Exit>,
     /// Starts that came to nothing, and why.
     pub failed_starts: Vec<(Program, String)>,
     /// The process that has come of the latest start, where the start itself did not know it.
-    pub appeared: Option<(Program, Identity)>,
+    pub appeared: Option<(Program, ProcessId)>,
 }
 
 /// The control port of the local chmpx.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ControlPort {
     /// The latest whole answer of the running chmpx.
-    pub report: Option<Said>,
+    pub report: Option<ChmpxReport>,
     /// The begin of a silence, and what came instead of the latest answer.
     pub silent: Option<(Instant, String)>,
     /// The name server that chmpx waits for in its main loop: it is not deaf, and comes back by itself.
@@ -260,11 +261,11 @@ pub struct Peers {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FilePlace {
     /// Another program that replaces the same file.
-    pub foreign_writer: Option<Rival>,
+    pub foreign_writer: Option<ForeignWriter>,
     /// True if the programs have a file of their own, into which the installed one is put.
     pub is_own: bool,
     /// The difference of their own file to the installed one.
-    pub out_of_sync: Option<Misplaced>,
+    pub out_of_sync: Option<OutOfSync>,
     /// The reason for which no program is there to get the file.
     pub missing: Option<String>,
 }
@@ -279,7 +280,7 @@ impl Observed {
 
 /// Another program that replaces the same file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rival {
+pub struct ForeignWriter {
     /// Which one: what could not be done with another one says nothing of it.
     pub of: String,
     /// What it is, and what it does.
@@ -288,7 +289,7 @@ pub struct Rival {
     pub remedy: String,
 }
 
-impl Rival {
+impl ForeignWriter {
     /// A unit of systemd.
     pub fn unit(text: &str) -> Self {
         Self { of: text.to_owned(), text: text.to_owned(), remedy: "disable it".to_owned() }
@@ -297,11 +298,11 @@ impl Rival {
 
 /// A file before the processes that is not the installed one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misplaced {
+pub enum OutOfSync {
     /// It can be replaced: what is wrong with it.
-    Yet(String),
+    Replaceable(String),
     /// It cannot, and this is the remedy.
-    ForGood(String),
+    Fixed(String),
 }
 
 /// A signal that the agent sends.
@@ -326,7 +327,7 @@ pub struct Named {
 
 /// What chmpx is told through its control port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
+pub enum ControlCommand {
     /// Say your status to the ring again: what cures a join that sticks at `[ADD][Done]`.
     UpdateStatus,
     /// Come into service: what cures `[SERVICE OUT][NoSuspend]`.
@@ -341,7 +342,7 @@ pub enum Order {
     Dismiss(Named),
 }
 
-impl Order {
+impl ControlCommand {
     /// As it stands on the wire.
     pub fn word(&self) -> &'static str {
         match self {
@@ -360,22 +361,22 @@ pub enum Step {
     /// Starts the program.
     Start(Program),
     /// Sends a signal to this very process.
-    Send(Program, Identity, Signal),
+    Signal(Program, ProcessId, Signal),
     /// Sees to it that nobody starts the program again, not at the next boot either; where a service manager has it, that
     /// stops it too.
-    Retire(Program),
+    Disable(Program),
     /// Lets the program start at the next boot again, as before it was retired.
     Enable(Program),
     /// Tells chmpx something.
-    Tell(Order),
+    Control(ControlCommand),
     /// Tells the chmpx of another server, by its control port, to say its status once more.
     Prompt(SocketAddr),
     /// Removes the files that killed chmpx processes left behind.
-    Tidy,
+    RemoveLeftovers,
     /// Ends the other program that replaces the same file, for good.
-    TakeOver,
+    DisableWriter,
     /// Puts the installed file before the processes, where they have one of their own.
-    Place,
+    SyncFile,
 }
 
 impl Step {
@@ -383,17 +384,19 @@ impl Step {
     pub fn text(&self) -> String {
         match self {
             Self::Start(program) => format!("start {}", program.name()),
-            Self::Send(program, id, signal) => {
+            Self::Signal(program, id, signal) => {
                 let word = if *signal == Signal::Kill { "kill" } else { "stop" };
                 format!("{word} {} (pid {})", program.name(), id.pid)
             }
-            Self::Retire(program) => format!("stop {} for good", program.name()),
+            Self::Disable(program) => format!("stop {} for good", program.name()),
             Self::Enable(program) => format!("enable {} again", program.name()),
-            Self::Tell(order) => format!("tell chmpx {}", order.word()),
-            Self::Prompt(address) => format!("tell the chmpx at {address} {}", Order::UpdateStatus.word()),
-            Self::Tidy => "remove what killed chmpx processes left behind".to_owned(),
-            Self::TakeOver => "take the file over".to_owned(),
-            Self::Place => "put the file in place".to_owned(),
+            Self::Control(order) => format!("tell chmpx {}", order.word()),
+            Self::Prompt(address) => {
+                format!("tell the chmpx at {address} {}", ControlCommand::UpdateStatus.word())
+            }
+            Self::RemoveLeftovers => "remove what killed chmpx processes left behind".to_owned(),
+            Self::DisableWriter => "take the file over".to_owned(),
+            Self::SyncFile => "put the file in place".to_owned(),
         }
     }
 }
@@ -404,7 +407,7 @@ pub enum Done {
     /// It is done.
     Plainly,
     /// It is done, and this process runs now.
-    Started(Identity),
+    Started(ProcessId),
     /// It is done, and the program started at each boot before.
     Disabled,
 }

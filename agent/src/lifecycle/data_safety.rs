@@ -6,7 +6,7 @@ use super::persisted::Persisted;
 use super::scene::Scene;
 use super::situation::Situation;
 use crate::ring::Ring;
-use crate::supervisor::{Identity, Running};
+use crate::supervisor::{ProcessId, Running};
 use crate::view::{Action, NodeStatus, View};
 
 /// The place of a k2hdkc's keys (K2HTYPE and K2HFILE of its section; K2HINIT is read and never used, k2hdkc 1.0.19).
@@ -24,7 +24,7 @@ pub enum Database {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keeps {
     /// The process.
-    pub id: Identity,
+    pub id: ProcessId,
     /// The place that it was started with.
     pub database: Database,
 }
@@ -94,6 +94,6 @@ impl Situation<'_> {
     /// Returns true for a k2hdkc that is older than its chmpx: it has lost its merge callbacks, and would answer the next merge
     /// with nothing while every status looks healthy (30 of 60 keys unreadable).
     pub(super) fn outlived(&self, k2hdkc: Running) -> bool {
-        self.observed.chmpx.is_none_or(|chmpx| k2hdkc.id.ticks <= chmpx.id.ticks)
+        self.observed.chmpx.is_none_or(|chmpx| k2hdkc.id.start_ticks <= chmpx.id.start_ticks)
     }
 }

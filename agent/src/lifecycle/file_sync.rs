@@ -4,14 +4,14 @@ use super::Action;
 use super::history::SyncPause;
 use super::scene::{Draft, Scene};
 use super::words::File;
-use crate::supervisor::{Misplaced, Rival, Step};
+use crate::supervisor::{ForeignWriter, OutOfSync, Step};
 
 /// Ends another program that writes the same file: upstream's writes in place, and ends chmpx.
-pub(super) fn end_writer(scene: &Scene<'_>, draft: &mut Draft, rival: &Rival) -> Option<Action> {
-    let Rival { text: writer, remedy, .. } = rival.clone();
+pub(super) fn end_writer(scene: &Scene<'_>, draft: &mut Draft, rival: &ForeignWriter) -> Option<Action> {
+    let ForeignWriter { text: writer, remedy, .. } = rival.clone();
     let history = &scene.history.writer;
     if scene.limits.take_over && history.is_due(scene.now) {
-        return Some(Action::Step(Step::TakeOver, File::ForeignWriter(writer).into()));
+        return Some(Action::Step(Step::DisableWriter, File::ForeignWriter(writer).into()));
     }
     let error = history.error().filter(|_| scene.limits.take_over).map(str::to_owned);
     draft.report(match error {
@@ -25,13 +25,13 @@ pub(super) fn end_writer(scene: &Scene<'_>, draft: &mut Draft, rival: &Rival) ->
 /// be restarted for it, and a helper waits for the file before it starts anything.
 ///
 /// A file that cannot be put there keeps nothing waiting: the programs run on the one that they have.
-pub(super) fn sync(scene: &Scene<'_>, draft: &mut Draft, misplaced: &Misplaced) -> Option<Action> {
+pub(super) fn sync(scene: &Scene<'_>, draft: &mut Draft, misplaced: &OutOfSync) -> Option<Action> {
     let text = match misplaced {
-        Misplaced::ForGood(text) => {
+        OutOfSync::Fixed(text) => {
             draft.report(File::CannotBeSynced(text.clone()));
             return None;
         }
-        Misplaced::Yet(text) => text.clone(),
+        OutOfSync::Replaceable(text) => text.clone(),
     };
     if scene.observed.file.foreign_writer.is_some() {
         // Two that write in turn would end chmpx now and then; the other one was there first.
@@ -42,6 +42,6 @@ pub(super) fn sync(scene: &Scene<'_>, draft: &mut Draft, misplaced: &Misplaced) 
     Some(match pause {
         Some(SyncPause::InVain(times, rest)) => Action::hold(File::SyncedInVain { text, times }, rest),
         Some(SyncPause::Failed(error, rest)) => Action::hold(File::SyncFailed { text, error }, rest),
-        None => Action::Step(Step::Place, File::OutOfSync(text).into()),
+        None => Action::Step(Step::SyncFile, File::OutOfSync(text).into()),
     })
 }

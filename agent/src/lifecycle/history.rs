@@ -42,7 +42,7 @@ use super::words::{Join, Reason, Start};
 use super::{Action, Decision};
 use crate::retry::{Backoff, Retry};
 use crate::supervisor::neighbours::Hearsay;
-use crate::supervisor::{Identity, Program, Running, Step};
+use crate::supervisor::{ProcessId, Program, Running, Step};
 use crate::view::{NodeStatus, Operation, Row};
 
 /// The past of the two programs.
@@ -105,11 +105,11 @@ pub(super) struct RingHistory {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Joining {
     /// The agent's own start of k2hdkc in sight of its peers, and the process that came of it.
-    begun: Option<(Instant, Option<Identity>)>,
+    begun: Option<(Instant, Option<ProcessId>)>,
     /// Restarts of chmpx to look for the other servers.
     pub(super) reconnects: u32,
     /// The chmpx that came before the other servers listed this one.
-    pub(super) too_early: Option<Identity>,
+    pub(super) too_early: Option<ProcessId>,
     /// Restarts that no change asked for.
     pub(super) repairs: u32,
 }
@@ -253,8 +253,8 @@ impl History {
     fn record_step(&mut self, step: &Step, reason: &Reason, failure: Option<&str>, at: &At) {
         match step {
             Step::Start(program) => self.record_start(*program, failure, at),
-            Step::Send(_, id, _) => self.signals.record(*id, failure, at),
-            Step::Retire(program) => {
+            Step::Signal(_, id, _) => self.signals.record(*id, failure, at),
+            Step::Disable(program) => {
                 *self.disabled.of_mut(*program) =
                     failure.map_or(Disabled::Yes, |error| Disabled::Failed(at.now, error.to_owned()));
             }
@@ -264,14 +264,14 @@ impl History {
                 }
                 None => self.enabling.succeeded(),
             },
-            Step::Tell(_) if *reason == Reason::Join(Join::Announces) => self.file.announced(at.now),
-            Step::Tell(_) => self.nudges.record(at.now),
+            Step::Control(_) if *reason == Reason::Join(Join::Announces) => self.file.announced(at.now),
+            Step::Control(_) => self.nudges.record(at.now),
             Step::Prompt(server) => self.ring.prompts.told(*server, at.now),
-            Step::Tidy => self.tidied = Some(at.now),
-            Step::TakeOver => self.writer.record(failure, at),
-            Step::Place => self.file.synced(failure, at),
+            Step::RemoveLeftovers => self.tidied = Some(at.now),
+            Step::DisableWriter => self.writer.record(failure, at),
+            Step::SyncFile => self.file.synced(failure, at),
         }
-        if failure.is_none() && matches!(step, Step::TakeOver) {
+        if failure.is_none() && matches!(step, Step::DisableWriter) {
             self.file.may_sync();
         }
     }
@@ -383,7 +383,10 @@ impl Waits {
         let since = |what: &Waiting| (*what, self.since.get(what).copied().unwrap_or(now));
         self.since = decision.waits.iter().map(since).collect();
         self.still = match &decision.action {
-            Action::Step(Step::Tell(_) | Step::Prompt(_) | Step::Tidy | Step::TakeOver, _)
+            Action::Step(
+                Step::Control(_) | Step::Prompt(_) | Step::RemoveLeftovers | Step::DisableWriter,
+                _,
+            )
             | Action::Wait(..)
             | Action::Hold(..)
             | Action::Demand(_) => still.or(Some(now)),
@@ -407,16 +410,16 @@ impl Joining {
     }
 
     /// Returns true for the k2hdkc that the agent started in sight of its peers.
-    pub(super) fn has_begun(&self, k2hdkc: Identity) -> bool {
+    pub(super) fn has_begun(&self, k2hdkc: ProcessId) -> bool {
         self.begun.is_some_and(|(_, of)| of == Some(k2hdkc))
     }
 }
 
 /// The first k2hdkc since the start is the one that came of it; the start ends with that process.
 fn still_begun(
-    (at, of): (Instant, Option<Identity>),
+    (at, of): (Instant, Option<ProcessId>),
     k2hdkc: Option<Running>,
-) -> Option<(Instant, Option<Identity>)> {
+) -> Option<(Instant, Option<ProcessId>)> {
     match (of, k2hdkc) {
         (None, Some(running)) if running.since + SOON >= at => Some((at, Some(running.id))),
         (Some(of), running) if running.is_none_or(|running| running.id != of) => None,

@@ -10,7 +10,7 @@ use super::words::Join;
 use super::{Action, Demand, restart};
 use crate::plan::Class;
 use crate::ring::Mode;
-use crate::supervisor::{Order, Running, Step};
+use crate::supervisor::{ControlCommand, Running, Step};
 use crate::view::{NodeStatus, Operation, Row, View};
 
 /// Helps a server that is not in service on.
@@ -53,7 +53,7 @@ fn done(scene: &Scene<'_>, status: NodeStatus, view: &View) -> Action {
     if scene.history.in_status_for(scene.now) < patience {
         return scene.wait(Join::Is(status));
     }
-    let nudge = scene.history.nudges.next(Order::UpdateStatus, scene.now, Join::Sticks(status));
+    let nudge = scene.history.nudges.next(ControlCommand::UpdateStatus, scene.now, Join::Sticks(status));
     nudge.unwrap_or_else(|| merging(scene, status))
 }
 
@@ -65,7 +65,7 @@ fn queued(scene: &Scene<'_>, status: NodeStatus, view: &View) -> Action {
     if another || scene.history.in_status_for(scene.now) < PENDING_WITHIN {
         return scene.wait(Join::Is(status));
     }
-    match scene.history.nudges.next(Order::Merge, scene.now, Join::NobodyMerges(status)) {
+    match scene.history.nudges.next(ControlCommand::Merge, scene.now, Join::NobodyMerges(status)) {
         Some(nudge @ Action::Step(..)) => nudge,
         _ => scene.hold(Join::StaysPending(status)),
     }
@@ -87,7 +87,7 @@ fn out(scene: &Scene<'_>, draft: &mut Draft, status: NodeStatus) -> Option<Actio
     if scene.history.in_status_for(scene.now) < STICKS_AFTER {
         return Some(scene.wait(Join::Is(status)));
     }
-    let nudge = scene.history.nudges.next(Order::ServiceIn, scene.now, Join::Sticks(status));
+    let nudge = scene.history.nudges.next(ControlCommand::ServiceIn, scene.now, Join::Sticks(status));
     Some(nudge.unwrap_or_else(|| scene.hold(Join::Sticks(status))))
 }
 
@@ -155,5 +155,5 @@ fn announce(scene: &Scene<'_>, view: &View) -> Option<Action> {
     let others = view.servers.iter().filter(|row| row.status.is_up()).count() > 1;
     let announces =
         calm && others && !scene.ring.slaves.is_empty() && scene.history.file.announces(scene.now);
-    announces.then(|| Action::Step(Step::Tell(Order::UpdateStatus), Join::Announces.into()))
+    announces.then(|| Action::Step(Step::Control(ControlCommand::UpdateStatus), Join::Announces.into()))
 }

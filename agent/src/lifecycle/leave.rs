@@ -16,7 +16,7 @@ use super::situation::label;
 use super::words::{Leave, Stop};
 use super::{Action, Copies, Leaving, Pair, Persisted, Situation, Stage, Urgency, stopping};
 use crate::ring::Mode;
-use crate::supervisor::{Order, Program, Step};
+use crate::supervisor::{ControlCommand, Program, Step};
 use crate::view::{Action as Change, NodeStatus, Operation, Row, View};
 
 /// Takes a server out of service before it stops; `None` where it goes on as every other, because it must serve before it can
@@ -52,7 +52,8 @@ fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving:
         return scene.wait(Leave::OthersMerge);
     }
     draft.persisted.drained = scene.observed.chmpx.map(|chmpx| chmpx.id);
-    let nudge = scene.history.nudges.next(Order::ServiceOut, scene.now, Leave::LeavesTheService { returns });
+    let nudge =
+        scene.history.nudges.next(ControlCommand::ServiceOut, scene.now, Leave::LeavesTheService { returns });
     nudge.unwrap_or_else(|| Action::hold(Leave::StaysInService { returns }, NUDGE_AGAIN))
 }
 
@@ -102,8 +103,8 @@ fn moving(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving: &Leaving) 
     }
     let for_now = scene.history.in_status_for(scene.now);
     let order = match status.operation() {
-        Operation::Done if for_now >= STICKS_AFTER => Some(Order::UpdateStatus),
-        Operation::Pending if for_now >= PENDING_WITHIN && !others_copy => Some(Order::Merge),
+        Operation::Done if for_now >= STICKS_AFTER => Some(ControlCommand::UpdateStatus),
+        Operation::Pending if for_now >= PENDING_WITHIN && !others_copy => Some(ControlCommand::Merge),
         _ => None,
     };
     let nudge = order.and_then(|order| scene.history.nudges.next(order, scene.now, Leave::Sticks(status)));
@@ -116,7 +117,7 @@ fn hasten(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Action {
     let serves = |view: &View| view.own.status.is_in_service() && view.own.status.action() == Change::Nothing;
     if scene.observed.chmpx.is_some() && scene.view().is_some_and(serves) {
         let reason = Leave::AtOnce { returns: leaving.returns };
-        return Action::Step(Step::Tell(Order::ServiceOut), reason.into());
+        return Action::Step(Step::Control(ControlCommand::ServiceOut), reason.into());
     }
     next
 }

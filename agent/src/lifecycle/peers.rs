@@ -12,12 +12,12 @@ use super::scene::{Draft, Scene};
 use super::situation::label;
 use super::words::Peer;
 use super::{Action, Situation};
-use crate::supervisor::{Named, Order};
+use crate::supervisor::{ControlCommand, Named};
 use crate::view::{Action as Change, NodeStatus, Operation, Row, View};
 
 /// Returns a server that is left behind, and the command that ends that: the change is completed without it, or it is taken out
 /// of service first, where it had begun nothing and is no member any more.
-pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<(&'a View, &'a Row, Order)> {
+pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<(&'a View, &'a Row, ControlCommand)> {
     let view = scene.server_view().filter(|view| view.own.status.is_up())?;
     let up_in = |operation| move |row: &Row| row.status.is_up() && row.status.operation() == operation;
     if view.servers.iter().any(up_in(Operation::Doing)) {
@@ -28,13 +28,13 @@ pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<(&'a View, &'a Row, O
         && view.servers.iter().all(|row| row.status.operation() != Operation::Done);
     let mut gone = view.others().filter(|row| !row.status.is_up() && row.status.is_in_service());
     gone.find_map(|row| match row.status.action() {
-        Change::Delete if unstarted => Some((view, row, Order::Merge)),
-        Change::Delete => Some((view, row, Order::CompMerge)),
+        Change::Delete if unstarted => Some((view, row, ControlCommand::Merge)),
+        Change::Delete => Some((view, row, ControlCommand::CompMerge)),
         Change::Add => None,
         Change::Nothing => {
             let listed = scene.ring.servers.iter().any(|node| row.is_of(node));
             let named = named(scene, row).filter(|_| !listed)?;
-            Some((view, row, Order::Dismiss(named)))
+            Some((view, row, ControlCommand::Dismiss(named)))
         }
     })
 }

@@ -9,7 +9,7 @@ use super::rules::SOON;
 use super::{Copies, Database, Keeps, Leaving, Situation, Stage};
 use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
-use crate::supervisor::{Identity, Program, Running};
+use crate::supervisor::{ProcessId, Program, Running};
 
 /// The part of the lifecycle that outlives the agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,16 +24,16 @@ pub struct Persisted {
     /// The pair that was last seen in service.
     pub served: Option<Pair>,
     /// The k2hdkc that came into service out of sight of the others, and has met none of them yet.
-    pub alone: Option<Identity>,
+    pub alone: Option<ProcessId>,
     /// The k2hdkc that the agent itself started.
-    pub started: Option<Identity>,
+    pub started: Option<ProcessId>,
     /// The time of a start of k2hdkc of which no process has come yet: its supervisor takes a moment, and the next agent may
     /// be there by then.
     pub awaited: Option<BootTime>,
     /// The chmpx that another hand took out of service.
-    pub out_by_hand: Option<Identity>,
+    pub out_by_hand: Option<ProcessId>,
     /// The chmpx that the agent took out of service for a restart.
-    pub drained: Option<Identity>,
+    pub drained: Option<ProcessId>,
     /// A ring that ended chmpx or made it deaf.
     pub rejected: Option<Rejected>,
     /// A leave of the cluster that has begun.
@@ -65,7 +65,7 @@ pub(super) enum Intent<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ran {
     /// The process.
-    pub id: Identity,
+    pub id: ProcessId,
     /// Its control port.
     pub ctlport: u16,
 }
@@ -74,18 +74,18 @@ pub struct Ran {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
     /// The chmpx.
-    pub chmpx: Identity,
+    pub chmpx: ProcessId,
     /// Its k2hdkc.
-    pub k2hdkc: Identity,
+    pub k2hdkc: ProcessId,
 }
 
 /// Processes that must go. Others in their place satisfy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
     /// The chmpx, and whatever k2hdkc is on it.
-    pub chmpx: Option<Identity>,
+    pub chmpx: Option<ProcessId>,
     /// The k2hdkc.
-    pub k2hdkc: Option<Identity>,
+    pub k2hdkc: Option<ProcessId>,
     /// The consideration that it shows.
     pub urgency: Urgency,
     /// The cause, in one line.
@@ -170,7 +170,7 @@ impl Persisted {
         self.observe_start(situation);
         self.alone = self.alone.filter(|alone| k2hdkc.is_none_or(|id| id == *alone));
         let runs =
-            |wanted: Option<Identity>, running: Option<Identity>| wanted.is_some() && wanted == running;
+            |wanted: Option<ProcessId>, running: Option<ProcessId>| wanted.is_some() && wanted == running;
         self.restart = self.restart.take().filter(|r| runs(r.chmpx, chmpx) || runs(r.k2hdkc, k2hdkc));
         // A turn that was counted in another boot, or by the wall clock, begins anew.
         if let Some(uncounted) = self.restart.as_mut().filter(|r| situation.boot.since(r.at).is_none()) {
@@ -255,8 +255,8 @@ impl Persisted {
     pub fn demand_for_change(
         &mut self,
         class: Class,
-        chmpx: Option<Identity>,
-        k2hdkc: Option<Identity>,
+        chmpx: Option<ProcessId>,
+        k2hdkc: Option<ProcessId>,
         why: &str,
         (at, file): (BootTime, u32),
     ) {
@@ -283,8 +283,8 @@ impl Persisted {
     /// Demands that the running processes go at once: their ring was rolled back.
     pub fn demand_now(
         &mut self,
-        chmpx: Option<Identity>,
-        k2hdkc: Option<Identity>,
+        chmpx: Option<ProcessId>,
+        k2hdkc: Option<ProcessId>,
         why: &str,
         (at, file): (BootTime, u32),
     ) {
@@ -301,12 +301,12 @@ impl Persisted {
     }
 
     /// Returns the place of this k2hdkc's keys, as far as it is known.
-    pub(super) fn database_of(&self, k2hdkc: Identity) -> Option<&Database> {
+    pub(super) fn database_of(&self, k2hdkc: ProcessId) -> Option<&Database> {
         self.keeps.as_ref().filter(|keeps| keeps.id == k2hdkc).map(|keeps| &keeps.database)
     }
 
     /// Returns the restart for which this k2hdkc must go: itself, or with the chmpx that it is on.
-    pub(super) fn must_go(&self, situation: &Situation<'_>, k2hdkc: Identity) -> Option<&Restart> {
+    pub(super) fn must_go(&self, situation: &Situation<'_>, k2hdkc: ProcessId) -> Option<&Restart> {
         let on = situation.observed.chmpx.map(|chmpx| chmpx.id);
         let goes = |r: &&Restart| {
             r.is_due(situation) && (r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on))

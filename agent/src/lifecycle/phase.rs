@@ -3,7 +3,7 @@
 use super::peers;
 use super::scene::Scene;
 use crate::ring::Mode;
-use crate::supervisor::{Misplaced, Program, Rival, Running};
+use crate::supervisor::{ForeignWriter, OutOfSync, Program, Running};
 use crate::view::{NodeStatus, Operation, View};
 
 /// A state of the two programs that asks for something, or may ask for it. Several can hold at once; see [`phases`].
@@ -12,9 +12,9 @@ pub(super) enum Phase<'a> {
     /// The programs cannot be seen: a daemon is away, or a container is frozen.
     Unobservable(&'a str),
     /// Another program writes the same file.
-    ForeignWriter(&'a Rival),
+    ForeignWriter(&'a ForeignWriter),
     /// The programs have a file of their own, and it is not the installed one.
-    FileOutOfSync(&'a Misplaced),
+    FileOutOfSync(&'a OutOfSync),
     /// Several processes of one program run with the same ini; they destroy each other's shared memory.
     Duplicate(Program),
     /// chmpx has ended, or does not come, with a file that is on trial.

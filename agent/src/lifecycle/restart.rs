@@ -8,7 +8,7 @@ use super::scene::{Draft, Scene};
 use super::words::{self, Join, Stop};
 use super::{Action, Demand, data_safety, stopping};
 use crate::plan::Class;
-use crate::supervisor::{Order, Running};
+use crate::supervisor::{ControlCommand, Running};
 use crate::view::{Action as Change, NodeStatus, Operation, View};
 
 /// Whether the programs may stop now.
@@ -157,7 +157,7 @@ fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &Restart) ->
     }
     draft.persisted.drained = scene.observed.chmpx.map(|chmpx| chmpx.id);
     let reason = words::Restart::LeavesTheService { cause: cause.clone() };
-    let nudge = scene.history.nudges.next(Order::ServiceOut, scene.now, reason);
+    let nudge = scene.history.nudges.next(ControlCommand::ServiceOut, scene.now, reason);
     nudge.map_or_else(|| not_yet(scene, words::Restart::StaysInService { cause }), Readiness::NotYet)
 }
 
@@ -166,6 +166,6 @@ pub(super) fn bring_back(scene: &Scene<'_>) -> Option<Action> {
     if scene.persisted.restart.is_some() || !scene.persisted.has_drained(scene) {
         return None;
     }
-    let nudge = scene.history.nudges.next(Order::ServiceIn, scene.now, words::Restart::ComesBack);
+    let nudge = scene.history.nudges.next(ControlCommand::ServiceIn, scene.now, words::Restart::ComesBack);
     Some(nudge.unwrap_or_else(|| Action::hold(words::Restart::StaysOut, NUDGE_AGAIN)))
 }

@@ -10,7 +10,7 @@ use super::rules::SOON;
 use super::situation::Situation;
 use super::words::{Reason, Reasons};
 use super::{Action, Decision};
-use crate::supervisor::Identity;
+use crate::supervisor::ProcessId;
 
 /// Everything that a row of the table may read.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ pub(super) struct Draft {
     /// True where this server serves, or this slave is up.
     pub(super) serves: bool,
     /// The chmpx that a restart is about to end.
-    pub(super) replaces: Option<Identity>,
+    pub(super) replaces: Option<ProcessId>,
 }
 
 impl Draft {

@@ -111,5 +111,5 @@ pub(super) fn start(
 /// memory each time.
 pub(super) fn tidy(scene: &Scene<'_>, leftovers: usize) -> Option<Action> {
     let reason = Reason::from(Stop::Leftovers(leftovers));
-    (!scene.history.tidied_lately(scene.now)).then_some(Action::Step(Step::Tidy, reason))
+    (!scene.history.tidied_lately(scene.now)).then_some(Action::Step(Step::RemoveLeftovers, reason))
 }

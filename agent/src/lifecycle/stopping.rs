@@ -93,6 +93,6 @@ fn disable(history: &History, program: Program, scene: &Scene<'_>, reason: Stop)
             let left = NUDGE_AGAIN.saturating_sub(scene.now.duration_since(*at));
             Some(Action::hold(Stop::CannotBeDisabled { program, error: error.clone() }, left))
         }
-        Disabled::Failed(..) | Disabled::No => Some(Action::Step(Step::Retire(program), reason.into())),
+        Disabled::Failed(..) | Disabled::No => Some(Action::Step(Step::Disable(program), reason.into())),
     }
 }

@@ -21,8 +21,8 @@ use crate::names::Port;
 use crate::plan::Class;
 use crate::ring::{Mode, Ring};
 use crate::supervisor::{
-    ControlPort, Ended, Ending, Identity, MergeThread, Observed, Order, Program, Rival, Running, Said,
-    Signal, Step,
+    ChmpxReport, ControlCommand, ControlPort, Exit, ExitStatus, ForeignWriter, MergeThread, Observed,
+    ProcessId, Program, Running, Signal, Step,
 };
 use crate::view::{NodeStatus, View};
 
@@ -55,10 +55,10 @@ fn boot() -> BootTime {
     fixtures::boot_time(86_400_000)
 }
 
-const CHMPX: Identity = Identity { pid: 7, ticks: 100 };
-const K2HDKC: Identity = Identity { pid: 8, ticks: 300 };
+const CHMPX: ProcessId = ProcessId { pid: 7, start_ticks: 100 };
+const K2HDKC: ProcessId = ProcessId { pid: 8, start_ticks: 300 };
 
-fn running(id: Identity, since: Instant) -> Running {
+fn running(id: ProcessId, since: Instant) -> Running {
     Running { id, since, worked: Duration::ZERO, counted: since }
 }
 
@@ -78,7 +78,7 @@ impl Stage {
     fn of(servers: &[usize]) -> Self {
         let (ring, now) = (ring(servers, &[1]), Instant::now() + Duration::from_hours(1));
         let since = now - Duration::from_secs(600);
-        let said = Said { view: fixtures::view(&ring, 4), at: now };
+        let said = ChmpxReport { view: fixtures::view(&ring, 4), at: now };
         let observed = Observed {
             chmpx: Some(running(CHMPX, since)),
             k2hdkc: Some(running(K2HDKC, since + Duration::from_secs(2))),
@@ -191,19 +191,19 @@ impl Stage {
         self.view().servers[place].status = NodeStatus::from_bits(bits);
     }
 
-    fn end(&mut self, program: Program, how: Ending) {
+    fn end(&mut self, program: Program, how: ExitStatus) {
         let place = match program {
             Program::Chmpx => &mut self.observed.chmpx,
             Program::K2hdkc => &mut self.observed.k2hdkc,
         };
         let was = place.take().unwrap();
-        self.observed.events.exits.push(Ended { program, was, how });
+        self.observed.events.exits.push(Exit { program, was, how });
         if program == Program::Chmpx {
             self.observed.control.report = None;
         }
     }
 
-    fn run(&mut self, program: Program, id: Identity) {
+    fn run(&mut self, program: Program, id: ProcessId) {
         let running = Some(running(id, self.now));
         match program {
             Program::Chmpx => self.observed.chmpx = running,
@@ -213,7 +213,7 @@ impl Stage {
 
     fn answer(&mut self, bits: u32) {
         let view = fixtures::view(&self.ring, self.fileversion);
-        self.observed.control.report = Some(Said { view, at: self.now });
+        self.observed.control.report = Some(ChmpxReport { view, at: self.now });
         self.set_own(bits);
     }
 

@@ -15,7 +15,7 @@ use super::words::{Control, File, Reason, Restart};
 use super::{Action, Demand, Rewrite, Rollback, resolving};
 use crate::plan::Class;
 use crate::supervisor::neighbours::Hearsay;
-use crate::supervisor::{Ended, Ending, Program, Running};
+use crate::supervisor::{Exit, ExitStatus, Program, Running};
 
 /// Rolls back a file that chmpx does not survive.
 pub(super) fn judge(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
@@ -26,14 +26,14 @@ pub(super) fn judge(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
 /// crashes. An end by KILL or TERM comes from another hand or from the kernel, and so does status 0 after that report.
 fn ended(scene: &Scene<'_>) -> Option<Action> {
     let (age, file, signals) = (scene.file.age?, scene.file, &scene.history.signals);
-    let on_trial = |exit: &&Ended| {
+    let on_trial = |exit: &&Exit| {
         let saw_it_come = scene.now.duration_since(exit.was.since) > age;
         let id = exit.was.id;
         exit.program == Program::Chmpx && saw_it_come && !signals.asked(id) && !signals.was_to_go(id)
     };
     let in_time = file.has_previous && !file.replaces_unloadable && age < scene.limits.roll_back_within;
     let exit = scene.observed.events.exits.iter().find(on_trial).filter(|_| in_time)?;
-    let by_another_hand = file.loaded && exit.how == Ending::Exit(0);
+    let by_another_hand = file.loaded && exit.how == ExitStatus::Exit(0);
     (exit.how.is_own() && !by_another_hand).then(|| {
         let (how, millis, generation) = (exit.how, age.as_millis(), file.fileversion);
         Action::RollBack(Rollback::Previous, File::EndedChmpx { how, millis, generation }.into())

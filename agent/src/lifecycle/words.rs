@@ -11,7 +11,7 @@ use strum::{IntoStaticStr, VariantNames};
 use super::departure::Stage;
 use super::rules::{COMES_WITHIN, MOST_REPAIRS, MOST_REWRITES, STALLED};
 use crate::clock::spoken;
-use crate::supervisor::{Ending, Program};
+use crate::supervisor::{ExitStatus, Program};
 use crate::view::NodeStatus;
 
 /// Reason of an action, a wait, a hold or a condition.
@@ -117,9 +117,9 @@ pub enum File {
     #[display("{text}: {error}")]
     SyncFailed { text: String, error: String },
     #[display("chmpx {} {millis} ms after generation {generation} was installed", how.text())]
-    EndedChmpx { how: Ending, millis: u128, generation: u32 },
+    EndedChmpx { how: ExitStatus, millis: u128, generation: u32 },
     #[display("chmpx does not start with generation {generation}: it {}, {times} times", how.text())]
-    StartsNoChmpx { how: Ending, times: u32, generation: u32 },
+    StartsNoChmpx { how: ExitStatus, times: u32, generation: u32 },
     #[display(
         "chmpx has not come with generation {_0} within {} s, although a helper starts it",
         COMES_WITHIN.as_secs()

@@ -40,7 +40,7 @@ impl<T: Supervisor> Reconciler<T> {
         let (decided, spec) = (lifecycle.as_deref(), spec.as_ref());
         // Who writes the file in place would write over this one.
         let (first, then) = match decided.map(|decided| &decided.action) {
-            Some(Action::Step(Step::TakeOver, _)) => (decided, None),
+            Some(Action::Step(Step::DisableWriter, _)) => (decided, None),
             _ => (None, decided),
         };
         let writer_ended = self.step(first, spec).await;

@@ -4,7 +4,7 @@
 use super::{ProgramsDecision, Scene};
 use crate::lifecycle::words::File;
 use crate::lifecycle::{self, Action, Persisted};
-use crate::supervisor::{Misplaced, Step};
+use crate::supervisor::{OutOfSync, Step};
 
 /// Decides on the placement, or on why the programs do not get the file. `in_doubt` is why nobody knows where they are.
 pub(super) fn once(
@@ -31,15 +31,15 @@ pub(super) fn once(
         return not_there(why);
     }
     let why = match &observed.file.out_of_sync {
-        Some(Misplaced::ForGood(text)) => return not_there(text),
-        Some(Misplaced::Yet(text)) => text,
+        Some(OutOfSync::Fixed(text)) => return not_there(text),
+        Some(OutOfSync::Replaceable(text)) => text,
         None if installs => "it is installed",
         None => return ProgramsDecision::default(),
     };
     if let Some(rival) = &observed.file.foreign_writer {
         return not_there(&rival.text);
     }
-    let action = Action::Step(Step::Place, File::OutOfSync(why.to_owned()).into());
+    let action = Action::Step(Step::SyncFile, File::OutOfSync(why.to_owned()).into());
     let lifecycle = Some(Box::new(lifecycle::Decision::only(action, Persisted::default())));
     ProgramsDecision { lifecycle, spec: scene.about.clone(), ..ProgramsDecision::default() }
 }

@@ -15,10 +15,10 @@ use crate::names::Port;
 use crate::problem::chain;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::standing::Standing;
-use crate::supervisor::{Ask, Done, Identity, NodeSpec, Observed, Program, Step, Supervisor};
+use crate::supervisor::{Ask, Done, NodeSpec, Observed, ProcessId, Program, Step, Supervisor};
 
 /// The chmpx and the k2hdkc that run.
-pub(super) type Ids = (Option<Identity>, Option<Identity>);
+pub(super) type Ids = (Option<ProcessId>, Option<ProcessId>);
 
 /// What is remembered of the processes from pass to pass.
 #[derive(Debug, Default)]
@@ -294,7 +294,7 @@ impl<T: Supervisor> Reconciler<T> {
         let backoff = self.settings.supervisor.rules.backoff();
         let at = At { now: Instant::now(), backoff, random: fastrand::f64() };
         self.processes.history.record(decided, failure, &at);
-        if failure.is_none() && matches!(decided.action, Action::Step(Step::Place, _)) {
+        if failure.is_none() && matches!(decided.action, Action::Step(Step::SyncFile, _)) {
             // The processes hear of the file only now.
             self.processes.settled = false;
         }
@@ -315,7 +315,7 @@ impl<T: Supervisor> Reconciler<T> {
         let kept = self.store.learn(|ledger| {
             let disabled = &mut ledger.known.disabled;
             match step {
-                Step::Retire(program) if was_enabled => drop(disabled.insert(*program)),
+                Step::Disable(program) if was_enabled => drop(disabled.insert(*program)),
                 Step::Enable(program) => drop(disabled.remove(program)),
                 _ => {}
             }
@@ -328,7 +328,7 @@ impl<T: Supervisor> Reconciler<T> {
         let _ = self.store.learn(|ledger| ledger.known.awaited = at);
     }
 
-    fn started(&mut self, step: &Step, id: Identity) -> Result<(), String> {
+    fn started(&mut self, step: &Step, id: ProcessId) -> Result<(), String> {
         if *step != Step::Start(Program::K2hdkc) {
             return Ok(());
         }

@@ -20,7 +20,7 @@ use crate::render;
 use crate::ring::Mode;
 use crate::settings::{self, Origin};
 use crate::source::{self, Asked, Source};
-use crate::supervisor::{self, Ask, Done, Program, Running, Said, Step, SupervisorError};
+use crate::supervisor::{self, Ask, ChmpxReport, Done, Program, Running, Step, SupervisorError};
 use crate::wake::Reason;
 
 /// A source that answers from a list, and the last entry for ever.
@@ -61,9 +61,9 @@ impl Supervisor for Remembering {
         self.acted.push(step.clone());
         self.files.push(std::fs::read_to_string(&about.ini).unwrap_or_default());
         Ok(match step {
-            Step::Start(Program::K2hdkc) => Done::Started(supervisor::Identity { pid: 8, ticks: 200 }),
-            Step::Start(Program::Chmpx) => Done::Started(supervisor::Identity { pid: 7, ticks: 100 }),
-            Step::Retire(_) => Done::Disabled,
+            Step::Start(Program::K2hdkc) => Done::Started(supervisor::ProcessId { pid: 8, start_ticks: 200 }),
+            Step::Start(Program::Chmpx) => Done::Started(supervisor::ProcessId { pid: 7, start_ticks: 100 }),
+            Step::Disable(_) => Done::Disabled,
             _ => Done::Plainly,
         })
     }
@@ -125,14 +125,14 @@ impl Stage {
     fn sees(&mut self, view: crate::view::View) {
         let now = Instant::now();
         let running = |pid, ticks| {
-            let id = supervisor::Identity { pid, ticks };
+            let id = supervisor::ProcessId { pid, start_ticks: ticks };
             Some(Running { id, since: now, worked: Duration::ZERO, counted: now })
         };
         self.reconciler.supervisor.observed = Some(Observed {
             chmpx: running(7, 100),
             k2hdkc: running(8, 200),
             control: supervisor::ControlPort {
-                report: Some(Said { view, at: now + Duration::from_secs(1) }),
+                report: Some(ChmpxReport { view, at: now + Duration::from_secs(1) }),
                 ..supervisor::ControlPort::default()
             },
             ..Observed::default()
@@ -522,10 +522,10 @@ fn break_the_state(stage: &Stage) {
 }
 
 /// chmpx has ended so, a while after it was started.
-fn end_chmpx(stage: &mut Stage, how: supervisor::Ending) {
+fn end_chmpx(stage: &mut Stage, how: supervisor::ExitStatus) {
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     let was = observed.chmpx.take().unwrap();
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
     (observed.control.report, observed.k2hdkc) = (None, None);
-    observed.events.exits = vec![supervisor::Ended { program: Program::Chmpx, was, how }];
+    observed.events.exits = vec![supervisor::Exit { program: Program::Chmpx, was, how }];
 }

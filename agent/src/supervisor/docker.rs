@@ -30,8 +30,8 @@ pub(crate) use engine::EngineError;
 
 use super::local::conversation::Conversation;
 use super::{
-    Ask, Done, FilePlace, Identity, Misplaced, NodeSpec, Observed, Program, Rival, Signal, Step, Supervisor,
-    SupervisorError,
+    Ask, Done, FilePlace, ForeignWriter, NodeSpec, Observed, OutOfSync, ProcessId, Program, Signal, Step,
+    Supervisor, SupervisorError,
 };
 use crate::file::FileError;
 use crate::settings::{Containers, Process};
@@ -108,26 +108,28 @@ impl Docker {
     }
 
     /// Difference between the installed file and that of the containers.
-    fn misplaced(&self, spec: &NodeSpec) -> Option<Misplaced> {
+    fn misplaced(&self, spec: &NodeSpec) -> Option<OutOfSync> {
         let live = crate::file::read(&spec.ini).ok()?;
         let (container, inside) =
             self.observer.probes.iter().find(|(_, inside)| inside.ini.as_ref() != Some(&live))?;
         let name = &container.name;
         Some(match (pick::no_way_to(&self.wanted.ini, &container.mounts), &inside.ini) {
-            (Some(text), _) => Misplaced::ForGood(format!("the container {name}: {text}")),
-            (None, None) => Misplaced::Yet(format!("the container {name} has no {}", self.wanted.ini)),
+            (Some(text), _) => OutOfSync::Fixed(format!("the container {name}: {text}")),
+            (None, None) => {
+                OutOfSync::Replaceable(format!("the container {name} has no {}", self.wanted.ini))
+            }
             (None, Some(_)) => {
-                Misplaced::Yet(format!("{} in the container {name} is another one", self.wanted.ini))
+                OutOfSync::Replaceable(format!("{} in the container {name} is another one", self.wanted.ini))
             }
         })
     }
 
     /// The loop that rewrites the ini inside.
-    fn rival(&self) -> Option<Rival> {
+    fn rival(&self) -> Option<ForeignWriter> {
         let (container, _) = self.rewritten()?;
         let (ini, conf) = (&self.wanted.ini, probe::beside(&self.wanted.ini, "override.conf"));
         let name = &container.name;
-        Some(Rival {
+        Some(ForeignWriter {
             of: container.id.clone(),
             text: format!("the loop in the container {name} rewrites {ini} in place, which ends chmpx"),
             remedy: format!("set '{}' in {conf} there", probe::SHADOW),
@@ -167,7 +169,7 @@ impl Docker {
         Ok(())
     }
 
-    async fn send(&mut self, program: Program, id: Identity, signal: Signal) -> Result<(), SupervisorError> {
+    async fn send(&mut self, program: Program, id: ProcessId, signal: Signal) -> Result<(), SupervisorError> {
         let (engine, container) = self.at(program).await?;
         // The kernel lets nobody inside kill the first process, and no signal of the agent is for a container with a loop.
         if id.pid == 1 && signal == Signal::Kill {
@@ -284,18 +286,18 @@ impl Supervisor for Docker {
                 engine.start(&container).await?;
                 self.observer.awaits(*program);
             }
-            Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
-            Step::Tell(order) => {
+            Step::Signal(program, id, signal) => self.send(*program, *id, *signal).await?,
+            Step::Control(order) => {
                 let spec = self.reached_at(spec);
                 self.talk.say(order.clone(), (&self.settings, &spec, &self.waker))?;
             }
             // k2hdkc ends before its container, which both programs may share; and a container has no boots of its own.
-            Step::Retire(Program::K2hdkc) | Step::Enable(_) => {}
-            Step::Retire(Program::Chmpx) => self.retire().await?,
+            Step::Disable(Program::K2hdkc) | Step::Enable(_) => {}
+            Step::Disable(Program::Chmpx) => self.retire().await?,
             // What killed chmpx processes leave is the container's, and goes with it.
-            Step::Tidy | Step::Prompt(_) => return Err(SupervisorError::NotOurs(self.name())),
-            Step::TakeOver => self.take_over().await?,
-            Step::Place => self.place(spec).await?,
+            Step::RemoveLeftovers | Step::Prompt(_) => return Err(SupervisorError::NotOurs(self.name())),
+            Step::DisableWriter => self.take_over().await?,
+            Step::SyncFile => self.place(spec).await?,
         }
         Ok(Done::Plainly)
     }

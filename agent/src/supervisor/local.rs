@@ -16,7 +16,9 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::process::prepare;
-use super::{Ask, Ended, Events, Identity, MergeThread, NodeSpec, Observed, Order, Program, SupervisorError};
+use super::{
+    Ask, ControlCommand, Events, Exit, MergeThread, NodeSpec, Observed, ProcessId, Program, SupervisorError,
+};
 use crate::ring::Mode;
 use crate::settings::Process;
 use crate::view::Operation;
@@ -42,7 +44,7 @@ pub(super) struct Local {
     chmpx: Watched,
     k2hdkc: Watched,
     /// Ends are told here by the watches.
-    pub(super) ends: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    pub(super) ends: (mpsc::UnboundedSender<Exit>, mpsc::UnboundedReceiver<Exit>),
     talk: Conversation,
     threads: Threads,
     pub(super) searched: Option<Instant>,
@@ -77,7 +79,7 @@ impl Local {
     }
 
     /// Takes in what has ended since the last look.
-    fn take_ends(&mut self) -> Vec<Ended> {
+    fn take_ends(&mut self) -> Vec<Exit> {
         let mut ended = Vec::new();
         while let Ok(end) = self.ends.1.try_recv() {
             // An end that was told late, of a process that another has followed, is still an end.
@@ -169,7 +171,7 @@ impl Local {
     }
 
     /// Tells chmpx something, and does not wait for what it says to it.
-    pub(super) fn say(&mut self, order: Order, spec: &NodeSpec) -> Result<(), SupervisorError> {
+    pub(super) fn say(&mut self, order: ControlCommand, spec: &NodeSpec) -> Result<(), SupervisorError> {
         self.talk.say(order, (&self.settings, spec, &self.waker))
     }
 
@@ -182,7 +184,7 @@ impl Local {
         &mut self,
         program: Program,
         spec: &NodeSpec,
-    ) -> Result<Option<Identity>, SupervisorError> {
+    ) -> Result<Option<ProcessId>, SupervisorError> {
         self.searched = None;
         self.search(spec);
         if let Some(running) = self.watched(program).running() {

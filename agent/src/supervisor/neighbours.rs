@@ -88,7 +88,7 @@ struct Asking {
 /// Result of a round of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
-    Said(Hearsay),
+    ChmpxReport(Hearsay),
     /// This server took the question without an answer, or is out of reach.
     Silent(SocketAddr),
 }
@@ -143,7 +143,7 @@ impl Neighbours {
                     self.silent.clear();
                 }
             }
-            Round::Said(said) => {
+            Round::ChmpxReport(said) => {
                 self.silent.clear();
                 self.said = said;
             }
@@ -209,7 +209,7 @@ async fn round(spec: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
     for address in others.take(MOST_ASKED) {
         match lists(address, spec).await {
             Verdict::Lists => said = Hearsay::Listed,
-            Verdict::DoesNot => return Round::Said(Hearsay::Unknown(address)),
+            Verdict::DoesNot => return Round::ChmpxReport(Hearsay::Unknown(address)),
             Verdict::Nobody => continue,
             Verdict::Silent => return Round::Silent(address),
         }
@@ -217,7 +217,7 @@ async fn round(spec: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
             break;
         }
     }
-    Round::Said(said)
+    Round::ChmpxReport(said)
 }
 
 /// Asks the chmpx at that address if it lists this node.
@@ -322,12 +322,12 @@ mod tests {
             (vec![does_not, knows, third], Hearsay::Unknown(does_not)),
             (vec![gone(), another_ring, does_not, third], Hearsay::Unknown(does_not)),
         ] {
-            assert_eq!(said(&node(others)).await, Round::Said(says));
+            assert_eq!(said(&node(others)).await, Round::ChmpxReport(says));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 0, "each question costs a server a row of look-ups");
-        assert_eq!(said(&node(vec![gone(), another_ring])).await, Round::Said(Hearsay::Nobody));
+        assert_eq!(said(&node(vec![gone(), another_ring])).await, Round::ChmpxReport(Hearsay::Nobody));
         let silent = BTreeSet::from([does_not]);
-        assert_eq!(round(&node(vec![does_not, knows]), &silent).await, Round::Said(Hearsay::Listed));
+        assert_eq!(round(&node(vec![does_not, knows]), &silent).await, Round::ChmpxReport(Hearsay::Listed));
     }
 
     #[tokio::test]
@@ -339,7 +339,7 @@ mod tests {
             (vec![knows, does_not, third], Hearsay::Unknown(does_not)),
         ] {
             let spec = NodeSpec { in_order: false, ..node(others) };
-            assert_eq!(said(&spec).await, Round::Said(says));
+            assert_eq!(said(&spec).await, Round::ChmpxReport(says));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
@@ -424,7 +424,7 @@ mod tests {
         neighbours.take(Round::Silent(server(4)));
         assert_eq!((neighbours.said, neighbours.silent.len()), (Hearsay::Nobody, 0));
         neighbours.take(Round::Silent(server(1)));
-        neighbours.take(Round::Said(Hearsay::Unknown(server(2))));
+        neighbours.take(Round::ChmpxReport(Hearsay::Unknown(server(2))));
         neighbours.take(Round::Silent(server(1)));
         assert_eq!(neighbours.said, Hearsay::Unknown(server(2)), "silence takes nothing back");
     }

@@ -55,12 +55,12 @@ impl Supervisor for Processes {
     async fn act(&mut self, step: &Step, spec: &NodeSpec) -> Result<Done, SupervisorError> {
         match step {
             Step::Start(program) => return self.start(*program, spec),
-            Step::Send(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
-            Step::Tell(order) => self.local.say(order.clone(), spec)?,
-            Step::Tidy => prepare::tidy(&self.local.settings, spec)?,
+            Step::Signal(program, id, signal) => self.local.watched(*program).signal(*id, *signal)?,
+            Step::Control(order) => self.local.say(order.clone(), spec)?,
+            Step::RemoveLeftovers => prepare::tidy(&self.local.settings, spec)?,
             // Nobody but the agent starts it.
-            Step::Retire(_) | Step::Enable(_) => {}
-            Step::TakeOver | Step::Place | Step::Prompt(_) => {
+            Step::Disable(_) | Step::Enable(_) => {}
+            Step::DisableWriter | Step::SyncFile | Step::Prompt(_) => {
                 return Err(SupervisorError::NotOurs(self.name()));
             }
         }

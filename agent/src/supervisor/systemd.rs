@@ -25,7 +25,7 @@ use super::local::Local;
 use super::local::found;
 use super::process::prepare;
 use super::{
-    Ask, Done, Ended, Ending, Identity, NodeSpec, Observed, Program, Signal, Step, Supervisor,
+    Ask, Done, Exit, ExitStatus, NodeSpec, Observed, ProcessId, Program, Signal, Step, Supervisor,
     SupervisorError,
 };
 use crate::file::FileError;
@@ -72,7 +72,7 @@ pub(crate) struct Systemd {
     /// Main processes that the agent itself had stopped.
     stopped: BTreeMap<Program, u32>,
     /// The processes of the last look; `None` before the first.
-    seen: Option<BTreeMap<Program, Identity>>,
+    seen: Option<BTreeMap<Program, ProcessId>>,
     rival: Option<(Instant, Option<String>)>,
 }
 
@@ -140,7 +140,7 @@ impl Systemd {
     /// Adds how processes of units ended: they are no children of the agent, but systemd's.
     async fn tell_endings(&mut self, observed: &mut Observed) {
         let late = Instant::now() + TOLD_WITHIN;
-        let is_unknown = |ended: &&Ended| ended.how == Ending::Unknown;
+        let is_unknown = |ended: &&Exit| ended.how == ExitStatus::Unknown;
         let unknown: Vec<_> = observed.events.exits.iter().filter(is_unknown).copied().collect();
         if unknown.is_empty() {
             return;
@@ -151,7 +151,7 @@ impl Systemd {
             sleep(TOLD_SOON).await;
             self.look().await;
         }
-        for ended in observed.events.exits.iter_mut().filter(|ended| ended.how == Ending::Unknown) {
+        for ended in observed.events.exits.iter_mut().filter(|ended| ended.how == ExitStatus::Unknown) {
             let (unit, state) = self.unit(ended.program);
             let how = state.ending().filter(|_| state.main.pid == ended.was.id.pid);
             let Some(how) = how else { continue };
@@ -161,7 +161,7 @@ impl Systemd {
     }
 
     /// True while systemd still lists the ended process as running.
-    fn is_untold(&self, ended: &Ended) -> bool {
+    fn is_untold(&self, ended: &Exit) -> bool {
         let (_, state) = self.unit(ended.program);
         self.connection.why().is_none() && state.main.pid == ended.was.id.pid && state.main.ended == 0
     }
@@ -172,12 +172,12 @@ impl Systemd {
     }
 
     /// True if the unit runs the program itself; upstream's unit runs a helper.
-    fn is_direct(&self, program: Program, id: Identity) -> bool {
+    fn is_direct(&self, program: Program, id: ProcessId) -> bool {
         let (_, state) = self.unit(program);
         state.main_pid == id.pid || state.main_pid == 0
     }
 
-    async fn send(&mut self, program: Program, id: Identity, signal: Signal) -> Result<(), SupervisorError> {
+    async fn send(&mut self, program: Program, id: ProcessId, signal: Signal) -> Result<(), SupervisorError> {
         // systemd would start again what ends by itself; a helper starts its program again in any case. Where the unit has a
         // job already, as at shutdown, another would wait behind it, perhaps for this very agent's command.
         let (_, state) = self.unit(program);
@@ -217,7 +217,7 @@ impl Systemd {
     }
 
     /// True if the process belongs to its unit; the operator may have started it by hand.
-    fn is_of_unit(&self, program: Program, id: Identity) -> bool {
+    fn is_of_unit(&self, program: Program, id: ProcessId) -> bool {
         let (unit, _) = self.unit(program);
         found::control_group(id.pid).is_none_or(|group| group.split('/').any(|part| part == unit))
     }
@@ -266,9 +266,9 @@ impl Supervisor for Systemd {
                     self.local.forget_answers();
                 }
             }
-            Step::Send(program, id, signal) => self.send(*program, *id, *signal).await?,
-            Step::Tell(order) => self.local.say(order.clone(), spec)?,
-            Step::Retire(program) => {
+            Step::Signal(program, id, signal) => self.send(*program, *id, *signal).await?,
+            Step::Control(order) => self.local.say(order.clone(), spec)?,
+            Step::Disable(program) => {
                 let (unit, state) = self.unit(*program);
                 let (unit, is_enabled, main) = (unit.to_owned(), state.is_enabled(), state.main.pid);
                 self.stopped.insert(*program, main);
@@ -285,10 +285,10 @@ impl Supervisor for Systemd {
                 self.bus().await?.enable(&unit).await?;
                 info!("{unit} is enabled again");
             }
-            Step::Tidy => prepare::tidy(&self.local.settings, spec)?,
-            Step::TakeOver => self.take_over().await?,
+            Step::RemoveLeftovers => prepare::tidy(&self.local.settings, spec)?,
+            Step::DisableWriter => self.take_over().await?,
             // Its processes read the installed file itself.
-            Step::Place | Step::Prompt(_) => return Err(SupervisorError::NotOurs(self.name())),
+            Step::SyncFile | Step::Prompt(_) => return Err(SupervisorError::NotOurs(self.name())),
         }
         Ok(Done::Plainly)
     }

@@ -1,14 +1,14 @@
 //! The service of the other servers over a restart of chmpx: whether they kept their keys meanwhile.
 
 use crate::lifecycle::data_safety::{others, serves_on};
-use crate::supervisor::Identity;
+use crate::supervisor::ProcessId;
 use crate::view::View;
 
 /// The service of the other servers, before and after a restart of chmpx.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::lifecycle) struct Continuity {
     /// The chmpx that gave the answers.
-    of: Option<Identity>,
+    of: Option<ProcessId>,
     /// True if the last answer of the chmpx before it found all of them in service.
     before: bool,
     /// True once one of them was seen to start, to go or to be without k2hdkc.
@@ -20,7 +20,7 @@ pub(in crate::lifecycle) struct Continuity {
 }
 
 impl Continuity {
-    pub(super) fn observe(&mut self, chmpx: Identity, view: &View) {
+    pub(super) fn observe(&mut self, chmpx: ProcessId, view: &View) {
         if self.of != Some(chmpx) {
             *self = Self { of: Some(chmpx), before: self.well, ..Self::default() };
         }
@@ -36,7 +36,7 @@ impl Continuity {
     }
 
     /// Returns true if all others were in service before this chmpx came, and have been since.
-    pub(in crate::lifecycle) fn unbroken(self, chmpx: Option<Identity>) -> bool {
+    pub(in crate::lifecycle) fn unbroken(self, chmpx: Option<ProcessId>) -> bool {
         self.of.is_some() && self.of == chmpx && self.before && self.well && !self.broken
     }
 }

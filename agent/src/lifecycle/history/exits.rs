@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::lifecycle::rules::{SETTLED, SOON, STILLBORN};
 use crate::retry::{Backoff, Retry};
-use crate::supervisor::{Ended, Running};
+use crate::supervisor::{Exit, Running};
 
 /// The ends and starts of one program.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub(in crate::lifecycle) struct Exits {
     gone: Option<Instant>,
     /// Ends in a row that came too soon.
     failures: u32,
-    last: Option<Ended>,
+    last: Option<Exit>,
     /// The end of the pause after the latest end.
     not_before: Option<Instant>,
     /// Starts in a row that the host refused.
@@ -24,7 +24,7 @@ pub(in crate::lifecycle) struct Exits {
 
 impl Exits {
     /// Takes in an end. `asked` is true for one that the agent asked for.
-    pub(super) fn ended(&mut self, exit: Ended, asked: bool, now: Instant, backoff: (&Backoff, f64)) {
+    pub(super) fn ended(&mut self, exit: Exit, asked: bool, now: Instant, backoff: (&Backoff, f64)) {
         self.last = Some(exit);
         // Whatever kept it from a start before: it ran.
         self.starts.succeeded();
@@ -68,7 +68,7 @@ impl Exits {
     }
 
     /// Returns how often in a row the program ended too soon, and its latest end.
-    pub(in crate::lifecycle) fn failures(&self) -> (u32, Option<Ended>) {
+    pub(in crate::lifecycle) fn failures(&self) -> (u32, Option<Exit>) {
         (self.failures, self.last)
     }
 

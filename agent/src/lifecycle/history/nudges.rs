@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::lifecycle::Action;
 use crate::lifecycle::rules::{MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM};
 use crate::lifecycle::words::Reason;
-use crate::supervisor::{Order, Step};
+use crate::supervisor::{ControlCommand, Step};
 
 /// Commands in the present status.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,7 @@ impl Nudges {
     /// Sends chmpx the command, unless the latest one was a moment ago; `None` where enough of them were in vain.
     pub(in crate::lifecycle) fn next(
         &self,
-        order: Order,
+        order: ControlCommand,
         now: Instant,
         reason: impl Into<Reason>,
     ) -> Option<Action> {
@@ -32,7 +32,7 @@ impl Nudges {
         if self.times >= MOST_NUDGES && since.is_some_and(|since| since < NUDGE_SELDOM) {
             return None;
         }
-        Some(Action::Step(Step::Tell(order), reason.into()))
+        Some(Action::Step(Step::Control(order), reason.into()))
     }
 
     pub(super) fn record(&mut self, now: Instant) {

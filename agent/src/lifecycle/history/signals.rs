@@ -8,17 +8,17 @@ use super::At;
 use crate::lifecycle::Action;
 use crate::lifecycle::words::{Reason, Stop};
 use crate::retry::Retry;
-use crate::supervisor::{Identity, Program, Signal, Step};
+use crate::supervisor::{ProcessId, Program, Signal, Step};
 
 /// Signals to the programs.
 #[derive(Debug, Clone, Default)]
 pub(in crate::lifecycle) struct Signals {
     /// The latest that reached its process.
-    sent: Option<(Identity, Instant)>,
+    sent: Option<(ProcessId, Instant)>,
     /// The process that could not be signalled.
-    refused: Option<(Identity, Retry)>,
+    refused: Option<(ProcessId, Retry)>,
     /// The latest chmpx that a restart was to end.
-    replaced: Option<Identity>,
+    replaced: Option<ProcessId>,
     /// True while something that was stopped must run again.
     pub(super) midway: bool,
 }
@@ -27,7 +27,7 @@ impl Signals {
     /// Ends a process: by SIGHUP, and by SIGKILL where it is still there after `patience`.
     pub(in crate::lifecycle) fn stop(
         &self,
-        (program, id): (Program, Identity),
+        (program, id): (Program, ProcessId),
         patience: Duration,
         now: Instant,
         reason: impl Into<Reason>,
@@ -43,16 +43,16 @@ impl Signals {
                 let reason = Stop::Stopping { program, pid, reason: reason.to_string() };
                 Action::Wait(reason.into(), patience.saturating_sub(since))
             }
-            Some(_) => Action::Step(Step::Send(program, id, Signal::Kill), reason),
-            None => Action::Step(Step::Send(program, id, Signal::Hangup), reason),
+            Some(_) => Action::Step(Step::Signal(program, id, Signal::Kill), reason),
+            None => Action::Step(Step::Signal(program, id, Signal::Hangup), reason),
         }
     }
 
-    fn refusal(&self, id: Identity) -> Option<&Retry> {
+    fn refusal(&self, id: ProcessId) -> Option<&Retry> {
         self.refused.as_ref().filter(|(of, _)| *of == id).map(|(_, retry)| retry)
     }
 
-    pub(super) fn record(&mut self, id: Identity, failure: Option<&str>, at: &At) {
+    pub(super) fn record(&mut self, id: ProcessId, failure: Option<&str>, at: &At) {
         self.midway = true;
         let Some(error) = failure else {
             self.sent = Some((id, at.now));
@@ -67,17 +67,17 @@ impl Signals {
     }
 
     /// Returns true for a process that the agent itself asked to end.
-    pub(in crate::lifecycle) fn asked(&self, id: Identity) -> bool {
+    pub(in crate::lifecycle) fn asked(&self, id: ProcessId) -> bool {
         self.sent.is_some_and(|(of, _)| of == id)
     }
 
     /// A restart is about to end this chmpx: its end says nothing of the file.
-    pub(super) fn replaces(&mut self, chmpx: Identity) {
+    pub(super) fn replaces(&mut self, chmpx: ProcessId) {
         self.replaced = Some(chmpx);
     }
 
     /// Returns true for a chmpx that a restart was to end.
-    pub(in crate::lifecycle) fn was_to_go(&self, id: Identity) -> bool {
+    pub(in crate::lifecycle) fn was_to_go(&self, id: ProcessId) -> bool {
         self.replaced == Some(id)
     }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::retry::Backoff;
 
-    const ID: Identity = Identity { pid: 7, ticks: 100 };
+    const ID: ProcessId = ProcessId { pid: 7, start_ticks: 100 };
     const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
     fn stop(signals: &Signals, now: Instant) -> Action {
@@ -103,7 +103,7 @@ mod tests {
     fn a_process_that_may_not_be_signalled_is_held_and_tried_again_ever_more_seldom() {
         let (mut signals, mut now) = (Signals::default(), Instant::now());
         let reason = Stop::ForRestart("it is deaf".into());
-        let hangup = Action::Step(Step::Send(Program::Chmpx, ID, Signal::Hangup), reason.into());
+        let hangup = Action::Step(Step::Signal(Program::Chmpx, ID, Signal::Hangup), reason.into());
         let at = |now| At { now, backoff: BACKOFF, random: 1.0 };
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
             // Never SIGKILL: it was not asked to end yet.

@@ -8,7 +8,7 @@ fn the_only_copy_is_never_thrown_away() {
         let mut stage = Stage::well();
         stage.in_memory().ring.profile.global.insert("REPLICA".into(), replicas.into());
         stage.next();
-        stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+        stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
         (1..3).skip(others).for_each(|place| stage.set_peer(place, 0x10));
         let next = stage.next();
         if lost {
@@ -17,7 +17,7 @@ fn the_only_copy_is_never_thrown_away() {
             stage.set_own(0x3121);
             assert!(holds(&stage.later(60.0).next()).contains("do not scale"));
         } else {
-            assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+            assert_eq!(step(&next), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
         }
     }
 }
@@ -27,7 +27,7 @@ fn outlived_in_memory() -> Stage {
     let mut stage = Stage::well();
     stage.in_memory().ring.profile.global.insert("REPLICA".into(), "1".into());
     stage.next();
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
     stage
 }
 
@@ -39,13 +39,13 @@ fn how_the_ring_came_together_is_no_doubt_of_it() {
     stage.next();
     stage.set_peer(2, 0x21);
     stage.later(1.0).next();
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
 fn keys_in_memory_are_given_up_only_where_the_others_kept_theirs_all_the_time() {
-    let restarted = |next: &Next| matches!(next, Next::Step(Step::Send(Program::K2hdkc, ..), _));
+    let restarted = |next: &Next| matches!(next, Next::Step(Step::Signal(Program::K2hdkc, ..), _));
     // Another server's chmpx ended as well: it comes back in the middle of a join, or without its k2hdkc.
     for bits in [0x2121, 0x10021, 0x11, 0x1121] {
         let mut stage = outlived_in_memory();
@@ -81,11 +81,15 @@ fn a_file_that_ended_chmpx_may_have_ended_it_everywhere() {
     stage.next();
     (stage.fileversion, stage.verified, stage.written) = (5, false, Some(Duration::ZERO));
     stage.replaced(true);
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     stage.later(0.1).next();
-    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
+    stage.run(Program::Chmpx, ProcessId { pid: 9, start_ticks: 900 });
     stage.later(1.0).answer(0x21);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::UpdateStatus), "of the file that was installed");
+    assert_eq!(
+        step(&stage.next()),
+        &Step::Control(ControlCommand::UpdateStatus),
+        "of the file that was installed"
+    );
     assert!(holds(&stage.next()).contains("not seen in service all the time"));
 }
 
@@ -120,14 +124,14 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
         // Where the old place is back, so are the keys.
         place(&mut stage, "file", "/data/a.k2h");
         waits(&stage.later(1.0).next());
-        assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+        assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
     }
     let mut stage = Stage::well();
     place(&mut stage, "file", "/data/a.k2h");
     stage.ring.profile.global.insert("REPLICA".into(), "0".into());
     stage.next();
     place(&mut stage, "file", "/data/b.k2h");
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
     assert!(holds(&stage.next()).contains("its database is /data/a.k2h, and the file names another one"));
 }
 
@@ -136,7 +140,7 @@ fn with_its_keys_in_memory_an_orphan_keeps_them_until_chmpx_is_back() {
     let mut stage = Stage::well();
     stage.in_memory();
     stage.next();
-    stage.end(Program::Chmpx, Ending::Signal(9));
+    stage.end(Program::Chmpx, ExitStatus::Signal(9));
     let Next::Hold(_, soon) = stage.next() else { panic!() };
     assert!(soon <= Duration::from_millis(100), "{soon:?}");
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx), "k2hdkc is not touched");

@@ -24,21 +24,21 @@ fn at(stage: &Stage) -> Way {
 
 /// Both programs, from the moment in which nothing keeps them any more.
 fn assert_stops(stage: &mut Stage) {
-    assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
+    assert_eq!(step(&stage.next()), &Step::Disable(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Hangup));
     assert!(waits(&stage.later(0.1).next()).contains("is stopping"));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     assert_eq!(waits(&stage.next()), "chmpx stops a moment after its k2hdkc");
-    assert_eq!(step(&stage.later(0.5).next()), &Step::Retire(Program::Chmpx));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Disable(Program::Chmpx));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Hangup));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     assert_eq!(waits(&stage.next()), "K2HR3 is to remove it from its role");
 }
 
 #[test]
 fn a_server_stops_only_when_the_ring_says_that_it_is_out_and_nobody_merges() {
     let mut stage = server(false);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
     for bits in [0x1221, 0x2221, 0x3221] {
         stage.set_own(bits);
         assert!(waits(&stage.later(0.5).next()).contains("the ring merges without it ("), "{bits:#x}");
@@ -66,12 +66,12 @@ fn a_server_that_has_not_come_into_service_yet_is_not_out_but_goes_on_as_every_o
     }
     stage.persisted.started = Some(K2HDKC);
     stage.persisted.out_by_hand = None;
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::ServiceIn));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Control(ControlCommand::ServiceIn));
     assert_eq!(at(&stage), Way::Draining);
     // What ended before its keys had moved runs again first.
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     stage.next();
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     let next = (0..20).map(|_| stage.later(1.0).next()).find(|next| matches!(next, Next::Step(..)));
     assert_eq!(step(&next.unwrap()), &Step::Start(Program::Chmpx));
 }
@@ -95,7 +95,7 @@ fn what_speaks_against_it_is_held_with_both_ways_out_and_not_where_somebody_insi
                 .ends_with("'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays")
         );
         stage.persisted.leaving = Some(leaving(true));
-        assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+        assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
         assert_stops(&mut stage);
     }
 }
@@ -109,13 +109,13 @@ fn a_merge_that_sticks_is_nudged_then_ended_and_a_busy_one_is_waited_for() {
     stage.next();
     stage.set_own(0x3221);
     stage.next();
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::UpdateStatus));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::UpdateStatus));
     stage.set_own(0x2221);
     stage.next();
     assert!(waits(&stage.later(60.0).next()).contains("the ring merges without it"));
     stage.set_own(0x1221);
     stage.next();
-    assert_eq!(step(&stage.later(61.0).next()), &Step::Tell(Order::Merge));
+    assert_eq!(step(&stage.later(61.0).next()), &Step::Control(ControlCommand::Merge));
     stage.set_own(0x2221);
     stage.next();
     assert!(waits(&stage.later(99.0).next()).contains("the ring merges without it"));
@@ -137,13 +137,13 @@ fn a_leave_whose_copy_sticks_under_traffic_stops_in_seconds_and_its_chmpx_is_kil
         };
         let stuck = (1..3600).find(|_| waits(&serve(&mut stage)).contains("sticks at 0x2221"));
         assert_eq!((stuck, at(&stage)), (Some(within), Way::Stopping));
-        assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
-        assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
-        stage.end(Program::K2hdkc, Ending::Exit(0));
+        assert_eq!(step(&stage.next()), &Step::Disable(Program::K2hdkc));
+        assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Hangup));
+        stage.end(Program::K2hdkc, ExitStatus::Exit(0));
         waits(&stage.next());
-        assert_eq!(step(&stage.later(0.5).next()), &Step::Retire(Program::Chmpx));
-        assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
-        assert_eq!(step(&stage.later(3.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
+        assert_eq!(step(&stage.later(0.5).next()), &Step::Disable(Program::Chmpx));
+        assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Hangup));
+        assert_eq!(step(&stage.later(3.0).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Kill));
     }
 }
 
@@ -180,11 +180,11 @@ fn what_cannot_be_stopped_for_good_is_told_and_tried_again() {
     let mut stage = server(true);
     stage.next();
     stage.failure = Some("systemd is away");
-    assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Disable(Program::K2hdkc));
     stage.failure = None;
     assert_eq!(holds(&stage.later(1.0).next()), "k2hdkc cannot be stopped for good: systemd is away");
-    assert_eq!(step(&stage.later(10.0).next()), &Step::Retire(Program::K2hdkc));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
+    assert_eq!(step(&stage.later(10.0).next()), &Step::Disable(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Hangup));
 }
 
 #[test]
@@ -215,17 +215,17 @@ fn a_k2hdkc_that_ends_while_its_keys_move_is_started_again_whatever_the_merge_ha
     // Waiting its turn, at work, and out of service already: nobody joined, so that nothing has moved.
     for bits in [0x11221, 0x12221, 0x10011] {
         let mut stage = server(false);
-        assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+        assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
         stage.set_own(0x2221);
         stage.next();
-        stage.end(Program::K2hdkc, Ending::Signal(9));
+        stage.end(Program::K2hdkc, ExitStatus::Signal(9));
         stage.set_own(bits);
         let mut nexts = (0..20).map(|_| stage.later(1.0).next());
         let starts = nexts.find(|next| matches!(next, Next::Step(..)));
         assert_eq!(step(&starts.unwrap()), &Step::Start(Program::K2hdkc), "{bits:#x}");
         assert_eq!(at(&stage), Way::Draining, "{bits:#x}");
         // One that chmpx does not know yet has moved nothing either.
-        stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+        stage.run(Program::K2hdkc, ProcessId { pid: 9, start_ticks: 900 });
         stage.later(1.0).next();
         assert_eq!(at(&stage), Way::Draining, "{bits:#x}");
     }
@@ -254,7 +254,7 @@ fn what_is_not_seen_is_not_told_to_leave_the_service() {
     stage.observed.unobservable = Some("the container database is paused".into());
     assert_eq!(holds(&stage.later(1.0).next()), "the container database is paused");
     stage.observed.unobservable = None;
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Control(ControlCommand::ServiceOut));
 }
 
 #[test]
@@ -271,18 +271,19 @@ fn a_held_leave_keeps_nobody_from_caring_for_the_file() {
     let misplaced = |stage: &mut Stage| {
         stage.observed.file.is_own = true;
         stage.observed.file.out_of_sync =
-            Some(crate::supervisor::Misplaced::Yet("it has another one".into()));
+            Some(crate::supervisor::OutOfSync::Replaceable("it has another one".into()));
     };
-    assert_eq!(step(&held(misplaced)), &Step::Place);
-    let rival =
-        |stage: &mut Stage| stage.observed.file.foreign_writer = Some(Rival::unit("a timer writes it too"));
+    assert_eq!(step(&held(misplaced)), &Step::SyncFile);
+    let rival = |stage: &mut Stage| {
+        stage.observed.file.foreign_writer = Some(ForeignWriter::unit("a timer writes it too"));
+    };
     let text = held(rival);
     assert!(holds(&text).contains("a timer writes it too"), "{text:?}");
     let taken = held(|stage| {
-        stage.observed.file.foreign_writer = Some(Rival::unit("a timer writes it too"));
+        stage.observed.file.foreign_writer = Some(ForeignWriter::unit("a timer writes it too"));
         stage.rules.take_over = true;
     });
-    assert_eq!(step(&taken), &Step::TakeOver);
+    assert_eq!(step(&taken), &Step::DisableWriter);
 }
 
 proptest! {
@@ -313,7 +314,7 @@ proptest! {
                 let leaves = bits[0] & 0x300 == 0x200 && others_take_over;
                 let serves = bits[0] & 0x30 == 0x20 && !leaves;
                 prop_assert!(!serves || at(&stage) == Way::Draining);
-                prop_assert!(!matches!(next, Next::Step(Step::Retire(_), _)) || !serves);
+                prop_assert!(!matches!(next, Next::Step(Step::Disable(_), _)) || !serves);
             }
         }
     }
@@ -328,7 +329,7 @@ fn a_program_that_cannot_be_enabled_again_keeps_nothing_waiting_and_is_told() {
     assert_eq!(step(&stage.next()), &Step::Enable(Program::Chmpx));
     stage.failure = None;
     assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
-    stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+    stage.run(Program::K2hdkc, ProcessId { pid: 9, start_ticks: 900 });
     stage.set_own(0x21);
     assert_eq!(holds(&stage.later(1.0).next()), "chmpx does not start at the next boot: it is masked");
     assert_eq!(step(&stage.later(10.0).next()), &Step::Enable(Program::Chmpx));

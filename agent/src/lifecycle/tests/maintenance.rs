@@ -17,13 +17,13 @@ fn at(stage: &Stage) -> Way {
 }
 
 fn assert_stops(stage: &mut Stage) {
-    assert_eq!(step(&stage.next()), &Step::Retire(Program::K2hdkc));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(step(&stage.next()), &Step::Disable(Program::K2hdkc));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Hangup));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     waits(&stage.next());
-    assert_eq!(step(&stage.later(0.5).next()), &Step::Retire(Program::Chmpx));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Disable(Program::Chmpx));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Hangup));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     waits(&stage.next());
     assert_eq!(at(stage), Way::Stopped);
 }
@@ -31,7 +31,7 @@ fn assert_stops(stage: &mut Stage) {
 #[test]
 fn a_stopped_server_has_left_the_service_first_and_runs_nothing_until_it_is_started() {
     let mut stage = told_to_stop(false);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
     stage.set_own(0x2221);
     assert!(waits(&stage.later(0.5).next()).contains("the ring merges without it ("));
     stage.set_own(0x11);
@@ -51,9 +51,9 @@ fn a_stopped_server_has_left_the_service_first_and_runs_nothing_until_it_is_star
 #[test]
 fn what_somebody_starts_by_hand_meanwhile_is_left_alone_and_told() {
     let mut stage = told_to_stop(true);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
     assert_stops(&mut stage);
-    stage.run(Program::Chmpx, Identity { pid: 31, ticks: 900 });
+    stage.run(Program::Chmpx, ProcessId { pid: 31, start_ticks: 900 });
     let next = stage.later(60.0).next();
     assert!(
         holds(&next).contains("chmpx (pid 31) was started by somebody else and is left alone"),
@@ -79,11 +79,11 @@ fn the_only_server_and_one_whose_keys_are_nowhere_else_stop_only_where_somebody_
 #[test]
 fn a_stop_that_is_called_off_while_the_server_is_out_brings_it_back() {
     let mut stage = told_to_stop(false);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
     stage.set_own(0x11);
     stage.next();
     stage.persisted.stopped = None;
-    assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(Order::ServiceIn));
+    assert_eq!(step(&stage.later(11.0).next()), &Step::Control(ControlCommand::ServiceIn));
 }
 
 #[test]
@@ -92,9 +92,9 @@ fn a_slave_stops_at_once() {
     stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
     stage.observed.k2hdkc = None;
     stage.persisted.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false, None));
-    assert_eq!(step(&stage.next()), &Step::Retire(Program::Chmpx));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Hangup));
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.next()), &Step::Disable(Program::Chmpx));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Hangup));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     waits(&stage.next());
     assert_eq!(at(&stage), Way::Stopped);
 }

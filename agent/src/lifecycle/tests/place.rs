@@ -35,13 +35,13 @@ fn who_was_taken_out_of_service_by_hand_stays_out_and_is_told() {
 
 #[test]
 fn a_join_that_sticks_is_nudged_a_few_times() {
-    for (bits, order) in [(0x3121, Order::UpdateStatus), (0x11, Order::ServiceIn)] {
+    for (bits, order) in [(0x3121, ControlCommand::UpdateStatus), (0x11, ControlCommand::ServiceIn)] {
         let mut stage = Stage::well();
         stage.persisted.started = Some(K2HDKC);
         stage.set_own(bits);
         assert!(waits(&stage.next()).contains("this server is"));
         for _ in 0..5 {
-            assert_eq!(step(&stage.later(11.0).next()), &Step::Tell(order.clone()));
+            assert_eq!(step(&stage.later(11.0).next()), &Step::Control(order.clone()));
             waits(&stage.later(1.0).next());
         }
         assert!(!matches!(stage.later(11.0).next(), Next::Step(..)), "{bits:#x}");
@@ -60,13 +60,13 @@ fn a_merge_that_works_is_waited_for_and_one_in_which_nothing_works_is_ended() {
     }
     assert!(waits(&stage.later(99.0).next()).contains("merging"));
     assert!(waits(&stage.later(1.0).next()).contains("a merge sticks at 0x2021"));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     waits(&stage.later(0.1).next());
-    assert_eq!(step(&stage.later(0.6).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&stage.later(0.6).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     assert_eq!(
         step(&stage.later(3.0).next()),
-        &Step::Send(Program::Chmpx, CHMPX, Signal::Kill),
+        &Step::Signal(Program::Chmpx, CHMPX, Signal::Kill),
         "it seldom hears HUP"
     );
 }
@@ -114,7 +114,7 @@ fn a_hold_that_endangers_no_key_keeps_no_merge_from_being_nudged() {
     );
     stage.set_own(0x3121);
     assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
-    assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(Order::UpdateStatus));
+    assert_eq!(step(&stage.later(6.0).next()), &Step::Control(ControlCommand::UpdateStatus));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn who_was_taken_out_by_hand_stays_out_with_its_next_k2hdkc_too() {
     stage.next();
     stage.set_own(0x11);
     assert!(holds(&stage.later(1.0).next()).contains("somebody took it out"));
-    let next = Identity { pid: 9, ticks: 900 };
+    let next = ProcessId { pid: 9, start_ticks: 900 };
     stage.run(Program::K2hdkc, next);
     stage.persisted.started = Some(next);
     for _ in 0..3 {
@@ -156,11 +156,11 @@ fn a_server_that_has_loaded_another_ring_speaks_five_times_so_that_slaves_it_tur
     stage.set_peer(1, 0x2121);
     assert_eq!(stage.later(1.0).next(), Next::Converged, "a ring that merges speaks by itself");
     stage.set_peer(1, 0x21);
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Tell(Order::UpdateStatus));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Control(ControlCommand::UpdateStatus));
     // A slave that had no connection to anybody just then has not heard it.
     for _ in 0..4 {
         assert_eq!(stage.later(2.0).next(), Next::Converged);
-        assert_eq!(step(&stage.later(2.0).next()), &Step::Tell(Order::UpdateStatus));
+        assert_eq!(step(&stage.later(2.0).next()), &Step::Control(ControlCommand::UpdateStatus));
     }
     assert_eq!(stage.later(60.0).next(), Next::Converged);
     stage.replaced(false);
@@ -203,7 +203,7 @@ fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
     stage.next();
     stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (stage.boot, 4));
     stage.persisted.restart.as_mut().unwrap().urgency = Urgency::Stuck;
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.observed.unobservable = Some("the container database is paused".into());
     for _ in 0..30 {
         holds(&stage.later(1.0).next());
@@ -237,7 +237,7 @@ fn a_chmpx_that_asks_in_vain_or_has_given_up_is_ended_however_much_k2hdkc_serves
                 |_| matches!(serve(&mut stage), Next::Wait(text, _) if text.contains("a merge sticks")),
             );
             assert_eq!(stuck, Some(within), "{bits:#x} {thread:?}");
-            assert_eq!(step(&serve(&mut stage)), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+            assert_eq!(step(&serve(&mut stage)), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
         }
     }
 }
@@ -331,12 +331,12 @@ fn a_server_that_came_into_service_alone_is_told_and_rejoins_as_soon_as_another_
     waits(&stage.later(1.0).next());
     assert_eq!(
         step(&stage.later(60.0).next()),
-        &Step::Tell(Order::ServiceOut),
+        &Step::Control(ControlCommand::ServiceOut),
         "others answer for its keys first"
     );
     stage.later(5.0).set_own(0x11);
     stage.next();
-    assert_eq!(step(&stage.later(2.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(2.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn a_k2hdkc_that_the_agent_started_in_sight_of_others_is_not_alone_when_they_go_
     let mut stage = Stage::well();
     stage.without_k2hdkc();
     assert_eq!(step(&stage.later(5.0).next()), &Step::Start(Program::K2hdkc));
-    stage.run(Program::K2hdkc, Identity { pid: 21, ticks: 900 });
+    stage.run(Program::K2hdkc, ProcessId { pid: 21, start_ticks: 900 });
     stage.later(1.0).answer(0x21);
     (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
     assert_eq!(stage.later(1.0).next(), Next::Converged);
@@ -375,14 +375,14 @@ fn an_own_start_of_long_ago_says_nothing_of_a_k2hdkc_that_somebody_else_starts_a
     let mut stage = Stage::well();
     stage.without_k2hdkc();
     assert_eq!(step(&stage.later(5.0).next()), &Step::Start(Program::K2hdkc));
-    stage.run(Program::K2hdkc, Identity { pid: 21, ticks: 900 });
+    stage.run(Program::K2hdkc, ProcessId { pid: 21, start_ticks: 900 });
     stage.later(1.0).answer(0x21);
     assert_eq!(stage.later(1.0).next(), Next::Converged);
     // A day later Docker's restart policy, or a helper, starts both anew, while nobody is in sight.
-    stage.later(86_400.0).end(Program::K2hdkc, Ending::Unknown);
-    stage.end(Program::Chmpx, Ending::Unknown);
-    stage.later(1.0).run(Program::Chmpx, Identity { pid: 31, ticks: 90_000_000 });
-    let other = Identity { pid: 32, ticks: 90_000_100 };
+    stage.later(86_400.0).end(Program::K2hdkc, ExitStatus::Unknown);
+    stage.end(Program::Chmpx, ExitStatus::Unknown);
+    stage.later(1.0).run(Program::Chmpx, ProcessId { pid: 31, start_ticks: 90_000_000 });
+    let other = ProcessId { pid: 32, start_ticks: 90_000_100 };
     stage.later(1.0).run(Program::K2hdkc, other);
     stage.observed.events.appeared = Some((Program::K2hdkc, other));
     stage.later(1.0).answer(0x21);
@@ -425,11 +425,11 @@ fn a_join_whose_copy_is_done_is_nudged_after_two_seconds_unless_another_server_s
     waits(&stage.next());
     waits(&stage.later(4.9).next());
     stage.set_peer(1, 0x21);
-    assert_eq!(step(&stage.later(0.05).next()), &Step::Tell(Order::UpdateStatus));
+    assert_eq!(step(&stage.later(0.05).next()), &Step::Control(ControlCommand::UpdateStatus));
     let mut stage = Stage::well();
     stage.persisted.started = Some(K2HDKC);
     stage.set_own(0x3121);
     waits(&stage.next());
     waits(&stage.later(1.9).next());
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Tell(Order::UpdateStatus));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Control(ControlCommand::UpdateStatus));
 }

@@ -1,23 +1,23 @@
 //! A file that is installed and not before the processes yet, and processes that cannot be seen.
 
 use super::*;
-use crate::supervisor::Misplaced;
+use crate::supervisor::OutOfSync;
 
 fn misplaced() -> Stage {
     let mut stage = Stage::well();
-    stage.observed.file.out_of_sync = Some(Misplaced::Yet("the container has another one".into()));
+    stage.observed.file.out_of_sync = Some(OutOfSync::Replaceable("the container has another one".into()));
     stage
 }
 
 #[test]
 fn the_file_comes_before_the_processes_whatever_else_is_to_be_done() {
     let mut stage = misplaced();
-    assert_eq!(step(&stage.next()), &Step::Place);
+    assert_eq!(step(&stage.next()), &Step::SyncFile);
     let mut stage = misplaced();
     stage.observed.duplicates = vec![(Program::Chmpx, 99)];
     (stage.observed.chmpx, stage.observed.k2hdkc, stage.observed.control.report) = (None, None, None);
     stage.observed.absence.externally_managed = vec![(Program::Chmpx, "its helper waits for a file".into())];
-    assert_eq!(step(&stage.next()), &Step::Place);
+    assert_eq!(step(&stage.next()), &Step::SyncFile);
     stage.observed.file.out_of_sync = None;
     stage.observed.duplicates.clear();
     assert_eq!(waits(&stage.next()), "its helper waits for a file");
@@ -27,7 +27,7 @@ fn the_file_comes_before_the_processes_whatever_else_is_to_be_done() {
 fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
     let mut stage = misplaced();
     stage.fileversion = 5;
-    assert_eq!(step(&stage.next()), &Step::Place);
+    assert_eq!(step(&stage.next()), &Step::SyncFile);
     stage.replaced(false);
     stage.observed.file.out_of_sync = None;
     assert!(waits(&stage.next()).contains("replaced a moment ago"), "its answer is from before");
@@ -38,16 +38,16 @@ fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
 #[test]
 fn a_loop_that_rewrites_the_file_is_ended_first_or_left_alone() {
     let mut stage = misplaced();
-    stage.observed.file.foreign_writer = Some(Rival::unit("a loop rewrites it"));
+    stage.observed.file.foreign_writer = Some(ForeignWriter::unit("a loop rewrites it"));
     let text = holds(&stage.next()).to_owned();
     assert!(
         text.starts_with("a loop rewrites it; disable it, or set supervisor.take-over = true; the container"),
         "{text}"
     );
     stage.rules.take_over = true;
-    assert_eq!(step(&stage.next()), &Step::TakeOver);
+    assert_eq!(step(&stage.next()), &Step::DisableWriter);
     stage.observed.file.foreign_writer = None;
-    assert_eq!(step(&stage.next()), &Step::Place);
+    assert_eq!(step(&stage.next()), &Step::SyncFile);
 }
 
 #[test]
@@ -57,23 +57,23 @@ fn what_failed_is_tried_again_after_a_growing_pause_and_told_meanwhile() {
     stage.failure = Some("the disk is full");
     for _ in 0..60 {
         match stage.next() {
-            Next::Step(Step::Place, _) => tries += 1,
+            Next::Step(Step::SyncFile, _) => tries += 1,
             next => assert!(holds(&next).ends_with("another one: the disk is full"), "{next:?}"),
         }
         stage.later(1.0);
     }
     assert!((3..12).contains(&tries), "{tries}");
     stage.failure = None;
-    stage.observed.file.foreign_writer = Some(Rival::unit("a loop rewrites it"));
+    stage.observed.file.foreign_writer = Some(ForeignWriter::unit("a loop rewrites it"));
     stage.rules.take_over = true;
-    assert_eq!(step(&stage.next()), &Step::TakeOver, "that kept the file from being written");
+    assert_eq!(step(&stage.next()), &Step::DisableWriter, "that kept the file from being written");
     stage.observed.file.foreign_writer = None;
-    assert_eq!(step(&stage.next()), &Step::Place);
+    assert_eq!(step(&stage.next()), &Step::SyncFile);
 }
 
 #[test]
 fn where_the_file_cannot_be_put_in_place_the_processes_are_kept_on_the_one_that_they_have() {
-    let hopeless = Some(Misplaced::ForGood("mount its directory instead".into()));
+    let hopeless = Some(OutOfSync::Fixed("mount its directory instead".into()));
     let mut stage = Stage::well();
     (stage.observed.file.out_of_sync, stage.fileversion) = (hopeless.clone(), 5);
     assert_eq!(holds(&stage.next()), "mount its directory instead", "and nothing is written again");
@@ -81,9 +81,9 @@ fn where_the_file_cannot_be_put_in_place_the_processes_are_kept_on_the_one_that_
     assert_eq!(holds(&stage.next()), "mount its directory instead");
     let mut stage = Stage::well();
     stage.observed.file.out_of_sync = hopeless;
-    stage.end(Program::Chmpx, Ending::Unknown);
-    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::Chmpx, ExitStatus::Unknown);
+    stage.run(Program::Chmpx, ProcessId { pid: 9, start_ticks: 900 });
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_placement_that_never_takes_has_a_limit() {
     let mut stage = misplaced();
     let mut places = 0;
     for _ in 0..300 {
-        places += i32::from(matches!(stage.next(), Next::Step(Step::Place, _)));
+        places += i32::from(matches!(stage.next(), Next::Step(Step::SyncFile, _)));
         stage.later(0.2);
     }
     assert!(places < 50, "{places} placements in a minute");
@@ -112,11 +112,11 @@ fn a_file_that_never_reached_the_container_is_not_blamed() {
     let mut stage = misplaced();
     stage.next();
     (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
-    stage.observed.file.foreign_writer = Some(Rival::unit("a loop rewrites it"));
+    stage.observed.file.foreign_writer = Some(ForeignWriter::unit("a loop rewrites it"));
     stage.replaced(true);
     stage.written = Some(Duration::from_hours(1));
-    stage.end(Program::Chmpx, Ending::Unknown);
-    stage.end(Program::K2hdkc, Ending::Unknown);
+    stage.end(Program::Chmpx, ExitStatus::Unknown);
+    stage.end(Program::K2hdkc, ExitStatus::Unknown);
     stage.observed.absence.externally_managed = vec![(Program::Chmpx, "chmpx comes by its helper".into())];
     stage.next();
     let next = stage.later(91.0).next();
@@ -126,8 +126,11 @@ fn a_file_that_never_reached_the_container_is_not_blamed() {
 #[test]
 fn nothing_is_restarted_for_a_file_that_is_not_before_the_processes() {
     for (misplaced, rival) in [
-        (Misplaced::Yet("the container has another one".into()), Some(Rival::unit("a loop rewrites it"))),
-        (Misplaced::ForGood("mount its directory".into()), None),
+        (
+            OutOfSync::Replaceable("the container has another one".into()),
+            Some(ForeignWriter::unit("a loop rewrites it")),
+        ),
+        (OutOfSync::Fixed("mount its directory".into()), None),
     ] {
         let mut stage = Stage::well();
         stage.next();

@@ -96,12 +96,13 @@ impl Turns {
         if self.older
             && let Some(k2hdkc) = &mut observed.k2hdkc
         {
-            k2hdkc.id.ticks = 50;
+            k2hdkc.id.start_ticks = 50;
         }
         observed.unobservable = self.unseen.then(|| "the daemon is away".to_owned());
-        observed.file.foreign_writer = self.rival.then(|| Rival::unit("a timer is active"));
-        observed.file.out_of_sync =
-            self.misplaced.then(|| crate::supervisor::Misplaced::Yet("it has another one".to_owned()));
+        observed.file.foreign_writer = self.rival.then(|| ForeignWriter::unit("a timer is active"));
+        observed.file.out_of_sync = self
+            .misplaced
+            .then(|| crate::supervisor::OutOfSync::Replaceable("it has another one".to_owned()));
         observed.duplicates = if self.surplus { vec![(Program::Chmpx, 99)] } else { Vec::new() };
         observed.control.silent = self.silent.then(|| (now, "no answer".to_owned()));
         observed.leftovers = usize::from(self.leftovers);
@@ -124,9 +125,9 @@ proptest! {
             match &next {
                 Next::Step(Step::Start(_), _) => prop_assert!(!turns.surplus && !turns.unseen, "{next:?}"),
                 // chmpx never stops while k2hdkc runs.
-                Next::Step(Step::Send(Program::Chmpx, ..), _) => prop_assert!(slave || !k2hdkc, "{next:?}"),
+                Next::Step(Step::Signal(Program::Chmpx, ..), _) => prop_assert!(slave || !k2hdkc, "{next:?}"),
                 // Data at risk never stops k2hdkc, unless the operator has the node leave.
-                Next::Step(Step::Send(Program::K2hdkc, ..), _) => {
+                Next::Step(Step::Signal(Program::K2hdkc, ..), _) => {
                     let others = turns.bits[1..].contains(&0x21) && stage.observed.control.report.is_some();
                     prop_assert!(k2hdkc && (!turns.in_memory || others || forced), "{next:?}");
                 }

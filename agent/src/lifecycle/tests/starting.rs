@@ -67,10 +67,10 @@ fn servers_that_came_together_look_anew_for_those_that_did_not_let_them_in() {
     stage.set_peer(2, 0x10);
     assert!(waits(&stage.next()).contains("waits a while for 192.0.2.3:8021"));
     assert!(waits(&stage.later(10.0).next()).contains("looks for 192.0.2.3:8021 (server3.example) anew"));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx));
-    stage.run(Program::Chmpx, Identity { pid: 9, ticks: 900 });
+    stage.run(Program::Chmpx, ProcessId { pid: 9, start_ticks: 900 });
     stage.later(1.0).answer(0x10011);
     assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc), "now it sees that they serve");
 }
@@ -105,7 +105,7 @@ fn two_halves_of_a_ring_look_for_each_other_however_long_they_have_waited() {
         waits(&stage.later(2.0).next())
             .contains("looks for 192.0.2.3:8021 (server3.example), 192.0.2.4:8021")
     );
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn two_of_one_kind_are_for_somebody_to_look_at() {
 fn what_killed_processes_left_is_removed_once_chmpx_answers() {
     let mut stage = Stage::well();
     stage.observed.leftovers = 2;
-    assert_eq!(step(&stage.next()), &Step::Tidy);
+    assert_eq!(step(&stage.next()), &Step::RemoveLeftovers);
     stage.observed.control.report = None;
     assert!(waits(&stage.next()).contains("first answer"));
 }
@@ -139,7 +139,7 @@ fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
     let mut stage = Stage::well();
     let mut pauses = Vec::new();
     for start in 0..6 {
-        stage.end(Program::K2hdkc, Ending::Exit(1));
+        stage.end(Program::K2hdkc, ExitStatus::Exit(1));
         stage.set_own(0x10021);
         let mut paused = 0.0;
         while !matches!(stage.next(), Next::Step(Step::Start(Program::K2hdkc), _)) {
@@ -147,7 +147,7 @@ fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
             stage.later(0.5);
         }
         pauses.push(paused);
-        stage.run(Program::K2hdkc, Identity { pid: 30 + start, ticks: 2000 });
+        stage.run(Program::K2hdkc, ProcessId { pid: 30 + start, start_ticks: 2000 });
         stage.later(0.1);
     }
     assert!(pauses[0] <= 1.0 && pauses[1..].is_sorted() && pauses[5] >= 8.0, "{pauses:?}");
@@ -157,8 +157,8 @@ fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
 fn what_cannot_be_started_is_told_and_what_comes_by_itself_is_waited_for() {
     let mut stage = Stage::well();
     stage.next();
-    stage.end(Program::Chmpx, Ending::Signal(9));
-    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.end(Program::Chmpx, ExitStatus::Signal(9));
+    stage.end(Program::K2hdkc, ExitStatus::Signal(9));
     stage.observed.absence.cannot_start = vec![(Program::Chmpx, "chmpx.service is masked".into())];
     assert_eq!(holds(&stage.next()), "chmpx cannot be started: chmpx.service is masked");
     stage.observed.absence.cannot_start.clear();
@@ -174,8 +174,8 @@ fn what_cannot_be_started_is_told_and_what_comes_by_itself_is_waited_for() {
 fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
     let mut stage = Stage::well();
     stage.next();
-    stage.end(Program::K2hdkc, Ending::Signal(9));
-    stage.end(Program::Chmpx, Ending::Signal(9));
+    stage.end(Program::K2hdkc, ExitStatus::Signal(9));
+    stage.end(Program::Chmpx, ExitStatus::Signal(9));
     stage.later(1.0);
     let mut pauses = Vec::new();
     for start in 0..4 {
@@ -204,16 +204,16 @@ fn a_start_that_comes_to_nothing_is_tried_less_and_less_often_and_says_why() {
 #[test]
 fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_told_elsewhere() {
     let mut stage = Stage::well();
-    stage.observed.file.foreign_writer = Some(Rival::unit("k2hr3-get-resource.timer is active"));
+    stage.observed.file.foreign_writer = Some(ForeignWriter::unit("k2hr3-get-resource.timer is active"));
     assert!(holds(&stage.next()).contains("disable it, or set supervisor.take-over"));
-    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.end(Program::K2hdkc, ExitStatus::Signal(9));
     stage.set_own(0x10011);
     stage.next();
     assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::K2hdkc), "all else goes on");
     stage.rules.take_over = true;
     // A refusal is reported, and keeps nothing waiting.
     stage.failure = Some("permission denied");
-    assert_eq!(step(&stage.next()), &Step::TakeOver);
+    assert_eq!(step(&stage.next()), &Step::DisableWriter);
     stage.failure = None;
     assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
 }
@@ -222,11 +222,11 @@ fn another_program_that_writes_the_same_file_is_ended_where_that_is_allowed_and_
 fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_another_one_at_once() {
     let mut stage = Stage::well();
     stage.rules.take_over = true;
-    stage.observed.file.foreign_writer = Some(Rival::unit("one is active"));
+    stage.observed.file.foreign_writer = Some(ForeignWriter::unit("one is active"));
     let mut pauses = Vec::new();
     stage.failure = Some("permission denied");
     for _ in 0..4 {
-        assert_eq!(step(&stage.next()), &Step::TakeOver);
+        assert_eq!(step(&stage.next()), &Step::DisableWriter);
         let mut pause = 0;
         while !stage.history.writer.is_due(stage.now) {
             let text = "one is active; the agent could not end that (permission denied), and tries it again: disable it";
@@ -237,10 +237,10 @@ fn a_take_over_that_failed_says_why_and_is_tried_less_and_less_often_and_of_anot
         pauses.push(pause);
     }
     assert_eq!(pauses, [2, 4, 8, 16]);
-    assert_eq!(step(&stage.next()), &Step::TakeOver);
+    assert_eq!(step(&stage.next()), &Step::DisableWriter);
     holds(&stage.next());
-    stage.observed.file.foreign_writer = Some(Rival::unit("another is active"));
-    assert_eq!(step(&stage.next()), &Step::TakeOver);
+    stage.observed.file.foreign_writer = Some(ForeignWriter::unit("another is active"));
+    assert_eq!(step(&stage.next()), &Step::DisableWriter);
 }
 
 /// Between the start that is asked for and the process lies a second of the shipped unit, and an agent may end in it.

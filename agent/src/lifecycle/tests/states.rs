@@ -46,7 +46,7 @@ fn watch(own: usize, statuses: [u32; 3]) -> Doing {
         let next = stage.later(f64::from(pace)).next();
         second += pace;
         match next {
-            Next::Step(Step::Send(..) | Step::Start(_), text) => {
+            Next::Step(Step::Signal(..) | Step::Start(_), text) => {
                 // From here on it is another state; that of a program that does not come is held elsewhere.
                 doing.act.get_or_insert((second, text));
                 doing.told.get_or_insert(second);
@@ -116,7 +116,11 @@ fn what_a_server_that_went_down_left_behind_is_ended_by_the_first_of_those_that_
         stage.set_peer(place, bits);
     }
     stage.next();
-    assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(Order::CompMerge), "now it is the first");
+    assert_eq!(
+        step(&stage.later(6.0).next()),
+        &Step::Control(ControlCommand::CompMerge),
+        "now it is the first"
+    );
 }
 
 #[test]
@@ -132,12 +136,12 @@ fn what_a_server_that_went_down_left_behind_waits_for_those_that_still_copy() {
 
 #[test]
 fn a_change_that_nobody_has_started_is_started_where_another_server_waits_to_copy() {
-    for (left_behind, order) in [(0x1220, Order::Merge), (0x3220, Order::CompMerge)] {
+    for (left_behind, order) in [(0x1220, ControlCommand::Merge), (0x3220, ControlCommand::CompMerge)] {
         let mut stage = Stage::well();
         stage.set_peer(2, left_behind);
         stage.set_peer(1, 0x1121);
         stage.next();
-        assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(order));
+        assert_eq!(step(&stage.later(6.0).next()), &Step::Control(order));
     }
 }
 
@@ -147,7 +151,9 @@ fn a_change_that_chmpx_does_not_complete_is_told_and_tried_now_and_then() {
     stage.set_peer(2, 0x3220);
     let orders = |stage: &mut Stage, seconds| {
         (0..seconds)
-            .filter(|_| matches!(stage.later(1.0).next(), Next::Step(Step::Tell(Order::CompMerge), _)))
+            .filter(|_| {
+                matches!(stage.later(1.0).next(), Next::Step(Step::Control(ControlCommand::CompMerge), _))
+            })
             .count()
     };
     assert_eq!(orders(&mut stage, 70), 5);
@@ -177,7 +183,7 @@ fn a_server_that_is_down_and_no_member_any_more_is_taken_out_of_service() {
         ctlport: Port::try_from(8021).unwrap(),
         id: "server3.example".into(),
     };
-    assert_eq!(step(&stage.later(6.0).next()), &Step::Tell(Order::Dismiss(named)));
+    assert_eq!(step(&stage.later(6.0).next()), &Step::Control(ControlCommand::Dismiss(named)));
 }
 
 #[test]

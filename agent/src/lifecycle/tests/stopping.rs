@@ -6,22 +6,22 @@ use super::*;
 fn when_chmpx_dies_its_k2hdkc_goes_before_the_next_chmpx_comes() {
     let mut stage = Stage::well();
     stage.next();
-    stage.end(Program::Chmpx, Ending::Signal(9));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::Chmpx, ExitStatus::Signal(9));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     assert!(waits(&stage.later(0.5).next()).contains("is stopping"));
-    assert_eq!(step(&stage.later(0.6).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Kill));
-    stage.end(Program::K2hdkc, Ending::Signal(9));
+    assert_eq!(step(&stage.later(0.6).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Kill));
+    stage.end(Program::K2hdkc, ExitStatus::Signal(9));
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
 }
 
 #[test]
 fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_is_not() {
     let mut stage = Stage::well();
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     let mut stage = Stage::well();
     stage.rules.pair = false;
-    stage.observed.chmpx = Some(running(Identity { pid: 9, ticks: 500 }, stage.now));
+    stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
     assert_eq!(stage.next(), Next::Converged);
 }
 
@@ -58,12 +58,12 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
     stage.set_peer(1, 0x21);
     waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
     // What has begun is brought to its end, although it is forbidden now.
     stage.rules.restarts = Restarts::Never;
     stage.set_own(0x11);
     assert!(waits(&stage.later(0.5).next()).contains("stops in a moment"));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     // The second server's turn comes later.
     let mut second = Stage::second();
     second.persisted.demand_for_change(
@@ -89,10 +89,10 @@ fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() 
     );
     second.persisted.make_haste();
     second.set_peer(0, 0x10);
-    assert_eq!(step(&second.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    second.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(step(&second.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    second.end(Program::K2hdkc, ExitStatus::Exit(0));
     waits(&second.next());
-    assert_eq!(step(&second.later(1.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&second.later(1.0).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     // All of them would lose theirs.
     let mut second = Stage::second();
     second.in_memory().next();
@@ -128,12 +128,12 @@ fn under_other_ports_a_chmpx_that_does_not_end_keeps_nobody_waiting() {
     stage.next();
     stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
     stage.persisted.make_haste();
-    assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     waits(&stage.next());
-    assert_eq!(step(&stage.later(0.5).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     assert!(waits(&stage.later(2.0).next()).contains("is stopping"));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Kill));
 }
 
 #[test]
@@ -148,12 +148,12 @@ fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
         (boot(), 4),
     );
     waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
     stage.set_own(0x2221);
     assert!(waits(&stage.later(1.0).next()).contains("this server is 0x2221"));
     assert!(waits(&stage.later(99.0).next()).contains("this server is 0x2221"));
     assert!(waits(&stage.later(1.0).next()).starts_with("a merge sticks at 0x2221"));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
@@ -168,18 +168,18 @@ fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
         (boot(), 4),
     );
     waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
     stage.set_own(0x11);
     waits(&stage.later(0.5).next());
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     assert!(waits(&stage.next()).contains("the end of the one before it"));
     assert!(waits(&stage.later(1.0).next()).contains("when chmpx has seen the end"));
     stage.set_own(0x10011);
     assert_eq!(step(&stage.later(0.2).next()), &Step::Start(Program::K2hdkc));
-    stage.run(Program::K2hdkc, Identity { pid: 9, ticks: 900 });
+    stage.run(Program::K2hdkc, ProcessId { pid: 9, start_ticks: 900 });
     stage.later(1.0).set_own(0x11);
-    assert_eq!(step(&stage.next()), &Step::Tell(Order::ServiceIn));
+    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceIn));
     stage.later(1.0).set_own(0x21);
     assert_eq!(stage.next(), Next::Converged);
     assert_eq!(stage.persisted.drained, None);
@@ -195,7 +195,7 @@ fn a_slave_is_well_when_it_is_up_and_has_no_k2hdkc_to_care_for() {
     stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), None, "MAXCHMPX", (boot(), 4));
     assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
     stage.rules.restarts = Restarts::Always;
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
 }
 
 #[test]
@@ -209,11 +209,11 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
         stage.history = history;
         Next::from(decision.action)
     };
-    assert_eq!(step(&ending(&mut stage)), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&ending(&mut stage)), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.observed.k2hdkc = None;
     waits(&ending(stage.later(0.2)));
     waits(&ending(stage.later(0.1)));
-    assert_eq!(step(&ending(stage.later(0.5))), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&ending(stage.later(0.5))), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     stage.observed.chmpx = None;
     assert_eq!(ending(&mut stage), Next::Converged);
     assert_eq!(Port::LEAST.get(), 1);
@@ -236,7 +236,7 @@ fn nothing_is_restarted_for_a_file_that_has_not_come() {
     stage.fileversion = 5;
     stage.view().fileversion = Some(5);
     waits(&stage.later(1.0).next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_turn_of_another_boot_or_of_the_wall_clock_is_waited_for_anew() {
         let text = waits(&second.later(turn - 1.0).next()).to_owned();
         assert_eq!(text, "MAXCHMPX: the servers before it restart first", "{at:?}");
         waits(&second.later(1.0).next());
-        assert_eq!(step(&second.later(5.0).next()), &Step::Tell(Order::ServiceOut), "{at:?}");
+        assert_eq!(step(&second.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut), "{at:?}");
     }
 }
 

@@ -34,16 +34,20 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     assert!(waits(&stage.next()).contains("although it was written 8 times again"));
     assert_eq!(stage.persisted.restart.as_ref().unwrap().urgency, Urgency::Deaf);
     assert!(waits(&stage.later(0.1).next()).ends_with("all servers are well"));
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Tell(Order::ServiceOut), "out of service first");
+    assert_eq!(
+        step(&stage.later(5.0).next()),
+        &Step::Control(ControlCommand::ServiceOut),
+        "out of service first"
+    );
     stage.set_own(0x11);
     assert!(waits(&stage.later(0.5).next()).ends_with("it is out of service, and stops in a moment"));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     assert!(waits(&stage.later(0.1).next()).contains("a moment after its k2hdkc"));
-    assert_eq!(step(&stage.later(0.5).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&stage.later(0.5).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     assert!(waits(&stage.later(10.0).next()).contains("is stopping"));
-    assert_eq!(step(&stage.later(10.0).next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Kill));
-    stage.end(Program::Chmpx, Ending::Signal(9));
+    assert_eq!(step(&stage.later(10.0).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Kill));
+    stage.end(Program::Chmpx, ExitStatus::Signal(9));
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
     assert_eq!(stage.persisted.restart, None);
 }
@@ -52,9 +56,11 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
 /// back to the old ports, it was alone.
 #[test]
 fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
-    for (file, how, blamed) in
-        [(5, Ending::Signal(11), false), (5, Ending::Exit(0), false), (6, Ending::Signal(11), true)]
-    {
+    for (file, how, blamed) in [
+        (5, ExitStatus::Signal(11), false),
+        (5, ExitStatus::Exit(0), false),
+        (6, ExitStatus::Signal(11), true),
+    ] {
         let mut stage = Stage::well();
         stage.next();
         stage.persisted.demand_for_change(
@@ -68,9 +74,9 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_secs(1));
         if !blamed {
-            assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+            assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
         }
-        stage.end(Program::K2hdkc, Ending::Exit(0));
+        stage.end(Program::K2hdkc, ExitStatus::Exit(0));
         stage.end(Program::Chmpx, how);
         let next = stage.next();
         assert_eq!(matches!(next, Next::RollBack(..)), blamed, "{file} {how:?}: {next:?}");
@@ -79,8 +85,8 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
             assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
             // One that does not start with the file either is rolled back for that.
             for start in 0..2 {
-                stage.run(Program::Chmpx, Identity { pid: 20 + start, ticks: 1000 });
-                stage.later(0.1).end(Program::Chmpx, Ending::Exit(1));
+                stage.run(Program::Chmpx, ProcessId { pid: 20 + start, start_ticks: 1000 });
+                stage.later(0.1).end(Program::Chmpx, ExitStatus::Exit(1));
                 if start == 0 {
                     waits(&stage.next());
                     assert_eq!(step(&stage.later(2.0).next()), &Step::Start(Program::Chmpx));
@@ -102,9 +108,9 @@ fn a_chmpx_that_had_loaded_the_file_and_ends_with_status_0_was_ended_by_somebody
         stage.end(Program::Chmpx, how);
         stage
     };
-    let next = ended(Ending::Exit(0)).next();
-    assert_eq!(step(&next), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    for how in [Ending::Exit(1), Ending::Signal(11)] {
+    let next = ended(ExitStatus::Exit(0)).next();
+    assert_eq!(step(&next), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    for how in [ExitStatus::Exit(1), ExitStatus::Signal(11)] {
         assert!(matches!(ended(how).next(), Next::RollBack(Rollback::Previous, _)), "{how:?}");
     }
 }
@@ -120,19 +126,19 @@ fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
         stage.end(Program::Chmpx, how);
         stage
     };
-    let Next::RollBack(_, why) = ended(Ending::Exit(0)).next() else { panic!() };
+    let Next::RollBack(_, why) = ended(ExitStatus::Exit(0)).next() else { panic!() };
     assert_eq!(why, "chmpx ended with status 0 30 ms after generation 5 was installed");
-    assert!(matches!(ended(Ending::Signal(11)).next(), Next::RollBack(..)));
-    for how in [Ending::Signal(9), Ending::Unknown] {
+    assert!(matches!(ended(ExitStatus::Signal(11)).next(), Next::RollBack(..)));
+    for how in [ExitStatus::Signal(9), ExitStatus::Unknown] {
         let mut stage = ended(how);
-        assert_eq!(step(&stage.next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup), "{how:?}");
-        stage.end(Program::K2hdkc, Ending::Exit(0));
+        assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup), "{how:?}");
+        stage.end(Program::K2hdkc, ExitStatus::Exit(0));
         // Two starts that fail with the file on trial are the file's fault as well.
         for start in 0..2 {
             stage.later(2.0);
             assert_eq!(step(&stage.next()), &Step::Start(Program::Chmpx), "{how:?} {start}");
-            stage.run(Program::Chmpx, Identity { pid: 20 + start, ticks: 1000 });
-            stage.later(0.1).end(Program::Chmpx, Ending::Exit(1));
+            stage.run(Program::Chmpx, ProcessId { pid: 20 + start, start_ticks: 1000 });
+            stage.later(0.1).end(Program::Chmpx, ExitStatus::Exit(1));
             if start == 0 {
                 assert!(waits(&stage.next()).contains("started again in a moment; it ended with status 1"));
             }
@@ -140,10 +146,10 @@ fn the_end_of_chmpx_after_an_installation_is_blamed_on_the_file() {
         let Next::RollBack(_, why) = stage.next() else { panic!("{how:?}") };
         assert!(why.contains("does not start with generation 5: it ended with status 1, 2 times"), "{why}");
     }
-    let mut old = ended(Ending::Exit(0));
+    let mut old = ended(ExitStatus::Exit(0));
     old.written = Some(Duration::from_secs(31));
     assert!(!matches!(old.next(), Next::RollBack(..)));
-    let mut first = ended(Ending::Exit(0));
+    let mut first = ended(ExitStatus::Exit(0));
     first.way_back = false;
     assert!(!matches!(first.next(), Next::RollBack(..)));
 }
@@ -155,7 +161,7 @@ fn a_silent_chmpx_is_waited_for_and_a_deaf_one_is_restarted() {
     stage.observed.control.silent = Some((stage.now, "no answer".into()));
     assert_eq!(stage.later(60.0).next(), Next::Converged);
     assert!(waits(&stage.later(60.0).next()).contains("silent too long: no answer"));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
@@ -192,9 +198,9 @@ fn the_file_that_replaced_a_bad_one_is_not_blamed_for_what_the_bad_one_did() {
     (stage.fileversion, stage.verified, stage.way_back, stage.mended) = (6, false, true, true);
     stage.written = Some(Duration::ZERO);
     stage.replaced(true);
-    stage.end(Program::Chmpx, Ending::Exit(0));
-    assert_eq!(step(&stage.later(0.1).next()), &Step::Send(Program::K2hdkc, K2HDKC, Signal::Hangup));
-    stage.end(Program::K2hdkc, Ending::Exit(0));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
+    assert_eq!(step(&stage.later(0.1).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     // But one that cannot start with it is.
     let mut rolled_back = false;
     for start in 0..3 {
@@ -202,9 +208,9 @@ fn the_file_that_replaced_a_bad_one_is_not_blamed_for_what_the_bad_one_did() {
             stage.later(0.5).next(),
             Next::Step(Step::Start(Program::Chmpx), _) | Next::RollBack(..)
         ) {}
-        stage.run(Program::Chmpx, Identity { pid: 30 + start, ticks: 2000 });
+        stage.run(Program::Chmpx, ProcessId { pid: 30 + start, start_ticks: 2000 });
         stage.later(0.1);
-        stage.end(Program::Chmpx, Ending::Exit(1));
+        stage.end(Program::Chmpx, ExitStatus::Exit(1));
         rolled_back |= matches!(stage.next(), Next::RollBack(..));
     }
     assert!(rolled_back);
@@ -213,15 +219,15 @@ fn the_file_that_replaced_a_bad_one_is_not_blamed_for_what_the_bad_one_did() {
 #[test]
 fn a_chmpx_that_never_listens_is_started_anew_sooner_than_a_silent_one() {
     let mut stage = Stage::well();
-    stage.end(Program::Chmpx, Ending::Signal(9));
-    stage.end(Program::K2hdkc, Ending::Signal(9));
+    stage.end(Program::Chmpx, ExitStatus::Signal(9));
+    stage.end(Program::K2hdkc, ExitStatus::Signal(9));
     stage.next();
-    stage.run(Program::Chmpx, Identity { pid: 30, ticks: 2000 });
+    stage.run(Program::Chmpx, ProcessId { pid: 30, start_ticks: 2000 });
     stage.observed.control.silent = Some((stage.now, "nobody listens".into()));
     stage.observed.control.refuses = true;
     assert!(waits(&stage.later(59.0).next()).contains("first answer"));
     assert!(waits(&stage.later(1.0).next()).contains("has never listened"));
-    assert!(matches!(step(&stage.later(0.6).next()), Step::Send(Program::Chmpx, _, Signal::Hangup)));
+    assert!(matches!(step(&stage.later(0.6).next()), Step::Signal(Program::Chmpx, _, Signal::Hangup)));
 }
 
 #[test]
@@ -232,8 +238,8 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_millis(30));
         stage.replaced(true);
-        stage.end(Program::Chmpx, Ending::Unknown);
-        stage.end(Program::K2hdkc, Ending::Unknown);
+        stage.end(Program::Chmpx, ExitStatus::Unknown);
+        stage.end(Program::K2hdkc, ExitStatus::Unknown);
         stage.observed.absence.externally_managed =
             vec![(Program::Chmpx, "chmpx comes by its helper".into())];
         assert_eq!(waits(&stage.next()), "chmpx comes by its helper");
@@ -251,9 +257,9 @@ fn a_chmpx_whose_helper_does_not_get_it_up_with_a_new_file_gets_the_old_one_back
     proven.verified = true;
     assert!(matches!(proven.later(300.0).next(), Next::Wait(..)));
     let mut back = gone();
-    back.later(179.0).run(Program::Chmpx, Identity { pid: 20, ticks: 1000 });
+    back.later(179.0).run(Program::Chmpx, ProcessId { pid: 20, start_ticks: 1000 });
     back.next();
-    back.later(3.0).end(Program::Chmpx, Ending::Unknown);
+    back.later(3.0).end(Program::Chmpx, ExitStatus::Unknown);
     assert_eq!(waits(&back.next()), "chmpx comes by its helper");
 }
 
@@ -271,7 +277,7 @@ fn assert_blamed(mut stage: Stage) {
     (stage.fileversion, stage.verified, stage.way_back) = (6, false, true);
     stage.written = Some(Duration::from_millis(30));
     stage.replaced(true);
-    stage.end(Program::Chmpx, Ending::Exit(0));
+    stage.end(Program::Chmpx, ExitStatus::Exit(0));
     let next = stage.next();
     assert!(matches!(next, Next::RollBack(Rollback::Previous, _)), "{next:?}");
 }

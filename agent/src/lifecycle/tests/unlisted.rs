@@ -144,7 +144,7 @@ fn a_chmpx_that_came_too_early_and_does_not_listen_is_restarted_as_soon_as_it_wo
     stage.observed.peers.hearsay = Hearsay::Listed;
     assert!(waits(&stage.later(0.9).next()).starts_with("waiting for chmpx's first answer"));
     assert!(waits(&stage.later(0.1).next()).contains("came before the other servers listed this one"));
-    assert_eq!(step(&stage.next()), &Step::Send(Program::Chmpx, CHMPX, Signal::Hangup));
+    assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     let mut stage = newcomer();
     stage.run(Program::Chmpx, CHMPX);
     (stage.observed.control.refuses, stage.observed.peers.hearsay) = (true, Hearsay::Listed);

@@ -17,8 +17,9 @@ async fn end(stage: &mut Stage) -> Vec<Step> {
 }
 
 fn both() -> [Step; 2] {
-    [(Program::K2hdkc, 8, 200), (Program::Chmpx, 7, 100)]
-        .map(|(program, pid, ticks)| Step::Send(program, supervisor::Identity { pid, ticks }, Signal::Hangup))
+    [(Program::K2hdkc, 8, 200), (Program::Chmpx, 7, 100)].map(|(program, pid, ticks)| {
+        Step::Signal(program, supervisor::ProcessId { pid, start_ticks: ticks }, Signal::Hangup)
+    })
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,7 +84,7 @@ async fn a_vm_that_was_made_from_the_image_of_a_stopped_one_is_not_stopped() {
 async fn what_a_leave_has_disabled_is_enabled_again_once_by_who_comes_back() {
     let mut stage = stopping(false).await;
     passed(&mut stage).await;
-    assert_eq!(stage.reconciler.supervisor.acted, [Step::Retire(Program::K2hdkc)]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::Disable(Program::K2hdkc)]);
     assert!(stage.reconciler.stay().unwrap());
     stage.reconciler.supervisor.acted.clear();
     for _ in 0..3 {

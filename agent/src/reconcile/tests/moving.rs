@@ -26,14 +26,14 @@ async fn who_writes_the_file_in_place_is_ended_before_another_file_comes() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     let before = std::fs::read_to_string(stage.ini()).unwrap();
     stage.reconciler.supervisor.observed.as_mut().unwrap().file.foreign_writer =
-        Some(crate::supervisor::Rival::unit("a timer is active"));
+        Some(crate::supervisor::ForeignWriter::unit("a timer is active"));
     stage.reconciler.settings.supervisor.rules.take_over = true;
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!(installed(&report.outcome), 2);
     assert_eq!(report.step, Some(Ok("take the file over: a timer is active".into())));
     let supervisor = &stage.reconciler.supervisor;
-    assert_eq!((&*supervisor.acted, supervisor.files.last()), (&[Step::TakeOver][..], Some(&before)));
+    assert_eq!((&*supervisor.acted, supervisor.files.last()), (&[Step::DisableWriter][..], Some(&before)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +48,8 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     looks(&mut stage).await;
     tokio::time::advance(Duration::from_secs(5)).await;
     let report = looks(&mut stage).await;
-    let told = [supervisor::Order::UpdateStatus, supervisor::Order::ServiceOut].map(Step::Tell);
+    let told =
+        [supervisor::ControlCommand::UpdateStatus, supervisor::ControlCommand::ServiceOut].map(Step::Control);
     assert_eq!(stage.reconciler.supervisor.acted, told);
     assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
     let ledger = stage.reconciler.store().ledger();
@@ -58,7 +59,7 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     let view = well(&stage, 2);
     stage.sees(view);
     let k2hdkc = stage.reconciler.supervisor.observed.as_mut().unwrap().k2hdkc.as_mut().unwrap();
-    k2hdkc.id = supervisor::Identity { pid: 9, ticks: 900 };
+    k2hdkc.id = supervisor::ProcessId { pid: 9, start_ticks: 900 };
     looks(&mut stage).await;
     let ledger = stage.reconciler.store().ledger();
     assert_eq!((&ledger.applied, &ledger.verified), (&ledger.written, &ledger.written));
@@ -81,14 +82,14 @@ async fn another_control_port_of_all_is_held_with_its_plan_and_then_taken_by_a_r
     looks(&mut stage).await;
     let about = stage.reconciler.supervisor.about.clone().unwrap();
     assert_eq!((about.control.port(), about.own.1.get()), (8021, 8021));
-    let k2hdkc = supervisor::Identity { pid: 8, ticks: 200 };
+    let k2hdkc = supervisor::ProcessId { pid: 8, start_ticks: 200 };
     assert_eq!(
         stage.reconciler.supervisor.acted.last(),
-        Some(&Step::Send(Program::K2hdkc, k2hdkc, supervisor::Signal::Hangup)),
+        Some(&Step::Signal(Program::K2hdkc, k2hdkc, supervisor::Signal::Hangup)),
         "no service is left, and nobody is waited for"
     );
     let chmpx = stage.reconciler.supervisor.observed.as_mut().unwrap().chmpx.as_mut().unwrap();
-    chmpx.id = supervisor::Identity { pid: 9, ticks: 900 };
+    chmpx.id = supervisor::ProcessId { pid: 9, start_ticks: 900 };
     looks(&mut stage).await;
     looks(&mut stage).await;
     let about = stage.reconciler.supervisor.about.clone().unwrap();
@@ -118,7 +119,7 @@ async fn a_file_that_cannot_be_written_keeps_no_process_dead() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     break_the_state(&stage);
     assert!(matches!(stage.poll().await, Outcome::Failed(_)));
-    end_chmpx(&mut stage, supervisor::Ending::Signal(9));
+    end_chmpx(&mut stage, supervisor::ExitStatus::Signal(9));
     for _ in 0..4 {
         looks(&mut stage).await;
         stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
@@ -130,14 +131,14 @@ async fn a_file_that_cannot_be_written_keeps_no_process_dead() {
 async fn what_is_not_done_in_a_pass_that_installs_is_done_in_the_next() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
-    observed.chmpx.as_mut().unwrap().id = supervisor::Identity { pid: 9, ticks: 900 };
+    observed.chmpx.as_mut().unwrap().id = supervisor::ProcessId { pid: 9, start_ticks: 900 };
     assert_eq!(installed(&stage.poll().await), 2);
     assert_eq!(stage.reconciler.supervisor.acted, []);
     looks(&mut stage).await;
-    let id = supervisor::Identity { pid: 8, ticks: 200 };
+    let id = supervisor::ProcessId { pid: 8, start_ticks: 200 };
     assert_eq!(
         stage.reconciler.supervisor.acted,
-        [Step::Send(Program::K2hdkc, id, supervisor::Signal::Hangup)]
+        [Step::Signal(Program::K2hdkc, id, supervisor::Signal::Hangup)]
     );
 }
 
@@ -152,7 +153,7 @@ async fn what_is_known_of_the_processes_is_known_although_it_cannot_be_written()
         let report = looks(&mut stage).await;
         told |= report.notes.iter().any(|note| note.contains("is not kept over a restart"));
     }
-    let stopped = |step: &Step| matches!(step, Step::Send(Program::K2hdkc, _, supervisor::Signal::Hangup));
+    let stopped = |step: &Step| matches!(step, Step::Signal(Program::K2hdkc, _, supervisor::Signal::Hangup));
     assert!(
         told && stage.reconciler.supervisor.acted.iter().any(stopped),
         "{:?}",

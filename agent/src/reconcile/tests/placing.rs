@@ -1,10 +1,10 @@
 //! What a command does where the processes have a file of their own.
 
 use super::*;
-use crate::supervisor::{FilePlace, Misplaced, Rival};
+use crate::supervisor::{FilePlace, ForeignWriter, OutOfSync};
 
 /// Processes in a container, and the difference of their file to the installed one.
-fn own_file(out_of_sync: Option<Misplaced>) -> Observed {
+fn own_file(out_of_sync: Option<OutOfSync>) -> Observed {
     let file = FilePlace { is_own: true, out_of_sync, ..FilePlace::default() };
     Observed { file, ..Observed::default() }
 }
@@ -21,16 +21,16 @@ async fn apart(answers: Vec<Result<Answer, Doubt>>) -> Stage {
 async fn a_command_puts_what_it_installs_before_the_processes_and_moves_none() {
     let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
     installed(&stage.poll().await);
-    assert_eq!(stage.reconciler.supervisor.acted, [Step::Place]);
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::SyncFile]);
     assert_eq!(stage.poll().await, Outcome::Unchanged);
-    assert_eq!(stage.reconciler.supervisor.acted, [Step::Place], "nothing is to be done again");
+    assert_eq!(stage.reconciler.supervisor.acted, [Step::SyncFile], "nothing is to be done again");
 }
 
 #[tokio::test]
 async fn a_command_mends_a_file_inside_that_is_another_one() {
     let mut stage = apart(vec![says(&[1, 2])]).await;
     let seen = stage.reconciler.supervisor.observed.as_mut().unwrap();
-    seen.file.out_of_sync = Some(Misplaced::Yet("the container has another one".into()));
+    seen.file.out_of_sync = Some(OutOfSync::Replaceable("the container has another one".into()));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!(report.step, Some(Ok("put the file in place: the container has another one".into())));
@@ -40,11 +40,11 @@ async fn a_command_mends_a_file_inside_that_is_another_one() {
 async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_replaced_and_says_so() {
     for (misplaced, rival, why) in [
         (None, Some("a loop rewrites it"), "a loop rewrites it"),
-        (Some(Misplaced::ForGood("it is mounted by itself".into())), None, "it is mounted by itself"),
+        (Some(OutOfSync::Fixed("it is mounted by itself".into())), None, "it is mounted by itself"),
     ] {
         let mut stage = apart(vec![says(&[1, 2]), says(&[1, 2, 3])]).await;
         let seen = stage.reconciler.supervisor.observed.as_mut().unwrap();
-        (seen.file.out_of_sync, seen.file.foreign_writer) = (misplaced, rival.map(Rival::unit));
+        (seen.file.out_of_sync, seen.file.foreign_writer) = (misplaced, rival.map(ForeignWriter::unit));
         let answered = stage.ask().await;
         let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
         installed(&report.outcome);
@@ -56,7 +56,7 @@ async fn a_command_leaves_a_file_that_somebody_else_rewrites_or_that_cannot_be_r
 #[tokio::test]
 async fn a_command_puts_the_first_file_of_a_node_before_the_processes_too() {
     let mut stage = Stage::new(false, vec![says(&[1, 2])]);
-    let misplaced = Some(Misplaced::Yet("the container has none".into()));
+    let misplaced = Some(OutOfSync::Replaceable("the container has none".into()));
     stage.reconciler.supervisor.observed = Some(own_file(misplaced));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
@@ -118,7 +118,7 @@ async fn applied_is_only_what_the_processes_are_seen_to_run_on() {
     type Spoil = fn(&mut Observed);
     let spoils: [Spoil; 4] = [
         |seen| seen.unobservable = Some("the Docker daemon is away".into()),
-        |seen| seen.file.out_of_sync = Some(Misplaced::Yet("the container has another one".into())),
+        |seen| seen.file.out_of_sync = Some(OutOfSync::Replaceable("the container has another one".into())),
         |seen| seen.chmpx = None,
         |seen| seen.k2hdkc = None,
     ];
@@ -146,7 +146,7 @@ async fn a_command_says_what_its_file_still_needs_of_running_processes_and_who_e
     let view = well(&stage, 1);
     stage.sees(view);
     stage.reconciler.supervisor.observed.as_mut().unwrap().file.foreign_writer =
-        Some(Rival::unit("a timer is active"));
+        Some(ForeignWriter::unit("a timer is active"));
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!((installed(&report.outcome), report.step), (2, None));

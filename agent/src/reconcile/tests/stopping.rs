@@ -79,12 +79,14 @@ async fn a_server_without_a_file_does_not_stop_unless_somebody_insists_and_says_
     for _ in 0..4 {
         stage.reconciler.pass(Reason::Look.into(), None).await;
     }
-    let (chmpx, k2hdkc) =
-        (supervisor::Identity { pid: 7, ticks: 100 }, supervisor::Identity { pid: 8, ticks: 200 });
+    let (chmpx, k2hdkc) = (
+        supervisor::ProcessId { pid: 7, start_ticks: 100 },
+        supervisor::ProcessId { pid: 8, start_ticks: 200 },
+    );
     let acted = std::mem::take(&mut stage.reconciler.supervisor.acted);
     assert_eq!(
         acted,
-        [Step::Retire(Program::K2hdkc), Step::Send(Program::K2hdkc, k2hdkc, Hangup)],
+        [Step::Disable(Program::K2hdkc), Step::Signal(Program::K2hdkc, k2hdkc, Hangup)],
         "found by the path of the file"
     );
     stage.reconciler.supervisor.observed.as_mut().unwrap().k2hdkc = None;
@@ -94,7 +96,7 @@ async fn a_server_without_a_file_does_not_stop_unless_somebody_insists_and_says_
     }
     assert_eq!(
         stage.reconciler.supervisor.acted,
-        [Step::Retire(Program::Chmpx), Step::Send(Program::Chmpx, chmpx, Hangup)]
+        [Step::Disable(Program::Chmpx), Step::Signal(Program::Chmpx, chmpx, Hangup)]
     );
     stage.reconciler.supervisor.observed.as_mut().unwrap().chmpx = None;
     stage.reconciler.pass(Reason::Look.into(), None).await;

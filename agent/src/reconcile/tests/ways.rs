@@ -12,7 +12,7 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
     let was = Running { since: Instant::now() - Duration::from_secs(9), ..was };
     observed.control.report = None;
     observed.events.exits =
-        vec![supervisor::Ended { program: Program::Chmpx, was, how: supervisor::Ending::Exit(0) }];
+        vec![supervisor::Exit { program: Program::Chmpx, was, how: supervisor::ExitStatus::Exit(0) }];
     stage.reconciler.supervisor.observed = Some(observed);
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
@@ -68,7 +68,7 @@ async fn waiting_for_long() -> Stage {
 async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_for_long() {
     let mut stage = Box::pin(waiting_for_long()).await;
     // It had reported the file, and ends seconds later.
-    end_chmpx(&mut stage, supervisor::Ending::Signal(11));
+    end_chmpx(&mut stage, supervisor::ExitStatus::Signal(11));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
     assert_eq!(stage.servers().len(), 4);
@@ -78,7 +78,7 @@ async fn the_way_back_is_the_generation_before_also_where_a_restart_has_waited_f
 async fn a_rejected_ring_outlives_one_cut_answer_and_not_a_lasting_one() {
     let mut stage = converged(vec![says(&[1, 2, 3]), says(&[1, 2]), says(&[1, 2, 3]), says(&[1, 2])]).await;
     assert_eq!(installed(&stage.poll().await), 2);
-    end_chmpx(&mut stage, supervisor::Ending::Exit(0));
+    end_chmpx(&mut stage, supervisor::ExitStatus::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert!(matches!(report.outcome, Outcome::RolledBack(..)), "{:?}", report.outcome);
     stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
@@ -105,7 +105,7 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
             std::fs::remove_file(path).unwrap();
         }
     }
-    end_chmpx(&mut stage, supervisor::Ending::Exit(0));
+    end_chmpx(&mut stage, supervisor::ExitStatus::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
     stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
@@ -125,7 +125,7 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
     crate::file::store(&stage.ini(), b"garbage\n").unwrap();
     let mended = stage.reconciler.pass(Reason::IniChanged.into(), None).await;
     assert_eq!((installed(&mended.outcome), stage.servers().len()), (3, 3));
-    end_chmpx(&mut stage, supervisor::Ending::Exit(0));
+    end_chmpx(&mut stage, supervisor::ExitStatus::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.outcome, Outcome::Unchanged);
     assert_eq!(stage.reconciler.store().ledger().known.rejected, None);

@@ -3,13 +3,13 @@
 use bollard::models::{ContainerState, ContainerStateStatusEnum};
 
 use crate::problem::printable;
-use crate::supervisor::Ending;
+use crate::supervisor::ExitStatus;
 
 /// End of a container that does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ContainerExit {
     /// Exit of its first process.
-    pub(super) how: Ending,
+    pub(super) how: ExitStatus,
     /// Reason why the daemon could not start it; empty after a start.
     pub(super) error: String,
 }
@@ -20,7 +20,8 @@ impl ContainerExit {
         let error = state.error.unwrap_or_default();
         let code = i32::try_from(state.exit_code?).ok()?;
         // As a shell says it, by the signal where it was one; no signal has a higher number.
-        let how = if (129..=192).contains(&code) { Ending::Signal(code - 128) } else { Ending::Exit(code) };
+        let how =
+            if (129..=192).contains(&code) { ExitStatus::Signal(code - 128) } else { ExitStatus::Exit(code) };
         match state.status? {
             ContainerStateStatusEnum::EXITED
             | ContainerStateStatusEnum::DEAD
@@ -37,7 +38,7 @@ impl ContainerExit {
 
     /// True if the operator should look: both programs end with status 0 after a stop.
     pub(super) fn is_failure(&self) -> bool {
-        self.how != Ending::Exit(0) || !self.error.is_empty()
+        self.how != ExitStatus::Exit(0) || !self.error.is_empty()
     }
 
     /// Describes the end of the container of that name.
@@ -65,11 +66,11 @@ mod tests {
             })
         };
         let told = |how, error: &str| Some(ContainerExit { how, error: error.to_owned() });
-        assert_eq!(seen(Status::EXITED, 0, ""), told(Ending::Exit(0), ""));
-        assert_eq!(seen(Status::RESTARTING, 1, ""), told(Ending::Exit(1), ""));
-        assert_eq!(seen(Status::EXITED, 139, ""), told(Ending::Signal(11), ""));
-        assert_eq!(seen(Status::EXITED, 255, ""), told(Ending::Exit(255), ""));
-        assert_eq!(seen(Status::CREATED, 127, "no such file"), told(Ending::Exit(127), "no such file"));
+        assert_eq!(seen(Status::EXITED, 0, ""), told(ExitStatus::Exit(0), ""));
+        assert_eq!(seen(Status::RESTARTING, 1, ""), told(ExitStatus::Exit(1), ""));
+        assert_eq!(seen(Status::EXITED, 139, ""), told(ExitStatus::Signal(11), ""));
+        assert_eq!(seen(Status::EXITED, 255, ""), told(ExitStatus::Exit(255), ""));
+        assert_eq!(seen(Status::CREATED, 127, "no such file"), told(ExitStatus::Exit(127), "no such file"));
         assert_eq!(seen(Status::CREATED, 0, ""), None);
         assert_eq!(seen(Status::RUNNING, 0, ""), None);
     }

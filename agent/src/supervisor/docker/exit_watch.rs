@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 use super::top::TopEntry;
 use crate::supervisor::local::found;
 use crate::supervisor::local::watched::Watched;
-use crate::supervisor::{Ended, Program};
+use crate::supervisor::{Exit, Program};
 use crate::wake::Waker;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct ExitWatch {
     watched: Vec<(TopEntry, Watched)>,
-    told: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    told: (mpsc::UnboundedSender<Exit>, mpsc::UnboundedReceiver<Exit>),
 }
 
 impl Default for ExitWatch {

@@ -17,7 +17,7 @@ use super::pick::{self, Container, Picked, RunState};
 use super::probe::{self, Probe};
 use super::top::TopEntry;
 use crate::settings::Containers;
-use crate::supervisor::{Ended, Ending, Identity, Observed, Program, Running};
+use crate::supervisor::{Exit, ExitStatus, Observed, ProcessId, Program, Running};
 use crate::wake::Waker;
 
 /// Pause between two observations.
@@ -51,8 +51,8 @@ pub(super) struct Observer {
     /// Reason why nothing can be observed.
     pub(super) unseen: Option<String>,
     /// Exits since the last report.
-    ended: Vec<Ended>,
-    appeared: Option<(Program, Identity)>,
+    ended: Vec<Exit>,
+    appeared: Option<(Program, ProcessId)>,
 }
 
 impl Observer {
@@ -165,9 +165,9 @@ impl Observer {
             self.surplus.extend(found.map(|found| (program, found.id.pid)));
             let anew = running.map(|running| running.id) != before.map(|before| before.id);
             if let Some(was) = before.filter(|_| anew) {
-                let how = self.end_of(program).map_or(Ending::Unknown, |end| end.how);
+                let how = self.end_of(program).map_or(ExitStatus::Unknown, |end| end.how);
                 info!(pid = was.id.pid, "{} {}", program.name(), how.text());
-                self.ended.push(Ended { program, was, how });
+                self.ended.push(Exit { program, was, how });
             }
             if let Some(running) = running.filter(|_| anew && looked_before) {
                 // Helpers and the daemon start it on the agent's account.
@@ -335,7 +335,7 @@ mod tests {
     fn one_pid_namespace_for_both_containers_is_no_surplus() {
         let found = |program, pid, ticks| probe::Found {
             program,
-            id: Identity { pid, ticks },
+            id: ProcessId { pid, start_ticks: ticks },
             age: Duration::from_secs(9),
             worked: Duration::ZERO,
         };
@@ -370,7 +370,9 @@ mod tests {
     #[test]
     fn a_start_of_which_no_process_came_is_told_once_with_how_its_container_ended() {
         let mut observer = split(RunState::Stopped);
-        observer.ends.insert("id-chmpx".into(), ContainerExit { how: Ending::Exit(1), error: String::new() });
+        observer
+            .ends
+            .insert("id-chmpx".into(), ContainerExit { how: ExitStatus::Exit(1), error: String::new() });
         let text = "the container chmpx ended with status 1: 'docker logs chmpx' shows the cause";
         let words = vec![(Program::Chmpx, text.to_owned())];
         assert_eq!(
@@ -384,7 +386,7 @@ mod tests {
         assert_eq!(told(&mut observer).events.failed_starts, words);
         assert_eq!(told(&mut observer).events.failed_starts, vec![]);
         let error = "exec: \"chmpx\": not found".to_owned();
-        observer.ends.insert("id-chmpx".into(), ContainerExit { how: Ending::Exit(127), error });
+        observer.ends.insert("id-chmpx".into(), ContainerExit { how: ExitStatus::Exit(127), error });
         let text = "Docker could not start the container chmpx: exec: \"chmpx\": not found";
         assert_eq!(told(&mut observer).absence.exit_details, vec![(Program::Chmpx, text.to_owned())]);
     }
@@ -395,7 +397,7 @@ mod tests {
         observer.awaits(Program::Chmpx);
         assert_eq!(told(&mut observer).events.failed_starts, vec![]);
         assert_eq!(observer.awaited, Some(Program::Chmpx));
-        let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
+        let (id, now) = (ProcessId { pid: 1, start_ticks: 1 }, Instant::now());
         observer.chmpx = Some(Running { id, since: now, worked: Duration::ZERO, counted: now });
         assert_eq!(told(&mut observer).events.failed_starts, vec![]);
         assert_eq!(observer.awaited, None);
@@ -403,17 +405,18 @@ mod tests {
 
     #[test]
     fn how_the_first_process_of_a_container_ended_is_known_and_below_a_helper_it_is_not() {
-        let (id, now) = (Identity { pid: 1, ticks: 1 }, Instant::now());
+        let (id, now) = (ProcessId { pid: 1, start_ticks: 1 }, Instant::now());
         let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
-        for (shared, how) in [(false, Ending::Signal(11)), (true, Ending::Unknown)] {
+        for (shared, how) in [(false, ExitStatus::Signal(11)), (true, ExitStatus::Unknown)] {
             let mut observer = split(RunState::Stopped);
             observer.picked.as_mut().unwrap().shared = shared;
-            observer
-                .ends
-                .insert("id-chmpx".into(), ContainerExit { how: Ending::Signal(11), error: String::new() });
+            observer.ends.insert(
+                "id-chmpx".into(),
+                ContainerExit { how: ExitStatus::Signal(11), error: String::new() },
+            );
             observer.chmpx = Some(running);
             observer.take(Vec::new(), true);
-            assert_eq!(observer.ended, vec![Ended { program: Program::Chmpx, was: running, how }]);
+            assert_eq!(observer.ended, vec![Exit { program: Program::Chmpx, was: running, how }]);
         }
     }
 

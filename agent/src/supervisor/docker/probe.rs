@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::supervisor::{Identity, Program};
+use crate::supervisor::{ProcessId, Program};
 
 /// File of the incumbent's loop after a takeover.
 pub(super) const ELSEWHERE: &str = ".shadow.ini";
@@ -62,8 +62,8 @@ pub(super) fn look(ini: &str) -> Vec<String> {
 }
 
 /// The words that signal this very process.
-pub(super) fn signal(program: Program, id: Identity, signal: &str) -> Vec<String> {
-    let (pid, ticks) = (id.pid.to_string(), id.ticks.to_string());
+pub(super) fn signal(program: Program, id: ProcessId, signal: &str) -> Vec<String> {
+    let (pid, ticks) = (id.pid.to_string(), id.start_ticks.to_string());
     shell(SIGNAL, "signal", &[&pid, &ticks, program.name(), signal])
 }
 
@@ -87,7 +87,7 @@ pub(super) fn beside(ini: &str, name: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) program: Program,
-    pub(super) id: Identity,
+    pub(super) id: ProcessId,
     /// Age of the process.
     pub(super) age: Duration,
     /// Processor time of the process.
@@ -143,7 +143,7 @@ pub(super) fn read(printed: &[u8], ini: &str) -> Option<Probe> {
             }
         }
     }
-    inside.processes.sort_by_key(|found| (found.id.ticks, found.id.pid));
+    inside.processes.sort_by_key(|found| (found.id.start_ticks, found.id.pid));
     Some(inside)
 }
 
@@ -179,7 +179,7 @@ fn process(stat: &str, up: f64) -> Option<Found> {
     #[expect(clippy::cast_precision_loss, reason = "ticks since the host started are far below 2^52")]
     let age = Duration::try_from_secs_f64(up - ticks as f64 / HERTZ as f64).unwrap_or_default();
     let worked = Duration::from_millis((number(14)? + number(15)?) * 1000 / HERTZ);
-    Some(Found { program, id: Identity { pid: pid.parse().ok()?, ticks }, age, worked })
+    Some(Found { program, id: ProcessId { pid: pid.parse().ok()?, start_ticks: ticks }, age, worked })
 }
 
 #[cfg(test)]

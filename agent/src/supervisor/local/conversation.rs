@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::question::{ChmpxAnswer, Question, SentCommand, Trouble};
 use super::resolver;
 use crate::settings::Process;
-use crate::supervisor::{Ask, NodeSpec, Observed, Order, Said, SupervisorError};
+use crate::supervisor::{Ask, ChmpxReport, ControlCommand, NodeSpec, Observed, SupervisorError};
 use crate::wake::Waker;
 
 /// Longest wait for an answer in a command that looks once.
@@ -19,7 +19,7 @@ pub(in crate::supervisor) struct Conversation {
     question: Option<Question>,
     word: Option<SentCommand>,
     declined: Option<String>,
-    said: Option<Said>,
+    said: Option<ChmpxReport>,
     silent: Option<(Instant, String)>,
     resolver: Option<String>,
     shut: bool,
@@ -69,7 +69,7 @@ impl Conversation {
         });
         self.shut = said.as_ref().is_err_and(|trouble| trouble.shut);
         match said {
-            Ok(view) => (self.said, self.silent, self.strange) = (Some(Said { view, at }), None, None),
+            Ok(view) => (self.said, self.silent, self.strange) = (Some(ChmpxReport { view, at }), None, None),
             // It speaks.
             Err(Trouble { text, silent: false, .. }) => (self.strange, self.silent) = (Some(text), None),
             Err(Trouble { text, silent: true, .. }) => {
@@ -92,7 +92,7 @@ impl Conversation {
     /// Tells chmpx something, and does not wait for what it says to it.
     pub(in crate::supervisor) fn say(
         &mut self,
-        order: Order,
+        order: ControlCommand,
         (settings, spec, waker): (&Process, &NodeSpec, &Waker),
     ) -> Result<(), SupervisorError> {
         self.word = Some(SentCommand::say(order, spec, settings.answer_within, waker.clone())?);

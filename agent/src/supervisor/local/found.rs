@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 
-use crate::supervisor::{Identity, Program};
+use crate::supervisor::{ProcessId, Program};
 
 const PROC: &str = "/proc";
 
 /// The processes of that name which read that ini, the oldest first.
-pub(in crate::supervisor) fn processes(program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
+pub(in crate::supervisor) fn processes(program: Program, configured: &str, ini: &Path) -> Vec<ProcessId> {
     processes_in(Path::new(PROC), program, configured, ini)
 }
 
-fn processes_in(proc: &Path, program: Program, configured: &str, ini: &Path) -> Vec<Identity> {
+fn processes_in(proc: &Path, program: Program, configured: &str, ini: &Path) -> Vec<ProcessId> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let named = pids.map(|pid| ProcEntry { place: proc.join(pid.to_string()), pid });
@@ -30,7 +30,7 @@ fn processes_in(proc: &Path, program: Program, configured: &str, ini: &Path) -> 
         (process.reads(program, &ini) && process.identity() == Some(id)).then_some(id)
     });
     let mut found: Vec<_> = ours.collect();
-    found.sort_by_key(|id| (id.ticks, id.pid));
+    found.sort_by_key(|id| (id.start_ticks, id.pid));
     found
 }
 
@@ -137,9 +137,9 @@ impl ProcEntry {
     }
 
     /// Identity of the process; `None` for one that has gone or only waits to be reaped.
-    fn identity(&self) -> Option<Identity> {
+    fn identity(&self) -> Option<ProcessId> {
         let Stat { state, ticks, .. } = self.stat()?;
-        (!matches!(state, b'Z' | b'X')).then_some(Identity { pid: self.pid, ticks })
+        (!matches!(state, b'Z' | b'X')).then_some(ProcessId { pid: self.pid, start_ticks: ticks })
     }
 
     fn stat(&self) -> Option<Stat> {
@@ -160,13 +160,13 @@ fn is_named(comm: &str, program: Program, configured: &str) -> bool {
 }
 
 /// Identity of a process; `None` for one that has gone or only waits to be reaped.
-pub(in crate::supervisor) fn identity(pid: u32) -> Option<Identity> {
+pub(in crate::supervisor) fn identity(pid: u32) -> Option<ProcessId> {
     process(pid).identity()
 }
 
 /// Identity of an own child, also of one that has ended and was not reaped yet.
-pub(in crate::supervisor) fn child(pid: u32) -> Identity {
-    Identity { pid, ticks: process(pid).stat().map_or(0, |stat| stat.ticks) }
+pub(in crate::supervisor) fn child(pid: u32) -> ProcessId {
+    ProcessId { pid, start_ticks: process(pid).stat().map_or(0, |stat| stat.ticks) }
 }
 
 /// Owner of a process.

@@ -14,7 +14,7 @@ use crate::ring::Mode;
 use crate::settings::Process;
 use crate::supervisor::control_port::{self, Command, ControlPortError, Server};
 use crate::supervisor::process::spawn;
-use crate::supervisor::{NodeSpec, Order, SupervisorError, chmpx_status};
+use crate::supervisor::{ControlCommand, NodeSpec, SupervisorError, chmpx_status};
 use crate::view::{self, View};
 use crate::wake::{Reason, Waker};
 
@@ -124,7 +124,7 @@ pub(in crate::supervisor) struct SentCommand {
 impl SentCommand {
     /// Tells chmpx something that it does to the ring, and does not wait for what it says to it.
     pub(in crate::supervisor) fn say(
-        order: Order,
+        order: ControlCommand,
         spec: &NodeSpec,
         within: Duration,
         waker: Waker,
@@ -151,22 +151,22 @@ impl SentCommand {
     }
 }
 
-fn command(order: &Order, spec: &NodeSpec) -> Result<Command, SupervisorError> {
+fn command(order: &ControlCommand, spec: &NodeSpec) -> Result<Command, SupervisorError> {
     let server_out = |host: &str, ctlport, id: &str| {
         let unsayable =
             |why: &dyn std::error::Error| SupervisorError::Unsayable { order: order.word(), why: chain(why) };
         Server::new(host, ctlport, id).map(Command::ServiceOut).map_err(|error| unsayable(&error))
     };
     Ok(match order {
-        Order::UpdateStatus => Command::UpdateStatus,
-        Order::ServiceIn => Command::ServiceIn,
-        Order::Merge => Command::Merge,
-        Order::CompMerge => Command::CompMerge,
-        Order::ServiceOut => {
+        ControlCommand::UpdateStatus => Command::UpdateStatus,
+        ControlCommand::ServiceIn => Command::ServiceIn,
+        ControlCommand::Merge => Command::Merge,
+        ControlCommand::CompMerge => Command::CompMerge,
+        ControlCommand::ServiceOut => {
             let (host, ctlport, id) = &spec.own;
             server_out(host, *ctlport, id)?
         }
-        Order::Dismiss(named) => server_out(&named.host, named.ctlport, &named.id)?,
+        ControlCommand::Dismiss(named) => server_out(&named.host, named.ctlport, &named.id)?,
     })
 }
 
@@ -211,7 +211,8 @@ mod tests {
         for (said, taken) in [("SUCCEED: \n", true), ("ERROR: operating now\n", false)] {
             let (waker, (spec, heard)) = (Waker::default(), chmpx(said).await);
             let mut word =
-                SentCommand::say(Order::ServiceOut, &spec, Duration::from_secs(5), waker.clone()).unwrap();
+                SentCommand::say(ControlCommand::ServiceOut, &spec, Duration::from_secs(5), waker.clone())
+                    .unwrap();
             assert_eq!(word.answer(), None, "it returned before anybody listened");
             assert!(waker.woken().await.contains(Reason::Answered));
             assert!(heard.await.unwrap().starts_with("SERVICEOUT 192.0.2.1:8021"));
@@ -225,7 +226,8 @@ mod tests {
         let (waker, (mut spec, _)) = (Waker::default(), chmpx("").await);
         spec.control.set_port(1);
         let mut word =
-            SentCommand::say(Order::ServiceIn, &spec, Duration::from_secs(5), waker.clone()).unwrap();
+            SentCommand::say(ControlCommand::ServiceIn, &spec, Duration::from_secs(5), waker.clone())
+                .unwrap();
         waker.woken().await;
         assert!(word.answer().unwrap().unwrap_err().starts_with("chmpx did not take SERVICEIN: "));
     }

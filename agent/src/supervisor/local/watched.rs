@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::found;
-use crate::supervisor::{Ended, Ending, Identity, Program, Running, Signal, SupervisorError};
+use crate::supervisor::{Exit, ExitStatus, ProcessId, Program, Running, Signal, SupervisorError};
 use crate::wake::{Reason, Waker};
 
 /// The place of one program. Dropped, it watches no longer; the process goes on.
@@ -26,7 +26,7 @@ pub(in crate::supervisor) struct Watched {
     watch: JoinSet<()>,
 }
 
-type Ends = mpsc::UnboundedSender<Ended>;
+type Ends = mpsc::UnboundedSender<Exit>;
 
 impl Watched {
     pub(in crate::supervisor) fn new(program: Program) -> Self {
@@ -52,7 +52,7 @@ impl Watched {
         mut child: Child,
         ends: Ends,
         waker: Waker,
-    ) -> Result<Identity, SupervisorError> {
+    ) -> Result<ProcessId, SupervisorError> {
         let pid = child.id().unwrap_or_default();
         let failed = |source: std::io::Error| SupervisorError::Spawn {
             program: self.program.name().to_owned(),
@@ -71,15 +71,15 @@ impl Watched {
         let program = self.program;
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
-            let how = child.wait().await.map_or(Ending::Unknown, how);
-            tell(Ended { program, was, how }, &ends, &waker);
+            let how = child.wait().await.map_or(ExitStatus::Unknown, how);
+            tell(Exit { program, was, how }, &ends, &waker);
         });
         Ok(was.id)
     }
 
     /// Takes over a process that runs already. One that ends in this moment is not there, and found so the next time.
     /// Whether it is watched now, or gone.
-    pub(in crate::supervisor) fn adopt(&mut self, id: Identity, ends: Ends, waker: Waker) -> bool {
+    pub(in crate::supervisor) fn adopt(&mut self, id: ProcessId, ends: Ends, waker: Waker) -> bool {
         let gone = || found::identity(id.pid) != Some(id);
         let Ok(handle) = open(id.pid) else { return gone() };
         // The number may have been used again between the look and the handle.
@@ -91,14 +91,14 @@ impl Watched {
         (self.running, self.handle) = (Some(was), Some(handle));
         self.watch.spawn(async move {
             // A pidfd becomes readable when its process ends.
-            let how = end.readable().await.map_or(Ending::Unknown, |_| Ending::Unknown);
-            tell(Ended { program, was, how }, &ends, &waker);
+            let how = end.readable().await.map_or(ExitStatus::Unknown, |_| ExitStatus::Unknown);
+            tell(Exit { program, was, how }, &ends, &waker);
         });
         true
     }
 
     /// The process ended.
-    pub(in crate::supervisor) fn forget(&mut self, id: Identity) {
+    pub(in crate::supervisor) fn forget(&mut self, id: ProcessId) {
         if self.running.is_some_and(|running| running.id == id) {
             (self.running, self.handle) = (None, None);
         }
@@ -106,7 +106,7 @@ impl Watched {
     }
 
     /// Signals this very process; that it is gone already is no error.
-    pub(in crate::supervisor) fn signal(&self, id: Identity, signal: Signal) -> Result<(), SupervisorError> {
+    pub(in crate::supervisor) fn signal(&self, id: ProcessId, signal: Signal) -> Result<(), SupervisorError> {
         let handle = self.handle.as_ref().filter(|_| self.running.is_some_and(|running| running.id == id));
         let Some(handle) = handle else { return Ok(()) };
         let signal = match signal {
@@ -147,23 +147,23 @@ fn open(pid: u32) -> std::io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-fn how(status: std::process::ExitStatus) -> Ending {
+fn how(status: std::process::ExitStatus) -> ExitStatus {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
-        (Some(code), _) => Ending::Exit(code),
-        (None, Some(signal)) => Ending::Signal(signal),
-        (None, None) => Ending::Unknown,
+        (Some(code), _) => ExitStatus::Exit(code),
+        (None, Some(signal)) => ExitStatus::Signal(signal),
+        (None, None) => ExitStatus::Unknown,
     }
 }
 
-fn tell(ended: Ended, ends: &Ends, waker: &Waker) {
+fn tell(ended: Exit, ends: &Ends, waker: &Waker) {
     // Nobody listens only while the agent ends.
     let _ = ends.send(ended);
     waker.wake(Reason::ProcessEnded);
 }
 
 /// A process whose work is not counted yet.
-fn fresh(id: Identity, since: Instant) -> Running {
+fn fresh(id: ProcessId, since: Instant) -> Running {
     Running { id, since, worked: Duration::ZERO, counted: Instant::now() }
 }
 
@@ -173,12 +173,12 @@ fn hertz() -> u64 {
 }
 
 /// Start of a process on this agent's clock.
-fn started(id: Identity) -> Instant {
+fn started(id: ProcessId) -> Instant {
     let now = Instant::now();
     let up = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     let up: f64 = up.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "ticks since the host started are far below 2^52")]
-    let age = up - id.ticks as f64 / hertz() as f64;
+    let age = up - id.start_ticks as f64 / hertz() as f64;
     Duration::try_from_secs_f64(age).ok().and_then(|age| now.checked_sub(age)).unwrap_or(now)
 }
 

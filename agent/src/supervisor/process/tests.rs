@@ -13,7 +13,7 @@ use crate::log::heard::Log;
 use crate::ring::Mode;
 use crate::settings::{self, Origin, Settings, SupervisorKind};
 use crate::supervisor::local::found;
-use crate::supervisor::{AnySupervisor, Ending, Identity, Running, Signal};
+use crate::supervisor::{AnySupervisor, ExitStatus, ProcessId, Running, Signal};
 use crate::wake::Reason;
 
 /// Waits until somebody opens the pipe beside its ini, and ends with what that one writes.
@@ -61,12 +61,12 @@ impl Node {
         assert!(told.unwrap().success());
     }
 
-    fn running(&self) -> Vec<Identity> {
+    fn running(&self) -> Vec<ProcessId> {
         found::processes(Program::Chmpx, "chmpx", &self.spec.ini)
     }
 
     /// Waits until these are found: a child is started when its memory is its own, and gets its name a moment later.
-    fn run(&self, ids: &[Identity]) {
+    fn run(&self, ids: &[ProcessId]) {
         let begun = std::time::Instant::now();
         while self.running() != ids {
             assert!(begun.elapsed() < LONG, "{:?}", self.running());
@@ -81,12 +81,12 @@ impl Drop for Node {
     }
 }
 
-fn send(id: Identity, signal: Sent) {
+fn send(id: ProcessId, signal: Sent) {
     // One that has ended meanwhile needs none.
     let _ = kill(Pid::from_raw(i32::try_from(id.pid).unwrap()), signal);
 }
 
-async fn start(supervisor: &mut Processes, spec: &NodeSpec) -> Identity {
+async fn start(supervisor: &mut Processes, spec: &NodeSpec) -> ProcessId {
     match supervisor.act(&Step::Start(Program::Chmpx), spec).await.unwrap() {
         Done::Started(id) => id,
         Done::Plainly | Done::Disabled => panic!("it was not started"),
@@ -97,12 +97,12 @@ async fn look(supervisor: &mut Processes, spec: &NodeSpec) -> Observed {
     supervisor.observe(spec, Ask::No).await.unwrap()
 }
 
-fn id(running: Option<Running>) -> Option<Identity> {
+fn id(running: Option<Running>) -> Option<ProcessId> {
     running.map(|running| running.id)
 }
 
 /// The pass that an end wakes, and how it was.
-async fn ended(supervisor: &mut Processes, spec: &NodeSpec, waker: &Waker) -> (Identity, Ending) {
+async fn ended(supervisor: &mut Processes, spec: &NodeSpec, waker: &Waker) -> (ProcessId, ExitStatus) {
     let woken = timeout(LONG, waker.woken()).await.unwrap();
     assert_eq!(woken, Reason::ProcessEnded.into());
     let observed = look(supervisor, spec).await;
@@ -115,14 +115,14 @@ async fn ended(supervisor: &mut Processes, spec: &NodeSpec, waker: &Waker) -> (I
 async fn the_end_of_a_child_wakes_a_pass_and_tells_how_it_was() {
     let (node, waker) = (Node::new(), Waker::default());
     let mut supervisor = node.supervisor(&waker);
-    for how in [Ending::Exit(3), Ending::Signal(9), Ending::Signal(1)] {
+    for how in [ExitStatus::Exit(3), ExitStatus::Signal(9), ExitStatus::Signal(1)] {
         let chmpx = start(&mut supervisor, &node.spec).await;
         assert_eq!(id(look(&mut supervisor, &node.spec).await.chmpx), Some(chmpx));
         match how {
-            Ending::Exit(code) => node.end(&code.to_string()),
-            Ending::Signal(9) => {
+            ExitStatus::Exit(code) => node.end(&code.to_string()),
+            ExitStatus::Signal(9) => {
                 supervisor
-                    .act(&Step::Send(Program::Chmpx, chmpx, Signal::Kill), &node.spec)
+                    .act(&Step::Signal(Program::Chmpx, chmpx, Signal::Kill), &node.spec)
                     .await
                     .map(drop)
                     .unwrap();
@@ -147,7 +147,7 @@ async fn the_end_of_a_process_that_was_taken_over_is_told_as_well() {
     assert_eq!(start(&mut supervisor, &node.spec).await, chmpx, "and no second one is started");
     node.run(&[chmpx]);
     send(chmpx, Sent::SIGKILL);
-    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, Ending::Unknown));
+    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, ExitStatus::Unknown));
 }
 
 #[tokio::test]
@@ -187,13 +187,13 @@ async fn a_signal_for_a_process_that_has_ended_hits_no_other() {
     send(first, Sent::SIGKILL);
     ended(&mut supervisor, &node.spec, &waker).await;
     let second = start(&mut supervisor, &node.spec).await;
-    let again = Identity { ticks: second.ticks + 1, ..second };
+    let again = ProcessId { start_ticks: second.start_ticks + 1, ..second };
     for past in [first, again] {
-        let done = supervisor.act(&Step::Send(Program::Chmpx, past, Signal::Kill), &node.spec).await;
+        let done = supervisor.act(&Step::Signal(Program::Chmpx, past, Signal::Kill), &node.spec).await;
         assert_eq!(done.unwrap(), Done::Plainly);
     }
     node.end("0");
-    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (second, Ending::Exit(0)));
+    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (second, ExitStatus::Exit(0)));
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn what_the_programs_make_is_closed_to_other_users_and_the_agents_own_umas
     let after = nix::sys::stat::umask(own);
     assert_eq!(after, own);
     node.end("0");
-    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, Ending::Exit(0)));
+    assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, ExitStatus::Exit(0)));
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn tidying_removes_what_was_left_and_nothing_else() {
     }
     let mut supervisor = node.supervisor(&waker);
     assert_eq!(look(&mut supervisor, &node.spec).await.leftovers, 2);
-    supervisor.act(&Step::Tidy, &node.spec).await.map(drop).unwrap();
+    supervisor.act(&Step::RemoveLeftovers, &node.spec).await.map(drop).unwrap();
     assert_eq!(look(&mut supervisor, &node.spec).await.leftovers, 0);
     assert!(base.join("mycluster-8021.chmpx").exists());
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::unit::{Main, Readiness};
 use super::{Systemd, helper, is_same};
-use crate::supervisor::{Ended, Identity, Observed, Program, Rival, Running};
+use crate::supervisor::{Exit, ForeignWriter, Observed, ProcessId, Program, Running};
 
 /// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
 /// service 90 s to start, but none to wait for other jobs.
@@ -27,11 +27,13 @@ impl Systemd {
         let seen = both(observed).into_iter().filter_map(|(program, running)| Some((program, running?.id)));
         self.seen = Some(seen.collect());
         observed.file.foreign_writer =
-            self.rival.as_ref().and_then(|(_, rival)| rival.as_deref().map(Rival::unit)).filter(|_| {
-                let replaced =
-                    helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
-                replaced.is_none_or(|replaced| is_same(&replaced, ini))
-            });
+            self.rival.as_ref().and_then(|(_, rival)| rival.as_deref().map(ForeignWriter::unit)).filter(
+                |_| {
+                    let replaced =
+                        helper::output(&self.units.helpers, &|path| std::fs::read_to_string(path).ok());
+                    replaced.is_none_or(|replaced| is_same(&replaced, ini))
+                },
+            );
     }
 
     fn add_ended_jobs(&mut self, observed: &mut Observed) {
@@ -45,7 +47,7 @@ impl Systemd {
         }
     }
 
-    fn add_running(&mut self, program: Program, id: Identity, observed: &mut Observed) {
+    fn add_running(&mut self, program: Program, id: ProcessId, observed: &mut Observed) {
         if self.awaits(program).is_some() || self.came_by_helper(program, id) {
             self.awaited = self.awaited.filter(|awaited| awaited.program != program);
             observed.events.appeared = Some((program, id));
@@ -100,7 +102,7 @@ impl Systemd {
     }
 
     /// True if a helper has started the program since the last look, on the agent's account.
-    fn came_by_helper(&self, program: Program, id: Identity) -> bool {
+    fn came_by_helper(&self, program: Program, id: ProcessId) -> bool {
         let (_, state) = self.unit(program);
         state.is_helped && self.seen.as_ref().is_some_and(|seen| seen.get(&program) != Some(&id))
     }
@@ -126,7 +128,7 @@ impl Systemd {
 
     /// systemd starts what a unit is bound to before it. Where the chmpx that runs is not the unit's, that would be a
     /// second one, which destroys the first one's shared memory.
-    fn brings_a_second(&self, program: Program, chmpx: Identity) -> Option<String> {
+    fn brings_a_second(&self, program: Program, chmpx: ProcessId) -> Option<String> {
         let (unit, state) = self.unit(program);
         let (of_chmpx, _) = self.unit(Program::Chmpx);
         let brings = program == Program::K2hdkc && state.needs.iter().any(|needed| needed == of_chmpx);
@@ -156,7 +158,7 @@ impl Systemd {
         let before = self.awaited.take().map(|awaited| awaited.before);
         let (_, state) = self.unit(program);
         match state.ending().filter(|_| !state.is_helped && before != Some(state.main)) {
-            Some(how) => observed.events.exits.push(Ended { program, was: short_lived(&state.main), how }),
+            Some(how) => observed.events.exits.push(Exit { program, was: short_lived(&state.main), how }),
             None => observed.events.failed_starts.push((program, why)),
         }
     }
@@ -175,7 +177,7 @@ impl Systemd {
 fn short_lived(main: &Main) -> Running {
     let now = Instant::now();
     // Only like the kernel's count, and as different from every other.
-    let id = Identity { pid: main.pid, ticks: main.started / 10_000 };
+    let id = ProcessId { pid: main.pid, start_ticks: main.started / 10_000 };
     let since = now.checked_sub(main.ran()).unwrap_or(now);
     Running { id, since, worked: Duration::ZERO, counted: now }
 }

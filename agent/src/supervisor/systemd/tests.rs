@@ -8,8 +8,8 @@ fn awaited() -> Awaited {
 }
 
 /// Program that a look reports as `appeared` at this k2hdkc.
-fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, Identity)> {
-    let (id, now) = (Identity { pid, ticks: u64::from(pid) }, Instant::now());
+fn appeared(systemd: &mut Systemd, pid: u32) -> Option<(Program, ProcessId)> {
+    let (id, now) = (ProcessId { pid, start_ticks: u64::from(pid) }, Instant::now());
     let running = Running { id, since: now, worked: Duration::ZERO, counted: now };
     let mut observed = Observed { k2hdkc: Some(running), ..Observed::default() };
     systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
@@ -49,7 +49,7 @@ async fn what_a_helper_starts_is_on_the_agent_s_account_and_what_was_there_is_no
             Systemd::new(settings.process.clone(), settings.units.clone(), Waker::default(), false);
         systemd.k2hdkc.is_helped = is_helped;
         assert_eq!(appeared(&mut systemd, 8), None, "it was there before the agent");
-        let id = Identity { pid: 9, ticks: 9 };
+        let id = ProcessId { pid: 9, start_ticks: 9 };
         assert_eq!(appeared(&mut systemd, 9), is_helped.then_some((Program::K2hdkc, id)));
         assert_eq!(appeared(&mut systemd, 9), None, "once");
     }
@@ -68,7 +68,7 @@ fn unit(active: &str, result: &str) -> UnitState {
 
 fn look(systemd: &mut Systemd, chmpx: Option<u32>) -> Observed {
     let now = Instant::now();
-    let id = |pid| Identity { pid, ticks: u64::from(pid) };
+    let id = |pid| ProcessId { pid, start_ticks: u64::from(pid) };
     let running = |pid| Running { id: id(pid), since: now, worked: Duration::ZERO, counted: now };
     let mut observed = Observed { chmpx: chmpx.map(running), ..Observed::default() };
     systemd.add_units(Path::new("/etc/antpickax/k2hdkc.ini"), &mut observed);
@@ -110,7 +110,7 @@ async fn a_start_whose_program_ended_before_anybody_saw_it_has_an_end_like_every
             observed.events.failed_starts.len(),
         )
     };
-    assert_eq!(after(false, Main::default()), (Some((Program::K2hdkc, 70, Ending::Exit(0))), 0));
+    assert_eq!(after(false, Main::default()), (Some((Program::K2hdkc, 70, ExitStatus::Exit(0))), 0));
     assert_eq!(after(false, main), (None, 1), "that is the one before");
     assert_eq!(after(true, Main::default()), (None, 1), "a helper has ended");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::libc::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 
-use crate::supervisor::{Ending, Program};
+use crate::supervisor::{ExitStatus, Program};
 
 /// Exit statuses of systemd itself: it could not run the program (`systemd.exec(5)`, "Process Exit Codes").
 const NOT_RUN: std::ops::RangeInclusive<i32> = 200..=243;
@@ -129,13 +129,13 @@ impl UnitState {
 
     /// Exit of the last main process by itself. `None` while it runs, after a stop by systemd, and if systemd could not run
     /// the program.
-    pub(super) fn ending(&self) -> Option<Ending> {
+    pub(super) fn ending(&self) -> Option<ExitStatus> {
         let Main { code, status, ended, .. } = self.main;
         match code {
             _ if ended == 0 || self.was_stopped() => None,
             CLD_EXITED if NOT_RUN.contains(&status) => None,
-            CLD_EXITED => Some(Ending::Exit(status)),
-            CLD_KILLED | CLD_DUMPED => Some(Ending::Signal(status)),
+            CLD_EXITED => Some(ExitStatus::Exit(status)),
+            CLD_KILLED | CLD_DUMPED => Some(ExitStatus::Signal(status)),
             _ => None,
         }
     }
@@ -191,9 +191,9 @@ mod tests {
             let main = Main { pid: 7, code, status, started: 1_000_000, ended: 3_000_000 };
             UnitState { main, left, ..unit("loaded", "inactive", "dead") }
         };
-        assert_eq!(ended(3_000_001, 1, 0).ending(), Some(Ending::Exit(0)));
-        assert_eq!(ended(500_000, 1, 1).ending(), Some(Ending::Exit(1)), "it was stopped once before");
-        assert_eq!(ended(3_000_001, 3, 11).ending(), Some(Ending::Signal(11)));
+        assert_eq!(ended(3_000_001, 1, 0).ending(), Some(ExitStatus::Exit(0)));
+        assert_eq!(ended(500_000, 1, 1).ending(), Some(ExitStatus::Exit(1)), "it was stopped once before");
+        assert_eq!(ended(3_000_001, 3, 11).ending(), Some(ExitStatus::Signal(11)));
         assert_eq!(ended(2_500_000, 1, 0).ending(), None, "systemd was told to stop it");
         assert_eq!(ended(3_000_001, 1, 217).ending(), None, "its user is missing");
         assert_eq!(unit("loaded", "active", "running").ending(), None);

@@ -27,7 +27,7 @@ fn a_look_tells_the_processes_of_this_ini_its_bytes_and_what_the_loop_writes() {
     let inside = read(PRINTED, INI).unwrap();
     let found = |program, pid, ticks, age, worked| Found {
         program,
-        id: Identity { pid, ticks },
+        id: ProcessId { pid, start_ticks: ticks },
         age: Duration::from_secs(age),
         worked: Duration::from_millis(worked),
     };
@@ -102,7 +102,7 @@ fn only_the_very_process_is_signalled() {
     let pid = child.id();
     let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let id = process(stat().trim(), 0.0).map(|found| found.id).unwrap();
-    let another = Identity { ticks: id.ticks + 1, ..id };
+    let another = ProcessId { start_ticks: id.start_ticks + 1, ..id };
     assert!(run(&signal(Program::Chmpx, another, "KILL")).0);
     assert!(run(&signal(Program::K2hdkc, id, "KILL")).0);
     assert!(matches!(child.try_wait(), Ok(None)), "neither another start nor another name is this one");

@@ -189,7 +189,7 @@ impl Drop for Real {
     }
 }
 
-fn real(host: &Host) -> Vec<Identity> {
+fn real(host: &Host) -> Vec<ProcessId> {
     processes(Program::Chmpx, "chmpx", &host.ini())
 }
 
