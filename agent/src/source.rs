@@ -6,45 +6,48 @@ pub mod k2hr3;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::answer::{Answer, Doubt};
+use crate::answer::{Answer, Doubt, DoubtKind};
 use crate::identity::{self, Identity};
-use crate::problem::Problem;
+use crate::problem::{Problem, one_line};
 use crate::settings::{self, Settings, SourceKind};
 
 /// Asks for the wanted membership. One question at a time.
 pub trait Source {
     /// Asks once, within the deadlines of the settings.
-    fn ask(&mut self, identity: &Identity) -> impl Future<Output = Asked>;
+    fn ask(&mut self, identity: &Identity) -> impl Future<Output = Answered>;
 }
 
 /// A question and its outcome.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// The answer, or why there is none.
+pub struct Answered {
+    /// Identity of this node, or the reasons for which it is not known yet.
+    pub identity: Result<Identity, Vec<Problem>>,
+    /// The answer, or the doubt in its place.
     pub result: Result<Answer, Doubt>,
-    /// From question to verdict.
-    pub took: Duration,
+    /// Time from question to verdict; `None` where no question was put.
+    pub took: Option<Duration>,
     /// Remark for the operator, although there is an answer.
     pub note: Option<String>,
 }
 
-/// A question that was put, as whom, and what came of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answered {
-    /// Identity of this node, or the reason for which it is not known yet.
-    pub identity: Result<Identity, Vec<Problem>>,
-    /// Outcome; `None` where no question was put.
-    pub asked: Option<Asked>,
+impl Answered {
+    /// Makes the outcome of a question that was put as this node.
+    pub fn new(identity: &Identity, result: Result<Answer, Doubt>, took: Duration) -> Self {
+        Self { identity: Ok(identity.clone()), result, took: Some(took), note: None }
+    }
 }
 
 /// Puts the question as the node that this host is now.
 pub async fn put(source: &mut impl Source, settings: &settings::K2hr3) -> Answered {
-    let identity = identity::read(settings);
-    let asked = match &identity {
-        Ok(identity) => Some(source.ask(identity).await),
-        Err(_) => None,
-    };
-    Answered { identity, asked }
+    match identity::read(settings) {
+        Ok(identity) => source.ask(&identity).await,
+        Err(problems) => Answered {
+            result: Err(Doubt::new(DoubtKind::NotReady, one_line(&problems))),
+            identity: Err(problems),
+            took: None,
+            note: None,
+        },
+    }
 }
 
 /// The source that the settings name.
@@ -69,7 +72,7 @@ impl AnySource {
 }
 
 impl Source for AnySource {
-    async fn ask(&mut self, identity: &Identity) -> Asked {
+    async fn ask(&mut self, identity: &Identity) -> Answered {
         match self {
             Self::K2hr3(source) => source.ask(identity).await,
             Self::File(source) => source.ask(identity).await,

@@ -18,8 +18,8 @@ use crate::problem::one_line;
 use crate::registration::{self, Past, Verdict, Wish};
 use crate::retry::Retry;
 use crate::settings::{self, Auth, Settings};
+use crate::source::Answered;
 use crate::source::k2hr3::Role;
-use crate::source::{Answered, Asked};
 
 /// The client while it is used, and what comes of it.
 type Attempt = Pin<Box<dyn Future<Output = (Role, Attempted)>>>;
@@ -254,9 +254,7 @@ impl Registrar {
 
     /// Learns from an answer to a poll whether this node is still in its role.
     pub(super) fn answered(&mut self, answered: &Answered, settings: &Settings) {
-        let (Ok(identity), Some(Asked { result, .. })) = (&answered.identity, &answered.asked) else {
-            return;
-        };
+        let Answered { identity: Ok(identity), result, .. } = answered else { return };
         let shown = match result {
             Ok(answer) => registration::shown(answer, &identity.cuk),
             Err(doubt) if registration::disowns(doubt, by_address(&settings.k2hr3, identity)) => Some(false),

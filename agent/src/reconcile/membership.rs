@@ -5,20 +5,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Reconciler;
-use crate::answer::{Answer, Doubt, DoubtKind};
+use crate::answer::{Answer, Doubt};
 use crate::clock::Timestamp;
 use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
 use crate::names::Yrn;
 use crate::pace;
-use crate::problem::{Note, Problem, one_line};
+use crate::problem::{Note, Problem};
 use crate::ring::{Mode, Ring};
 use crate::settings::Poll;
 use crate::source::Answered;
 use crate::supervisor::Supervisor;
-
-/// Who asked, why there is no answer, and how long it took.
-type Taken = (Result<Identity, Vec<Problem>>, Option<Doubt>, Option<Duration>);
 
 /// The latest word of the source on who is a member.
 #[derive(Debug)]
@@ -87,32 +84,26 @@ impl Membership {
 }
 
 impl<T: Supervisor> Reconciler<T> {
-    /// Remembers what a question has brought: who asked, the doubt, where there is one, and how long it took.
-    pub(super) fn take(&mut self, answered: Answered) -> Taken {
-        let Answered { identity, asked } = answered;
-        let (doubt, took) = match (&identity, asked) {
-            (Ok(identity), Some(asked)) => {
-                // A doubt says nothing of it, and ends nothing.
-                if asked.result.is_ok() {
-                    self.membership.remark.clone_from(&asked.note);
+    /// Remembers an answer, and returns the identity that asked, the doubt where there is one, and the answer time.
+    pub(super) fn take(
+        &mut self,
+        answered: Answered,
+    ) -> (Result<Identity, Vec<Problem>>, Option<Doubt>, Option<Duration>) {
+        let Answered { identity, result, took, note } = answered;
+        let doubt = match result {
+            // The remark outlives a doubt.
+            Err(doubt) => Some(doubt),
+            Ok(answer) => {
+                self.membership.remark = note;
+                if let (Ok(identity), true) = (&identity, answer != Answer::Unchanged) {
+                    let understood = self.understood(answer, identity).map(Rc::new);
+                    self.membership.answer = Some(understood);
                 }
-                (self.remember(asked.result, identity), Some(asked.took))
+                None
             }
-            (Err(problems), _) => (Some(Doubt::new(DoubtKind::NotReady, one_line(problems))), None),
-            (Ok(_), None) => (None, None),
         };
         self.membership.answered(doubt.as_ref(), took);
         (identity, doubt, took)
-    }
-
-    /// Keeps what an answer says; the doubt, where there is none.
-    fn remember(&mut self, result: Result<Answer, Doubt>, identity: &Identity) -> Option<Doubt> {
-        match result {
-            Err(doubt) => return Some(doubt),
-            Ok(Answer::Unchanged) => {}
-            Ok(answer) => self.membership.answer = Some(self.understood(answer, identity).map(Rc::new)),
-        }
-        None
     }
 
     fn understood(&mut self, answer: Answer, identity: &Identity) -> Result<Wanted, Vec<Problem>> {

@@ -19,7 +19,7 @@ use crate::fixtures::{self, ring};
 use crate::render;
 use crate::ring::Mode;
 use crate::settings::{self, Origin};
-use crate::source::{self, Asked, Source};
+use crate::source::{self, Source};
 use crate::supervisor::{self, Ask, ChmpxReport, Done, Program, Running, Step, SupervisorError};
 use crate::wake::Reason;
 
@@ -27,9 +27,9 @@ use crate::wake::Reason;
 struct Told(Vec<Result<Answer, Doubt>>);
 
 impl Source for Told {
-    async fn ask(&mut self, _: &Identity) -> Asked {
+    async fn ask(&mut self, identity: &Identity) -> Answered {
         let result = if self.0.len() > 1 { self.0.remove(0) } else { self.0[0].clone() };
-        Asked { result, took: Duration::from_millis(50), note: None }
+        Answered::new(identity, result, Duration::from_millis(50))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::{Asked, Source};
+use super::{Answered, Source};
 use crate::answer::{Answer, Doubt, DoubtKind};
 use crate::identity::Identity;
 
@@ -48,9 +48,9 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    async fn ask(&mut self, identity: &Identity) -> Asked {
+    async fn ask(&mut self, identity: &Identity) -> Answered {
         let start = Instant::now();
         let result = self.read(identity);
-        Asked { result, took: start.elapsed(), note: None }
+        Answered::new(identity, result, start.elapsed())
     }
 }

@@ -16,7 +16,7 @@ mod wire;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Asked, Source};
+use super::{Answered, Source};
 use crate::answer::{Answer, Doubt, DoubtKind, HostRecord};
 use crate::clock::Clock;
 use crate::identity::{Identity, Registry};
@@ -61,7 +61,7 @@ impl<T> Known<T> {
 }
 
 impl Source for K2hr3 {
-    async fn ask(&mut self, identity: &Identity) -> Asked {
+    async fn ask(&mut self, identity: &Identity) -> Answered {
         let start = Instant::now();
         if self.asked_as.as_ref() != Some(identity) {
             self.forget();
@@ -72,7 +72,7 @@ impl Source for K2hr3 {
             None => Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known")),
         };
         let note = if result.is_ok() { self.credentials.note(&self.settings.token_file) } else { None };
-        Asked { result, took: start.elapsed(), note }
+        Answered { note, ..Answered::new(identity, result, start.elapsed()) }
     }
 }
 

@@ -104,9 +104,7 @@ fn missing(config: &str, token: bool, status: u16) -> Option<u32> {
     let token = token.then(|| Token::try_from("a".repeat(64).as_str()).unwrap());
     let doubt = Doubt { status: Some(status), ..Doubt::new(DoubtKind::Denied, "no") };
     for result in [Err(doubt.clone()), Ok(Answer::Unchanged), Err(doubt)] {
-        let asked = Asked { result, took: Duration::ZERO, note: None };
-        registrar
-            .answered(&Answered { identity: Ok(identity(token.clone())), asked: Some(asked) }, &settings);
+        registrar.answered(&Answered::new(&identity(token.clone()), result, Duration::ZERO), &settings);
     }
     registrar.missing.map(|missing| missing.polls)
 }
@@ -153,8 +151,8 @@ async fn what_confirms_a_lost_membership_counts_boot_time_and_goes_on_after_a_re
             ..settings.clone()
         };
         for _ in 0..answers {
-            let asked = Asked { result: Err(denied.clone()), took: Duration::ZERO, note: None };
-            registrar.answered(&Answered { identity: Ok(identity(None)), asked: Some(asked) }, &settings);
+            let answered = Answered::new(&identity(None), Err(denied.clone()), Duration::ZERO);
+            registrar.answered(&answered, &settings);
         }
         ledger.missing = registrar.missing();
         registrar.errand(&settings, ledger, true)
@@ -196,8 +194,7 @@ async fn who_stands_in_the_way_is_looked_at_again_seldom_and_at_once_after_anoth
     }
     assert!((Duration::from_secs(10)..=Duration::from_secs(90)).contains(&longest), "{longest:?}");
     let answer = Ok(Answer::Ini("[SVRNODE]\nCUK = c1\n".into()));
-    let asked = Asked { result: answer, took: Duration::ZERO, note: None };
-    registrar.answered(&Answered { identity: Ok(identity(None)), asked: Some(asked) }, &settings);
+    registrar.answered(&Answered::new(&identity(None), answer, Duration::ZERO), &settings);
     assert_eq!(registrar.due(), Instant::now());
     let came = registrar.take(&attempted(Verdict::Member(registration::Rivals::default())), &settings);
     assert!(came.calm && !came.line.contains("old"), "{}", came.line);
@@ -218,8 +215,7 @@ async fn a_node_that_answers_do_not_show_is_not_told_as_a_member_at_the_same_tim
     let came = registrar.take(&member, &settings);
     assert_eq!(registrar.shown(&settings), Some(came));
     let mut answer = |result| {
-        let asked = Some(Asked { result, took: Duration::ZERO, note: None });
-        registrar.answered(&Answered { identity: Ok(identity(None)), asked }, &settings);
+        registrar.answered(&Answered::new(&identity(None), result, Duration::ZERO), &settings);
         registrar.shown(&settings).unwrap()
     };
     let gone = answer(Err(Doubt { status: Some(404), ..Doubt::new(DoubtKind::Denied, "no") }));
