@@ -89,7 +89,6 @@ pub use history::{At, History, Replacement};
 pub use leave::{obstacle, price};
 pub use persisted::{Pair, Persisted, Ran, Rejected, Restart, Urgency};
 pub(crate) use rules::{COMES_SOON, SOON};
-pub use rules::{Restarts, Rules};
 pub use situation::{InstalledFile, Situation};
 
 use self::persisted::Intent;
@@ -293,5 +292,5 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
 }
 
 fn unobservable(scene: &Scene<'_>, why: &str) -> Action {
-    Action::hold(Control::Unobservable(why.to_owned()), scene.limits.between_questions)
+    Action::hold(Control::Unobservable(why.to_owned()), scene.limits.timing.min_query_interval)
 }

@@ -40,7 +40,7 @@ use layers::Layers;
 pub use poll::Poll;
 pub use profile::{Naming, Profile};
 pub use state::{Format, Level, Log, State};
-pub use supervisor::{Containers, OnExit, Process, Supervisor, SupervisorKind, Timing, Units};
+pub use supervisor::{Containers, OnExit, Process, Restarts, Supervisor, SupervisorKind, Timing, Units};
 pub use value::length;
 
 /// Origin of the settings: the global flags of the command line.

@@ -9,13 +9,13 @@ use crate::acceptance::{self, Host, Reading};
 use crate::clock::Clock;
 use crate::ini;
 use crate::ledger::Store;
-use crate::lifecycle::{Action, Restarts};
+use crate::lifecycle::Action;
 use crate::machine;
 use crate::plan::{Class, Plan};
 use crate::reconcile::{Decided, Decision, Reconciler};
 use crate::replicas;
 use crate::report::Outcome;
-use crate::settings::{Auth, Settings, SupervisorKind};
+use crate::settings::{Auth, Restarts, Settings, SupervisorKind};
 use crate::source::{self, AnySource};
 use crate::supervisor::AnySupervisor;
 
@@ -59,7 +59,7 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
 /// Prints the difference that a pass would make. Status 0: none; 1: some, or it is unknown.
 pub(super) async fn diff(settings: Settings) -> ExitCode {
     let moves = settings.supervisor.kind != SupervisorKind::None;
-    let restarts = Some(settings.supervisor.rules.restarts).filter(|_| moves);
+    let restarts = Some(settings.supervisor.restarts).filter(|_| moves);
     let decision = decided(settings).await;
     decision.notes.iter().for_each(|note| complain(note));
     if let Some(plan) = &decision.file.plan {

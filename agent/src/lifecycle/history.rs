@@ -199,10 +199,11 @@ impl History {
     }
 
     fn observe_exits(&mut self, situation: &Situation<'_>) {
-        let (now, observed, backoff) = (situation.now, situation.observed, situation.limits.backoff());
+        let (now, observed, backoff) = (situation.now, situation.observed, situation.limits.timing.backoff());
         for exit in &observed.events.exits {
             let asked = self.signals.asked(exit.was.id);
-            let of_a_new_file = self.file.age(now).is_some_and(|age| age < situation.limits.roll_back_within);
+            let of_a_new_file =
+                self.file.age(now).is_some_and(|age| age < situation.limits.timing.roll_back_within);
             if exit.program == Program::Chmpx && !asked && of_a_new_file && exit.how.is_own() {
                 self.ring.continuity.doubt();
             }

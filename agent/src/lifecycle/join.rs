@@ -28,7 +28,7 @@ pub(super) fn own(scene: &Scene<'_>, draft: &mut Draft, own: Own, view: &View) -
 
 /// Waits for k2hdkc to join its chmpx, or restarts it.
 fn unjoined(scene: &Scene<'_>, status: NodeStatus, k2hdkc: Running) -> Action {
-    if scene.now.duration_since(k2hdkc.since) < scene.limits.join_within {
+    if scene.now.duration_since(k2hdkc.since) < scene.limits.timing.join_within {
         return scene.wait(Join::Joining(status));
     }
     repair(scene, (Class::RestartK2hdkc, Urgency::Stuck), Join::NotJoined(status))
@@ -39,7 +39,7 @@ fn merging(scene: &Scene<'_>, status: NodeStatus) -> Action {
     if let Some(why) = scene.history.merge_sticks(scene) {
         return restart_chmpx(scene, Join::MergeSticks { status, why });
     }
-    let limit = scene.limits.merge_within;
+    let limit = scene.limits.timing.merge_within;
     if scene.history.in_status_for(scene.now) >= limit {
         return scene.hold(Join::MergesLong { limit, status });
     }

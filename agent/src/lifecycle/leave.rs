@@ -127,7 +127,7 @@ pub(super) fn unobservable(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leavi
     if leaving.force && scene.history.unseen_for(scene.now) >= UNSEEN_WITHIN {
         return ended(draft, leaving);
     }
-    Action::hold(Leave::Unobservable(why.to_owned()), scene.limits.between_questions)
+    Action::hold(Leave::Unobservable(why.to_owned()), scene.limits.timing.min_query_interval)
 }
 
 /// Stops both for good, and moves on once nothing runs.
@@ -145,7 +145,7 @@ fn ended(draft: &mut Draft, leaving: &Leaving) -> Action {
 /// Leaves alone whatever another hand starts after a stop. It is for the operator to look at: the others have a copy less.
 pub(super) fn gone(scene: &Scene<'_>, leaving: &Leaving) -> Action {
     if leaving.stage != Stage::Stopped {
-        return Action::Wait(Leave::At(leaving.stage).into(), scene.limits.look);
+        return Action::Wait(Leave::At(leaving.stage).into(), scene.limits.timing.resync_interval);
     }
     let runs = [(Program::Chmpx, scene.observed.chmpx), (Program::K2hdkc, scene.observed.k2hdkc)];
     let runs = runs.into_iter().find_map(|(program, running)| Some((program, running?.id.pid)));

@@ -35,7 +35,7 @@ pub(super) fn correct(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Opti
         ListDifference::Missing(node) => File::NotListed(node.label()),
         ListDifference::Surplus(row) if row.status.is_up() || row.status.is_in_service() => {
             let reason = File::ListedUntilItEnds { server: label(row), status: row.status };
-            return Some(Action::Wait(reason.into(), scene.limits.look));
+            return Some(Action::Wait(reason.into(), scene.limits.timing.resync_interval));
         }
         ListDifference::Surplus(row) => File::StillListed(label(row)),
     };

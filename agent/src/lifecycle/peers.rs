@@ -90,7 +90,7 @@ pub(super) fn report_stuck(scene: &Scene<'_>, draft: &mut Draft, view: &View) ->
     for row in view.others().filter(changing) {
         let time = scene.history.ring.changes.time_of(row, scene.now);
         let copies = row.status.operation() == Operation::Doing;
-        if time >= if copies { scene.limits.merge_within } else { STALLED } {
+        if time >= if copies { scene.limits.timing.merge_within } else { STALLED } {
             draft.report(Peer::Sticks { server: label(row), status: row.status, time });
         }
     }

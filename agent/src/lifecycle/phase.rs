@@ -115,7 +115,7 @@ fn on_trial<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
 
 fn pair<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
     let k2hdkc = scene.observed.k2hdkc.filter(|_| scene.is_server())?;
-    let outlived = scene.limits.pair && scene.outlived(k2hdkc);
+    let outlived = scene.limits.restart_k2hdkc_with_chmpx && scene.outlived(k2hdkc);
     Some(if outlived { Phase::Unpaired(k2hdkc) } else { Phase::Paired(k2hdkc) })
 }
 
@@ -136,7 +136,8 @@ fn silent<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
 fn stale<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
     let said =
         scene.observed.control.report.as_ref().filter(|_| scene.observed.file.out_of_sync.is_none())?;
-    let early = scene.history.quiet_until(scene.limits.quiet).is_some_and(|until| said.at < until);
+    let early =
+        scene.history.quiet_until(scene.limits.timing.quiet_after_write).is_some_and(|until| said.at < until);
     (early || said.view.fileversion != Some(scene.file.fileversion)).then_some(Phase::Stale)
 }
 

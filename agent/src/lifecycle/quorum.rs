@@ -43,7 +43,7 @@ pub(super) fn start(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Action
         (0, _) if alone => isolated(scene, &peers, waited),
         (0, all_up) => first(scene, &peers, all_up, waited),
         (_, true) => start(&|last| Start::AllUp { peers: all, last }),
-        (serving, false) if waited >= scene.limits.peers_within => {
+        (serving, false) if waited >= scene.limits.timing.peers_within => {
             start(&|last| Start::SomeServe { serving, down: down(), last })
         }
         (_, false) => scene.wait(Start::WaitsForPeers(down())),
@@ -52,13 +52,13 @@ pub(super) fn start(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Action
 
 fn isolated(scene: &Scene<'_>, peers: &Peers<'_>, waited: Duration) -> Action {
     let reason = Start::Isolated { down: peers.down.len(), names: names(&peers.down) };
-    if waited < scene.limits.peers_within { scene.wait(reason) } else { scene.hold(reason) }
+    if waited < scene.limits.timing.peers_within { scene.wait(reason) } else { scene.hold(reason) }
 }
 
 /// No ring is in sight. The first of those that are up begins it, and the others join it then; but only with a majority.
 fn first(scene: &Scene<'_>, peers: &Peers<'_>, all_up: bool, waited: Duration) -> Action {
     let (up, all) = (peers.ready.len() + 1, peers.ready.len() + peers.down.len() + 1);
-    let (waits, is_few) = (!all_up && waited < scene.limits.peers_within, 2 * up <= all);
+    let (waits, is_few) = (!all_up && waited < scene.limits.timing.peers_within, 2 * up <= all);
     // Servers that came together and were not let in see each other, and then look for nobody else. Two halves of a ring would
     // wait for each other for ever.
     let patience = LOOKS_AGAIN.saturating_mul(1 << scene.history.joining.reconnects.min(16));
@@ -76,7 +76,7 @@ fn first(scene: &Scene<'_>, peers: &Peers<'_>, all_up: bool, waited: Duration) -
     let before = peers.ready.iter().filter(|node| own.is_some_and(|own| **node < own)).count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);
     // Should the first one not come into service, the next one begins.
-    if before == 0 || waited >= scene.limits.peers_within.saturating_mul(before + 1) {
+    if before == 0 || waited >= scene.limits.timing.peers_within.saturating_mul(before + 1) {
         return starting::start(scene, Program::K2hdkc, |last| Start::BeginsTheRing { last });
     }
     scene.wait(Start::WaitsForTheFirst(peers.ready[0].label()))

@@ -67,7 +67,7 @@ pub(super) fn of_chmpx(
     }
     // Where the whole ring ends at once, those that are left merge meanwhile, and hear no HUP.
     let hurries = scene.is_server() && restart.hurries();
-    let patience = if hurries { STUCK_WITHIN } else { scene.limits.stop_within };
+    let patience = if hurries { STUCK_WITHIN } else { scene.limits.timing.stop_within };
     Some(stopping::chmpx(scene, chmpx, patience, Stop::ForRestart(restart.why.clone())))
 }
 
@@ -148,11 +148,11 @@ fn unwell_peer(scene: &Scene<'_>, view: &View, restart: &Restart) -> Option<Read
 /// Takes this server out of service, in its turn, and after a time in which all were well.
 fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &Restart) -> Readiness {
     let cause = restart.why.clone();
-    let turn = scene.limits.turn.saturating_mul(scene.rank());
+    let turn = scene.limits.timing.restart_stagger.saturating_mul(scene.rank());
     if scene.boot.since(restart.at).is_none_or(|waited| waited < turn) {
         return not_yet(scene, words::Restart::Turn { cause });
     }
-    if draft.waited(scene, Waiting::Calm) < scene.limits.calm {
+    if draft.waited(scene, Waiting::Calm) < scene.limits.timing.settle_before_drain {
         return not_yet(scene, words::Restart::Settling { cause });
     }
     draft.persisted.drained = scene.observed.chmpx.map(|chmpx| chmpx.id);

@@ -27,12 +27,12 @@ impl<'a> Scene<'a> {
 
     /// Waits until chmpx may be asked again.
     pub(super) fn wait(&self, reason: impl Into<Reason>) -> Action {
-        Action::Wait(reason.into(), self.limits.between_questions)
+        Action::Wait(reason.into(), self.limits.timing.min_query_interval)
     }
 
     /// Holds until the operator acts; the agent looks again at its own pace.
     pub(super) fn hold(&self, reason: impl Into<Reason>) -> Action {
-        Action::hold(reason, self.limits.look)
+        Action::hold(reason, self.limits.timing.resync_interval)
     }
 }
 
@@ -112,7 +112,7 @@ impl Draft {
             }
             Some(action) => action,
             None if conditions.is_empty() => Action::Converged,
-            None => Action::Hold(conditions.clone(), scene.limits.look),
+            None => Action::Hold(conditions.clone(), scene.limits.timing.resync_interval),
         };
         if let Action::Demand(demand) = &action {
             self.persisted.demand(scene, demand.class, demand.urgency, &demand.reason.to_string());

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rules::Rules;
 use crate::clock::BootTime;
 use crate::ring::{Mode, Node, Ring};
+use crate::settings::Supervisor;
 use crate::supervisor::Observed;
 use crate::view::{NodeStatus, Row, View};
 
@@ -27,7 +27,7 @@ pub struct Situation<'a> {
     /// The programs, and the latest answer of chmpx.
     pub observed: &'a Observed,
     /// The operator's limits.
-    pub limits: &'a Rules,
+    pub limits: &'a Supervisor,
 }
 
 /// The installed file, and what became of it so far.

@@ -11,7 +11,7 @@ use crate::view::{Row, View};
 /// Waits for a server that serves, and then holds.
 pub(super) fn alone(scene: &Scene<'_>, draft: &mut Draft, listed: usize) -> Action {
     draft.serves = true;
-    let waits = draft.waited(scene, Waiting::Anybody) < scene.limits.peers_within;
+    let waits = draft.waited(scene, Waiting::Anybody) < scene.limits.timing.peers_within;
     if waits { scene.wait(Slave::Alone(listed)) } else { scene.hold(Slave::StaysAlone(listed)) }
 }
 

@@ -48,7 +48,7 @@ fn unlisted(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
         Hearsay::Nobody => return None,
         Hearsay::Unknown(server) => server,
     };
-    let waits = draft.waited(scene, Waiting::Listed) < scene.limits.peers_within;
+    let waits = draft.waited(scene, Waiting::Listed) < scene.limits.timing.peers_within;
     Some(if waits { soon(Start::Unlisted(server)) } else { scene.hold(Start::NeverListed(server)) })
 }
 
@@ -60,7 +60,7 @@ pub(super) fn k2hdkc(scene: &Scene<'_>, draft: &mut Draft, chmpx: Running) -> Op
         (scene.now.duration_since(chmpx.since), Start::AfterChmpx),
         (scene.history.k2hdkc_gone_for(scene.now), Start::AfterK2hdkc),
     ];
-    let gap = scene.limits.start_gap;
+    let gap = scene.limits.timing.start_gap;
     if let Some((age, reason)) = gaps.into_iter().find(|(age, _)| *age < gap) {
         return Some(Action::Wait(reason.into(), gap.saturating_sub(age).max(SOON)));
     }

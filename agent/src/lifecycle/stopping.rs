@@ -30,8 +30,11 @@ pub(super) fn at_risk(scene: &Scene<'_>, draft: &mut Draft, k2hdkc: Running, cau
 /// Stops k2hdkc. An orphan hears no signal.
 pub(super) fn k2hdkc(scene: &Scene<'_>, k2hdkc: Running, reason: impl Into<Reason>) -> Action {
     let orphan = scene.observed.chmpx.is_none();
-    let patience =
-        if orphan { ORPHAN_WITHIN.min(scene.limits.stop_within) } else { scene.limits.stop_within };
+    let patience = if orphan {
+        ORPHAN_WITHIN.min(scene.limits.timing.stop_within)
+    } else {
+        scene.limits.timing.stop_within
+    };
     scene.history.signals.stop((Program::K2hdkc, k2hdkc.id), patience, scene.now, reason)
 }
 
@@ -43,14 +46,14 @@ pub(super) fn chmpx(
     reason: impl Into<Reason>,
 ) -> Action {
     gap(scene).unwrap_or_else(|| {
-        let patience = patience.min(scene.limits.stop_within);
+        let patience = patience.min(scene.limits.timing.stop_within);
         scene.history.signals.stop((Program::Chmpx, chmpx.id), patience, scene.now, reason)
     })
 }
 
 /// Waits between the end of a server's k2hdkc and that of its chmpx.
 pub(super) fn gap(scene: &Scene<'_>) -> Option<Action> {
-    let (gone, gap) = (scene.history.k2hdkc_gone_for(scene.now), scene.limits.stop_gap);
+    let (gone, gap) = (scene.history.k2hdkc_gone_for(scene.now), scene.limits.timing.stop_gap);
     let waits = scene.is_server() && gone < gap;
     waits.then(|| Action::Wait(Stop::AfterK2hdkc.into(), gap.saturating_sub(gone).max(SOON)))
 }
@@ -60,7 +63,7 @@ pub(super) fn both(scene: &Scene<'_>) -> Option<Action> {
     if let Some(running) = scene.observed.k2hdkc.filter(|_| scene.is_server()) {
         return Some(k2hdkc(scene, running, Stop::AgentEnds));
     }
-    Some(chmpx(scene, scene.observed.chmpx?, scene.limits.stop_within, Stop::AgentEnds))
+    Some(chmpx(scene, scene.observed.chmpx?, scene.limits.timing.stop_within, Stop::AgentEnds))
 }
 
 /// Stops both for good; `None` once nothing runs.
@@ -81,7 +84,7 @@ pub(super) fn for_good(scene: &Scene<'_>, reason: Stop) -> Option<Action> {
     }
     // A chmpx that hangs in a merge hears no HUP (C17).
     let hangs = scene.view().is_some_and(|view| view.own.status.operation() == Operation::Doing);
-    let patience = if hangs { STUCK_WITHIN } else { scene.limits.stop_within };
+    let patience = if hangs { STUCK_WITHIN } else { scene.limits.timing.stop_within };
     Some(chmpx(scene, scene.observed.chmpx?, patience, reason))
 }
 

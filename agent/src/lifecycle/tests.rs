@@ -20,6 +20,7 @@ use crate::fixtures::{self, ring};
 use crate::names::Port;
 use crate::plan::Class;
 use crate::ring::{Mode, Ring};
+use crate::settings::{Restarts, Supervisor};
 use crate::supervisor::{
     ChmpxReport, ControlCommand, ControlPort, Exit, ExitStatus, ForeignWriter, MergeThread, Observed,
     ProcessId, Program, Running, Signal, Step,
@@ -32,7 +33,7 @@ struct Stage {
     ring: Ring,
     fileversion: u32,
     observed: Observed,
-    rules: Rules,
+    rules: Supervisor,
     history: History,
     persisted: Persisted,
     written: Option<Duration>,
@@ -62,11 +63,8 @@ fn running(id: ProcessId, since: Instant) -> Running {
     Running { id, since, worked: Duration::ZERO, counted: since }
 }
 
-fn rules() -> Rules {
-    crate::settings::load(&crate::settings::Origin { config: None, root: Some("/nowhere".into()) })
-        .unwrap()
-        .supervisor
-        .rules
+fn rules() -> Supervisor {
+    Supervisor::default()
 }
 
 impl Stage {
@@ -148,7 +146,7 @@ impl Stage {
     }
 
     fn at(&self) -> At {
-        At { now: self.now, backoff: self.rules.backoff(), random: 1.0 }
+        At { now: self.now, backoff: self.rules.timing.backoff(), random: 1.0 }
     }
 
     /// The file is replaced: by another ring, or by the same one as the last decision asked for.

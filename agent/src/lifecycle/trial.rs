@@ -31,7 +31,8 @@ fn ended(scene: &Scene<'_>) -> Option<Action> {
         let id = exit.was.id;
         exit.program == Program::Chmpx && saw_it_come && !signals.asked(id) && !signals.was_to_go(id)
     };
-    let in_time = file.has_previous && !file.replaces_unloadable && age < scene.limits.roll_back_within;
+    let in_time =
+        file.has_previous && !file.replaces_unloadable && age < scene.limits.timing.roll_back_within;
     let exit = scene.observed.events.exits.iter().find(on_trial).filter(|_| in_time)?;
     let by_another_hand = file.loaded && exit.how == ExitStatus::Exit(0);
     (exit.how.is_own() && !by_another_hand).then(|| {
@@ -96,7 +97,7 @@ fn first_answer(scene: &Scene<'_>) -> Action {
     let observed = scene.observed;
     let text =
         observed.control.silent.as_ref().map_or("chmpx has not been asked yet", |(_, text)| text.as_str());
-    let between = scene.limits.between_questions;
+    let between = scene.limits.timing.min_query_interval;
     let next = if scene.is_server() && observed.control.refuses { COMES_SOON.min(between) } else { between };
     Action::Wait(Control::FirstAnswer(text.to_owned()).into(), next)
 }
@@ -111,13 +112,14 @@ fn unheard_for(scene: &Scene<'_>, since: Instant) -> Duration {
 fn patience(scene: &Scene<'_>) -> Duration {
     let up = scene.view().map_or(0, |view| view.servers.iter().filter(|row| row.status.is_up()).count());
     let tried = scene.ring.servers.len().saturating_sub(up.max(1));
-    scene.limits.deaf_after + TRIES_ONE_FOR.saturating_mul(u32::try_from(tried).unwrap_or(u32::MAX))
+    scene.limits.timing.unresponsive_after
+        + TRIES_ONE_FOR.saturating_mul(u32::try_from(tried).unwrap_or(u32::MAX))
 }
 
 fn fell_silent_of_the_file(scene: &Scene<'_>, since: Instant) -> bool {
     let Some(age) = scene.file.age else { return false };
     let spoke_for = age.saturating_sub(scene.now.duration_since(since));
-    scene.file.has_previous && spoke_for < scene.limits.roll_back_within
+    scene.file.has_previous && spoke_for < scene.limits.timing.roll_back_within
 }
 
 /// Returns true for a chmpx that has never listened, as it came before some of the others listed this server, while they do by
@@ -134,9 +136,11 @@ fn came_too_early(scene: &Scene<'_>, chmpx: Running) -> bool {
 /// missed, under the next generation; restarts a chmpx that does not hear of it at all.
 pub(super) fn stale(scene: &Scene<'_>) -> Option<Action> {
     let said = scene.observed.control.report.as_ref()?;
-    if let Some(until) = scene.history.quiet_until(scene.limits.quiet).filter(|until| said.at < *until) {
+    if let Some(until) =
+        scene.history.quiet_until(scene.limits.timing.quiet_after_write).filter(|until| said.at < *until)
+    {
         let left = until.saturating_duration_since(scene.now);
-        let wait = if left.is_zero() { scene.limits.between_questions } else { left };
+        let wait = if left.is_zero() { scene.limits.timing.min_query_interval } else { left };
         return Some(Action::Wait(File::JustReplaced.into(), wait));
     }
     if scene.persisted.restart.as_ref().is_some_and(|restart| restart.urgency >= Urgency::Deaf) {

@@ -32,7 +32,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// How long the quiet after a replacement still lasts, also one that somebody else made.
     fn quiet_for(&self) -> Option<Duration> {
-        let quiet = self.settings.supervisor.rules.quiet;
+        let quiet = self.settings.supervisor.timing.quiet_after_write;
         self.files
             .look
             .age(&self.settings.ini.path, self.clock.now().wall)
@@ -42,21 +42,22 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// At most one question a second, seldom where all is well, and none in the moment after a replacement.
     pub(super) fn may_ask(&self, now: Instant) -> Ask {
-        let (rules, processes) = (&self.settings.supervisor.rules, &self.processes);
+        let (rules, processes) = (&self.settings.supervisor, &self.processes);
         let between = match (processes.settled && !processes.history.is_stirred(now), processes.comes) {
-            (true, _) => rules.look,
-            (false, true) => COMES_SOON.min(rules.between_questions),
-            (false, false) => rules.between_questions,
+            (true, _) => rules.timing.resync_interval,
+            (false, true) => COMES_SOON.min(rules.timing.min_query_interval),
+            (false, false) => rules.timing.min_query_interval,
         };
         let too_soon = processes.asked.is_some_and(|asked| now < asked + between);
-        let too_loud = processes.history.quiet_until(rules.quiet).is_some_and(|until| now < until);
+        let too_loud =
+            processes.history.quiet_until(rules.timing.quiet_after_write).is_some_and(|until| now < until);
         if too_soon || too_loud || self.quiet_for().is_some() { Ask::No } else { Ask::Start }
     }
 
     /// chmpx is asked at the next look, however calm all is, where that may be.
     pub fn ask_soon(&mut self) {
-        let rules = &self.settings.supervisor.rules;
+        let rules = &self.settings.supervisor;
         let now = Instant::now();
-        self.processes.asked = self.processes.asked.filter(|at| now < *at + rules.between_questions);
+        self.processes.asked = self.processes.asked.filter(|at| now < *at + rules.timing.min_query_interval);
     }
 }

@@ -204,7 +204,7 @@ impl<T: Supervisor> Reconciler<T> {
         let keys = Database::of(ring);
         let same = scene.installed.ring().is_some_and(|installed| Database::of(installed) == keys);
         let keeps = mode == Mode::Slave || (same && keys != Database::Volatile);
-        keeps && !self.settings.supervisor.rules.restarts.forbids(mode)
+        keeps && !self.settings.supervisor.restarts.forbids(mode)
     }
 
     /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this

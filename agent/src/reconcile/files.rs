@@ -58,7 +58,7 @@ impl<T: Supervisor> Reconciler<T> {
         action: &Action,
     ) -> Result<Option<Installation>, (File, Duration)> {
         let (Action::Rewrite(_, reason) | Action::RollBack(_, reason)) = action else { return Ok(None) };
-        let (reason, look) = (reason.to_string(), self.settings.supervisor.rules.look);
+        let (reason, look) = (reason.to_string(), self.settings.supervisor.timing.resync_interval);
         if let Some(error) = self.files.rests() {
             return Err((File::CannotBeWritten { reason, error }, look));
         }

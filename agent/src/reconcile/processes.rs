@@ -10,10 +10,11 @@ use super::{ProgramsDecision, Reconciler, Scene, Seen, stopping};
 use crate::clock::BootTime;
 use crate::generation::Generation;
 use crate::installed::Installed;
-use crate::lifecycle::{self, Action, At, History, InstalledFile, Replacement, Restarts, SOON, Situation};
+use crate::lifecycle::{self, Action, At, History, InstalledFile, Replacement, SOON, Situation};
 use crate::names::Port;
 use crate::problem::chain;
 use crate::ring::{Mode, Node, NodeKey, Ring};
+use crate::settings::Restarts;
 use crate::standing::Standing;
 use crate::supervisor::{Ask, Done, NodeSpec, Observed, ProcessId, Program, Step, Supervisor};
 
@@ -169,7 +170,7 @@ impl<T: Supervisor> Reconciler<T> {
         notes.extend(no_way_back.map(|(_, why)| why.clone()));
         notes.extend(observed.control.declined.clone().into_iter().chain(observed.peers.unprompted.clone()));
         let (now, boot, random) = (Instant::now(), self.clock.now().boot, fastrand::f64());
-        let limits = &self.settings.supervisor.rules;
+        let limits = &self.settings.supervisor;
         let situation = Situation { now, boot, random, ring, file, observed, limits };
         let mut persisted = self.store.ledger().known.clone();
         self.processes.history.observe(&situation);
@@ -212,7 +213,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns how the processes are seen with the installed file.
     fn seen(&self, situation: &Situation<'_>, about: &NodeSpec) -> Seen {
-        let quiet_until = self.processes.history.quiet_until(situation.limits.quiet);
+        let quiet_until = self.processes.history.quiet_until(situation.limits.timing.quiet_after_write);
         let said = situation.observed.control.report.as_ref();
         let said = said.filter(|said| quiet_until.is_none_or(|until| said.at >= until));
         let ours = situation.file.age.is_some();
@@ -249,11 +250,11 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns the time until the next look.
     pub(super) fn until_look(&self, action: &Action, watching: bool) -> Duration {
-        let rules = &self.settings.supervisor.rules;
+        let rules = &self.settings.supervisor;
         match action {
-            Action::Converged if watching => rules.between_questions.max(SOON),
-            Action::Converged => rules.look,
-            Action::Hold(_, time) if watching => (*time).min(rules.between_questions).max(SOON),
+            Action::Converged if watching => rules.timing.min_query_interval.max(SOON),
+            Action::Converged => rules.timing.resync_interval,
+            Action::Hold(_, time) if watching => (*time).min(rules.timing.min_query_interval).max(SOON),
             Action::Wait(_, time) | Action::Hold(_, time) => (*time).max(SOON),
             Action::Step(..) | Action::Demand(_) | Action::Rewrite(..) | Action::RollBack(..) => SOON,
         }
@@ -291,7 +292,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Records a decision once it was tried.
     fn record(&mut self, decided: &lifecycle::Decision, failure: Option<&str>) {
-        let backoff = self.settings.supervisor.rules.backoff();
+        let backoff = self.settings.supervisor.timing.backoff();
         let at = At { now: Instant::now(), backoff, random: fastrand::f64() };
         self.processes.history.record(decided, failure, &at);
         if failure.is_none() && matches!(decided.action, Action::Step(Step::SyncFile, _)) {
@@ -340,7 +341,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// From now on no restart begins; the agent ends.
     pub fn begin_nothing(&mut self) {
-        self.settings.supervisor.rules.restarts = Restarts::Never;
+        self.settings.supervisor.restarts = Restarts::Never;
     }
 
     /// Whether something was stopped, or taken out of service, that must come back.
@@ -372,7 +373,7 @@ impl<T: Supervisor> Reconciler<T> {
             ctlport: about.control.port(),
             ..InstalledFile::default()
         };
-        let limits = &self.settings.supervisor.rules;
+        let limits = &self.settings.supervisor;
         let situation = Situation { file, ..stopping::bare(ring, &observed, limits, now.boot) };
         self.processes.history.observe(&situation);
         let persisted = &self.store.ledger().known;

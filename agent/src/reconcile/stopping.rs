@@ -5,9 +5,10 @@ use tokio::time::Instant;
 use super::leaving::Obstacle;
 use super::{ProgramsDecision, Reconciler};
 use crate::clock::BootTime;
-use crate::lifecycle::{self, InstalledFile, Leaving, Rules, Situation, Stage};
+use crate::lifecycle::{self, InstalledFile, Leaving, Situation, Stage};
 use crate::problem::chain;
 use crate::ring::{Mode, Ring};
+use crate::settings;
 use crate::standing::{Standing, State};
 use crate::supervisor::{Ask, ControlPort, NodeSpec, Observed, Supervisor};
 
@@ -72,7 +73,7 @@ impl<T: Supervisor> Reconciler<T> {
         let Some(stopped) = self.stopped().filter(|stopped| stopped.stage != Stage::Stopped) else { return };
         let (drains, mode) = (stopped.follows() && !stopped.force, stopped.mode);
         let ini = self.settings.ini.path.clone();
-        self.processes.next_look = Some(Instant::now() + self.settings.supervisor.rules.look);
+        self.processes.next_look = Some(Instant::now() + self.settings.supervisor.timing.resync_interval);
         let held = |text: String| {
             Some(Standing {
                 state: State::Held,
@@ -103,7 +104,7 @@ impl<T: Supervisor> Reconciler<T> {
         };
         let ring = Ring::unread(mode);
         let boot = self.clock.now().boot;
-        let situation = bare(&ring, &observed, &self.settings.supervisor.rules, boot);
+        let situation = bare(&ring, &observed, &self.settings.supervisor, boot);
         let mut persisted = self.store.ledger().known.clone();
         self.processes.history.observe(&situation);
         persisted.observe(&situation);
@@ -122,7 +123,7 @@ impl<T: Supervisor> Reconciler<T> {
 pub(super) fn bare<'a>(
     ring: &'a Ring,
     observed: &'a Observed,
-    limits: &'a Rules,
+    limits: &'a settings::Supervisor,
     boot: BootTime,
 ) -> Situation<'a> {
     let (now, random, file) = (Instant::now(), fastrand::f64(), InstalledFile::default());

@@ -25,7 +25,6 @@ pub(super) fn resolve(settings: &mut Settings, root: &Path) {
     }
     k2hr3.places = Places { root: root.to_owned(), state: state.directory.clone() };
     programs(supervisor, root, &state.runtime_directory);
-    supervisor.rules = supervisor.rules();
 }
 
 fn programs(supervisor: &mut Supervisor, root: &Path, runtime_directory: &Path) {

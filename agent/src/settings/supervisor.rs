@@ -5,7 +5,7 @@ mod timing;
 
 use serde::Deserialize;
 
-use crate::lifecycle::{Restarts, Rules};
+use crate::ring::Mode;
 pub use programs::{Containers, Process, Units};
 pub use timing::Timing;
 
@@ -46,65 +46,54 @@ pub struct Supervisor {
     pub containers: Containers,
     /// `[supervisor.timing]`
     pub timing: Timing,
-    /// Permissions and times as the lifecycle takes them.
-    #[serde(skip)]
-    pub rules: Rules,
 }
 
 impl Default for Supervisor {
     fn default() -> Self {
-        let (timing, restarts) = (Timing::default(), Restarts::Servers);
         Self {
             kind: SupervisorKind::Auto,
             take_over: false,
-            restarts,
+            restarts: Restarts::Servers,
             on_exit: OnExit::Leave,
             restart_k2hdkc_with_chmpx: true,
             wait_for_peers: true,
             process: Process::default(),
             units: Units::default(),
             containers: Containers::default(),
-            timing,
-            rules: Rules { restarts, pair: true, wait_for_peers: true, take_over: false, ..timed(&timing) },
+            timing: Timing::default(),
         }
     }
 }
 
-impl Supervisor {
-    /// Makes the rules of the lifecycle.
-    pub(super) fn rules(&self) -> Rules {
-        Rules {
-            restarts: self.restarts,
-            pair: self.restart_k2hdkc_with_chmpx,
-            wait_for_peers: self.wait_for_peers,
-            take_over: self.take_over,
-            ..timed(&self.timing)
-        }
-    }
+/// Which nodes restart their processes for a changed key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restarts {
+    /// Servers, one after the other, each out of service meanwhile; a slave waits for its operator, since a restart of
+    /// its chmpx breaks the handles of the programs on it.
+    Servers,
+    /// Slaves as well.
+    Always,
+    /// Nobody: it is told what waits.
+    Never,
 }
 
-/// Makes the times of the lifecycle, and its permissions by default.
-fn timed(timing: &Timing) -> Rules {
-    Rules {
-        quiet: timing.quiet_after_write,
-        between_questions: timing.min_query_interval,
-        look: timing.resync_interval,
-        start_gap: timing.start_gap,
-        stop_gap: timing.stop_gap,
-        stop_within: timing.stop_within,
-        deaf_after: timing.unresponsive_after,
-        roll_back_within: timing.roll_back_within,
-        peers_within: timing.peers_within,
-        join_within: timing.join_within,
-        merge_within: timing.merge_within,
-        idle_merge: timing.idle_merge,
-        turn: timing.restart_stagger,
-        calm: timing.settle_before_drain,
-        backoff: (timing.restart_backoff, timing.max_restart_backoff),
-        restarts: Restarts::Servers,
-        pair: true,
-        wait_for_peers: true,
-        take_over: false,
+impl Restarts {
+    /// Whether a changed key restarts nothing on a node of this kind.
+    pub fn forbids(self, mode: Mode) -> bool {
+        match (self, mode) {
+            (Self::Always, _) | (Self::Servers, Mode::Server) => false,
+            (Self::Never, _) | (Self::Servers, Mode::Slave) => true,
+        }
+    }
+
+    /// As the configuration has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Servers => "servers",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
     }
 }
 

@@ -44,21 +44,6 @@ fn nothing_configured_is_a_whole_configuration() {
 }
 
 #[test]
-fn the_lifecycle_has_its_rules_from_the_operator() {
-    let text = "[supervisor]\nwait-for-peers = false\nrestart-k2hdkc-with-chmpx = false\ntake-over = true\n\
-                [supervisor.timing]\nresync-interval = \"3s\"\n";
-    let [usual, set] = ["", text].map(|text| with(&[(MAIN, text)]).unwrap().supervisor.rules);
-    let changed = crate::lifecycle::Rules {
-        look: Duration::from_secs(3),
-        wait_for_peers: false,
-        pair: false,
-        take_over: true,
-        ..usual
-    };
-    assert_eq!((set, Supervisor::default().rules), (changed, usual));
-}
-
-#[test]
 fn later_layers_win_key_by_key() {
     let settings = with(&[
         (

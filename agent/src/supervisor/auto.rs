@@ -204,7 +204,7 @@ mod tests {
         let (auto, _) = picked(Kind::Docker);
         let mut changed = supervisor();
         changed.timing.drain = Duration::from_secs(1);
-        changed.rules.look = Duration::from_secs(1);
+        changed.timing.resync_interval = Duration::from_secs(1);
         changed.containers.ini = "/other.ini".into();
         let kept = auto.follow(&changed).and_then(|auto| auto.choice());
         assert_eq!(kept, Some(choice(Kind::Docker)));

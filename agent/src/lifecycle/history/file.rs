@@ -62,7 +62,7 @@ impl FileHistory {
             return;
         }
         self.syncs.lasts();
-        let quiet = self.quiet_until(situation.limits.quiet);
+        let quiet = self.quiet_until(situation.limits.timing.quiet_after_write);
         let current =
             observed.control.report.as_ref().filter(|said| quiet.is_none_or(|until| said.at >= until));
         if let Some(said) = current.filter(|said| said.view.fileversion == Some(situation.file.fileversion)) {

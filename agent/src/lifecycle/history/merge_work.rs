@@ -93,6 +93,6 @@ impl MergeWork {
             ));
         }
         let idle = self.busy.map_or(Duration::ZERO, |at| situation.now.duration_since(at));
-        (idle >= situation.limits.idle_merge).then(|| format!("idle for {} s", idle.as_secs()))
+        (idle >= situation.limits.timing.idle_merge).then(|| format!("idle for {} s", idle.as_secs()))
     }
 }

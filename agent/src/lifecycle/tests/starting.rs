@@ -98,7 +98,7 @@ fn two_halves_of_a_ring_look_for_each_other_however_long_they_have_waited() {
     stage.without_k2hdkc();
     stage.set_peer(1, 0x10011);
     (2..4).for_each(|place| stage.set_peer(place, 0x10));
-    stage.rules.peers_within = Duration::from_secs(3);
+    stage.rules.timing.peers_within = Duration::from_secs(3);
     waits(&stage.next());
     assert!(holds(&stage.later(4.0).next()).contains("only 2 of 4 servers are up"));
     assert!(

@@ -20,7 +20,7 @@ fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_i
     stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
     assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     let mut stage = Stage::well();
-    stage.rules.pair = false;
+    stage.rules.restart_k2hdkc_with_chmpx = false;
     stage.observed.chmpx = Some(running(ProcessId { pid: 9, start_ticks: 500 }, stage.now));
     assert_eq!(stage.next(), Next::Converged);
 }
@@ -38,7 +38,7 @@ fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
     );
     stage.ring.servers.pop();
     stage.set_peer(2, 0x10);
-    stage.rules.calm = Duration::from_secs(20);
+    stage.rules.timing.settle_before_drain = Duration::from_secs(20);
     let next = (0..10).map(|_| stage.later(1.0).next()).find(|next| matches!(next, Next::Rewrite(_)));
     assert!(next.is_some());
 }
@@ -247,7 +247,7 @@ fn a_turn_of_another_boot_or_of_the_wall_clock_is_waited_for_anew() {
         let (chmpx, k2hdkc) = (Some(CHMPX), Some(K2HDKC));
         second.persisted.demand_for_change(Class::RestartChmpx, chmpx, k2hdkc, "MAXCHMPX", (at, 4));
         waits(&second.next());
-        let turn = second.rules.turn.as_secs_f64();
+        let turn = second.rules.timing.restart_stagger.as_secs_f64();
         let text = waits(&second.later(turn - 1.0).next()).to_owned();
         assert_eq!(text, "MAXCHMPX: the servers before it restart first", "{at:?}");
         waits(&second.later(1.0).next());

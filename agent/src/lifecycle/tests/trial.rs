@@ -313,7 +313,7 @@ fn a_chmpx_that_waits_for_a_name_server_is_neither_restarted_nor_rolled_back() {
             assert_eq!(stage.persisted.restart, None);
         }
         stage.observed.control.resolver = None;
-        let deaf = 120.0 + stage.rules.between_questions.as_secs_f64();
+        let deaf = 120.0 + stage.rules.timing.min_query_interval.as_secs_f64();
         assert_eq!(
             stage.later(deaf - 10.0).next(),
             Next::Converged,

@@ -27,7 +27,7 @@ async fn who_writes_the_file_in_place_is_ended_before_another_file_comes() {
     let before = std::fs::read_to_string(stage.ini()).unwrap();
     stage.reconciler.supervisor.observed.as_mut().unwrap().file.foreign_writer =
         Some(crate::supervisor::ForeignWriter::unit("a timer is active"));
-    stage.reconciler.settings.supervisor.rules.take_over = true;
+    stage.reconciler.settings.supervisor.take_over = true;
     let answered = stage.ask().await;
     let report = stage.reconciler.pass(Reason::Timer.into(), Some(answered)).await;
     assert_eq!(installed(&report.outcome), 2);
@@ -190,7 +190,7 @@ async fn processes_are_cared_for_while_k2hr3_is_away() {
 async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_seldom_or_by_order() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     // The age of the file is of the real clock.
-    stage.reconciler.settings.supervisor.rules.quiet = Duration::ZERO;
+    stage.reconciler.settings.supervisor.timing.quiet_after_write = Duration::ZERO;
     let asks = async |stage: &mut Stage, seconds| {
         tokio::time::advance(Duration::from_secs(seconds)).await;
         stage.reconciler.pass(Reason::Look.into(), None).await;
@@ -219,7 +219,7 @@ async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_s
 #[tokio::test(start_paused = true)]
 async fn a_chmpx_that_does_not_listen_yet_is_asked_five_times_a_second_on_a_server() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
-    stage.reconciler.settings.supervisor.rules.quiet = Duration::ZERO;
+    stage.reconciler.settings.supervisor.timing.quiet_after_write = Duration::ZERO;
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     (observed.control.report, observed.k2hdkc, observed.control.refuses) = (None, None, true);
     looks(&mut stage).await;

@@ -54,7 +54,7 @@ async fn waiting_for_long() -> Stage {
     };
     let mut stage =
         converged(vec![growing(2), growing(3), growing(4), growing(5), Ok(Answer::Unchanged)]).await;
-    stage.reconciler.settings.supervisor.rules.restarts = lifecycle::Restarts::Never;
+    stage.reconciler.settings.supervisor.restarts = crate::settings::Restarts::Never;
     for generation in 2..=5 {
         assert_eq!(installed(&stage.poll().await), generation);
         let view = well(&stage, generation);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::retry::Backoff;
 use crate::settings::value;
 
 /// `[supervisor.timing]` has the times of the processes. Each default was measured (docs/facts.md); shorter ones lose
@@ -117,5 +118,12 @@ impl Default for Timing {
             restart_backoff: Duration::from_secs(1),
             max_restart_backoff: Duration::from_secs(60),
         }
+    }
+}
+
+impl Timing {
+    /// Returns the pauses between attempts that fail.
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.restart_backoff, self.max_restart_backoff)
     }
 }
