@@ -15,9 +15,10 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Gid, Uid, fchown};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
 /// Why a file was not replaced. The live file is untouched in every case.
@@ -226,11 +227,12 @@ fn dress(
 
 fn exchange(next: &Path, live: &Path, present: bool) -> Result<Replaced, FileError> {
     if present {
-        match renameat2(AT_FDCWD, next, AT_FDCWD, live, RenameFlags::RENAME_EXCHANGE) {
+        use rustix::io::Errno;
+        match renameat_with(CWD, next, CWD, live, RenameFlags::EXCHANGE) {
             Ok(()) => return Ok(Replaced::Exchanged),
             // Not this filesystem (NFS, some FUSE, kernels before 3.15).
-            Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
-            Err(Errno::EBUSY) => return Err(FileError::MountPoint(live.to_owned())),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            Err(Errno::BUSY) => return Err(FileError::MountPoint(live.to_owned())),
             Err(errno) => return Err(failed("exchange", live)(errno.into())),
         }
     }
