@@ -11,12 +11,16 @@ use crate::file::{self, FileError};
 /// Marks a unit that is not given back.
 const ASIDE: char = '#';
 
-/// The file on the host below that root. Its path is the package's, whatever `state.directory` is.
+/// Returns the file on the host below that root. Its path is the package's, whatever `state.directory` is.
 pub fn file(root: &Path) -> PathBuf {
     root.join("var/lib/k2hdkc-agent/took-over")
 }
 
-/// Adds a unit, once. To be called before the unit is disabled.
+/// Adds a unit, once. It is called before the unit is disabled.
+///
+/// # Errors
+///
+/// [`FileError`] where the file cannot be read or written.
 pub fn add(file: &Path, unit: &str) -> Result<(), FileError> {
     edit(file, |units| {
         if !units.iter().any(|line| line == unit) {
@@ -25,12 +29,20 @@ pub fn add(file: &Path, unit: &str) -> Result<(), FileError> {
     })
 }
 
-/// This unit is not given back while the node is away.
+/// Keeps a unit from being given back while the node is away.
+///
+/// # Errors
+///
+/// [`FileError`] where the file cannot be read or written.
 pub fn set_aside(file: &Path, unit: &str) -> Result<(), FileError> {
     edit(file, |units| mark(units, unit, &format!("{ASIDE}{unit}")))
 }
 
-/// It is again.
+/// Gives a unit back again.
+///
+/// # Errors
+///
+/// [`FileError`] where the file cannot be read or written.
 pub fn take_back(file: &Path, unit: &str) -> Result<(), FileError> {
     edit(file, |units| mark(units, &format!("{ASIDE}{unit}"), unit))
 }
