@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::traffic::{Counted, Lost};
+use super::counters::Counted;
+use super::traffic::Lost;
 
 /// The cost of one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

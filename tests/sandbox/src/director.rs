@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::census::Program;
 use super::cluster::Cluster;
 use super::cost::{Cost, Restarts};
+use super::counters::Counted;
 use super::member::Member;
 use super::news::{News, Teller};
 use super::record::{Outcome, Record, Row, Time};
@@ -18,7 +19,7 @@ use super::report::Report;
 use super::scenario::{Event, Then, What};
 use super::sightings::Sighting;
 use super::table;
-use super::traffic::{Counted, Lost};
+use super::traffic::Lost;
 
 /// More events than that which cannot be played tell nothing new.
 const FAILURES: usize = 3;

@@ -12,7 +12,8 @@
 //! sightings   the states of a node's file, with times  ring       the states of its chmpx's ring, with times
 //! census      which processes there are and were
 //! keys        the keys, and what a read may give       handle     how a program reaches them; linetool: the real one
-//! traffic     the programs that read and write         cost       the cost of an event, and whether that is too much
+//! traffic     the programs that read and write         counters   .. and their counts
+//! cost        the cost of an event, and whether that is too much
 //! director    plays the events                         following  every file and ring follows
 //!                                                      holding    .. or stays, and the status gives the reason
 //!                                                      loss       .. until the loss is confirmed
@@ -30,6 +31,7 @@ mod census;
 mod change;
 mod cluster;
 mod cost;
+mod counters;
 mod director;
 mod following;
 mod ground;

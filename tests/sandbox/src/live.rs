@@ -13,13 +13,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::census::{Lives, Program};
 use super::cost::milliseconds;
+use super::counters::{Counted, Meter};
 use super::member::Agent;
 use super::news::News;
 use super::ring::{Glimpse, Seen};
 use super::sightings::Shown;
 use super::terminal;
 use super::text::cut;
-use super::traffic::{Counted, Meter};
 
 /// Between two drawings.
 const FRAME: Duration = Duration::from_millis(200);

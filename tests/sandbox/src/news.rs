@@ -6,9 +6,9 @@ use k2hdkc_agent::ring::Mode;
 use tokio::sync::{mpsc, watch};
 
 use super::census::Lives;
+use super::counters::Meter;
 use super::ring::Glimpse;
 use super::sightings::Shown;
-use super::traffic::Meter;
 
 /// A thing to show.
 #[derive(Debug)]

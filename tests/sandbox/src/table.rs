@@ -99,8 +99,8 @@ fn node_times(outcome: &Outcome) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cost::{Cost, Restarts};
+    use crate::counters::Counted;
     use crate::record::Time;
-    use crate::traffic::Counted;
 
     fn time(node: &str, ms: u64, booted: bool) -> Time {
         Time { node: node.into(), took: Duration::from_millis(ms), booted }

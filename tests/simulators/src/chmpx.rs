@@ -5,13 +5,14 @@
 //! program      from the command line to the end          chmpxstatus  the other program: prints a picture
 //! config, own  the ini as chmpx understands it           watch        inotify on the inode
 //! node         the one owner of all state, by events     dial, link   sockets, one task each
-//! event        what happens to it                        sight        the picture it gives
-//! peers, rows  other chmpx, and whose word counts        wire         what they say to each other
-//! reloading    what a changed file does                  commands     what the control port answers
-//! merging, copying  the steps of a merge, and its keys   serving      where a key's request goes
-//! status       status words and their transitions        table, id    rows, slots, chmpxid
-//! picture      what there is to see at one moment        shm, dump, listing: where and how it is seen
+//! event        the events of a chmpx                     sight        the picture it gives
+//! peers, rows  other chmpx, and whose word counts        wire         the messages between them
+//! reloading    the effects of a changed file             commands     the answers of the control port
+//! merging, copying  the steps of a merge, and its keys   serving      the requests for keys
+//! picture      everything to see at one moment           shm, dump, listing: where and how it is seen
 //! ```
+//!
+//! The rules of the ring itself, without sockets and clocks, are in `model`.
 
 pub mod chmpxstatus;
 pub mod commands;
@@ -23,7 +24,6 @@ pub mod dump;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
-pub mod id;
 pub mod link;
 pub mod listing;
 pub mod merging;
@@ -37,7 +37,5 @@ pub mod rows;
 pub mod serving;
 pub mod shm;
 pub mod sight;
-pub mod status;
-pub mod table;
 pub mod watch;
 pub mod wire;

@@ -8,7 +8,7 @@ use super::config::Config;
 use super::own::Identity;
 use super::picture::{Picture, Sockets, socket};
 use super::shm;
-use super::table::Row;
+use crate::model::table::Row;
 use crate::simulators::arguments::{Arguments, Wait};
 use crate::simulators::log::say;
 use crate::simulators::place::Place;

@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 use super::dump;
 use super::listing;
 use super::node::Chmpx;
-use super::status::Status;
 use super::wire::{Note, Question, Reply};
+use crate::model::merging::allows_merge;
+use crate::model::status::Status;
 
 const SUCCEED: &str = "SUCCEED\n";
 const NOBODY: &str = "SUCCEED: There no server on RING.\n";
@@ -172,7 +173,7 @@ impl Chmpx {
         if !self.config.is_server {
             return NOBODY.to_owned();
         }
-        if !self.allows_merge() {
+        if !allows_merge(&self.table) {
             return SOME_SERVER.to_owned();
         }
         let pending = |status: Status| status.is_in() && status.is_pending();

@@ -14,8 +14,8 @@ use k2hdkc_agent::{machine, problem};
 use thiserror::Error;
 
 use super::date;
-use super::id::{IdType, chmpxid};
 use super::own::{self, Identity};
+use crate::model::id::{IdType, chmpxid};
 
 /// A file that chmpx would load.
 #[derive(Debug, Clone)]

@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 use super::event::{Event, Peer};
 use super::merging::Stuck;
 use super::node::Chmpx;
-use super::status::Status;
-use super::table::slot;
-use super::wire::{Item, Merge, Note, Question, Reply, Share};
+use super::wire::{Merge, Note, Question, Reply};
+use crate::model::keys::Item;
+use crate::model::share::{Share, slot};
+use crate::model::status::Status;
 use crate::simulators::mischief::Stick;
 
 impl Chmpx {

@@ -1,7 +1,7 @@
 //! The text of DUMP. Addresses in memory, counters and queues only look like the real ones.
 
 use super::picture::{Picture, Sockets, socket};
-use super::table::Row;
+use crate::model::table::Row;
 
 const RULE: &str = "==========================================================================\n";
 const THIN: &str = "--------------------------------------------------------------------------\n";

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 
 use super::link::Link;
-use super::table::Row;
-use super::wire::{Attach, Frame, Item};
+use super::wire::{Attach, Frame};
+use crate::model::keys::Item;
+use crate::model::table::Row;
 
 /// An event of a chmpx.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::date::moment;
 use super::picture::{Picture, Sockets};
-use super::table::Row;
+use crate::model::table::Row;
 
 /// ALLSTATUS: every server that this one knows.
 pub fn all(picture: &Picture) -> String {

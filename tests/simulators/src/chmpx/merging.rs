@@ -1,15 +1,14 @@
-//! Merges: when one starts, its steps on every server, and what is copied.
+//! Merges: the steps of one on every server, and what is copied. The next step is decided in `model::merging`.
 //!
-//! One server drives a merge: with AUTOMERGE the first one of the ring that is up, else the one that got the command.
 //! Every server that will have a slot copies its share from those that have one now; only then do statuses go to Done, and
 //! with Complete the new slots are in force. docs/facts.md C23, D3 to D6.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::node::{Chmpx, Wake};
-use super::status::Status;
 use super::wire::{Merge, Note};
+use crate::model::merging::{Drive, Next, Order, View};
+use crate::model::status::Status;
 use crate::simulators::mischief::Stick;
 
 /// Between two looks at a merge that this server drives.
@@ -42,16 +41,6 @@ pub(super) enum Stuck {
     Done,
 }
 
-#[derive(Debug)]
-struct Drive {
-    id: u64,
-    waits_for: HashSet<u64>,
-    until: Instant,
-    done: bool,
-    /// Records whether Complete was said already: one that sticks in Done does not hear it twice.
-    completed: bool,
-}
-
 impl Merging {
     /// Makes the state in which nothing merges yet.
     pub(super) fn new(startup: bool) -> Self {
@@ -73,92 +62,68 @@ impl Merging {
 }
 
 impl Chmpx {
-    /// Looks what must go on: the own SERVICEIN, a merge that waits, the next step of one that runs.
+    /// Does what must go on: the own SERVICEIN, a merge that waits, the next step of one that runs.
     pub(super) fn advance(&mut self) {
         if !self.config.is_server {
             return;
         }
-        if !self.is_linked_to_all() {
-            // Who is just being connected to is heard first, or a merge would pass it by.
-            return self.wake(Wake::Advance, STEP);
-        }
-        let automatic = self.config.merges_by_itself() && !self.merging.suspended;
-        if self.merging.startup && self.own_status() == Status::OUT_UP && !self.table.is_operating() {
-            self.merging.startup = false;
-            if !self.mischief.sticks(Stick::ServiceOut) {
-                self.set_own(Status::service_in);
+        match self.next_step() {
+            Next::Wait => self.wake(Wake::Advance, STEP),
+            Next::Join => {
+                self.merging.startup = false;
+                if !self.mischief.sticks(Stick::ServiceOut) {
+                    self.set_own(Status::service_in);
+                }
             }
-        } else if self.merging.drive.is_some() {
-            self.drive_on(automatic);
-        } else if automatic && self.is_first() && self.may_merge() && !self.is_last_one_leaving() {
-            self.start_merge();
+            Next::Drive => self.drive_on(),
+            Next::Start => self.start_merge(),
+            Next::Nothing => {}
         }
     }
 
-    fn is_linked_to_all(&self) -> bool {
-        let linked = self.linked();
-        let others = self.table.rows().iter().filter(|row| row.status.is_up() && row.id != self.own);
-        others.map(|row| row.id).all(|id| linked.contains(&id))
+    fn next_step(&self) -> Next {
+        let (linked, automatic) = (self.linked(), self.is_automatic());
+        let (joins, drives) = (self.merging.startup, self.merging.drive.is_some());
+        View { table: &self.table, own: self.own, linked: &linked, joins, drives, automatic }.next()
     }
 
-    fn is_first(&self) -> bool {
-        let linked = self.linked();
-        let mut up = self.table.rows().iter().filter(|row| row.status.is_up());
-        up.find(|row| row.id == self.own || linked.contains(&row.id)).is_some_and(|row| row.id == self.own)
-    }
-
-    /// Checks whether a merge waits and nothing forbids it.
-    fn may_merge(&self) -> bool {
-        let rows = self.table.rows();
-        rows.iter().any(|row| row.status.is_pending() && row.status.is_in()) && self.allows_merge()
-    }
-
-    /// The last server of a ring waits for MERGE by hand (docs/facts.md C25).
-    fn is_last_one_leaving(&self) -> bool {
-        self.is_alone() && self.own_status().is_delete()
-    }
-
-    /// Checks whether every server has a status with which a merge may start.
-    pub(super) fn allows_merge(&self) -> bool {
-        self.table.rows().iter().all(|row| row.status.allows_merge())
+    fn is_automatic(&self) -> bool {
+        self.config.merges_by_itself() && !self.merging.suspended
     }
 
     /// Starts a merge and drives it.
     pub(super) fn start_merge(&mut self) {
         let linked = self.linked();
-        let rows = self.table.rows().to_vec();
-        let on_ring = rows.iter().filter(|row| row.status.is_in() && row.status.is_up());
-        let waits_for: HashSet<u64> =
-            on_ring.map(|row| row.id).filter(|id| *id == self.own || linked.contains(id)).collect();
+        let view = View {
+            table: &self.table,
+            own: self.own,
+            linked: &linked,
+            joins: false,
+            drives: false,
+            automatic: self.is_automatic(),
+        };
+        let waits_for = view.participants();
         let alone = waits_for.len() < 2;
         let least = if alone { Duration::ZERO } else { self.mischief.merge_time() };
         let id = self.stamp();
-        self.merging.drive =
-            Some(Drive { id, waits_for, until: Instant::now() + least, done: false, completed: false });
-        for row in rows.iter().filter(|row| !row.status.is_up()) {
+        self.merging.drive = Some(Drive::new(id, waits_for, Instant::now() + least));
+        for row in self.table.rows().to_vec().iter().filter(|row| !row.status.is_up()) {
             self.set_status(row.id, row.status.merge_started());
         }
         self.tell_servers(&Merge::Start { id, rows: self.table.rows().to_vec() });
         self.wake(Wake::Advance, if alone { Duration::from_millis(5) } else { STEP });
     }
 
-    fn drive_on(&mut self, automatic: bool) {
-        let doing = self.table.rows().iter().any(|row| row.status.is_up() && row.status.is_doing());
+    fn drive_on(&mut self) {
+        let automatic = self.is_automatic();
         let Some(drive) = &mut self.merging.drive else { return };
-        if !drive.done {
-            drive.done = drive.waits_for.is_empty() && Instant::now() >= drive.until;
-            if drive.done {
-                self.tell_servers(&Merge::Done);
-            }
-        } else if doing {
-            // Their word that they are done is on its way.
-        } else if automatic && !drive.completed {
-            drive.completed = true;
-            self.tell_servers(&Merge::Complete);
-        } else {
-            self.merging.drive = None;
+        match drive.next(&self.table, automatic, Instant::now()) {
+            Order::Wait => {}
+            Order::Done => self.tell_servers(&Merge::Done),
+            Order::Complete => self.tell_servers(&Merge::Complete),
+            Order::Over => self.merging.drive = None,
         }
-        // After the last step, too: somebody may have become pending meanwhile.
+        // After the last step, too: another server may have become pending meanwhile.
         self.wake(Wake::Advance, STEP);
     }
 
@@ -211,7 +176,7 @@ impl Chmpx {
             }
             Merge::Copied { id } => {
                 if let Some(drive) = self.merging.drive.as_mut().filter(|drive| drive.id == id) {
-                    drive.waits_for.remove(&from);
+                    drive.copied(from);
                     self.wake(Wake::Advance, Duration::from_millis(1));
                 }
             }

@@ -14,9 +14,9 @@ use super::link::Link;
 use super::merging::Merging;
 use super::own::Identity;
 use super::shm::Shm;
-use super::status::Status;
-use super::table::{Row, Table};
 use super::wire::{Frame, Note};
+use crate::model::status::Status;
+use crate::model::table::{Row, Table};
 use crate::simulators::log::Log;
 use crate::simulators::mischief::Mischief;
 

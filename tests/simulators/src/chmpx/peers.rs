@@ -7,10 +7,10 @@ use super::event::{Event, Origin, Peer};
 use super::link::Link;
 use super::node::{Chmpx, Wake};
 use super::own::matches;
-use super::status::Status;
-use super::table::Row;
 use super::wire::{Note, Question};
 use super::{dial, wire};
+use crate::model::status::Status;
+use crate::model::table::Row;
 
 /// Between two looks of a slave that sees no server: 100 to 200 ms (lib/chmcntrl.cc:511-527).
 const SLAVE_RESCAN: Duration = Duration::from_millis(200);

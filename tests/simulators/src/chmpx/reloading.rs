@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::config::Config;
 use super::event::{End, Peer};
 use super::node::{Chmpx, Wake};
-use super::status::Status;
-use super::table::Row;
+use crate::model::status::Status;
+use crate::model::table::Row;
 use crate::simulators::mischief::is_in;
 
 impl Chmpx {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::event::{Origin, Peer};
 use super::node::{Chmpx, Wake};
-use super::status::Status;
-use super::table::Row;
+use crate::model::status::Status;
+use crate::model::table::Row;
 
 impl Chmpx {
     /// Takes the later word about each row, and passes it on. `greeting` is a whole table or a newcomer's row.

@@ -1,7 +1,6 @@
 //! Requests for keys: which servers they go to, and what a server does with them; and processes that attach.
 //!
-//! A key's owner answers; where it cannot and REPLICA is more than 0, another holder does (lib/chmimdata.cc:2130-2175).
-//! What is set goes to all holders, during a merge to those of the new slots as well. docs/facts.md D4, D5.
+//! The servers for a key are chosen in `model::routing`.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +8,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::event::{Event, Peer};
-use super::id::key_hash;
 use super::node::{Chmpx, Wake};
-use super::status::Status;
-use super::table::holders;
 use super::wire::{Attach, Question, Reply};
+use crate::model::id::key_hash;
+use crate::model::routing::{Route, route};
+use crate::model::status::Status;
 
 /// The deadline of a client's request.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -104,7 +103,7 @@ impl Chmpx {
             Question::Get(key) => key,
             _ => return,
         };
-        let Some((first, others)) = self.supervisors(key_hash(key)) else {
+        let Some(Route { first, others }) = route(&self.table, key_hash(key), self.config.replicas()) else {
             return self.reply(number, ticket, Reply::Failed("no server".to_owned()));
         };
         let others = if matches!(question, Question::Set(_)) { others } else { Vec::new() };
@@ -132,28 +131,6 @@ impl Chmpx {
             return Some(receiver);
         }
         self.ask_k2hdkc(question)
-    }
-
-    /// Finds the server that answers for a key, and those that keep it, too.
-    fn supervisors(&self, hash: u64) -> Option<(u64, Vec<u64>)> {
-        let replicas = self.config.replicas();
-        let base = holders(&self.table.base(), hash, replicas);
-        let status = |id: &u64| self.table.get(*id).map_or(Status::OUT_DOWN, |row| row.status);
-        let owner = base.first().copied().filter(|id| status(id).is_servicing());
-        let stand_in = || {
-            let settled = |id: &&u64| {
-                status(id).is_servicing() && !(status(id).is_operating() || status(id).is_pending())
-                    || status(id).is_servicing() && status(id).is_delete()
-            };
-            base.iter().find(settled).copied()
-        };
-        let first = owner.or_else(stand_in)?;
-        let mut others = base.clone();
-        others.extend(holders(&self.table.pending(), hash, replicas));
-        others.retain(|id| *id != first && status(id).is_up() && !status(id).is_suspended());
-        others.sort_unstable();
-        others.dedup();
-        Some((first, others))
     }
 }
 

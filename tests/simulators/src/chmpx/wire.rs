@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::table::Row;
+use crate::model::keys::Item;
+use crate::model::share::Share;
+use crate::model::table::Row;
 
 /// A line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,42 +93,6 @@ pub enum Merge {
     Abort,
 }
 
-/// A key with its value; the later stamp of two counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// The key.
-    pub key: String,
-    /// The value.
-    pub value: String,
-    /// When it was set, in microseconds since 1970.
-    pub stamp: u64,
-}
-
-/// Which keys somebody will hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    /// The slot.
-    pub slot: u64,
-    /// Of so many.
-    pub slots: u64,
-    /// Extra copies.
-    pub replicas: u64,
-}
-
-impl Share {
-    /// Checks whether a key of that hash is in it, by the sums of the real ones (chmpx lib/chmeventsock.cc:1571-1603, k2hash
-    /// lib/k2hshmdirect.cc:117-134): the slots behind its own and its own. From as many extra copies as there are slots
-    /// on the range ends where it begins, and is one slot. docs/facts.md D15.
-    pub fn has(&self, hash: u64) -> bool {
-        let (slots, copies) = (self.slots.max(1), self.replicas.saturating_add(1));
-        let round = if copies <= self.slot + 1 { 0 } else { slots };
-        let first = (self.slot + round + 1).wrapping_sub(copies);
-        let last = first.wrapping_add(copies.min(slots + 1) - 1) % slots;
-        let at = hash % slots;
-        if first <= last { (first..=last).contains(&at) } else { at <= last || first <= at }
-    }
-}
-
 /// The questions of clients of chmpx, by chmpx of another one, and by chmpx of its k2hdkc.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Question {
@@ -155,38 +121,4 @@ pub enum Reply {
     Text(String),
     /// The question could not be answered.
     Failed(String),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chmpx::table::holders;
-
-    #[test]
-    fn a_share_is_what_the_ring_gives_to_its_slot() {
-        let ring = [9, 8, 7, 6];
-        for replicas in 0..4 {
-            for (slot, id) in ring.iter().enumerate() {
-                let share = Share { slot: slot as u64, slots: 4, replicas: replicas as u64 };
-                for hash in 0..40 {
-                    assert_eq!(
-                        share.has(hash),
-                        holders(&ring, hash, replicas).contains(id),
-                        "{share:?} {hash}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn as_many_extra_copies_as_slots_make_a_share_of_one_slot() {
-        for slot in 0..4 {
-            let of = |replicas| {
-                let share = Share { slot, slots: 4, replicas };
-                (0..4).filter(|hash| share.has(*hash)).collect::<Vec<_>>()
-            };
-            assert_eq!((of(3), of(4)), (vec![0, 1, 2, 3], vec![slot]));
-        }
-    }
 }

@@ -11,7 +11,8 @@ use thiserror::Error;
 use super::attach::{self, AttachError};
 use crate::chmpx::node::now;
 use crate::chmpx::own::Identity;
-use crate::chmpx::wire::{Attach, Frame, Item, Note, Question, Reply};
+use crate::chmpx::wire::{Attach, Frame, Note, Question, Reply};
+use crate::model::keys::Item;
 use crate::simulators::place::Place;
 
 /// A little longer than chmpx itself waits.

@@ -156,7 +156,7 @@ impl K2hdkc {
         }
     }
 
-    fn keep(&mut self, items: Vec<crate::chmpx::wire::Item>) -> Reply {
+    fn keep(&mut self, items: Vec<crate::model::keys::Item>) -> Reply {
         match self.store.set(items) {
             Ok(()) => Reply::Kept,
             Err(error) => {

@@ -1,20 +1,19 @@
 //! The keys of one k2hdkc: in memory, or in a file that survives every end.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 
 use k2hdkc_agent::keys::is_off;
 use thiserror::Error;
 
-use crate::chmpx::id::key_hash;
-use crate::chmpx::wire::{Item, Share};
+use crate::model::keys::{Item, Keys};
+use crate::model::share::Share;
 use crate::simulators::place::Place;
 
-/// Keys and values; of two values of one key the later set counts.
+/// The keys, and the file that keeps them.
 #[derive(Debug, Default)]
 pub struct Store {
-    items: HashMap<String, Item>,
+    keys: Keys,
     file: Option<File>,
 }
 
@@ -57,7 +56,7 @@ impl Store {
         for line in BufReader::new(&file).lines().map_while(Result::ok) {
             // A kill in the middle of a write leaves a torn last line.
             if let Ok(item) = serde_json::from_str(&line) {
-                store.take(item);
+                store.keys.keep(item);
             }
         }
         store.file = Some(file);
@@ -68,7 +67,7 @@ impl Store {
     pub fn set(&mut self, items: Vec<Item>) -> io::Result<()> {
         let mut lines = Vec::new();
         for item in items {
-            if let Some(kept) = self.take(item) {
+            if let Some(kept) = self.keys.keep(item) {
                 serde_json::to_writer(&mut lines, kept)?;
                 lines.push(b'\n');
             }
@@ -76,23 +75,14 @@ impl Store {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(&lines))
     }
 
-    fn take(&mut self, item: Item) -> Option<&Item> {
-        let key = item.key.clone();
-        if self.items.get(&key).is_some_and(|old| old.stamp >= item.stamp) {
-            return None;
-        }
-        self.items.insert(key.clone(), item);
-        self.items.get(&key)
-    }
-
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<String> {
-        self.items.get(key).map(|item| item.value.clone())
+        self.keys.get(key)
     }
 
-    /// All items of a share.
+    /// Lists the items of a share.
     pub fn share(&self, share: &Share) -> Vec<Item> {
-        self.items.values().filter(|item| share.has(key_hash(&item.key))).cloned().collect()
+        self.keys.share(share)
     }
 }
 

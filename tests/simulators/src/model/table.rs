@@ -1,4 +1,4 @@
-//! The table of servers that every chmpx of a ring keeps, and the slots of the ring that follow from it.
+//! The table of servers that every chmpx of a ring keeps, and the order of the slots that follows from it.
 
 use k2hdkc_agent::ring::Node;
 use serde::{Deserialize, Serialize};
@@ -127,21 +127,11 @@ impl Table {
     }
 }
 
-/// The slot of a server in [`Table::base`] or [`Table::pending`]; all ones for none, as chmpx prints it.
-pub fn slot(ring: &[u64], id: u64) -> u64 {
-    ring.iter().position(|other| *other == id).map_or(u64::MAX, |slot| slot as u64)
-}
-
-/// Lists the holders of the key of that hash: its slot's server and the `replicas` next ones.
-pub fn holders(ring: &[u64], hash: u64, replicas: usize) -> Vec<u64> {
-    let first = usize::try_from(hash % (ring.len().max(1) as u64)).unwrap_or_default();
-    ring.iter().cycle().skip(first).take((replicas + 1).min(ring.len())).copied().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chmpx::fixtures::ring;
+    use crate::model::share::slot;
 
     fn table(ids: &[u64]) -> Table {
         let node = &ring(&[1], &[1]).servers[0];
@@ -160,12 +150,5 @@ mod tests {
         assert_eq!(slot(&table.base(), 0xa0e4_3ff5), 0);
         assert_eq!(slot(&table.pending(), 0xa0e4_3ff5), u64::MAX);
         assert_eq!(slot(&table.pending(), 0xa0e4_3adc), 0);
-    }
-
-    #[test]
-    fn replicas_are_on_the_next_servers_round_the_ring() {
-        assert_eq!(holders(&[7, 5, 3], 2, 1), [3, 7]);
-        assert_eq!(holders(&[7, 5, 3], 4, 5), [5, 3, 7]);
-        assert_eq!(holders(&[], 4, 1), Vec::<u64>::new());
     }
 }
