@@ -193,9 +193,14 @@ async fn play(options: &Options, home: &Path, news: &Teller) -> io::Result<Direc
 fn introduction(options: &Options) -> Vec<String> {
     let programs =
         if options.real { "chmpx and k2hdkc are real too" } else { "chmpx and k2hdkc are simulated" };
+    let warning = if options.real {
+        " The real servers lose sight of keys when their number changes (docs/limits.md): such keys count as lost."
+    } else {
+        ""
+    };
     let text = format!(
         "K2HR3, {} servers and {} slaves on this machine. The agents are real; {programs}. A program on each slave reads \
-         and writes {KEYS} keys all the time. Intervals are shorter than the defaults.",
+         and writes {KEYS} keys all the time. Intervals are shorter than the defaults.{warning}",
         options.servers, options.slaves
     );
     let words: Vec<_> = text.split(' ').map(str::to_owned).collect();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cost::Cost;
+use super::table;
 
 /// The measures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,11 +64,10 @@ impl Record {
             0 => String::new(),
             missing => format!(", {missing} not played"),
         };
-        vec![
-            format!("verdict: {word}: {good} of {} events as they must be{missing}", self.of),
-            format!("         {}", cost.counted.line()),
-            format!("         {}; restarts: {}", cost.lost_text(), cost.restarts.text()),
-        ]
+        let first = format!("verdict: {word}: {good} of {} events as they must be{missing}", self.of);
+        let second = format!("{}; restarts: {}", cost.lost_text(), cost.restarts.text());
+        let rest = [cost.counted.line(), second].into_iter().flat_map(|text| table::below(&text));
+        [first].into_iter().chain(rest).collect()
     }
 
     fn cost(&self) -> Cost {

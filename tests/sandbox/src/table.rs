@@ -33,8 +33,7 @@ pub(super) fn head() -> [String; 2] {
 pub(super) fn rows(row: &Row) -> Vec<String> {
     let mut lines = vec![one(row)];
     for fault in &row.faults {
-        let words: Vec<_> = fault.split_whitespace().map(str::to_owned).collect();
-        let mut all = wrapped("         ", &words, " ", Some(WIDTH));
+        let mut all = below(fault);
         if all.len() > LINES_A_FAULT {
             all.truncate(LINES_A_FAULT);
             all.push("         … more in the report".to_owned());
@@ -42,6 +41,12 @@ pub(super) fn rows(row: &Row) -> Vec<String> {
         lines.extend(all);
     }
     lines
+}
+
+/// The lines of a text below a row.
+pub(super) fn below(text: &str) -> Vec<String> {
+    let words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+    wrapped("         ", &words, " ", Some(WIDTH))
 }
 
 fn one(row: &Row) -> String {
