@@ -7,8 +7,8 @@ use std::time::Duration;
 use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::k2hr3::{Illness, Sickness};
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::fleet::Fleet;
-use k2hdkc_tests::worlds::say;
+use k2hdkc_tests::environments::fleet::Fleet;
+use k2hdkc_tests::environments::say;
 
 use crate::{LONG, cloud, settled, told, turn};
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::fleet::Fleet;
-use k2hdkc_tests::worlds::systemd::INI;
-use k2hdkc_tests::worlds::{Container, keys, say};
+use k2hdkc_tests::environments::fleet::Fleet;
+use k2hdkc_tests::environments::systemd::INI;
+use k2hdkc_tests::environments::{Container, keys, say};
 
 use crate::readers::{KEYS, Seen};
 use crate::{LONG, cloud, settled, told, turn};

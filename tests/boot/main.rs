@@ -13,9 +13,9 @@ use std::{env, fs};
 
 use k2hdkc_agent::standing::State;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::fleet::Fleet;
-use k2hdkc_tests::worlds::systemd::{INI, packages};
-use k2hdkc_tests::worlds::{ready, say};
+use k2hdkc_tests::environments::fleet::Fleet;
+use k2hdkc_tests::environments::systemd::{INI, packages};
+use k2hdkc_tests::environments::{ready, say};
 
 /// The longest time for anything on a busy machine.
 const LONG: Duration = Duration::from_secs(120);

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use k2hdkc_tests::worlds::Container;
-use k2hdkc_tests::worlds::keys;
-use k2hdkc_tests::worlds::systemd::INI;
+use k2hdkc_tests::environments::Container;
+use k2hdkc_tests::environments::keys;
+use k2hdkc_tests::environments::systemd::INI;
 
 /// The number of keys.
 pub(crate) const KEYS: usize = 60;

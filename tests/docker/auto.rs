@@ -5,9 +5,9 @@ use std::time::Duration;
 use k2hdkc_agent::status::Status;
 use k2hdkc_agent::supervisor::Kind;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::worlds::ready;
-use k2hdkc_tests::worlds::systemd::INI;
-use k2hdkc_tests::worlds::trove::{Layout, World};
+use k2hdkc_tests::environments::ready;
+use k2hdkc_tests::environments::systemd::INI;
+use k2hdkc_tests::environments::trove::{Environment, Layout};
 
 use crate::ring::LONG;
 
@@ -41,13 +41,13 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     if !ready() {
         return;
     }
-    let world = World::start(Layout::Database, 0.2, 1, 0).unwrap();
-    let database = world.server(1).database();
+    let environment = Environment::start(Layout::Database, 0.2, 1, 0).unwrap();
+    let database = environment.server(1).database();
     assert!(wait_for(LONG, || database.pid("k2hdkc").is_some()), "{}", database.log());
 
     // A container that is named and not there is waited for; the programs of the host, if there are any, are left alone.
     let named = format!("{CONFIG}[supervisor.docker]\ncontainer = \"gone\"\n");
-    let mut agent = world.agent(1, &named).unwrap();
+    let mut agent = environment.agent(1, &named).unwrap();
     agent.start().unwrap();
     // Before the agent listens, the command picks for itself.
     let lacks = || {
@@ -76,7 +76,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     assert!(wait_for(LONG, has), "{}", text(&agent));
 
     // Gone and settings read again: it waits for the container.
-    world.server(1).remove().unwrap();
+    environment.server(1).remove().unwrap();
     agent.swap("etc/k2hdkc-agent/agent.toml", &format!("{CONFIG}timing.resync-interval = \"1s\"\n")).unwrap();
     assert!(
         wait_for(LONG, || text(&agent).contains("there is no container \"database\"")),
@@ -85,7 +85,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
     );
     assert!(wait_for(LONG, || agent.log().contains("the configuration was read again")), "{}", agent.log());
     assert_eq!(status(&agent).unwrap().agent.supervisor, "docker");
-    world.server(1).create().unwrap();
+    environment.server(1).create().unwrap();
     assert!(wait_for(LONG, || database.pid("chmpx").is_some()), "{}", database.log());
 
     // Without an agent, the command picks for itself; and the end of the agent is not one of the processes.

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
-use k2hdkc_tests::worlds::systemd::INI;
-use k2hdkc_tests::worlds::trove::Layout;
-use k2hdkc_tests::worlds::{Ground, ready, say};
+use k2hdkc_tests::environments::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
+use k2hdkc_tests::environments::systemd::INI;
+use k2hdkc_tests::environments::trove::Layout;
+use k2hdkc_tests::environments::{Ground, ready, say};
 
 use crate::ring::{LONG, Ring};
 
@@ -35,7 +35,7 @@ fn happens(ring: &mut Ring, change: &Change<'_>) {
     for agent in ring.agents.values_mut() {
         agent.stop().unwrap();
     }
-    (change.make)(ring.world.ground());
+    (change.make)(ring.environment.ground());
     let said = diff(ring, 1);
     assert_eq!(missing(&said, change.says), None, "{said}");
     let before = SERVERS.map(|number| ring.pids(number));
@@ -72,10 +72,10 @@ fn happens(ring: &mut Ring, change: &Change<'_>) {
 
 /// No agent cares for the slave: its chmpx is started anew on the new file, as its operator does it.
 fn slave_by_hand(ring: &Ring) {
-    let slave = ring.world.slave(100);
+    let slave = ring.environment.slave(100);
     slave.kill("chmpx", "HUP").unwrap();
     assert!(wait_for(LONG, || slave.pid("chmpx").is_none()));
-    ring.world.start_slave(100).unwrap();
+    ring.environment.start_slave(100).unwrap();
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
     }
     let mut ring =
         Ring::start(Layout::Database, 2, "take-over = true\ntiming.restart-stagger = \"1s\"\n").unwrap();
-    let [first, second, more] = [1, 2, 110].map(|number| ring.world.ground().identity(number).address);
+    let [first, second, more] = [1, 2, 110].map(|number| ring.environment.ground().identity(number).address);
 
     happens(
         &mut ring,

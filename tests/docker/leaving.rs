@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::trove::Layout;
-use k2hdkc_tests::worlds::{ready, say};
+use k2hdkc_tests::environments::trove::Layout;
+use k2hdkc_tests::environments::{ready, say};
 
 use crate::ring::{KEYS, LONG, Ring};
 
@@ -22,7 +22,7 @@ fn a_server_in_troves_container_leaves_and_its_container_is_stopped() {
     let stage = ring.status(2).and_then(|status| status.leaving).map(|leaving| leaving.stage);
     assert_eq!(stage, Some(Stage::Left), "{}", ring.told(2));
     assert!(wait_for(LONG, || ring.pids(2) == (None, None)), "{}", ring.told(2));
-    let ground = ring.world.ground();
+    let ground = ring.environment.ground();
     let address = ground.identity(2).address;
     let members = ground.lab().members(&ground.cluster().server_role);
     assert!(members.iter().all(|member| member.host != address), "{members:?}");

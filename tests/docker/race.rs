@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::say;
-use k2hdkc_tests::worlds::systemd::INI;
+use k2hdkc_tests::environments::say;
+use k2hdkc_tests::environments::systemd::INI;
 
 use crate::ring::{LONG, Ring, TAKES_OVER};
 
@@ -80,14 +80,14 @@ pub(crate) fn run(ring: &mut Ring) {
     assert!(wait_for(LONG, has_turned), "the loops have no round at about the same time");
     let (chmpx, before) = (SERVERS.map(|number| ring.pids(number).0), written(ring));
 
-    let address = ring.world.ground().identity(110).address;
+    let address = ring.environment.ground().identity(110).address;
     let (begun, mut longest, mut edits) = (Instant::now(), 0.0f64, 0);
     for change in 0..CHANGES {
         let listed = change % 2 == 0;
         if listed {
-            ring.world.ground().register(110);
+            ring.environment.ground().register(110);
         } else {
-            ring.world.ground().deregister(110);
+            ring.environment.ground().deregister(110);
         }
         let changed = Instant::now();
         if change == 0 {
@@ -107,7 +107,7 @@ pub(crate) fn run(ring: &mut Ring) {
                 continue;
             }
             assert!(one.is_elsewhere(), "at change {change}: {}", ring.told(one.number));
-            ring.world.server(one.number).restore_settings().unwrap();
+            ring.environment.server(one.number).restore_settings().unwrap();
             (one.restored, edits) = (change, edits + 1);
         }
     }

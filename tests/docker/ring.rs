@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::standing::State;
 use k2hdkc_agent::status::Status;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::worlds::systemd::INI;
-use k2hdkc_tests::worlds::trove::{Layout, World};
-use k2hdkc_tests::worlds::{Container, keys, say, settings};
+use k2hdkc_tests::environments::systemd::INI;
+use k2hdkc_tests::environments::trove::{Environment, Layout};
+use k2hdkc_tests::environments::{Container, keys, say, settings};
 
 /// The longest time for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
@@ -26,15 +26,15 @@ const SECOND: f64 = 0.2;
 /// A ring, and the agents of its servers.
 pub(crate) struct Ring {
     pub(crate) agents: BTreeMap<u32, Node>,
-    pub(crate) world: World,
+    pub(crate) environment: Environment,
     layout: Layout,
 }
 
 impl Ring {
     /// Servers whose containers have registered and whose agents have converged, and keys from slave 100.
     pub(crate) fn start(layout: Layout, servers: u32, more: &str) -> io::Result<Self> {
-        let world = World::start(layout, SECOND, servers, 1)?;
-        let mut ring = Self { agents: BTreeMap::new(), world, layout };
+        let environment = Environment::start(layout, SECOND, servers, 1)?;
+        let mut ring = Self { agents: BTreeMap::new(), environment, layout };
         let begun = Instant::now();
         for number in 1..=servers {
             ring.employ(number, more)?;
@@ -44,8 +44,8 @@ impl Ring {
             "{servers} servers ({layout:?}) converged {:.1} s after the agents' start",
             begun.elapsed().as_secs_f64()
         ));
-        ring.world.start_slave(100)?;
-        keys::write_at_last(ring.world.slave(100), INI, KEYS, LONG)?;
+        ring.environment.start_slave(100)?;
+        keys::write_at_last(ring.environment.slave(100), INI, KEYS, LONG)?;
         ring.all_readable();
         Ok(ring)
     }
@@ -57,11 +57,11 @@ impl Ring {
 
     /// Servers of which none has an agent yet, with their processes up, and the VMs of slaves.
     pub(crate) fn unattended(servers: u32, slaves: u32) -> io::Result<Self> {
-        let world = World::start(Layout::Database, SECOND, servers, slaves)?;
-        let ring = Self { agents: BTreeMap::new(), world, layout: Layout::Database };
+        let environment = Environment::start(Layout::Database, SECOND, servers, slaves)?;
+        let ring = Self { agents: BTreeMap::new(), environment, layout: Layout::Database };
         for number in 1..=servers {
             let runs = wait_for(LONG, || ring.pids(number).1.is_some());
-            assert!(runs, "{}", ring.world.server(number).database().log());
+            assert!(runs, "{}", ring.environment.server(number).database().log());
         }
         Ok(ring)
     }
@@ -69,14 +69,14 @@ impl Ring {
     /// The same with keys from slave 100.
     pub(crate) fn unattended_with_keys(servers: u32) -> io::Result<Self> {
         let ring = Self::unattended(servers, 1)?;
-        ring.world.start_slave(100)?;
-        keys::write_at_last(ring.world.slave(100), INI, KEYS, LONG)?;
+        ring.environment.start_slave(100)?;
+        keys::write_at_last(ring.environment.slave(100), INI, KEYS, LONG)?;
         Ok(ring)
     }
 
     /// Gives a server its agent.
     pub(crate) fn employ(&mut self, number: u32, more: &str) -> io::Result<()> {
-        let mut agent = self.world.agent(number, &settings("docker", more))?;
+        let mut agent = self.environment.agent(number, &settings("docker", more))?;
         agent.start()?;
         self.agents.insert(number, agent);
         Ok(())
@@ -142,7 +142,7 @@ impl Ring {
 
     /// The container of that program.
     pub(crate) fn container(&self, number: u32, program: &str) -> Container {
-        let server = self.world.server(number);
+        let server = self.environment.server(number);
         match self.layout {
             Layout::Database => server.database(),
             Layout::Split => server.container(program),
@@ -153,7 +153,7 @@ impl Ring {
     pub(crate) fn all_readable(&self) {
         let mut count = 0;
         let all = wait_for(LONG, || {
-            count = keys::readable(self.world.slave(100), INI, KEYS).unwrap_or_default();
+            count = keys::readable(self.environment.slave(100), INI, KEYS).unwrap_or_default();
             count == KEYS
         });
         assert!(all, "{count} of {KEYS} keys are readable: {}", self.told(1));
@@ -161,7 +161,7 @@ impl Ring {
 
     /// Checks whether the loop of its container has been told to write elsewhere.
     pub(crate) fn is_neutralised(&self, number: u32) -> bool {
-        let conf = self.world.server(number).database().read("/etc/antpickax/override.conf");
+        let conf = self.environment.server(number).database().read("/etc/antpickax/override.conf");
         conf.is_ok_and(|text| text.ends_with("OUTPUT_FILE = .shadow.ini\n"))
     }
 }

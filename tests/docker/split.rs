@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::INI;
-use k2hdkc_tests::worlds::trove::Layout;
-use k2hdkc_tests::worlds::{Container, ready, say};
+use k2hdkc_tests::environments::systemd::INI;
+use k2hdkc_tests::environments::trove::Layout;
+use k2hdkc_tests::environments::{Container, ready, say};
 
 use crate::ring::{LONG, Ring};
 
@@ -26,13 +26,13 @@ fn a_container_for_each_program_follows_and_is_started_again() {
 
     // The file goes into the directory that both share.
     let before = [1, 2].map(since);
-    let address = ring.world.ground().identity(110).address;
+    let address = ring.environment.ground().identity(110).address;
     for change in 0..20u32 {
         let listed = change % 2 == 0;
         if listed {
-            ring.world.ground().register(110);
+            ring.environment.ground().register(110);
         } else {
-            ring.world.ground().deregister(110);
+            ring.environment.ground().deregister(110);
         }
         for number in [1, 2] {
             let k2hdkc = ring.container(number, "k2hdkc");
@@ -111,7 +111,7 @@ fn a_file_that_ends_chmpx_in_its_container_is_rolled_back() {
     let chmpx = ring.container(1, "chmpx");
     mischief(&chmpx, "dislike = \"RWTIMEOUT=777\"\n");
     let (k2hdkc, version) = (ring.pids(2).1, ring.agents[&1].fileversion());
-    ring.world.ground().edit_template("RWTIMEOUT           = 10000", "RWTIMEOUT           = 777");
+    ring.environment.ground().edit_template("RWTIMEOUT           = 10000", "RWTIMEOUT           = 777");
     let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(LONG, rejected), "{}", ring.told(1));
     let line = ring.status(1).unwrap().line().to_owned();

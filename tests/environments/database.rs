@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::INI;
-use k2hdkc_tests::worlds::trove::{IMAGE, Layout, World};
-use k2hdkc_tests::worlds::{PATIENCE, keys, ready, say};
+use k2hdkc_tests::environments::systemd::INI;
+use k2hdkc_tests::environments::trove::{Environment, IMAGE, Layout};
+use k2hdkc_tests::environments::{PATIENCE, keys, ready, say};
 
 const KEYS: usize = 20;
 
@@ -14,25 +14,25 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
     if !ready() {
         return;
     }
-    let mut world = World::start(Layout::Database, 0.05, 3, 1).unwrap();
+    let mut environment = Environment::start(Layout::Database, 0.05, 3, 1).unwrap();
     let begun = Instant::now();
-    let address = |number: u32| world.ground().identity(number).address;
+    let address = |number: u32| environment.ground().identity(number).address;
     let serves = |number: u32| {
-        world.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
+        environment.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
     };
     let well = wait_for(PATIENCE, || (1..=3).all(serves));
-    assert!(well, "{}", world.server(1).database().log());
+    assert!(well, "{}", environment.server(1).database().log());
     say(&format!("3 databases in service after {:.1} s", begun.elapsed().as_secs_f64()));
-    assert!((1..=3).all(|number| world.ground().is_member(number)));
+    assert!((1..=3).all(|number| environment.ground().is_member(number)));
 
     // A slave that somebody started by hand reads and writes.
-    world.start_slave(100).unwrap();
-    let slave = world.slave(100);
+    environment.start_slave(100).unwrap();
+    let slave = environment.slave(100);
     keys::write_at_last(slave, INI, KEYS, PATIENCE).unwrap();
     assert_eq!(keys::readable(slave, INI, KEYS).unwrap(), KEYS);
 
     // As dbaas.md 4.3 and 8.1 have it.
-    let database = world.server(1).database();
+    let database = environment.server(1).database();
     assert_eq!(
         database.inspect("{{.Name}} {{.Config.Image}} {{.Config.User}}").unwrap(),
         format!("/database {IMAGE} 1001:1001")
@@ -53,11 +53,11 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
 
     // The loop rewrites, in the same inode, what anybody else puts there; the copy on the volume follows.
     let inode = database.exec(&["stat", "-c", "%i", INI]).unwrap();
-    world.ground().register(101);
+    environment.ground().register(101);
     let newcomer = address(101);
     assert!(wait_for(PATIENCE, || database.read(INI).is_ok_and(|text| text.contains(&newcomer))));
     assert_eq!(database.exec(&["stat", "-c", "%i", INI]).unwrap(), inode);
-    let copy = world.server(1).vm().dir().join("k2hdkc/backup_k2hdkc.ini");
+    let copy = environment.server(1).vm().dir().join("k2hdkc/backup_k2hdkc.ini");
     assert!(wait_for(PATIENCE, || std::fs::read_to_string(&copy).is_ok_and(|text| text.contains(&newcomer))));
 
     // Frozen, it answers nothing; thawed, it does.
@@ -69,7 +69,7 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
     database.exec(&["touch", "/etc/antpickax/edited"]).unwrap();
     let id = database.inspect("{{.Id}}").unwrap();
     let begun = Instant::now();
-    world.server(1).recreate().unwrap();
+    environment.server(1).recreate().unwrap();
     assert_ne!(database.inspect("{{.Id}}").unwrap(), id);
     assert!(database.read("/etc/antpickax/edited").is_err());
     assert!(wait_for(PATIENCE, || database.pid("k2hdkc").is_some()), "{}", database.log());
@@ -77,14 +77,14 @@ fn databases_register_serve_rewrite_their_ini_and_come_back() {
 
     // A daemon that ends takes its containers with it, and brings them back.
     let begun = Instant::now();
-    let vm = world.server_mut(2).unwrap().vm_mut();
+    let vm = environment.server_mut(2).unwrap().vm_mut();
     vm.stop_daemon().unwrap();
     vm.start_daemon().unwrap();
-    let database = world.server(2).database();
+    let database = environment.server(2).database();
     assert!(wait_for(PATIENCE, || database.pid("chmpx").is_some()), "{}", database.log());
     say(&format!("daemon restarted, chmpx runs after {:.1} s", begun.elapsed().as_secs_f64()));
 
     // An agent beside it finds the daemon, and K2HR3.
-    let agent = world.agent(3, "").unwrap();
+    let agent = environment.agent(3, "").unwrap();
     assert!(agent.run(&["--version"]).unwrap().status.success());
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::{INI, Shape, World};
-use k2hdkc_tests::worlds::{PATIENCE, ready, say};
+use k2hdkc_tests::environments::systemd::{Environment, INI, Shape};
+use k2hdkc_tests::environments::{PATIENCE, ready, say};
 
 const RUN: &str = "/var/run/antpickax";
 
@@ -13,8 +13,8 @@ fn a_helper_keeps_chmpx_behind_sudo_and_only_hup_ends_it() {
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Helper, 0.1, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Helper, 0.1, 1, 0).unwrap();
+    let node = environment.node(1);
     node.systemctl(&["start", "chmpx.service", "k2hdkc.service"]).unwrap();
     // It waits for an ini, and the unit is active meanwhile.
     assert_eq!((node.state("chmpx.service"), node.pid("chmpx")), ("active".to_owned(), None));
@@ -68,8 +68,8 @@ fn the_incumbents_timer_kills_chmpx_by_writing_in_place() {
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Helper, 0.05, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Helper, 0.05, 1, 0).unwrap();
+    let node = environment.node(1);
     node.systemctl(&["start", "chmpx.service", "k2hr3-get-resource.timer"]).unwrap();
     node.runs("chmpx", None, PATIENCE).unwrap();
     let inode = || node.exec(&["stat", "-c", "%i", INI]).unwrap();
@@ -78,11 +78,11 @@ fn the_incumbents_timer_kills_chmpx_by_writing_in_place() {
     for round in 0..rounds {
         assert!(wait_for(PATIENCE, || node.chmpxstatus().is_ok()));
         let before = node.pid("chmpx").unwrap();
-        let host = world.ground().identity(100).address;
+        let host = environment.ground().identity(100).address;
         if round % 2 == 0 {
-            world.ground().register(100);
+            environment.ground().register(100);
         } else {
-            world.ground().deregister(100);
+            environment.ground().deregister(100);
         }
         let follows = || node.read(INI).is_ok_and(|text| text.contains(&host) == (round % 2 == 0));
         assert!(wait_for(PATIENCE, follows), "{}", node.journal("k2hr3-get-resource.service"));

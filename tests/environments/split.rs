@@ -1,26 +1,26 @@
 //! A container for each program.
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::trove::{Layout, World};
-use k2hdkc_tests::worlds::{PATIENCE, ready, say};
+use k2hdkc_tests::environments::trove::{Environment, Layout};
+use k2hdkc_tests::environments::{PATIENCE, ready, say};
 
 #[test]
 fn a_container_for_each_program_shares_what_they_meet_in() {
     if !ready() {
         return;
     }
-    let mut world = World::start(Layout::Split, 0.1, 2, 0).unwrap();
+    let mut environment = Environment::start(Layout::Split, 0.1, 2, 0).unwrap();
     let serves = |number: u32| {
-        world.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
+        environment.server(number).vm().control("SELFSTATUS").is_ok_and(|text| text.contains("[SERVICE IN]"))
     };
     let well = wait_for(PATIENCE, || (1..=2).all(serves));
     assert!(
         well,
         "{} {:?}",
-        world.server(1).container("k2hdkc").log(),
-        world.server(1).vm().control("SELFSTATUS")
+        environment.server(1).container("k2hdkc").log(),
+        environment.server(1).vm().control("SELFSTATUS")
     );
-    let server = world.server(1);
+    let server = environment.server(1);
     let (chmpx, k2hdkc) = (server.container("chmpx"), server.container("k2hdkc"));
     assert_eq!((chmpx.pid("chmpx"), chmpx.pid("k2hdkc")), (Some(1), None));
     assert_eq!((k2hdkc.pid("chmpx"), k2hdkc.pid("k2hdkc")), (None, Some(1)));
@@ -51,7 +51,7 @@ fn a_container_for_each_program_shares_what_they_meet_in() {
         && chmpx.pid("chmpx").is_some()));
 
     // A daemon that is killed is followed by one that answers. Its containers did not come back by themselves here.
-    let vm = world.server_mut(2).unwrap().vm_mut();
+    let vm = environment.server_mut(2).unwrap().vm_mut();
     vm.kill_daemon().unwrap();
     let took = vm.start_daemon().unwrap();
     say(&format!("daemon killed, the next one answers after {:.1} s", took.as_secs_f64()));

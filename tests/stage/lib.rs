@@ -1,5 +1,5 @@
 //! The shared parts of the suites. `site` is a K2HR3 with nodes, `colony` one whose nodes run processes and enter and leave their
-//! roles by themselves. `ring` is a ring of simulated programs. `worlds` are nodes in containers, with systemd, and as Trove
+//! roles by themselves. `ring` is a ring of simulated programs. `environments` are nodes in containers, with systemd, and as Trove
 //! makes them.
 //!
 //! Each suite is a folder beside this one.
@@ -11,4 +11,4 @@
 pub mod colony;
 pub mod ring;
 pub mod site;
-pub mod worlds;
+pub mod environments;

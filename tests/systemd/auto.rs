@@ -3,8 +3,8 @@
 use k2hdkc_agent::standing::State;
 use k2hdkc_agent::supervisor::{Choice, Kind};
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::ready;
-use k2hdkc_tests::worlds::systemd::{Shape, World};
+use k2hdkc_tests::environments::ready;
+use k2hdkc_tests::environments::systemd::{Environment, Shape};
 
 use crate::ring::{LONG, config, pids, settled, status, told};
 
@@ -13,8 +13,8 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Direct, 0.1, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Direct, 0.1, 1, 0).unwrap();
+    let node = environment.node(1);
     node.systemctl(&["mask", "--runtime", "chmpx.service"]).unwrap();
     let auto = config("").replace("kind = \"systemd\"", "kind = \"auto\"");
     node.start_agent(&auto).unwrap();
@@ -31,7 +31,7 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
 
     // What was picked stays with its reason, and becomes what it is there for.
     node.systemctl(&["unmask", "--runtime", "chmpx.service"]).unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!(picked(), Some(masked));
     let log = node.journal("k2hdkc-agent.service");
     assert_eq!(

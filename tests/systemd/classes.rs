@@ -5,9 +5,9 @@ use std::time::Instant;
 use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::standing::State;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
-use k2hdkc_tests::worlds::systemd::{INI, Node, Shape, World};
-use k2hdkc_tests::worlds::{Ground, ready, say};
+use k2hdkc_tests::environments::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
+use k2hdkc_tests::environments::systemd::{Environment, INI, Node, Shape};
+use k2hdkc_tests::environments::{Ground, ready, say};
 
 use crate::ring::{LONG, all_readable, config, is_settled, pids, running, settled, status, told};
 
@@ -34,34 +34,34 @@ fn diff(node: &Node) -> String {
 }
 
 /// Makes the change while no agent runs, looks, and lets it happen. The slave's chmpx is left as it is.
-fn happens(world: &World, change: &Change<'_>) {
+fn happens(environment: &Environment, change: &Change<'_>) {
     let agent = "k2hdkc-agent.service";
-    for node in world.nodes() {
+    for node in environment.nodes() {
         node.systemctl(&["stop", agent]).unwrap();
     }
-    (change.make)(world.ground());
+    (change.make)(environment.ground());
     for (number, lines) in [(1, change.server), (SLAVE, change.slave)] {
-        let said = diff(world.node(number));
+        let said = diff(environment.node(number));
         assert_eq!(missing(&said, lines), None, "{said}");
     }
-    let before = SERVERS.map(|number| pids(world.node(number)));
-    let slave = world.node(SLAVE).pid("chmpx");
+    let before = SERVERS.map(|number| pids(environment.node(number)));
+    let slave = environment.node(SLAVE).pid("chmpx");
 
     let begun = Instant::now();
-    for node in world.nodes() {
+    for node in environment.nodes() {
         node.systemctl(&["start", agent]).unwrap();
     }
     if change.server.iter().any(|line| line.contains("is held")) {
-        for node in SERVERS.map(|number| world.node(number)) {
+        for node in SERVERS.map(|number| environment.node(number)) {
             let held = || status(node).is_some_and(|status| status.code() == Some(OutcomeKind::Held));
             assert!(wait_for(LONG, held), "{}", told(node));
         }
-        for node in SERVERS.map(|number| world.node(number)) {
+        for node in SERVERS.map(|number| environment.node(number)) {
             node.exec(&["k2hdkc-agent", "confirm"]).unwrap();
         }
     }
     for (number, before) in SERVERS.into_iter().zip(before) {
-        let node = world.node(number);
+        let node = environment.node(number);
         let expected = || change.ends.are_seen(before, pids(node));
         let has = || node.read(INI).is_ok_and(|text| text.contains(change.text));
         assert!(wait_for(LONG, || has() && expected() && is_settled(node, 2)), "{}", told(node));
@@ -70,7 +70,7 @@ fn happens(world: &World, change: &Change<'_>) {
         let [chmpx, k2hdkc] = [chmpx, k2hdkc].map(|pid| node.started(pid.unwrap()).unwrap());
         assert!(chmpx < k2hdkc, "{}", told(node));
     }
-    assert_eq!(world.node(SLAVE).pid("chmpx"), slave, "{}", told(world.node(SLAVE)));
+    assert_eq!(environment.node(SLAVE).pid("chmpx"), slave, "{}", told(environment.node(SLAVE)));
     say(&format!(
         "{}: {:?} of 2 servers' processes ended, settled after {:.1} s",
         change.name,
@@ -80,8 +80,8 @@ fn happens(world: &World, change: &Change<'_>) {
 }
 
 /// The slave's chmpx waits for its operator, who ends it; the agent starts the next one.
-fn by_hand(world: &World) {
-    let node = world.node(SLAVE);
+fn by_hand(environment: &Environment) {
+    let node = environment.node(SLAVE);
     let held = || {
         status(node).and_then(|status| status.standing).is_some_and(|standing| {
             standing.state == State::Held && standing.text.contains("supervisor.restarts forbids it")
@@ -97,14 +97,14 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Direct, 0.1, 2, 1).unwrap();
-    running(&world, &config("timing.restart-stagger = \"1s\"\n"), 2);
-    let ground = world.ground();
+    let environment = Environment::start(Shape::Direct, 0.1, 2, 1).unwrap();
+    running(&environment, &config("timing.restart-stagger = \"1s\"\n"), 2);
+    let ground = environment.ground();
     let [first, second] = SERVERS.map(|number| ground.identity(number).address);
     let (slave, more) = (ground.identity(SLAVE).address, ground.identity(110).address);
 
     happens(
-        &world,
+        &environment,
         &Change {
             name: "one more slave",
             make: &|ground| ground.register(110),
@@ -114,11 +114,11 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
             text: &more,
         },
     );
-    settled(&world, 2);
-    all_readable(&world);
+    settled(&environment, 2);
+    all_readable(&environment);
 
     happens(
-        &world,
+        &environment,
         &Change {
             name: "[K2HDKC] MAXTHREAD",
             make: &|ground| ground.edit_template("MAXTHREAD           = 20", "MAXTHREAD           = 30"),
@@ -128,11 +128,11 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
             text: "MAXTHREAD = 30\n",
         },
     );
-    settled(&world, 2);
-    all_readable(&world);
+    settled(&environment, 2);
+    all_readable(&environment);
 
     happens(
-        &world,
+        &environment,
         &Change {
             name: "CTLPORT of the slaves",
             make: &|ground| ground.set_key("chmpx-slave-ctlport", 8131),
@@ -146,12 +146,12 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
             text: "CTLPORT = 8131\n",
         },
     );
-    by_hand(&world);
-    settled(&world, 2);
-    all_readable(&world);
+    by_hand(&environment);
+    settled(&environment, 2);
+    all_readable(&environment);
 
     happens(
-        &world,
+        &environment,
         &Change {
             name: "PORT of the servers",
             make: &|ground| ground.set_key("chmpx-server-port", 8120),
@@ -169,12 +169,12 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
             text: "PORT = 8120\n",
         },
     );
-    by_hand(&world);
-    settled(&world, 2);
-    all_readable(&world);
+    by_hand(&environment);
+    settled(&environment, 2);
+    all_readable(&environment);
 
     happens(
-        &world,
+        &environment,
         &Change {
             name: "CTLPORT of the servers",
             make: &|ground| ground.set_key("chmpx-server-ctlport", 8121),
@@ -193,6 +193,6 @@ fn each_change_takes_what_diff_says_and_nothing_more() {
             text: "SELFCTLPORT = 8121\n",
         },
     );
-    settled(&world, 2);
-    all_readable(&world);
+    settled(&environment, 2);
+    all_readable(&environment);
 }

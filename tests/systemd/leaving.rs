@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::{Node, Shape, World};
-use k2hdkc_tests::worlds::{ready, say};
+use k2hdkc_tests::environments::systemd::{Environment, Node, Shape};
+use k2hdkc_tests::environments::{ready, say};
 
 use crate::ring::{KEYS, LONG, all_readable, config, is_settled, pids, running, status, told};
 
 const GENERATOR: &str = "/etc/systemd/system-generators/slow";
 
-fn is_member(world: &World, number: u32) -> bool {
-    let members = world.ground().lab().members(&world.ground().cluster().server_role);
-    members.iter().any(|member| member.host == world.node(number).identity().address)
+fn is_member(environment: &Environment, number: u32) -> bool {
+    let members = environment.ground().lab().members(&environment.ground().cluster().server_role);
+    members.iter().any(|member| member.host == environment.node(number).identity().address)
 }
 
 fn has_left(node: &Node) -> bool {
@@ -32,9 +32,9 @@ fn leaves_and_comes_back(shape: Shape) {
     if !ready() {
         return;
     }
-    let world = World::start(shape, 0.1, 3, 1).unwrap();
-    running(&world, &config(""), 3);
-    let node = world.node(3);
+    let environment = Environment::start(shape, 0.1, 3, 1).unwrap();
+    running(&environment, &config(""), 3);
+    let node = environment.node(3);
     node.systemctl(&["enable", "chmpx.service", "k2hdkc.service"]).unwrap();
     if shape == Shape::Direct {
         make_reloads_slow(node);
@@ -43,15 +43,15 @@ fn leaves_and_comes_back(shape: Shape) {
     let output = node.output(&["k2hdkc-agent", "leave", "--timeout", "90s"]).unwrap();
     assert!(output.status.success(), "{output:?} {}", told(node));
     let took = begun.elapsed().as_secs_f64();
-    assert!(!is_member(&world, 3) && has_left(node), "{}", told(node));
+    assert!(!is_member(&environment, 3) && has_left(node), "{}", told(node));
     for unit in ["chmpx.service", "k2hdkc.service"] {
         // A helper ends a moment after its program.
         node.becomes(unit, "inactive", LONG).unwrap();
         assert_eq!(node.show(unit, "UnitFileState"), "disabled", "{}", told(node));
     }
-    let others = || [1, 2, 100].into_iter().all(|number| is_settled(world.node(number), 2));
-    assert!(wait_for(LONG, others), "{}", told(world.node(1)));
-    all_readable(&world);
+    let others = || [1, 2, 100].into_iter().all(|number| is_settled(environment.node(number), 2));
+    assert!(wait_for(LONG, others), "{}", told(environment.node(1)));
+    all_readable(&environment);
 
     node.exec(&["rm", "-f", GENERATOR]).unwrap();
 
@@ -68,9 +68,9 @@ fn leaves_and_comes_back(shape: Shape) {
 
     let output = node.output(&["k2hdkc-agent", "join", "--timeout", "90s"]).unwrap();
     assert!(output.status.success(), "{output:?} {}", told(node));
-    let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(world.node(number), 3));
+    let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(environment.node(number), 3));
     assert!(wait_for(LONG, all), "{}", told(node));
-    all_readable(&world);
+    all_readable(&environment);
     for unit in ["chmpx.service", "k2hdkc.service"] {
         assert_eq!(node.show(unit, "UnitFileState"), "enabled", "as before it left: {}", told(node));
     }
@@ -94,33 +94,36 @@ fn where_that_is_wanted_a_power_off_takes_a_server_out_and_a_reboot_does_not() {
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Shipped, 0.1, 3, 1).unwrap();
-    running(&world, &config(""), 3);
+    let environment = Environment::start(Shape::Shipped, 0.1, 3, 1).unwrap();
+    running(&environment, &config(""), 3);
     for number in [2, 3] {
-        world.node(number).systemctl(&["enable", "--quiet", "k2hdkc-agent.service"]).unwrap();
-        world.node(number).systemctl(&["enable", "--quiet", "--now", "k2hdkc-agent-leave.service"]).unwrap();
+        environment.node(number).systemctl(&["enable", "--quiet", "k2hdkc-agent.service"]).unwrap();
+        environment
+            .node(number)
+            .systemctl(&["enable", "--quiet", "--now", "k2hdkc-agent-leave.service"])
+            .unwrap();
     }
     let goes = |number: u32, how: &str| {
         // The answer may not come any more.
-        let _ = world.node(number).systemctl(&[how, "--no-block"]);
-        let went = wait_for(LONG, || !world.node(number).container().is_running());
-        assert!(went, "{how}: {}", told(world.node(number)));
+        let _ = environment.node(number).systemctl(&[how, "--no-block"]);
+        let went = wait_for(LONG, || !environment.node(number).container().is_running());
+        assert!(went, "{how}: {}", told(environment.node(number)));
     };
-    let rebooted = world.node(2);
+    let rebooted = environment.node(2);
     goes(2, "reboot");
-    assert!(is_member(&world, 2));
+    assert!(is_member(&environment, 2));
     rebooted.container().start().unwrap();
     rebooted.booted().unwrap();
-    let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(world.node(number), 3));
+    let all = || [1, 2, 3, 100].into_iter().all(|number| is_settled(environment.node(number), 3));
     assert!(wait_for(LONG, all), "{}", told(rebooted));
 
     let begun = Instant::now();
     goes(3, "poweroff");
-    assert!(!is_member(&world, 3));
+    assert!(!is_member(&environment, 3));
     let took = begun.elapsed().as_secs_f64();
-    let others = || [1, 2, 100].into_iter().all(|number| is_settled(world.node(number), 2));
-    assert!(wait_for(LONG, others), "{}", told(world.node(1)));
-    all_readable(&world);
+    let others = || [1, 2, 100].into_iter().all(|number| is_settled(environment.node(number), 2));
+    assert!(wait_for(LONG, others), "{}", told(environment.node(1)));
+    all_readable(&environment);
     say(&format!(
         "a power-off took a server out of the cluster after {took:.1} s, {KEYS} of {KEYS} keys readable"
     ));

@@ -5,8 +5,8 @@ use std::env;
 use std::fs;
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::say;
-use k2hdkc_tests::worlds::systemd::{INI, Node, Shape, World, packages};
+use k2hdkc_tests::environments::say;
+use k2hdkc_tests::environments::systemd::{Environment, INI, Node, Shape, packages};
 
 use crate::ring::{LONG, config, pids, settled};
 
@@ -65,17 +65,17 @@ fn hasten(node: &Node) {
 }
 
 /// A server as upstream's user-data leaves it: helpers run both programs, and the timer writes the ini in place.
-fn upstream() -> World {
-    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+fn upstream() -> Environment {
+    let environment = Environment::start(Shape::Packaged, 0.05, 1, 0).unwrap();
     // As many copies as one server can have: else the agent writes another number, and what the timer writes in place when it
     // is given back may end chmpx.
-    let resource = world.ground().cluster().resource.clone();
-    world.ground().lab().edit_text(&resource, |text| {
+    let resource = environment.ground().cluster().resource.clone();
+    environment.ground().lab().edit_text(&resource, |text| {
         let lines = text.lines().map(|line| if line.starts_with("REPLICA") { "REPLICA = 0" } else { line });
         lines.map(|line| format!("{line}\n")).collect()
     });
-    run_upstream(world.node(1));
-    world
+    run_upstream(environment.node(1));
+    environment
 }
 
 /// Has upstream's units run, now and at every boot.
@@ -87,13 +87,13 @@ fn run_upstream(node: &Node) {
 }
 
 /// The agent keeps the file, and says that the incumbent does not any more.
-fn has_taken_over(world: &World, said: &str) {
-    let node = world.node(1);
+fn has_taken_over(environment: &Environment, said: &str) {
+    let node = environment.node(1);
     let told = "k2hr3-get-resource.timer is disabled: the agent keeps its file from now on";
     assert!(said.contains(told), "{said}");
     assert_eq!(unit(node, INCUMBENT), ("inactive".into(), "disabled".into()));
     hasten(node);
-    settled(world, 1);
+    settled(environment, 1);
     assert_eq!(node.show(AGENT, "UnitFileState"), "enabled");
     let modes =
         sh(node, "stat -c '%a %n' /etc/k2hdkc-agent/agent.toml /usr/bin/k2hdkc-agent /var/lib/k2hdkc-agent");

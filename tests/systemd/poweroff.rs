@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::{Shape, World};
-use k2hdkc_tests::worlds::{ready, say, settings};
+use k2hdkc_tests::environments::systemd::{Environment, Shape};
+use k2hdkc_tests::environments::{ready, say, settings};
 
 use crate::ring::{LONG, settled};
 
@@ -16,10 +16,10 @@ fn before_the_host_goes_down_the_agent_ends_what_it_has_started_and_at_its_own_r
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Shipped, 0.1, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Shipped, 0.1, 1, 0).unwrap();
+    let node = environment.node(1);
     node.start_agent(&settings("process", "process.user = \"k2hdkc\"\n")).unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
     let leftovers = "find /var/lib/antpickax -name '*.chmpx'";
     assert_ne!(
         node.exec(&["sh", "-c", leftovers]).unwrap(),
@@ -29,7 +29,7 @@ fn before_the_host_goes_down_the_agent_ends_what_it_has_started_and_at_its_own_r
     let pids = || (node.pid("chmpx").unwrap(), node.pid("k2hdkc").unwrap());
     let before = pids();
     node.systemctl(&["restart", "k2hdkc-agent.service"]).unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!(pids(), before);
 
     let begun = Instant::now();

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::standing::State;
 use k2hdkc_agent::status::Status;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::{INI, Node, World};
-use k2hdkc_tests::worlds::{keys, say, settings};
+use k2hdkc_tests::environments::systemd::{Environment, INI, Node};
+use k2hdkc_tests::environments::{keys, say, settings};
 
 /// The longest time for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
@@ -66,42 +66,42 @@ pub(crate) fn told(node: &Node) -> String {
     format!("{}: {text}\n{}", node.identity().cuk, units.join("\n---\n"))
 }
 
-pub(crate) fn settled(world: &World, servers: usize) -> Duration {
+pub(crate) fn settled(environment: &Environment, servers: usize) -> Duration {
     let begun = Instant::now();
-    for node in world.nodes() {
+    for node in environment.nodes() {
         assert!(wait_for(LONG, || is_settled(node, servers)), "{}", told(node));
     }
     begun.elapsed()
 }
 
 /// Starts the agents, which start everything else, and writes keys from slave 100.
-pub(crate) fn running(world: &World, config: &str, servers: usize) {
-    for node in world.nodes() {
+pub(crate) fn running(environment: &Environment, config: &str, servers: usize) {
+    for node in environment.nodes() {
         node.start_agent(config).unwrap();
     }
-    let took = settled(world, servers);
+    let took = settled(environment, servers);
     say(&format!(
         "{servers} servers and their slaves converged {:.1} s after the agents' start",
         took.as_secs_f64()
     ));
-    write_keys(world);
+    write_keys(environment);
 }
 
 /// Writes keys from slave 100.
-pub(crate) fn write_keys(world: &World) {
-    let written = keys::write_at_last(world.node(100), INI, KEYS, LONG);
-    assert!(written.is_ok(), "{written:?}\n{}", world.nodes().map(told).collect::<Vec<_>>().join("\n"));
-    all_readable(world);
+pub(crate) fn write_keys(environment: &Environment) {
+    let written = keys::write_at_last(environment.node(100), INI, KEYS, LONG);
+    assert!(written.is_ok(), "{written:?}\n{}", environment.nodes().map(told).collect::<Vec<_>>().join("\n"));
+    all_readable(environment);
 }
 
 /// Waits for a moment in which all keys are readable.
-pub(crate) fn all_readable(world: &World) {
+pub(crate) fn all_readable(environment: &Environment) {
     let mut count = 0;
     let all = wait_for(LONG, || {
-        count = keys::readable(world.node(100), INI, KEYS).unwrap_or_default();
+        count = keys::readable(environment.node(100), INI, KEYS).unwrap_or_default();
         count == KEYS
     });
-    assert!(all, "{count} of {KEYS} keys are readable: {}", told(world.node(100)));
+    assert!(all, "{count} of {KEYS} keys are readable: {}", told(environment.node(100)));
 }
 
 /// The pids of both programs.

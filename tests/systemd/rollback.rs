@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::{INI, Node, Shape, World};
-use k2hdkc_tests::worlds::{ready, say};
+use k2hdkc_tests::environments::systemd::{Environment, INI, Node, Shape};
+use k2hdkc_tests::environments::{ready, say};
 
 use crate::ring::{LONG, all_readable, config, holds, running, settled, status, told};
 
@@ -28,20 +28,20 @@ fn rolls_back(shape: Shape) {
     if !ready() {
         return;
     }
-    let world = World::start(shape, 0.1, 2, 1).unwrap();
-    running(&world, &config(""), 2);
-    let (node, other) = (world.node(1), world.node(2));
+    let environment = Environment::start(shape, 0.1, 2, 1).unwrap();
+    running(&environment, &config(""), 2);
+    let (node, other) = (environment.node(1), environment.node(2));
 
     // A running chmpx ends of it: told by how it ended.
     node.put(MISCHIEF, "dislike = \"RWTIMEOUT=777\"\n").unwrap();
     let begun = Instant::now();
-    world.ground().edit_template("\nRWTIMEOUT           = 10000", "\nRWTIMEOUT           = 777");
+    environment.ground().edit_template("\nRWTIMEOUT           = 10000", "\nRWTIMEOUT           = 777");
     rejects(node, "chmpx ended with status 0");
     let told_after = begun.elapsed().as_secs_f64();
-    settled(&world, 2);
+    settled(&environment, 2);
     let has = |node: &Node, value: &str| node.read(INI).is_ok_and(|text| text.contains(value));
     assert!(!has(node, "RWTIMEOUT = 777") && has(other, "RWTIMEOUT = 777"), "{}", told(node));
-    all_readable(&world);
+    all_readable(&environment);
     say(&format!(
         "{shape:?}: a file that ends chmpx was rolled back after {told_after:.1} s, and the ring had settled after {:.1} s",
         begun.elapsed().as_secs_f64()
@@ -50,9 +50,9 @@ fn rolls_back(shape: Shape) {
     assert_eq!(journal.matches("rolled back: the last verified ring").count(), 1, "{}", told(node));
 
     // Another answer is tried.
-    world.ground().edit_template("\nRWTIMEOUT           = 777", "\nRWTIMEOUT           = 778");
+    environment.ground().edit_template("\nRWTIMEOUT           = 777", "\nRWTIMEOUT           = 778");
     assert!(wait_for(LONG, || has(node, "RWTIMEOUT = 778")), "{}", told(node));
-    settled(&world, 2);
+    settled(&environment, 2);
 
     // What keeps the unit from starting at all is for somebody to look at, and no fault of the file. That chmpx ends of the
     // next one as soon as it starts, before anybody has seen it, is.
@@ -60,14 +60,14 @@ fn rolls_back(shape: Shape) {
     node.kill("chmpx", "KILL").unwrap();
     holds(node, "chmpx could not be started ");
     node.put(MISCHIEF, "dislike = \"RWTIMEOUT=779\"\n").unwrap();
-    world.ground().edit_template("\nRWTIMEOUT           = 778", "\nRWTIMEOUT           = 779");
+    environment.ground().edit_template("\nRWTIMEOUT           = 778", "\nRWTIMEOUT           = 779");
     assert!(wait_for(LONG, || has(node, "RWTIMEOUT = 779")), "{}", told(node));
     holds(node, "chmpx could not be started ");
     let begun = Instant::now();
     node.drop_in("chmpx.service", "").unwrap();
     rejects(node, "chmpx does not start with generation");
-    settled(&world, 2);
-    all_readable(&world);
+    settled(&environment, 2);
+    all_readable(&environment);
     say(&format!(
         "{shape:?}: a file that chmpx does not start with was rolled back, and the ring had settled after {:.1} s",
         begun.elapsed().as_secs_f64()

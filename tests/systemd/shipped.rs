@@ -2,8 +2,8 @@
 
 use k2hdkc_agent::standing::State;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::systemd::{Node, Shape, World};
-use k2hdkc_tests::worlds::{ready, say};
+use k2hdkc_tests::environments::systemd::{Environment, Node, Shape};
+use k2hdkc_tests::environments::{ready, say};
 
 use crate::ring::{LONG, config, pids, settled, status, told};
 
@@ -48,8 +48,8 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Shipped, 0.1, 1, 1).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Shipped, 0.1, 1, 1).unwrap();
+    let node = environment.node(1);
     examined(node);
     node.drop_in(AGENT, "[Service]\nWatchdogSec=10s\n").unwrap();
     // systemd cannot hand over credentials where mounts are private, as in a container.
@@ -60,8 +60,8 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
     node.put("/etc/credstore/k2hr3-role-token", &token).unwrap();
     let credential = "[k2hr3]\nauth = \"token\"\ntoken-file = \"/run/credentials/k2hdkc-agent.service/k2hr3-role-token\"\n";
     node.start_agent(&(config("") + credential)).unwrap();
-    world.node(100).start_agent(&config("")).unwrap();
-    settled(&world, 1);
+    environment.node(100).start_agent(&config("")).unwrap();
+    settled(&environment, 1);
 
     // It says how it is, and that it lives.
     let says = |text: &str| wait_for(LONG, || node.show(AGENT, "StatusText").contains(text));
@@ -84,7 +84,7 @@ fn the_agent_s_unit_is_sound_and_lets_it_work_say_how_it_is_and_be_missed_when_i
     assert!(wait_for(LONG, anew), "{}", told(node));
     let missed = || node.journal(AGENT).contains("Watchdog timeout");
     assert!(wait_for(LONG, missed), "{}", node.journal(AGENT));
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!(pids(node), before.0);
 }
 
@@ -93,8 +93,8 @@ fn an_agent_that_cannot_start_for_a_while_comes_up_by_itself_when_it_can() {
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Shipped, 0.1, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Shipped, 0.1, 1, 0).unwrap();
+    let node = environment.node(1);
     // systemd gives up after five starts in ten seconds, where a unit does not say otherwise.
     node.drop_in(AGENT, "[Service]\nRestartSec=100ms\nExecStartPre=/usr/bin/test ! -e /run/full\n").unwrap();
     node.put("/run/full", "").unwrap();
@@ -104,7 +104,7 @@ fn an_agent_that_cannot_start_for_a_while_comes_up_by_itself_when_it_can() {
     assert!(wait_for(LONG, tries), "{}", node.journal(AGENT));
     node.exec(&["rm", "/run/full"]).unwrap();
     node.becomes(AGENT, "active", LONG).unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
 }
 
 #[test]
@@ -112,10 +112,10 @@ fn without_an_agent_systemd_leaves_no_older_k2hdkc_beside_a_newer_chmpx() {
     if !ready() {
         return;
     }
-    let world = World::start(Shape::Shipped, 0.1, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Shipped, 0.1, 1, 0).unwrap();
+    let node = environment.node(1);
     node.start_agent(&config("")).unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
     let converged = status(node).and_then(|status| status.standing).map(|standing| standing.state);
     assert_eq!(converged, Some(State::Converged));
     node.systemctl(&["stop", AGENT]).unwrap();
@@ -138,7 +138,7 @@ fn without_an_agent_systemd_leaves_no_older_k2hdkc_beside_a_newer_chmpx() {
 
     // The next agent brings both back; a stop of chmpx stops k2hdkc first, and both end well.
     node.systemctl(&["start", AGENT]).unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
     node.systemctl(&["stop", AGENT]).unwrap();
     node.systemctl(&["stop", "chmpx.service"]).unwrap();
     let (chmpx, k2hdkc) = (ended_well(node, "chmpx.service"), ended_well(node, "k2hdkc.service"));

@@ -1,8 +1,8 @@
 //! The Debian package: installed, upgraded, cut off in the middle, removed, purged.
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::ready;
-use k2hdkc_tests::worlds::systemd::{INI, Node, Shape, World};
+use k2hdkc_tests::environments::ready;
+use k2hdkc_tests::environments::systemd::{Environment, INI, Node, Shape};
 
 use super::{
     AGENT, INCUMBENT, built, differ, has_given_back, has_taken_over, hasten, left_alone, paths, run_upstream,
@@ -35,12 +35,12 @@ fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     if !ready() || !built() {
         return;
     }
-    let world = upstream();
-    let node = world.node(1);
+    let environment = upstream();
+    let node = environment.node(1);
     let (before, ini, both) = (paths(node), node.read(INI).unwrap(), pids(node));
 
     // The installation takes the file over, says so, and ends neither program.
-    has_taken_over(&world, &sh(node, "dpkg -i /packages/*.deb"));
+    has_taken_over(&environment, &sh(node, "dpkg -i /packages/*.deb"));
     assert_eq!(pids(node), both);
     assert_eq!(memory(node), "2770 k2hdkc:k2hdkc");
 
@@ -51,7 +51,7 @@ fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     sh(node, &format!("dpkg -i {next} </dev/null"));
     let anew = || ![0, old].contains(&node.main_pid(AGENT));
     assert!(wait_for(LONG, anew), "{}", told(node));
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!((pids(node), version(node)), (both, "0.1.1 installed".into()));
     assert!(node.read("/etc/k2hdkc-agent/agent.toml").unwrap().ends_with("# mine\n"));
 
@@ -61,7 +61,7 @@ fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     assert!(node.read("/etc/k2hdkc-agent/agent.toml").unwrap().ends_with("# mine\n"), "a conffile stays");
 
     // Installed again, it is as after the first time.
-    has_taken_over(&world, &sh(node, &format!("dpkg -i {next} </dev/null")));
+    has_taken_over(&environment, &sh(node, &format!("dpkg -i {next} </dev/null")));
     assert_eq!(unit(node, AGENT), ("active".into(), "enabled".into()));
     assert_eq!(pids(node), both);
     sh(node, &format!("dpkg -P k2hdkc-agent; rm {next}"));
@@ -74,11 +74,11 @@ fn a_power_cut_in_the_middle_of_an_upgrade_leaves_an_agent_that_works() {
     if !ready() || !built() {
         return;
     }
-    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    let node = environment.node(1);
     sh(node, "dpkg -i /packages/*.deb");
     hasten(node);
-    settled(&world, 1);
+    settled(&environment, 1);
 
     // Unpacked, and not configured.
     let next = under_version(node, "0.1.1");
@@ -86,13 +86,13 @@ fn a_power_cut_in_the_middle_of_an_upgrade_leaves_an_agent_that_works() {
     node.power_cut().unwrap();
     node.booted().unwrap();
     assert_eq!(version(node), "0.1.1 unpacked");
-    settled(&world, 1);
-    assert!(world.ground().is_member(1));
+    settled(&environment, 1);
+    assert!(environment.ground().is_member(1));
 
     // As the operator, or the next apt, brings it to its end.
     let both = pids(node);
     sh(node, "dpkg --configure -a </dev/null");
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!((pids(node), version(node)), (both, "0.1.1 installed".into()));
 }
 
@@ -116,8 +116,8 @@ fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disable
     if !ready() || !built() {
         return;
     }
-    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    let node = environment.node(1);
     sh(node, "sed -i '/SUBPROCESS_USER/s/k2hdkc$/database/' /etc/antpickax/override.conf");
     sh(node, "chown database /var/lib/antpickax/k2hdkc/data");
     run_upstream(node);
@@ -131,15 +131,19 @@ fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disable
         "{said}"
     );
     assert_eq!(memory(node), "2770 database:k2hdkc");
-    let resource = world.ground().cluster().resource.clone();
-    world.ground().lab().set_key(&resource, "k2hr3-init-systemd-packages", "chmpx.service,k2hdkc.service");
+    let resource = environment.ground().cluster().resource.clone();
+    environment.ground().lab().set_key(
+        &resource,
+        "k2hr3-init-systemd-packages",
+        "chmpx.service,k2hdkc.service",
+    );
     sh(node, "k2hdkc-agent bootstrap");
     hasten(node);
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!(BOTH.map(|name| node.show(name, "UnitFileState")), ["disabled", "disabled"]);
     node.power_cut().unwrap();
     node.booted().unwrap();
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!(["chmpx", "k2hdkc"].map(|program| user_of(node, program)), ["database", "database"]);
 
     // An upgrade wakes no agent that somebody has stopped, and brings another one to who started it by hand.
@@ -153,7 +157,7 @@ fn a_node_keeps_its_user_over_a_reboot_and_gets_back_on_removal_what_was_disable
     let anew = || ![0, old].contains(&node.main_pid(AGENT));
     assert!(wait_for(LONG, anew), "{}", told(node));
     assert_eq!(node.show(AGENT, "UnitFileState"), "disabled");
-    settled(&world, 1);
+    settled(&environment, 1);
 
     // After a removal the node starts by itself as it did before there was an agent.
     // The timer is late by now, and what it runs writes in place, which chmpx may not survive.
@@ -173,8 +177,8 @@ fn a_vm_that_user_data_made_starts_its_programs_also_after_the_package_is_gone()
     if !ready() || !built() {
         return;
     }
-    let world = World::start(Shape::Packaged, 0.05, 1, 0).unwrap();
-    let node = world.node(1);
+    let environment = Environment::start(Shape::Packaged, 0.05, 1, 0).unwrap();
+    let node = environment.node(1);
     sh(node, "rm /etc/antpickax/override.conf");
     // An image in which both are enabled, and a bootstrap that was announced: they are not by the time the package is there.
     node.systemctl(&["enable", BOTH[0], BOTH[1]]).unwrap();
@@ -186,7 +190,7 @@ fn a_vm_that_user_data_made_starts_its_programs_also_after_the_package_is_gone()
     );
     assert_eq!(BOTH.map(|name| node.show(name, "UnitFileState")), ["disabled", "disabled"]);
     hasten(node);
-    settled(&world, 1);
+    settled(&environment, 1);
 
     // What upstream's libfullock opens again is closed by the next start of the agent, also as rpm leaves it.
     assert_eq!(memory(node), "2770 k2hdkc:k2hdkc");
@@ -201,7 +205,7 @@ fn a_vm_that_user_data_made_starts_its_programs_also_after_the_package_is_gone()
         node,
         "useradd --groups k2hdkc program; runuser -u program -- sh -c 'set -- /var/lib/antpickax/*.chmpx; : <>\"$1\"'",
     );
-    settled(&world, 1);
+    settled(&environment, 1);
 
     // As on a VM whose units nobody had enabled before the agent came.
     sh(node, "rm /var/lib/k2hdkc-agent/took-over");
@@ -232,5 +236,5 @@ fn a_vm_that_user_data_made_starts_its_programs_also_after_the_package_is_gone()
     sh(node, "dpkg -i /packages/*.deb");
     assert_eq!(sh(node, "find /etc/systemd/system -name '70-after-*'"), "");
     hasten(node);
-    settled(&world, 1);
+    settled(&environment, 1);
 }

@@ -2,8 +2,8 @@
 //! installed, and wants to be told that this is meant.
 
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::worlds::ready;
-use k2hdkc_tests::worlds::systemd::INI;
+use k2hdkc_tests::environments::ready;
+use k2hdkc_tests::environments::systemd::INI;
 
 use super::{AGENT, built, differ, has_given_back, has_taken_over, left_alone, paths, sh, upstream};
 use crate::ring::{LONG, pids, settled, told};
@@ -15,15 +15,15 @@ fn the_rpm_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     if !ready() || !built() {
         return;
     }
-    let world = upstream();
-    let node = world.node(1);
+    let environment = upstream();
+    let node = environment.node(1);
     // Small images have none, and then it is nobody's.
     sh(node, "mkdir -p /usr/share/doc");
     let (before, ini, both) = (paths(node), node.read(INI).unwrap(), pids(node));
     let release = || sh(node, "rpm -q --queryformat '%{release}\\n' k2hdkc-agent");
 
     // The installation takes the file over, says so, and ends neither program.
-    has_taken_over(&world, &sh(node, &format!("{RPM} --install /packages/*.rpm")));
+    has_taken_over(&environment, &sh(node, &format!("{RPM} --install /packages/*.rpm")));
     assert_eq!((pids(node), release()), (both, "1\n".into()));
 
     // An upgrade keeps what an operator has written, and brings another agent alone.
@@ -33,7 +33,7 @@ fn the_rpm_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     assert!(!said.contains("get-resource"), "an upgrade gives nothing back: {said}");
     let anew = || ![0, old].contains(&node.main_pid(AGENT));
     assert!(wait_for(LONG, anew), "{}", told(node));
-    settled(&world, 1);
+    settled(&environment, 1);
     assert_eq!((pids(node), release()), (both, "2\n".into()));
     assert!(node.read("/etc/k2hdkc-agent/agent.toml").unwrap().ends_with("# mine\n"));
     assert_eq!(node.state(super::INCUMBENT), "inactive");

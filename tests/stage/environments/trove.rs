@@ -1,4 +1,4 @@
-//! World B: nodes as Trove makes them, chmpx and k2hdkc in containers on the network of their VM; see [`Vm`].
+//! Environment B: nodes as Trove makes them, chmpx and k2hdkc in containers on the network of their VM; see [`Vm`].
 //!
 //! [`Layout::Database`] is Trove's: one container `database` with both programs below a shell that rewrites the ini.
 //! [`Layout::Split`] has a container for each program, which share a directory with the ini, one with the data, and
@@ -21,7 +21,7 @@ use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::{self, Plan};
 
 /// The name of the image in the nodes' daemons: the family that Trove's guest is configured with.
-pub const IMAGE: &str = "antpickax/k2hdkc-trove:1.0.5-world";
+pub const IMAGE: &str = "antpickax/k2hdkc-trove:1.0.5-environment";
 /// The image's override.conf: upstream's with the edits of its build (dbaas.md 4.3).
 const OVERRIDE: &str = "\
 k2hr3-get-resource-helper.conf:OUTPUT_FILE              = k2hdkc.ini
@@ -46,9 +46,9 @@ pub enum Layout {
     Split,
 }
 
-/// The world. Dropped, it is gone.
+/// The environment. Dropped, it is gone.
 #[derive(Debug)]
-pub struct World {
+pub struct Environment {
     layout: Layout,
     second: String,
     servers: BTreeMap<u32, Server>,
@@ -63,24 +63,24 @@ pub struct Server {
     containers: Vec<(&'static str, Vec<String>)>,
 }
 
-impl World {
+impl Environment {
     /// Servers 1 to `servers` with their containers started, and slaves 100 on where nothing runs.
     ///
     /// In a `database` each registers itself; elsewhere all are in their roles before the first ini is fetched.
     /// `second` is how long a second of the image's script and helpers is, in seconds.
     pub fn start(layout: Layout, second: f64, servers: u32, slaves: u32) -> io::Result<Self> {
         let (begun, ground) = (Instant::now(), Ground::open()?);
-        let mut world = Self {
+        let mut environment = Self {
             layout,
             second: second.to_string(),
             servers: BTreeMap::new(),
             slaves: BTreeMap::new(),
             ground,
         };
-        (100..100 + slaves).try_for_each(|number| world.add_slave(number))?;
-        world.boot(&(1..=servers).collect::<Vec<_>>())?;
+        (100..100 + slaves).try_for_each(|number| environment.add_slave(number))?;
+        environment.boot(&(1..=servers).collect::<Vec<_>>())?;
         say(&format!("{servers} nodes with Docker after {:.1} s", begun.elapsed().as_secs_f64()));
-        Ok(world)
+        Ok(environment)
     }
 
     /// A more server.
@@ -95,10 +95,10 @@ impl World {
                 self.ground.register(*number);
             }
         }
-        let world = &*self;
+        let environment = &*self;
         let booted: Vec<io::Result<Server>> = thread::scope(|scope| {
             let threads: Vec<_> =
-                numbers.iter().map(|number| scope.spawn(|| world.server_of(*number))).collect();
+                numbers.iter().map(|number| scope.spawn(|| environment.server_of(*number))).collect();
             threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a boot panicked"))))
@@ -130,7 +130,7 @@ impl World {
             vec!["--network".to_owned(), "host".into(), "--restart".into(), "unless-stopped".into()];
         words.extend(["--hostname".into(), identity.host.clone()]);
         words.extend(["--add-host".into(), format!("{}:{}", identity.host, identity.address)]);
-        words.extend(["-e".into(), format!("WORLD_SECOND={}", self.second)]);
+        words.extend(["-e".into(), format!("ENVIRONMENT_SECOND={}", self.second)]);
         words.extend(["-v".into(), simulators()?]);
         words.extend(scripts());
         Ok(words)

@@ -2,7 +2,7 @@
 # How upstream's helpers find a value of their configuration (dbaas.md 2.3), their bug included: where override.conf
 # exists, a key that is not in it is empty, and the helper's own file is not asked.
 
-conf_dir=${WORLD_CONF_DIR:-/etc/antpickax}
+conf_dir=${ENVIRONMENT_CONF_DIR:-/etc/antpickax}
 
 # value_in FILE KEY: the last one wins.
 value_in() {
@@ -20,13 +20,13 @@ value_of() {
   case $found in
   *:*:*) ;;
   *:*)
-    supervisor=${found%%:*}
-    case $supervisor in
+    file=${found%%:*}
+    case $file in
     /*) ;;
-    *) supervisor=$conf_dir/$supervisor ;;
+    *) file=$conf_dir/$file ;;
     esac
-    if [ -f "$supervisor" ]; then
-      value_in "$supervisor" "${found#*:}"
+    if [ -f "$file" ]; then
+      value_in "$file" "${found#*:}"
     else
       value_in "$own" "$2"
     fi
@@ -35,7 +35,7 @@ value_of() {
   esac
 }
 
-# nap SECONDS: of the world's seconds, which WORLD_SECOND makes shorter.
+# nap SECONDS: of the environment's seconds, which ENVIRONMENT_SECOND makes shorter.
 nap() {
-  sleep "$(awk -v n="$1" -v second="${WORLD_SECOND:-1}" 'BEGIN { print n * second }')"
+  sleep "$(awk -v n="$1" -v second="${ENVIRONMENT_SECOND:-1}" 'BEGIN { print n * second }')"
 }

@@ -1,4 +1,4 @@
-//! The images: made by `tests/worlds/image` where they are missing, and there for all runs on this machine.
+//! The images: made by `tests/environments/image` where they are missing, and there for all runs on this machine.
 
 use std::io;
 use std::path::PathBuf;

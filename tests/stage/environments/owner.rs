@@ -1,10 +1,10 @@
-//! The owner of a world: the process that made it, by number and start time. What belongs to none that runs is a leftover.
+//! The owner of an environment: the process that made it, by number and start time. What belongs to none that runs is a leftover.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The label of everything that the machine's daemon keeps for a world.
-pub const LABEL: &str = "k2hdkc-worlds.owner";
+/// The label of everything that the machine's daemon keeps for an environment.
+pub const LABEL: &str = "k2hdkc-environments.owner";
 
 /// A process, now or some time ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +31,8 @@ impl Owner {
         started(self.pid) == Some(self.started)
     }
 
-    /// The number of a new world of this process.
-    pub fn next_world() -> u32 {
+    /// The number of a new environment of this process.
+    pub fn next_environment() -> u32 {
         static LAST: AtomicU32 = AtomicU32::new(0);
         LAST.fetch_add(1, Ordering::Relaxed)
     }

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Stands in for k2hdkctrove.sh of the Trove image (dbaas.md 4.3 and 8): registers the node, then rewrites the ini for
 # ever, starts both helpers once there is one, and starts again those that are gone. The text is our own.
-# Left out: the wait for earlier servers, backup and restore, forcing SERVICE IN. WORLD_SECOND: length of its seconds.
+# Left out: the wait for earlier servers, backup and restore, forcing SERVICE IN. ENVIRONMENT_SECOND: length of its seconds.
 set -u
 
-# shellcheck source=tests/worlds/libexec/lookup.sh
-. /usr/libexec/k2hdkc-worlds/lookup.sh
+# shellcheck source=tests/environments/libexec/lookup.sh
+. /usr/libexec/k2hdkc-environments/lookup.sh
 ini=$conf_dir/k2hdkc.ini
 register=$conf_dir/register_k2hr3.sh
 

@@ -1,4 +1,4 @@
-//! The ground of every world: a network, the K2HR3 simulator at its gateway, one cluster, and a directory.
+//! The ground of every environment: a network, the K2HR3 simulator at its gateway, one cluster, and a directory.
 //!
 //! Servers have numbers below 100, slaves from 100 on. Node N has the address `<network>.(N+10)`, the host name `nodeN`
 //! and the CUK `cuk-N`.
@@ -16,7 +16,7 @@ use super::owner::{LABEL, Owner};
 use super::sweep::{self, HOME};
 use k2hdkc_simulators::k2hr3::{Cluster, HostRecord, Lab, Options, Server};
 
-/// The ground of one world. Dropped, everything on it is gone.
+/// The ground of one environment. Dropped, everything on it is gone.
 #[derive(Debug)]
 pub struct Ground {
     docker: Docker,
@@ -38,7 +38,7 @@ pub struct Ground {
 pub struct Identity {
     /// The number.
     pub number: u32,
-    /// The address on the world's network.
+    /// The address on the environment's network.
     pub address: String,
     /// The host name, and the tag of its record.
     pub host: String,
@@ -62,7 +62,7 @@ impl Ground {
     /// A ground without any node.
     pub fn open() -> io::Result<Self> {
         let (owner, docker, base) = (Owner::own(), Docker::of_machine(), image::base()?);
-        let name = format!("{owner}-{}", Owner::next_world());
+        let name = format!("{owner}-{}", Owner::next_environment());
         let network = make_network(&docker, owner, &name)?;
         let dir = Path::new(HOME).join(&name);
         std::fs::create_dir_all(&dir)?;
@@ -85,7 +85,7 @@ impl Ground {
         self.base
     }
 
-    /// The name of the world, and of its network.
+    /// The name of the environment, and of its network.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -115,7 +115,7 @@ impl Ground {
         self.server = None;
     }
 
-    /// Starts it, if it does not run. Its port is 18080 always: no other world has this address.
+    /// Starts it, if it does not run. Its port is 18080 always: no other environment has this address.
     pub fn resume_k2hr3(&mut self) -> io::Result<()> {
         if self.server.is_none() {
             let gateway = format!("{}.1:18080", self.network).parse().map_err(io::Error::other)?;
@@ -174,7 +174,7 @@ impl Ground {
         self.lab.members(self.role(number).0).iter().any(|record| record.cuk.as_deref() == Some(cuk.as_str()))
     }
 
-    /// Starts a container for node N on the world's network, with its address and host name.
+    /// Starts a container for node N on the environment's network, with its address and host name.
     pub fn run(&self, number: u32, options: &[String], command: &[&str]) -> io::Result<Container> {
         self.run_from(&self.base.name, number, options, command)
     }
@@ -206,7 +206,7 @@ fn make_network(docker: &Docker, owner: Owner, name: &str) -> io::Result<String>
     let first = std::process::id() % 250;
     let mut refused = None;
     for step in 0..250 {
-        // Worlds that begin at once begin to look at places far apart.
+        // Environments that begin at once begin to look at places far apart.
         let network = format!("10.201.{}", (first + step * 7) % 250);
         let subnet = format!("{network}.0/24");
         match docker.run(["network", "create", "--label", &label, "--subnet", &subnet, name]) {

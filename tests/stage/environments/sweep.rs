@@ -12,10 +12,10 @@ use super::docker::Docker;
 use super::owner::{LABEL, Owner};
 use k2hdkc_simulators::node::wait_for;
 
-/// The place of the files of worlds: on a disk, which the daemons of nodes need for their layers.
-pub(super) const HOME: &str = "/var/lib/k2hdkc-worlds";
+/// The place of the files of environments: on a disk, which the daemons of nodes need for their layers.
+pub(super) const HOME: &str = "/var/lib/k2hdkc-environments";
 /// The place where the daemons of nodes put their containers' cgroups, below each controller.
-pub(super) const CGROUP: &str = "k2hdkc-worlds";
+pub(super) const CGROUP: &str = "k2hdkc-environments";
 
 /// Takes away what belongs to no running process.
 pub fn sweep() -> io::Result<()> {
@@ -30,12 +30,12 @@ pub fn sweep() -> io::Result<()> {
     for id in left(&networks) {
         gone(docker.run(["network", "rm", id]))?;
     }
-    let Ok(worlds) = fs::read_dir(HOME) else { return Ok(()) };
-    for world in worlds.flatten() {
-        let name = world.file_name().to_string_lossy().into_owned();
+    let Ok(environments) = fs::read_dir(HOME) else { return Ok(()) };
+    for environment in environments.flatten() {
+        let name = environment.file_name().to_string_lossy().into_owned();
         let owner = name.rsplit_once('-').and_then(|(owner, _)| Owner::parse(owner));
         if owner.is_some_and(|owner| !owner.lives()) {
-            clear(&world.path())?;
+            clear(&environment.path())?;
         }
     }
     Ok(())
@@ -61,11 +61,11 @@ fn gone(result: io::Result<String>) -> io::Result<()> {
     }
 }
 
-/// Ends everything that runs for a world's directory, and removes it.
-pub(super) fn clear(world: &Path) -> io::Result<()> {
-    let name = world.file_name().unwrap_or_default().to_string_lossy().into_owned();
+/// Ends everything that runs for an environment's directory, and removes it.
+pub(super) fn clear(environment: &Path) -> io::Result<()> {
+    let name = environment.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let busy = || {
-        let mut pids = daemons_below(world);
+        let mut pids = daemons_below(environment);
         pids.extend(members(&Path::new("/sys/fs/cgroup/pids").join(CGROUP).join(&name)));
         pids.extend(members(&Path::new("/sys/fs/cgroup").join(CGROUP).join(&name)));
         pids
@@ -78,17 +78,17 @@ pub(super) fn clear(world: &Path) -> io::Result<()> {
         }
         pids.is_empty()
     });
-    unmount_below(world);
+    unmount_below(environment);
     remove_cgroups(&name);
-    match fs::remove_dir_all(world) {
+    match fs::remove_dir_all(environment) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// dockerd, containerd and its shims name a directory of the world in their command line.
-fn daemons_below(world: &Path) -> Vec<i32> {
-    let below = format!("{}/", world.display()).into_bytes();
+/// dockerd, containerd and its shims name a directory of the environment in their command line.
+fn daemons_below(environment: &Path) -> Vec<i32> {
+    let below = format!("{}/", environment.display()).into_bytes();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let is_one = |pid: &i32| {
@@ -115,9 +115,9 @@ fn members(cgroup: &Path) -> Vec<i32> {
     pids
 }
 
-fn unmount_below(world: &Path) {
+fn unmount_below(environment: &Path) {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let below = format!("{}/", world.display());
+    let below = format!("{}/", environment.display());
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|p| p.starts_with(&below));
     // The innermost are the last.
     for point in points.collect::<Vec<_>>().into_iter().rev() {

@@ -1,4 +1,4 @@
-//! A VM of world B: a network namespace on the world's network, and in it a Docker daemon of its own.
+//! A VM of environment B: a network namespace on the environment's network, and in it a Docker daemon of its own.
 //!
 //! Trove's guest starts the container `database` on the network of its VM. So each node here has its own daemon, in the
 //! network namespace of a container that only holds it: `--network host` means the node's network, every node has its

@@ -1,12 +1,12 @@
 //! Nodes in containers, with the process managers that real nodes have: [`systemd`] and [`trove`]; and VMs of a cloud, which
 //! become such nodes by their user-data alone: [`fleet`].
 //!
-//! A world is a Docker network of its own with a K2HR3 simulator at its gateway's address, and nodes on it that run the
-//! simulators under the real programs' paths. What stands in for upstream's scripts and units is in `tests/worlds/`, and
+//! An environment is a Docker network of its own with a K2HR3 simulator at its gateway's address, and nodes on it that run the
+//! simulators under the real programs' paths. What stands in for upstream's scripts and units is in `tests/environments/`, and
 //! so are the scripts that make the image and start a daemon. The machine's daemon is asked by the `docker` program,
 //! not by bollard: the agent has its client there, and a witness should not share the faults of what it watches.
 //!
-//! Nothing here starts or ends the machine's daemon; `tests/run` does. A world takes itself away when it is dropped, and
+//! Nothing here starts or ends the machine's daemon; `tests/run` does. An environment takes itself away when it is dropped, and
 //! what a killed run has left goes when the next one begins ([`sweep`]).
 
 pub mod changes;
@@ -37,7 +37,7 @@ pub use k2hdkc_simulators::node::wait_for;
 /// The longest time for anything on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Checks whether worlds can be had here. Where not, it is said loudly, and with `CI` in the environment it is a failure: a
+/// Checks whether environments can be had here. Where not, it is said loudly, and with `CI` in the environment it is a failure: a
 /// skipped suite must not pass for one that passed.
 ///
 /// # Panics
@@ -47,7 +47,7 @@ pub fn ready() -> bool {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     let ready = READY.get_or_init(|| check().map_err(|error| error.to_string()));
     let Err(reason) = ready else { return true };
-    assert!(std::env::var_os("CI").is_none(), "no worlds, and in CI that is a failure: {reason}");
+    assert!(std::env::var_os("CI").is_none(), "no environments, and in CI that is a failure: {reason}");
     say(&format!("SKIPPED: this suite needs Docker, which ./tests/run sets up as root: {reason}"));
     false
 }
@@ -64,11 +64,11 @@ fn check() -> io::Result<()> {
 /// A line that shows without `--nocapture` as well: skips and times.
 pub fn say(line: &str) {
     // Whoever closed stderr does not want to know.
-    let _ = writeln!(io::stderr(), "worlds: {line}");
+    let _ = writeln!(io::stderr(), "environments: {line}");
 }
 
-/// Settings of an agent in a world under which nobody waits for polls: `kind` is its supervisor's, and `more` are further
-/// lines for `[supervisor]`. The world registers its nodes itself, and takes them out of their roles while they run.
+/// Settings of an agent in an environment under which nobody waits for polls: `kind` is its supervisor's, and `more` are further
+/// lines for `[supervisor]`. The environment registers its nodes itself, and takes them out of their roles while they run.
 pub fn settings(kind: &str, more: &str) -> String {
     format!(
         "\
@@ -112,7 +112,7 @@ pub fn by_events(settings: &str) -> String {
     seldom(text, "\ntiming.resync-interval = \"1s\"\n", "\ntiming.resync-interval = \"10m\"\n")
 }
 
-/// A file of `tests/worlds/`.
+/// A file of `tests/environments/`.
 pub(crate) fn asset(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/worlds").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/environments").join(path)
 }

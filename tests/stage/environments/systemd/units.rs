@@ -1,7 +1,7 @@
-//! Which unit files a node of world A has, as options of `docker run`.
+//! Which unit files a node of environment A has, as options of `docker run`.
 
 use super::Shape;
-use crate::worlds::asset;
+use crate::environments::asset;
 
 /// The directory in which packages put units.
 const UNITS: &str = "/usr/lib/systemd/system";

@@ -1,4 +1,4 @@
-//! World C: VMs of a cloud. Each boots from one image, with cloud-init and upstream's packages in it and nothing of the
+//! Environment C: VMs of a cloud. Each boots from one image, with cloud-init and upstream's packages in it and nothing of the
 //! agent, and becomes a node by its user-data alone: K2HR3 serves that, and the operator's web server the package.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use super::systemd::{self, Node, Shape};
 /// The deadline of the agent's socket.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The world. Dropped, it is gone.
+/// The environment. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Fleet {
     vms: BTreeMap<u32, Vm>,

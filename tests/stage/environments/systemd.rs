@@ -1,4 +1,4 @@
-//! World A: nodes with a real systemd as their first process, and chmpx and k2hdkc as its units.
+//! Environment A: nodes with a real systemd as their first process, and chmpx and k2hdkc as its units.
 
 mod units;
 
@@ -35,9 +35,9 @@ pub enum Shape {
     Packaged,
 }
 
-/// The world. Dropped, it is gone.
+/// The environment. Dropped, it is gone.
 #[derive(Debug)]
-pub struct World {
+pub struct Environment {
     shape: Shape,
     second: String,
     nodes: BTreeMap<u32, Node>,
@@ -51,25 +51,25 @@ pub struct Node {
     container: Container,
 }
 
-impl World {
+impl Environment {
     /// Servers 1 to `servers` and slaves 100 on, booted and entered into their roles. No unit of theirs runs.
     ///
     /// `second` is how long a second of the helpers is, in seconds: 1.0 for upstream's own times.
     pub fn start(shape: Shape, second: f64, servers: u32, slaves: u32) -> io::Result<Self> {
         let ground = Ground::open()?;
-        let mut world = Self { shape, second: second.to_string(), nodes: BTreeMap::new(), ground };
+        let mut environment = Self { shape, second: second.to_string(), nodes: BTreeMap::new(), ground };
         let numbers: Vec<u32> = (1..=servers).chain(100..100 + slaves).collect();
         for number in &numbers {
-            world.create(*number)?;
+            environment.create(*number)?;
         }
         let begun = Instant::now();
         for number in &numbers {
-            world.node(*number).booted()?;
-            world.furnish(*number)?;
-            world.ground.register(*number);
+            environment.node(*number).booted()?;
+            environment.furnish(*number)?;
+            environment.ground.register(*number);
         }
         say(&format!("{} nodes with systemd after {:.1} s", numbers.len(), begun.elapsed().as_secs_f64()));
-        Ok(world)
+        Ok(environment)
     }
 
     /// A more node, booted and entered into its role.
@@ -150,7 +150,7 @@ impl World {
 pub(super) fn options(shape: Shape, second: &str) -> io::Result<Vec<String>> {
     let mount = |from: String, to: String| ["-v".to_owned(), format!("{from}:{to}:ro")];
     let mut options: Vec<String> = OPTIONS.split_whitespace().map(str::to_owned).collect();
-    options.extend(["-e".to_owned(), format!("WORLD_SECOND={second}")]);
+    options.extend(["-e".to_owned(), format!("ENVIRONMENT_SECOND={second}")]);
     options.extend(mount(binaries::simulators()?.display().to_string(), "/opt/k2hdkc/simulators".into()));
     if shape == Shape::Packaged {
         options.extend(mount(packages().display().to_string(), "/packages".into()));
@@ -170,7 +170,7 @@ pub fn packages() -> PathBuf {
 /// The scripts that stand in for upstream's, under upstream's paths.
 pub(super) fn scripts() -> Vec<String> {
     let pairs = [
-        ("lookup.sh", "k2hdkc-worlds/lookup.sh"),
+        ("lookup.sh", "k2hdkc-environments/lookup.sh"),
         ("service-helper", "chmpx-service-helper"),
         ("service-helper", "k2hdkc-service-helper"),
         ("get-resource", "k2hr3-get-resource-helper"),
@@ -257,7 +257,7 @@ impl Node {
 
     /// More lines for a unit, in force from the next start on.
     pub fn drop_in(&self, unit: &str, text: &str) -> io::Result<()> {
-        self.put(&format!("/etc/systemd/system/{unit}.d/50-world.conf"), text)?;
+        self.put(&format!("/etc/systemd/system/{unit}.d/50-environment.conf"), text)?;
         self.systemctl(&["daemon-reload"]).map(drop)
     }
 
