@@ -12,7 +12,7 @@ use std::time::Duration;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::{Node, Plan, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuks};
 
 /// A bad answer, and what the agent must make of it.
 struct Case {
@@ -186,13 +186,13 @@ fn no_bad_answer_of_member_lists_changes_anything_and_each_is_explained() {
 /// An empty slave role is no fault where the agent itself writes the stand-in; the slaves go as removals do.
 #[test]
 fn an_empty_slave_role_is_a_removal_that_must_be_seen_again() {
-    let site = Site::open(4, 2).unwrap();
-    let mut node = installed(&site, "membership", "");
+    let testbed = Testbed::open(4, 2).unwrap();
+    let mut node = installed(&testbed, "membership", "");
     let before = node.live().unwrap();
-    site.lab().set_sickness(Some(Sickness::NoSlaves));
+    testbed.lab().set_sickness(Some(Sickness::NoSlaves));
     let waiting = |node: &Node| node.status().unwrap()["waiting"].as_array().unwrap().len();
     assert!(wait_for(PATIENCE, || waiting(&node) == 2), "{}", node.log());
-    site.lab().set_sickness(None);
+    testbed.lab().set_sickness(None);
     assert!(wait_for(PATIENCE, || waiting(&node) == 0), "{}", node.log());
     assert_eq!(node.live().unwrap(), before);
     node.stop().unwrap();
@@ -202,9 +202,9 @@ fn an_empty_slave_role_is_a_removal_that_must_be_seen_again() {
 #[test]
 fn a_body_of_unknown_length_is_read_no_further_than_allowed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let site = Site::open(1, 1).unwrap();
+    let testbed = Testbed::open(1, 1).unwrap();
     let api_uri = format!("http://{}", listener.local_addr().unwrap());
-    let node = site.node(Plan { api_uri, ..site.server_plan(11, "") }).unwrap();
+    let node = testbed.node(Plan { api_uri, ..testbed.server_plan(11, "") }).unwrap();
     let flood = std::thread::spawn(move || flood(&listener, 100_000_000));
     let output = node.run(&["once"]).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -255,13 +255,13 @@ fn hold_against(cases: Vec<Case>, source: &str, said: impl Fn(&Case) -> Option<S
 }
 
 fn hold(case: &Case, source: &str, said: Said) {
-    let mut site = Site::open(4, 2).unwrap();
-    let mut node = installed(&site, source, case.more_config);
+    let mut testbed = Testbed::open(4, 2).unwrap();
+    let mut node = installed(&testbed, source, case.more_config);
     let before = (node.live().unwrap(), node.fileversion());
     let logged = node.log().len();
 
-    fall_ill(&mut site, case);
-    site.add_server(15);
+    fall_ill(&mut testbed, case);
+    testbed.add_server(15);
     let struck = || node.log()[logged..].matches("nothing changed").count() >= case.passes;
     assert!(wait_for(PATIENCE, struck), "{}: the agent did not notice:\n{}", case.name, node.log());
     let status = node.status().unwrap();
@@ -278,10 +278,10 @@ fn hold(case: &Case, source: &str, said: Said) {
     assert_told_once(case.name, &log, said.line);
     assert_eq!((node.live().unwrap(), node.fileversion()), before, "{}", case.name);
     if case.bad_at_first {
-        assert_no_first_file(case, &site, source, said);
+        assert_no_first_file(case, &testbed, source, said);
     }
 
-    get_well(&mut site);
+    get_well(&mut testbed);
     let followed = wait_for(PATIENCE, || node.cuks(Mode::Server) == cuks(11..=15));
     assert!(followed, "{}: the next good answer is not applied:\n{}", case.name, node.log());
     assert!(node.fileversion() > before.1, "{}", case.name);
@@ -290,8 +290,8 @@ fn hold(case: &Case, source: &str, said: Said) {
 }
 
 /// A running agent that has installed its first file.
-fn installed(site: &Site, source: &str, more_config: &str) -> Node {
-    let mut node = site.node(site.server_plan(11, FAST)).unwrap();
+fn installed(testbed: &Testbed, source: &str, more_config: &str) -> Node {
+    let mut node = testbed.node(testbed.server_plan(11, FAST)).unwrap();
     node.write("etc/k2hdkc-agent/conf.d/10-source.toml", &format!("[k2hr3]\nsource = \"{source}\"\n"))
         .unwrap();
     node.write("etc/k2hdkc-agent/conf.d/20-case.toml", more_config).unwrap();
@@ -303,21 +303,21 @@ fn installed(site: &Site, source: &str, more_config: &str) -> Node {
     node
 }
 
-fn fall_ill(site: &mut Site, case: &Case) {
+fn fall_ill(testbed: &mut Testbed, case: &Case) {
     match &case.ill {
-        Ill::Answers(sickness) => site.lab().set_sickness(Some(sickness.clone())),
-        Ill::Down => site.stop(),
+        Ill::Answers(sickness) => testbed.lab().set_sickness(Some(sickness.clone())),
+        Ill::Down => testbed.stop(),
     }
 }
 
-fn get_well(site: &mut Site) {
-    site.lab().set_sickness(None);
-    site.resume().unwrap();
+fn get_well(testbed: &mut Testbed) {
+    testbed.lab().set_sickness(None);
+    testbed.resume().unwrap();
 }
 
 /// A node without a file gets none, and `once` says why in one line.
-fn assert_no_first_file(case: &Case, site: &Site, source: &str, said: Said) {
-    let fresh = site.node(site.server_plan(12, FAST)).unwrap();
+fn assert_no_first_file(case: &Case, testbed: &Testbed, source: &str, said: Said) {
+    let fresh = testbed.node(testbed.server_plan(12, FAST)).unwrap();
     let fragments = format!("[k2hr3]\nsource = \"{source}\"\n[log]\nlevel = \"info\"\n");
     fresh.write("etc/k2hdkc-agent/conf.d/10-source.toml", &fragments).unwrap();
     fresh.write("etc/k2hdkc-agent/conf.d/20-case.toml", case.more_config).unwrap();

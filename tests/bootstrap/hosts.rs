@@ -4,24 +4,24 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use k2hdkc_simulators::node::Node;
-use k2hdkc_tests::site::Site;
+use k2hdkc_tests::testbed::Testbed;
 
 use super::{bootstrap, done, is_unfinished, order, program, took_over, vm};
 
 /// The VM with other programs than apt's and shadow's.
-fn other_vm(site: &Site) -> Node {
-    let node = vm(site);
+fn other_vm(testbed: &Testbed) -> Node {
+    let node = vm(testbed);
     for name in ["apt-get", "dpkg-query", "useradd"] {
         std::fs::remove_file(node.root().join("usr/bin").join(name)).unwrap();
     }
-    order(site, "k2hdkc-dbaas-add-user", "1");
+    order(testbed, "k2hdkc-dbaas-add-user", "1");
     node
 }
 
 #[test]
 fn a_host_with_dnf_gets_its_packages_by_dnf_and_is_asked_by_rpm() {
-    let site = Site::open(3, 1).unwrap();
-    let node = other_vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = other_vm(&testbed);
     let root = node.root().display().to_string();
     program(&node, "useradd", &format!("last \"$@\" >>{root}/users"));
     program(&node, "rpm", &format!("grep -q -x \"$3\" {root}/installed"));
@@ -44,8 +44,8 @@ fn a_host_with_dnf_gets_its_packages_by_dnf_and_is_asked_by_rpm() {
 /// As an Alpine is, whose packages its image has.
 #[test]
 fn a_host_without_systemd_is_told_that_nothing_there_starts_the_agent() {
-    let site = Site::open(3, 1).unwrap();
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = vm(&testbed);
     node.write("installed", "k2hdkc-dbaas-override-conf\nchmpx\nk2hdkc\n").unwrap();
     std::fs::remove_file(node.root().join("usr/bin/systemctl")).unwrap();
     std::fs::remove_dir_all(node.root().join("run/systemd")).unwrap();
@@ -62,8 +62,8 @@ fn a_host_without_systemd_is_told_that_nothing_there_starts_the_agent() {
 /// An image that is being made, or a container: systemctl is there, and enables.
 #[test]
 fn a_systemd_that_does_not_run_is_told_what_starts_at_boot_and_asked_to_start_nothing() {
-    let site = Site::open(3, 1).unwrap();
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = vm(&testbed);
     std::fs::remove_dir_all(node.root().join("run/systemd")).unwrap();
     let (code, text, errors) = bootstrap(&node, &[]);
     assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
@@ -78,9 +78,9 @@ fn a_systemd_that_does_not_run_is_told_what_starts_at_boot_and_asked_to_start_no
 /// and no unit was enabled or started, but for the timer that its package enables.
 #[test]
 fn a_vm_that_upstreams_user_data_has_left_half_done_is_closed_and_gets_its_user_and_the_agent() {
-    let site = Site::open(3, 1).unwrap();
-    order(&site, "k2hdkc-dbaas-add-user", "1");
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    order(&testbed, "k2hdkc-dbaas-add-user", "1");
+    let node = vm(&testbed);
     node.write("installed", "k2hdkc-dbaas-override-conf\nk2hr3-get-resource\nchmpx\nk2hdkc\n").unwrap();
     node.write("enabled", "k2hr3-get-resource.timer\n").unwrap();
     let directory = node.root().join("etc/antpickax");
@@ -106,8 +106,8 @@ fn a_vm_that_upstreams_user_data_has_left_half_done_is_closed_and_gets_its_user_
 /// The package of libfullock has just come.
 #[test]
 fn the_directory_of_chmpx_s_memory_is_closed_by_the_script_of_the_package_once_the_packages_are_there() {
-    let site = Site::open(3, 1).unwrap();
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = vm(&testbed);
     let (memory, script) = (node.root().join("var/lib/antpickax"), "usr/lib/k2hdkc-agent/package");
     std::fs::create_dir_all(&memory).unwrap();
     std::fs::set_permissions(&memory, Permissions::from_mode(0o777)).unwrap();
@@ -127,15 +127,15 @@ fn the_directory_of_chmpx_s_memory_is_closed_by_the_script_of_the_package_once_t
 
 #[test]
 fn wherever_the_power_fails_the_next_run_does_the_rest_and_nothing_twice() {
-    let site = Site::open(3, 1).unwrap();
-    order(&site, "k2hdkc-dbaas-add-user", "1");
+    let testbed = Testbed::open(3, 1).unwrap();
+    order(&testbed, "k2hdkc-dbaas-add-user", "1");
     let whole = {
-        let node = vm(&site);
+        let node = vm(&testbed);
         assert_eq!(bootstrap(&node, &[]).0, 0);
         done(&node)
     };
     for killed in 1..=whole.len() {
-        let node = vm(&site);
+        let node = vm(&testbed);
         for list in ["calls", "changes"] {
             node.write(list, "").unwrap();
         }

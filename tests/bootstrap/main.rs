@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::Site;
+use k2hdkc_tests::testbed::Testbed;
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ const SUPERVISOR: &str = "etc/k2hdkc-agent/conf.d/50-supervisor.toml";
 /// A VM whose user-data has left its files, with programs that keep what they did in files of their own: an installed
 /// package is a line in `installed`, and so on. A package that is named in `missing` cannot be had, and as long as `outage` has
 /// lines, each attempt to install takes one and fails: apt-get does not fail where it cannot read a repository's list.
-fn vm(site: &Site) -> Node {
-    let node = site.node(site.server_plan(11, "")).unwrap();
+fn vm(testbed: &Testbed) -> Node {
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     node.write(SUPERVISOR, "[supervisor]\nkind = \"systemd\"\n").unwrap();
     let root = node.root().display().to_string();
     let script = |name: &str, text: &str| program(&node, name, text);
@@ -100,16 +100,16 @@ fn took_over(node: &Node) -> String {
     std::fs::read_to_string(node.root().join("var/lib/k2hdkc-agent/took-over")).unwrap_or_default()
 }
 
-fn order(site: &Site, key: &str, value: &str) {
-    let resource = site.cluster().resource.clone();
-    site.lab().set_key(&resource, key, value);
+fn order(testbed: &Testbed, key: &str, value: &str) {
+    let resource = testbed.cluster().resource.clone();
+    testbed.lab().set_key(&resource, key, value);
 }
 
 #[test]
 fn a_server_gets_its_user_and_packages_and_the_agent_and_a_second_run_does_nothing() {
-    let site = Site::open(3, 1).unwrap();
-    order(&site, "k2hdkc-dbaas-add-user", "1");
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    order(&testbed, "k2hdkc-dbaas-add-user", "1");
+    let node = vm(&testbed);
     let (code, text, errors) = bootstrap(&node, &[]);
     assert_eq!(code, 0, "{errors}");
     let install = |name: &str| {
@@ -138,8 +138,8 @@ fn a_server_gets_its_user_and_packages_and_the_agent_and_a_second_run_does_nothi
 
 #[test]
 fn a_package_that_is_not_to_be_had_is_told_and_keeps_nothing_else_from_being_done() {
-    let site = Site::open(3, 1).unwrap();
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = vm(&testbed);
     node.write("missing", "chmpx\n").unwrap();
     // As upstream's user-data leaves a VM where its systemd step has worked.
     node.write("enabled", "chmpx.service\nk2hdkc.service\n").unwrap();
@@ -166,8 +166,8 @@ fn a_package_that_is_not_to_be_had_is_told_and_keeps_nothing_else_from_being_don
 
 #[test]
 fn a_mirror_that_is_away_is_asked_again_list_and_package_while_the_agent_runs_already() {
-    let site = Site::open(3, 1).unwrap();
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = vm(&testbed);
     node.write("outage", &"\n".repeat(4)).unwrap();
     let (code, text, errors) = bootstrap(&node, &[]);
     assert_eq!((code, is_unfinished(&node)), (0, false), "{errors}");
@@ -194,10 +194,10 @@ fn a_mirror_that_is_away_is_asked_again_list_and_package_while_the_agent_runs_al
 
 #[test]
 fn a_name_that_is_none_is_told_with_its_key_and_nothing_of_the_orders_is_followed_but_the_agent_starts() {
-    let site = Site::open(3, 1).unwrap();
-    let resource = site.cluster().server_resource.clone();
-    site.lab().set_key(&resource, "k2hr3-init-packages", "jq;reboot");
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let resource = testbed.cluster().server_resource.clone();
+    testbed.lab().set_key(&resource, "k2hr3-init-packages", "jq;reboot");
+    let node = vm(&testbed);
     let (code, _, errors) = bootstrap(&node, &[]);
     assert_eq!(code, 1);
     let told = "the keys of this role's resource in K2HR3 are not followed: k2hr3-init-packages: \"jq;reboot\" is no name";
@@ -208,9 +208,9 @@ fn a_name_that_is_none_is_told_with_its_key_and_nothing_of_the_orders_is_followe
 
 #[test]
 fn a_k2hr3_that_is_away_is_waited_for_and_then_the_agent_is_started_without_it() {
-    let site = Site::open(3, 1).unwrap();
-    site.lab().set_sickness(Some(Sickness::Status(500)));
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    testbed.lab().set_sickness(Some(Sickness::Status(500)));
+    let node = vm(&testbed);
     let (code, _, errors) = bootstrap(&node, &["--timeout", "1s"]);
     assert_eq!(code, 1);
     assert!(errors.contains("not within 1.0 s: K2HR3 answered 500"), "{errors}");
@@ -218,9 +218,9 @@ fn a_k2hr3_that_is_away_is_waited_for_and_then_the_agent_is_started_without_it()
 
     // Well again while it is waited for.
     let mut waiting = node.command(&["bootstrap", "--timeout", "20s"]).unwrap().spawn().unwrap();
-    let asked = || !site.lab().requests().is_empty();
+    let asked = || !testbed.lab().requests().is_empty();
     assert!(wait_for(PATIENCE, asked));
-    site.lab().set_sickness(None);
+    testbed.lab().set_sickness(None);
     assert!(waiting.wait().unwrap().success());
     assert!(done(&node).iter().any(|call| call.ends_with(" k2hdkc")));
 }

@@ -1,7 +1,7 @@
 //! The user of chmpx and k2hdkc, and the program that starts them.
 
 use k2hdkc_simulators::node::Node;
-use k2hdkc_tests::site::Site;
+use k2hdkc_tests::testbed::Testbed;
 
 use super::{SUPERVISOR, bootstrap, done, order, program, vm};
 
@@ -17,10 +17,10 @@ fn drop_ins(node: &Node) -> Vec<String> {
 
 #[test]
 fn a_user_that_the_role_names_has_the_units_before_a_package_comes() {
-    let site = Site::open(3, 1).unwrap();
-    order(&site, "k2hdkc-dbaas-add-user", "1");
-    order(&site, "k2hdkc-dbaas-proc-user", "alice");
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    order(&testbed, "k2hdkc-dbaas-add-user", "1");
+    order(&testbed, "k2hdkc-dbaas-proc-user", "alice");
+    let node = vm(&testbed);
     let (code, text, errors) = bootstrap(&node, &[]);
     assert_eq!(code, 0, "{errors}");
     let steps = done(&node);
@@ -38,20 +38,20 @@ fn a_user_that_the_role_names_has_the_units_before_a_package_comes() {
 
     // Another one later.
     node.write("users", "bob\n").unwrap();
-    order(&site, "k2hdkc-dbaas-proc-user", "bob");
+    order(&testbed, "k2hdkc-dbaas-proc-user", "bob");
     assert_eq!(bootstrap(&node, &[]).1.lines().next(), Some("run chmpx and k2hdkc as bob"));
     assert!(drop_ins(&node).iter().all(|text| text.contains("\nUser=bob\n") && !text.contains("alice")));
 }
 
 #[test]
 fn the_user_of_the_units_needs_no_file_and_one_that_is_missing_is_told_and_gets_none() {
-    let site = Site::open(3, 1).unwrap();
-    order(&site, "k2hdkc-dbaas-proc-user", "k2hdkc");
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    order(&testbed, "k2hdkc-dbaas-proc-user", "k2hdkc");
+    let node = vm(&testbed);
     assert_eq!(bootstrap(&node, &[]).0, 0);
     assert_eq!(drop_ins(&node), ["", ""]);
 
-    order(&site, "k2hdkc-dbaas-proc-user", "alice");
+    order(&testbed, "k2hdkc-dbaas-proc-user", "alice");
     let (code, _, errors) = bootstrap(&node, &[]);
     assert_eq!(code, 1);
     assert!(errors.contains("cannot run chmpx and k2hdkc as alice: this host has no such user"), "{errors}");
@@ -60,9 +60,9 @@ fn the_user_of_the_units_needs_no_file_and_one_that_is_missing_is_told_and_gets_
 
 #[test]
 fn a_user_that_could_not_open_the_keys_that_are_there_is_refused() {
-    let site = Site::open(3, 1).unwrap();
-    order(&site, "k2hdkc-dbaas-proc-user", "alice");
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    order(&testbed, "k2hdkc-dbaas-proc-user", "alice");
+    let node = vm(&testbed);
     program(&node, "getent", "echo \"$2:x:4322:4322::/:/bin/sh\"");
     let keys = "var/lib/antpickax/k2hdkc/data/k2hdkc.k2h";
     node.write(keys, "").unwrap();
@@ -75,8 +75,8 @@ fn a_user_that_could_not_open_the_keys_that_are_there_is_refused() {
 
 #[test]
 fn where_the_agent_touches_no_process_the_units_of_both_are_enabled_and_started_once_their_file_is_there() {
-    let site = Site::open(3, 1).unwrap();
-    let node = vm(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = vm(&testbed);
     let ini = node.ini();
     node.write(SUPERVISOR, "[supervisor]\nkind = \"none\"\n").unwrap();
     let (code, _, errors) = bootstrap(&node, &["--timeout", "1s"]);

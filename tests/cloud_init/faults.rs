@@ -21,10 +21,10 @@ fn failed(ended: &Ended, words: &str) {
 
 #[test]
 fn a_download_that_never_comes_ends_after_ten_attempts_with_the_reason() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         let mirror = Mirror::open(99);
-        point_to(site, &mirror, SHA256);
-        let vm = Vm::new(site, shell);
+        point_to(testbed, &mirror, SHA256);
+        let vm = Vm::new(testbed, shell);
         failed(&vm.run(&[]), "503");
         assert_eq!(mirror.asked(), 10);
         let pauses = ["1", "2", "4", "8", "16", "30", "30", "30", "30"].map(|pause| format!("sleep {pause}"));
@@ -34,12 +34,12 @@ fn a_download_that_never_comes_ends_after_ten_attempts_with_the_reason() {
 
 #[test]
 fn an_address_that_is_none_is_not_asked() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         for url in ["file:///etc/passwd.deb", "http://host/program", "--output.deb", "http://h/$(reboot).txt"]
         {
-            set_key(site, "k2hdkc-agent-package-url", url);
+            set_key(testbed, "k2hdkc-agent-package-url", url);
             failed(
-                &Vm::new(site, shell).run(&[]),
+                &Vm::new(testbed, shell).run(&[]),
                 "is no http(s) address of a .deb or .rpm; correct the key",
             );
         }
@@ -48,16 +48,16 @@ fn an_address_that_is_none_is_not_asked() {
 
 #[test]
 fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         let mirror = Mirror::open(0);
-        point_to(site, &mirror, SHA256);
-        let vm = Vm::new(site, shell);
-        site.lab().set_illness(Some(Illness::from(Sickness::Status(401)).for_answers(3)));
+        point_to(testbed, &mirror, SHA256);
+        let vm = Vm::new(testbed, shell);
+        testbed.lab().set_illness(Some(Illness::from(Sickness::Status(401)).for_answers(3)));
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
         assert_eq!(mirror.asked(), 1);
 
-        let vm = Vm::new(site, shell);
+        let vm = Vm::new(testbed, shell);
         for (sickness, status) in [
             (Sickness::Status(500), "500"),
             (Sickness::ServerErrorSayingTrue, "503"),
@@ -67,7 +67,7 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
             (Sickness::TruncatedJson, "200 without a text"),
             (Sickness::ResultFalse200, "200 without a text"),
         ] {
-            site.lab().set_sickness(Some(sickness));
+            testbed.lab().set_sickness(Some(sickness));
             let told =
                 format!("K2HR3 does not say where k2hdkc-agent comes from: it answered {status}; run /");
             failed(&vm.run(&[]), &told);
@@ -76,14 +76,14 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
                 "nothing is installed by its name"
             );
         }
-        site.lab().set_sickness(None);
+        testbed.lab().set_sickness(None);
 
         // What a template that fails to expand, and a backend that dies, make of a key that is there.
         let told = "K2HR3 does not say what k2hdkc-agent is: it answered 200 without a text";
-        site.lab().set_key(&site.cluster().server_resource, "k2hdkc-agent-package-sha256", json!({}));
+        testbed.lab().set_key(&testbed.cluster().server_resource, "k2hdkc-agent-package-sha256", json!({}));
         failed(&vm.run(&[]), told);
         let break_template = |text: &str| format!("{text}{{{{ if }}}}\n");
-        site.lab().edit_text(&site.cluster().resource, break_template);
+        testbed.lab().edit_text(&testbed.cluster().resource, break_template);
         failed(&vm.run(&[]), "K2HR3 does not say where k2hdkc-agent comes from: it answered 404");
         assert_eq!(mirror.asked(), 1);
     });
@@ -91,16 +91,16 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
 
 #[test]
 fn one_word_that_there_is_no_key_is_asked_again_after_a_pause_and_the_second_answer_counts() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         let mirror = Mirror::open(0);
-        let vm = Vm::new(site, shell);
+        let vm = Vm::new(testbed, shell);
         // The key comes back in the pause.
         vm.program("sleep", "until [ -e \"$root/back\" ]; do :; done\n");
         let ended = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let paused = || vm.path("calls").is_file() && vm.read("calls").contains("sleep 5\n");
                 if wait_for(PATIENCE, paused) {
-                    point_to(site, &mirror, SHA256);
+                    point_to(testbed, &mirror, SHA256);
                 }
                 vm.write("back", "");
             });
@@ -113,16 +113,16 @@ fn one_word_that_there_is_no_key_is_asked_again_after_a_pause_and_the_second_ans
 
 #[test]
 fn a_script_that_was_not_filled_in_or_says_why_it_could_not_be_does_nothing() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         let whole = vm.read("k2hr3-init.sh");
         let spoil = |from: &str, to: &str| put(&vm.path("k2hr3-init.sh"), &whole.replace(from, to));
-        let token = &site.cluster().server_token;
+        let token = &testbed.cluster().server_token;
         spoil(token, "no");
         failed(&vm.run(&[]), "the role token is not 64 hexadecimal digits");
         spoil("\nVALUES\n\nmain", "k2hr3 role token is empty\nVALUES\n\nmain");
         failed(&vm.run(&[]), "K2HR3 could not make this script: k2hr3 role token is empty");
-        spoil(&format!("\n{}\n", site.cluster().server_role), "\n$(reboot)\n");
+        spoil(&format!("\n{}\n", testbed.cluster().server_role), "\n$(reboot)\n");
         failed(&vm.run(&[]), "$(reboot) is no role");
         put(&vm.path("k2hr3-init.sh"), USER_DATA);
         failed(&vm.run(&[]), "K2HR3 has not filled in this script");
@@ -134,8 +134,8 @@ fn a_script_that_was_not_filled_in_or_says_why_it_could_not_be_does_nothing() {
 
 #[test]
 fn an_agent_that_cannot_bring_everything_is_started_and_the_rest_is_told() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         vm.agent("[ \"$1\" != bootstrap ]\n");
         failed(&vm.run(&[]), "; the agent runs; 'k2hdkc-agent bootstrap' goes on with it");
         assert_eq!(vm.calls()[3..], started());
@@ -144,10 +144,10 @@ fn an_agent_that_cannot_bring_everything_is_started_and_the_rest_is_told() {
 
 #[test]
 fn a_vm_that_upstreams_user_data_has_left_gets_its_files_and_directory_closed() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         std::fs::create_dir(vm.path("etc/antpickax")).unwrap();
-        vm.write("etc/antpickax/k2hr3-role-token", &site.cluster().server_token);
+        vm.write("etc/antpickax/k2hr3-role-token", &testbed.cluster().server_token);
         std::os::unix::fs::symlink("/nonexistent", vm.path("etc/antpickax/k2hr3-cuk")).unwrap();
         std::fs::set_permissions(vm.path("etc/antpickax"), std::fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(vm.run(&[]).code, 0);
@@ -158,8 +158,8 @@ fn a_vm_that_upstreams_user_data_has_left_gets_its_files_and_directory_closed() 
 
 #[test]
 fn the_way_out_is_the_agents_and_what_it_cannot_do_keeps_the_identity() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         assert_eq!(vm.run(&[]).code, 0);
         vm.calls();
         let identity = vm.names("etc/antpickax");
@@ -190,8 +190,8 @@ fn the_way_out_is_the_agents_and_what_it_cannot_do_keeps_the_identity() {
 
 #[test]
 fn in_a_container_whoever_owns_the_directory_registers_it_without_sudo() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).without_systemd().of_user();
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).without_systemd().of_user();
         std::fs::create_dir(vm.path("etc/antpickax")).unwrap();
         std::fs::set_permissions(vm.path("etc/antpickax"), std::fs::Permissions::from_mode(0o777)).unwrap();
         let ended = vm.run(&["-r"]);
@@ -202,16 +202,16 @@ fn in_a_container_whoever_owns_the_directory_registers_it_without_sudo() {
 
 #[test]
 fn a_registration_that_k2hr3_did_not_keep_is_made_again() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).without_systemd();
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).without_systemd();
         let lost = Sickness::LostRegistrations { share: 1.0 };
-        site.lab().set_illness(Some(Illness::from(lost).for_answers(2)));
+        testbed.lab().set_illness(Some(Illness::from(lost).for_answers(2)));
         let ended = vm.run(&["-r"]);
         assert_eq!(ended.code, 0, "{}", ended.said);
-        let own = |site: &k2hdkc_tests::site::Site| {
-            let members = site.lab().members(&site.cluster().server_role);
+        let own = |testbed: &k2hdkc_tests::testbed::Testbed| {
+            let members = testbed.lab().members(&testbed.cluster().server_role);
             members.iter().any(|member| member.cuk.as_deref() == Some("8f7d-11"))
         };
-        assert!(own(site));
+        assert!(own(testbed));
     });
 }

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use k2hdkc_tests::site::{Site, cuk};
+use k2hdkc_tests::testbed::{Testbed, cuk};
 
 use k2hdkc_simulators::k2hr3::{Template, USER_DATA};
 use serde_json::{Map, Value};
@@ -25,20 +25,20 @@ use vm::{Vm, put, shells, user_data};
 const APT: &str = "apt-get --quiet --yes --no-install-recommends --option DPkg::Lock::Timeout=300 --option \
                    Dpkg::Options::=--force-confold";
 
-fn each_shell(test: impl Fn(&Site, &Path)) {
+fn each_shell(test: impl Fn(&Testbed, &Path)) {
     for shell in shells() {
-        test(&Site::open(2, 0).unwrap(), &shell);
+        test(&Testbed::open(2, 0).unwrap(), &shell);
     }
 }
 
-fn set_key(site: &Site, key: &str, value: &str) {
-    site.lab().set_key(&site.cluster().server_resource, key, value);
+fn set_key(testbed: &Testbed, key: &str, value: &str) {
+    testbed.lab().set_key(&testbed.cluster().server_resource, key, value);
 }
 
 /// The package comes from there.
-fn point_to(site: &Site, mirror: &Mirror, sha256: &str) {
-    set_key(site, "k2hdkc-agent-package-url", &mirror.url());
-    set_key(site, "k2hdkc-agent-package-sha256", sha256);
+fn point_to(testbed: &Testbed, mirror: &Mirror, sha256: &str) {
+    set_key(testbed, "k2hdkc-agent-package-url", &mirror.url());
+    set_key(testbed, "k2hdkc-agent-package-sha256", sha256);
 }
 
 /// Lists the steps of every boot once the program is there.
@@ -52,12 +52,12 @@ fn started() -> [String; 3] {
 }
 
 /// The five values as K2HR3 gives them, in the order in which the script reads them.
-fn values(site: &Site) -> Map<String, Value> {
+fn values(testbed: &Testbed) -> Map<String, Value> {
     let values = [
-        ("ROLE_NAME", site.cluster().server_role.clone()),
+        ("ROLE_NAME", testbed.cluster().server_role.clone()),
         ("ROLE_TENANT", "yrn:yahoo:::tenant0".to_owned()),
-        ("ROLE_TOKEN", site.cluster().server_token.clone()),
-        ("API_HOST_URI", format!("http://{}", site.address())),
+        ("ROLE_TOKEN", testbed.cluster().server_token.clone()),
+        ("API_HOST_URI", format!("http://{}", testbed.address())),
         ("ERROR_MSG", String::new()),
     ];
     values.into_iter().map(|(name, value)| (format!("K2HR3_{name}"), Value::from(value))).collect()
@@ -65,22 +65,22 @@ fn values(site: &Site) -> Map<String, Value> {
 
 #[test]
 fn the_template_is_one_for_the_engine_of_resources_as_well_and_has_no_other_statement() {
-    let site = Site::open(0, 0).unwrap();
+    let testbed = Testbed::open(0, 0).unwrap();
     let template = Template::parse(USER_DATA).unwrap();
     let names: Vec<String> = template.variables().into_iter().collect();
-    let mut values = values(&site);
+    let mut values = values(&testbed);
     let mut expected: Vec<String> = values.keys().cloned().collect();
     expected.sort();
     assert_eq!(names, expected);
-    assert_eq!(template.expand(&mut values).unwrap(), user_data(&site));
+    assert_eq!(template.expand(&mut values).unwrap(), user_data(&testbed));
 }
 
 #[test]
 fn the_script_is_ascii_and_no_shell_nor_shellcheck_has_anything_against_it() {
-    let site = Site::open(0, 0).unwrap();
-    let script = user_data(&site);
+    let testbed = Testbed::open(0, 0).unwrap();
+    let script = user_data(&testbed);
     assert!(script.is_ascii(), "K2HR3 declares it so");
-    let path = site.roots().join("k2hr3-init.sh");
+    let path = testbed.roots().join("k2hr3-init.sh");
     put(&path, &script);
     for words in ["dash -n", "busybox ash -n", "bash -n", "shellcheck --shell=sh"] {
         let mut words = words.split(' ');
@@ -91,12 +91,12 @@ fn the_script_is_ascii_and_no_shell_nor_shellcheck_has_anything_against_it() {
 
 #[test]
 fn the_identity_is_written_as_upstream_names_it_with_the_token_for_root_alone() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
-        let role = &site.cluster().server_role;
-        let (api_uri, token) = (format!("http://{}", site.address()), &site.cluster().server_token);
+        let role = &testbed.cluster().server_role;
+        let (api_uri, token) = (format!("http://{}", testbed.address()), &testbed.cluster().server_token);
         let files = [
             ("k2hr3-api-uri", api_uri.as_str(), 0o644),
             ("k2hr3-apiarg", "cuk=8f7d-11", 0o644),
@@ -120,8 +120,8 @@ fn the_identity_is_written_as_upstream_names_it_with_the_token_for_root_alone() 
 
 #[test]
 fn a_directory_that_is_made_can_be_entered_by_chmpx_under_every_umask() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).with_umask("077");
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).with_umask("077");
         assert_eq!(vm.run(&[]).code, 0);
         let modes = ["", "/k2hr3-role-name", "/k2hr3-role-token"];
         assert_eq!(modes.map(|path| vm.mode(&format!("etc/antpickax{path}"))), [0o755, 0o644, 0o600]);
@@ -130,14 +130,14 @@ fn a_directory_that_is_made_can_be_entered_by_chmpx_under_every_umask() {
 
 #[test]
 fn a_token_that_was_replaced_stays_where_the_script_runs_again_for_the_same_node() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         assert_eq!(vm.run(&[]).code, 0);
         // By now the one of the user-data is dead.
         let (path, dead) = ("etc/antpickax/k2hr3-role-token", "0".repeat(64));
         let script = vm.read("k2hr3-init.sh");
-        vm.write("k2hr3-init.sh", &script.replace(&site.cluster().server_token, &dead));
-        let newer = site.lab().make_token(&site.cluster().server_role, 86_400).unwrap();
+        vm.write("k2hr3-init.sh", &script.replace(&testbed.cluster().server_token, &dead));
+        let newer = testbed.lab().make_token(&testbed.cluster().server_role, 86_400).unwrap();
         let left = |token: &str, cuk: &str| {
             vm.write(path, token);
             vm.write("etc/antpickax/k2hr3-cuk", cuk);
@@ -163,16 +163,16 @@ fn a_token_that_was_replaced_stays_where_the_script_runs_again_for_the_same_node
 
 #[test]
 fn a_package_comes_from_where_the_keys_say_and_the_agent_does_the_rest() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         let mirror = Mirror::open(2);
-        point_to(site, &mirror, SHA256);
-        let vm = Vm::new(site, shell);
+        point_to(testbed, &mirror, SHA256);
+        let vm = Vm::new(testbed, shell);
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
         let told = format!(
             "k2hr3-init: k2hdkc-agent was installed from {}, and runs for {}",
             mirror.url(),
-            site.cluster().server_role
+            testbed.cluster().server_role
         );
         assert_eq!(ended.last, told);
         assert_eq!(mirror.asked(), 3, "it failed twice");
@@ -191,10 +191,10 @@ fn a_package_comes_from_where_the_keys_say_and_the_agent_does_the_rest() {
 
 #[test]
 fn another_checksum_keeps_the_package_out_and_names_both() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         let (mirror, other) = (Mirror::open(0), "0".repeat(64));
-        point_to(site, &mirror, &other);
-        let vm = Vm::new(site, shell);
+        point_to(testbed, &mirror, &other);
+        let vm = Vm::new(testbed, shell);
         let ended = vm.run(&[]);
         assert_eq!((ended.code, vm.calls()), (1, vec![]), "{}", ended.said);
         let told =
@@ -202,7 +202,7 @@ fn another_checksum_keeps_the_package_out_and_names_both() {
         assert!(ended.last.contains(&told), "{}", ended.last);
 
         for wrong in ["", "abc", &"g".repeat(64)] {
-            point_to(site, &mirror, wrong);
+            point_to(testbed, &mirror, wrong);
             let ended = vm.run(&[]);
             assert!(ended.last.contains("there is no checksum of http://"), "{}", ended.last);
         }
@@ -212,8 +212,8 @@ fn another_checksum_keeps_the_package_out_and_names_both() {
 
 #[test]
 fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
         let twice = "sleep 5".to_owned();
@@ -223,7 +223,7 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         assert_eq!(vm.calls(), expected, "K2HR3 has said twice that there is no key");
 
         // apt-get ends an update well whether it reached a mirror or not.
-        let vm = Vm::new(site, shell);
+        let vm = Vm::new(testbed, shell);
         vm.write("outage", &"\n".repeat(5));
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 0, "{}", ended.said);
@@ -234,7 +234,7 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
         expected.extend(round.into_iter().chain(started()));
         assert_eq!(vm.calls(), expected);
 
-        let vm = Vm::new(site, shell);
+        let vm = Vm::new(testbed, shell);
         vm.write("repository", "");
         let ended = vm.run(&[]);
         assert_eq!(ended.code, 1);
@@ -248,8 +248,8 @@ fn without_keys_the_package_comes_by_its_name_from_the_repositories() {
 
 #[test]
 fn a_user_who_may_use_sudo_is_as_good_as_root_and_one_who_may_not_is_told() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).of_user();
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).of_user();
         let ended = vm.run(&["-r"]);
         assert_eq!(ended.code, 0, "{}", ended.said);
         let calls = vm.calls();
@@ -258,7 +258,7 @@ fn a_user_who_may_use_sudo_is_as_good_as_root_and_one_who_may_not_is_told() {
         let last = ["systemctl start k2hdkc-agent.service", "k2hdkc-agent join"];
         assert_eq!(calls[calls.len() - 2..], last, "-r waits until K2HR3 has it");
 
-        let vm = Vm::new(site, shell).of_user().without("sudo");
+        let vm = Vm::new(testbed, shell).of_user().without("sudo");
         let ended = vm.run(&[]);
         assert_eq!((ended.code, vm.calls()), (1, vec![]));
         assert!(ended.last.contains("failed: this needs root; run it as root: sh /"), "{}", ended.last);
@@ -268,24 +268,24 @@ fn a_user_who_may_use_sudo_is_as_good_as_root_and_one_who_may_not_is_told() {
 
 #[test]
 fn where_nothing_keeps_services_the_host_is_registered_once_and_nothing_is_installed() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).without_systemd();
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).without_systemd();
         for _ in 0..2 {
             let ended = vm.run(&["-r"]);
             assert_eq!((ended.code, vm.calls()), (0, vec![]), "{}", ended.said);
         }
-        let members = site.lab().members(&site.cluster().server_role);
+        let members = testbed.lab().members(&testbed.cluster().server_role);
         let own = members.iter().find(|member| member.cuk.as_deref() == Some("8f7d-11")).unwrap();
         assert_eq!(own.tag.as_deref(), Some("vm11.novalocal"));
-        let puts = site.lab().requests().iter().filter(|request| request.method == "PUT").count();
+        let puts = testbed.lab().requests().iter().filter(|request| request.method == "PUT").count();
         assert_eq!(puts, 1, "a member is never registered again");
 
         let ended = vm.run(&["-d"]);
         assert_eq!(ended.code, 0, "{}", ended.said);
-        assert_eq!(ended.last, format!("k2hr3-init: this host has left {}", site.cluster().server_role));
+        assert_eq!(ended.last, format!("k2hr3-init: this host has left {}", testbed.cluster().server_role));
         assert!(vm.names("etc/antpickax").is_empty());
         let left: Vec<_> =
-            site.lab().members(&site.cluster().server_role).into_iter().filter_map(|m| m.cuk).collect();
+            testbed.lab().members(&testbed.cluster().server_role).into_iter().filter_map(|m| m.cuk).collect();
         assert_eq!(left, [cuk(11), cuk(12)]);
         assert_eq!(vm.run(&["-d"]).code, 0, "it has left already");
     });

@@ -14,16 +14,16 @@ fn without_the_program_hostname_the_tag_is_the_kernel_s_name_with_the_resolver_s
         ("search .\n", "tag=vm11"),
         ("nameserver 192.0.2.1\n", "tag=vm11"),
     ] {
-        each_shell(|site, shell| {
+        each_shell(|testbed, shell| {
             // Neither does it take uname, awk, sed or grep.
-            let vm = Vm::new(site, shell).without("uname");
+            let vm = Vm::new(testbed, shell).without("uname");
             vm.write("etc/resolv.conf", resolver);
             let ended = vm.run(&[]);
             assert_eq!((ended.code, vm.read(TAG).as_str()), (0, tag), "{}", ended.said);
         });
     }
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         std::fs::remove_file(vm.path("etc/resolv.conf")).unwrap();
         vm.name("vm11.of.its.own");
         assert_eq!(vm.run(&[]).code, 0);
@@ -33,9 +33,9 @@ fn without_the_program_hostname_the_tag_is_the_kernel_s_name_with_the_resolver_s
 
 #[test]
 fn a_name_that_every_host_may_have_is_no_tag_and_the_agent_makes_one_when_there_is_a_name() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         for name in ["localhost", "localhost.localdomain", "", "(none)", ".example.com", "a b"] {
-            let vm = Vm::new(site, shell);
+            let vm = Vm::new(testbed, shell);
             vm.name(name);
             std::fs::create_dir(vm.path("etc/antpickax")).unwrap();
             vm.write(TAG, "tag=of-the-original");
@@ -46,23 +46,23 @@ fn a_name_that_every_host_may_have_is_no_tag_and_the_agent_makes_one_when_there_
             assert!(!vm.path(TAG).exists(), "{name}");
 
             // Where the script itself registers, it does not.
-            let vm = Vm::new(site, shell).without_systemd();
+            let vm = Vm::new(testbed, shell).without_systemd();
             vm.name(name);
             let ended = vm.run(&["-r"]);
             assert_eq!(ended.code, 1, "{}", ended.said);
             assert!(ended.last.contains("this host has no name of its own: "), "{}", ended.said);
         }
-        assert!(site.lab().requests().iter().all(|request| request.method != "PUT"));
+        assert!(testbed.lab().requests().iter().all(|request| request.method != "PUT"));
     });
 }
 
 #[test]
 fn a_program_that_is_not_there_is_named_before_anything_is_changed_or_is_not_missed() {
-    each_shell(|site, shell| {
+    each_shell(|testbed, shell| {
         let mirror = Mirror::open(0);
-        point_to(site, &mirror, SHA256);
+        point_to(testbed, &mirror, SHA256);
         for tool in TOOLS {
-            let vm = Vm::new(site, shell).without(tool);
+            let vm = Vm::new(testbed, shell).without(tool);
             let ended = vm.run(&[]);
             match *tool {
                 "uname" => assert_eq!(ended.code, 0, "{}", ended.said),
@@ -85,7 +85,7 @@ fn a_program_that_is_not_there_is_named_before_anything_is_changed_or_is_not_mis
                 }
             }
         }
-        let vm = Vm::new(site, shell).without("mv").without("id");
+        let vm = Vm::new(testbed, shell).without("mv").without("id");
         let ended = vm.run(&[]);
         assert!(ended.last.contains("lacks the program id mv;"), "{}", ended.said);
     });
@@ -93,15 +93,15 @@ fn a_program_that_is_not_there_is_named_before_anything_is_changed_or_is_not_mis
 
 #[test]
 fn where_nothing_installs_packages_nobody_waits_for_it() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).without("apt-get");
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).without("apt-get");
         let ended = vm.run(&[]);
         assert!(ended.said.contains("this host has none of apt-get, dnf and yum"), "{}", ended.said);
         assert_eq!((ended.code, vm.calls()), (1, vec!["sleep 5".to_owned()]), "no ten attempts");
 
         // A package of another distribution is not even fetched.
         let mirror = Mirror::open(0);
-        point_to(site, &mirror, SHA256);
+        point_to(testbed, &mirror, SHA256);
         let ended = vm.run(&[]);
         assert!(
             ended.last.contains("is no package for this host, which has no program for it"),
@@ -114,8 +114,8 @@ fn where_nothing_installs_packages_nobody_waits_for_it() {
 
 #[test]
 fn without_systemctl_nobody_keeps_the_agent_and_the_host_is_only_registered() {
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell).without("systemctl");
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell).without("systemctl");
         let ended = vm.run(&[]);
         assert_eq!((ended.code, vm.calls()), (0, vec![]), "{}", ended.said);
         assert!(ended.last.contains("without systemd nothing was installed or started"), "{}", ended.last);
@@ -139,8 +139,8 @@ fn what_cloud_init_calls_every_vm_of_which_it_knows_nothing_is_no_cuk() {
         "IID-datasource-NONE",
         "455",
     ];
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         for id in FALLBACKS {
             vm.write("var/lib/cloud/data/instance-id", &format!("{id}\n"));
             let ended = vm.run(&[]);

@@ -3,7 +3,7 @@
 use k2hdkc_agent::bootstrap::{KEYS, Orders, Package, Unit};
 use k2hdkc_simulators::k2hr3::Template;
 use k2hdkc_simulators::node::Plan;
-use k2hdkc_tests::site::Site;
+use k2hdkc_tests::testbed::Testbed;
 use serde_json::{Map, Value, json};
 
 use super::each_shell;
@@ -31,9 +31,9 @@ fn keys(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap()
 }
 
-/// Renders what a node of that site would install, but for the moment at which it was written.
-fn rendered(site: &Site, plan: Plan) -> String {
-    let node = site.node(plan).unwrap();
+/// Renders what a node of that testbed would install, but for the moment at which it was written.
+fn rendered(testbed: &Testbed, plan: Plan) -> String {
+    let node = testbed.node(plan).unwrap();
     let output = node.run(&["render"]).unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -42,9 +42,10 @@ fn rendered(site: &Site, plan: Plan) -> String {
 
 #[test]
 fn the_ini_template_gives_both_kinds_of_nodes_what_the_command_lines_own_one_gives_them() {
-    let (own, stock) = (Site::open_with_template(&template(), 3, 2).unwrap(), Site::open(3, 2).unwrap());
-    for site in [&own, &stock] {
-        site.lab().set_key(&site.cluster().resource, "cluster-name", "mycluster");
+    let (own, stock) =
+        (Testbed::open_with_template(&template(), 3, 2).unwrap(), Testbed::open(3, 2).unwrap());
+    for testbed in [&own, &stock] {
+        testbed.lab().set_key(&testbed.cluster().resource, "cluster-name", "mycluster");
     }
     assert_eq!(rendered(&own, own.server_plan(11, "")), rendered(&stock, stock.server_plan(11, "")));
     assert_eq!(rendered(&own, own.slave_plan(31, "")), rendered(&stock, stock.slave_plan(31, "")));
@@ -52,8 +53,8 @@ fn the_ini_template_gives_both_kinds_of_nodes_what_the_command_lines_own_one_giv
 
 #[test]
 fn chmpx_takes_what_the_template_gives_also_where_there_is_no_slave() {
-    let site = Site::open_with_template(&template(), 2, 0).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open_with_template(&template(), 2, 0).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     assert!(node.run(&["once"]).unwrap().status.success());
     let output = node.run(&["check"]).unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -122,8 +123,8 @@ fn the_cloud_config_installs_again_what_a_mirror_did_not_give() {
     let block = CLOUD_CONFIG.split("    - >-\n").last().unwrap().split("\n  - ").next().unwrap();
     // As YAML folds it.
     let words = block.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    each_shell(|site, shell| {
-        let vm = Vm::new(site, shell);
+    each_shell(|testbed, shell| {
+        let vm = Vm::new(testbed, shell);
         vm.write("outage", "\n\n");
         let ended = vm.shell(&words);
         assert_eq!(ended.code, 0, "{}", ended.said);

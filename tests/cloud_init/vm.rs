@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use k2hdkc_tests::site::Site;
+use k2hdkc_tests::testbed::Testbed;
 use tempfile::TempDir;
 
 /// The programs that the script may count on, each of which is taken away in turn; the scripts in place of programs need more.
@@ -68,7 +68,7 @@ pub(crate) struct Vm {
 
 impl Vm {
     /// A VM with systemd, apt and nothing of the cluster, and K2HR3's user-data for a server node in it.
-    pub(crate) fn new(site: &Site, shell: &Path) -> Self {
+    pub(crate) fn new(testbed: &Testbed, shell: &Path) -> Self {
         let root = tempfile::tempdir().unwrap();
         let script = root.path().join("k2hr3-init.sh");
         let vm = Self { root, script, uid: 0, umask: "022" };
@@ -79,7 +79,7 @@ impl Vm {
         vm.write("etc/resolv.conf", "nameserver 192.0.2.1\nsearch novalocal example.com\n");
         vm.write("repository", "k2hdkc-agent\n");
         vm.lay_out_programs(shell);
-        vm.write("k2hr3-init.sh", &vm.moved(&user_data(site)));
+        vm.write("k2hr3-init.sh", &vm.moved(&user_data(testbed)));
         vm
     }
 
@@ -236,9 +236,9 @@ pub(crate) fn put(path: &Path, text: &str) {
 }
 
 /// The script as the VM of a server node gets it.
-pub(crate) fn user_data(site: &Site) -> String {
-    let path = site.lab().register_path(&site.cluster().server_token).unwrap();
-    let url = format!("http://{}/v1/extdata/trove/{path}", site.address());
+pub(crate) fn user_data(testbed: &Testbed) -> String {
+    let path = testbed.lab().register_path(&testbed.cluster().server_token).unwrap();
+    let url = format!("http://{}/v1/extdata/trove/{path}", testbed.address());
     let output = Command::new("curl")
         .args(["--fail", "--silent", "--user-agent", "extdata_k2hr3_trove", &url])
         .output()

@@ -14,7 +14,7 @@ use k2hdkc_agent::ledger::Store;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::Node;
-use k2hdkc_tests::site::{Site, cuks};
+use k2hdkc_tests::testbed::{Testbed, cuks};
 
 /// The system calls that change files, on any architecture (`?`: where there is such a call). Killed at each.
 const CHANGING: &[&str] = &[
@@ -68,41 +68,41 @@ struct Tally {
 
 #[test]
 fn a_kill_at_any_step_of_a_replacement_leaves_a_loadable_file_and_the_next_start_converges() {
-    let site = Site::open(2, 1).unwrap();
-    let before = site.node(site.server_plan(11, CONFIG)).unwrap();
+    let testbed = Testbed::open(2, 1).unwrap();
+    let before = testbed.node(testbed.server_plan(11, CONFIG)).unwrap();
     assert_ran(&before);
     // So that the next file must get an owner and an attribute.
     std::os::unix::fs::chown(before.ini(), Some(12345), Some(12345)).unwrap();
     xattr::set(before.ini(), "user.note", b"kept").unwrap();
     let old = before.live().unwrap().text;
-    site.add_server(13);
+    testbed.add_server(13);
 
-    let tally = kill_everywhere(&site, &before, Some(&old));
+    let tally = kill_everywhere(&testbed, &before, Some(&old));
     assert_eq!(tally.faults, [""; 0], "{} of {} kills", tally.faults.len(), tally.killed);
     assert!(tally.killed > 100 && tally.left_old > 20 && tally.left_new > 20, "{tally:?}");
 }
 
 #[test]
 fn a_kill_at_any_step_of_the_first_installation_leaves_no_file_or_a_loadable_one() {
-    let site = Site::open(3, 1).unwrap();
-    let before = site.node(site.server_plan(11, CONFIG)).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let before = testbed.node(testbed.server_plan(11, CONFIG)).unwrap();
 
-    let tally = kill_everywhere(&site, &before, None);
+    let tally = kill_everywhere(&testbed, &before, None);
     assert_eq!(tally.faults, [""; 0], "{} of {} kills", tally.faults.len(), tally.killed);
     assert!(tally.killed > 100 && tally.left_old > 20 && tally.left_new > 20, "{tally:?}");
 }
 
 /// Servers 11 and 12 are installed, or nothing; 11 to 13 are wanted.
-fn kill_everywhere(site: &Site, before: &Node, old: Option<&str>) -> Tally {
+fn kill_everywhere(testbed: &Testbed, before: &Node, old: Option<&str>) -> Tally {
     assert_strace();
     let mut tally = Tally::default();
     for (calls, stride, again) in [(CHANGING, 1, false), (CHANGING, 1, true), (LOOKING, STRIDE, false)] {
         for call in calls {
             for when in (1..).step_by(stride) {
                 let step = format!("{call} {when}{}", if again { ", then another change" } else { "" });
-                let node = copied(site, before, &step.replace([' ', '?'], "-"));
+                let node = copied(testbed, before, &step.replace([' ', '?'], "-"));
                 let killed = pass_killed_at(&node, call, when);
-                let checked = check(site, &node, old, again, &mut tally);
+                let checked = check(testbed, &node, old, again, &mut tally);
                 tally.faults.extend(checked.into_iter().map(|fault| format!("{step}: {fault}")));
                 tally.killed += usize::from(killed);
                 std::fs::remove_dir_all(node.root()).unwrap();
@@ -116,7 +116,7 @@ fn kill_everywhere(site: &Site, before: &Node, old: Option<&str>) -> Tally {
 }
 
 /// Lists what is wrong after the kill and after the next pass. `again`: the membership changes once more in between.
-fn check(site: &Site, node: &Node, old: Option<&str>, again: bool, tally: &mut Tally) -> Vec<String> {
+fn check(testbed: &Testbed, node: &Node, old: Option<&str>, again: bool, tally: &mut Tally) -> Vec<String> {
     let mut faults = Vec::new();
     // FILEVERSIONs that were visible, with what they stood for.
     let mut visible: BTreeMap<u32, String> = BTreeMap::new();
@@ -138,10 +138,10 @@ fn check(site: &Site, node: &Node, old: Option<&str>, again: bool, tally: &mut T
     }
     let wanted = if again { 11..=14 } else { 11..=13 };
     if again {
-        site.add_server(14);
+        testbed.add_server(14);
     }
     let output = node.run(&["once"]).unwrap();
-    site.remove_server(14);
+    testbed.remove_server(14);
     if !output.status.success() || !output.stderr.is_empty() {
         faults.push(format!("the next pass: {output:?}"));
     }
@@ -215,8 +215,8 @@ fn assert_ran(node: &Node) {
 }
 
 /// A second directory with the same content, owners and attributes; the agent's files name no absolute path.
-fn copied(site: &Site, node: &Node, name: &str) -> Node {
-    let root = site.roots().join(name);
+fn copied(testbed: &Testbed, node: &Node, name: &str) -> Node {
+    let root = testbed.roots().join(name);
     let copied = Command::new("cp").arg("--archive").arg(node.root()).arg(&root).status().unwrap();
     assert!(copied.success());
     Node::new(&root, node.plan().clone()).unwrap()

@@ -9,7 +9,7 @@ use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::k2hr3::{Illness, Sickness};
 use k2hdkc_simulators::node::{FILE_SOURCE, Node, wait_for};
 use k2hdkc_simulators::raw_http;
-use k2hdkc_tests::site::{Site, address, cuk, cuks};
+use k2hdkc_tests::testbed::{Testbed, address, cuk, cuks};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,8 +23,8 @@ fn polling(guard: &str) -> String {
 }
 
 /// An agent that follows servers 11 to `last`.
-fn following(site: &Site, last: u8, config: &str) -> Node {
-    let mut node = site.node(site.server_plan(11, config)).unwrap();
+fn following(testbed: &Testbed, last: u8, config: &str) -> Node {
+    let mut node = testbed.node(testbed.server_plan(11, config)).unwrap();
     node.start().unwrap();
     let first = wait_for(PATIENCE, || node.cuks(Mode::Server) == cuks(11..=last));
     assert!(first, "{}", node.log());
@@ -38,9 +38,9 @@ fn when_installed(node: &Node, servers: &[String]) -> Instant {
 }
 
 /// When the first poll after `since` was answered.
-fn first_poll(site: &Site, since: Instant) -> Instant {
-    assert!(wait_for(PATIENCE, || !site.polls_since(since).is_empty()));
-    site.polls_since(since)[0].at
+fn first_poll(testbed: &Testbed, since: Instant) -> Instant {
+    assert!(wait_for(PATIENCE, || !testbed.polls_since(since).is_empty()));
+    testbed.polls_since(since)[0].at
 }
 
 fn waiting(node: &Node) -> Vec<String> {
@@ -65,8 +65,8 @@ fn source(last: u8, number: u32) -> String {
 #[test]
 fn two_hundred_changes_in_a_moment_are_at_most_three_replacements_and_the_last_is_soon() {
     const CHANGES: u32 = 200;
-    let site = Site::open(1, 1).unwrap();
-    let mut node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open(1, 1).unwrap();
+    let mut node = testbed.node(testbed.server_plan(11, "")).unwrap();
     node.write("etc/k2hdkc-agent/conf.d/10-source.toml", FILE_SOURCE).unwrap();
     node.give(&source(12, 0)).unwrap();
     node.start().unwrap();
@@ -94,12 +94,12 @@ fn two_hundred_changes_in_a_moment_are_at_most_three_replacements_and_the_last_i
 
 #[test]
 fn an_addition_is_installed_within_a_second_of_the_answer_that_shows_it() {
-    let site = Site::open(2, 1).unwrap();
-    let mut node = following(&site, 12, &polling(""));
+    let testbed = Testbed::open(2, 1).unwrap();
+    let mut node = following(&testbed, 12, &polling(""));
     for added in 13..=15 {
         let changed = Instant::now();
-        site.add_server(added);
-        let answered = first_poll(&site, changed);
+        testbed.add_server(added);
+        let answered = first_poll(&testbed, changed);
         let installed = when_installed(&node, &cuks(11..=added));
         assert!(installed - answered < SECOND, "{:?}\n{}", installed - answered, node.log());
     }
@@ -110,12 +110,12 @@ fn an_addition_is_installed_within_a_second_of_the_answer_that_shows_it() {
 #[test]
 fn an_addition_does_not_wait_for_an_end_of_the_changes() {
     // Someone joins every 100 ms: each restarts the rest, so only its bound installs anything.
-    let site = Site::open(2, 1).unwrap();
-    let mut node = following(&site, 12, &polling(""));
+    let testbed = Testbed::open(2, 1).unwrap();
+    let mut node = following(&testbed, 12, &polling(""));
     let start = Instant::now();
     let mut seen = None;
     for (step, added) in (13..=52).enumerate() {
-        site.add_server(added);
+        testbed.add_server(added);
         let due = start + Duration::from_millis(100) * u32::try_from(step + 1).unwrap();
         let installed = wait_for(due.saturating_duration_since(Instant::now()), || node.fileversion() > 1);
         if installed {
@@ -130,23 +130,23 @@ fn an_addition_does_not_wait_for_an_end_of_the_changes() {
 
 #[test]
 fn a_removal_waits_for_its_number_of_answers() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, 13, &polling("removal-polls = 12\nremoval-for = \"0ms\"\n"));
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, 13, &polling("removal-polls = 12\nremoval-for = \"0ms\"\n"));
     let removed = Instant::now();
-    site.remove_server(13);
+    testbed.remove_server(13);
     when_installed(&node, &cuks(11..=12));
-    let answers = site.polls_since(removed).len();
+    let answers = testbed.polls_since(removed).len();
     assert!((12..=16).contains(&answers), "{answers} answers");
     node.stop().unwrap();
 }
 
 #[test]
 fn a_removal_waits_for_its_time() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, 13, &polling("removal-polls = 2\nremoval-for = \"2s\"\n"));
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, 13, &polling("removal-polls = 2\nremoval-for = \"2s\"\n"));
     let removed = Instant::now();
-    site.remove_server(13);
-    let answered = first_poll(&site, removed);
+    testbed.remove_server(13);
+    let answered = first_poll(&testbed, removed);
     let installed = when_installed(&node, &cuks(11..=12));
     let waited = installed - answered;
     assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(3), "{waited:?}");
@@ -155,10 +155,10 @@ fn a_removal_waits_for_its_time() {
 
 #[test]
 fn the_wait_of_a_removal_goes_on_over_a_restart_of_the_agent() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, 13, &polling("removal-polls = 2\nremoval-for = \"2s\"\n"));
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, 13, &polling("removal-polls = 2\nremoval-for = \"2s\"\n"));
     let removed = Instant::now();
-    site.remove_server(13);
+    testbed.remove_server(13);
     assert!(wait_for(PATIENCE, || waiting(&node) == cuks([13])), "{}", node.log());
     node.stop().unwrap();
     node.start().unwrap();
@@ -170,12 +170,12 @@ fn the_wait_of_a_removal_goes_on_over_a_restart_of_the_agent() {
 
 #[test]
 fn additions_go_through_while_a_removal_waits() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, 13, &polling("removal-polls = 2\nremoval-for = \"3s\"\n"));
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, 13, &polling("removal-polls = 2\nremoval-for = \"3s\"\n"));
     let removed = Instant::now();
-    site.remove_server(13);
-    site.add_server(14);
-    site.add_slave(32);
+    testbed.remove_server(13);
+    testbed.add_server(14);
+    testbed.add_slave(32);
     let added = when_installed(&node, &cuks(11..=14));
     assert!(added - removed < Duration::from_millis(1200), "{:?}", added - removed);
     assert_eq!(node.cuks(Mode::Slave), cuks([31, 32]));
@@ -188,14 +188,14 @@ fn additions_go_through_while_a_removal_waits() {
 
 #[test]
 fn a_host_that_is_missing_in_one_answer_stays() {
-    let site = Site::open(3, 2).unwrap();
+    let testbed = Testbed::open(3, 2).unwrap();
     // Slow enough that the status between two answers can be read.
     let config = polling("").replace("\"100ms\"", "\"400ms\"");
-    let mut node = following(&site, 13, &config);
+    let mut node = following(&testbed, 13, &config);
     let before = node.live().unwrap();
     for missing in [12, 31] {
         let sickness = Sickness::WithoutHost { cuk: cuk(missing) };
-        site.lab().set_illness(Some(Illness::from(sickness).for_answers(1)));
+        testbed.lab().set_illness(Some(Illness::from(sickness).for_answers(1)));
         assert!(wait_for(PATIENCE, || waiting(&node) == cuks([missing])), "{}", node.log());
         assert!(wait_for(PATIENCE, || waiting(&node).is_empty()), "{}", node.log());
         assert_eq!(node.live().unwrap(), before);
@@ -205,12 +205,12 @@ fn a_host_that_is_missing_in_one_answer_stays() {
 
 #[test]
 fn the_only_slave_that_is_missing_in_one_answer_stays_and_nobody_stands_in_for_it() {
-    let site = Site::open(3, 1).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
     let config = polling("").replace("\"100ms\"", "\"400ms\"");
-    let mut node = following(&site, 13, &config);
+    let mut node = following(&testbed, 13, &config);
     let before = node.live().unwrap();
     let sickness = Sickness::WithoutHost { cuk: cuk(31) };
-    site.lab().set_illness(Some(Illness::from(sickness).for_answers(1)));
+    testbed.lab().set_illness(Some(Illness::from(sickness).for_answers(1)));
     assert!(wait_for(PATIENCE, || waiting(&node) == cuks([31])), "{}", node.log());
     assert!(wait_for(PATIENCE, || waiting(&node).is_empty()), "{}", node.log());
     assert_eq!(node.live().unwrap(), before);
@@ -219,12 +219,12 @@ fn the_only_slave_that_is_missing_in_one_answer_stays_and_nobody_stands_in_for_i
 
 #[test]
 fn a_host_that_registers_again_is_not_noticed() {
-    let site = Site::open(3, 1).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
     let config = polling("").replace("\"100ms\"", "\"400ms\"");
-    let mut node = following(&site, 13, &config);
+    let mut node = following(&testbed, 13, &config);
     let before = node.live().unwrap();
-    site.lab().set_sickness(Some(Sickness::BlinkOnReregister));
-    register_again(&site, 12);
+    testbed.lab().set_sickness(Some(Sickness::BlinkOnReregister));
+    register_again(&testbed, 12);
     assert!(wait_for(PATIENCE, || waiting(&node) == cuks([12])), "{}", node.log());
     assert!(wait_for(PATIENCE, || waiting(&node).is_empty()), "{}", node.log());
     assert_eq!(node.live().unwrap(), before);
@@ -232,12 +232,12 @@ fn a_host_that_registers_again_is_not_noticed() {
 }
 
 /// As the VM's own registration does it, from its own address.
-fn register_again(site: &Site, number: u8) {
-    let (role, token) = (&site.cluster().server_role, &site.cluster().server_token);
+fn register_again(testbed: &Testbed, number: u8) {
+    let (role, token) = (&testbed.cluster().server_role, &testbed.cluster().server_token);
     let path = format!("/v1/role/{role}?cuk={}&tag=vm{number}.example&extra=openstack-auto-v1", cuk(number));
     let request =
         format!("PUT {path} HTTP/1.1\r\nHost: x\r\nx-auth-token: R={token}\r\nContent-Length: 0\r\n\r\n");
     let from: IpAddr = address(number).parse().unwrap();
-    let response = site.block_on(raw_http::exchange(site.address(), from, request.as_bytes())).unwrap();
+    let response = testbed.block_on(raw_http::exchange(testbed.address(), from, request.as_bytes())).unwrap();
     assert_eq!(response.status, 201, "{response:?}");
 }

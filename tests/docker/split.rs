@@ -67,7 +67,7 @@ fn leave_to_the_agent(ring: &Ring, number: u32) {
 }
 
 /// Tells the simulator in a container, which need not run, what it shall do wrong.
-fn mischief(container: &Container, text: &str) {
+fn faults(container: &Container, text: &str) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("simulator.toml");
     File::options().write(true).create_new(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
@@ -83,7 +83,7 @@ fn a_program_that_does_not_start_is_tried_less_and_less_often_and_told_with_how_
     let ring = Ring::start(Layout::Split, 1, CONTAINERS).unwrap();
     leave_to_the_agent(&ring, 1);
     let chmpx = ring.container(1, "chmpx");
-    mischief(&chmpx, "fail-starts = 99\n");
+    faults(&chmpx, "fail-starts = 99\n");
     #[expect(clippy::disallowed_methods, reason = "Docker dates its events by the wall clock")]
     let (begun, since) = (Instant::now(), SystemTime::now());
     chmpx.docker().run(["kill", chmpx.name()]).unwrap();
@@ -96,7 +96,7 @@ fn a_program_that_does_not_start_is_tried_less_and_less_often_and_told_with_how_
     assert!(wait_for(LONG, || ring.says(1, why)), "{}", ring.told(1));
     say(&format!("a chmpx that does not start: 6 attempts in {:.1} s", took.as_secs_f64()));
 
-    mischief(&chmpx, "");
+    faults(&chmpx, "");
     ring.settled();
     assert!(!ring.says(1, why));
 }
@@ -109,7 +109,7 @@ fn a_file_that_ends_chmpx_in_its_container_is_rolled_back() {
     let ring = Ring::start(Layout::Split, 2, CONTAINERS).unwrap();
     leave_to_the_agent(&ring, 1);
     let chmpx = ring.container(1, "chmpx");
-    mischief(&chmpx, "dislike = \"RWTIMEOUT=777\"\n");
+    faults(&chmpx, "dislike = \"RWTIMEOUT=777\"\n");
     let (k2hdkc, version) = (ring.pids(2).1, ring.agents[&1].fileversion());
     ring.environment.ground().edit_template("RWTIMEOUT           = 10000", "RWTIMEOUT           = 777");
     let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));

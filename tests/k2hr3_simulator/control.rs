@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ward::{LOCALHOST, SHORT, Ward, host};
+use super::fixture::{Fixture, LOCALHOST, SHORT, host};
 use k2hdkc_simulators::k2hr3::{HostRecord, Illness, Lab, Options, Server, Sickness};
 use k2hdkc_simulators::raw_http::{self, connect, receive};
 use serde_json::Value;
@@ -12,41 +12,41 @@ const LONG: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn an_illness_can_be_limited_to_polls_and_to_a_number_of_answers() {
-    let ward = Ward::open().await;
+    let fixture = Fixture::open().await;
     let twice = Illness::from(Sickness::Status(500)).only_resources().for_answers(2);
-    ward.lab.set_illness(Some(twice));
-    let role = format!("/v1/role/{}", ward.cluster.server_role);
-    let mut statuses = vec![ward.send("HEAD", &role).await.unwrap().status];
+    fixture.lab.set_illness(Some(twice));
+    let role = format!("/v1/role/{}", fixture.cluster.server_role);
+    let mut statuses = vec![fixture.send("HEAD", &role).await.unwrap().status];
     for _ in 0..3 {
-        statuses.push(ward.poll().await.unwrap().status);
+        statuses.push(fixture.poll().await.unwrap().status);
     }
     assert_eq!(statuses, [204, 500, 500, 200]);
-    assert!(!ward.lab.is_ill());
+    assert!(!fixture.lab.is_ill());
 }
 
 #[tokio::test]
 async fn a_known_tag_gives_304_until_a_member_changes() {
-    let ward = Ward::open().await;
-    let tag = ward.poll().await.unwrap().header("etag").unwrap().to_owned();
-    let request = ward.request("GET", &ward.resource(), &format!("If-None-Match: {tag}\r\n"));
-    let ask = || raw_http::exchange(ward.server.address(), LOCALHOST, request.as_bytes());
+    let fixture = Fixture::open().await;
+    let tag = fixture.poll().await.unwrap().header("etag").unwrap().to_owned();
+    let request = fixture.request("GET", &fixture.resource(), &format!("If-None-Match: {tag}\r\n"));
+    let ask = || raw_http::exchange(fixture.server.address(), LOCALHOST, request.as_bytes());
     assert_eq!(ask().await.unwrap().status, 304);
-    ward.register(1).await;
+    fixture.register(1).await;
     assert_eq!(ask().await.unwrap().status, 304);
-    ward.lab.register(&ward.cluster.server_role, host(5));
+    fixture.lab.register(&fixture.cluster.server_role, host(5));
     assert_eq!(ask().await.unwrap().status, 200);
-    ward.lab.deregister(&ward.cluster.server_role, "cuk-5");
+    fixture.lab.deregister(&fixture.cluster.server_role, "cuk-5");
     assert_eq!(ask().await.unwrap().status, 304);
 }
 
 #[tokio::test]
 async fn every_change_of_members_is_numbered_and_repeats_are_none() {
-    let ward = Ward::open().await;
-    let before = ward.lab.changes().len();
-    ward.register(1).await;
-    ward.register(6).await;
-    ward.lab.deregister(&ward.cluster.server_role, "cuk-6");
-    let new: Vec<_> = ward
+    let fixture = Fixture::open().await;
+    let before = fixture.lab.changes().len();
+    fixture.register(1).await;
+    fixture.register(6).await;
+    fixture.lab.deregister(&fixture.cluster.server_role, "cuk-6");
+    let new: Vec<_> = fixture
         .lab
         .changes()
         .split_off(before)
@@ -60,16 +60,16 @@ async fn every_change_of_members_is_numbered_and_repeats_are_none() {
 
 #[tokio::test]
 async fn waiting_ends_with_the_request_that_was_waited_for() {
-    let ward = Ward::open().await;
+    let fixture = Fixture::open().await;
     let polled = |lab: &Lab| lab.requests().iter().any(|request| request.path.starts_with("/v1/resource/"));
-    assert!(!ward.lab.wait_for(polled, SHORT).await);
-    let (seen, answered) = tokio::join!(ward.lab.wait_for(polled, LONG), ward.poll());
+    assert!(!fixture.lab.wait_for(polled, SHORT).await);
+    let (seen, answered) = tokio::join!(fixture.lab.wait_for(polled, LONG), fixture.poll());
     assert!(seen && answered.unwrap().status == 200);
 }
 
 #[tokio::test]
 async fn a_server_that_was_dropped_refuses_and_comes_back_with_its_data() {
-    let Ward { server, lab, cluster } = Ward::open().await;
+    let Fixture { server, lab, cluster } = Fixture::open().await;
     let address = server.address();
     drop(server);
     let closed = async { while connect(address, LOCALHOST).await.is_ok() {} };
@@ -80,30 +80,31 @@ async fn a_server_that_was_dropped_refuses_and_comes_back_with_its_data() {
 
 #[tokio::test]
 async fn the_control_over_http_registers_sickens_and_tells_the_log() {
-    let ward = Ward::open().await;
-    let role = &ward.cluster.server_role;
+    let fixture = Fixture::open().await;
+    let role = &fixture.cluster.server_role;
     let put = format!("/_lab/members?role={role}&host=127.0.0.8&cuk=cuk-8&tag=vm8");
-    assert_eq!(ward.send("PUT", &put).await.unwrap().status, 201);
-    assert_eq!(ward.lab.members(role).len(), 5);
+    assert_eq!(fixture.send("PUT", &put).await.unwrap().status, 201);
+    assert_eq!(fixture.lab.members(role).len(), 5);
     assert_eq!(
-        ward.send("DELETE", &format!("/_lab/members?role={role}&cuk=cuk-8")).await.unwrap().status,
+        fixture.send("DELETE", &format!("/_lab/members?role={role}&cuk=cuk-8")).await.unwrap().status,
         200
     );
-    ward.send("PUT", "/_lab/sickness?name=status&status=403&answers=1").await.unwrap();
-    assert_eq!(ward.poll().await.unwrap().status, 403);
+    fixture.send("PUT", "/_lab/sickness?name=status&status=403&answers=1").await.unwrap();
+    assert_eq!(fixture.poll().await.unwrap().status, 403);
     for refused in ["cold", "refuse", "without-host"] {
         let path = format!("/_lab/sickness?name={refused}");
-        assert_eq!(ward.send("PUT", &path).await.unwrap().status, 400);
+        assert_eq!(fixture.send("PUT", &path).await.unwrap().status, 400);
     }
-    let log: Value = serde_json::from_slice(&ward.send("GET", "/_lab/requests").await.unwrap().body).unwrap();
+    let log: Value =
+        serde_json::from_slice(&fixture.send("GET", "/_lab/requests").await.unwrap().body).unwrap();
     assert_eq!((log.as_array().unwrap().len(), &log[0]["status"]), (1, &Value::from(403)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_after_six_seconds() {
-    let ward = Ward::open().await;
-    let mut stream = connect(ward.server.address(), LOCALHOST).await.unwrap();
-    stream.write_all(ward.request("GET", "/", "").as_bytes()).await.unwrap();
+    let fixture = Fixture::open().await;
+    let mut stream = connect(fixture.server.address(), LOCALHOST).await.unwrap();
+    stream.write_all(fixture.request("GET", "/", "").as_bytes()).await.unwrap();
     receive(&mut stream, false).await.unwrap();
     let idle_since = tokio::time::Instant::now();
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
@@ -112,7 +113,7 @@ async fn an_idle_connection_is_closed_after_six_seconds() {
 
 #[tokio::test]
 async fn a_thousand_hosts_are_read_whole() {
-    let ward = Ward::open().await;
+    let fixture = Fixture::open().await;
     for number in 0..1_000_u16 {
         let [high, low] = number.to_be_bytes();
         let record = HostRecord::openstack(
@@ -120,8 +121,8 @@ async fn a_thousand_hosts_are_read_whole() {
             format!("many-{number}"),
             format!("many{number}"),
         );
-        ward.lab.register(&ward.cluster.server_role, record);
+        fixture.lab.register(&fixture.cluster.server_role, record);
     }
-    assert_eq!(ward.poll_members().await.as_object().unwrap().len(), 1_004);
-    assert_eq!(ward.poll().await.unwrap().text().matches("[SVRNODE]").count(), 1_004);
+    assert_eq!(fixture.poll_members().await.as_object().unwrap().len(), 1_004);
+    assert_eq!(fixture.poll().await.unwrap().text().matches("[SVRNODE]").count(), 1_004);
 }

@@ -3,4 +3,4 @@
 
 mod control;
 mod sickness;
-mod ward;
+mod fixture;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use k2hdkc_simulators::k2hdkc::Client;
 use k2hdkc_simulators::node::wait_for;
-use k2hdkc_tests::colony::Colony;
+use k2hdkc_tests::deployment::Deployment;
 use k2hdkc_tests::ring::PATIENCE;
 
 use super::{KEYS, TRIES_FOR, assert_has_left, run};
@@ -45,29 +45,29 @@ fn reads(mut client: Client, counted: &Counted, stop: &AtomicBool) {
 
 #[test]
 fn one_of_three_servers_leaves_under_load_without_a_lost_key_or_a_failed_read() {
-    let colony = Colony::settled("", 3, 1).unwrap();
-    colony.write(100, KEYS).unwrap();
+    let deployment = Deployment::settled("", 3, 1).unwrap();
+    deployment.write(100, KEYS).unwrap();
     let (counted, stop) = (Counted::default(), AtomicBool::new(false));
     let took = thread::scope(|scope| {
         for _ in 0..2 {
-            let client = colony.client(100);
+            let client = deployment.client(100);
             scope.spawn(|| reads(client, &counted, &stop));
         }
         let so_far = || counted.reads.load(Ordering::Relaxed);
         let goes = |than: usize| wait_for(PATIENCE, || so_far() > than + 2 * KEYS);
         let runs = goes(0);
         let begun = Instant::now();
-        let (code, _, errors) = run(colony.node(3), &["leave", "--timeout", "50s"]);
+        let (code, _, errors) = run(deployment.node(3), &["leave", "--timeout", "50s"]);
         let took = begun.elapsed();
-        let ring = colony.assert_ring(&[1, 2, 100]);
+        let ring = deployment.assert_ring(&[1, 2, 100]);
         let goes_on = goes(so_far());
         stop.store(true, Ordering::Relaxed);
-        assert!(code == 0 && runs && goes_on, "{errors}{}", colony.told(3));
+        assert!(code == 0 && runs && goes_on, "{errors}{}", deployment.told(3));
         ring.unwrap();
         took
     });
-    assert_has_left(&colony, 3);
-    let unreadable = colony.unreadable(100, KEYS, Duration::ZERO);
+    assert_has_left(&deployment, 3);
+    let unreadable = deployment.unreadable(100, KEYS, Duration::ZERO);
     let of = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     let line = format!(
         "one of three servers left in {:.1} s: {} reads meanwhile, {} tries more, {} failed, longest {} ms, {unreadable} of \

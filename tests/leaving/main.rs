@@ -14,7 +14,7 @@ use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_agent::status::Status;
 use k2hdkc_simulators::k2hr3::{Illness, Sickness};
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::colony::Colony;
+use k2hdkc_tests::deployment::Deployment;
 use k2hdkc_tests::ring::PATIENCE;
 
 pub(crate) const KEYS: usize = 60;
@@ -28,34 +28,39 @@ pub(crate) fn run(node: &Node, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
-pub(crate) fn stage(colony: &Colony, number: u32) -> Option<Stage> {
-    Some(colony.status(number)?.leaving?.stage)
+pub(crate) fn stage(deployment: &Deployment, number: u32) -> Option<Stage> {
+    Some(deployment.status(number)?.leaving?.stage)
 }
 
 /// Tells a node to leave, and waits for no more than its word.
-pub(crate) fn begins_to_leave(colony: &Colony, number: u32) {
-    let (code, _, errors) = run(colony.node(number), &["leave", "--timeout", "1ms"]);
-    assert!(code == 1 && errors.contains("the agent goes on"), "{errors}{}", colony.told(number));
+pub(crate) fn begins_to_leave(deployment: &Deployment, number: u32) {
+    let (code, _, errors) = run(deployment.node(number), &["leave", "--timeout", "1ms"]);
+    assert!(code == 1 && errors.contains("the agent goes on"), "{errors}{}", deployment.told(number));
 }
 
 /// Out for good: nothing runs, and K2HR3 does not have it.
-pub(crate) fn assert_has_left(colony: &Colony, number: u32) {
-    let out = || stage(colony, number) == Some(Stage::Left);
-    assert!(wait_for(PATIENCE, out), "{}", colony.told(number));
-    assert_eq!((colony.processes(number), colony.records(number)), (0, 0), "{}", colony.told(number));
+pub(crate) fn assert_has_left(deployment: &Deployment, number: u32) {
+    let out = || stage(deployment, number) == Some(Stage::Left);
+    assert!(wait_for(PATIENCE, out), "{}", deployment.told(number));
+    assert_eq!(
+        (deployment.processes(number), deployment.records(number)),
+        (0, 0),
+        "{}",
+        deployment.told(number)
+    );
 }
 
 /// The same of one whose agent was started again, and has looked twice since it is out: it starts nothing.
-pub(crate) fn assert_stays_out(colony: &Colony, number: u32) {
+pub(crate) fn assert_stays_out(deployment: &Deployment, number: u32) {
     let mut looks = BTreeSet::new();
     let twice = || {
         let out = |status: &Status| status.leaving.as_ref().is_some_and(|l| l.stage == Stage::Left);
-        let looked = colony.status(number).filter(|status| status.outcome.is_some() && out(status));
+        let looked = deployment.status(number).filter(|status| status.outcome.is_some() && out(status));
         looks.extend(looked.map(|status| status.at.0));
         looks.len() >= 2
     };
-    assert!(wait_for(PATIENCE, twice), "{}", colony.told(number));
-    assert_has_left(colony, number);
+    assert!(wait_for(PATIENCE, twice), "{}", deployment.told(number));
+    assert_has_left(deployment, number);
 }
 
 fn order(log: &str, words: &[&str]) {
@@ -65,75 +70,75 @@ fn order(log: &str, words: &[&str]) {
 
 #[test]
 fn a_server_leaves_when_its_keys_have_moved_and_stays_out() {
-    let mut colony = Colony::settled("", 3, 1).unwrap();
-    colony.write(100, KEYS).unwrap();
-    let begun = colony.node(2).log().len();
-    let (code, text, errors) = run(colony.node(2), &["leave", "--timeout", "50s"]);
-    assert_eq!(code, 0, "{errors}{}", colony.told(2));
+    let mut deployment = Deployment::settled("", 3, 1).unwrap();
+    deployment.write(100, KEYS).unwrap();
+    let begun = deployment.node(2).log().len();
+    let (code, text, errors) = run(deployment.node(2), &["leave", "--timeout", "50s"]);
+    assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert!(
         errors.contains("Mind that each key is on 2 of 3 servers"),
         "chmpx copies less than its simulator: {errors}"
     );
     assert!(text.starts_with("this node has left the cluster, and its VM may be destroyed"), "{text}");
-    let log = colony.node(2).log()[begun..].to_owned();
+    let log = deployment.node(2).log()[begun..].to_owned();
     order(&log, &["tell chmpx SERVICEOUT", "stop k2hdkc (pid", "stop chmpx (pid", "does not have this node"]);
     assert!(log.contains("chmpx ended with status 0"), "half a second after k2hdkc it does not crash: {log}");
-    assert_has_left(&colony, 2);
-    colony.assert_ring(&[1, 3, 100]).unwrap();
-    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+    assert_has_left(&deployment, 2);
+    deployment.assert_ring(&[1, 3, 100]).unwrap();
+    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
     // Neither does it ask, nor come back, also after a reboot.
-    let asks = |colony: &Colony| {
-        let address = colony.node(2).plan().address.clone();
-        colony.lab().requests().iter().filter(|request| request.peer.to_string() == address).count()
+    let asks = |deployment: &Deployment| {
+        let address = deployment.node(2).plan().address.clone();
+        deployment.lab().requests().iter().filter(|request| request.peer.to_string() == address).count()
     };
-    let before = asks(&colony);
-    colony.node_mut(2).stop().unwrap();
-    colony.node_mut(2).start().unwrap();
-    assert_stays_out(&colony, 2);
-    let (_, text, _) = run(colony.node(2), &["status"]);
+    let before = asks(&deployment);
+    deployment.node_mut(2).stop().unwrap();
+    deployment.node_mut(2).start().unwrap();
+    assert_stays_out(&deployment, 2);
+    let (_, text, _) = run(deployment.node(2), &["status"]);
     assert!(text.contains("leaving     since "), "{text}");
-    colony.assert_ring(&[1, 3, 100]).unwrap();
-    assert_eq!(asks(&colony), before);
-    assert_eq!(run(colony.node(2), &["leave"]).0, 0, "said again, it is done");
-    assert!(!colony.node(2).log().contains(&colony.cluster().server_token));
+    deployment.assert_ring(&[1, 3, 100]).unwrap();
+    assert_eq!(asks(&deployment), before);
+    assert_eq!(run(deployment.node(2), &["leave"]).0, 0, "said again, it is done");
+    assert!(!deployment.node(2).log().contains(&deployment.cluster().server_token));
 }
 
 #[test]
 fn a_slave_is_removed_first_and_then_stops() {
-    let colony = Colony::settled("", 1, 2).unwrap();
-    colony.write(100, KEYS).unwrap();
-    let (code, _, errors) = run(colony.node(101), &["leave", "--timeout", "50s"]);
-    assert_eq!(code, 0, "{errors}{}", colony.told(101));
-    order(&colony.node(101).log(), &["does not have this node", "stop chmpx (pid"]);
-    assert_has_left(&colony, 101);
-    colony.assert_ring(&[1, 100]).unwrap();
-    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+    let deployment = Deployment::settled("", 1, 2).unwrap();
+    deployment.write(100, KEYS).unwrap();
+    let (code, _, errors) = run(deployment.node(101), &["leave", "--timeout", "50s"]);
+    assert_eq!(code, 0, "{errors}{}", deployment.told(101));
+    order(&deployment.node(101).log(), &["does not have this node", "stop chmpx (pid"]);
+    assert_has_left(&deployment, 101);
+    deployment.assert_ring(&[1, 100]).unwrap();
+    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
 }
 
 #[test]
 fn a_k2hr3_that_is_away_or_loses_its_answer_only_delays_the_last_stage() {
-    let colony = Colony::settled("", 2, 1).unwrap();
-    colony.write(100, KEYS).unwrap();
-    colony.lab().set_illness(Some(Illness::from(Sickness::Refuse)));
-    begins_to_leave(&colony, 2);
-    assert!(wait_for(PATIENCE, || stage(&colony, 2) == Some(Stage::Removing)), "{}", colony.told(2));
+    let deployment = Deployment::settled("", 2, 1).unwrap();
+    deployment.write(100, KEYS).unwrap();
+    deployment.lab().set_illness(Some(Illness::from(Sickness::Refuse)));
+    begins_to_leave(&deployment, 2);
+    assert!(wait_for(PATIENCE, || stage(&deployment, 2) == Some(Stage::Removing)), "{}", deployment.told(2));
     let mut errors = String::new();
     let told = || {
-        errors = run(colony.node(2), &["leave", "--timeout", "100ms"]).2;
+        errors = run(deployment.node(2), &["leave", "--timeout", "100ms"]).2;
         errors.contains("the agent goes on: cannot ask for the membership: ")
     };
-    assert!(wait_for(PATIENCE, told), "{errors}{}", colony.told(2));
-    assert_eq!((colony.processes(2), colony.records(2)), (0, 1));
+    assert!(wait_for(PATIENCE, told), "{errors}{}", deployment.told(2));
+    assert_eq!((deployment.processes(2), deployment.records(2)), (0, 1));
     let lost = Sickness::StallThenClose(Duration::from_millis(10));
-    colony.lab().set_illness(Some(Illness::from(lost).only_by("DELETE").for_answers(1)));
-    assert_has_left(&colony, 2);
+    deployment.lab().set_illness(Some(Illness::from(lost).only_by("DELETE").for_answers(1)));
+    assert_has_left(&deployment, 2);
     assert!(
-        colony.node(2).log().contains("cannot leave the role: K2HR3's answer broke off"),
+        deployment.node(2).log().contains("cannot leave the role: K2HR3's answer broke off"),
         "{}",
-        colony.told(2)
+        deployment.told(2)
     );
-    colony.assert_ring(&[1, 100]).unwrap();
-    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+    deployment.assert_ring(&[1, 100]).unwrap();
+    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
 }
 
 /// Says it again while the other one's leave is in its way.
@@ -151,51 +156,60 @@ fn leaves_in_the_end(node: &Node) -> (i32, String, String) {
 
 #[test]
 fn two_servers_that_are_told_at_once_leave_one_after_the_other() {
-    let mut colony = Colony::new("").unwrap();
+    let mut deployment = Deployment::new("").unwrap();
     // With one copy less the second would have to stay.
-    colony.replicate(2);
-    colony.settle(4, 1).unwrap();
-    colony.write(100, KEYS).unwrap();
+    deployment.replicate(2);
+    deployment.settle(4, 1).unwrap();
+    deployment.write(100, KEYS).unwrap();
     for number in 1..=4 {
-        colony.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();
+        deployment.node(number).write("simulator.toml", "merge-ms = 500\n").unwrap();
     }
-    let nodes = [colony.node(3), colony.node(4)];
+    let nodes = [deployment.node(3), deployment.node(4)];
     let told = std::thread::scope(|scope| {
         let leaves = nodes.map(|node| scope.spawn(move || leaves_in_the_end(node)));
         leaves.map(|leave| leave.join().unwrap())
     });
-    assert!(told.iter().all(|(code, ..)| *code == 0), "{told:?} {} {}", colony.told(3), colony.told(4));
+    assert!(
+        told.iter().all(|(code, ..)| *code == 0),
+        "{told:?} {} {}",
+        deployment.told(3),
+        deployment.told(4)
+    );
     for number in [3, 4] {
-        assert_has_left(&colony, number);
+        assert_has_left(&deployment, number);
     }
-    colony.assert_ring(&[1, 2, 100]).unwrap();
-    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
+    deployment.assert_ring(&[1, 2, 100]).unwrap();
+    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
 }
 
 #[test]
 fn a_vm_that_was_made_from_the_image_of_one_that_has_left_joins_as_every_new_one() {
-    let mut colony = Colony::settled("", 2, 0).unwrap();
-    assert_eq!(run(colony.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", colony.told(2));
-    colony.node_mut(2).stop().unwrap();
+    let mut deployment = Deployment::settled("", 2, 0).unwrap();
+    assert_eq!(run(deployment.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", deployment.told(2));
+    deployment.node_mut(2).stop().unwrap();
     for path in ["etc/antpickax/k2hr3-cuk", "var/lib/cloud/data/instance-id"] {
-        colony.node(2).write(path, "cuk-9").unwrap();
+        deployment.node(2).write(path, "cuk-9").unwrap();
     }
-    colony.node_mut(2).start().unwrap();
+    deployment.node_mut(2).start().unwrap();
     let joined = || {
-        colony.lab().members(&colony.cluster().server_role).iter().any(|m| m.cuk.as_deref() == Some("cuk-9"))
+        deployment
+            .lab()
+            .members(&deployment.cluster().server_role)
+            .iter()
+            .any(|m| m.cuk.as_deref() == Some("cuk-9"))
     };
-    assert!(wait_for(PATIENCE, joined), "{}", colony.told(2));
-    assert!(wait_for(PATIENCE, || colony.processes(2) == 2), "{}", colony.told(2));
+    assert!(wait_for(PATIENCE, joined), "{}", deployment.told(2));
+    assert!(wait_for(PATIENCE, || deployment.processes(2) == 2), "{}", deployment.told(2));
 }
 
 #[test]
 fn who_was_told_to_leave_may_come_back_by_join() {
-    let colony = Colony::settled("", 2, 1).unwrap();
-    colony.write(100, KEYS).unwrap();
-    assert_eq!(run(colony.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", colony.told(2));
-    assert_has_left(&colony, 2);
-    assert_eq!(run(colony.node(2), &["join", "--timeout", "50s"]).0, 0, "{}", colony.told(2));
-    colony.assert_ring(&[1, 2, 100]).unwrap();
-    assert_eq!(colony.unreadable(100, KEYS, TRIES_FOR), 0);
-    assert!(colony.node(2).log().contains("its leave is called off"));
+    let deployment = Deployment::settled("", 2, 1).unwrap();
+    deployment.write(100, KEYS).unwrap();
+    assert_eq!(run(deployment.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", deployment.told(2));
+    assert_has_left(&deployment, 2);
+    assert_eq!(run(deployment.node(2), &["join", "--timeout", "50s"]).0, 0, "{}", deployment.told(2));
+    deployment.assert_ring(&[1, 2, 100]).unwrap();
+    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
+    assert!(deployment.node(2).log().contains("its leave is called off"));
 }

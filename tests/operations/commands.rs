@@ -4,20 +4,20 @@ use std::fs;
 
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::Node;
-use k2hdkc_tests::site::{FAST, Site};
+use k2hdkc_tests::testbed::{FAST, Testbed};
 
 use super::{following, run, without_stamp};
 
 const COMMANDS: [&str; 9] = ["run", "once", "render", "diff", "check", "status", "join", "leave", "confirm"];
 
-fn fresh(site: &Site) -> Node {
-    site.node(site.server_plan(11, "")).unwrap()
+fn fresh(testbed: &Testbed) -> Node {
+    testbed.node(testbed.server_plan(11, "")).unwrap()
 }
 
 #[test]
 fn wrong_usage_is_64() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     for command in COMMANDS {
         let (code, text, errors) = run(&node, &[command, "--no-such-flag"]);
         assert_eq!((code, text.as_str()), (64, ""), "{command}: {errors}");
@@ -32,8 +32,8 @@ fn wrong_usage_is_64() {
 
 #[test]
 fn help_and_version_are_0_and_help_tells_the_exit_codes() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     let (code, text, errors) = run(&node, &["--help"]);
     assert_eq!((code, errors.as_str()), (0, ""));
     assert!(
@@ -46,8 +46,8 @@ fn help_and_version_are_0_and_help_tells_the_exit_codes() {
 
 #[test]
 fn an_unknown_key_is_64_for_every_command_and_every_fault_is_told_with_file_and_line() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     node.write("etc/k2hdkc-agent/agent.toml", "[poll]\n\nintervall = \"5s\"\n").unwrap();
     node.write("etc/k2hdkc-agent/conf.d/10-a.toml", "[polls]\ninterval = \"5s\"\n").unwrap();
     node.write("etc/k2hdkc-agent/conf.d/20-b.toml", "[poll]\nbackoff = \"5 parsecs\"\n").unwrap();
@@ -69,8 +69,8 @@ fn an_unknown_key_is_64_for_every_command_and_every_fault_is_told_with_file_and_
 
 #[test]
 fn a_configuration_that_was_named_must_be_there() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     let (code, _, errors) = run(&node, &["--config", "/no/such.toml", "once"]);
     assert_eq!(code, 64);
     assert!(errors.contains("/no/such.toml"), "{errors}");
@@ -78,8 +78,8 @@ fn a_configuration_that_was_named_must_be_there() {
 
 #[test]
 fn what_cannot_be_done_is_1() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     for (arguments, said) in [
         (&["check"][..], "cannot read"),
         (&["status"], ""),
@@ -89,7 +89,7 @@ fn what_cannot_be_done_is_1() {
         let (code, _, errors) = run(&node, arguments);
         assert!(code == 1 && errors.contains(said), "{arguments:?}: {code} {errors}");
     }
-    site.lab().set_sickness(Some(Sickness::Status(500)));
+    testbed.lab().set_sickness(Some(Sickness::Status(500)));
     for command in ["once", "render", "diff"] {
         let (code, text, errors) = run(&node, &[command]);
         assert_eq!((code, text.as_str(), errors.lines().count()), (1, "", 1), "{command}: {errors}");
@@ -99,8 +99,8 @@ fn what_cannot_be_done_is_1() {
 
 #[test]
 fn render_prints_what_once_installs_and_changes_nothing() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     let (code, rendered, errors) = run(&node, &["render"]);
     assert_eq!((code, errors.as_str(), node.ini().exists()), (0, "", false));
     assert!(!node.root().join("var/lib/k2hdkc-agent").exists());
@@ -110,15 +110,15 @@ fn render_prints_what_once_installs_and_changes_nothing() {
     let installed = node.live().unwrap();
     assert_eq!(without_stamp(&rendered), without_stamp(&installed.text));
     assert_eq!(run(&node, &["render"]).1, installed.text, "and afterwards what is installed");
-    site.add_server(14);
+    testbed.add_server(14);
     assert!(run(&node, &["render"]).1.contains("NAME = 127.0.0.14\n"));
     assert_eq!(node.live().unwrap(), installed);
 }
 
 #[test]
 fn once_says_unchanged_and_leaves_the_file_alone() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     assert_eq!(run(&node, &["once"]).0, 0);
     let before = node.live().unwrap();
     let (code, text, errors) = run(&node, &["once"]);
@@ -129,13 +129,13 @@ fn once_says_unchanged_and_leaves_the_file_alone() {
 
 #[test]
 fn diff_is_0_without_a_difference_and_1_with_one() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     let (code, text, _) = run(&node, &["diff"]);
     assert!(code == 1 && text.contains("first installation: 3 servers, 1 slaves"), "{code}: {text}");
     assert_eq!(run(&node, &["once"]).0, 0);
     assert_eq!(run(&node, &["diff"]), (0, "no difference\n".to_owned(), String::new()));
-    site.add_server(14);
+    testbed.add_server(14);
     let (code, text, _) = run(&node, &["diff"]);
     let live = "live: chmpx takes it when the file is replaced";
     let expected = format!("+ server 127.0.0.14:8021 (vm14.example)   [{live}]\nin all: {live}\n");
@@ -144,8 +144,8 @@ fn diff_is_0_without_a_difference_and_1_with_one() {
 
 #[test]
 fn check_is_0_on_what_is_installed_and_1_with_lines_on_what_is_damaged() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     assert_eq!(run(&node, &["once"]).0, 0);
     let ini = node.ini().display().to_string();
     let good = format!("{ini}: good (3 servers, 1 slaves, FILEVERSION 1)\n");
@@ -181,8 +181,8 @@ fn check_is_0_on_what_is_installed_and_1_with_lines_on_what_is_damaged() {
 
 #[test]
 fn check_calls_as_many_extra_copies_as_servers_harmful() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     assert_eq!(run(&node, &["once"]).0, 0);
     let here = node.root().display().to_string();
     let text = node.live().unwrap().text.replace("/var/lib/antpickax/k2hdkc/data", &here);
@@ -199,8 +199,8 @@ fn check_calls_as_many_extra_copies_as_servers_harmful() {
 
 #[test]
 fn check_reads_standard_input_and_says_where_a_file_is_no_text() {
-    let site = Site::open(3, 1).unwrap();
-    let node = fresh(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = fresh(&testbed);
     node.write("short.ini", "[GLOBAL]\n").unwrap();
     let input = fs::File::open(node.root().join("short.ini")).unwrap();
     let output = node.command(&["check", "-"]).unwrap().stdin(input).output().unwrap();
@@ -210,8 +210,8 @@ fn check_reads_standard_input_and_says_where_a_file_is_no_text() {
 
 #[test]
 fn status_is_0_while_all_is_well_and_its_text_and_json_agree() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     let (code, text, _) = run(&node, &["status"]);
     let json = node.status().unwrap();
     assert_eq!(code, 0, "{text}");

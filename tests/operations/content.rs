@@ -5,7 +5,7 @@ use std::fs;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::k2hr3::{HostRecord, STOCK_TEMPLATE};
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuks};
 
 use super::{PATIENCE, assert_follows, following, run, without_stamp};
 
@@ -25,11 +25,12 @@ fn refused_with(node: &Node, fragment: &str) -> bool {
 
 #[test]
 fn both_sources_give_the_same_file() {
-    let site = Site::open(3, 2).unwrap();
-    let plans = [site.server_plan(12, ""), site.slave_plan(31, "")];
+    let testbed = Testbed::open(3, 2).unwrap();
+    let plans = [testbed.server_plan(12, ""), testbed.slave_plan(31, "")];
     for plan in plans {
         let texts = ["resource", "membership"].map(|source| {
-            let node = Node::new(&site.roots().join(format!("{}-{source}", plan.cuk)), plan.clone()).unwrap();
+            let node =
+                Node::new(&testbed.roots().join(format!("{}-{source}", plan.cuk)), plan.clone()).unwrap();
             node.write("etc/k2hdkc-agent/agent.toml", &format!("[k2hr3]\nsource = \"{source}\"\n")).unwrap();
             let (code, _, errors) = run(&node, &["once"]);
             assert_eq!((code, errors.as_str()), (0, ""), "{source}");
@@ -42,10 +43,10 @@ fn both_sources_give_the_same_file() {
 
 #[test]
 fn both_sources_give_the_same_file_where_no_slave_is_registered() {
-    let site = Site::open(3, 0).unwrap();
-    let plan = site.server_plan(12, "");
+    let testbed = Testbed::open(3, 0).unwrap();
+    let plan = testbed.server_plan(12, "");
     let texts = ["resource", "membership"].map(|source| {
-        let node = Node::new(&site.roots().join(source), plan.clone()).unwrap();
+        let node = Node::new(&testbed.roots().join(source), plan.clone()).unwrap();
         node.write("etc/k2hdkc-agent/agent.toml", &format!("[k2hr3]\nsource = \"{source}\"\n")).unwrap();
         assert_eq!(run(&node, &["once"]).0, 0);
         without_stamp(&node.live().unwrap().text)
@@ -56,11 +57,12 @@ fn both_sources_give_the_same_file_where_no_slave_is_registered() {
 
 #[test]
 fn the_hosts_file_gets_a_block_of_every_node_and_keeps_the_rest() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = site.node(site.server_plan(11, &format!("{FAST}[hosts]\nenabled = true\n"))).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node =
+        testbed.node(testbed.server_plan(11, &format!("{FAST}[hosts]\nenabled = true\n"))).unwrap();
     node.write("etc/hosts", "127.0.0.1 localhost\n# mine\n127.0.0.12 other-name\n").unwrap();
     super::start(&mut node);
-    site.add_server(14);
+    testbed.add_server(14);
     assert_follows(&node, &cuks(11..=14));
     let expected = "127.0.0.1 localhost\n# mine\n127.0.0.12 other-name\n\
         # BEGIN k2hdkc-agent (made from the cluster's roles in K2HR3; edits in here are replaced)\n\
@@ -75,8 +77,8 @@ fn the_hosts_file_gets_a_block_of_every_node_and_keeps_the_rest() {
 
 #[test]
 fn the_hosts_file_is_left_alone_where_it_is_not_asked_for() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     node.write("etc/hosts", "127.0.0.1 localhost\n").unwrap();
     assert_eq!(run(&node, &["once"]).0, 0);
     assert_eq!(fs::read_to_string(node.root().join("etc/hosts")).unwrap(), "127.0.0.1 localhost\n");
@@ -85,8 +87,8 @@ fn the_hosts_file_is_left_alone_where_it_is_not_asked_for() {
 #[test]
 fn a_section_of_the_operator_s_passes_only_when_the_settings_name_it() {
     let own = "\n[K2HTPDTOR]\nK2HTPDTOR_BCOM_CHMPX = own\nK2HTPDTOR_EXTRA = 3\n";
-    let site = Site::open_with_template(&(template(&[]) + own), 3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open_with_template(&(template(&[]) + own), 3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     assert!(!node.live().unwrap().text.contains("K2HTPDTOR"));
     let notes = node.status().unwrap()["findings"]["notes"].to_string();
     assert!(
@@ -103,29 +105,29 @@ fn a_section_of_the_operator_s_passes_only_when_the_settings_name_it() {
 
 #[test]
 fn more_nodes_than_the_running_chmpx_has_room_for_are_refused_until_there_is_room() {
-    let site = Site::open_with_template(&template(&[("= 256", "= {{= %room% }}")]), 3, 1).unwrap();
-    let resource = &site.cluster().server_resource;
-    site.lab().set_key(resource, "room", 6);
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open_with_template(&template(&[("= 256", "= {{= %room% }}")]), 3, 1).unwrap();
+    let resource = &testbed.cluster().server_resource;
+    testbed.lab().set_key(resource, "room", 6);
+    let mut node = following(&testbed, FAST);
     let before = node.live().unwrap();
-    site.add_server(14);
+    testbed.add_server(14);
     assert!(
         wait_for(PATIENCE, || refused_with(&node, "5 nodes, but MAXCHMPX 6 has room for 4")),
         "{}",
         node.log()
     );
     // Raising it in the same answer does not help the chmpx that runs.
-    site.lab().set_key(resource, "room", 9);
+    testbed.lab().set_key(resource, "room", 9);
     let room = "5 nodes, but the running chmpx has room for 4 (MAXCHMPX 6 at its start)";
     assert!(wait_for(PATIENCE, || refused_with(&node, room)), "{}", node.log());
     assert_eq!(node.live().unwrap(), before);
     // Raised alone, with a restart of chmpx, it does.
-    site.remove_server(14);
+    testbed.remove_server(14);
     let raised = || node.ring().unwrap().unwrap().0.global("MAXCHMPX") == "9";
     assert!(wait_for(PATIENCE, raised), "{}", node.log());
     let told = || node.log().contains("needs a restart of chmpx, then of k2hdkc");
     assert!(wait_for(PATIENCE, told), "{}", node.log());
-    site.add_server(14);
+    testbed.add_server(14);
     assert_follows(&node, &cuks(11..=14));
     node.stop().unwrap();
 }
@@ -133,20 +135,20 @@ fn more_nodes_than_the_running_chmpx_has_room_for_are_refused_until_there_is_roo
 #[test]
 fn another_group_mode_or_id_type_is_refused() {
     let replaced = [("= CUSTOM\n", "= {{= %id-type% }}\n")];
-    let site = Site::open_with_template(&template(&replaced), 3, 1).unwrap();
-    let resource = &site.cluster().server_resource;
-    site.lab().set_key(resource, "id-type", "CUSTOM");
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open_with_template(&template(&replaced), 3, 1).unwrap();
+    let resource = &testbed.cluster().server_resource;
+    testbed.lab().set_key(resource, "id-type", "CUSTOM");
+    let mut node = following(&testbed, FAST);
     let before = node.live().unwrap();
     for (key, other, own, said) in [
         ("cluster-name", "another", "mycluster", "GROUP would change from \"mycluster\" to \"another\""),
         ("chmpx-mode", "SLAVE", "SERVER", "no [SLVNODE] is this host (SELFCTLPORT 8031, SELFCUK cuk-11)"),
         ("id-type", "CUK", "CUSTOM", "CHMPXIDTYPE would change from \"CUSTOM\" to \"CUK\""),
     ] {
-        site.lab().set_key(resource, key, other);
+        testbed.lab().set_key(resource, key, other);
         assert!(wait_for(PATIENCE, || refused_with(&node, said)), "{key}: {}", node.log());
         assert_eq!(node.live().unwrap(), before, "{key}");
-        site.lab().set_key(resource, key, own);
+        testbed.lab().set_key(resource, key, own);
         assert!(wait_for(PATIENCE, || run(&node, &["status"]).0 == 0), "{key}: {}", node.log());
     }
     assert_eq!(node.live().unwrap(), before);
@@ -155,17 +157,18 @@ fn another_group_mode_or_id_type_is_refused() {
 
 #[test]
 fn a_slave_that_is_no_good_keeps_no_new_server_out_and_is_told() {
-    let site = Site::open(3, 1).unwrap();
-    let slaves = site.cluster().slave_role.clone();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let slaves = testbed.cluster().slave_role.clone();
     for source in ["resource", "membership"] {
-        let mut node = Node::new(&site.roots().join(source), site.server_plan(11, FAST)).unwrap();
+        let mut node = Node::new(&testbed.roots().join(source), testbed.server_plan(11, FAST)).unwrap();
         let settings = format!("[k2hr3]\nsource = \"{source}\"\n");
         node.write("etc/k2hdkc-agent/conf.d/10-source.toml", &settings).unwrap();
         super::start(&mut node);
-        site.lab()
+        testbed
+            .lab()
             .register(&slaves, HostRecord { tag: None, ..HostRecord::openstack("127.0.0.77", "cuk-77", "") });
-        site.lab().register(&slaves, HostRecord::openstack("127.0.0.78", "cuk-78", "vm31.example"));
-        site.add_server(14);
+        testbed.lab().register(&slaves, HostRecord::openstack("127.0.0.78", "cuk-78", "vm31.example"));
+        testbed.add_server(14);
         assert_follows(&node, &cuks(11..=14));
         let left_out = || {
             node.status()
@@ -185,9 +188,9 @@ fn a_slave_that_is_no_good_keeps_no_new_server_out_and_is_told() {
             assert!(text.contains(&said), "{said}: {text}");
         }
         for cuk in ["cuk-77", "cuk-78"] {
-            site.lab().deregister(&slaves, cuk);
+            testbed.lab().deregister(&slaves, cuk);
         }
-        site.remove_server(14);
+        testbed.remove_server(14);
         let over = || run(&node, &["status"]).0 == 0;
         assert!(wait_for(PATIENCE, over), "{}", run(&node, &["status"]).1);
         node.stop().unwrap();

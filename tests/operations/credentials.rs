@@ -10,7 +10,7 @@ use k2hdkc_agent::clock::Clock;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::k2hr3::Request;
 use k2hdkc_simulators::node::{Node, Plan, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuks};
 
 use super::{PATIENCE, SELDOM, SOON, following, start};
 
@@ -20,22 +20,22 @@ const KEPT: &str = "var/lib/k2hdkc-agent/address-token.json";
 const UNKNOWN_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A node that is not started, without a token, which comes from the address with which it is registered.
-fn without_token(site: &Site, auth: &str) -> Node {
+fn without_token(testbed: &Testbed, auth: &str) -> Node {
     let from = format!("[k2hr3]\nsource-address = \"{OWN}\"\nauth = \"{auth}\"\n");
-    let plan = Plan { token: None, ..site.server_plan(11, &FAST.replace("[k2hr3]\n", &from)) };
-    site.node(plan).unwrap()
+    let plan = Plan { token: None, ..testbed.server_plan(11, &FAST.replace("[k2hr3]\n", &from)) };
+    testbed.node(plan).unwrap()
 }
 
 /// Requests for a token.
-fn minting(site: &Site) -> Vec<Request> {
-    let requests = site.lab().requests().into_iter();
+fn minting(testbed: &Testbed) -> Vec<Request> {
+    let requests = testbed.lab().requests().into_iter();
     requests.filter(|request| request.path.starts_with("/v1/role/token/")).collect()
 }
 
-fn wait_for_polls(site: &Site, count: usize) -> Vec<Request> {
+fn wait_for_polls(testbed: &Testbed, count: usize) -> Vec<Request> {
     let since = Instant::now();
-    assert!(wait_for(PATIENCE, || site.polls_since(since).len() >= count));
-    site.polls_since(since)
+    assert!(wait_for(PATIENCE, || testbed.polls_since(since).len() >= count));
+    testbed.polls_since(since)
 }
 
 fn kept_token(node: &Node) -> String {
@@ -46,66 +46,67 @@ fn kept_token(node: &Node) -> String {
 
 #[test]
 fn with_a_role_token_nothing_else_is_told() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
-    let path = format!("/v1/resource/{}", site.cluster().server_resource);
-    for poll in wait_for_polls(&site, 3) {
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
+    let path = format!("/v1/resource/{}", testbed.cluster().server_resource);
+    for poll in wait_for_polls(&testbed, 3) {
         assert_eq!((poll.path.as_str(), poll.status), (path.as_str(), 304));
     }
-    assert_eq!(minting(&site), []);
+    assert_eq!(minting(&testbed), []);
     node.stop().unwrap();
 }
 
 #[test]
 fn without_a_token_the_source_address_speaks() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = without_token(&site, "auto");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = without_token(&testbed, "auto");
     start(&mut node);
-    for poll in wait_for_polls(&site, 3) {
+    for poll in wait_for_polls(&testbed, 3) {
         assert_eq!((poll.peer, poll.status), (OWN, 304));
         assert!(
             poll.path.ends_with("?role=yrn%3Ayahoo%3A%3A%3Atenant0%3Arole%3Amycluster%2Fserver&cuk=cuk-11"),
             "{poll:?}"
         );
     }
-    assert_eq!(minting(&site), []);
+    assert_eq!(minting(&testbed), []);
     node.stop().unwrap();
 }
 
 #[test]
 fn where_the_token_is_refused_the_source_address_is_next() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = without_token(&site, "auto");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = without_token(&testbed, "auto");
     node.write(TOKEN, UNKNOWN_TOKEN).unwrap();
     let since = Instant::now();
     start(&mut node);
-    let statuses: Vec<u16> = site.polls_since(since).iter().map(|poll| poll.status).collect();
+    let statuses: Vec<u16> = testbed.polls_since(since).iter().map(|poll| poll.status).collect();
     assert_eq!(statuses[..2], [401, 200]);
     node.stop().unwrap();
 }
 
 #[test]
 fn a_new_token_is_used_as_soon_as_it_is_there() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node =
-        site.node(Plan { token: Some(UNKNOWN_TOKEN.to_owned()), ..site.server_plan(11, SELDOM) }).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = testbed
+        .node(Plan { token: Some(UNKNOWN_TOKEN.to_owned()), ..testbed.server_plan(11, SELDOM) })
+        .unwrap();
     let since = Instant::now();
     node.start().unwrap();
     assert!(
-        wait_for(PATIENCE, || site.polls_since(since).iter().any(|poll| poll.status == 401)),
+        wait_for(PATIENCE, || testbed.polls_since(since).iter().any(|poll| poll.status == 401)),
         "{}",
         node.log()
     );
-    node.swap(TOKEN, &site.cluster().server_token).unwrap();
+    node.swap(TOKEN, &testbed.cluster().server_token).unwrap();
     let followed = wait_for(SOON, || node.cuks(Mode::Server) == cuks(11..=13));
-    assert!(followed, "{:#?}\n{}", site.polls_since(since), node.log());
+    assert!(followed, "{:#?}\n{}", testbed.polls_since(since), node.log());
     node.stop().unwrap();
 }
 
 #[test]
 fn user_data_that_comes_after_the_start_is_taken_at_once() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = testbed.node(testbed.server_plan(11, SELDOM)).unwrap();
     let names = ["k2hr3-api-uri", "k2hr3-role-name", "k2hr3-cuk", "k2hr3-role-token"];
     let texts = names.map(|name| fs::read_to_string(node.root().join("etc/antpickax").join(name)).unwrap());
     for name in names {
@@ -125,8 +126,8 @@ fn user_data_that_comes_after_the_start_is_taken_at_once() {
 
 #[test]
 fn user_data_whose_directory_comes_after_the_start_is_taken_at_once_too() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = testbed.node(testbed.server_plan(11, SELDOM)).unwrap();
     let (own, away) = (node.root().join("etc/antpickax"), node.root().join("away"));
     fs::rename(&own, &away).unwrap();
     node.start().unwrap();
@@ -139,28 +140,30 @@ fn user_data_whose_directory_comes_after_the_start_is_taken_at_once_too() {
 
 #[test]
 fn an_address_token_is_made_once_and_kept_privately_over_a_restart() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = without_token(&site, "address-token");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = without_token(&testbed, "address-token");
     start(&mut node);
-    wait_for_polls(&site, 5);
+    wait_for_polls(&testbed, 5);
     let token = kept_token(&node);
     assert_eq!(node.root().join(KEPT).metadata().unwrap().mode() & 0o7777, 0o600);
     node.stop().unwrap();
     start(&mut node);
-    for poll in wait_for_polls(&site, 5) {
+    for poll in wait_for_polls(&testbed, 5) {
         assert_eq!((poll.peer, poll.path.contains('?')), (OWN, false), "asked with the token: {poll:?}");
     }
     assert_eq!(kept_token(&node), token);
-    let made: Vec<_> =
-        minting(&site).iter().map(|request| (request.status, request.path.contains("?cuk=cuk-11"))).collect();
+    let made: Vec<_> = minting(&testbed)
+        .iter()
+        .map(|request| (request.status, request.path.contains("?cuk=cuk-11")))
+        .collect();
     assert_eq!(made, [(200, true)]);
     node.stop().unwrap();
 }
 
 #[test]
 fn an_address_token_whose_age_is_not_known_is_renewed_with_itself() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = without_token(&site, "address-token");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = without_token(&testbed, "address-token");
     start(&mut node);
     node.stop().unwrap();
     let now = Clock::of_host().now();
@@ -172,50 +175,51 @@ fn an_address_token_whose_age_is_not_known_is_renewed_with_itself() {
         node.write(KEPT, &serde_json::json!({"token": token, "obtained_at": obtained_at}).to_string())
             .unwrap();
         start(&mut node);
-        wait_for_polls(&site, 3);
+        wait_for_polls(&testbed, 3);
         node.stop().unwrap();
         assert_eq!(kept_token(&node) != token, renewed, "{obtained_at}");
     }
     // The first one by the address, the others with the one before.
     let made: Vec<_> =
-        minting(&site).iter().map(|request| (request.status, request.path.contains('?'))).collect();
+        minting(&testbed).iter().map(|request| (request.status, request.path.contains('?'))).collect();
     assert_eq!(made, [(200, true), (200, false), (200, false)]);
 }
 
 #[test]
 fn an_address_token_that_expired_after_all_gives_way_to_the_bare_address() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = without_token(&site, "address-token");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = without_token(&testbed, "address-token");
     start(&mut node);
     let before = node.live().unwrap();
     let since = Instant::now();
-    site.lab().advance_clock(Duration::from_hours(25));
+    testbed.lab().advance_clock(Duration::from_hours(25));
     let by_address =
-        || site.polls_since(since).iter().any(|poll| poll.path.contains("?role=") && poll.status < 400);
+        || testbed.polls_since(since).iter().any(|poll| poll.path.contains("?role=") && poll.status < 400);
     assert!(wait_for(PATIENCE, by_address), "{}", node.log());
-    assert!(site.polls_since(since).iter().any(|poll| poll.status == 401));
+    assert!(testbed.polls_since(since).iter().any(|poll| poll.status == 401));
     assert_eq!(node.live().unwrap(), before);
     node.stop().unwrap();
 }
 
 #[test]
 fn no_token_is_in_the_log_the_status_the_arguments_or_the_state() {
-    let site = Site::open(3, 1).unwrap();
-    let mut secrets = vec![site.cluster().server_token.clone(), UNKNOWN_TOKEN.to_owned()];
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut secrets = vec![testbed.cluster().server_token.clone(), UNKNOWN_TOKEN.to_owned()];
     let trace = FAST.replace("level = \"debug\"", "level = \"trace\"");
 
-    let mut refused =
-        site.node(Plan { token: Some(UNKNOWN_TOKEN.to_owned()), ..site.server_plan(12, &trace) }).unwrap();
-    let mut node = without_token(&site, "address-token");
+    let mut refused = testbed
+        .node(Plan { token: Some(UNKNOWN_TOKEN.to_owned()), ..testbed.server_plan(12, &trace) })
+        .unwrap();
+    let mut node = without_token(&testbed, "address-token");
     node.write("etc/k2hdkc-agent/conf.d/50-log.toml", "[log]\nlevel = \"trace\"\n").unwrap();
     start(&mut node);
     secrets.push(kept_token(&node));
     node.write("etc/k2hdkc-agent/conf.d/60-auth.toml", "[k2hr3]\nauth = \"auto\"\n").unwrap();
-    node.write(TOKEN, &site.cluster().server_token).unwrap();
+    node.write(TOKEN, &testbed.cluster().server_token).unwrap();
     // K2HR3 says the token that it refuses.
     refused.start().unwrap();
     assert!(wait_for(PATIENCE, || refused.log().contains("token(***) is not existed")), "{}", refused.log());
-    wait_for_polls(&site, 10);
+    wait_for_polls(&testbed, 10);
 
     for node in [&mut node, &mut refused] {
         let cmdline = fs::read(format!("/proc/{}/cmdline", node.pid().unwrap())).unwrap();
@@ -252,8 +256,8 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_token_that_everybody_may_read_is_noted() {
     use std::os::unix::fs::PermissionsExt as _;
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     assert_eq!(node.status().unwrap()["findings"]["notes"], serde_json::json!([]));
     fs::set_permissions(node.root().join(TOKEN), fs::Permissions::from_mode(0o644)).unwrap();
     let noted = || {
@@ -267,8 +271,8 @@ fn a_token_that_everybody_may_read_is_noted() {
 
 #[test]
 fn a_token_that_is_a_link_to_nothing_is_told_and_an_identity_that_is_one_is_not_replaced_by_another() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = without_token(&site, "auto");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = without_token(&testbed, "auto");
     std::os::unix::fs::symlink("..data/token", node.root().join(TOKEN)).unwrap();
     start(&mut node);
     let text = super::run(&node, &["status"]).1;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuk, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuk, cuks};
 
 use super::{PATIENCE, assert_follows, following, run};
 
 /// Two of the three servers are gone for good.
-fn lose_two(site: &Site) {
-    site.remove_server(12);
-    site.remove_server(13);
+fn lose_two(testbed: &Testbed) {
+    testbed.remove_server(12);
+    testbed.remove_server(13);
 }
 
 /// The name of the loss that the agent holds.
@@ -24,10 +24,10 @@ fn held(node: &Node) -> String {
 
 #[test]
 fn a_held_loss_is_installed_when_the_operator_confirms_it_by_its_name() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     let before = node.live().unwrap();
-    lose_two(&site);
+    lose_two(&testbed);
     let id = held(&node);
     let (code, text, _) = run(&node, &["status"]);
     assert!(code == 1 && text.contains(&format!("release: k2hdkc-agent confirm {id}")), "{code}: {text}");
@@ -56,17 +56,17 @@ fn a_held_loss_is_installed_when_the_operator_confirms_it_by_its_name() {
 
 #[test]
 fn a_confirmation_is_for_one_loss_and_the_same_loss_is_held_again_another_time() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
-    lose_two(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
+    lose_two(&testbed);
     held(&node);
     assert_eq!(run(&node, &["confirm"]).0, 0);
     assert_follows(&node, &cuks([11]));
-    site.add_server(12);
-    site.add_server(13);
+    testbed.add_server(12);
+    testbed.add_server(13);
     assert_follows(&node, &cuks(11..=13));
     let before = node.live().unwrap();
-    lose_two(&site);
+    lose_two(&testbed);
     held(&node);
     assert_eq!(node.live().unwrap(), before);
     node.stop().unwrap();
@@ -74,11 +74,11 @@ fn a_confirmation_is_for_one_loss_and_the_same_loss_is_held_again_another_time()
 
 #[test]
 fn a_confirmation_without_a_running_agent_is_kept_for_the_next_pass() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     assert_eq!(run(&node, &["once"]).0, 0);
     let before = node.live().unwrap();
-    lose_two(&site);
+    lose_two(&testbed);
     let (code, _, errors) = run(&node, &["once"]);
     assert_eq!(code, 1);
     assert!(
@@ -96,10 +96,10 @@ fn a_confirmation_without_a_running_agent_is_kept_for_the_next_pass() {
 
 #[test]
 fn enough_answers_over_enough_time_release_a_loss_by_themselves() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, &format!("{FAST}[guard]\nconfirm-polls = 10\nconfirm-for = \"2s\"\n"));
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, &format!("{FAST}[guard]\nconfirm-polls = 10\nconfirm-for = \"2s\"\n"));
     let lost = Instant::now();
-    lose_two(&site);
+    lose_two(&testbed);
     held(&node);
     assert_follows(&node, &cuks([11]));
     let waited = lost.elapsed();
@@ -109,14 +109,14 @@ fn enough_answers_over_enough_time_release_a_loss_by_themselves() {
 
 #[test]
 fn a_loss_that_is_another_one_in_between_starts_to_count_anew() {
-    let site = Site::open(4, 1).unwrap();
+    let testbed = Testbed::open(4, 1).unwrap();
     let config = format!("{FAST}[guard]\nconfirm-polls = 5\nconfirm-for = \"2s\"\n");
-    let mut node = site.node(site.server_plan(11, &config)).unwrap();
+    let mut node = testbed.node(testbed.server_plan(11, &config)).unwrap();
     node.start().unwrap();
     assert_follows(&node, &cuks(11..=14));
-    lose_two(&site);
+    lose_two(&testbed);
     let first = held(&node);
-    site.remove_server(14);
+    testbed.remove_server(14);
     assert!(wait_for(PATIENCE, || held(&node) != first), "{}", node.log());
     let second = Instant::now();
     assert_follows(&node, &cuks([11]));
@@ -126,11 +126,11 @@ fn a_loss_that_is_another_one_in_between_starts_to_count_anew() {
 
 #[test]
 fn no_confirmation_releases_an_answer_without_this_host() {
-    let site = Site::open(3, 1).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
     let config = FAST.replace("[k2hr3]\n", "[k2hr3]\nsource = \"membership\"\n");
-    let mut node = following(&site, &config);
+    let mut node = following(&testbed, &config);
     let before = node.live().unwrap();
-    site.lab().set_sickness(Some(Sickness::WithoutHost { cuk: cuk(11) }));
+    testbed.lab().set_sickness(Some(Sickness::WithoutHost { cuk: cuk(11) }));
     let id = held(&node);
     let (code, _, errors) = run(&node, &["confirm", &id]);
     assert!(code == 1 && errors.contains("no confirmation can release it"), "{code}: {errors}");

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{Site, cuks};
+use k2hdkc_tests::testbed::{Testbed, cuks};
 
 /// For what must happen some time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,8 +29,8 @@ pub(crate) const SELDOM: &str = "[poll]\ninterval = \"1h\"\nmax-interval = \"1h\
     backoff = \"30m\"\nmax-backoff = \"1h\"\n";
 
 /// An agent that runs and has installed servers 11 to 13.
-pub(crate) fn following(site: &Site, config: &str) -> Node {
-    let mut node = site.node(site.server_plan(11, config)).unwrap();
+pub(crate) fn following(testbed: &Testbed, config: &str) -> Node {
+    let mut node = testbed.node(testbed.server_plan(11, config)).unwrap();
     start(&mut node);
     node
 }
@@ -52,8 +52,8 @@ pub(crate) fn assert_follows(node: &Node, servers: &[String]) {
 }
 
 /// Counts the polls that K2HR3 has seen.
-pub(crate) fn polls(site: &Site, since: Instant) -> usize {
-    site.polls_since(since).len()
+pub(crate) fn polls(testbed: &Testbed, since: Instant) -> usize {
+    testbed.polls_since(since).len()
 }
 
 /// Exit status, standard output and standard error.

@@ -7,25 +7,25 @@ use std::process::Command;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuks};
 
 use super::{PATIENCE, assert_follows, following, run, told};
 
-fn installed(site: &Site) -> Node {
-    let node = site.node(site.server_plan(11, "")).unwrap();
+fn installed(testbed: &Testbed) -> Node {
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     assert_eq!(run(&node, &["once"]).0, 0);
     node
 }
 
 #[test]
 fn a_symbolic_link_is_refused_with_its_reason_and_neither_it_nor_its_target_changes() {
-    let site = Site::open(3, 1).unwrap();
-    let node = installed(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = installed(&testbed);
     let supervisor = node.root().join("elsewhere.ini");
     fs::rename(node.ini(), &supervisor).unwrap();
     symlink(&supervisor, node.ini()).unwrap();
     let before = node.live().unwrap();
-    site.add_server(14);
+    testbed.add_server(14);
     let (code, text, errors) = run(&node, &["once"]);
     assert_eq!((code, text.as_str(), errors.lines().count()), (1, "", 1), "{errors}");
     assert!(errors.contains("k2hdkc.ini is a symbolic link: chmpx watches what it points to"), "{errors}");
@@ -34,8 +34,8 @@ fn a_symbolic_link_is_refused_with_its_reason_and_neither_it_nor_its_target_chan
 
 #[test]
 fn a_directory_in_its_place_is_refused() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     fs::create_dir(node.ini()).unwrap();
     let (code, _, errors) = run(&node, &["once"]);
     assert!(code == 1 && errors.contains("k2hdkc.ini is not a regular file"), "{code}: {errors}");
@@ -44,8 +44,8 @@ fn a_directory_in_its_place_is_refused() {
 
 #[test]
 fn an_obstacle_is_an_error_in_the_running_agent_s_log_and_status_until_it_is_gone() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     let supervisor = node.root().join("elsewhere.ini");
     fs::rename(node.ini(), &supervisor).unwrap();
     symlink(&supervisor, node.ini()).unwrap();
@@ -55,7 +55,7 @@ fn an_obstacle_is_an_error_in_the_running_agent_s_log_and_status_until_it_is_gon
     assert!(status["outcome"]["text"].as_str().unwrap().contains("is a symbolic link"), "{status}");
     assert_eq!(node.log().matches("ERROR failed, the live file is whole").count(), 1, "{}", node.log());
     fs::remove_file(node.ini()).unwrap();
-    site.add_server(14);
+    testbed.add_server(14);
     assert_follows(&node, &cuks(11..=14));
     assert!(wait_for(PATIENCE, || run(&node, &["status"]).0 == 0), "{}", node.log());
     node.stop().unwrap();
@@ -64,8 +64,8 @@ fn an_obstacle_is_an_error_in_the_running_agent_s_log_and_status_until_it_is_gon
 /// As a container gets a single file: in a mount namespace of its own, so that nothing is left behind.
 #[test]
 fn a_file_that_is_mounted_by_itself_is_refused_with_its_reason() {
-    let site = Site::open(3, 1).unwrap();
-    let node = installed(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = installed(&testbed);
     let allowed =
         Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
     if !allowed {
@@ -76,7 +76,7 @@ fn a_file_that_is_mounted_by_itself_is_refused_with_its_reason() {
     fs::rename(node.ini(), &outside).unwrap();
     node.write("etc/antpickax/k2hdkc.ini", "").unwrap();
     let before = fs::read(&outside).unwrap();
-    site.add_server(14);
+    testbed.add_server(14);
     let script = "mount --bind \"$1\" \"$2\" && exec \"$3\" --root \"$4\" once";
     let mut shell = Command::new("unshare");
     shell.args(["--mount", "sh", "-c", script, "sh"]);
@@ -98,14 +98,14 @@ fn bits(node: &Node) -> (u32, u32, u32) {
 
 #[test]
 fn owner_group_mode_and_attributes_of_the_live_file_are_kept() {
-    let site = Site::open(3, 1).unwrap();
-    let node = installed(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = installed(&testbed);
     assert_eq!(bits(&node).2, 0o644);
     chown(node.ini(), Some(12345), Some(23456)).unwrap();
     fs::set_permissions(node.ini(), fs::Permissions::from_mode(0o640)).unwrap();
     xattr::set(node.ini(), "user.note", b"kept").unwrap();
     for added in 14..=16 {
-        site.add_server(added);
+        testbed.add_server(added);
         assert_eq!(run(&node, &["once"]).0, 0);
         assert_eq!(node.cuks(Mode::Server), cuks(11..=added));
         assert_eq!(bits(&node), (12345, 23456, 0o640));
@@ -116,8 +116,8 @@ fn owner_group_mode_and_attributes_of_the_live_file_are_kept() {
 /// As the agent runs under systemd: nobody but `CAP_SYS_ADMIN` may set a security attribute.
 #[test]
 fn an_agent_without_sys_admin_leaves_the_kernel_s_hash_behind_and_tells_what_else_it_could_not_carry_over() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = installed(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = installed(&testbed);
     let hosts = node.root().join("etc/hosts");
     node.write("etc/k2hdkc-agent/conf.d/60-hosts.toml", "[hosts]\nenabled = true\n").unwrap();
     node.write("etc/hosts", "127.0.0.1 localhost\n").unwrap();
@@ -130,7 +130,7 @@ fn an_agent_without_sys_admin_leaves_the_kernel_s_hash_behind_and_tells_what_els
     }
     xattr::set(node.ini(), "security.note", b"an operator's").unwrap();
     node.enter_by(drops.map(std::ffi::OsString::from).into());
-    site.add_server(14);
+    testbed.add_server(14);
     let (code, text, errors) = run(&node, &["once"]);
     assert_eq!((code, node.cuks(Mode::Server)), (0, cuks(11..=14)), "{errors}");
     assert!(fs::read_to_string(&hosts).unwrap().contains("# BEGIN k2hdkc-agent"), "{errors}");
@@ -142,7 +142,7 @@ fn an_agent_without_sys_admin_leaves_the_kernel_s_hash_behind_and_tells_what_els
 
     // A label is another matter: without it the file may be closed to chmpx.
     xattr::set(node.ini(), "security.SMACK64", b"_").unwrap();
-    site.add_server(15);
+    testbed.add_server(15);
     let (code, _, errors) = run(&node, &["once"]);
     assert!(
         code == 1 && errors.contains("cannot put the attribute security.SMACK64 of the live file on"),
@@ -153,14 +153,14 @@ fn an_agent_without_sys_admin_leaves_the_kernel_s_hash_behind_and_tells_what_els
 
 #[test]
 fn the_settings_may_name_owner_group_and_mode() {
-    let site = Site::open(3, 1).unwrap();
-    let node = installed(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = installed(&testbed);
     node.write(
         "etc/k2hdkc-agent/agent.toml",
         "[ini]\nowner = \"12345\"\ngroup = \"daemon\"\nmode = \"0600\"\n",
     )
     .unwrap();
-    site.add_server(14);
+    testbed.add_server(14);
     assert_eq!(run(&node, &["once"]).0, 0);
     let group = fs::read_to_string("/etc/group").unwrap();
     let daemon =
@@ -170,8 +170,8 @@ fn the_settings_may_name_owner_group_and_mode() {
 
 #[test]
 fn an_owner_that_this_host_does_not_have_is_told_and_nothing_is_written() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "[ini]\nowner = \"nobody-here\"\n")).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "[ini]\nowner = \"nobody-here\"\n")).unwrap();
     let (code, _, errors) = run(&node, &["once"]);
     assert_eq!((code, errors.lines().count(), node.ini().exists()), (1, 1, false), "{errors}");
     assert!(errors.contains("ini.owner is \"nobody-here\", but this host has no such user"), "{errors}");

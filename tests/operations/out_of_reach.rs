@@ -3,13 +3,13 @@
 use std::os::unix::net::UnixListener;
 
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{FAST, Site};
+use k2hdkc_tests::testbed::{FAST, Testbed};
 
 use super::{PATIENCE, run, told};
 
 /// A node whose settings name Docker, at that socket below its root where there is one.
-fn with_docker(site: &Site, socket: Option<&str>) -> Node {
-    let node = site.node(site.server_plan(11, FAST)).unwrap();
+fn with_docker(testbed: &Testbed, socket: Option<&str>) -> Node {
+    let node = testbed.node(testbed.server_plan(11, FAST)).unwrap();
     let socket = socket.map_or_else(String::new, |socket| {
         format!("[supervisor.docker]\nsocket = \"{}\"\n", node.root().join(socket).display())
     });
@@ -36,12 +36,12 @@ fn fails_with(node: &Node, host: &str, why: &str) {
 
 #[test]
 fn commands_do_not_succeed_where_the_docker_daemon_has_no_socket_no_way_or_no_answer() {
-    let sites = [(); 3].map(|()| Site::open(3, 1).unwrap());
-    let gone = with_docker(&sites[0], Some("gone.sock"));
+    let testbeds = [(); 3].map(|()| Testbed::open(3, 1).unwrap());
+    let gone = with_docker(&testbeds[0], Some("gone.sock"));
     fails_with(&gone, "", "gone.sock cannot be reached");
-    let ssh = with_docker(&sites[1], None);
+    let ssh = with_docker(&testbeds[1], None);
     fails_with(&ssh, "ssh://root@192.0.2.9", "ssh://root@192.0.2.9 is no socket of this host");
-    let wedged = with_docker(&sites[2], Some("wedged.sock"));
+    let wedged = with_docker(&testbeds[2], Some("wedged.sock"));
     // The kernel takes connections on its behalf, and nothing ever comes over them.
     let _listens = UnixListener::bind(wedged.root().join("wedged.sock")).unwrap();
     fails_with(&wedged, "", "did not answer within");
@@ -50,17 +50,17 @@ fn commands_do_not_succeed_where_the_docker_daemon_has_no_socket_no_way_or_no_an
 #[test]
 fn commands_do_not_succeed_where_a_daemon_that_may_have_the_processes_does_not_answer_and_nothing_was_picked()
 {
-    let site = Site::open(3, 1).unwrap();
-    let node = site
-        .node(site.server_plan(11, "[supervisor]\nkind = \"auto\"\nprocess.chmpx = \"/no/chmpx\"\n"))
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed
+        .node(testbed.server_plan(11, "[supervisor]\nkind = \"auto\"\nprocess.chmpx = \"/no/chmpx\"\n"))
         .unwrap();
     fails_with(&node, "ssh://root@192.0.2.9", "ssh://root@192.0.2.9");
 }
 
 #[test]
 fn the_agent_calls_nothing_applied_that_it_has_put_before_nobody() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = with_docker(&site, Some("gone.sock"));
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = with_docker(&testbed, Some("gone.sock"));
     node.start().unwrap();
     let held = || node.status().is_ok_and(|status| status["standing"]["state"] == "held");
     assert!(wait_for(PATIENCE, held), "{}", node.log());

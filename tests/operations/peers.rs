@@ -8,7 +8,7 @@ use std::path::Path;
 
 use k2hdkc_agent::admin;
 use k2hdkc_simulators::node::Node;
-use k2hdkc_tests::site::{FAST, Site};
+use k2hdkc_tests::testbed::{FAST, Testbed};
 use nix::unistd::{Gid, Group, geteuid};
 
 use super::{start, told};
@@ -33,9 +33,9 @@ fn as_nobody(node: &Node, gid: u32, arguments: &[&str]) -> (i32, String, String)
 }
 
 /// A node whose directory others may enter, with an agent whose socket is given to this group.
-fn with_group(site: &Site, group: &str) -> Node {
+fn with_group(testbed: &Testbed, group: &str) -> Node {
     let config = format!("{FAST}[state]\nstatus-group = \"{group}\"\n");
-    let node = site.node(site.server_plan(11, &config)).unwrap();
+    let node = testbed.node(testbed.server_plan(11, &config)).unwrap();
     for path in [node.root(), node.root().parent().unwrap()] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -51,9 +51,9 @@ fn a_group_may_ask_for_the_status_and_order_nothing_and_others_are_told_that_the
         eprintln!("SKIPPED: only root can become somebody else");
         return;
     }
-    let site = Site::open(3, 1).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
     let group = Group::from_gid(Gid::from_raw(1)).unwrap().unwrap();
-    let mut node = with_group(&site, &group.name);
+    let mut node = with_group(&testbed, &group.name);
     start(&mut node);
     let (code, text, errors) = as_nobody(&node, 1, &["status"]);
     let pid = format!("running, pid {}", node.pid().unwrap());

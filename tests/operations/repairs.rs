@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuks};
 
 use super::{PATIENCE, SELDOM, SOON, assert_follows, following, polls, run, without_stamp};
 
@@ -22,8 +22,8 @@ fn assert_put_right(node: &Node, before: &str, fileversion: u32) {
 
 #[test]
 fn an_edited_key_is_put_right_without_a_poll() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
     let before = node.live().unwrap().text;
     let edited = before.replace("RETRYCNT = 500", "RETRYCNT = 501");
     assert_ne!(edited, before);
@@ -32,7 +32,7 @@ fn an_edited_key_is_put_right_without_a_poll() {
         if in_place { node.write(INI, &edited) } else { node.swap(INI, &edited) }.unwrap();
         assert_put_right(&node, &before, turn);
     }
-    assert_eq!(polls(&site, since), 0);
+    assert_eq!(polls(&testbed, since), 0);
     // Of the edit in place the agent may see the empty file before the edited one, and mend that.
     let told = || node.log().contains("[GLOBAL] RETRYCNT: \"501\" -> \"500\"");
     assert!(wait_for(SOON, told), "{}", node.log());
@@ -41,8 +41,8 @@ fn an_edited_key_is_put_right_without_a_poll() {
 
 #[test]
 fn garbage_and_a_missing_file_are_put_right_without_a_poll() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
     let before = node.live().unwrap().text;
     let since = Instant::now();
     for (turn, garbage) in [(1, "garbage\n"), (2, ""), (3, &before[..before.len() / 2])] {
@@ -51,20 +51,20 @@ fn garbage_and_a_missing_file_are_put_right_without_a_poll() {
     }
     fs::remove_file(node.ini()).unwrap();
     assert_put_right(&node, &before, 4);
-    assert_eq!(polls(&site, since), 0);
+    assert_eq!(polls(&testbed, since), 0);
     node.stop().unwrap();
 }
 
 #[test]
 fn a_fileversion_that_somebody_raised_is_overtaken_by_the_next_change() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     let raised = node.live().unwrap().text.replace("FILEVERSION = 1\n", "FILEVERSION = 1000\n");
     node.swap(INI, &raised).unwrap();
     let adopted = || node.status().unwrap()["generations"]["written"]["fileversion"] == 1000;
     assert!(wait_for(PATIENCE, adopted), "{}", node.status().unwrap());
     assert_eq!(node.live().unwrap().text, raised, "the ring is right, so nothing is written");
-    site.add_server(14);
+    testbed.add_server(14);
     assert_follows(&node, &cuks(11..=14));
     assert_eq!(node.fileversion(), 1001);
     node.stop().unwrap();
@@ -72,11 +72,11 @@ fn a_fileversion_that_somebody_raised_is_overtaken_by_the_next_change() {
 
 #[test]
 fn a_start_without_k2hr3_puts_the_kept_file_back_where_the_live_one_is_gone() {
-    let mut site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let mut testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     let before = node.live().unwrap().text;
     node.stop().unwrap();
-    site.stop();
+    testbed.stop();
     fs::remove_file(node.ini()).unwrap();
     node.start().unwrap();
     assert_put_right(&node, &before, 1);
@@ -84,21 +84,21 @@ fn a_start_without_k2hr3_puts_the_kept_file_back_where_the_live_one_is_gone() {
     assert!(wait_for(SOON, told), "{}", node.log());
     assert_eq!(run(&node, &["status"]).0, 1, "somebody should look at K2HR3");
 
-    site.resume().unwrap();
+    testbed.resume().unwrap();
     assert!(wait_for(PATIENCE, || run(&node, &["status"]).0 == 0), "{}", node.log());
     assert_eq!(node.fileversion(), 2, "the kept one was right, so nothing more is written");
-    site.add_server(14);
+    testbed.add_server(14);
     assert_follows(&node, &cuks(11..=14));
     node.stop().unwrap();
 }
 
 #[test]
 fn a_start_with_a_sick_k2hr3_puts_the_kept_file_back_where_the_live_one_is_garbage() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     assert_eq!(run(&node, &["once"]).0, 0);
     let before = node.live().unwrap().text;
-    site.lab().set_sickness(Some(Sickness::NoServers));
+    testbed.lab().set_sickness(Some(Sickness::NoServers));
     node.swap(INI, "garbage\n").unwrap();
     let (code, _, errors) = run(&node, &["once"]);
     assert_eq!(code, 1, "it is not what K2HR3 says: {errors}");
@@ -111,11 +111,11 @@ fn a_start_with_a_sick_k2hr3_puts_the_kept_file_back_where_the_live_one_is_garba
 
 #[test]
 fn a_live_file_that_is_good_stays_while_k2hr3_is_away_however_often_it_starts() {
-    let mut site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let mut testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     assert_eq!(run(&node, &["once"]).0, 0);
     let before = node.live().unwrap();
-    site.stop();
+    testbed.stop();
     for _ in 0..3 {
         let (code, _, errors) = run(&node, &["once"]);
         assert!(code == 1 && errors.contains("no connection to K2HR3"), "{code}: {errors}");
@@ -125,11 +125,11 @@ fn a_live_file_that_is_good_stays_while_k2hr3_is_away_however_often_it_starts() 
 
 #[test]
 fn a_torn_ledger_is_kept_aside_and_the_file_goes_on_from_where_it_was() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, "")).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, "")).unwrap();
     assert_eq!(run(&node, &["once"]).0, 0);
     node.write("var/lib/k2hdkc-agent/ledger.json", "{ torn").unwrap();
-    site.add_server(14);
+    testbed.add_server(14);
     let (code, _, errors) = run(&node, &["once"]);
     assert!(
         code == 0 && errors.contains("ledger.json is unreadable") && errors.contains("is kept as"),

@@ -4,69 +4,69 @@ use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use k2hdkc_simulators::node::{Node, VENDOR, wait_for};
-use k2hdkc_tests::site::{FAST, Site};
+use k2hdkc_tests::testbed::{FAST, Testbed};
 
 use super::{PATIENCE, SELDOM, SOON, following, polls, run};
 
 /// A fragment that turns a seldom poll into a frequent one: that it is in force is seen in K2HR3.
 const OFTEN: &str = "[poll]\ninterval = \"50ms\"\nmax-interval = \"50ms\"\n";
 
-fn polls_often(site: &Site) -> bool {
+fn polls_often(testbed: &Testbed) -> bool {
     let since = Instant::now();
-    wait_for(SOON, || polls(site, since) >= 4)
+    wait_for(SOON, || polls(testbed, since) >= 4)
 }
 
 #[test]
 fn a_changed_configuration_is_read_without_a_signal() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
     node.swap("etc/k2hdkc-agent/agent.toml", FAST).unwrap();
-    assert!(polls_often(&site), "{}", node.log());
+    assert!(polls_often(&testbed), "{}", node.log());
     assert!(node.log().contains("the configuration was read again"));
     node.stop().unwrap();
 }
 
 #[test]
 fn a_configuration_that_is_edited_in_place_is_read_as_well() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
     node.write("etc/k2hdkc-agent/agent.toml", FAST).unwrap();
-    assert!(polls_often(&site), "{}", node.log());
+    assert!(polls_often(&testbed), "{}", node.log());
     node.stop().unwrap();
 }
 
 #[test]
 fn sighup_reads_the_configuration_again_also_the_vendor_s_which_is_not_watched() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, "");
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, "");
     node.write("etc/k2hdkc-agent/agent.toml", "").unwrap();
     node.write("usr/lib/k2hdkc-agent/agent.toml", &format!("{VENDOR}{OFTEN}")).unwrap();
     node.signal("HUP").unwrap();
-    assert!(polls_often(&site), "{}", node.log());
+    assert!(polls_often(&testbed), "{}", node.log());
     node.stop().unwrap();
 }
 
 #[test]
 fn a_fragment_is_read_as_soon_as_it_is_there() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = testbed.node(testbed.server_plan(11, SELDOM)).unwrap();
     std::fs::create_dir(node.root().join("etc/k2hdkc-agent/conf.d")).unwrap();
     super::start(&mut node);
     node.write("etc/k2hdkc-agent/conf.d/50-often.toml", OFTEN).unwrap();
-    assert!(polls_often(&site), "{}", node.log());
+    assert!(polls_often(&testbed), "{}", node.log());
     node.stop().unwrap();
 }
 
 #[test]
 fn a_fragment_in_a_directory_that_was_made_after_the_start_is_read_too() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
     let made = Instant::now();
     std::fs::create_dir(node.root().join("etc/k2hdkc-agent/conf.d")).unwrap();
     // The agent has looked at the new directory: it asks K2HR3 for every change of its settings.
-    assert!(wait_for(PATIENCE, || polls(&site, made) >= 1), "{}", node.log());
+    assert!(wait_for(PATIENCE, || polls(&testbed, made) >= 1), "{}", node.log());
     node.write("etc/k2hdkc-agent/conf.d/50-often.toml", OFTEN).unwrap();
-    assert!(polls_often(&site), "{}", node.log());
+    assert!(polls_often(&testbed), "{}", node.log());
     node.stop().unwrap();
 }
 
@@ -86,8 +86,8 @@ fn mount(node: &Node, at: &str, version: &str, name: &str, text: &str) {
 #[test]
 fn what_kubelet_swaps_is_read_without_a_signal_be_it_a_fragment_or_the_file_itself() {
     for (at, name) in [("etc/k2hdkc-agent/conf.d", "50-often.toml"), ("etc/k2hdkc-agent", "agent.toml")] {
-        let site = Site::open(3, 1).unwrap();
-        let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+        let testbed = Testbed::open(3, 1).unwrap();
+        let mut node = testbed.node(testbed.server_plan(11, SELDOM)).unwrap();
         mount(&node, at, "2026_1", name, SELDOM);
         super::start(&mut node);
         mount(
@@ -98,7 +98,7 @@ fn what_kubelet_swaps_is_read_without_a_signal_be_it_a_fragment_or_the_file_itse
             &format!("{SELDOM}\n").replace("interval = \"1h\"", "interval = \"50ms\""),
         );
         std::fs::remove_dir_all(node.root().join(at).join("..2026_1")).unwrap();
-        assert!(polls_often(&site), "{name}: {}", node.log());
+        assert!(polls_often(&testbed), "{name}: {}", node.log());
         // The new directory is watched, too.
         mount(&node, at, "2026_3", name, SELDOM);
         let read = || node.log().matches("the configuration was read again").count() >= 2;
@@ -110,23 +110,23 @@ fn what_kubelet_swaps_is_read_without_a_signal_be_it_a_fragment_or_the_file_itse
 #[test]
 fn a_token_and_a_role_that_kubelet_swaps_are_asked_with_at_once() {
     for name in ["k2hr3-role-token", "k2hr3-role-name"] {
-        let site = Site::open(3, 1).unwrap();
-        let mut node = site.node(site.server_plan(11, SELDOM)).unwrap();
+        let testbed = Testbed::open(3, 1).unwrap();
+        let mut node = testbed.node(testbed.server_plan(11, SELDOM)).unwrap();
         let path = format!("etc/antpickax/{name}");
         let text = std::fs::read_to_string(node.root().join(&path)).unwrap_or_default();
         mount(&node, "etc/antpickax", "2026_1", name, &text);
         super::start(&mut node);
         let swapped = Instant::now();
         mount(&node, "etc/antpickax", "2026_2", name, &text);
-        assert!(wait_for(SOON, || polls(&site, swapped) >= 1), "{name}: {}", node.log());
+        assert!(wait_for(SOON, || polls(&testbed, swapped) >= 1), "{name}: {}", node.log());
         node.stop().unwrap();
     }
 }
 
 #[test]
 fn leftovers_of_editors_and_copies_keep_no_agent_from_starting_and_are_told() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = site.node(site.server_plan(11, FAST)).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = testbed.node(testbed.server_plan(11, FAST)).unwrap();
     let fragments = node.root().join("etc/k2hdkc-agent/conf.d");
     node.write("etc/k2hdkc-agent/conf.d/._10-a.toml", "\0\u{5}\u{16}\u{7}").unwrap();
     node.write("etc/k2hdkc-agent/conf.d/.10-a.toml.swp", "b0VIM 9.0").unwrap();
@@ -149,8 +149,8 @@ fn leftovers_of_editors_and_copies_keep_no_agent_from_starting_and_are_told() {
 
 #[test]
 fn a_start_that_a_file_keeps_from_being_read_may_be_tried_again() {
-    let site = Site::open(3, 1).unwrap();
-    let node = site.node(site.server_plan(11, FAST)).unwrap();
+    let testbed = Testbed::open(3, 1).unwrap();
+    let node = testbed.node(testbed.server_plan(11, FAST)).unwrap();
     let fragments = node.root().join("etc/k2hdkc-agent/conf.d");
     symlink(&fragments, &fragments).unwrap();
     let (code, _, errors) = run(&node, &["run"]);
@@ -162,14 +162,14 @@ fn a_start_that_a_file_keeps_from_being_read_may_be_tried_again() {
 
 #[test]
 fn a_bad_new_configuration_is_logged_with_its_place_and_the_old_one_stays() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     node.swap("etc/k2hdkc-agent/agent.toml", &format!("{FAST}[guard]\nremoval-pols = 3\n")).unwrap();
     let line = FAST.lines().count() + 2;
     let place = format!("agent.toml:{line}: guard.removal-pols: unknown field `removal-pols`");
     let said = || node.log().contains("the new configuration is refused, the old one stays:");
     assert!(wait_for(SOON, said) && node.log().contains(&place), "{}", node.log());
-    assert!(polls_often(&site), "the old one is in force: {}", node.log());
+    assert!(polls_often(&testbed), "the old one is in force: {}", node.log());
     node.swap("etc/k2hdkc-agent/agent.toml", FAST).unwrap();
     assert!(wait_for(SOON, || node.log().contains("the configuration is good again")), "{}", node.log());
     node.stop().unwrap();
@@ -178,8 +178,8 @@ fn a_bad_new_configuration_is_logged_with_its_place_and_the_old_one_stays() {
 /// The same through `--config`, so that the command itself has a configuration that it can read.
 #[test]
 fn the_running_agent_s_status_tells_that_the_newest_configuration_is_not_in_force() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     node.write("other/agent.toml", "").unwrap();
     let other = node.root().join("other/agent.toml");
     let asked = |node: &Node, more: &[&str]| {
@@ -198,8 +198,8 @@ fn the_running_agent_s_status_tells_that_the_newest_configuration_is_not_in_forc
 
 #[test]
 fn status_reaches_the_running_agent_although_the_newest_configuration_is_bad() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     node.swap("etc/k2hdkc-agent/agent.toml", "[poll]\njitter = 7.0\n").unwrap();
     assert!(wait_for(SOON, || node.log().contains("is refused, the old one stays")), "{}", node.log());
     let (code, text, errors) = run(&node, &["status"]);

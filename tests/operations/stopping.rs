@@ -5,25 +5,25 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::admin;
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::{Node, wait_for};
-use k2hdkc_tests::site::{FAST, Site, cuks};
+use k2hdkc_tests::testbed::{FAST, Testbed, cuks};
 
 use super::{PATIENCE, SELDOM, SOON, assert_follows, following, polls, run, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// An agent in the middle of a question that K2HR3 does not answer.
-fn stalled(site: &Site) -> Node {
-    let node = following(site, &FAST.replace("timeout = \"1s\"", "timeout = \"30s\""));
-    site.lab().set_sickness(Some(Sickness::Stall(Duration::from_mins(1))));
+fn stalled(testbed: &Testbed) -> Node {
+    let node = following(testbed, &FAST.replace("timeout = \"1s\"", "timeout = \"30s\""));
+    testbed.lab().set_sickness(Some(Sickness::Stall(Duration::from_mins(1))));
     let since = Instant::now();
-    assert!(wait_for(PATIENCE, || polls(site, since) >= 1), "{}", node.log());
+    assert!(wait_for(PATIENCE, || polls(testbed, since) >= 1), "{}", node.log());
     node
 }
 
 #[test]
 fn sigterm_ends_it_within_a_second_even_while_k2hr3_stalls() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = stalled(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = stalled(&testbed);
     let before = node.live().unwrap();
     let took = node.stop().unwrap();
     assert!(took < SECOND, "{took:?}");
@@ -38,8 +38,8 @@ fn sigterm_ends_it_within_a_second_even_while_k2hr3_stalls() {
 
 #[test]
 fn sigint_ends_it_as_well() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     node.signal("INT").unwrap();
     assert!(wait_for(SECOND, || !node.is_running()), "{}", node.log());
     assert!(node.log().contains("signal=\"SIGINT from pid"), "{}", node.log());
@@ -47,8 +47,8 @@ fn sigint_ends_it_as_well() {
 
 #[test]
 fn after_a_kill_status_says_what_the_ledger_knows_and_how_old_that_is() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     node.kill().unwrap();
     let told = |node: &Node| {
         let (code, text, _) = run(node, &["status"]);
@@ -62,7 +62,7 @@ fn after_a_kill_status_says_what_the_ledger_knows_and_how_old_that_is() {
     };
     assert!(told(&node).contains("not running"));
     // Nor does the next agent say that there was none.
-    site.lab().set_sickness(Some(Sickness::Stall(Duration::from_mins(1))));
+    testbed.lab().set_sickness(Some(Sickness::Stall(Duration::from_mins(1))));
     node.start().unwrap();
     assert!(wait_for(PATIENCE, || run(&node, &["status"]).1.contains(" running, pid")), "{}", node.log());
     told(&node);
@@ -71,8 +71,8 @@ fn after_a_kill_status_says_what_the_ledger_knows_and_how_old_that_is() {
 
 #[test]
 fn status_answers_while_k2hr3_stalls() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = stalled(&site);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = stalled(&testbed);
     let asked = Instant::now();
     let status = node.status().unwrap();
     assert!(asked.elapsed() < SECOND, "{:?}", asked.elapsed());
@@ -82,8 +82,8 @@ fn status_answers_while_k2hr3_stalls() {
 
 #[test]
 fn a_second_agent_on_the_same_root_is_refused_and_told_the_first_s_pid() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     let pid = node.pid().unwrap();
     for command in ["run", "once"] {
         let (code, text, errors) = run(&node, &[command]);
@@ -94,7 +94,7 @@ fn a_second_agent_on_the_same_root_is_refused_and_told_the_first_s_pid() {
         );
     }
     assert!(node.is_running());
-    site.add_server(14);
+    testbed.add_server(14);
     assert_follows(&node, &cuks(11..=14));
     assert_eq!(node.status().unwrap()["agent"]["pid"], pid, "the socket is still the first one's");
     node.stop().unwrap();
@@ -102,8 +102,8 @@ fn a_second_agent_on_the_same_root_is_refused_and_told_the_first_s_pid() {
 
 #[test]
 fn looking_is_allowed_while_it_runs() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
     for command in ["render", "diff", "check", "status"] {
         let (code, _, errors) = run(&node, &[command]);
         assert_eq!((code, errors.as_str()), (0, ""), "{command}");
@@ -113,8 +113,8 @@ fn looking_is_allowed_while_it_runs() {
 
 #[test]
 fn a_killed_agent_s_lock_and_socket_do_not_keep_the_next_from_starting() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, FAST);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, FAST);
     node.kill().unwrap();
     assert!(admin::socket(&node.root().join("run/k2hdkc-agent")).exists());
     assert_eq!(run(&node, &["status"]).0, 1, "not running, so somebody should look");
@@ -125,9 +125,9 @@ fn a_killed_agent_s_lock_and_socket_do_not_keep_the_next_from_starting() {
 
 #[test]
 fn sigusr1_asks_at_once() {
-    let site = Site::open(3, 1).unwrap();
-    let mut node = following(&site, SELDOM);
-    site.add_server(14);
+    let testbed = Testbed::open(3, 1).unwrap();
+    let mut node = following(&testbed, SELDOM);
+    testbed.add_server(14);
     node.signal("USR1").unwrap();
     let asked = wait_for(SOON, || node.cuks(k2hdkc_agent::ring::Mode::Server) == cuks(11..=14));
     assert!(asked, "{}", node.log());

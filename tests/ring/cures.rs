@@ -13,7 +13,7 @@ fn joined_with(stick: &str, supervisor: &str) -> Ring {
     let mut ring = Ring::running(style(), supervisor, 2, 1).unwrap();
     ring.write(100, 60).unwrap();
     ring.add(3).unwrap();
-    ring.mischief(3, &format!("stick = \"{stick}\"\n")).unwrap();
+    ring.faults(3, &format!("stick = \"{stick}\"\n")).unwrap();
     ring.tell(&[1, 2, 3], &[100]).unwrap();
     ring.node_mut(3).start().unwrap();
     ring.settled().unwrap();
@@ -51,7 +51,7 @@ fn a_swallowed_reload_is_written_again_and_nothing_restarts() {
     let mut ring = Ring::running(style(), "", 2, 1).unwrap();
     for number in [1, 100] {
         let pid = ring.pid(number, "chmpx").unwrap();
-        ring.mischief(number, "swallow = 2\n").unwrap();
+        ring.faults(number, "swallow = 2\n").unwrap();
         let version = ring.node(number).fileversion();
         ring.tell_more(number, &[1, 2], &[100], "RWTIMEOUT = 777").unwrap();
         assert!(
@@ -71,14 +71,14 @@ fn a_deaf_chmpx_is_restarted_with_its_k2hdkc_and_out_of_service_meanwhile() {
     ring.write(100, 60).unwrap();
     for number in [1, 100] {
         let pid = ring.pid(number, "chmpx").unwrap();
-        ring.mischief(number, "deaf = true\n").unwrap();
+        ring.faults(number, "deaf = true\n").unwrap();
         ring.tell_more(number, &[1, 2, 3], &[100], "RWTIMEOUT = 777").unwrap();
         assert!(
             wait_for(PATIENCE, || ring.pid(number, "chmpx").is_some_and(|now| now != pid)),
             "{}",
             ring.told(number)
         );
-        ring.mischief(number, "").unwrap();
+        ring.faults(number, "").unwrap();
         ring.settled().unwrap();
     }
     assert!(ring.node(1).log().contains("tell chmpx SERVICEOUT"), "{}", ring.told(1));
@@ -89,7 +89,7 @@ fn a_deaf_chmpx_is_restarted_with_its_k2hdkc_and_out_of_service_meanwhile() {
 fn a_silent_chmpx_is_waited_for() {
     let mut ring = Ring::running(style(), "timing.answer-within = \"20s\"", 2, 1).unwrap();
     let pid = ring.pid(1, "chmpx").unwrap();
-    ring.mischief(1, "silent-ms = 3000\n").unwrap();
+    ring.faults(1, "silent-ms = 3000\n").unwrap();
     ring.tell_more(1, &[1, 2], &[100], "RWTIMEOUT = 777").unwrap();
     ring.settled().unwrap();
     assert_eq!(ring.pid(1, "chmpx"), Some(pid));

@@ -48,7 +48,7 @@ fn readable_after_a_boot_in_isolation(supervisor: &str) -> usize {
     ring.add(2).unwrap();
     // As the real ones, which copy nothing to servers that stay: a connection that breaks must not mend what is shown.
     for number in [1, 2] {
-        ring.mischief(number, "settled-copy = false\n").unwrap();
+        ring.faults(number, "settled-copy = false\n").unwrap();
     }
     ring.tell_one(2, &[1, 2], &[100]).unwrap();
     ring.node_mut(2).start().unwrap();

@@ -6,10 +6,10 @@ use k2hdkc_simulators::simulators::stage::Style;
 use k2hdkc_tests::ring::{PATIENCE, Ring};
 
 /// Two servers and a slave; server 1 dislikes a value that its source now says.
-fn rolled_back(mischief: &str, value: &str) -> Ring {
+fn rolled_back(faults: &str, value: &str) -> Ring {
     let ring = Ring::running(Style { replicas: 1, ..Style::default() }, "", 2, 1).unwrap();
     ring.write(100, 60).unwrap();
-    ring.mischief(1, mischief).unwrap();
+    ring.faults(1, faults).unwrap();
     ring.tell_more(1, &[1, 2], &[100], value).unwrap();
     let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(PATIENCE, rejected), "{}", ring.told(1));
@@ -54,7 +54,7 @@ fn an_agent_that_only_adopted_chmpx_finds_out_by_starts_that_fail() {
     ring.node_mut(1).kill().unwrap();
     ring.node_mut(1).start().unwrap();
     ring.settled().unwrap();
-    ring.mischief(1, "dislike = \"RWTIMEOUT=777\"\n").unwrap();
+    ring.faults(1, "dislike = \"RWTIMEOUT=777\"\n").unwrap();
     ring.tell_more(1, &[1, 2], &[100], "RWTIMEOUT = 777").unwrap();
     let rejected = || ring.status(1).is_some_and(|status| status.code() == Some(OutcomeKind::Rejected));
     assert!(wait_for(PATIENCE, rejected), "{}", ring.told(1));
@@ -83,12 +83,12 @@ fn a_kill_right_after_an_installation_is_nobodys_fault() {
 fn a_first_file_that_chmpx_dislikes_is_reported_and_tried_less_and_less_often() {
     let mut ring = Ring::new(Style::default(), "").unwrap();
     ring.add(1).unwrap();
-    ring.mischief(1, "fail-starts = 9\n").unwrap();
+    ring.faults(1, "fail-starts = 9\n").unwrap();
     ring.tell(&[1], &[]).unwrap();
     ring.node_mut(1).start().unwrap();
     let told = || ring.standing(1).is_some_and(|standing| standing.text.contains("chmpx has failed to run"));
     assert!(wait_for(PATIENCE, told), "{}", ring.told(1));
     assert!(ring.standing(1).unwrap().text.contains("ended with status 1"));
-    ring.mischief(1, "").unwrap();
+    ring.faults(1, "").unwrap();
     ring.settled().unwrap();
 }

@@ -114,8 +114,8 @@ impl Cluster {
         self.wait_in_service();
     }
 
-    /// A more server with that mischief; what becomes of it is for the caller to see.
-    pub(crate) fn grow_with(&mut self, mischief: &str) {
+    /// A more server with those faults; what becomes of it is for the caller to see.
+    pub(crate) fn grow_with(&mut self, faults: &str) {
         self.add();
         self.fileversion += 1;
         self.push();
@@ -123,7 +123,7 @@ impl Cluster {
             assert!(node.has_loaded(self.fileversion), "{}", node.log("chmpx"));
         }
         let last = self.servers.len() - 1;
-        self.servers[last].put("simulator.toml", mischief).unwrap();
+        self.servers[last].put("simulator.toml", faults).unwrap();
         self.servers[last].start_chmpx().unwrap();
         self.wait_for_peers(last);
         self.servers[last].start_k2hdkc(&["-no_giveup_rejoin"]).unwrap();

@@ -1,11 +1,11 @@
-//! The simulated chmpx and k2hdkc beside what was seen of the real ones: reloads, ends, statuses, keys, mischief.
+//! The simulated chmpx and k2hdkc beside what was seen of the real ones: reloads, ends, statuses, keys, faults.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
 mod cluster;
 mod data;
 mod endings;
 mod lost_reloads;
-mod mischief;
+mod faults;
 mod reloads;
 mod statuses;
 

@@ -153,7 +153,7 @@ impl Ring {
     }
 
     /// Sets the faults that the node injects.
-    pub fn mischief(&self, number: u32, toml: &str) -> io::Result<()> {
+    pub fn faults(&self, number: u32, toml: &str) -> io::Result<()> {
         self.node(number).write("simulator.toml", toml)
     }
 

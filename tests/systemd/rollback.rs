@@ -10,7 +10,7 @@ use k2hdkc_tests::environments::{ready, say};
 use crate::ring::{LONG, all_readable, config, holds, running, settled, status, told};
 
 /// The file in which the simulators look for faults to inject.
-const MISCHIEF: &str = "/simulator.toml";
+const FAULTS: &str = "/simulator.toml";
 
 fn line(node: &Node) -> String {
     status(node).map(|status| status.line().to_owned()).unwrap_or_default()
@@ -33,7 +33,7 @@ fn rolls_back(shape: Shape) {
     let (node, other) = (environment.node(1), environment.node(2));
 
     // A running chmpx ends of it: told by how it ended.
-    node.put(MISCHIEF, "dislike = \"RWTIMEOUT=777\"\n").unwrap();
+    node.put(FAULTS, "dislike = \"RWTIMEOUT=777\"\n").unwrap();
     let begun = Instant::now();
     environment.ground().edit_template("\nRWTIMEOUT           = 10000", "\nRWTIMEOUT           = 777");
     rejects(node, "chmpx ended with status 0");
@@ -59,7 +59,7 @@ fn rolls_back(shape: Shape) {
     node.drop_in("chmpx.service", "[Service]\nExecStartPre=/bin/false\n").unwrap();
     node.kill("chmpx", "KILL").unwrap();
     holds(node, "chmpx could not be started ");
-    node.put(MISCHIEF, "dislike = \"RWTIMEOUT=779\"\n").unwrap();
+    node.put(FAULTS, "dislike = \"RWTIMEOUT=779\"\n").unwrap();
     environment.ground().edit_template("\nRWTIMEOUT           = 778", "\nRWTIMEOUT           = 779");
     assert!(wait_for(LONG, || has(node, "RWTIMEOUT = 779")), "{}", told(node));
     holds(node, "chmpx could not be started ");

@@ -155,7 +155,7 @@ What chmpx says, and what happens to the ring (SIGKILL of any process is fine to
                        -conf $NODES/slave-1/etc/antpickax/k2hdkc.ini
   read a key         echo 'print slave-1/0' | K2HDKC_SIMULATOR_ROOT=$NODES/slave-1 \
                        {programs}/k2hdkclinetool -conf $NODES/slave-1/etc/antpickax/k2hdkc.ini
-  mischief           echo 'swallow = 1' >$NODES/server-1/simulator.toml
+  inject a fault     echo 'swallow = 1' >$NODES/server-1/simulator.toml
 ",
                 programs = programs.display()
             ),

@@ -1,11 +1,11 @@
 //! Programs that stand in for chmpx, k2hdkc, chmpxstatus and k2hdkclinetool: one binary that acts as what its `argv[0]` names.
 //!
 //! [`install`] makes links to it with those names, so that the kernel's name of the process is the real one's, too.
-//! Environment and mischief: [`place`] and [`mischief`].
+//! Environment and faults: [`place`] and [`faults`].
 
 pub mod arguments;
 pub mod log;
-pub mod mischief;
+pub mod faults;
 pub mod place;
 pub mod stage;
 

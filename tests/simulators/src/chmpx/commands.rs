@@ -34,9 +34,9 @@ const VIEW_NOTHING: &str = "ERROR: There is no matched trace log now.\n";
 pub const VERSION: &str = "Version 1.0.113 (commit: 84192b9) with OpenSSL\n";
 
 impl Chmpx {
-    /// Answers one request, after the silence that the mischief file wants.
+    /// Answers one request, after the silence that the file of faults wants.
     pub(super) fn command(&mut self, bytes: &[u8], answer: oneshot::Sender<String>) {
-        let silence = Duration::from_millis(self.mischief.read().silent_ms);
+        let silence = Duration::from_millis(self.faults.read().silent_ms);
         let text = String::from_utf8_lossy(bytes).into_owned();
         let forwarded = self.forward(&text);
         let own = forwarded.is_none().then(|| self.execute(&text));

@@ -190,7 +190,7 @@ impl Config {
         self.ring.servers.iter().find(|node| self.id_of(node) == id)
     }
 
-    /// The raw `[GLOBAL]` text of a key, for comparison with a mischief entry.
+    /// The raw `[GLOBAL]` text of a key, for comparison with a faults entry.
     pub fn raw(&self, key: &str) -> String {
         if key == "FILEVERSION" { self.fileversion.to_string() } else { self.ring.global(key).to_owned() }
     }

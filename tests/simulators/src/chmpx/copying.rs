@@ -11,20 +11,20 @@ use super::wire::{Merge, Note, Question, Reply};
 use crate::model::keys::Item;
 use crate::model::share::{Share, slot};
 use crate::model::status::Status;
-use crate::simulators::mischief::Stick;
+use crate::simulators::faults::Stick;
 
 impl Chmpx {
     pub(super) fn copy_for(&mut self, driver: u64, id: u64) {
         self.merging.copies_for = Some((driver, id));
         if self.own_status().is_pending() {
             self.set_own(Status::merge_started);
-            if self.mischief.sticks(Stick::Doing) {
+            if self.faults.sticks(Stick::Doing) {
                 self.merging.stuck = Some(Stuck::Doing);
                 std::thread::spawn(ask_in_vain);
             }
         }
         let pending = self.table.pending();
-        let copies = self.own_status().is_doing() || self.mischief.settled_copy();
+        let copies = self.own_status().is_doing() || self.faults.settled_copy();
         self.copy_share(if copies { &pending } else { &[] });
     }
 
@@ -32,7 +32,7 @@ impl Chmpx {
     pub(super) fn catch_up(&mut self) {
         let base = self.table.base();
         let has_slot = self.own_status().is_servicing();
-        if has_slot && base.len() > 1 && self.config.replicas() > 0 && self.mischief.settled_copy() {
+        if has_slot && base.len() > 1 && self.config.replicas() > 0 && self.faults.settled_copy() {
             self.merging.catches_up = true;
             self.copy_share(&base);
         }

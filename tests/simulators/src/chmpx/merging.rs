@@ -9,7 +9,7 @@ use super::node::{Chmpx, Wake};
 use super::wire::{Merge, Note};
 use crate::model::merging::{Drive, Next, Order, View};
 use crate::model::status::Status;
-use crate::simulators::mischief::Stick;
+use crate::simulators::faults::Stick;
 
 /// Between two looks at a merge that this server drives.
 const STEP: Duration = Duration::from_millis(20);
@@ -71,7 +71,7 @@ impl Chmpx {
             Next::Wait => self.wake(Wake::Advance, STEP),
             Next::Join => {
                 self.merging.startup = false;
-                if !self.mischief.sticks(Stick::ServiceOut) {
+                if !self.faults.sticks(Stick::ServiceOut) {
                     self.set_own(Status::service_in);
                 }
             }
@@ -104,7 +104,7 @@ impl Chmpx {
         };
         let waits_for = view.participants();
         let alone = waits_for.len() < 2;
-        let least = if alone { Duration::ZERO } else { self.mischief.merge_time() };
+        let least = if alone { Duration::ZERO } else { self.faults.merge_time() };
         let id = self.stamp();
         self.merging.drive = Some(Drive::new(id, waits_for, Instant::now() + least));
         for row in self.table.rows().to_vec().iter().filter(|row| !row.status.is_up()) {
@@ -197,7 +197,7 @@ impl Chmpx {
 
     fn completed(&mut self) {
         let own = self.own_status();
-        if own.is_add() && own.is_done() && self.mischief.sticks(Stick::AddDone) {
+        if own.is_add() && own.is_done() && self.faults.sticks(Stick::AddDone) {
             self.merging.stuck = Some(Stuck::Done);
         } else {
             self.set_own(Status::merge_completed);

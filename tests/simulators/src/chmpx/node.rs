@@ -17,14 +17,14 @@ use super::shm::Shm;
 use super::wire::{Frame, Note};
 use crate::model::status::Status;
 use crate::model::table::{Row, Table};
+use crate::simulators::faults::Faults;
 use crate::simulators::log::Log;
-use crate::simulators::mischief::Mischief;
 
 /// The state. Its behaviour stands in the modules named after it.
 #[derive(Debug)]
 pub struct Chmpx {
     pub(super) log: Log,
-    pub(super) mischief: Mischief,
+    pub(super) faults: Faults,
     pub(super) identity: Identity,
     /// The file that is in force.
     pub(super) config: Config,
@@ -73,14 +73,14 @@ pub struct Start {
     pub socket: String,
     /// The log.
     pub log: Log,
-    /// The mischief.
-    pub mischief: Mischief,
+    /// The faults.
+    pub faults: Faults,
 }
 
 impl Chmpx {
     /// The state at the start; its own node must be known.
     pub fn new(start: Start, own: &k2hdkc_agent::ring::Node, events: mpsc::UnboundedSender<Event>) -> Self {
-        let Start { config, identity, shm, socket, log, mischief } = start;
+        let Start { config, identity, shm, socket, log, faults } = start;
         let id = config.id_of(own);
         let slave = Row { port: -1, ..Row::of(id, own, Status::SLAVE_UP, now()) };
         let startup = config.is_server && config.merges_by_itself();
@@ -104,7 +104,7 @@ impl Chmpx {
             config,
             identity,
             log,
-            mischief,
+            faults,
             events,
             shm,
             socket,

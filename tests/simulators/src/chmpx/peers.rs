@@ -150,7 +150,7 @@ impl Chmpx {
     /// said no is tried again when it is heard of again, or by who sees nobody else (docs/facts.md C22).
     pub(super) fn keep_linked(&mut self) {
         if self.is_alone() && !self.wakes.contains(&Wake::Rescan) {
-            let said = self.mischief.rescan_time();
+            let said = self.faults.rescan_time();
             let after = if self.config.is_server { said.unwrap_or(SERVER_RESCAN) } else { SLAVE_RESCAN };
             self.wake(Wake::Rescan, after);
         }

@@ -17,8 +17,8 @@ use super::own::Identity;
 use super::shm::Shm;
 use super::watch::Watch;
 use crate::simulators::arguments::Arguments;
+use crate::simulators::faults::{Faults, is_in};
 use crate::simulators::log::{Log, say};
-use crate::simulators::mischief::{Mischief, is_in};
 use crate::simulators::place::Place;
 
 /// The reason why chmpx does not start.
@@ -34,8 +34,8 @@ enum Failure {
     Port { what: &'static str, port: i32, source: std::io::Error },
     #[error("{0}")]
     Os(#[from] std::io::Error),
-    #[error("the mischief file wants this start to fail")]
-    Mischief,
+    #[error("the file of faults wants this start to fail")]
+    Faults,
     #[error("a number of [GLOBAL] that chmpx divides by or indexes with")]
     Crash(Signal),
 }
@@ -98,13 +98,13 @@ fn die(signal: Signal) -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments, place: &Place, log: &Log) -> Result<End, Failure> {
-    let mischief = Mischief::of(place, log);
-    if mischief.fails_start() {
-        return Err(Failure::Mischief);
+    let faults = Faults::of(place, log);
+    if faults.fails_start() {
+        return Err(Failure::Faults);
     }
     let identity = Identity::of(arguments);
     let config = Config::load(Path::new(&arguments.conf), &identity)?;
-    examine(&config, &mischief)?;
+    examine(&config, &faults)?;
     let own = config.own.clone().ok_or(Failure::Memory)?;
     let shm =
         Shm::create(place, config.group(), identity.ctlport(&config.ring)).map_err(|_| Failure::Memory)?;
@@ -116,7 +116,7 @@ async fn serve(arguments: &Arguments, place: &Place, log: &Log) -> Result<End, F
         return Err(failure);
     }
     catch_signals(&events)?;
-    let start = Start { config, identity, shm, socket, log: log.clone(), mischief };
+    let start = Start { config, identity, shm, socket, log: log.clone(), faults };
     Ok(Chmpx::new(start, &own, events).run(received).await)
 }
 
@@ -159,13 +159,13 @@ fn catch_signals(events: &mpsc::UnboundedSender<Event>) -> std::io::Result<()> {
 }
 
 /// Checks what only a start refuses, or dies of (docs/facts.md C15, lab-start-failures).
-fn examine(config: &Config, mischief: &Mischief) -> Result<(), Failure> {
-    let entries = mischief.read();
+fn examine(config: &Config, faults: &Faults) -> Result<(), Failure> {
+    let entries = faults.read();
     if is_in(entries.crash_on.as_deref(), |key| config.raw(key)) {
         return Err(Failure::Crash(Signal::SIGSEGV));
     }
     if is_in(entries.dislike.as_deref(), |key| config.raw(key)) {
-        return Err(Failure::Mischief);
+        return Err(Failure::Faults);
     }
     let group = config.group();
     if group.is_empty() || group.contains('/') || group.len() > 255 {

@@ -8,7 +8,7 @@ use super::event::{End, Peer};
 use super::node::{Chmpx, Wake};
 use crate::model::status::Status;
 use crate::model::table::Row;
-use crate::simulators::mischief::is_in;
+use crate::simulators::faults::is_in;
 
 impl Chmpx {
     /// The rows of a starting process.
@@ -34,12 +34,12 @@ impl Chmpx {
 
     /// The watch heard something: at once the whole file is read.
     pub(super) fn file_changed(&mut self) {
-        self.deaf |= self.mischief.read().deaf;
+        self.deaf |= self.faults.read().deaf;
         if self.deaf {
             return;
         }
         let Some(new) = self.read_again() else { return };
-        let changed = new.is_changed_from(&self.seen) && !self.mischief.swallows();
+        let changed = new.is_changed_from(&self.seen) && !self.faults.swallows();
         self.seen = new;
         if changed {
             self.apply();
@@ -86,7 +86,7 @@ impl Chmpx {
                 return None;
             }
         };
-        let entries = self.mischief.read();
+        let entries = self.faults.read();
         if is_in(entries.crash_on.as_deref(), |key| new.raw(key)) {
             self.end = Some(End::Crash);
             return None;

@@ -18,8 +18,8 @@ use crate::chmpx::link::Link;
 use crate::chmpx::own::Identity;
 use crate::chmpx::wire::{Attach, Frame, Note, Question, Reply};
 use crate::simulators::arguments::Arguments;
+use crate::simulators::faults::Faults;
 use crate::simulators::log::{Log, say};
-use crate::simulators::mischief::Mischief;
 use crate::simulators::place::Place;
 
 /// The answer to VERSION and `-v`.
@@ -48,8 +48,8 @@ enum StartError {
     Ack,
     #[error("{0}")]
     Os(#[from] std::io::Error),
-    #[error("the mischief file wants this start to fail")]
-    Mischief,
+    #[error("the file of faults wants this start to fail")]
+    Faults,
 }
 
 /// Runs it to its end: exit code 1 where it does not start, else 0.
@@ -89,8 +89,8 @@ struct K2hdkc {
 }
 
 async fn serve(arguments: &Arguments, place: &Place, log: &Log) -> Result<(), StartError> {
-    if Mischief::of(place, log).fails_k2hdkc_start() {
-        return Err(StartError::Mischief);
+    if Faults::of(place, log).fails_k2hdkc_start() {
+        return Err(StartError::Faults);
     }
     let identity = Identity::of(arguments);
     let config = Config::load(Path::new(&arguments.conf), &identity)?;

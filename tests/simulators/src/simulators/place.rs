@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The environment variable with the root.
 pub const ROOT: &str = "K2HDKC_SIMULATOR_ROOT";
-/// The environment variable with the path of the mischief file.
-pub const MISCHIEF: &str = "K2HDKC_SIMULATOR_MISCHIEF";
+/// The environment variable with the path of the file of faults.
+pub const FAULTS: &str = "K2HDKC_SIMULATOR_FAULTS";
 /// The file beside the links that holds the root where the environment has none.
 pub const ROOT_FILE: &str = "simulator-root";
 
@@ -16,13 +16,13 @@ pub const ROOT_FILE: &str = "simulator-root";
 #[derive(Debug, Clone, Default)]
 pub struct Place {
     root: PathBuf,
-    mischief: Option<PathBuf>,
+    faults: Option<PathBuf>,
 }
 
 impl Place {
     /// A place with that root.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned(), mischief: None }
+        Self { root: root.to_owned(), faults: None }
     }
 
     /// The place of this process: `program` is what stands in its `argv[0]`.
@@ -32,7 +32,7 @@ impl Place {
             Some(PathBuf::from(text.trim()))
         };
         let root = std::env::var_os(ROOT).map(PathBuf::from).or_else(beside).unwrap_or_default();
-        Self { root, mischief: std::env::var_os(MISCHIEF).map(PathBuf::from) }
+        Self { root, faults: std::env::var_os(FAULTS).map(PathBuf::from) }
     }
 
     /// An absolute path of the real programs below the root.
@@ -56,7 +56,7 @@ impl Place {
     }
 
     /// Returns the path of the file with faults.
-    pub fn mischief(&self) -> PathBuf {
-        self.mischief.clone().unwrap_or_else(|| self.path("/simulator.toml"))
+    pub fn faults(&self) -> PathBuf {
+        self.faults.clone().unwrap_or_else(|| self.path("/simulator.toml"))
     }
 }

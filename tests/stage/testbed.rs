@@ -34,7 +34,7 @@ level = \"debug\"
 
 /// A simulator, its cluster, and room for the nodes' directories. Dropped, everything is gone.
 #[derive(Debug)]
-pub struct Site {
+pub struct Testbed {
     server: Option<Server>,
     address: SocketAddr,
     lab: Lab,
@@ -43,7 +43,7 @@ pub struct Site {
     runtime: Runtime,
 }
 
-impl Site {
+impl Testbed {
     /// A cluster with servers 11, 12 .. and slaves 31, 32 ..
     pub fn open(servers: u8, slaves: u8) -> io::Result<Self> {
         let lab = Lab::new();
@@ -64,10 +64,10 @@ impl Site {
         let server = runtime.block_on(Server::start(([127, 0, 0, 1], 0).into(), options))?;
         let address = server.address();
         let roots = tempfile::tempdir()?;
-        let site = Self { server: Some(server), address, lab, cluster, roots, runtime };
-        (11..11 + servers).for_each(|number| site.add_server(number));
-        (31..31 + slaves).for_each(|number| site.add_slave(number));
-        Ok(site)
+        let testbed = Self { server: Some(server), address, lab, cluster, roots, runtime };
+        (11..11 + servers).for_each(|number| testbed.add_server(number));
+        (31..31 + slaves).for_each(|number| testbed.add_slave(number));
+        Ok(testbed)
     }
 
     /// The control of the simulator.

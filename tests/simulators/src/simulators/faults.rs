@@ -64,17 +64,17 @@ impl Stick {
     }
 }
 
-/// The mischief of one node.
+/// The faults that one node injects.
 #[derive(Debug, Clone)]
-pub struct Mischief {
+pub struct Faults {
     file: PathBuf,
     log: Log,
 }
 
-impl Mischief {
+impl Faults {
     /// Returns the faults of a place. The file need not exist, now or ever.
     pub fn of(place: &Place, log: &Log) -> Self {
-        Self { file: place.mischief(), log: log.clone() }
+        Self { file: place.faults(), log: log.clone() }
     }
 
     /// Reads the file.
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::simulators::log::Level;
 
-    fn mischief(text: &str) -> (tempfile::TempDir, Mischief) {
+    fn faults(text: &str) -> (tempfile::TempDir, Faults) {
         let root = tempfile::tempdir().unwrap();
         let mut file = std::fs::File::options()
             .write(true)
@@ -176,15 +176,15 @@ mod tests {
             .open(root.path().join("simulator.toml"))
             .unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let mischief = Mischief::of(&Place::at(root.path()), &Log::new("T", Level::Silent));
-        (root, mischief)
+        let faults = Faults::of(&Place::at(root.path()), &Log::new("T", Level::Silent));
+        (root, faults)
     }
 
     #[test]
     fn what_is_used_up_stays_so_for_the_next_process() {
-        let (root, first) = mischief("swallow = 2\nstick = \"add-done\"\n");
+        let (root, first) = faults("swallow = 2\nstick = \"add-done\"\n");
         assert!(first.swallows());
-        let second = Mischief::of(&Place::at(root.path()), &Log::new("T", Level::Silent));
+        let second = Faults::of(&Place::at(root.path()), &Log::new("T", Level::Silent));
         assert!(second.swallows() && !second.swallows());
         assert!(
             second.sticks(Stick::AddDone) && !first.sticks(Stick::AddDone) && !first.sticks(Stick::Doing)
@@ -194,9 +194,9 @@ mod tests {
     #[test]
     fn without_a_file_nothing_goes_wrong() {
         let root = tempfile::tempdir().unwrap();
-        let mischief = Mischief::of(&Place::at(root.path()), &Log::new("T", Level::Silent));
-        assert_eq!(mischief.read(), Entries::default());
-        assert!(!mischief.fails_start());
+        let faults = Faults::of(&Place::at(root.path()), &Log::new("T", Level::Silent));
+        assert_eq!(faults.read(), Entries::default());
+        assert!(!faults.fails_start());
     }
 
     #[test]

@@ -19,9 +19,9 @@ use k2hdkc_simulators::k2hr3::{Cluster, Lab, Options, Server};
 use k2hdkc_simulators::node::{Node, Plan, wait_for};
 use k2hdkc_simulators::simulators::place::Place;
 
-/// The colony. Dropped, every process of it is killed.
+/// The deployment. Dropped, every process of it is killed.
 #[derive(Debug)]
-pub struct Colony {
+pub struct Deployment {
     lab: Lab,
     cluster: Cluster,
     server: Option<Server>,
@@ -33,7 +33,7 @@ pub struct Colony {
     runtime: Runtime,
 }
 
-impl Colony {
+impl Deployment {
     /// Makes one without nodes.
     pub fn new(more: &str) -> io::Result<Self> {
         static LAST: AtomicU32 = AtomicU32::new(0);
@@ -51,9 +51,9 @@ impl Colony {
 
     /// Makes one with servers 1 on and slaves 100 on, all members, and converged.
     pub fn settled(more: &str, servers: u32, slaves: u32) -> io::Result<Self> {
-        let mut colony = Self::new(more)?;
-        colony.settle(servers, slaves)?;
-        Ok(colony)
+        let mut deployment = Self::new(more)?;
+        deployment.settle(servers, slaves)?;
+        Ok(deployment)
     }
 
     /// Adds and starts servers 1 on and slaves 100 on, and waits until all are members and converged.
@@ -202,7 +202,7 @@ impl Colony {
     }
 }
 
-impl Drop for Colony {
+impl Drop for Deployment {
     fn drop(&mut self) {
         let roots: Vec<_> = self.nodes.values().map(|node| node.root().to_owned()).collect();
         // The agents first, or they start again what is killed.

@@ -1,4 +1,4 @@
-//! Mischief on demand.
+//! Faults on demand.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Instant;

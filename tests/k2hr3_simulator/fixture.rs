@@ -12,13 +12,13 @@ pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 
 /// A cluster of four servers and one slave.
-pub(crate) struct Ward {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) lab: Lab,
     pub(crate) cluster: Cluster,
 }
 
-impl Ward {
+impl Fixture {
     pub(crate) async fn open() -> Self {
         let server = Server::start((LOCALHOST, 0).into(), Options::default()).await.unwrap();
         let lab = server.lab();
