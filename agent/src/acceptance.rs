@@ -1,4 +1,4 @@
-//! What chmpx accepts: a document of the dialect becomes a [`Ring`], and everything that chmpx would refuse, take
+//! The rules of chmpx: a document of the dialect becomes a [`Ring`], and everything that chmpx would refuse, take
 //! to somebody's harm, or ignore is reported, all of it at once and with its line.
 //!
 //! Pure. Facts about the host (which files exist, which addresses are its own) are an argument, [`Host`].
@@ -27,28 +27,28 @@ use crate::ring::{Extra, Mode, Profile, Ring};
 use tls::{Values, View};
 use words::{BadGroup, Wrong};
 
-/// What must be known of the host for the rules that depend on it. A `None` is not examined.
+/// Facts about the host, for the rules that depend on it. A `None` is not examined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
-    /// What stands at each path that [`paths`] named.
+    /// Kind of file at each path that [`paths`] named.
     pub files: Option<BTreeMap<String, FileKind>>,
     /// The addresses of the network interfaces.
     pub addresses: Option<BTreeSet<IpAddr>>,
 }
 
-/// What stands at a path.
+/// Kind of file at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
     Dir,
-    /// Nothing, or something else.
+    /// No file, or a device, a socket and the like.
     Missing,
 }
 
 impl Host {
-    /// What stands at `path`; `None` where nobody looked.
+    /// Kind of file at `path`; `None` where the agent did not look.
     pub fn kind(&self, path: &str) -> Option<FileKind> {
         self.files.as_ref()?.get(path).copied()
     }
@@ -61,12 +61,12 @@ pub struct Reading {
     pub ring: Ring,
     /// `FILEVERSION`, as a running chmpx would report it in `cfg_revision`.
     pub fileversion: Option<u32>,
-    /// Everything that is wrong, by line.
+    /// All findings, by line.
     pub problems: Vec<Problem>,
 }
 
 impl Reading {
-    /// Whether chmpx would load the file.
+    /// Tells whether chmpx would load the file.
     pub fn loads(&self) -> bool {
         self.problems.iter().all(|problem| problem.severity < Severity::Refused)
     }
@@ -89,7 +89,7 @@ pub fn database_paths(ring: &Ring) -> BTreeSet<String> {
     k2hdkc::places(ring).collect()
 }
 
-/// Why a NAME that is no pattern is not a host that chmpx can look up; `None` where it is one.
+/// Names the reason for which chmpx cannot look up a NAME that is no pattern; `None` where it can.
 pub fn no_host(name: &str) -> Option<&'static str> {
     address::wrong(name)
 }
@@ -233,21 +233,21 @@ fn capacity(ring: &Ring) -> Option<Problem> {
     beyond(ring, most).map(|nodes| Wrong::NoRoom { nodes, most, room: room(ring, most) }.at(None))
 }
 
-/// How many nodes the ring has, where they are more than a table of so many rows has room for. Nobody connects as the
+/// Counts the nodes, where they are more than a table of so many rows has room for. No process connects as the
 /// placeholder slave.
 pub fn beyond(ring: &Ring, rows: usize) -> Option<usize> {
     let nodes = servers(ring) + ring.slaves.iter().filter(|slave| !slave.is_placeholder()).count();
     (nodes > room(ring, rows)).then_some(nodes)
 }
 
-/// How many nodes of this ring a table of so many rows has room for: a server and a connected slave take one row each,
+/// Counts the nodes for which a table of so many rows has room: a server and a connected slave take one row each,
 /// a server has the one before it in the ring as a slave as well, and one that joins has to connect before that one has
 /// moved on (docs/facts.md C20).
 pub fn room(ring: &Ring, rows: usize) -> usize {
     rows.saturating_sub(servers(ring).saturating_sub(1).min(2))
 }
 
-/// How many servers chmpx makes of the ring: a NAME may stand for several.
+/// Counts the servers that chmpx makes of the ring: a NAME may stand for several.
 pub fn servers(ring: &Ring) -> usize {
     nodes::servers(ring)
 }

@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::file::FileError;
 use crate::status::Status;
 
-/// What a command asks.
+/// A question of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
@@ -36,7 +36,7 @@ pub enum Request {
     Command(Command),
 }
 
-/// What the loop of a running agent is asked to do.
+/// An order for the loop of a running agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
@@ -53,14 +53,14 @@ pub enum Command {
     },
     /// Stop the processes until they are started again.
     Stop {
-        /// Whatever speaks against it.
+        /// Overrides every obstacle.
         force: bool,
     },
     /// Start them again.
     Start,
 }
 
-/// What the agent answers.
+/// An answer of the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
@@ -75,24 +75,24 @@ pub enum Response {
 /// A command on its way to the loop.
 #[derive(Debug)]
 pub struct Commanded {
-    /// What is asked.
+    /// The order.
     pub command: Command,
-    /// Where the answer goes.
+    /// The channel for the answer.
     pub reply: oneshot::Sender<Result<String, String>>,
 }
 
-/// Why the socket cannot be had or used.
+/// Errors of the socket.
 #[derive(Debug, Error)]
 pub enum AdminError {
     /// Its directory cannot be made.
     #[error(transparent)]
     Directory(#[from] FileError),
-    /// It cannot be opened.
+    /// The socket cannot be opened.
     #[error("cannot listen on {path}")]
     Listen {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -101,31 +101,31 @@ pub enum AdminError {
     Absent {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// This user may not ask the one that runs there.
+    /// The user may not ask the agent that runs there.
     #[error("the agent's socket {path} is closed to this user: {remedy}")]
     Denied {
         /// The socket.
         path: PathBuf,
-        /// What the user can do.
+        /// The remedy.
         remedy: String,
     },
-    /// One runs there, and gives no answer.
+    /// An agent runs there, and gives no answer.
     #[error("the agent that listens on {path} gives no answer")]
     Silent {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// What a user is told who may ask for the status only.
-const NOT_ORDERED: &str = "this user may ask for the status only: say it as root";
+/// Refusal for a user that may ask for the status only.
+const NOT_ORDERED: &str = "this user may ask for the status only: repeat the command as root";
 
 /// Longest time a client waits: a command waits for the pass that runs, and that for up to three requests of
 /// 30 s each to K2HR3 (two lists and a token).
@@ -159,7 +159,7 @@ pub async fn serve(
     }
 }
 
-/// One client, who may have to wait for the pass that runs.
+/// Serves a client, which may have to wait for the pass that runs.
 async fn client(stream: UnixStream, status: watch::Receiver<Status>, commands: mpsc::Sender<Commanded>) {
     let answered = tokio::time::timeout(PATIENCE, answer(stream, &status, &commands)).await;
     if let Ok(Err(error)) = answered {
@@ -221,7 +221,7 @@ async fn commanded(command: Command, commands: &mpsc::Sender<Commanded>) -> Resp
     }
 }
 
-/// Whether a running agent has the socket, be it closed to this user.
+/// Tells whether a running agent has the socket, be it closed to this user.
 pub async fn answers(runtime: &Path) -> bool {
     let connected = UnixStream::connect(socket(runtime)).await;
     connected.map_or_else(|error| error.kind() == std::io::ErrorKind::PermissionDenied, |_| true)

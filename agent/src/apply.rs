@@ -21,11 +21,11 @@ use crate::render;
 use crate::settings::{Ini, Settings};
 use crate::validate::Validated;
 
-pub use hosts_file::update_hosts;
+pub(crate) use hosts_file::update_hosts;
 
-/// Why an installation stopped half way. The live file is the old one or the new one, whole.
+/// Errors of an installation. The live file is the old one or the new one, whole.
 #[derive(Debug, Error)]
-pub enum ApplyError {
+pub(crate) enum ApplyError {
     /// The ini could not be replaced.
     #[error(transparent)]
     File(#[from] FileError),
@@ -44,17 +44,21 @@ pub enum ApplyError {
     },
 }
 
-/// What was installed, and what an operator should know about it.
+/// The installed generation, with notes for the operator.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// The new generation.
     pub generation: Generation,
     /// Notes: the hosts file was not updated.
     pub notes: Vec<String>,
 }
 
-/// Installs a validated file at `now`. `also` is what else the ledger learns with it: which processes must be started anew.
-pub fn install(
+/// Installs a validated file at `now`. `also` changes the ledger with it: which processes must restart.
+///
+/// # Errors
+///
+/// The settings name an unknown user or group, or a file or the ledger cannot be written. The live file is whole.
+pub(crate) fn install(
     validated: &Validated,
     names: Option<&Names>,
     settings: &Settings,
@@ -79,15 +83,24 @@ pub fn install(
     store.keep_good(generation.fileversion, &rendered.bytes)?;
     store.update(|ledger| {
         ledger.wrote(generation.clone(), now.boot);
-        // Whoever confirmed this loss has got it; the same loss must be confirmed anew another time.
+        // The confirmation is used up: the same loss needs another one the next time.
         ledger.guard.confirmed = None;
     })?;
     Ok(Applied { generation, notes })
 }
 
-/// Notes in the ledger that the live file is right already: after a kill behind the exchange, or where somebody
-/// else wrote what was wanted.
-pub fn adopt(installed: &Installed, path: &Path, store: &mut Store, now: Now) -> Result<(), ApplyError> {
+/// Notes in the ledger that the live file is right already: after a kill behind the exchange, or where another writer
+/// installed the wanted ring.
+///
+/// # Errors
+///
+/// The live file cannot be read, or the ledger cannot be written.
+pub(crate) fn adopt(
+    installed: &Installed,
+    path: &Path,
+    store: &mut Store,
+    now: Now,
+) -> Result<(), ApplyError> {
     let Installed::Present { ring, fileversion: Some(fileversion) } = installed else { return Ok(()) };
     if store.ledger().written.as_ref().is_some_and(|written| written.fileversion == *fileversion) {
         return Ok(());

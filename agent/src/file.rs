@@ -21,17 +21,17 @@ use nix::unistd::{Gid, Uid, fchown};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
-/// Why a file was not replaced. The live file is untouched in every case.
+/// Errors of a replacement. The live file is untouched in every case.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// An operation on the file or beside it failed.
     #[error("cannot {what} {path}")]
     Io {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
         /// On which path.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -44,7 +44,7 @@ pub enum FileError {
         name: String,
         /// The new file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -69,16 +69,16 @@ pub enum FileError {
          'chattr -i -a {frozen}' lifts it"
     )]
     Frozen {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
         /// On which path.
         path: PathBuf,
-        /// What has the attribute.
+        /// The path with the attribute.
         frozen: PathBuf,
     },
 }
 
-/// What a new file gets where none is there, or where the settings demand it.
+/// Owner, group and mode of a new file, where none is there or where the settings demand it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ownership {
     /// Owner; the present one, or root.
@@ -92,13 +92,13 @@ pub struct Ownership {
 /// A file was replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
-    /// How.
+    /// The way of the replacement.
     pub how: Replaced,
-    /// What of the old file the new one does not have, for the operator.
+    /// Attributes of the old file that the new one lacks, for the operator.
     pub notes: Vec<String>,
 }
 
-/// How the exchange was made.
+/// Ways of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaced {
     /// By `RENAME_EXCHANGE`; the old content stands under the temporary name.
@@ -117,13 +117,17 @@ pub fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether a path has a name that [`beside`] makes.
+/// Tells whether a path has a name that [`beside`] makes.
 pub fn is_leftover(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     name.starts_with(b".") && name.ends_with(b".k2hdkc-agent")
 }
 
-/// What stands at `path`: `None` for nothing, an error for what must not be replaced.
+/// Examines the file at `path`; `None` where there is none.
+///
+/// # Errors
+///
+/// The path must not be replaced (a link, no regular file, a mount point), or cannot be examined.
 pub fn examine(path: &Path) -> Result<Option<Metadata>, FileError> {
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,
@@ -142,7 +146,11 @@ pub fn examine(path: &Path) -> Result<Option<Metadata>, FileError> {
     Ok(Some(metadata))
 }
 
-/// The content of a file.
+/// Reads a file.
+///
+/// # Errors
+///
+/// The file cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(failed("read", path))
 }
@@ -163,7 +171,11 @@ pub fn replace(path: &Path, bytes: &[u8], wanted: Ownership) -> Result<Replaceme
     Ok(Replacement { how, notes })
 }
 
-/// Writes a file of the agent's own: what nobody watches. Durable and atomic, mode 0600.
+/// Writes a file of the agent's own, which no other program watches. Durable and atomic, mode 0600.
+///
+/// # Errors
+///
+/// A step failed; the former file is untouched then.
 pub fn store(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let next = beside(path);
     let file = write_beside(&next, bytes)?;
@@ -174,7 +186,11 @@ pub fn store(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_directory(path)
 }
 
-/// Removes a file of the agent's own; that it is gone already is no error.
+/// Removes a file of the agent's own; a missing one is no error.
+///
+/// # Errors
+///
+/// The file cannot be removed.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
@@ -183,13 +199,17 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
 }
 
 /// Creates a directory and its parents with `mode`, where missing.
+///
+/// # Errors
+///
+/// One of them cannot be created.
 pub fn ensure_directory(path: &Path, mode: u32) -> Result<(), FileError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
     made.map_err(failed("create the directory", path))
 }
 
-/// A leftover of a killed predecessor is removed first; the new file is created anew or not at all, so that nobody
+/// A leftover of a killed predecessor is removed first; the new file is created, and never opened, so that nobody
 /// can place a link there (upstream makes the directory writable for everybody).
 fn write_beside(next: &Path, bytes: &[u8]) -> Result<File, FileError> {
     remove(next)?;

@@ -4,7 +4,7 @@
 ///
 /// Not a cryptographic hash: it tells generations apart in the ledger and in `confirm`, and every writer of
 /// that text could write the file as well. The standard library's hasher is not stable between versions.
-pub fn of(bytes: &[u8]) -> String {
+pub(crate) fn of(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

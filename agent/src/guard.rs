@@ -21,7 +21,7 @@ use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::settings::Guard;
 use loss::Loss;
 
-/// What the guard remembers between two passes, and over a restart of the agent.
+/// Memory of the guard between two passes, and over a restart of the agent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Installed nodes that the last answers did not have.
@@ -38,14 +38,14 @@ pub struct Memory {
 /// A server that went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gone {
-    /// Which.
+    /// The server.
     pub node: NodeKey,
     /// When its removal was believed.
     pub at: BootTime,
 }
 
 impl Memory {
-    /// What is left to remember when what is installed is what is wanted.
+    /// Forgets everything but recent losses: the wanted ring is installed.
     #[must_use]
     pub fn at_rest(&self, rules: &Guard, now: BootTime) -> Self {
         Self { gone: self.recently_gone(rules, now).collect(), ..Self::default() }
@@ -60,10 +60,10 @@ impl Memory {
     }
 }
 
-/// One installed node that is missing in K2HR3's answers.
+/// An installed node that is missing in K2HR3's answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Absence {
-    /// Which node.
+    /// The node.
     pub node: NodeKey,
     /// Server or slave.
     pub mode: Mode,
@@ -78,49 +78,49 @@ pub struct Absence {
 pub struct Held {
     /// Its name for `k2hdkc-agent confirm`: the same loss has the same name.
     pub id: String,
-    /// Why it is held, one reason a line.
+    /// Reasons for which it is held.
     pub reasons: Vec<Note>,
     /// Since when this very loss is held.
     pub since: BootTime,
-    /// How many answers in a row showed it.
+    /// Answers in a row that showed it.
     pub polls: u32,
-    /// Whether polls or the operator can release it; a file without servers or without this host cannot be
+    /// `true` where polls or the operator can release it; a file without servers or without this host cannot be
     /// installed by anybody.
     pub releasable: bool,
 }
 
-/// What may be done with an answer.
+/// Verdict on an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// This ring may be installed: the answer, plus nodes whose removal is not yet believed.
+    /// The ring may be installed: the answer, plus nodes whose removal is not yet believed.
     Believe(Ring),
-    /// Nothing may change. What is held stands in [`Memory::held`].
+    /// Nothing may change. [`Memory::held`] has the loss.
     Hold,
 }
 
 /// The verdict, the next memory, and which removals wait.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// What may be done.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What to remember.
+    /// The memory for the next pass.
     pub memory: Memory,
     /// Absences that are not yet believed.
     pub waiting: Vec<Absence>,
 }
 
-/// One answer before the guard.
+/// An answer before the guard.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// The ring that is installed; without one there is nothing to lose, and the answer is believed.
     pub installed: Option<&'a Ring>,
-    /// What K2HR3 says.
+    /// The ring that K2HR3 wants.
     pub answer: &'a Ring,
     /// Servers that chmpx reports as up; `None` where it was not asked.
     pub up: Option<&'a BTreeSet<NodeKey>>,
     /// The present.
     pub now: BootTime,
-    /// Whether the answer comes from a poll of its own, and counts; a pass for another reason judges the same
+    /// `true` where the answer comes from a poll of its own, and counts; a pass for another reason judges the same
     /// answer again.
     pub fresh: bool,
 }
@@ -160,7 +160,7 @@ fn recently_gone(case: Case<'_>, memory: &Memory, lost: &[&Absence], rules: &Gua
     recent.filter(|gone| !back(&gone.node) && !counted(&gone.node)).collect()
 }
 
-/// Whether it has been so for that time.
+/// Tells whether it has been so for that time.
 fn has_lasted(case: Case<'_>, since: BootTime, time: Duration) -> bool {
     case.now.since(since).is_some_and(|age| age >= time)
 }
@@ -171,7 +171,7 @@ fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], now: BootTime) -> Vec
 }
 
 /// Every installed node that the answer lacks, with how long it has been lacking. This host itself is not gone where the
-/// answer has it under another port: its own chmpx is started anew.
+/// answer has it under another port: its own chmpx restarts.
 fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
     let (now, fresh) = (case.now, case.fresh);
     let mut absent = Vec::new();
@@ -189,7 +189,7 @@ fn absences(installed: &Ring, case: Case<'_>, memory: &Memory) -> Vec<Absence> {
     absent
 }
 
-/// A count goes on within one boot, and begins anew in another.
+/// Continues a count within one boot, and begins at zero in another.
 fn continued(past: Option<(BootTime, u32)>, now: BootTime) -> (BootTime, u32) {
     past.filter(|(since, _)| now.since(*since).is_some()).unwrap_or((now, 0))
 }

@@ -6,14 +6,14 @@
 //!
 //! Not any name will do, and none is taken that means something to this host: see [`names()`] and [`Reserved`]. Pure.
 
-mod names;
+pub(crate) mod names;
 mod reserved;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-pub use names::{LeftOut, Line, Listed, Names, names};
-pub use reserved::{Reserved, Why};
+pub(crate) use names::{LeftOut, Listed, Names, names};
+pub(crate) use reserved::{Reserved, Why};
 
 use names::is_host_name;
 use reserved::folded;
@@ -22,9 +22,9 @@ const BEGIN: &str =
     "# BEGIN k2hdkc-agent (made from the cluster's roles in K2HR3; edits in here are replaced)";
 const END: &str = "# END k2hdkc-agent";
 
-/// What the hosts file becomes, and what an operator should know about it.
+/// The next hosts file, with notes for the operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Update {
+pub(crate) struct Update {
     /// The file with its block brought up to date; `None` where it is right already.
     pub next: Option<String>,
     /// Names that were not taken.
@@ -34,12 +34,12 @@ pub struct Update {
 }
 
 /// The bytes of a hosts file as text in which each byte is one character, so that those that are no UTF-8 stay what they are.
-pub fn decoded(bytes: &[u8]) -> String {
+pub(crate) fn decoded(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// The bytes of such a text.
-pub fn encoded(text: &str) -> Vec<u8> {
+pub(crate) fn encoded(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect()
 }
 
@@ -47,7 +47,7 @@ pub fn encoded(text: &str) -> Vec<u8> {
 ///
 /// Addresses and names that stand outside the block are the operator's: the first line of the file counts. A line of a node
 /// that is no member any more stays as long as chmpx may list it.
-pub fn updated(present: &str, names: &Names) -> Update {
+pub(crate) fn updated(present: &str, names: &Names) -> Update {
     let (before, block, after) = around_block(present);
     let outside = Outside::of(before.lines().chain(after.lines()));
     let mut left_out = names.left_out.clone();
@@ -86,7 +86,7 @@ pub fn updated(present: &str, names: &Names) -> Update {
     Update { next: (next != present).then_some(next), left_out, unfit }
 }
 
-/// What the file has outside of the block.
+/// Addresses and names of the file outside of the block.
 struct Outside {
     addresses: BTreeSet<IpAddr>,
     names: BTreeSet<String>,

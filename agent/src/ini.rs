@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use crate::problem::{Fault as _, Problem};
 use words::Slip;
 
-/// What a section is to chmpx and k2hdkc.
+/// Kind of a section to chmpx and k2hdkc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `[GLOBAL]`
@@ -40,10 +40,10 @@ pub struct Document<'a> {
     pub problems: Vec<Problem>,
 }
 
-/// One section.
+/// A section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section<'a> {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The text between the brackets.
     pub name: &'a str,
@@ -53,7 +53,7 @@ pub struct Section<'a> {
     pub entries: Vec<Entry<'a>>,
 }
 
-/// One `key = value` line.
+/// A `key = value` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The key as the reader of the section compares it.
@@ -65,7 +65,7 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Whether it is of one node, and so made of a member's record.
+    /// Tells whether it is of one node, and so made of a member's record.
     pub fn is_node(&self) -> bool {
         matches!(self.kind, Kind::Server | Kind::Slave)
     }
@@ -76,7 +76,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// What some editors write before the first character of a file; chmpx takes it for a part of the line.
+/// The mark that some editors write before the first character of a file; chmpx takes it for a part of the line.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads a whole file. Never fails: what chmpx drops is reported in [`Document::problems`].
@@ -144,7 +144,7 @@ fn marked_line(content: &str, line: usize) -> Problem {
     if plain { Slip::Mark.at(line) } else { Slip::MarkHides(word(content)).at(line) }
 }
 
-/// What a line begins with: a section, or a key. A secret may stand behind it.
+/// First word of a line: a section, or a key. A secret may stand behind it.
 fn word(content: &str) -> &str {
     content.split(['=', ' ', '\t']).next().unwrap_or_default()
 }
@@ -155,7 +155,7 @@ fn has_control(content: &str) -> bool {
         || (!content.is_ascii() && content.contains(|c: char| c.is_control() && c != '\t'))
 }
 
-/// What chmpx trims: space, tab, CR, LF.
+/// Trims as chmpx does: space, tab, CR, LF.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
@@ -180,7 +180,7 @@ fn entry(kind: Kind, content: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     (!key.is_empty()).then_some((key, value))
 }
 
-/// Where the scanner of [`unquote`] is.
+/// Place of the scanner of [`unquote`].
 #[derive(Clone, Copy, PartialEq)]
 enum Quote {
     Outside,

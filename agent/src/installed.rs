@@ -14,16 +14,16 @@ use crate::ini;
 use crate::problem::{self, Problem};
 use crate::ring::Ring;
 
-/// What stands at the ini's path.
+/// The file at the ini's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Installed {
-    /// Nothing.
+    /// No file.
     Missing,
     /// A file that chmpx would refuse.
     Broken(Vec<Problem>),
     /// A file that chmpx would load.
     Present {
-        /// What it says.
+        /// Its ring.
         ring: Rc<Ring>,
         /// Its generation, where it can be read.
         fileversion: Option<u32>,
@@ -31,7 +31,7 @@ pub enum Installed {
 }
 
 impl Installed {
-    /// What it says, if chmpx would load it.
+    /// Its ring, if chmpx would load it.
     pub fn ring(&self) -> Option<&Rc<Ring>> {
         match self {
             Self::Present { ring, .. } => Some(ring),
@@ -58,7 +58,7 @@ pub struct Look {
     placed: Option<Instant>,
 }
 
-/// What changes whenever the file does.
+/// Facts that change whenever the file does.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     inode: (u64, u64),
@@ -75,7 +75,7 @@ impl Seen {
         }
     }
 
-    /// How long ago the file was put in its place, by whomever: an exchange and a rename both change its inode's time. By the
+    /// Age of the file in its place: an exchange and a rename both change its inode's time. By the
     /// wall clock, which is all that the file has; nothing where that was set back.
     fn age(&self, wall: Timestamp) -> Duration {
         let ms = self.changed.0.saturating_mul(1000).saturating_add(self.changed.1 / 1_000_000);
@@ -84,8 +84,11 @@ impl Seen {
 }
 
 impl Look {
-    /// What stands at `path` now, which is that moment on the wall clock. An error for what must not be replaced, or cannot
-    /// be read.
+    /// Looks at `path` at that moment of the wall clock.
+    ///
+    /// # Errors
+    ///
+    /// The path must not be replaced, or cannot be read.
     pub fn at(&mut self, path: &Path, wall: Timestamp) -> Result<Rc<Installed>, FileError> {
         let seen = file::examine(path)?.map(|metadata| Seen::of(&metadata));
         let now = Instant::now();
@@ -102,7 +105,7 @@ impl Look {
         Ok(Rc::clone(&self.last.insert((seen, installed)).1))
     }
 
-    /// How long ago the file was put in its place, by whomever; `None` where there is no file, or one from before all that
+    /// Age of the file in its place; `None` where there is no file, or one from before all that
     /// tokio's clock can say.
     pub fn age(&self, path: &Path, wall: Timestamp) -> Option<Duration> {
         let seen = Seen::of(&file::examine(path).ok()??);
@@ -119,7 +122,7 @@ impl Look {
     }
 }
 
-/// What a file with these bytes says to chmpx.
+/// Reads a file with these bytes as chmpx would.
 pub fn read_bytes(bytes: &[u8]) -> Installed {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Installed::Broken(vec![Problem::refused(None, "not UTF-8")]);

@@ -4,12 +4,12 @@
 //! Values: chmpx 1.0.113, lib/chmconf.cc:1428-2590. Effects: measured on that version by changing one key at a
 //! time under a running chmpx and reading DUMP.
 
-/// What a value must look like.
+/// Form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// Any text.
     Text,
-    /// One of these words, in any case; anything else is refused.
+    /// A word of this list, in any case; chmpx refuses any other.
     Word(&'static [&'static str]),
     /// A decimal number, as [`atoi`] reads it.
     Number {
@@ -17,7 +17,7 @@ pub enum Value {
         least: i32,
         /// Larger ones are not good either.
         most: i32,
-        /// What one outside does; a larger one is cut where that is [`Below::Refused`] or [`Below::Raised`].
+        /// Consequence of a smaller one; a larger one is cut where that is [`Below::Refused`] or [`Below::Raised`].
         below: Below,
     },
     /// A port, 1 to 32767.
@@ -26,23 +26,23 @@ pub enum Value {
     Path,
 }
 
-/// What chmpx does with a number that is too small (or, for [`Below::Fatal`], too large).
+/// Consequence of a number that is too small (or, for [`Below::Fatal`], too large).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Below {
-    /// It refuses the file.
+    /// chmpx refuses the file.
     Refused,
-    /// It takes the file, and then it or its client crashes, hangs or does not start.
+    /// chmpx takes the file, and then it or its client crashes, hangs or does not start.
     Fatal,
     /// As [`Below::Fatal`], but a larger one is only cut.
     FatalBelow,
-    /// It uses the least, or its default.
+    /// chmpx uses the least, or its default.
     Raised,
 }
 
-/// What a change of a key does to a running process.
+/// Effect of a changed key on a running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Nothing reads it.
+    /// No process reads it.
     None,
     /// chmpx takes it with the reload.
     Live,
@@ -59,7 +59,7 @@ pub struct Key {
     pub name: &'static str,
     /// Its values.
     pub value: Value,
-    /// What a change does.
+    /// Effect of a change.
     pub change: Effect,
 }
 
@@ -203,7 +203,7 @@ pub fn is_off(text: &str) -> bool {
     text.eq_ignore_ascii_case("off") || text.eq_ignore_ascii_case("no")
 }
 
-/// Whether a path value means "none": empty or `NULL`.
+/// Tells whether a path value means "none": empty or `NULL`.
 pub fn is_unset(text: &str) -> bool {
     text.is_empty() || text.eq_ignore_ascii_case("NULL")
 }

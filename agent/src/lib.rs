@@ -47,47 +47,47 @@ pub mod source;
 pub mod ini;
 pub mod keys;
 pub mod ring;
-pub mod generation;
-pub mod answer;
+pub(crate) mod generation;
+pub(crate) mod answer;
 pub mod acceptance;
 pub mod membership;
-pub mod registration;
+pub(crate) mod registration;
 pub mod guard;
 pub mod render;
-pub mod replicas;
+pub(crate) mod replicas;
 pub mod validate;
 pub mod plan;
 pub mod view;
 pub mod lifecycle;
-pub mod hosts;
+pub(crate) mod hosts;
 pub mod retry;
-pub mod pace;
-pub mod fingerprint;
+pub(crate) mod pace;
+pub(crate) mod fingerprint;
 pub mod problem;
-pub mod repeats;
+pub(crate) mod repeats;
 pub mod standing;
 pub mod report;
 pub mod status;
 
 // The hands.
-pub mod apply;
+pub(crate) mod apply;
 pub mod clock;
 pub mod file;
 pub mod installed;
 pub mod ledger;
 pub mod machine;
 pub mod supervisor;
-pub mod took_over;
+pub(crate) mod took_over;
 
 // The loop and its edges.
 pub mod reconcile;
-pub mod wake;
-pub mod watch;
+pub(crate) mod wake;
+pub(crate) mod watch;
 pub mod admin;
-pub mod notify;
+pub(crate) mod notify;
 pub mod bootstrap;
 pub mod daemon;
-pub mod log;
+pub(crate) mod log;
 pub mod cli;
 
 #[cfg(test)]

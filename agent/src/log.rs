@@ -14,7 +14,7 @@ use crate::settings::{Format, Level, Log};
 
 /// Level of a line that is only known when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loudness {
+pub(crate) enum Loudness {
     /// As a warning.
     Warn,
     /// As an event.

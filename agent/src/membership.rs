@@ -31,7 +31,7 @@ use words::OfAnswer;
 pub use lists::{Template, from_members};
 pub use member::{Reader, Roles};
 
-/// What a good answer wants: the ring, and the addresses of the names in it, as far as the answer says them.
+/// The content of a good answer: the ring, and the addresses of the names in it, as far as the answer says them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// The ring; shared with what is installed as soon as both are equal.
@@ -47,7 +47,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What an answer wants, with no more copies of each key than its servers have room for.
+    /// Makes the content of an answer, with no more copies of each key than its servers have room for.
     fn of(
         ring: Ring,
         addresses: BTreeMap<String, IpAddr>,

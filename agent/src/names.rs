@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::problem::{is_unseen, printable};
 
-/// Why an outside string was not taken.
+/// Reasons against an outside string.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
     /// Not of the form `yrn:yahoo:<service>::<tenant>:role:<path>`.
@@ -34,7 +34,7 @@ pub enum NameError {
 /// The CUK of the placeholder slave in upstream's templates.
 pub const PLACEHOLDER_CUK: &str = "dummy_cuk";
 
-/// How much of a wrong name is shown.
+/// Longest piece of a wrong name in a sentence.
 const SHOWN: usize = 200;
 
 /// The YRN of a role or of a resource in K2HR3, folded to lower case as K2HR3 itself does.
@@ -45,11 +45,19 @@ pub struct Yrn(String);
 
 impl Yrn {
     /// Reads a full role YRN.
+    ///
+    /// # Errors
+    ///
+    /// The text is no YRN of a role.
     pub fn role(text: &str) -> Result<Self, NameError> {
         Self::of_kind(text, "role").ok_or_else(|| NameError::NotARole(text.to_owned()))
     }
 
     /// Reads a full resource YRN.
+    ///
+    /// # Errors
+    ///
+    /// The text is no YRN of a resource.
     pub fn resource(text: &str) -> Result<Self, NameError> {
         Self::of_kind(text, "resource").ok_or_else(|| NameError::NotAResource(text.to_owned()))
     }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The line to systemd.
 #[derive(Debug, Default)]
-pub struct Notify {
+pub(crate) struct Notify {
     socket: Option<UnixDatagram>,
     /// Between two beats, and when the next one is due.
     beat: Option<(Duration, Instant)>,
@@ -31,7 +31,7 @@ pub struct Notify {
 
 impl Notify {
     /// As `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` of this process say.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let text = |key: &str| std::env::var(key).ok();
         let address = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty());
         let others = text("WATCHDOG_PID").is_some_and(|pid| pid != std::process::id().to_string());
@@ -51,7 +51,7 @@ impl Notify {
     /// # Errors
     ///
     /// The failure to open a socket of the agent's own.
-    pub fn at(address: &OsStr, watchdog: Option<Duration>) -> io::Result<Self> {
+    pub(crate) fn at(address: &OsStr, watchdog: Option<Duration>) -> io::Result<Self> {
         let address = match address.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(address)?,
@@ -65,31 +65,31 @@ impl Notify {
     }
 
     /// The agent works, or has read its configuration again.
-    pub fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.say("READY=1");
     }
 
     /// The configuration is being read again.
-    pub fn reloading(&self) {
+    pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let usec = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
     }
 
     /// The agent ends, and may take that long, whatever the unit says.
-    pub fn stopping(&self, within: Duration) {
+    pub(crate) fn stopping(&self, within: Duration) {
         self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", within.as_micros()));
     }
 
     /// Sends the state of the node in one line, where it is a new one.
-    pub fn status(&mut self, line: &str) {
+    pub(crate) fn status(&mut self, line: &str) {
         if self.socket.is_some() && self.said != line && self.say(&format!("STATUS={line}")) {
             line.clone_into(&mut self.said);
         }
     }
 
     /// The caller lives; said where it is due.
-    pub fn beat(&mut self) {
+    pub(crate) fn beat(&mut self) {
         let Some((every, due)) = self.beat else { return };
         if Instant::now() >= due {
             self.say("WATCHDOG=1");
@@ -98,7 +98,7 @@ impl Notify {
     }
 
     /// Returns the time of the next [`Notify::beat`]; `None` where no watchdog waits.
-    pub fn next_beat(&self) -> Option<Instant> {
+    pub(crate) fn next_beat(&self) -> Option<Instant> {
         self.beat.map(|(_, due)| due)
     }
 

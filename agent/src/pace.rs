@@ -40,7 +40,7 @@ fn clamp(seconds: f64, least: Duration, most: Duration) -> Duration {
 }
 
 /// Returns the smoothed answer time: a quarter of the newest, three quarters of the past.
-pub fn smoothed(past: Option<Duration>, newest: Duration) -> Duration {
+pub(crate) fn smoothed(past: Option<Duration>, newest: Duration) -> Duration {
     past.map_or(newest, |past| past.mul_f64(0.75) + newest.mul_f64(0.25))
 }
 

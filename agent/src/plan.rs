@@ -1,4 +1,4 @@
-//! What differs between what is installed and what is wanted, and what the processes must do about each
+//! Differences between the installed ring and the wanted one, and what the processes must do about each
 //! difference. Pure: `diff` prints a plan, `apply` executes it, and both mean the same.
 
 mod differs;
@@ -18,11 +18,11 @@ use words::{Difference, Shown};
 
 pub use differs::differs;
 
-/// What it takes until the processes run what is wanted, from nothing to most.
+/// Effort until the processes run the wanted ring, from nothing to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// Nothing differs.
+    /// No difference.
     Nothing,
     /// Only text that no process reads.
     FileOnly,
@@ -36,10 +36,10 @@ pub enum Class {
     Impossible,
 }
 
-/// One difference and what it takes.
+/// A difference and its effort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What it takes.
+    /// The effort.
     pub class: Class,
     /// The difference in one line, secrets masked.
     pub text: String,
@@ -54,7 +54,7 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// For which kind of node: a slave has no k2hdkc.
     pub mode: Mode,
-    /// Whether this server cannot wait for its turn: other servers would not find it, or it lists itself twice.
+    /// `true` where this server cannot wait for its turn: other servers would not find it, or it lists itself twice.
     pub at_once: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with an input: one type for every finding about an ini file, an answer of K2HR3 or a plan,
+//! Findings about an input: one type for an ini file, an answer of K2HR3 and a plan,
 //! so that `check`, the pass and `status` print the same sentence for the same fault.
 
 mod note;
@@ -46,7 +46,7 @@ pub trait Fault: Coded + fmt::Display {
     }
 }
 
-/// How bad a [`Problem`] is, judged by what chmpx does with it.
+/// Severity of a [`Problem`], judged by what chmpx does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// chmpx ignores it; an operator may still want to know.
@@ -68,7 +68,7 @@ impl Severity {
     }
 }
 
-/// One finding: how bad, where, and what, with the remedy in the text where there is one.
+/// A finding: severity, place and text, with the remedy where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The judgement.
@@ -127,7 +127,7 @@ impl Problem {
         Self { line: None, text, ..*self }
     }
 
-    /// Whether a file with this finding must not be installed.
+    /// Tells whether a file with this finding must not be installed.
     pub fn forbids(&self) -> bool {
         self.severity > Severity::Note
     }
@@ -184,7 +184,7 @@ pub fn printable(text: &str, limit: usize) -> String {
     out
 }
 
-/// Whether a character has an effect and no shape of its own: control characters, every blank but the space, and what
+/// Tells whether a character has an effect and no shape of its own: control characters, every blank but the space, and what
 /// joins, hides or turns round the text beside it (Unicode's default-ignorable and bidirectional format characters).
 pub fn is_unseen(c: char) -> bool {
     if c.is_ascii() {

@@ -23,7 +23,7 @@ use crate::answer::{Answer, Doubt};
 use crate::names::{Cuk, Tag};
 use crate::problem::printable;
 use crate::settings::Join;
-pub use words::{Disk, elsewhere, hidden, outlook, remedy, renamed};
+pub(crate) use words::{Disk, elsewhere, hidden, outlook, remedy, renamed};
 
 /// The wish for the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Wish {
 
 /// Knowledge of one attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Answer of HEAD: true for a member.
     pub member: Option<bool>,
     /// Finding in the member list.
@@ -51,7 +51,7 @@ pub struct Seen {
 
 /// The entry of this node in a member list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listed {
+pub(crate) enum Listed {
     /// Present under this address.
     Here(String, Rivals),
     /// Absent.
@@ -77,7 +77,7 @@ impl Rivals {
 
 /// The next step of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// HEAD, without a token: with one, it says only whether the token is good.
     Ask,
     /// Read the member list.
@@ -115,7 +115,7 @@ pub enum Verdict {
 }
 
 /// Returns the next step. A member by HEAD is never registered.
-pub fn next(wish: Wish, seen: &Seen) -> Step {
+pub(crate) fn next(wish: Wish, seen: &Seen) -> Step {
     match (seen.member, &seen.listed) {
         (None, _) => Step::Ask,
         // One answer alone is no proof that it is gone already; to ask for it again harms nobody.
@@ -150,7 +150,7 @@ impl Listed {
 
     /// Adds the members of the other role: ids are made of the tags of both.
     #[must_use]
-    pub fn beside(mut self, others: &[HostRecord], cuk: &Cuk, tag: Option<&Tag>) -> Self {
+    pub(crate) fn beside(mut self, others: &[HostRecord], cuk: &Cuk, tag: Option<&Tag>) -> Self {
         if let (Self::Absent(rivals), Some(tag)) = (&mut self, tag) {
             rivals.tag.extend(namesakes(others, cuk, tag.as_str(), &rivals.address));
         }
@@ -159,7 +159,12 @@ impl Listed {
 }
 
 /// Finds this node, which has these addresses and registers with that tag, in a member list.
-pub fn listed(members: &[HostRecord], cuk: &Cuk, addresses: &BTreeSet<IpAddr>, tag: Option<&Tag>) -> Listed {
+pub(crate) fn listed(
+    members: &[HostRecord],
+    cuk: &Cuk,
+    addresses: &BTreeSet<IpAddr>,
+    tag: Option<&Tag>,
+) -> Listed {
     let others = |claims: &dyn Fn(&str) -> bool| {
         let rivals = members.iter().filter(|member| !is_own(member, cuk) && claims(&member.host));
         rivals.map(|member| member.cuk.clone().unwrap_or_default()).collect::<Vec<_>>()
@@ -198,7 +203,7 @@ fn is_own(member: &HostRecord, cuk: &Cuk) -> bool {
 }
 
 /// Returns true where an answer to a poll shows this node; `None` where it is unchanged, or has no CUK at all.
-pub fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
+pub(crate) fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
     match answer {
         Answer::Unchanged => None,
         Answer::Ini(text) => {
@@ -216,13 +221,13 @@ pub fn shown(answer: &Answer, cuk: &Cuk) -> Option<bool> {
 
 /// Returns true where a doubtful answer shows that this node is no member. K2HR3 denies the answer to a node that it
 /// knew by its address alone. A dead backend denies the same, so K2HR3 is asked before anything is done.
-pub fn disowns(doubt: &Doubt, by_address: bool) -> bool {
+pub(crate) fn disowns(doubt: &Doubt, by_address: bool) -> bool {
     by_address && matches!(doubt.status, Some(403 | 404))
 }
 
 /// Knowledge between two attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Past<'a> {
+pub(crate) struct Past<'a> {
     /// True where the ledger says that this very node was a member before.
     pub joined: bool,
     /// Verdict of the last attempt; `None` before the first one.
@@ -235,7 +240,7 @@ pub struct Past<'a> {
 /// have removed it on purpose, and a sick K2HR3 shows half of its members.
 ///
 /// A member with rivals looks again until they are gone.
-pub fn wish(rules: &Join, past: Past<'_>) -> Option<Wish> {
+pub(crate) fn wish(rules: &Join, past: Past<'_>) -> Option<Wish> {
     let in_the_way = past.verdict.is_some_and(Verdict::has_rivals);
     if !rules.enabled {
         return in_the_way.then_some(Wish::Look);

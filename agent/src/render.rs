@@ -11,7 +11,7 @@ use crate::problem::{Fault as _, Problem};
 use crate::ring::{Mode, Node, Ring};
 use words::NoForm;
 
-/// What differs between two writings of the same ring.
+/// The difference between two writings of the same ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// The generation: chmpx reports it back, so every writing has its own. 0 to 2147483647.
@@ -23,7 +23,7 @@ pub struct Stamp {
 /// A ring and the bytes that say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// What the bytes say.
+    /// The ring in the bytes.
     pub ring: Ring,
     /// With which generation.
     pub stamp: Stamp,
@@ -33,7 +33,11 @@ pub struct Rendered {
 
 const HEAD: &str = "# Written by k2hdkc-agent from the cluster's roles in K2HR3; an edit here is replaced.\n";
 
-/// Renders a ring. Fails with every value that has no form in the dialect.
+/// Renders a ring.
+///
+/// # Errors
+///
+/// Every value that has no form in the dialect.
 pub fn render(ring: Ring, stamp: Stamp) -> Result<Rendered, Vec<Problem>> {
     let mut writer = Writer { text: String::from(HEAD), problems: Vec::new() };
     writer.global(&ring, &stamp);

@@ -19,7 +19,7 @@ const MOST_KINDS: usize = 64;
 
 /// See the module. `T` is what the owner must know of a kind to tell its count.
 #[derive(Debug)]
-pub struct Repeats<T> {
+pub(crate) struct Repeats<T> {
     kinds: BTreeMap<String, Kind<T>>,
     /// Counts of kinds that were let go.
     left: Vec<Count<T>>,
@@ -34,16 +34,16 @@ struct Kind<T> {
     /// When it was copied, or its count was told, and how many came since.
     told: Instant,
     more: u32,
-    /// How often its count was told.
+    /// Number of counts so far.
     times: usize,
 }
 
-/// How often a line was heard since it was copied, or counted, last.
+/// Repetitions of a line since it was copied, or counted, last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count<T> {
+pub(crate) struct Count<T> {
     /// As its owner gave it.
     pub tag: T,
-    /// How it is told.
+    /// The line with its count.
     pub text: String,
     /// When it was counted.
     pub at: Instant,
@@ -57,7 +57,7 @@ impl<T> Default for Repeats<T> {
 
 impl<T: Copy> Repeats<T> {
     /// Takes in a line of this kind; whether it is to be copied.
-    pub fn hear(&mut self, kind: &str, text: &str, tag: T, now: Instant) -> bool {
+    pub(crate) fn hear(&mut self, kind: &str, text: &str, tag: T, now: Instant) -> bool {
         if let Some(known) = self.kinds.get_mut(kind) {
             if now.duration_since(known.heard) < QUIET {
                 (known.heard, known.tag) = (now, tag);
@@ -78,14 +78,14 @@ impl<T: Copy> Repeats<T> {
     }
 
     /// When a count is to be told next.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         let counts = self.kinds.values().filter(|kind| kind.more > 0).map(Kind::due);
         // What was let go is due since then.
         counts.chain(self.left.first().map(|count| count.at)).min()
     }
 
     /// The counts that are due.
-    pub fn counted(&mut self, now: Instant) -> Vec<Count<T>> {
+    pub(crate) fn counted(&mut self, now: Instant) -> Vec<Count<T>> {
         let mut counts = std::mem::take(&mut self.left);
         for kind in self.kinds.values_mut().filter(|kind| kind.more > 0 && kind.due() <= now) {
             counts.extend(kind.count(now));
@@ -95,7 +95,7 @@ impl<T: Copy> Repeats<T> {
     }
 
     /// All counts. Every line is a new one from now on.
-    pub fn end(&mut self, now: Instant) -> Vec<Count<T>> {
+    pub(crate) fn end(&mut self, now: Instant) -> Vec<Count<T>> {
         let kinds = std::mem::take(&mut self.kinds);
         let left = std::mem::take(&mut self.left);
         left.into_iter().chain(kinds.values().filter_map(|kind| kind.count(now))).collect()
@@ -118,8 +118,8 @@ impl<T: Copy> Kind<T> {
     }
 }
 
-/// What a line says whatever numbers, addresses and times are in it: each word with a digit is one `#`, with what joins them.
-pub fn kind(text: &str) -> String {
+/// Kind of a line, apart from its numbers, addresses and times: each word with a digit is one `#`, with what joins them.
+pub(crate) fn kind(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     for c in text.chars().chain(['\n']) {

@@ -13,19 +13,19 @@ use words::TooMany;
 
 const KEY: &str = "REPLICA";
 
-/// How many extra copies of a key the servers of this ring have room for.
-pub fn most(ring: &Ring) -> u32 {
+/// Number of extra copies of a key for which the servers of this ring have room.
+pub(crate) fn most(ring: &Ring) -> u32 {
     u32::try_from(acceptance::servers(ring).saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
-/// Whether it asks for more copies than there are servers. In the random mode chmpx makes none, whatever it says.
-pub fn is_too_many(ring: &Ring) -> bool {
+/// Tells whether it asks for more copies than there are other servers. In the random mode chmpx makes none.
+pub(crate) fn is_too_many(ring: &Ring) -> bool {
     !ring.global("DELIVERMODE").eq_ignore_ascii_case("random") && ring.replicas() > most(ring)
 }
 
 /// The ring with as many copies as were asked for, and no more than its servers have room for.
 #[must_use]
-pub fn fitted(mut ring: Ring, asked: Option<u32>) -> Ring {
+pub(crate) fn fitted(mut ring: Ring, asked: Option<u32>) -> Ring {
     if let Some(asked) = asked {
         ring.profile.global.insert(KEY.to_owned(), asked.to_string());
     }
@@ -37,7 +37,7 @@ pub fn fitted(mut ring: Ring, asked: Option<u32>) -> Ring {
 }
 
 /// The finding about a file that says too many, where it does: with one server nothing is copied, and nothing is lost.
-pub fn examine(ring: &Ring) -> Option<Problem> {
+pub(crate) fn examine(ring: &Ring) -> Option<Problem> {
     let (asked, most) = (ring.replicas(), most(ring));
     let wrong = if most == 0 { TooMany::OneServer { asked } } else { TooMany::Servers { asked, most } };
     is_too_many(ring).then(|| wrong.at(None))
@@ -45,7 +45,7 @@ pub fn examine(ring: &Ring) -> Option<Problem> {
 
 /// The note about an answer that asks for too many. It lacks the number that is written: where removals are not believed
 /// yet, the file has more servers than the answer.
-pub fn note(asked: u32, ring: &Ring) -> Problem {
+pub(crate) fn note(asked: u32, ring: &Ring) -> Problem {
     let wrong = if most(ring) == 0 { TooMany::WrittenZero { asked } } else { TooMany::WrittenLess { asked } };
     wrong.at(None)
 }

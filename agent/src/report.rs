@@ -1,4 +1,4 @@
-//! What one pass found and did: the single value that logs, `status` and the next wait are made of. A pass cannot
+//! The findings and acts of one pass: the single value behind logs, `status` and the next wait. A pass cannot
 //! fail; what failed in it stands in here.
 
 mod last_pass;
@@ -23,30 +23,30 @@ pub use last_pass::LastPass;
 pub struct Report {
     /// When the pass ended.
     pub at: Timestamp,
-    /// Why it ran.
+    /// Reasons of the wake that made it.
     pub reasons: String,
-    /// How long the source took to answer, if it was asked.
+    /// Time that the source took to answer, if it was asked.
     pub asked: Option<Duration>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What differs, where something does.
+    /// Differences between the installed ring and the wanted one, where there are any.
     pub plan: Option<Plan>,
     /// Removals that are not believed yet.
     pub waiting: Vec<Absence>,
-    /// What an operator should know although it changes nothing.
+    /// Notes for the operator that change nothing.
     pub notes: Vec<String>,
     /// Records of K2HR3 that are no good and were left out, each with its member and what to do.
     pub left_out: Vec<Note>,
-    /// How the processes are; `None` where nobody looks after them.
+    /// State of the processes; `None` where no supervisor observes them.
     pub standing: Option<Standing>,
-    /// What was done to the processes, or could not be, in one line.
+    /// The step of the processes, or its failure, in one line.
     pub step: Option<Result<String, String>>,
 }
 
-/// What came of a pass.
+/// The outcome of a pass.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// What is installed is what is wanted.
+    /// The wanted ring is installed already.
     Unchanged,
     /// A change was seen and rests until it is installed.
     Settling,
@@ -66,7 +66,7 @@ pub enum Outcome {
     Refused(Vec<Problem>),
     /// The answer takes away too much to be believed yet; nothing changed.
     Held(Held),
-    /// This host did not let the agent do its work; the live file is whole.
+    /// The host did not let the agent do its work; the live file is whole.
     Failed(String),
 }
 
@@ -116,12 +116,12 @@ impl Outcome {
         }
     }
 
-    /// Whether the pass did what it was for: something is installed and it is what is wanted.
+    /// Tells whether the wanted ring is installed, or will be in a moment.
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Unchanged | Self::Settling | Self::Installed(_) | Self::Rewritten(..))
     }
 
-    /// Whether a ring was installed that differs from the one before.
+    /// Tells whether a ring was installed that differs from the one before.
     pub fn is_installed(&self) -> bool {
         matches!(self, Self::Installed(_) | Self::Restored(..) | Self::RolledBack(..))
     }

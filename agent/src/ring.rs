@@ -10,10 +10,10 @@ use crate::keys::HOST_LISTS;
 use crate::names::{PLACEHOLDER_CUK, Port};
 use crate::problem::printable;
 
-/// Everything that one ini file says: the common part and the members.
+/// The content of one ini file: the common part and the members.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ring {
-    /// What is not a node: `[GLOBAL]`, `[K2HDKC]` and the sections that the operator lets pass.
+    /// The common part: `[GLOBAL]`, `[K2HDKC]` and the sections that the operator lets pass.
     pub profile: Profile,
     /// `[SVRNODE]`, sorted.
     pub servers: Vec<Node>,
@@ -41,7 +41,7 @@ pub struct Extra {
     pub entries: Vec<(String, String)>,
 }
 
-/// Which kind of node an ini file makes of the host that reads it (`MODE`).
+/// Kind of node that an ini file makes of the host that reads it (`MODE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Mode {
@@ -66,7 +66,7 @@ impl Mode {
     }
 }
 
-/// One server or slave node. Ports are resolved: a node without its own has the one of `[GLOBAL]`.
+/// A server or slave node. Ports are resolved: a node without its own has the one of `[GLOBAL]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
     /// Host name, address or, on a slave node, a pattern.
@@ -118,7 +118,7 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Keys {
     }
 }
 
-/// What makes a node the same node in two files, by chmpx's own comparison: name, control port, CUK, seed,
+/// Identity of a node in two files, by chmpx's own comparison: name, control port, CUK, seed,
 /// endpoints and peers, but neither the ring port nor TLS (chmpx 1.0.113, lib/chmstructure.tcc:5649-5668). A node
 /// that differs in one of these under the same seed becomes a second row of the same chmpxid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,7 +153,7 @@ impl Node {
         lists.collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether it is the same host's node as that one, perhaps under other ports or endpoints.
+    /// Tells whether it is the same host's node as the other, perhaps under other ports or endpoints.
     pub fn is_again(&self, other: &Self) -> bool {
         (&self.name, &self.cuk, &self.seed) == (&other.name, &other.cuk, &other.seed)
     }
@@ -164,7 +164,7 @@ impl Node {
         self.cuk == PLACEHOLDER_CUK
     }
 
-    /// Where it listens for control: at its NAME, or, where that is a host name, at the first address among its endpoints and
+    /// Address of its control port: its NAME, or, where that is a host name, the first address among its endpoints and
     /// peers. `None` where none of them is an address: no name is looked up.
     pub fn control_address(&self) -> Option<SocketAddr> {
         let own = |ip| SocketAddr::new(ip, self.ctlport.get());
@@ -177,7 +177,7 @@ impl Node {
         told.or_else(|| ["REVERSE_PEERS", "ENDPOINTS", "CTLENDPOINTS"].into_iter().find_map(bare))
     }
 
-    /// How logs and `diff` name it: `name:ctlport`, and the seed where it says more.
+    /// Name in logs and in `diff`: `name:ctlport`, and the seed where it says more.
     pub fn label(&self) -> String {
         match self.seed.as_str() {
             "" => format!("{}:{}", self.name, self.ctlport),
@@ -205,7 +205,7 @@ impl Ring {
         self.profile.global.get(key).map_or("", String::as_str)
     }
 
-    /// How many other servers have each key (`REPLICA`; 0 where it is absent, or no number).
+    /// Number of other servers with each key (`REPLICA`; 0 where it is absent, or no number).
     pub fn replicas(&self) -> u32 {
         self.global("REPLICA").parse().unwrap_or(0)
     }
@@ -235,7 +235,7 @@ impl Ring {
         self.servers.len() + self.slaves.len()
     }
 
-    /// Whether it has no node at all.
+    /// Tells whether it has no node at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -264,7 +264,7 @@ pub(crate) fn address_in(host: &str) -> Option<IpAddr> {
     bare.or_else(|| host.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
-/// Whether a slave node's NAME or CUK is a regular expression rather than a text.
+/// Tells whether a slave node's NAME or CUK is a regular expression rather than a text.
 pub fn is_pattern(text: &str) -> bool {
     text.contains(['[', ']', '(', ')', '{', '}', '*', '+', '?', '|', '^', '$', '\\'])
 }

@@ -135,7 +135,7 @@ pub struct LastStep {
 /// The outcome of the last attempt to enter or leave the role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
-    /// Whether it is as it should be.
+    /// `true` where the membership is as it should be.
     pub good: bool,
     /// The sentence.
     #[serde(rename = "text")]
@@ -217,13 +217,13 @@ impl Status {
         self.outcome.as_ref().map_or("no pass yet", |outcome| &outcome.text)
     }
 
-    /// Whether the state of chmpx is of this moment, or nothing asks it.
+    /// Tells whether the state of chmpx is of this moment, or no supervisor asks it.
     pub fn is_present(&self, now: Timestamp) -> bool {
         let said = self.standing.as_ref().and_then(|standing| standing.said.as_ref());
         said.is_none_or(|said| now.since(said.at) <= PRESENT)
     }
 
-    /// Whether an operator need not look.
+    /// Tells whether the operator need not look.
     pub fn is_good(&self) -> bool {
         use OutcomeKind::{Installed, Rewritten, Settling, Unchanged};
         let fine = matches!(self.code(), Some(Unchanged | Installed | Settling | Rewritten));

@@ -12,7 +12,7 @@ use crate::file::{self, FileError};
 const ASIDE: char = '#';
 
 /// Returns the file on the host below that root. Its path is the package's, whatever `state.directory` is.
-pub fn file(root: &Path) -> PathBuf {
+pub(crate) fn file(root: &Path) -> PathBuf {
     root.join("var/lib/k2hdkc-agent/took-over")
 }
 
@@ -21,7 +21,7 @@ pub fn file(root: &Path) -> PathBuf {
 /// # Errors
 ///
 /// [`FileError`] where the file cannot be read or written.
-pub fn add(file: &Path, unit: &str) -> Result<(), FileError> {
+pub(crate) fn add(file: &Path, unit: &str) -> Result<(), FileError> {
     edit(file, |units| {
         if !units.iter().any(|line| line == unit) {
             units.push(unit.to_owned());
@@ -34,7 +34,7 @@ pub fn add(file: &Path, unit: &str) -> Result<(), FileError> {
 /// # Errors
 ///
 /// [`FileError`] where the file cannot be read or written.
-pub fn set_aside(file: &Path, unit: &str) -> Result<(), FileError> {
+pub(crate) fn set_aside(file: &Path, unit: &str) -> Result<(), FileError> {
     edit(file, |units| mark(units, unit, &format!("{ASIDE}{unit}")))
 }
 
@@ -43,7 +43,7 @@ pub fn set_aside(file: &Path, unit: &str) -> Result<(), FileError> {
 /// # Errors
 ///
 /// [`FileError`] where the file cannot be read or written.
-pub fn take_back(file: &Path, unit: &str) -> Result<(), FileError> {
+pub(crate) fn take_back(file: &Path, unit: &str) -> Result<(), FileError> {
     edit(file, |units| mark(units, &format!("{ASIDE}{unit}"), unit))
 }
 

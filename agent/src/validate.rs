@@ -19,12 +19,12 @@ use crate::replicas;
 use crate::ring::{NodeKey, Ring};
 use words::Against;
 
-/// What validation must know besides the bytes.
+/// Facts for the validation besides the bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The host: files that exist, own addresses.
     pub host: Host,
-    /// Who this node is; `None` only where a stranger's file is examined.
+    /// CUK of this node; `None` only where a stranger's file is examined.
     pub cuk: Option<Cuk>,
     /// The ring that is installed now.
     pub installed: Option<Rc<Ring>>,
@@ -32,7 +32,7 @@ pub struct Facts {
     pub running_maxchmpx: Option<usize>,
     /// Servers that chmpx reports as up; `None` where it was not asked.
     pub up: Option<BTreeSet<NodeKey>>,
-    /// Whether this host's processes may be, and can be, started anew as soon as a file asks for it.
+    /// `true` where this host's processes may and can restart as soon as a file asks for it.
     pub restarts: bool,
 }
 
@@ -121,7 +121,7 @@ fn no_room(ring: &Ring, facts: &Facts) -> Option<Problem> {
 }
 
 /// The same seed at another address makes a second row of the same chmpxid while the first node is up. Where this host's
-/// own chmpx must be started anew for the same file, the next one reads only that.
+/// own chmpx must restart for the same file, the next one reads only that.
 fn moved_while_up(ring: &Ring, facts: &Facts) -> Vec<Problem> {
     let Some(up) = &facts.up else { return Vec::new() };
     let was = facts.installed.as_ref().and_then(|installed| installed.own());

@@ -20,7 +20,7 @@ type Meanings = BTreeMap<PathBuf, Reason>;
 
 /// The watches of one agent.
 #[derive(Debug)]
-pub struct Watches {
+pub(crate) struct Watches {
     watcher: Option<RecommendedWatcher>,
     waker: Waker,
     /// Paths that the settings name, and the directory of their fragments.
@@ -38,7 +38,7 @@ pub struct Watches {
 
 impl Watches {
     /// Starts to watch. Without inotify the agent works by polling alone, and says so.
-    pub fn new(settings: &Settings, waker: Waker) -> Self {
+    pub(crate) fn new(settings: &Settings, waker: Waker) -> Self {
         let meanings = Arc::new(RwLock::new(Meanings::new()));
         let (shared, bell) = (Arc::clone(&meanings), waker.clone());
         let watcher = notify::recommended_watcher(move |event| raise(event, &shared, &bell));
@@ -53,7 +53,7 @@ impl Watches {
     }
 
     /// Watches what these settings name, and nothing else.
-    pub fn follow(&mut self, settings: &Settings) {
+    pub(crate) fn follow(&mut self, settings: &Settings) {
         (self.named, self.fragments) = (named(settings), settings.fragments.clone());
         self.refresh();
     }
@@ -82,7 +82,7 @@ impl Watches {
 
     /// Watches directories that have come, or come back, since the last look. What came with them may have been
     /// there before the watch, so the settings are read once more.
-    pub fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         self.aim();
         let Some(watcher) = &mut self.watcher else { return };
         for (path, watched) in &mut self.directories {

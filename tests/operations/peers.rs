@@ -62,7 +62,7 @@ fn a_group_may_ask_for_the_status_and_order_nothing_and_others_are_told_that_the
         let (code, text, errors) = as_nobody(&node, 1, order);
         assert_eq!((code, text.as_str()), (1, ""), "{order:?}: {errors}");
         assert!(
-            errors.contains("this user may ask for the status only: say it as root"),
+            errors.contains("this user may ask for the status only: repeat the command as root"),
             "{order:?}: {errors}"
         );
         let (code, text, errors) = as_nobody(&node, NOBODY, order);

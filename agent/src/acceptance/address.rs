@@ -1,11 +1,11 @@
-//! What chmpx can look up: an address, or the name of a host. It takes any text as it is, and then waits for a node that
+//! Texts that chmpx can look up: an address, or the name of a host. It takes any text as it is, and then waits for a node that
 //! nobody is (chmpx 1.0.113, lib/chmnetdb.cc; getaddrinfo decides).
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::problem::is_unseen;
 
-/// Why a text is neither an address nor the name of a host; `None` where it is one.
+/// Names the reason for which a text is neither an address nor the name of a host; `None` where it is one.
 pub(super) fn wrong(host: &str) -> Option<&'static str> {
     if host.parse::<IpAddr>().is_ok() || is_scoped(host) {
         return None;

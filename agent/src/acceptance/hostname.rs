@@ -4,7 +4,7 @@
 /// More names than this from one NAME are refused: chmpx has room for 32768 nodes in all.
 const MOST: usize = 32768;
 
-/// What chmpx trims; a no-break space stays a part of the name.
+/// Characters that chmpx trims; a no-break space stays a part of the name.
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// All names that `name` stands for, in chmpx's order; what is wrong with it where chmpx refuses it.
@@ -16,7 +16,7 @@ pub(super) fn expand(name: &str) -> Result<Vec<String>, &'static str> {
     if names.is_empty() { Err("it is empty") } else { Ok(names) }
 }
 
-/// Whether a list has an empty name in it: chmpx makes a server of that too, and the ring never comes up.
+/// Tells whether a list has an empty name in it: chmpx makes a server of that too, and the ring never comes up.
 pub(super) fn has_empty_part(name: &str) -> bool {
     let mut inside = false;
     let mut parts = name.split(move |c| {
@@ -26,7 +26,7 @@ pub(super) fn has_empty_part(name: &str) -> bool {
     name.contains(',') && parts.any(|part| part.trim_matches(BLANKS).is_empty())
 }
 
-/// Whether expansion is needed at all: the fast path for addresses and plain names.
+/// Tells whether a name needs no expansion: the fast path for addresses and plain names.
 pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(['[', ']', ','])
 }

@@ -32,7 +32,7 @@ pub(super) fn read(
     Some(first.entries.iter().map(|entry| (entry.key.to_string(), entry.value.to_string())).collect())
 }
 
-/// One value that k2hdkc would end over.
+/// Examines a value that k2hdkc may end over.
 fn value(entry: &Entry<'_>, host: &Host) -> Option<Problem> {
     let (key, value) = (&*entry.key, &*entry.value);
     if let Some((_, least, most)) = K2HDKC_NUMBERS.iter().find(|(name, ..)| *name == key) {
@@ -123,7 +123,7 @@ fn misplaced<'a>(file: &'a str, host: &Host) -> Option<Wrong<'a>> {
     Some(Wrong::NoDirectory { file, directory })
 }
 
-/// What must be known of the host for the rules about the file of the keys: that file, and every directory above it.
+/// Paths for the rules about the file of the keys: that file, and every directory above it.
 pub(super) fn places(ring: &Ring) -> impl Iterator<Item = String> {
     let keys =
         ring.profile.k2hdkc.iter().flatten().filter(|(key, value)| key == "K2HFILE" && !value.is_empty());

@@ -16,7 +16,7 @@ use crate::ring::{Mode, Node, Ring, is_pattern};
 /// The keys that are fields of a [`Node`]; the others are its rest.
 const NAMED: [&str; 5] = ["NAME", "PORT", "CTLPORT", "CUK", "CUSTOM_ID_SEED"];
 
-/// One section before it is a [`Node`].
+/// A section before it is a [`Node`].
 pub(super) struct Raw<'a> {
     line: usize,
     mode: Mode,
@@ -208,7 +208,7 @@ fn list_problems(raw: &Raw<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Whether chmpx knows the key in a node's section.
+/// Tells whether chmpx knows the key in a node's section.
 pub(super) fn knows(key: &str) -> bool {
     NAMED.contains(&key) || NODE_REST.contains(&key)
 }
@@ -225,7 +225,7 @@ fn other_keys(raw: &Raw<'_>, mode: Mode) -> Vec<Problem> {
     problems
 }
 
-/// How many servers chmpx makes of the ring: a server's NAME may stand for several.
+/// Counts the servers that chmpx makes of the ring: a server's NAME may stand for several.
 pub(super) fn servers(ring: &Ring) -> usize {
     let names = |node: &Node| if hostname::is_plain(&node.name) { 1 } else { names_of(node).len().max(1) };
     ring.servers.iter().map(names).sum()

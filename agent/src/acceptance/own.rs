@@ -1,4 +1,4 @@
-//! How a host finds itself in its own file: the rule that most often ends a chmpx, since it depends on the file
+//! The host in its own file: the rule that most often ends a chmpx, since it depends on the file
 //! *and* on the host (chmpx 1.0.113, lib/chmconf.cc:2324-2347 for servers, 733-957 for slaves).
 //!
 //! chmpx resolves names; this module does not, so a name other than an address may or may not be this host.
@@ -10,7 +10,7 @@ use crate::keys::atoi;
 use crate::problem::{Fault as _, Problem};
 use crate::ring::{Mode, Node, Ring, is_pattern};
 
-/// Whether a name is this host.
+/// Answers whether a name is this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Is {
     No,

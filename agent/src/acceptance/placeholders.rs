@@ -1,4 +1,4 @@
-//! What templates leave for somebody else to fill in: the reader's CUK, and what a tool replaces before it gives the
+//! Placeholders of templates: the reader's CUK, and what a tool replaces before it gives the
 //! template to K2HR3. A value that still is one was filled in by nobody.
 
 use super::tls::Values;
@@ -6,7 +6,7 @@ use super::words::Wrong;
 use crate::ini::{Document, Kind};
 use crate::problem::{Fault as _, Problem};
 
-/// Where the reader's own CUK belongs: in the DBaaS and Trove templates, and in those of the k8s tools.
+/// Placeholders for the reader's own CUK: in the DBaaS and Trove templates, and in those of the k8s tools.
 pub const OF_CUK: [&str; 2] = ["__SELF_INSTANCE_ID__", "%%SELF_CONTAINER_CUK%%"];
 
 /// The line that `k2hdkc_helm_chart` and `k2hdkc_dbaas_k8s_cli` replace by their TLS settings, behind the `SSL = no` of

@@ -40,7 +40,7 @@ fn again(section: &Section<'_>, entry: &Entry<'_>, (first, line): (&str, usize))
     Wrong::Twice { section: section.name, key: &entry.key, line, how }.at(entry.line)
 }
 
-/// Whether chmpx makes the same of both values.
+/// Tells whether chmpx makes the same of both values.
 fn is_same(kind: Kind, key: &str, one: &str, other: &str) -> bool {
     if one == other {
         return true;

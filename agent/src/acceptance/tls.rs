@@ -33,14 +33,14 @@ const TLS_KEYS: &[&str] = &[
 /// Longest path that chmpx has room for, its end mark included.
 const LONGEST_PATH: usize = 1024;
 
-/// One section with the defaults that `[GLOBAL]` gives it.
+/// A section with the defaults that `[GLOBAL]` gives it.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    /// How a problem names the section.
+    /// Name of the section in a problem.
     pub(super) label: &'a str,
     /// Line of the section.
     pub(super) line: usize,
-    /// Whether it is a server's; `[GLOBAL]` counts as one.
+    /// Kind of node; `[GLOBAL]` counts as a server's.
     pub(super) mode: Mode,
     /// Its own keys.
     pub(super) own: &'a Values<'a>,
@@ -61,7 +61,7 @@ impl<'a> View<'a> {
         is_on(self.value(key))
     }
 
-    /// Whether its own keys can break a rule at all: most rings have `SSL = no` in every section, and nothing else.
+    /// Tells whether its own keys can break a rule: most rings have `SSL = no` in every section, and nothing else.
     fn speaks_of_tls(&self) -> bool {
         let says =
             |key: &&str| self.own.get(*key).is_some_and(|(value, _)| !is_unset(value) && !is_off(value));

@@ -25,7 +25,7 @@ pub fn socket(runtime: &Path) -> PathBuf {
 pub struct Listening {
     /// The socket.
     pub listener: UnixListener,
-    /// Why the group cannot ask, where one was named.
+    /// The reason for which the group cannot ask, where the settings name one.
     pub note: Option<String>,
 }
 
@@ -61,12 +61,12 @@ fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     Ok(fchmodat(nix::fcntl::AT_FDCWD, path, mode, FchmodatFlags::FollowSymlink)?)
 }
 
-/// Whether a user may order something, and not only ask for the status.
+/// Tells whether a user may give orders, and not only ask for the status.
 pub(super) fn may_order(peer: u32, own: Uid) -> bool {
     peer == 0 || peer == own.as_raw()
 }
 
-/// Why nothing came of a question, by how it failed.
+/// The error of a question, by the way it failed.
 pub(super) fn judge(path: &Path, source: std::io::Error) -> AdminError {
     let path = path.to_owned();
     match source.kind() {

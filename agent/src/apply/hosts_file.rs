@@ -11,7 +11,7 @@ use crate::problem::chain;
 /// Brings the hosts block up to date; the result is what an operator should know about it.
 ///
 /// A symbolic link is followed: resolvers read the file by its path, and nobody watches it.
-pub fn update_hosts(path: Option<&Path>, names: &Names) -> Vec<String> {
+pub(crate) fn update_hosts(path: Option<&Path>, names: &Names) -> Vec<String> {
     let Some(path) = path else { return Vec::new() };
     let shown = path.display();
     let (place, bytes) = match read(path) {
@@ -37,7 +37,7 @@ pub fn update_hosts(path: Option<&Path>, names: &Names) -> Vec<String> {
     notes.into_iter().chain(left_out).chain(unfit).collect()
 }
 
-/// Where the file really is, and what is in it; nothing, where it is missing.
+/// Reads the file at its real place; empty where it is missing.
 fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), String> {
     let place = match path.canonicalize() {
         Ok(place) => place,

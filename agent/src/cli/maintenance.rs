@@ -22,7 +22,7 @@ async fn told_to_stop(settings: &Settings, within: Duration, force: bool) -> Res
     let answer = asked_twice(settings, &Request::Command(Command::Stop { force })).await;
     followed(settings, within, answer, stopped, |absent| {
         Err(format!(
-            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and say it again"
+            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and repeat the command"
         ))
     })
     .await

@@ -92,7 +92,7 @@ fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
     match &store.ledger().known.leaving {
         Some(Leaving { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
         _ => Err(format!(
-            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and say it again"
+            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and repeat the command"
         )),
     }
 }

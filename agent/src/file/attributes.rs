@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::{FileError, failed};
 
-/// What becomes of an attribute.
+/// Treatment of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Treatment {
     /// The kernel makes it of the content: the old one's hash on the new content would close the file to everybody.
     Never,
-    /// It says who may read the file: without it there is no new file.
+    /// Decides who may read the file: without it there is no new file.
     Needed,
-    /// Somebody's remark: the file is as good without it.
+    /// A remark: the file is as good without it.
     Wished,
 }
 

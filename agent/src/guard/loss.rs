@@ -1,4 +1,4 @@
-//! What an answer would take away from the installed ring, and why that is not ordinary. Pure.
+//! The loss that an answer means for the installed ring, and the reasons against it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::problem::Note;
 use crate::ring::{Mode, Node, NodeKey, Ring};
 use crate::settings::Guard;
 
-/// What an answer would take away.
+/// The loss that an answer means.
 pub(super) struct Loss<'a> {
     pub(super) installed: &'a Ring,
     pub(super) answer: &'a Ring,
@@ -83,7 +83,7 @@ impl Loss<'_> {
         })
     }
 
-    /// The loss as it is held: the same loss as before goes on counting, another one starts anew.
+    /// The loss as it is held: the same loss as before goes on counting, another one starts at zero.
     pub(super) fn held(&self, reasons: &[Reason<'_>], memory: &Memory, case: Case<'_>) -> Held {
         let mut text: Vec<String> = self.lost.iter().map(|absence| format!("{:?}", absence.node)).collect();
         text.extend(self.moved().map(|(_, new)| format!("{:?}", new.key())));

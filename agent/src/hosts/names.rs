@@ -1,4 +1,4 @@
-//! Which names each member's address gets. Pure.
+//! Names of each member's address. Pure.
 //!
 //! A server's CUSTOM_ID_SEED comes first, whatever else is registered at its address: before a merge the servers compare
 //! their lists, in which each calls itself by its address and the others by the first name it finds, and a name that is
@@ -12,22 +12,22 @@ use super::reserved::{Reserved, Why, folded};
 use crate::membership::Wanted;
 use crate::ring::{Node, Ring};
 
-/// What the block says of the members.
+/// The content of the block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
+pub(crate) struct Names {
     /// The lines of the block.
     pub lines: BTreeMap<IpAddr, Line>,
     /// Names that no member has, and why.
     pub reserved: Reserved,
     /// Names that were not taken.
     pub left_out: Vec<LeftOut>,
-    /// Which nodes that are no members any more keep their line.
+    /// Former members that keep their line.
     pub listed: Listed,
 }
 
 /// The names of one address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// In their order; never empty. The first is what chmpx finds.
     pub names: Vec<String>,
     /// Seeds of the servers at this address, where there are any: what chmpx compares their name with.
@@ -36,19 +36,19 @@ pub struct Line {
 
 /// A name that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Whose it would have been.
+pub(crate) struct LeftOut {
+    /// The address that it was meant for.
     pub address: IpAddr,
     /// The name.
     pub name: String,
-    /// Why it was not.
+    /// The reason.
     pub why: Why,
 }
 
 /// Nodes that chmpx still lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Listed {
-    /// Nobody knows: every line stays.
+pub(crate) enum Listed {
+    /// Unknown: every line stays.
     #[default]
     Unknown,
     /// The names and seeds of these.
@@ -57,11 +57,11 @@ pub enum Listed {
 
 impl Listed {
     /// Of the names, addresses and seeds of the nodes in chmpx's own table.
-    pub fn only<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn only<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Only(names.into_iter().filter(|name| !name.is_empty()).map(folded).collect())
     }
 
-    /// Whether a node with that address or one of these names may still be in it.
+    /// Tells whether a node with that address or one of these names may still be in it.
     pub(super) fn may_have(&self, address: IpAddr, names: &[&str]) -> bool {
         match self {
             Self::Unknown => true,
@@ -73,12 +73,12 @@ impl Listed {
     }
 }
 
-/// What each address wants to be called.
+/// Names that an address claims.
 #[derive(Debug, Default)]
 struct Claims {
     /// Seeds of servers.
     servers: BTreeSet<String>,
-    /// Whether a server is there at all.
+    /// `true` where a server has the address.
     serves: bool,
     /// Seeds of slaves.
     slaves: BTreeSet<String>,
@@ -89,7 +89,7 @@ struct Claims {
 /// The names of all members.
 ///
 /// Without a line with CHMPXIDTYPE NAME: there chmpx makes ids of the names it finds, and a new name would change them.
-pub fn names(wanted: &Wanted, reserved: Reserved, listed: Listed) -> Names {
+pub(crate) fn names(wanted: &Wanted, reserved: Reserved, listed: Listed) -> Names {
     if matches!(wanted.ring.global("CHMPXIDTYPE").to_ascii_uppercase().as_str(), "" | "NAME") {
         return Names { reserved, listed: Listed::only([]), ..Names::default() };
     }
@@ -118,7 +118,7 @@ pub fn names(wanted: &Wanted, reserved: Reserved, listed: Listed) -> Names {
     Names { lines, reserved, left_out, listed }
 }
 
-/// Who has each name: a server before a slave, since chmpx wants it only of servers, and else the lowest address.
+/// Owner of each name: a server before a slave, since chmpx wants it only of servers, and else the lowest address.
 fn owners(claims: &BTreeMap<IpAddr, Claims>, reserved: &Reserved) -> BTreeMap<String, IpAddr> {
     let firm = claims
         .iter()
@@ -150,7 +150,7 @@ fn claims(ring: &Ring, addresses: &BTreeMap<String, IpAddr>) -> BTreeMap<IpAddr,
     claims
 }
 
-/// Where a node is, and its NAME where that is no address. `None` for what is no single host.
+/// Address of a node, and its NAME where that is no address. `None` for a NAME that is no single host.
 fn address_of<'a>(node: &'a Node, addresses: &BTreeMap<String, IpAddr>) -> Option<(IpAddr, Option<&'a str>)> {
     let (address, needed) = match node.name.parse::<IpAddr>() {
         Ok(address) => (address, None),
@@ -184,7 +184,7 @@ impl Claims {
     }
 }
 
-/// Whether resolvers take it for the name of a host, and not for an address in one of its forms (`1.2`, `0x7f.1`).
+/// Tells whether resolvers take it for the name of a host, and not for an address in one of its forms (`1.2`, `0x7f.1`).
 pub(super) fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         let inner = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');

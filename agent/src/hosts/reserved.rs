@@ -39,16 +39,16 @@ const ENGINES: &[&str] = &[
     "host.containers.internal",
 ];
 
-/// Why a name is not taken.
+/// Reasons against a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
-    /// It means the host itself everywhere.
+pub(crate) enum Why {
+    /// Means the host itself everywhere.
     Everywhere,
     /// Clouds or container engines answer under it.
     Service,
     /// The agent sends requests to it.
     Peer,
-    /// It is this host's own.
+    /// Belongs to this host.
     Own,
     /// The hosts file has it outside of the block.
     Outside,
@@ -58,7 +58,7 @@ pub enum Why {
 
 impl Why {
     /// In words that follow "it".
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Everywhere => "means the host itself, on every host".to_owned(),
             Self::Service => "belongs to a service of clouds or container engines".to_owned(),
@@ -72,7 +72,7 @@ impl Why {
 
 /// Names that belong to this host or to those with whom its agent speaks, and the addresses of this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reserved {
+pub(crate) struct Reserved {
     own: BTreeSet<String>,
     peers: BTreeSet<String>,
     addresses: BTreeSet<IpAddr>,
@@ -80,7 +80,7 @@ pub struct Reserved {
 
 impl Reserved {
     /// Of the host's names, the hosts in these addresses and URIs, and the addresses of this host.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         own: impl IntoIterator<Item = &'a str>,
         peers: impl IntoIterator<Item = &'a str>,
         addresses: BTreeSet<IpAddr>,
@@ -91,13 +91,13 @@ impl Reserved {
         Self { own, peers, addresses: addresses.into_iter().map(|address| address.to_canonical()).collect() }
     }
 
-    /// Whether an address is this host's.
-    pub fn is_own(&self, address: IpAddr) -> bool {
+    /// Tells whether an address is this host's.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address)
     }
 
-    /// Why the member at that address must not have this name; `None` where it may.
-    pub fn forbids(&self, name: &str, address: IpAddr) -> Option<Why> {
+    /// Names the reason for which the member at that address must not have this name; `None` where it may.
+    pub(crate) fn forbids(&self, name: &str, address: IpAddr) -> Option<Why> {
         let name = folded(name);
         if is_local(&name) {
             return Some(Why::Everywhere);

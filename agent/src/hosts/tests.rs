@@ -1,3 +1,4 @@
+use super::names::Line;
 use super::*;
 
 fn names(pairs: &[(&str, &str)]) -> Names {

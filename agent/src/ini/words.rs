@@ -1,4 +1,4 @@
-//! What chmpx drops, or reads otherwise than it looks, in words.
+//! Lines that chmpx drops, or reads otherwise than they look, in words.
 
 use std::fmt::{self, Display, Formatter};
 

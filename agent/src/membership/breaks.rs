@@ -9,7 +9,7 @@ use crate::ini::{Document, Kind, Section};
 use crate::problem::Problem;
 use crate::ring::Mode;
 
-/// Why an answer is refused as a whole; `None` where its sections are in an order that a template can have.
+/// Finds sections in an order that no template has, for which the whole answer is refused.
 pub(super) fn broken_out(document: &Document<'_>, reader: &Reader<'_>) -> Option<Problem> {
     let sections = &document.sections;
     second_of_its_kind(sections, reader).or_else(|| second_run(sections, reader))

@@ -7,11 +7,11 @@ use super::member::{Member, Reader};
 use super::words::{Unusable, Why};
 use crate::ring::Mode;
 
-/// What a record takes for itself alone.
+/// The address and the id that a record takes for itself alone.
 pub(super) struct Claim<'a> {
     pub(super) member: Member<'a>,
     pub(super) ctlport: String,
-    /// What its chmpxid is made of; empty where that is its address.
+    /// Source of its chmpxid; empty where that is its address.
     pub(super) id: &'a str,
 }
 

@@ -14,7 +14,7 @@ use crate::problem::{Fault as _, Problem, is_unseen};
 use crate::ring::{Keys, Mode, Node, Profile, Ring};
 use crate::settings::Naming;
 
-/// How the membership source makes an ini of two member lists. See `[profile]` in the configuration.
+/// Template by which the membership source makes an ini of two member lists. See `[profile]` in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// Keys of `[GLOBAL]` besides GROUP, MODE, the ports and SELFCUK.
@@ -25,7 +25,7 @@ pub struct Template {
     pub group: String,
     /// NAME from the address or from the tag.
     pub naming: Naming,
-    /// Whether nodes get endpoints and peers from their inbound and outbound address, as Trove's template does.
+    /// `true` where nodes get endpoints and peers from their inbound and outbound address, as in Trove's template.
     pub peers: bool,
     /// PORT of server nodes.
     pub server_port: Port,

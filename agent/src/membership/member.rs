@@ -7,17 +7,17 @@ use crate::names::Cuk;
 use crate::problem::{Fault as _, Note, Problem, printable};
 use crate::ring::{Mode, Node, Ring};
 
-/// How much of what a member has chosen is shown.
+/// Longest piece of a member's own text in a sentence.
 const SHOWN: usize = 64;
 
-/// Who reads an answer.
+/// The reader of an answer.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    /// This node.
+    /// CUK of this node.
     pub cuk: &'a Cuk,
     /// The roles that the members are in, for people.
     pub roles: Roles,
-    /// What is installed: of two records that exclude each other the one in it stays.
+    /// The installed ring: of two records that exclude each other the one in it stays.
     pub installed: Option<&'a Ring>,
 }
 
@@ -30,7 +30,7 @@ pub struct Roles {
     pub slave: String,
 }
 
-/// One member of a role, by its own words.
+/// A member of a role, by its own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Member<'a> {
     pub(super) mode: Mode,
@@ -74,18 +74,18 @@ impl Reader<'_> {
         Described(member, &self.roles)
     }
 
-    /// Whether it is this node's own record.
+    /// Tells whether it is this node's own record.
     pub(super) fn is_own(&self, member: Member<'_>) -> bool {
         member.cuk.trim() == self.cuk.as_str()
     }
 
-    /// Whether the installed file has this very member.
+    /// Tells whether the installed file has this very member.
     pub(super) fn is_installed(&self, member: Member<'_>) -> bool {
         let is = |node: &Node| node.name == member.host && node.cuk == member.cuk && node.seed == member.tag;
         self.installed.is_some_and(|ring| ring.nodes(member.mode).iter().any(is))
     }
 
-    /// Whether a record that is no good is left out: not that of a server, whose absence would move keys, nor this node's own.
+    /// Tells whether an unusable record is left out: not that of a server, whose absence would move keys, nor this node's own.
     pub(super) fn can_do_without(&self, member: Member<'_>) -> bool {
         member.mode == Mode::Slave && !self.is_own(member)
     }

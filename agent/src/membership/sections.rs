@@ -13,7 +13,7 @@ use crate::names::{Cuk, PLACEHOLDER_CUK};
 use crate::problem::{Fault as _, Note, Problem};
 use crate::ring::{Mode, Ring};
 
-/// What can be read of an answer, and who was left out of it.
+/// The readable part of an answer, and the records that were left out.
 pub(super) type Sorted = (Reading, Vec<Note>);
 
 /// Reads an answer by chmpx's rules, without the slaves that it would not survive.
@@ -122,22 +122,22 @@ struct Culprit {
     origin: Origin,
 }
 
-/// What made a fault, the surest sign of a broken template last.
+/// Origin of a fault, the surest sign of a broken template last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
-    /// What stands where the template puts a field of the record.
+    /// A field of the record, where the template puts it.
     Record,
     /// A line that is not there, or is there twice: the template's slip, or a record that lacks that field or has a line
     /// break in it.
     Either,
-    /// What the template itself says.
+    /// A line of the template itself.
     Template,
 }
 
 /// As many installed slaves do not lose the same field all at once by themselves.
 const MANY: usize = 3;
 
-/// Whether every slave is wrong, and by what made the sections of all of them: to leave them all out would cut off every
+/// Tells whether every slave is wrong by what made the sections of all of them: to leave them all out would cut off every
 /// application for a slip in the resource.
 fn is_of_template(document: &Document<'_>, found: &[Culprit], reader: &Reader<'_>) -> bool {
     let slaves = document.sections.iter().filter(|section| section.kind == Kind::Slave).count();
@@ -152,7 +152,7 @@ fn is_of_template(document: &Document<'_>, found: &[Culprit], reader: &Reader<'_
         || (alike && slaves >= MANY && installed())
 }
 
-/// Whether the installed file has a slave of this address.
+/// Tells whether the installed file has a slave of this address.
 fn is_known(section: &Section<'_>, reader: &Reader<'_>) -> bool {
     let name = value(section, "NAME");
     reader.installed.is_some_and(|ring| ring.slaves.iter().any(|node| node.name == name))
@@ -171,7 +171,7 @@ fn origin(document: &Document<'_>, at: usize, fault: &Problem) -> Origin {
     }
 }
 
-/// Whether the key of that line stands in the section before.
+/// Tells whether the key of that line stands in the section before.
 fn is_repeated(section: &Section<'_>, line: usize) -> bool {
     let mut of_line = section.entries.iter().filter(|entry| entry.line == line);
     of_line.any(|entry| section.entries.iter().any(|other| other.key == entry.key && other.line < line))
@@ -241,13 +241,13 @@ fn is_in(document: &Document<'_>, at: usize, fault: &Problem) -> bool {
     fault.line.and_then(|line| section_at(document, line)) == Some(at)
 }
 
-/// Why the whole answer is refused where the records that should go are the only slaves, and nothing can stand in for them.
+/// Refuses the whole answer where the unusable records are the only slaves, and chmpx takes no placeholder.
 fn no_stand_in(mut missed: Vec<Problem>, faults: &[&Problem]) -> Vec<Problem> {
     missed.extend(faults.iter().map(|fault| OfAnswer::NoStandIn(&fault.without_lines().text).at(None)));
     missed
 }
 
-/// Why the whole answer is refused.
+/// Refuses the whole answer.
 fn refusals(document: &Document<'_>, faults: &[&Problem], reader: &Reader<'_>) -> Vec<Problem> {
     let excluded = excluding(document, reader);
     if excluded.is_empty() {

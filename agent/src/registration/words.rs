@@ -68,13 +68,13 @@ impl Verdict {
 }
 
 /// A member that the last answers do not show, in one line.
-pub fn hidden(role: &str, rules: &Join) -> String {
+pub(crate) fn hidden(role: &str, rules: &Join) -> String {
     format!("this node was a member of {role}, and answers do not show it any more; {}", outlook(rules))
 }
 
 /// The files of this host about a CUK that K2HR3 has under another address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Disk {
+pub(crate) enum Disk {
     /// cloud-init calls this VM by it.
     Own,
     /// cloud-init calls this VM by that id, and these files are of the CUK.
@@ -90,7 +90,7 @@ pub enum Disk {
 
 /// Describes a CUK that is registered under another address, its possible owner, and the remedy for either host. A
 /// healthy node must not lose its membership to a copy of its disk.
-pub fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> String {
+pub(crate) fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> String {
     let moved = "remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
                  somebody else registers it";
     let told = match disk {
@@ -128,7 +128,7 @@ fn elsewhere_line(role: &str, host: &str) -> String {
 }
 
 /// The address of this node is its own already, under the CUK by which it joined.
-pub fn renamed(role: &str, before: &str, cuk: &str, file: &Path) -> String {
+pub(crate) fn renamed(role: &str, before: &str, cuk: &str, file: &Path) -> String {
     format!(
         "{role} has this host already, by CUK {before}, as which it joined; by now it is called {cuk}, and is not registered \
          beside its own record. To go on as before, write {before} into {}; if it is to be another node, remove that record in \
@@ -138,7 +138,7 @@ pub fn renamed(role: &str, before: &str, cuk: &str, file: &Path) -> String {
 }
 
 /// Describes the future of a membership that answers do not show any more.
-pub fn outlook(rules: &Join) -> String {
+pub(crate) fn outlook(rules: &Join) -> String {
     if rules.enabled && rules.repair {
         let (polls, time) = (rules.confirm_polls, spoken(rules.confirm_for));
         return format!("it is registered again once {polls} answers over {time} have not shown it");
@@ -154,7 +154,7 @@ fn other_cuk(cuks: &[String]) -> String {
 }
 
 /// Returns the remedy where K2HR3 did not do what it was asked for.
-pub fn remedy(step: &Step, doubt: &Doubt) -> &'static str {
+pub(crate) fn remedy(step: &Step, doubt: &Doubt) -> &'static str {
     match (doubt.kind, doubt.status) {
         (DoubtKind::NotReady, _) => "",
         (DoubtKind::Unreachable, _) => "; is K2HR3 up, and k2hr3.api-uri right? It is tried again",

@@ -6,11 +6,11 @@ use crate::problem::{Fault, Severity, coded};
 
 /// A REPLICA that the servers have no room for.
 pub(super) enum TooMany {
-    /// One server, as the file says it.
+    /// A single server, as the file says it.
     OneServer { asked: u32 },
     /// More copies than other servers, as the file says it.
     Servers { asked: u32, most: u32 },
-    /// One server, as the answer says it.
+    /// A single server, as the answer says it.
     WrittenZero { asked: u32 },
     /// More copies than other servers, as the answer says it.
     WrittenLess { asked: u32 },

@@ -28,7 +28,7 @@ pub struct LastPass {
 }
 
 impl LastPass {
-    /// What is kept after this pass; `None` where what is kept already will do.
+    /// Makes the record of this pass; `None` where the kept one will do.
     pub fn after(kept: Option<&Self>, report: &Report, last_good: Option<Timestamp>) -> Option<Self> {
         let (at, code) = (report.at, report.outcome.kind());
         let will_do = |kept: &Self| kept.code == code && kept.at <= at && at.since(kept.at) < KEPT_EVERY;

@@ -5,7 +5,7 @@ use crate::standing::{Standing, State};
 use crate::supervisor::Kind;
 
 impl Status {
-    /// What somebody must do first, then the ring, then the file. Without ages: the line stands until the next one.
+    /// The operator's next task, then the ring, then the file. Ages are absent: the line stands until the next one.
     pub fn summary(&self) -> String {
         let refused =
             self.agent.settings_error.as_ref().map(|_| "the new configuration is refused".to_owned());

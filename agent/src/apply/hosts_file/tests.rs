@@ -1,7 +1,8 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::hosts::{Line, Listed};
+use crate::hosts::Listed;
+use crate::hosts::names::Line;
 
 fn names() -> Names {
     let line = Line { names: vec!["vm1".to_owned()], servers: None };
