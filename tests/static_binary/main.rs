@@ -10,9 +10,9 @@ use std::process::Command;
 use k2hdkc_simulators::binaries;
 use k2hdkc_simulators::node::{Node, wait_for};
 use k2hdkc_simulators::simulators::stage::Style;
+use k2hdkc_tests::environments::say;
+use k2hdkc_tests::environments::systemd::packages;
 use k2hdkc_tests::ring::{PATIENCE, Ring};
-use k2hdkc_tests::worlds::say;
-use k2hdkc_tests::worlds::systemd::packages;
 
 /// The static agent, if it can be tried here.
 fn program() -> Option<PathBuf> {
