@@ -94,7 +94,7 @@ pub struct Held {
 pub enum Verdict {
     /// The ring may be installed: the answer, plus nodes whose removal is not yet believed.
     Believe(Ring),
-    /// Nothing may change. [`Memory::held`] has the loss.
+    /// Holds the answer: the ring stays as it is. [`Memory::held`] has the loss.
     Hold,
 }
 

@@ -1,5 +1,5 @@
-//! The node agent of a K2HDKC cluster: it learns the members of the cluster's roles from K2HR3, regenerates the ini
-//! file that chmpx and k2hdkc read, and installs it so that chmpx follows without a restart.
+//! The node agent of a K2HDKC cluster. It learns the members of the cluster's roles from K2HR3, regenerates the ini file
+//! that chmpx and k2hdkc read, and installs it so that chmpx follows without a restart.
 //!
 //! # The data flow
 //!
@@ -37,57 +37,67 @@
 //! 12. Absent on purpose: locks around state, global registries, shells, plug-ins. What is run inside of a container is a
 //!     constant script of that container's own shell, and what varies are its arguments.
 
-// Who the node is and what it is told.
+// A module imports from its own group and from the groups above it.
+//
+// Values.
+pub mod problem;
+pub(crate) mod fingerprint;
+pub mod clock;
+pub mod retry;
+pub(crate) mod repeats;
+pub(crate) mod wake;
 pub mod names;
-pub mod settings;
-pub mod identity;
-pub mod source;
-
-// The pure middle.
-pub mod ini;
 pub mod keys;
-pub mod ring;
-pub(crate) mod generation;
 pub(crate) mod answer;
+pub(crate) mod generation;
+
+// The dialect, the ring, and files.
+pub mod ini;
+pub mod ring;
+pub mod file;
+pub(crate) mod took_over;
+
+// The operator's settings.
+pub mod settings;
+pub(crate) mod pace;
+pub(crate) mod log;
+
+// The pure file half, and facts about this host.
 pub mod acceptance;
+pub(crate) mod replicas;
+pub mod view;
 pub mod membership;
 pub(crate) mod registration;
 pub mod guard;
 pub mod render;
-pub(crate) mod replicas;
-pub mod validate;
 pub mod plan;
-pub mod view;
-pub mod lifecycle;
 pub(crate) mod hosts;
-pub mod retry;
-pub(crate) mod pace;
-pub(crate) mod fingerprint;
-pub mod problem;
-pub(crate) mod repeats;
+pub mod machine;
+pub mod installed;
+pub mod validate;
+
+// The process half.
+pub mod supervisor;
+pub mod lifecycle;
+
+// The state and its report.
 pub mod standing;
 pub mod report;
+pub mod ledger;
+pub mod identity;
 pub mod status;
 
 // The hands.
+pub mod source;
 pub(crate) mod apply;
-pub mod clock;
-pub mod file;
-pub mod installed;
-pub mod ledger;
-pub mod machine;
-pub mod supervisor;
-pub(crate) mod took_over;
 
-// The loop and its edges.
+// The pass and its edges.
 pub mod reconcile;
-pub(crate) mod wake;
 pub(crate) mod watch;
 pub mod admin;
 pub(crate) mod notify;
-pub mod bootstrap;
 pub mod daemon;
-pub(crate) mod log;
+pub mod bootstrap;
 pub mod cli;
 
 #[cfg(test)]

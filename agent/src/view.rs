@@ -2,7 +2,7 @@
 //! `chmpxstatus`. Pure; [`crate::supervisor`] asks.
 //!
 //! Unknown keys are ignored, and a missing one is an error. So is a cut-off answer: a view never lists fewer servers than
-//! chmpx counts. ALLSTATUS counts nothing, see [`all_status`].
+//! chmpx counts. ALLSTATUS counts nothing, see [`all_status()`].
 
 mod all_status;
 mod answer;

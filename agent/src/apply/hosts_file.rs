@@ -56,7 +56,7 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), String> {
     }
 }
 
-/// What helps with this file is not what helps with the ini.
+/// Words an error with the remedy for this file, which is not that for the ini.
 fn remedied(error: &FileError) -> String {
     let FileError::MountPoint(path) = error else { return chain(error) };
     format!(
