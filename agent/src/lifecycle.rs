@@ -107,7 +107,7 @@ pub enum Action {
     Wait(Reason, Duration),
     /// None that the agent may take by itself: the operator must look. The agent looks again after this time.
     Hold(Reasons, Duration),
-    /// This step of the supervisor.
+    /// A step of the supervisor.
     Step(Step, Reason),
     /// A restart: the next decision begins it.
     Demand(Demand),

@@ -59,7 +59,7 @@ pub struct Reconciler<T> {
     supervisor: T,
     store: Store,
     clock: Clock,
-    /// Who is a member.
+    /// The members.
     membership: Membership,
     /// The file half of the pass.
     files: Files,
@@ -69,7 +69,7 @@ pub struct Reconciler<T> {
     daemon: bool,
 }
 
-/// What a pass found, before anything is changed. Each half decides for itself.
+/// Decision of a pass, before anything is changed. Each half decides for itself.
 #[derive(Debug)]
 pub struct Decision {
     /// The decision on the file.
@@ -108,7 +108,7 @@ pub struct ProgramsDecision {
     pub unsynced: Option<String>,
     /// The ledger's part.
     known: Option<Persisted>,
-    /// How the programs were seen with the installed file.
+    /// Sight of the programs with the installed file.
     seen: Seen,
     /// The file that the lifecycle asks for.
     request: Option<Box<Installation>>,
@@ -116,21 +116,21 @@ pub struct ProgramsDecision {
     spec: Option<NodeSpec>,
 }
 
-/// How the processes were seen with the installed file.
+/// Sight of the programs with the installed file.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
-    /// Whether they run on it.
+    /// True where they run on it.
     carried: bool,
-    /// Whether chmpx reports it.
+    /// True where chmpx reports it.
     loaded: bool,
 }
 
-/// What to do with a pass.
+/// Verdict on the file.
 #[derive(Debug)]
 pub enum Decided {
-    /// Nothing; the outcome says why.
+    /// Leaves the file as it is, for this outcome.
     Leave(Outcome),
-    /// Install this.
+    /// Installs another file.
     Install(Box<Installation>),
 }
 
@@ -140,13 +140,13 @@ pub struct Installation {
     /// The file.
     pub validated: Validated,
     plan: Plan,
-    /// What the hosts block must say before it is installed.
+    /// The hosts block that comes before it.
     names: Option<Box<Names>>,
-    /// Why it is installed.
+    /// The cause.
     cause: Cause,
 }
 
-/// Why a file is installed.
+/// Cause of an installation.
 #[derive(Debug)]
 enum Cause {
     /// The source says another ring than the installed one.
@@ -159,7 +159,7 @@ enum Cause {
     Rejected(String),
 }
 
-/// Everything that one decision starts from.
+/// Inputs of one decision.
 struct Scene {
     identity: Result<Identity, Vec<Problem>>,
     installed: Rc<Installed>,
@@ -169,7 +169,7 @@ struct Scene {
 }
 
 impl<T: Supervisor> Reconciler<T> {
-    /// A reconciler that has seen nothing yet.
+    /// Makes a reconciler that has seen nothing yet.
     pub fn new(settings: Settings, supervisor: T, store: Store, daemon: bool, clock: Clock) -> Self {
         let last_good = store.ledger().last.as_ref().and_then(|last| last.last_good);
         Self {
@@ -184,7 +184,7 @@ impl<T: Supervisor> Reconciler<T> {
         }
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -195,22 +195,22 @@ impl<T: Supervisor> Reconciler<T> {
         (self.membership.answer, self.files.settling) = (None, None);
     }
 
-    /// What there is to know of the settings' files.
+    /// Takes the notes on the settings' files.
     pub fn note(&mut self, notes: Vec<String>) {
         self.settings.notes = notes;
     }
 
-    /// The supervisor of the present settings.
+    /// Returns the supervisor of the present settings.
     pub fn supervisor(&self) -> &T {
         &self.supervisor
     }
 
-    /// The same, to give it other settings.
+    /// Returns the supervisor, to give it other settings.
     pub fn supervisor_mut(&mut self) -> &mut T {
         &mut self.supervisor
     }
 
-    /// What the agent remembers.
+    /// Returns the ledger.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -220,17 +220,17 @@ impl<T: Supervisor> Reconciler<T> {
         confirm(&mut self.store, id)
     }
 
-    /// This node was seen as a member of its role, or is none any more.
+    /// Keeps that this node was seen as a member of its role, or is none any more.
     pub fn joined(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
         self.store.update(|ledger| ledger.joined = as_whom)
     }
 
-    /// Answers do not show this node as that any more, or do again.
+    /// Keeps that answers do not show this node as a member any more, or do again.
     pub fn missing(&mut self, missing: Option<Missing>) -> Result<(), LedgerError> {
         self.store.learn(|ledger| ledger.missing = missing)
     }
 
-    /// One pass. It does not wait for the source: an answer is an argument, where one has come.
+    /// Runs one pass. It waits for no source: an answer that has come is an argument.
     pub async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) -> Report {
         let decision = self.decide(answered).await;
         let is_first = decision.file.replaces_unloadable && !self.daemon;

@@ -1,5 +1,5 @@
-//! How the processes of this node are, for `status` and the log: what runs, what chmpx says of itself and of its ring,
-//! and whether that is what is wanted. Pure; a projection of what was observed.
+//! Status of the two programs, for `status` and the log: the running processes, chmpx's answer, and the verdict. Pure; a
+//! projection of one observation and the decision on it.
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -9,63 +9,63 @@ use crate::lifecycle::{Action, Decision};
 use crate::supervisor::{Observed, Running};
 use crate::view::NodeStatus;
 
-/// See the module.
+/// Status of the two programs, for `status` and the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Standing {
-    /// Whether the processes run what the file says.
+    /// The verdict.
     pub state: State,
     /// The stable codes of the reasons; none where the processes run what the file says.
     #[serde(default)]
     pub reasons: Vec<String>,
-    /// The same in words.
+    /// The reasons in words.
     pub text: String,
     /// The running chmpx.
     pub chmpx: Option<Process>,
     /// The running k2hdkc.
     pub k2hdkc: Option<Process>,
-    /// What chmpx said last.
+    /// The latest answer of chmpx.
     pub said: Option<Said>,
-    /// What came instead of the last answer.
+    /// The substitute of the latest answer, in words, while chmpx is silent.
     pub silent: Option<String>,
 }
 
-/// Whether the processes run what the file says.
+/// Verdict on the two programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// They do: chmpx reports the generation, lists the wanted servers, and this node is in its place.
+    /// Converged: chmpx reports the generation, lists the servers of the file, and this node is in its place.
     Converged,
-    /// They will: something is on its way.
+    /// Under way: nothing to do for the operator.
     Waiting,
-    /// They will not by themselves: somebody must look.
+    /// Held: the operator must look.
     Held,
 }
 
-/// A process.
+/// A running program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
-    /// When it started.
+    /// Its start.
     pub since: Timestamp,
 }
 
-/// What chmpx said.
+/// Answer of chmpx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// When it was asked.
+    /// The time of the question.
     pub at: Timestamp,
     /// The FILEVERSION that it reports.
     pub fileversion: Option<u32>,
     /// Its own status.
     pub status: NodeStatus,
-    /// The servers it lists.
+    /// The servers that it lists.
     pub servers: Vec<(String, NodeStatus)>,
 }
 
 impl Standing {
-    /// Made of what was observed and what comes next, at the present in both clocks.
+    /// Makes the status of an observation and the decision on it.
     pub fn of(observed: &Observed, decision: &Decision, now: Instant) -> Self {
         let (state, codes, text) = judged(decision);
         let stamp = |at: Instant| Timestamp::now().before(now.saturating_duration_since(at));
@@ -88,7 +88,7 @@ impl Standing {
         }
     }
 
-    /// For a node of which nothing is known yet.
+    /// Makes the status of a node of which nothing is known yet.
     pub fn unknown(text: &str) -> Self {
         Self {
             state: State::Waiting,
@@ -101,7 +101,7 @@ impl Standing {
         }
     }
 
-    /// How many of the servers are healthy, and how many there are.
+    /// Returns the number of healthy servers, and of all.
     pub fn healthy(&self) -> (usize, usize) {
         let servers = self.said.as_ref().map_or(&[][..], |said| &said.servers);
         (servers.iter().filter(|(_, status)| status.is_healthy()).count(), servers.len())

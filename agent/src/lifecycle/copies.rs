@@ -1,8 +1,8 @@
-//! How many copies of keys may have gone with servers that are no members any more.
+//! Copies of keys that may have gone with servers that are no members any more.
 //!
-//! When a server goes, those that stay copy nothing (docs/facts.md D6, D10): of the keys that it had there is one copy less
-//! from then on, until each server that stays has left the service and come back, by which it copies its whole share anew
-//! (D12). So a second server that goes may have the only copy of what the first one had as well.
+//! The servers that stay copy nothing when another goes (D6, D10). Its keys have one copy less from then on, until each server
+//! that stays has left the service and come back: by that it copies its whole share again (D12). So a second server that goes
+//! may have the only copy of keys that the first one had as well.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::replicas;
 use crate::ring::{Mode, Node, Ring};
 use crate::view::{Action, Operation, View};
 
-/// Who has come back itself sees the others do so soon after, one by one, each within this time.
+/// Time in which the next server leaves and comes back: they do so one by one.
 const IN_TURN: Duration = Duration::from_mins(1);
 
-/// See the module; of one server's sight, and by names that survive a change of ports.
+/// Copies as one server sees them. Servers have names that survive a change of ports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Copies {
     /// Other members that were seen in service, and so had keys.
     served: BTreeSet<String>,
-    /// Those of them that are no members any more.
+    /// Members of `served` that are no members any more.
     gone: BTreeSet<String>,
     /// Other members that were seen out of service since the last of these went: their next share is a whole one.
     renewed: BTreeSet<String>,
@@ -73,16 +73,15 @@ impl Copies {
         }
     }
 
-    /// Whether the others may leave and come back one by one just now, each out for a few seconds, by the age of the own
-    /// k2hdkc.
+    /// Returns true while the others may leave and come back one by one. `k2hdkc` is the age of the own k2hdkc.
     pub fn is_watching(&self, k2hdkc: Option<Duration>) -> bool {
         let others = u32::try_from(self.served.len()).unwrap_or(u32::MAX);
         !self.gone.is_empty()
             && k2hdkc.is_some_and(|age| age < IN_TURN.saturating_mul(others.saturating_add(1)))
     }
 
-    /// Who has gone, where it may have been all the others that had some key: with as many copies besides the first as there
-    /// were when all were members, or fewer where the operator has them fewer by now.
+    /// Returns the servers that have gone, where they may have been all the others that had some key. Counts the copies that
+    /// there were when all were members, or fewer where the operator has lowered REPLICA since.
     pub(super) fn missing(&self, ring: &Ring) -> Option<String> {
         let (now, before) = (ring.replicas(), self.replicas.unwrap_or(0));
         let replicas = if now < replicas::most(ring) { now } else { now.max(before) };

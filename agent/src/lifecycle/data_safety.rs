@@ -16,7 +16,7 @@ pub enum Database {
     /// Memory, or a temporary file: they end with the process.
     #[serde(rename = "passing")]
     Volatile,
-    /// This file.
+    /// A file, by its path.
     File(String),
 }
 

@@ -13,9 +13,10 @@ mod nudges;
 mod prompts;
 mod resolver;
 mod signals;
+mod waits;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 pub use file::Replacement;
 pub(super) use file::SyncPause;
 pub(super) use prompts::Due;
+pub(super) use waits::Waiting;
 
 use self::activity::Activity;
 use self::changes::Changes;
@@ -34,6 +36,7 @@ use self::nudges::Nudges;
 use self::prompts::Prompts;
 use self::resolver::Resolver;
 use self::signals::Signals;
+use self::waits::Waits;
 use self::writer::Writer;
 use super::rules::{NUDGE_AGAIN, SOON, STALLED, TIDY_AGAIN};
 use super::scene::Scene;
@@ -67,7 +70,7 @@ pub struct History {
     tidied: Option<Instant>,
 }
 
-/// One value for each program.
+/// Values by program.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PerProgram<T> {
     chmpx: T,
@@ -114,7 +117,7 @@ pub(super) struct Joining {
     pub(super) repairs: u32,
 }
 
-/// Whether nobody starts the program again.
+/// Progress of a program's disable.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Disabled {
     #[default]
@@ -128,34 +131,6 @@ pub(super) enum Disabled {
 struct Visibility {
     lost: Option<Instant>,
     seen: Option<Instant>,
-}
-
-/// A thing that a row of the table waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Waiting {
-    /// Any other server at all.
-    Anybody,
-    /// A helper that starts chmpx again.
-    Helper,
-    /// Every other server.
-    Peers,
-    /// A time in which all servers are well.
-    Calm,
-    /// The list of servers that chmpx has.
-    List,
-    /// The other servers, until they list this one.
-    Listed,
-    /// The other servers, until they answer at all.
-    Answers,
-    /// The end of a change that a server left behind.
-    LeftBehind,
-}
-
-/// Since when each thing is waited for, and since when nothing has moved.
-#[derive(Debug, Clone, Default)]
-struct Waits {
-    since: BTreeMap<Waiting, Instant>,
-    still: Option<Instant>,
 }
 
 impl History {
@@ -371,33 +346,6 @@ pub struct At {
     pub backoff: Backoff,
     /// A random number from 0 to 1, for their jitter.
     pub random: f64,
-}
-
-impl Waits {
-    fn begins(&self, waits: &BTreeSet<Waiting>) -> bool {
-        waits.iter().any(|what| !self.since.contains_key(what))
-    }
-
-    /// A move of a process or of the file is movement; a word to chmpx is none.
-    fn record(&mut self, decision: &Decision, now: Instant) {
-        let still = if self.begins(&decision.waits) { None } else { self.still };
-        let since = |what: &Waiting| (*what, self.since.get(what).copied().unwrap_or(now));
-        self.since = decision.waits.iter().map(since).collect();
-        self.still = match &decision.action {
-            Action::Step(
-                Step::Control(_) | Step::Prompt(_) | Step::RemoveLeftovers | Step::DisableWriter,
-                _,
-            )
-            | Action::Wait(..)
-            | Action::Hold(..)
-            | Action::Demand(_) => still.or(Some(now)),
-            Action::Converged | Action::Step(..) | Action::Rewrite(..) | Action::RollBack(..) => None,
-        };
-        // The next one begins a count of its own.
-        if let Action::Rewrite(super::Rewrite::List, _) = &decision.action {
-            self.since.remove(&Waiting::List);
-        }
-    }
 }
 
 impl Joining {

@@ -49,15 +49,15 @@ pub struct Persisted {
 /// The purpose of the two programs at present: the columns of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent<'a> {
-    /// They run what the file says.
+    /// Run as the file says.
     Run,
-    /// They do so too, once these processes have gone.
+    /// Run as the file says, once these processes have gone.
     Restart(&'a Restart),
-    /// The keys move to the other servers first.
+    /// Give up the service first: the other servers answer for its keys.
     Drain(&'a Leaving),
-    /// They end for good.
+    /// End for good.
     Stop(&'a Leaving),
-    /// They have ended.
+    /// Stay ended.
     Gone(&'a Leaving),
 }
 
@@ -126,7 +126,7 @@ pub enum Urgency {
     Change,
     /// chmpx does not load its file: out of service first.
     Deaf,
-    /// Nothing goes any more: at once.
+    /// The programs hang: at once.
     Stuck,
 }
 

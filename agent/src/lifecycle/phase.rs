@@ -39,15 +39,15 @@ pub(super) enum Phase<'a> {
     LeftBehind,
     /// A server that is up is in a change.
     PeerInChange(&'a View),
-    /// This slave is not up in its own list.
+    /// Slave: chmpx lists the node itself as down.
     SlaveDown(NodeStatus),
-    /// This slave is connected to no server that serves.
+    /// Slave: no server that serves is connected.
     SlaveAlone(usize),
-    /// A server that serves has turned this slave away.
+    /// Slave: a server that serves has turned it away.
     TurnedAway(&'a View),
-    /// This server runs both programs, and is not in service.
+    /// Server: both programs run, and it is not in service.
     Own(Own, &'a View),
-    /// This server serves, or this slave is up.
+    /// The server serves, or the slave is up.
     Serving(&'a View),
     /// chmpx lists other servers than the file.
     ListDiffers(&'a View),

@@ -11,12 +11,12 @@ use crate::plan::Class;
 use crate::supervisor::{ControlCommand, Running};
 use crate::view::{Action as Change, NodeStatus, Operation, View};
 
-/// Whether the programs may stop now.
+/// Permission to stop the programs now.
 #[derive(Debug)]
 enum Readiness {
-    /// They may.
+    /// Granted.
     Ready,
-    /// This comes first.
+    /// Another action comes first.
     NotYet(Action),
     /// The operator has to look.
     NotAllowed(words::Restart),

@@ -1,90 +1,88 @@
-//! How long things may take that no operator sets.
+//! Limits that no operator sets. Each was measured, or follows from a fact.
 
 use std::time::Duration;
 
-/// A nudge is given after this time in a state that should pass by itself …
+/// Time in a state that should pass by itself, until a nudge.
 pub(super) const STICKS_AFTER: Duration = Duration::from_secs(5);
-/// … sooner where the copy is done and nobody else copies: what ends a join then takes milliseconds …
+/// The same where the copy is done and no other server copies: the end of a join then takes milliseconds.
 pub(super) const DONE_STICKS_AFTER: Duration = Duration::from_secs(2);
-/// … again after this time …
+/// Pause between two nudges.
 pub(super) const NUDGE_AGAIN: Duration = Duration::from_secs(10);
-/// … and at most so often.
+/// Nudges in a row.
 pub(super) const MOST_NUDGES: u32 = 5;
-/// … but now and then for ever: what forbade it may be gone.
+/// Pause between two nudges after that, for ever: the obstacle may be gone.
 pub(super) const NUDGE_SELDOM: Duration = Duration::from_secs(60);
-/// A wait in which nothing changes is told after this time, except a merge, which has its own limit.
+/// Time without any movement after which a wait is reported; a merge has a limit of its own.
 pub(super) const STALLED: Duration = Duration::from_secs(600);
-/// chmpx looks up one name after the other, and is seen between two of them as well.
+/// Time between two sights of a wait for the name server: chmpx looks up one name after the other.
 pub(super) const RESOLVES_AGAIN: Duration = Duration::from_secs(3);
-/// A name server without an answer kept chmpx for 60 to 160 s; a longer wait without a break has another cause as well.
+/// Longest wait for a name server that excuses a silence. One without an answer kept chmpx for 60 to 160 s.
 pub(super) const RESOLVES_FOR: Duration = Duration::from_secs(600);
-/// Between two attempts to remove what killed processes left.
+/// Pause between two removals of leftovers.
 pub(super) const TIDY_AGAIN: Duration = Duration::from_secs(600);
-/// A chmpx listens 0.3 s after its start.
+/// Time for other servers to answer where none does: a chmpx listens 0.3 s after its start.
 pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-/// A chmpx that was turned away listens within a second all the same, and asks again after ten.
+/// Silence after which a chmpx that came too early is given up: it tries again after ten seconds (C33).
 pub(super) const TURNED_AWAY_FOR: Duration = Duration::from_secs(10);
-/// A chmpx listens within a second of its start. One of chmpx 1.0.113 was seen that had not after 160 s, while another
+/// Time for a chmpx to listen after its start: a second is usual. One of chmpx 1.0.113 had not after 160 s, while another
 /// server's join waited for it.
 pub(super) const LISTENS_WITHIN: Duration = Duration::from_secs(60);
-/// How long chmpx may try a server that it does not know as up, before it answers again (measured: 5 to 20 s for one or
-/// two of them; a lossy resolver made it 100 s for ten).
+/// Silence of chmpx for each server that it does not know as up: 5 to 20 s for one or two; a lossy resolver made it 100 s
+/// for ten.
 pub(super) const TRIES_ONE_FOR: Duration = Duration::from_secs(10);
-/// Times that the same ring is written again because chmpx has not loaded it. A slave whose control port others poll
-/// without pause swallows one reload in five, and its restart would break the handles of the programs there.
+/// Rewrites of a ring that chmpx has not loaded. A slave whose control port others poll without pause swallows one reload in
+/// five, and its restart would break the handles of the programs there.
 pub(super) const MOST_REWRITES: u32 = 8;
-/// Times that the same ring is written again to correct the list of servers.
+/// Rewrites of a ring to correct the list of servers.
 pub(super) const MOST_RELISTS: u32 = 3;
-/// A chmpx that sees another server looks for no further one; one that is started anew looks for all. The one that sees
-/// nobody looks every ten seconds by itself (chmpx 1.0.113, lib/chmcntrl.cc:528-549). After this time for the first time, then
-/// after twice as long, and so on.
+/// Wait for peers until chmpx is restarted to look for them: a chmpx that sees another server looks for no further one. The
+/// wait doubles each time. A chmpx that sees nobody looks every ten seconds by itself (lib/chmcntrl.cc:528-549).
 pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(5);
-/// Restarts that are not for a change, in one life of the agent, before somebody must look.
+/// Restarts in a row that no change asked for, before the operator must look.
 pub(super) const MOST_REPAIRS: u32 = 3;
-/// A program that ran for so long has not failed to start.
+/// Age at which a program counts as started well.
 pub(super) const SETTLED: Duration = Duration::from_secs(60);
-/// A program that ends within this time did not start.
+/// Age below which an end counts as a failed start.
 pub(super) const STILLBORN: Duration = Duration::from_secs(3);
 /// Time for a helper to start chmpx again: upstream's takes 11 s for an end that it sees, 21 s for a stop of its own, and
 /// looks for the file every 10 s; Trove's container, started anew, has it after 70 to 90 s.
 pub(super) const COMES_WITHIN: Duration = Duration::from_secs(180);
-/// So often the file is put before the processes again at once.
+/// Copies of the file to the programs without a pause.
 pub(super) const FEW_SYNCS: u32 = 5;
-/// Failed starts with a file that is on trial.
+/// Failed starts that are blamed on a file on trial.
 pub(super) const FAILED_STARTS: u32 = 2;
 /// Time for an orphaned k2hdkc to obey: with `-no_giveup_rejoin` it hears no signal while its chmpx is gone.
 pub(super) const ORPHAN_WITHIN: Duration = Duration::from_secs(1);
-/// The next look where something is on its way.
+/// Time to the next look where something is on its way.
 pub(crate) const SOON: Duration = Duration::from_millis(100);
-/// The next question to a chmpx of a server that does not listen yet, since it has just started.
+/// Time to the next question to a server's chmpx that has just started and does not listen yet.
 pub(crate) const COMES_SOON: Duration = Duration::from_millis(200);
-/// How long chmpx may ask k2hdkc for the time of its last change: the answer takes less than a millisecond. One that is lost
-/// is waited for 70 s and more (docs/facts.md C29).
+/// Time for k2hdkc to answer chmpx in a merge: less than a millisecond is usual, and a lost answer is waited for 70 s (C29).
 pub(super) const ASKS_WITHIN: Duration = Duration::from_secs(10);
-/// How long the thread of chmpx that merges may rest while the status says `[Doing]`.
+/// Time for which the merging thread of chmpx may rest while the status says `[Doing]` (C31).
 pub(super) const GIVES_UP_FOR: Duration = Duration::from_secs(5);
-/// What a server copies while it leaves is for nobody, and it takes no longer than this to be as good as whole.
+/// Time for a server that leaves to copy: no other server asks for that copy (D10).
 pub(super) const COPIES_IN_VAIN: Duration = Duration::from_mins(5);
-/// How long a server that went down in the middle of a change stays so until it is ended: chmpx may do it by itself.
+/// Time for the ring to end the change of a server that went down by itself.
 pub(super) const DEPARTED_FOR: Duration = Duration::from_secs(5);
-/// How long that is tried until somebody must look.
+/// Time in which the agents try to end it, before the operator must look.
 pub(super) const SILENT_CHANGE: Duration = Duration::from_mins(1);
-/// Share of one processor that a merge takes of k2hdkc at least; at rest it takes 0.002 (k2hdkc 1.0.19).
+/// Least share of one processor that a merge takes of k2hdkc; at rest it takes 0.002 (k2hdkc 1.0.19).
 pub(super) const WORKING: f64 = 0.01;
 /// Least time over which that share is measured: the kernel counts in ticks of 10 ms, and one of them in half a second
 /// would be a merge at work.
 pub(super) const LEAST_LOOK: Duration = Duration::from_secs(5);
-/// A file that was installed longer ago is nobody's news: with a calm ring it was told at once.
+/// Age of a file up to which it is announced: with a calm ring that was done at once.
 pub(super) const ANNOUNCE_WITHIN: Duration = Duration::from_mins(5);
-/// How often the others are told of it, and after what time again: a slave that had no connection at all then has missed it.
+/// Announcements of a new file: a slave that had no connection at the first has missed it.
 pub(super) const ANNOUNCEMENTS: u32 = 5;
-/// See [`ANNOUNCEMENTS`].
+/// Pause between two announcements.
 pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_secs(4);
-/// How long a server must have been out of service before its k2hdkc stops: what was under way to it is answered.
+/// Time out of service before k2hdkc stops: requests under way are answered in it.
 pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
-/// Time for a stuck chmpx to end by itself: it seldom does.
+/// Time for a stuck chmpx to end by HUP: it seldom does.
 pub(super) const STUCK_WITHIN: Duration = Duration::from_secs(3);
-/// How long somebody who insists on a leave waits for processes that cannot be seen.
+/// Wait of a forced leave for programs that cannot be seen.
 pub(super) const UNSEEN_WITHIN: Duration = Duration::from_secs(30);
-/// A join that waits its turn although nobody merges is not waiting for a turn.
+/// Time in the queue while no server merges, until a nudge: that is no wait for a turn.
 pub(super) const PENDING_WITHIN: Duration = Duration::from_secs(60);

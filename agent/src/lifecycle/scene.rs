@@ -12,7 +12,7 @@ use super::words::{Reason, Reasons};
 use super::{Action, Decision};
 use crate::supervisor::ProcessId;
 
-/// Everything that a row of the table may read.
+/// Input of a row of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene<'a> {
     situation: &'a Situation<'a>,

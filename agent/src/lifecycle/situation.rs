@@ -11,7 +11,7 @@ use crate::settings::Supervisor;
 use crate::supervisor::Observed;
 use crate::view::{NodeStatus, Row, View};
 
-/// One observation beside the installed file.
+/// An observation beside the installed file.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
     /// The present, for waits that may be forgotten.

@@ -30,7 +30,7 @@ impl<T: Supervisor> Reconciler<T> {
         if self.quiet_for().is_none() { Ask::Wait } else { Ask::No }
     }
 
-    /// How long the quiet after a replacement still lasts, also one that somebody else made.
+    /// Returns the rest of the quiet after a replacement, also after one by another writer.
     fn quiet_for(&self) -> Option<Duration> {
         let quiet = self.settings.supervisor.timing.quiet_after_write;
         self.files

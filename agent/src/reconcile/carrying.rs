@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::processes::Ids;
 use super::{Cause, Decided, Decision, FileDecision, Installation, ProgramsDecision, Reconciler, Seen};
 use crate::apply;
 use crate::clock::BootTime;
 use crate::guard;
 use crate::hosts::Names;
 use crate::ledger::Ledger;
-use crate::lifecycle::{Action, Persisted, Replacement};
-use crate::plan::Class;
+use crate::lifecycle::{Action, Persisted, Rejected, Replacement};
+use crate::plan::{Class, Plan};
 use crate::problem::chain;
 use crate::render;
 use crate::report::{LastPass, Outcome, Report};
@@ -123,29 +124,22 @@ impl<T: Supervisor> Reconciler<T> {
             Cause::Answer => None,
             Cause::Lost(_) | Cause::Rewrite(..) => self.store.ledger().known.rejected.clone(),
         };
-        let ring = render::name(&validated.rendered().ring);
         let now = self.clock.now();
         let at = (now.boot, validated.rendered().stamp.fileversion);
+        let ring = render::name(&validated.rendered().ring);
         let also = |ledger: &mut Ledger| {
-            if matches!(cause, Cause::Answer) {
-                let other = ledger.loaded.as_ref().is_some_and(|loaded| loaded.ring != ring);
-                ledger.before = if other { ledger.loaded.clone() } else { ledger.before.take() };
-            }
-            if let Some((chmpx, k2hdkc)) = running {
-                ledger.known.demand_for_change(plan.class, chmpx, k2hdkc, &plan.meaning(), at);
-                if plan.at_once {
-                    ledger.known.make_haste();
-                }
-                // Back to what they were last seen to run wholly.
+            remember_installation(ledger, &cause, &ring, rejected);
+            if let Some(running) = running {
+                demand_restarts(&mut ledger.known, &plan, running, at);
+                // Back to the ring that they were last seen to run wholly.
                 let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
                 if back && matches!(cause, Cause::Answer) {
                     ledger.known.withdraw_change();
                 }
                 if let Cause::Rejected(why) = &cause {
-                    ledger.known.demand_now(chmpx, k2hdkc, why, at);
+                    ledger.known.demand_now(running.0, running.1, why, at);
                 }
             }
-            ledger.known.rejected = rejected;
         };
         let (settings, store) = (&self.settings, &mut self.store);
         let applied = match apply::install(&validated, names.as_deref(), settings, store, now, also) {
@@ -187,7 +181,24 @@ impl<T: Supervisor> Reconciler<T> {
     }
 }
 
-/// What the ledger learns in a pass besides what is installed.
+/// Keeps the generation before this one, and the ring that was rolled back.
+fn remember_installation(ledger: &mut Ledger, cause: &Cause, ring: &str, rejected: Option<Rejected>) {
+    if matches!(cause, Cause::Answer) {
+        let other = ledger.loaded.as_ref().is_some_and(|loaded| loaded.ring != ring);
+        ledger.before = if other { ledger.loaded.clone() } else { ledger.before.take() };
+    }
+    ledger.known.rejected = rejected;
+}
+
+/// Demands the restarts that the change takes.
+fn demand_restarts(known: &mut Persisted, plan: &Plan, (chmpx, k2hdkc): Ids, at: (BootTime, u32)) {
+    known.demand_for_change(plan.class, chmpx, k2hdkc, &plan.meaning(), at);
+    if plan.at_once {
+        known.make_haste();
+    }
+}
+
+/// Writes the findings of a pass into the ledger.
 fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<Persisted>, seen: Seen) {
     if let Some(guard) = guard {
         ledger.guard = guard;

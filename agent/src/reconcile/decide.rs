@@ -131,7 +131,7 @@ impl<T: Supervisor> Reconciler<T> {
         FileDecision { verdict, plan: Some(plan), ..FileDecision::leave(Outcome::Unchanged) }
     }
 
-    /// Whether more changes may come within the moment. A first file and a missing one do not wait.
+    /// Returns true while more changes may come. A first file and a missing one do not wait.
     fn must_rest(&mut self, scene: &Scene, ring: &Ring) -> bool {
         // What could not be written has rested already.
         if !self.daemon || scene.installed.ring().is_none() || self.files.host.attempts() > 0 {
@@ -185,7 +185,7 @@ impl<T: Supervisor> Reconciler<T> {
         }
     }
 
-    /// What is to be known of this host for the file. In a container other files are to be found under the same paths; and
+    /// Returns the facts of this host for the file. In a container other files are to be found under the same paths; and
     /// a directory for the keys that is missing may be made before k2hdkc starts.
     fn host(&self, ring: &Ring) -> acceptance::Host {
         let mut host = machine::host(acceptance::paths(ring));
@@ -197,7 +197,7 @@ impl<T: Supervisor> Reconciler<T> {
         host
     }
 
-    /// Whether the running processes are started anew as soon as this file asks for it: where that is allowed, and k2hdkc
+    /// Returns true where the running programs are restarted as soon as this file asks for it: that is allowed, and k2hdkc
     /// has its keys in a file, the same one as before.
     fn restarts(&self, scene: &Scene, ring: &Ring) -> bool {
         let mode = ring.mode().unwrap_or(Mode::Slave);
@@ -207,7 +207,7 @@ impl<T: Supervisor> Reconciler<T> {
         keeps && !self.settings.supervisor.restarts.forbids(mode)
     }
 
-    /// Where the live file is missing or unloadable and the answer is of no use, the newest kept file that this
+    /// Restores a file where the live one is missing or unloadable and no answer helps: the newest kept file that this
     /// node may have is put back; everywhere else the outcome stands.
     fn restored_or(&mut self, scene: &Scene, outcome: Outcome) -> FileDecision {
         // A change that rests was in a good answer; a doubtful one after it takes nothing back.
@@ -256,7 +256,7 @@ impl<T: Supervisor> Reconciler<T> {
 }
 
 impl<T: Supervisor> Reconciler<T> {
-    /// That the file stays another than the last readable answer says. One that rests, or is installed now, is about to be it.
+    /// Returns a note where the file stays another than the last readable answer says, and no change is under way.
     pub(super) fn differs(&self, scene: &Scene, verdict: &Decided) -> Option<String> {
         let Decided::Leave(outcome) = verdict else { return None };
         let stays = !matches!(outcome, Outcome::Settling | Outcome::Failed(_));

@@ -9,12 +9,12 @@ use crate::ring::Mode;
 use crate::settings::SourceKind;
 use crate::supervisor::Supervisor;
 
-/// What keeps a server from leaving, when its processes were last looked at.
+/// Obstacle of a leave at the latest look at the programs.
 #[derive(Debug)]
 pub(super) enum Obstacle {
-    /// They are nobody's to stop.
+    /// The agent has no supervisor to stop them.
     Unmoved,
-    /// What was seen of them speaks against it, or not, and this is what it would cost.
+    /// The programs were seen: an obstacle, if there is one, and the price of a leave.
     Seen { against: Option<String>, price: Option<String> },
 }
 
@@ -40,7 +40,7 @@ impl Obstacle {
 }
 
 impl<T: Supervisor> Reconciler<T> {
-    /// How far this node is on its way out.
+    /// Returns the leave that has begun.
     pub fn leaving(&self) -> Option<&Leaving> {
         self.store.ledger().known.leaving.as_ref()
     }
@@ -84,7 +84,7 @@ impl<T: Supervisor> Reconciler<T> {
         Ok(left)
     }
 
-    /// What the ledger learns where nothing can be seen of the processes of a node that leaves: for good, or somebody insists.
+    /// Returns the ledger's part where no program of a node that leaves can be seen: for good, or by force.
     pub(super) fn leave_unseen(&self) -> Option<Persisted> {
         if self.supervisor.look_again().is_some() && !self.leaving()?.force {
             return None;

@@ -1,5 +1,5 @@
-//! What the source says, kept until it says something else: the last readable answer, the doubts since, and how long to
-//! wait before it is asked again. Looks at no file, changes none.
+//! The latest word of the source: the last readable answer, the doubts since, and the wait before the next poll. Looks at no
+//! file, changes none.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -124,7 +124,7 @@ impl<T: Supervisor> Reconciler<T> {
         }
     }
 
-    /// Whose records the last readable answer has and nobody can use.
+    /// Returns the members of the last readable answer whose records are of no use.
     pub fn left_out(&self) -> Vec<Note> {
         self.membership.wanted().map_or_else(Vec::new, |wanted| wanted.left_out.clone())
     }
@@ -161,7 +161,7 @@ impl<T: Supervisor> Reconciler<T> {
         Ok((template, mode))
     }
 
-    /// How long to wait before the source is asked again.
+    /// Returns the wait before the next poll of the source.
     pub fn until_next_question(&self, random: f64) -> Duration {
         self.membership.until_next_question(&self.settings.poll, self.files.host.attempts(), random)
     }

@@ -1,4 +1,4 @@
-//! What the hosts block must say, and which nodes chmpx may still look up although they are no members any more.
+//! The names of the hosts block, and of nodes that chmpx may still look up although they are no members any more.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::membership::{self, Wanted};
 use crate::ring::Ring;
 use crate::supervisor::Supervisor;
 
-/// How long the names of gone nodes stay where nobody sees chmpx: it lists a server until that one ends, and a minute is
-/// usual.
+/// Time for which the names of gone nodes stay where chmpx cannot be seen: it lists a server until that one ends, and a
+/// minute is usual.
 const KEPT_UNSEEN: Duration = Duration::from_hours(1);
 
 impl<T: Supervisor> Reconciler<T> {

@@ -1,5 +1,5 @@
-//! What a command does for processes that have a file of their own: it moves none of them, but puts the installed file before
-//! them. What it cannot do there, or cannot know, is no success.
+//! Commands beside programs that have a file of their own: a command moves none of them, but puts the installed file before
+//! them. A failure there, or an unknown state, is no success.
 
 use super::{ProgramsDecision, Scene};
 use crate::lifecycle::words::File;

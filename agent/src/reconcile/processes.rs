@@ -21,15 +21,15 @@ use crate::supervisor::{Ask, Done, NodeSpec, Observed, ProcessId, Program, Step,
 /// The chmpx and the k2hdkc that run.
 pub(super) type Ids = (Option<ProcessId>, Option<ProcessId>);
 
-/// What is remembered of the processes from pass to pass.
+/// Memory of the programs from pass to pass.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     pub(super) history: History,
-    /// Whether a server's chmpx does not listen yet: whoever is refused disturbs nobody.
+    /// True where a server's chmpx does not listen yet: a question that is refused disturbs nothing.
     pub(super) comes: bool,
     /// When chmpx was last asked.
     pub(super) asked: Option<Instant>,
-    /// Whether nothing was on its way after the last pass.
+    /// True where nothing was on its way after the last pass.
     pub(super) settled: bool,
     /// When the processes are looked at again.
     pub(super) next_look: Option<Instant>,
@@ -38,7 +38,7 @@ pub(super) struct Processes {
     pub(super) no_way_back: Option<(u32, String)>,
     /// The generation that replaced a file which chmpx does not survive.
     mended: Option<u32>,
-    /// What keeps the node from leaving, when that was last seen.
+    /// Obstacle of a leave at the latest look.
     pub(super) obstacle: Option<Obstacle>,
 }
 
@@ -49,12 +49,12 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const KNOWN_WITHIN: Duration = Duration::from_mins(1);
 
 impl Processes {
-    /// Nothing was looked at yet. Who only looks once is not told when.
+    /// Makes an empty memory. A command looks once, and has no next look.
     pub(super) fn new(daemon: bool) -> Self {
         Self { next_look: daemon.then(|| Instant::now() + FIRST_LOOK), ..Self::default() }
     }
 
-    /// What runs, where that is the agent's business.
+    /// Returns the running programs, where the agent has them to look after.
     pub(super) fn running(&self) -> Option<Ids> {
         self.running
     }
@@ -65,12 +65,12 @@ impl Processes {
         self.next_look = Some(Instant::now());
     }
 
-    /// Nothing is known of the present yet.
+    /// Forgets when the next look is due.
     pub(super) fn unseen(&mut self) {
         self.next_look = None;
     }
 
-    /// This generation replaced a file which chmpx does not survive, or none.
+    /// Keeps that this generation replaced no file, or one that chmpx does not survive.
     pub(super) fn mended(&mut self, fileversion: u32) {
         self.mended = Some(fileversion);
     }
@@ -93,14 +93,14 @@ impl Scene {
         Some(up.map(Node::key).collect())
     }
 
-    /// How many nodes the running chmpx has room for.
+    /// Returns the number of nodes that the running chmpx has room for.
     pub(super) fn capacity(&self) -> Option<usize> {
         self.observed.as_ref()?.control.report.as_ref()?.view.capacity
     }
 }
 
 impl<T: Supervisor> Reconciler<T> {
-    /// What the supervisor must know of this node. A chmpx that runs listens where it was started to. The others may not know a
+    /// Describes this node for the supervisor. A chmpx that runs listens where it was started to. The others may not know a
     /// newcomer before they ask K2HR3 again, and they ask it as often as this node does.
     pub(super) fn about(&self, installed: &Installed) -> Option<NodeSpec> {
         let mut about = NodeSpec::of(installed.ring()?, &self.settings.ini.path)?;
@@ -344,7 +344,7 @@ impl<T: Supervisor> Reconciler<T> {
         self.settings.supervisor.restarts = Restarts::Never;
     }
 
-    /// Whether something was stopped, or taken out of service, that must come back.
+    /// Returns true while something that was stopped, or taken out of service, must come back.
     pub fn is_midway(&self) -> bool {
         // Who leaves has nothing to bring back; the next agent goes on with it.
         self.leaving().is_none()
@@ -357,7 +357,7 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.next_look
     }
 
-    /// One pass towards the end of both processes; whether nothing runs any more, and what was done. A file that is missing
+    /// Runs one pass towards the end of both programs. Returns true once nothing runs, and the step. A file that is missing
     /// or cannot be read does not keep them running: they are found by its path.
     pub async fn end(&mut self) -> (bool, Option<Result<String, String>>) {
         let now = self.clock.now();

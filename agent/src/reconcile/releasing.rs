@@ -1,4 +1,4 @@
-//! What an operator confirms: a loss that is held, or a ring that was rolled back.
+//! Confirmations by the operator: of a loss that is held, or of a ring that was rolled back.
 
 use crate::ledger::Store;
 use crate::problem::{chain, joined};

@@ -16,7 +16,7 @@ const NOT_OURS: &str =
     "chmpx and k2hdkc are not the agent's here (supervisor none): stop them where they run";
 
 impl<T: Supervisor> Reconciler<T> {
-    /// How far this node has stopped for maintenance.
+    /// Returns the stop for maintenance that has begun.
     pub fn stopped(&self) -> Option<&Leaving> {
         self.store.ledger().known.stopped.as_ref()
     }
@@ -66,7 +66,7 @@ impl<T: Supervisor> Reconciler<T> {
         Ok(was)
     }
 
-    /// What comes next for a stop where nothing was seen of the processes. Without a file that says who the node is, no server
+    /// Decides on a stop where the programs were not seen. Without a file that says which node this is, no server
     /// can go out of service first; once that is not waited for, the processes are found by the file's path. What nobody sees
     /// is not taken for stopped.
     pub(super) async fn stop_unseen(&mut self, is_known: bool, programs: &mut ProgramsDecision) {

@@ -1,5 +1,4 @@
-//! Whether anything moves in the ring, as far as this node's chmpx tells: while it does, what chmpx said some seconds ago
-//! says little.
+//! Activity of the ring, as this node's chmpx reports it: while the ring moves, an answer of some seconds ago says little.
 
 use std::time::Duration;
 
@@ -7,12 +6,12 @@ use tokio::time::Instant;
 
 use crate::view::{NodeStatus, Operation, View};
 
-/// After a change of any server's status the next one is looked for so often for this time …
+/// Time after a change of any server's status in which chmpx is asked often …
 const STIRRED_FOR: Duration = Duration::from_secs(5);
-/// … and for this time where some server is not as it should be: a server that is gone may be so for days.
+/// … and the same where some server is unwell: a server that is gone may be so for days.
 const UNWELL_FOR: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Activity of the ring.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Activity {
     seen: Vec<(String, NodeStatus)>,
@@ -22,7 +21,7 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Takes in what chmpx said; nothing, where it has said nothing yet.
+    /// Takes in the latest answer of chmpx, if there is one.
     pub(super) fn observe(&mut self, view: Option<&View>, now: Instant) {
         let rows = view.map_or(&[][..], |view| &view.servers);
         let seen: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.status)).collect();
@@ -33,7 +32,7 @@ impl Activity {
         self.unwell = rows.iter().any(|row| !row.status.is_healthy());
     }
 
-    /// Whether something moves.
+    /// Returns true while something moves.
     pub(super) fn moves(&self, now: Instant) -> bool {
         let changed = |within| self.at.is_some_and(|at| now.duration_since(at) < within);
         self.merges || changed(if self.unwell { UNWELL_FOR } else { STIRRED_FOR })

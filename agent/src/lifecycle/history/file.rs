@@ -25,9 +25,9 @@ pub enum Replacement {
 #[derive(Debug, Clone, Default)]
 pub(in crate::lifecycle) struct FileHistory {
     replaced: Option<Instant>,
-    /// How often this ring was written again since chmpx has not loaded it.
+    /// Rewrites of this ring since chmpx has not loaded it.
     pub(in crate::lifecycle) rewrites: u32,
-    /// How often it was to correct the list of servers.
+    /// Rewrites of this ring to correct the list of servers.
     pub(in crate::lifecycle) relists: u32,
     /// Announcements of this server that are left, after another ring was loaded.
     announcements: u32,
@@ -44,7 +44,7 @@ struct Syncs {
     failures: Retry,
 }
 
-/// Why the file is not copied now.
+/// Reason not to copy the file now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lifecycle) enum SyncPause {
     /// Another program writes it: so many copies did not last.
