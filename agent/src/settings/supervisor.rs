@@ -74,12 +74,12 @@ pub enum Restarts {
     Servers,
     /// Slaves as well.
     Always,
-    /// Nobody: it is told what waits.
+    /// No node: `status` reports the keys that wait.
     Never,
 }
 
 impl Restarts {
-    /// Whether a changed key restarts nothing on a node of this kind.
+    /// Returns true where a changed key restarts nothing on a node of this kind.
     pub fn forbids(self, mode: Mode) -> bool {
         match (self, mode) {
             (Self::Always, _) | (Self::Servers, Mode::Server) => false,
