@@ -32,6 +32,7 @@ pub use container::Container;
 pub use docker::Docker;
 pub use ground::Ground;
 
+use k2hdkc_simulators::binaries;
 pub use k2hdkc_simulators::node::wait_for;
 
 /// The longest time for anything on a busy machine.
@@ -58,6 +59,9 @@ fn check() -> io::Result<()> {
     }
     Docker::of_machine().run(["version", "--format", "{{.Server.Version}}"])?;
     image::base()?;
+    // Builds count in no suite's time.
+    binaries::agent()?;
+    binaries::simulators()?;
     sweep::sweep()
 }
 
