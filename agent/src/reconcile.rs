@@ -216,16 +216,28 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// Marks the held loss as meant. The next pass installs it, if it is still the same.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is held under that name, it cannot be released, or the ledger cannot be written.
     pub fn confirm(&mut self, id: Option<&str>) -> Result<String, String> {
         confirm(&mut self.store, id)
     }
 
     /// Keeps that this node was seen as a member of its role, or is none any more.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be written.
     pub fn joined(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
         self.store.update(|ledger| ledger.joined = as_whom)
     }
 
     /// Keeps that answers do not show this node as a member any more, or do again.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be written.
     pub fn missing(&mut self, missing: Option<Missing>) -> Result<(), LedgerError> {
         self.store.learn(|ledger| ledger.missing = missing)
     }

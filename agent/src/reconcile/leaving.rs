@@ -46,6 +46,10 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// Begins to leave the cluster, or says why not. One line for people.
+    ///
+    /// # Errors
+    ///
+    /// The obstacle, unless by force: keys would be lost, no role to leave, or the ledger cannot be written.
     pub fn leave(&mut self, force: bool) -> Result<String, String> {
         if let Some(leaving) = self.leaving().cloned() {
             return self.hurry(leaving, force);
@@ -77,6 +81,10 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// The node stays, or comes back: whatever was begun is called off. Whether anything was.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be written.
     pub fn stay(&mut self) -> Result<bool, LedgerError> {
         let mut left = false;
         self.store.update(|ledger| left = ledger.stay())?;
@@ -102,6 +110,10 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// A VM that was made from the image of one that has left, or was stopped, is another node, and has nothing to do with
     /// that. Whether it is one; nothing is known before this host knows who it is.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be written.
     pub fn is_another(&mut self) -> Result<bool, LedgerError> {
         let Some(way) = self.leaving().or(self.stopped()) else { return Ok(false) };
         let joined = self.store.ledger().joined.as_ref().map(|joined| &joined.cuk);
@@ -121,6 +133,10 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// K2HR3 does not have it in its role any more; as whom it was there.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be written.
     pub fn removed(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
         self.store.update(|ledger| {
             ledger.joined = as_whom;

@@ -4,6 +4,10 @@ use crate::ledger::Store;
 use crate::problem::{chain, joined};
 
 /// Marks the held loss as meant: all of it, or only if it is the one that `id` names.
+///
+/// # Errors
+///
+/// Nothing is held under that name, it cannot be released, or the ledger cannot be written.
 pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
     let Some(held) = store.ledger().guard.held.clone() else {
         return try_again(store, id);
