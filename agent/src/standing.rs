@@ -67,7 +67,7 @@ pub struct Said {
 impl Standing {
     /// Makes the status of an observation and the decision on it.
     pub fn of(observed: &Observed, decision: &Decision, now: Instant) -> Self {
-        let (state, codes, text) = judged(decision);
+        let (state, codes, text) = judged(observed, decision);
         let stamp = |at: Instant| Timestamp::now().before(now.saturating_duration_since(at));
         let process = |running: Running| Process { pid: running.id.pid, since: stamp(running.since) };
         let said = observed.control.report.as_ref().map(|said| Said {
@@ -109,15 +109,17 @@ impl Standing {
 }
 
 /// Returns the state, the codes of its reasons and their words.
-fn judged(decision: &Decision) -> (State, Vec<&'static str>, String) {
+fn judged(observed: &Observed, decision: &Decision) -> (State, Vec<&'static str>, String) {
+    let converged = match observed.k2hdkc {
+        Some(_) => "converged: chmpx and k2hdkc run what the file says",
+        None => "converged: chmpx runs what the file says",
+    };
     let conditions = &decision.conditions;
     match &decision.action {
         // An act meanwhile does not take a condition from the operator's sight.
         Action::Hold(reasons, _) => (State::Held, reasons.codes(), reasons.to_string()),
         _ if !conditions.is_empty() => (State::Held, conditions.codes(), conditions.to_string()),
-        Action::Converged => {
-            (State::Converged, Vec::new(), "converged: chmpx and k2hdkc run what the file says".to_owned())
-        }
+        Action::Converged => (State::Converged, Vec::new(), converged.to_owned()),
         Action::Wait(reason, _) | Action::Rewrite(_, reason) | Action::RollBack(_, reason) => {
             (State::Waiting, vec![reason.code()], reason.to_string())
         }

@@ -39,7 +39,7 @@ pub(super) struct Counted {
     pub writes: u64,
     /// Writes that were not, likewise.
     pub unwritten: u64,
-    /// Longest time until a read was served: since the last [`Traffic::take`].
+    /// Longest time until a read was served: since the last `Traffic::take`.
     pub longest: Duration,
 }
 
