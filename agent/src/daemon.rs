@@ -203,7 +203,8 @@ impl Agent {
         }
     }
 
-    /// Wakes, passes, reports, for ever. May be dropped at every await: what changes the machine does not await.
+    /// Wakes, passes, reports, for ever. May be dropped at every await: a file is replaced without one, and the next agent finds
+    /// by looking what a step has done.
     async fn work(&mut self, mut commands: mpsc::Receiver<Commanded>) -> std::convert::Infallible {
         loop {
             self.notify.beat();

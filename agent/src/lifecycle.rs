@@ -9,8 +9,9 @@
 //!
 //! The rows stand in the order in which they are safe, measured on chmpx 1.0.113 and k2hdkc 1.0.19: k2hdkc stops half a second
 //! before chmpx, starts after it and only in sight of its peers, and is never older than it. The first row that asks for
-//! something wins. *Report* leaves a condition for the operator, and the next rows follow. `-` is no rule: the next row follows.
-//! The match in `rule` is this table, line by line.
+//! something wins. *Report* leaves a condition for the operator, and the next rows follow; a wait beside a condition is a hold.
+//! `-` is no rule: the next row follows. The match in `rule` has the same cells, grouped by column: the arms of Stop and Gone
+//! come first, then those that hold in every column, then the end of Drain, then the rest.
 //!
 //! | phase | Run | Restart | Drain | Stop |
 //! |---|---|---|---|---|
@@ -44,14 +45,22 @@
 //!
 //! With data at risk the rows of Own wait: no merge is nudged. No action and no condition: converged.
 //!
+//! Restart is the column of a restart that is due; one that waits for its file leaves the column at Run. A restart for a changed
+//! key that has to wait keeps no later row waiting while the server serves.
+//!
 //! A node that drains first asks [`leave::drain`] whether it may go out of service. A wait there lets the rows of the file go on;
-//! a server that must serve before it can leave goes on as with Run. After Stop nothing is started: see [`leave::gone`]. The end
-//! of the agent is [`shutdown`].
+//! a server that must serve before it can leave goes on as with Run, in all its rows. After Stop nothing is started: see
+//! [`leave::gone`]. The end of the agent is [`shutdown`].
 //!
 //! # A new phase
 //!
-//! Add a variant to [`phase::Phase`] and its recognition to the order there, a row to the table and to the match of `rule`, its
-//! reasons to [`words`], and a test to `tests/`.
+//! 1. [`phase`]: a variant of `Phase`, and its recognition in the order there.
+//! 2. Here: a row of the table and an arm of the match in `rule`. Its function stands in the module of its subject.
+//! 3. [`words`]: its reasons, and their codes in docs/status.md.
+//! 4. `tests/`: a test, and a turn in `tests/safety.rs`, which goes over all phases and intents.
+//!
+//! A row that acts again and again needs a limit: a nudge, a repair, or a [`Retry`](crate::retry::Retry) in the history. A row
+//! that demands a restart looks at `persisted.restart` first: a demand that stands is not demanded again.
 
 mod copies;
 mod data_safety;

@@ -1,5 +1,5 @@
 //! Differences between the installed ring and the wanted one, and what the processes must do about each
-//! difference. Pure: `diff` prints a plan, `apply` executes it, and both mean the same.
+//! difference. Pure: `diff` prints a plan, and the pass demands the restarts that it names.
 
 mod differs;
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) enum Phase<'a> {
     FileOutOfSync(&'a OutOfSync),
     /// Several processes of one program run with the same ini; they destroy each other's shared memory.
     Duplicate(Program),
-    /// chmpx has ended, or does not come, with a file that is on trial.
+    /// A program has ended, or chmpx does not run, with a file that the agent installed.
     FileOnTrial,
     /// k2hdkc runs, and is older than its chmpx.
     Unpaired(Running),

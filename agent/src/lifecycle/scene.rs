@@ -80,7 +80,8 @@ impl Draft {
         }
     }
 
-    /// Leaves a condition for the operator; it keeps no later row waiting.
+    /// Leaves a condition for the operator. Later rows go on, but a wait of theirs becomes a hold: the agent then counts
+    /// nothing as under way, and asks chmpx at its slow pace.
     pub(super) fn report(&mut self, reason: impl Into<Reason>) {
         self.conditions.push(reason.into());
     }

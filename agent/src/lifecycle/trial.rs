@@ -1,4 +1,4 @@
-//! Rows of a file on trial: chmpx took it, did not end of it, and answers.
+//! Rows of a file on trial: chmpx took it, did not end of it, and answers. Also the restarts that no change asks for.
 
 use std::time::Duration;
 

@@ -167,3 +167,16 @@ fn every_reason_has_a_code_of_its_own() {
     codes.dedup();
     assert_eq!(codes.len(), all, "{codes:?}");
 }
+
+/// The table of the documentation has each phase once, in the order in which they are recognised.
+#[test]
+fn the_table_has_the_phases_in_their_order() {
+    let table = include_str!("../../lifecycle.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let documented: Vec<_> = table.map(|row| row.split('`').next().unwrap()).collect();
+    let source = include_str!("../phase.rs");
+    let body = source.split("enum Phase<'a> {").nth(1).unwrap().split("\n}").next().unwrap();
+    let variants = body.lines().map(str::trim).filter(|line| line.starts_with(char::is_uppercase));
+    let variants: Vec<_> = variants.map(|line| line.split(['(', ',']).next().unwrap()).collect();
+    let without_own: Vec<_> = variants.into_iter().filter(|name| *name != "Own").collect();
+    assert_eq!(documented, without_own);
+}
