@@ -91,6 +91,8 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use copies::Copies;
 pub use data_safety::{Database, Keeps};
 pub use departure::{Leaving, Stage};
@@ -166,9 +168,28 @@ pub struct Decision {
     pub conditions: Reasons,
     /// The ledger's part, to be kept before the step is taken.
     pub persisted: Persisted,
+    /// Time of the decision.
+    at: Instant,
     waits: BTreeSet<history::Waiting>,
     serves: bool,
-    replaces: Option<ProcessId>,
+    restarts: Option<RestartBegun>,
+    patience: Patience,
+}
+
+/// A restart that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RestartBegun {
+    /// The chmpx that it ends; `None` where only k2hdkc goes.
+    chmpx: Option<ProcessId>,
+}
+
+/// Patience with a wait in which nothing moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// The operator must look after a while.
+    Ends,
+    /// The wait may last: a leave waits for K2HR3 or for other servers, and a node that has left stays so.
+    Lasts,
 }
 
 impl Action {
@@ -185,27 +206,27 @@ impl Action {
 impl Decision {
     /// Makes a decision of nothing but an action, for a command that decides only that.
     pub fn only(action: Action, persisted: Persisted) -> Self {
-        let (waits, conditions) = (BTreeSet::new(), Reasons::default());
-        Self { action, conditions, persisted, waits, serves: false, replaces: None }
+        let (at, waits, conditions) = (Instant::now(), BTreeSet::new(), Reasons::default());
+        let patience = Patience::Lasts;
+        Self { at, action, conditions, persisted, waits, serves: false, restarts: None, patience }
     }
 
     /// Turns the action into a hold: the file that it asks for cannot be written.
     pub fn obstruct(&mut self, reason: File, time: Duration) {
-        let mut reasons = self.conditions.clone();
-        reasons.0.push(reason.into());
-        self.action = Action::Hold(reasons, time);
+        self.action = Action::Hold(self.conditions.and(Reasons(vec![reason.into()])), time);
     }
 }
 
 /// Decides the next step. `history` and `persisted` have taken in the situation before.
 pub fn decide(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
     let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
-    let action = match persisted.intent(situation) {
-        Intent::Gone(leaving) => Some(leave::gone(&scene, leaving)),
+    let (action, patience) = match persisted.intent(situation) {
+        Intent::Gone(leaving) => (Some(leave::gone(&scene, leaving)), Patience::Lasts),
         Intent::Drain(leaving) => drain(&scene, &mut draft, leaving),
-        intent => walk(&scene, &mut draft, intent),
+        intent @ Intent::Stop(_) => (walk(&scene, &mut draft, intent), Patience::Lasts),
+        intent => (walk(&scene, &mut draft, intent), Patience::Ends),
     };
-    draft.decision(&scene, action)
+    draft.decision(&scene, action, patience)
 }
 
 /// Decides where a file is about to be installed: that comes first, but for the end of who would write over it in place.
@@ -213,7 +234,8 @@ pub fn decide_before_file(situation: &Situation<'_>, history: &History, persiste
     let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
     let rival = situation.observed.file.foreign_writer.as_ref();
     let action = rival.and_then(|rival| file_sync::end_writer(&scene, &mut draft, rival));
-    Draft::new(persisted).decision(&scene, Some(action.unwrap_or_else(|| soon(File::ComesFirst))))
+    let action = Some(action.unwrap_or_else(|| soon(File::ComesFirst)));
+    Draft::new(persisted).decision(&scene, action, Patience::Lasts)
 }
 
 /// Decides for a node that stops where no file says which node it is: whatever runs ends.
@@ -226,13 +248,13 @@ pub fn decide_unread(situation: &Situation<'_>, history: &History, persisted: &P
         Intent::Run | Intent::Restart(_) => None,
     };
     let action = action.unwrap_or_else(|| scene.hold(File::NamesNobody));
-    draft.decision(&scene, Some(action))
+    draft.decision(&scene, Some(action), Patience::Lasts)
 }
 
 /// Decides where both programs end with the agent: `Converged` once nothing runs.
 pub fn shutdown(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
     let scene = Scene::new(situation, history, persisted);
-    Draft::new(persisted).decision(&scene, stopping::both(&scene))
+    Draft::new(persisted).decision(&scene, stopping::both(&scene), Patience::Lasts)
 }
 
 /// Finds the first row that asks for something.
@@ -241,16 +263,16 @@ fn walk(scene: &Scene<'_>, draft: &mut Draft, intent: Intent<'_>) -> Option<Acti
 }
 
 /// Takes the node out of service. A wait for that keeps nobody from caring for the file meanwhile.
-fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Option<Action> {
+fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> (Option<Action>, Patience) {
     let Some(action) = leave::drain(scene, draft, leaving) else {
-        return walk(scene, draft, scene.persisted.intent_to_run(scene));
+        return (walk(scene, draft, scene.persisted.intent_to_run(scene)), Patience::Ends);
     };
     let drains = draft.persisted.way_out().is_some_and(Leaving::follows);
     if !drains || !action.rests() {
-        return Some(action);
+        return (Some(action), Patience::Lasts);
     }
     let of_the_file = walk(scene, draft, Intent::Drain(leaving));
-    match action {
+    let action = match action {
         // The obstacle stays in sight beside what is done, or held, meanwhile.
         Action::Hold(reasons, time) if of_the_file.is_some() || draft.has_conditions() => {
             let first = reasons.0.first().cloned();
@@ -258,7 +280,8 @@ fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Option<Acti
             of_the_file.or(first.map(|reason| Action::Wait(reason, time)))
         }
         action => of_the_file.or(Some(action)),
-    }
+    };
+    (action, Patience::Lasts)
 }
 
 /// Looks up the table of the module.

@@ -38,7 +38,7 @@ pub(super) fn sync(scene: &Scene<'_>, draft: &mut Draft, misplaced: &OutOfSync) 
         draft.report(File::Contested(text));
         return None;
     }
-    let pause = scene.history.file.sync_pause(scene.now, &scene.limits.timing.backoff(), scene.random);
+    let pause = scene.history.file.sync_pause(scene.now, &scene.limits.timing.backoff());
     Some(match pause {
         Some(SyncPause::InVain(times, rest)) => Action::hold(File::SyncedInVain { text, times }, rest),
         Some(SyncPause::Failed(error, rest)) => Action::hold(File::SyncFailed { text, error }, rest),

@@ -204,19 +204,19 @@ impl History {
 
     /// Takes in what was decided, once it was tried. `failure` is the error of the step.
     pub fn record(&mut self, decision: &Decision, failure: Option<&str>, at: &At) {
-        self.waits.record(decision, at.now);
+        self.waits.record(decision);
         if decision.serves {
             self.joining.repairs = 0;
         }
-        if let Some(chmpx) = decision.replaces {
-            self.signals.replaces(chmpx);
+        if let Some(restart) = decision.restarts {
+            self.signals.restarts(restart.chmpx);
         }
         // A hold is the operator's to end: nobody waits for more.
         if matches!(decision.action, Action::Converged | Action::Hold(..)) {
             self.signals.midway = false;
         }
         match &decision.action {
-            Action::Step(step, reason) => self.record_step(step, reason, failure, at),
+            Action::Step(step, reason) => self.record_step(step, reason, failure, (decision.at, at)),
             Action::Demand(demand) => {
                 self.joining.repairs += u32::from(demand.repair);
                 self.joining.reconnects +=
@@ -226,9 +226,16 @@ impl History {
         }
     }
 
-    fn record_step(&mut self, step: &Step, reason: &Reason, failure: Option<&str>, at: &At) {
+    /// `decided` is the time of the decision: a step may take a moment, and its effects begin within it.
+    fn record_step(
+        &mut self,
+        step: &Step,
+        reason: &Reason,
+        failure: Option<&str>,
+        (decided, at): (Instant, &At),
+    ) {
         match step {
-            Step::Start(program) => self.record_start(*program, failure, at),
+            Step::Start(program) => self.record_start(*program, failure, (decided, at)),
             Step::Signal(_, id, _) => self.signals.record(*id, failure, at),
             Step::Disable(program) => {
                 *self.disabled.of_mut(*program) =
@@ -240,10 +247,10 @@ impl History {
                 }
                 None => self.enabling.succeeded(),
             },
-            Step::Control(_) if *reason == Reason::Join(Join::Announces) => self.file.announced(at.now),
-            Step::Control(_) => self.nudges.record(at.now),
-            Step::Prompt(server) => self.ring.prompts.told(*server, at.now),
-            Step::RemoveLeftovers => self.tidied = Some(at.now),
+            Step::Control(_) if *reason == Reason::Join(Join::Announces) => self.file.announced(decided),
+            Step::Control(_) => self.nudges.record(decided),
+            Step::Prompt(server) => self.ring.prompts.told(*server, decided),
+            Step::RemoveLeftovers => self.tidied = Some(decided),
             Step::DisableWriter => self.writer.record(failure, at),
             Step::SyncFile => self.file.synced(failure, at),
         }
@@ -252,11 +259,11 @@ impl History {
         }
     }
 
-    fn record_start(&mut self, program: Program, failure: Option<&str>, at: &At) {
+    fn record_start(&mut self, program: Program, failure: Option<&str>, (decided, at): (Instant, &At)) {
         if program == Program::K2hdkc {
             self.waits.since.remove(&Waiting::Peers);
             self.joining.reconnects = 0;
-            self.joining.begun = Some((at.now, None));
+            self.joining.begun = Some((decided, None));
         }
         if let Some(error) = failure {
             self.start_failed(program, error, at.now, (&at.backoff, at.random));

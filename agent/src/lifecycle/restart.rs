@@ -6,7 +6,7 @@ use super::persisted::{Restart, Urgency};
 use super::rules::{NUDGE_AGAIN, OUT_FOR, STUCK_WITHIN};
 use super::scene::{Draft, Scene};
 use super::words::{self, Join, Stop};
-use super::{Action, Demand, data_safety, stopping};
+use super::{Action, Demand, RestartBegun, data_safety, stopping};
 use crate::plan::Class;
 use crate::supervisor::{ControlCommand, Running};
 use crate::view::{Action as Change, NodeStatus, Operation, View};
@@ -35,7 +35,7 @@ pub(super) fn of_k2hdkc(scene: &Scene<'_>, draft: &mut Draft, k2hdkc: Running) -
     }
     match readiness(scene, draft, restart) {
         Readiness::Ready => {
-            draft.replaces = restart.chmpx;
+            draft.restarts = Some(RestartBegun { chmpx: restart.chmpx });
             Some(stopping::k2hdkc(scene, k2hdkc, Stop::ForRestart(restart.why.clone())))
         }
         // A restart for a changed key may wait long; reloads and merges are cared for meanwhile.

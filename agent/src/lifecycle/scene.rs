@@ -9,8 +9,7 @@ use super::persisted::Persisted;
 use super::rules::SOON;
 use super::situation::Situation;
 use super::words::{Reason, Reasons};
-use super::{Action, Decision};
-use crate::supervisor::ProcessId;
+use super::{Action, Decision, Patience, RestartBegun};
 
 /// Input of a row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +62,8 @@ pub(super) struct Draft {
     pub(super) data_at_risk: bool,
     /// True where this server serves, or this slave is up.
     pub(super) serves: bool,
-    /// The chmpx that a restart is about to end.
-    pub(super) replaces: Option<ProcessId>,
+    /// A restart that begins: the chmpx that it is about to end, if any.
+    pub(super) restarts: Option<RestartBegun>,
 }
 
 impl Draft {
@@ -76,7 +75,7 @@ impl Draft {
             deferred: None,
             data_at_risk: false,
             serves: false,
-            replaces: None,
+            restarts: None,
         }
     }
 
@@ -102,15 +101,24 @@ impl Draft {
         scene.history.waited_for(what, scene.now)
     }
 
-    /// Makes the decision of the action that the table asked for.
-    pub(super) fn decision(mut self, scene: &Scene<'_>, asked: Option<Action>) -> Decision {
+    /// Makes the decision of the action that was asked for. `patience` is [`Patience::Ends`] where a wait without any movement
+    /// becomes a hold.
+    pub(super) fn decision(
+        mut self,
+        scene: &Scene<'_>,
+        asked: Option<Action>,
+        patience: Patience,
+    ) -> Decision {
         let asked = asked.or(self.deferred.take());
         let conditions = Reasons(std::mem::take(&mut self.conditions));
         let action = match asked {
             Some(Action::Wait(_, time)) if !conditions.is_empty() => Action::Hold(conditions.clone(), time),
-            Some(Action::Wait(reason, time)) if scene.history.stalls(scene, &self.waits) => {
+            Some(Action::Wait(reason, time))
+                if patience == Patience::Ends && scene.history.stalls(scene, &self.waits) =>
+            {
                 Action::hold(Reason::Stalled(Box::new(reason)), time)
             }
+            Some(Action::Hold(reasons, time)) => Action::Hold(conditions.and(reasons), time),
             Some(action) => action,
             None if conditions.is_empty() => Action::Converged,
             None => Action::Hold(conditions.clone(), scene.limits.timing.resync_interval),
@@ -118,7 +126,7 @@ impl Draft {
         if let Action::Demand(demand) = &action {
             self.persisted.demand(scene, demand.class, demand.urgency, &demand.reason.to_string());
         }
-        let Self { persisted, waits, serves, replaces, .. } = self;
-        Decision { action, conditions, persisted, waits, serves, replaces }
+        let Self { persisted, waits, serves, restarts, .. } = self;
+        Decision { at: scene.now, action, conditions, persisted, waits, serves, restarts, patience }
     }
 }

@@ -47,6 +47,8 @@ struct Stage {
     rewrite: Option<Rewrite>,
     /// The error of each step from now on.
     failure: Option<&'static str>,
+    /// Time that each step takes from now on.
+    takes: Duration,
 }
 
 const WALL: Timestamp = Timestamp(1_795_000_000_000);
@@ -91,6 +93,7 @@ impl Stage {
             history: History::default(),
             rewrite: None,
             failure: None,
+            takes: Duration::ZERO,
             persisted: Persisted::default(),
             written: Some(Duration::from_secs(600)),
             way_back: false,
@@ -146,15 +149,14 @@ impl Stage {
     }
 
     fn at(&self) -> At {
-        At { now: self.now, backoff: self.rules.timing.backoff(), random: 1.0 }
+        At { now: self.now + self.takes, backoff: self.rules.timing.backoff(), random: 1.0 }
     }
 
     /// The file is replaced: by another ring, or by the same one as the last decision asked for.
     fn replaced(&mut self, anew: bool) {
         let replacement = match self.rewrite {
             _ if anew => Replacement::NewRing,
-            Some(rewrite) => Replacement::SameRing(rewrite),
-            None => Replacement::Synced,
+            rewrite => Replacement::SameRing(rewrite.unwrap_or(Rewrite::NotLoaded)),
         };
         self.history.replaced(self.now, replacement);
     }

@@ -80,6 +80,12 @@ impl Reasons {
         self.0.is_empty()
     }
 
+    /// Returns these reasons, and those that they lack.
+    pub(super) fn and(&self, others: Self) -> Self {
+        let lacking = others.0.into_iter().filter(|reason| !self.0.contains(reason));
+        Self(self.0.iter().cloned().chain(lacking).collect())
+    }
+
     /// Returns the stable codes.
     pub fn codes(&self) -> Vec<&'static str> {
         self.0.iter().map(Reason::code).collect()

@@ -26,8 +26,9 @@ impl<T: Supervisor> Reconciler<T> {
         let FileDecision { verdict, plan, waiting, guard, names, replaces_unloadable, counted } = file;
         let ProgramsDecision { lifecycle, unsynced, known, seen, request, standing, spec } = programs;
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
-        let another = asked.is_some() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
-        let again = matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
+        let another =
+            asked.is_some() && request.is_none() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
+        let again = request.is_none() && matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
         let (forget_after, picked) = (self.settings.guard.confirm_for, self.supervisor.in_force());
         let now = self.clock.now().boot;
         let learnt = |ledger: &mut Ledger| {
@@ -51,8 +52,14 @@ impl<T: Supervisor> Reconciler<T> {
             (Decided::Leave(Outcome::Unchanged), Some(request)) => self.install(*request, &mut notes),
             (Decided::Leave(Outcome::Unchanged), None) => self.adopt(names.as_deref(), &mut notes),
             (Decided::Leave(outcome), Some(request)) => {
-                written = Some(self.install(*request, &mut notes));
-                outcome
+                // A rollback, and a failure of this host, are more than a doubt.
+                match self.install(*request, &mut notes) {
+                    done @ (Outcome::RolledBack(..) | Outcome::Failed(_)) => done,
+                    done => {
+                        written = Some(done);
+                        outcome
+                    }
+                }
             }
             (Decided::Leave(outcome), None) => outcome,
         };

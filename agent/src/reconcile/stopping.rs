@@ -105,9 +105,9 @@ impl<T: Supervisor> Reconciler<T> {
         let ring = Ring::unread(mode);
         let boot = self.clock.now().boot;
         let situation = bare(&ring, &observed, &self.settings.supervisor, boot);
-        let mut persisted = self.store.ledger().known.clone();
+        // A file that names nobody says nothing of the members, nor of the port.
+        let persisted = self.store.ledger().known.clone();
         self.processes.history.observe(&situation);
-        persisted.observe(&situation);
         let decided = lifecycle::decide_unread(&situation, &self.processes.history, &persisted);
         let now = situation.now;
         let decision = self.decided(&observed, decided, now, false);

@@ -17,8 +17,6 @@ pub enum Replacement {
     NewRing,
     /// By the same ring under the next generation.
     SameRing(Rewrite),
-    /// The installed file was put before the programs.
-    Synced,
 }
 
 /// The replacements of the file, and what was tried with it.
@@ -82,7 +80,6 @@ impl FileHistory {
             }
             Replacement::SameRing(Rewrite::NotLoaded) => self.rewrites += 1,
             Replacement::SameRing(Rewrite::List) => self.relists += 1,
-            Replacement::Synced => {}
         }
     }
 
@@ -106,6 +103,7 @@ impl FileHistory {
         self.announced = Some(now);
     }
 
+    /// Takes in a copy: the programs hear of the file only now.
     pub(super) fn synced(&mut self, failure: Option<&str>, at: &At) {
         let syncs = &mut self.syncs;
         if let Some(error) = failure {
@@ -115,6 +113,7 @@ impl FileHistory {
         } else {
             (syncs.times, syncs.last) = (syncs.times + 1, Some(at.now));
             syncs.failures.succeeded();
+            self.replaced = Some(at.now);
         }
     }
 
@@ -124,14 +123,9 @@ impl FileHistory {
     }
 
     /// Returns why the file is not copied now; two programs that write in turn would end chmpx now and then.
-    pub(in crate::lifecycle) fn sync_pause(
-        &self,
-        now: Instant,
-        backoff: &Backoff,
-        random: f64,
-    ) -> Option<SyncPause> {
+    pub(in crate::lifecycle) fn sync_pause(&self, now: Instant, backoff: &Backoff) -> Option<SyncPause> {
         let Syncs { times, last, failures } = &self.syncs;
-        let pause = times.checked_sub(FEW_SYNCS).map(|more| backoff.pause(more + 1, random));
+        let pause = times.checked_sub(FEW_SYNCS).map(|more| backoff.pause(more + 1, 1.0));
         let rest = last.zip(pause).and_then(|(at, pause)| (at + pause).checked_duration_since(now));
         if let Some(rest) = rest.filter(|rest| !rest.is_zero()) {
             return Some(SyncPause::InVain(*times, rest));

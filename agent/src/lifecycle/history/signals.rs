@@ -71,9 +71,9 @@ impl Signals {
         self.sent.is_some_and(|(of, _)| of == id)
     }
 
-    /// A restart is about to end this chmpx: its end says nothing of the file.
-    pub(super) fn replaces(&mut self, chmpx: ProcessId) {
-        self.replaced = Some(chmpx);
+    /// Takes in that a restart begins: the end of its chmpx says nothing of the file.
+    pub(super) fn restarts(&mut self, chmpx: Option<ProcessId>) {
+        self.replaced = chmpx;
     }
 
     /// Returns true for a chmpx that a restart was to end.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
-use crate::lifecycle::{Action, Decision, Rewrite};
+use crate::lifecycle::{Action, Decision, Patience, Rewrite};
 use crate::supervisor::Step;
 
 /// A thing that a row of the table waits for.
@@ -41,11 +41,13 @@ impl Waits {
     }
 
     /// A move of a process or of the file is movement; a word to chmpx is none.
-    pub(super) fn record(&mut self, decision: &Decision, now: Instant) {
+    pub(super) fn record(&mut self, decision: &Decision) {
+        let now = decision.at;
         let still = if self.begins(&decision.waits) { None } else { self.still };
         let since = |what: &Waiting| (*what, self.since.get(what).copied().unwrap_or(now));
         self.since = decision.waits.iter().map(since).collect();
         self.still = match &decision.action {
+            _ if decision.patience == Patience::Lasts => None,
             Action::Step(
                 Step::Control(_) | Step::Prompt(_) | Step::RemoveLeftovers | Step::DisableWriter,
                 _,

@@ -145,3 +145,15 @@ fn with_its_keys_in_memory_an_orphan_keeps_them_until_chmpx_is_back() {
     assert!(soon <= Duration::from_millis(100), "{soon:?}");
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx), "k2hdkc is not touched");
 }
+
+#[test]
+fn a_hold_of_another_row_does_not_hide_that_keys_are_at_risk() {
+    let mut stage = outlived_in_memory();
+    stage.ring.profile.global.insert("REPLICA".into(), "0".into());
+    stage.history.file.relists = rules::MOST_RELISTS;
+    stage.ring.servers.pop();
+    stage.set_peer(2, 0x10);
+    stage.next();
+    let text = holds(&stage.later(10.0).next()).to_owned();
+    assert!(text.contains("its keys would be lost") && text.contains("still lists 192.0.2.3:8021"), "{text}");
+}

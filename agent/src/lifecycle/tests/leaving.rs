@@ -423,3 +423,24 @@ fn what_a_leave_takes_out_of_sight_is_told_where_not_every_server_has_every_key(
     stage.set_own(0x11);
     assert_eq!(price(&stage.situation()), None, "it is out already");
 }
+
+#[test]
+fn a_node_that_has_left_or_waits_for_k2hr3_or_for_others_is_no_matter_for_the_operator() {
+    for at in [Way::Removing, Way::Left] {
+        let mut stage = server(false);
+        stage.persisted.leaving.as_mut().unwrap().stage = at;
+        for _ in 0..30 {
+            assert_eq!(waits(&stage.later(60.0).next()), at.text());
+        }
+        // Once it comes back, the long wait does not count.
+        stage.persisted.leaving = None;
+        stage.observed.absence.externally_managed = vec![(Program::Chmpx, "it comes".into())];
+        (stage.observed.chmpx, stage.observed.k2hdkc) = (None, None);
+        assert_eq!(waits(&stage.later(1.0).next()), "it comes");
+    }
+    let mut stage = server(false);
+    stage.set_peer(1, 0x2121);
+    for _ in 0..30 {
+        assert_eq!(waits(&stage.later(60.0).next()), "it leaves when the other servers have merged");
+    }
+}

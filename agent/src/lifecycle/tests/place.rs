@@ -371,6 +371,19 @@ fn a_k2hdkc_that_the_agent_started_in_sight_of_others_is_not_alone_when_they_go_
 }
 
 #[test]
+fn a_start_that_takes_long_is_the_agent_s_own_all_the_same() {
+    let mut stage = Stage::well();
+    stage.without_k2hdkc();
+    stage.takes = Duration::from_secs(3);
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Start(Program::K2hdkc));
+    // Docker answers after three seconds; the process is there after half a second.
+    stage.later(0.5).run(Program::K2hdkc, ProcessId { pid: 21, start_ticks: 900 });
+    stage.later(3.0).answer(0x21);
+    (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+    assert_eq!(stage.later(1.0).next(), Next::Converged, "it came in sight of the others");
+}
+
+#[test]
 fn an_own_start_of_long_ago_says_nothing_of_a_k2hdkc_that_somebody_else_starts_alone() {
     let mut stage = Stage::well();
     stage.without_k2hdkc();

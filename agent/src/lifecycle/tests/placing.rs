@@ -27,8 +27,9 @@ fn the_file_comes_before_the_processes_whatever_else_is_to_be_done() {
 fn chmpx_is_asked_only_a_quiet_time_after_the_placement() {
     let mut stage = misplaced();
     stage.fileversion = 5;
+    // The container gets the file a minute after it was installed.
+    stage.later(60.0);
     assert_eq!(step(&stage.next()), &Step::SyncFile);
-    stage.replaced(false);
     stage.observed.file.out_of_sync = None;
     assert!(waits(&stage.next()).contains("replaced a moment ago"), "its answer is from before");
     stage.later(0.6);

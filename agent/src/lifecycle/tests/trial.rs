@@ -388,3 +388,20 @@ fn a_wait_for_a_name_server_without_an_end_is_no_excuse_any_more() {
     }
     assert!(matches!(stage.later(1.0).next(), Next::Rewrite(_)));
 }
+
+#[test]
+fn a_restart_of_k2hdkc_alone_does_not_excuse_the_end_of_a_chmpx_that_an_earlier_one_was_to_end() {
+    let mut stage = Stage::well();
+    stage.next();
+    let demand = |stage: &mut Stage, class, k2hdkc| {
+        stage.persisted.demand_for_change(class, Some(CHMPX), Some(k2hdkc), "x", (boot(), 4));
+        stage.persisted.make_haste();
+        assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, k2hdkc, Signal::Hangup));
+        stage.persisted.withdraw_change();
+    };
+    demand(&mut stage, Class::RestartChmpx, K2HDKC);
+    let next = ProcessId { pid: 9, start_ticks: 900 };
+    stage.later(60.0).run(Program::K2hdkc, next);
+    demand(stage.later(60.0), Class::RestartK2hdkc, next);
+    assert_blamed(stage);
+}
