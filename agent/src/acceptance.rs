@@ -1,5 +1,5 @@
 //! The rules of chmpx: a document of the dialect becomes a [`Ring`], and everything that chmpx would refuse, take
-//! to somebody's harm, or ignore is reported, all of it at once and with its line.
+//! with harm to others, or ignore is reported, all of it at once and with its line.
 //!
 //! Pure. Facts about the host (which files exist, which addresses are its own) are an argument, [`Host`].
 //! Every rule is chmpx 1.0.113's (lib/chmconf.cc:733-2640) unless its text says k2hdkc.

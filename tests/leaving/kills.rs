@@ -41,7 +41,7 @@ fn an_agent_that_is_killed_at_any_stage_goes_on_when_it_is_started_again() {
     }
     let mut ring = vec![1, 2, 3, 4, 5, 100];
     for (number, moment) in [
-        (5, "tell chmpx SERVICEOUT"),
+        (5, "send chmpx SERVICEOUT"),
         (4, "stop k2hdkc (pid"),
         (3, "stop chmpx (pid"),
         (2, "cannot leave the role: K2HR3 answered 503"),
@@ -90,7 +90,7 @@ fn a_power_cut_before_the_keys_have_moved_loses_none_and_the_next_boot_finishes(
         goes
     };
     assert!(wait_for(PATIENCE, goes), "{errors}{}", deployment.told(2));
-    kill_at(&mut deployment, 2, "tell chmpx SERVICEOUT", begun);
+    kill_at(&mut deployment, 2, "send chmpx SERVICEOUT", begun);
     signal_all(&deployment, 2, "KILL");
     deployment.node_mut(2).start().unwrap();
     assert_stays_out(&deployment, 2);

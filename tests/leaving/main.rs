@@ -81,7 +81,7 @@ fn a_server_leaves_when_its_keys_have_moved_and_stays_out() {
     );
     assert!(text.starts_with("this node has left the cluster, and its VM may be destroyed"), "{text}");
     let log = deployment.node(2).log()[begun..].to_owned();
-    order(&log, &["tell chmpx SERVICEOUT", "stop k2hdkc (pid", "stop chmpx (pid", "does not have this node"]);
+    order(&log, &["send chmpx SERVICEOUT", "stop k2hdkc (pid", "stop chmpx (pid", "does not have this node"]);
     assert!(log.contains("chmpx ended with status 0"), "half a second after k2hdkc it does not crash: {log}");
     assert_has_left(&deployment, 2);
     deployment.assert_ring(&[1, 3, 100]).unwrap();

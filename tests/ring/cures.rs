@@ -25,7 +25,7 @@ fn joined_with(stick: &str, supervisor: &str) -> Ring {
 fn a_join_that_sticks_at_done_is_cured_by_updatestatus() {
     let ring = joined_with("add-done", "");
     assert!(
-        ring.node(3).log().contains("tell chmpx UPDATESTATUS: its join sticks at 0x3121"),
+        ring.node(3).log().contains("send chmpx UPDATESTATUS: its join sticks at 0x3121"),
         "{}",
         ring.told(3)
     );
@@ -34,7 +34,7 @@ fn a_join_that_sticks_at_done_is_cured_by_updatestatus() {
 #[test]
 fn a_join_that_sticks_out_of_service_is_cured_by_servicein() {
     let ring = joined_with("service-out", "");
-    assert!(ring.node(3).log().contains("tell chmpx SERVICEIN: its join sticks at 0x11"), "{}", ring.told(3));
+    assert!(ring.node(3).log().contains("send chmpx SERVICEIN: its join sticks at 0x11"), "{}", ring.told(3));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_deaf_chmpx_is_restarted_with_its_k2hdkc_and_out_of_service_meanwhile() {
         ring.faults(number, "").unwrap();
         ring.settled().unwrap();
     }
-    assert!(ring.node(1).log().contains("tell chmpx SERVICEOUT"), "{}", ring.told(1));
+    assert!(ring.node(1).log().contains("send chmpx SERVICEOUT"), "{}", ring.told(1));
     ring.all_readable(100, 60).unwrap();
 }
 

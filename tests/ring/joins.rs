@@ -72,5 +72,5 @@ fn a_slave_that_a_server_has_turned_away_has_it_speak_up() {
     ring.tell_one(2, &[1, 2], &[100, 101]).unwrap();
     ring.node(2).run(&["once"]).unwrap();
     assert!(wait_for(PATIENCE, || ring.is_settled(101)), "{}", ring.told(101));
-    assert!(ring.node(101).log().contains("tell the chmpx at"), "{}", ring.told(101));
+    assert!(ring.node(101).log().contains("send the chmpx at"), "{}", ring.told(101));
 }

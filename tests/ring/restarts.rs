@@ -82,7 +82,7 @@ fn a_key_of_k2hdkc_restarts_k2hdkc_alone_and_out_of_service() {
     ring.settled().unwrap();
     assert_eq!(ring.pid(2, "chmpx"), chmpx);
     let log = ring.node(2).log();
-    let order = ["tell chmpx SERVICEOUT", "stop k2hdkc", "start k2hdkc", "tell chmpx SERVICEIN"];
+    let order = ["send chmpx SERVICEOUT", "stop k2hdkc", "start k2hdkc", "send chmpx SERVICEIN"];
     let places: Vec<_> = order.iter().map(|text| log.rfind(text)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {diff}\n{}", ring.told(2));
     ring.all_readable(100, 60).unwrap();

@@ -151,7 +151,7 @@ fn print_reading(reading: &Reading, path: &Path) -> ExitCode {
     let forbids = reading.problems.iter().any(crate::problem::Problem::forbids);
     let verdict = match (reading.loads(), forbids) {
         (false, _) => "chmpx would refuse it, and a running chmpx would end",
-        (true, true) => "chmpx would take it, to somebody's harm",
+        (true, true) => "chmpx would take it, with harm to others",
         (true, false) => "good",
     };
     say(&format!(

@@ -174,12 +174,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_step_that_repeats_is_one_line_a_file_and_so_is_what_it_comes_back_to() {
         let (mut told, (log, _guard)) = (Told::default(), Log::taken());
-        let step = Ok("tell chmpx UPDATESTATUS: slaves try again".to_owned());
+        let step = Ok("send chmpx UPDATESTATUS: slaves try again".to_owned());
         let converged = |version| standing(State::Converged, "converged", version);
         let mut past = None;
         for version in [7, 8] {
             for _ in 0..6 {
-                let moving = standing(State::Waiting, "tell chmpx UPDATESTATUS", version);
+                let moving = standing(State::Waiting, "send chmpx UPDATESTATUS", version);
                 told.step(Some(&step), Some(version));
                 told.standing(&moving, past.as_ref());
                 told.standing(&converged(version), Some(&moving));

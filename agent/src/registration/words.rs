@@ -92,7 +92,7 @@ pub(crate) enum Disk {
 /// healthy node must not lose its membership to a copy of its disk.
 pub(crate) fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> String {
     let moved = "remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
-                 somebody else registers it";
+                 another node registers it";
     let told = match disk {
         Disk::Copied { id, files } => format!(
             "this disk is a copy of that node's, whose CUK it has ({cuk}), and cloud-init calls this VM {id}; leave that host \

@@ -91,9 +91,9 @@ impl Step {
             }
             Self::Disable(program) => format!("stop {} for good", program.name()),
             Self::Enable(program) => format!("enable {} again", program.name()),
-            Self::Control(order) => format!("tell chmpx {}", order.word()),
+            Self::Control(order) => format!("send chmpx {}", order.word()),
             Self::Prompt(address) => {
-                format!("tell the chmpx at {address} {}", ControlCommand::UpdateStatus.word())
+                format!("send the chmpx at {address} {}", ControlCommand::UpdateStatus.word())
             }
             Self::RemoveLeftovers => "remove what killed chmpx processes left behind".to_owned(),
             Self::DisableWriter => "take the file over".to_owned(),

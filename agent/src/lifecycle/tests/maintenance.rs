@@ -56,7 +56,7 @@ fn what_somebody_starts_by_hand_meanwhile_is_left_alone_and_told() {
     stage.run(Program::Chmpx, ProcessId { pid: 31, start_ticks: 900 });
     let next = stage.later(60.0).next();
     assert!(
-        holds(&next).contains("chmpx (pid 31) was started by somebody else and is left alone"),
+        holds(&next).contains("chmpx (pid 31) was started by another hand and is left alone"),
         "{next:?}"
     );
 }

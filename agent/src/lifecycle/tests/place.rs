@@ -30,7 +30,7 @@ fn who_was_taken_out_of_service_by_hand_stays_out_and_is_told() {
     stage.persisted.started = Some(K2HDKC);
     stage.next();
     stage.set_own(0x11);
-    assert!(holds(&stage.later(60.0).next()).contains("somebody took it out of service"));
+    assert!(holds(&stage.later(60.0).next()).contains("another hand took it out of service"));
 }
 
 #[test]
@@ -123,12 +123,12 @@ fn who_was_taken_out_by_hand_stays_out_with_its_next_k2hdkc_too() {
     stage.persisted.started = Some(K2HDKC);
     stage.next();
     stage.set_own(0x11);
-    assert!(holds(&stage.later(1.0).next()).contains("somebody took it out"));
+    assert!(holds(&stage.later(1.0).next()).contains("another hand took it out"));
     let next = ProcessId { pid: 9, start_ticks: 900 };
     stage.run(Program::K2hdkc, next);
     stage.persisted.started = Some(next);
     for _ in 0..3 {
-        assert!(holds(&stage.later(10.0).next()).contains("somebody took it out"));
+        assert!(holds(&stage.later(10.0).next()).contains("another hand took it out"));
     }
     stage.set_own(0x21);
     stage.later(1.0).next();

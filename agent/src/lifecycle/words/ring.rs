@@ -45,7 +45,7 @@ pub enum Join {
     )]
     StaysPending(NodeStatus),
     #[display(
-        "this server is {_0}: somebody took it out of service; SERVICEIN on its control port brings it back"
+        "this server is {_0}: another hand took it out of service; SERVICEIN on its control port brings it back"
     )]
     OutByHand(NodeStatus),
     #[display("slaves that were turned away before this file was loaded try again")]

@@ -63,7 +63,7 @@ pub enum Leave {
     #[display("this node was told to stop: {}", Stage::Stopped.text())]
     Stopped,
     #[display(
-        "this node was told to stop: {} (pid {pid}) was started by somebody else and is left alone; 'k2hdkc-agent start' \
+        "this node was told to stop: {} (pid {pid}) was started by another hand and is left alone; 'k2hdkc-agent start' \
          takes it over",
         program.name()
     )]

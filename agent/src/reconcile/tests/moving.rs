@@ -51,7 +51,7 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     let told =
         [supervisor::ControlCommand::UpdateStatus, supervisor::ControlCommand::ServiceOut].map(Step::Control);
     assert_eq!(stage.reconciler.supervisor.acted, told);
-    assert!(report.step.unwrap().unwrap().starts_with("tell chmpx SERVICEOUT: needs a restart of k2hdkc"));
+    assert!(report.step.unwrap().unwrap().starts_with("send chmpx SERVICEOUT: needs a restart of k2hdkc"));
     let ledger = stage.reconciler.store().ledger();
     let numbers =
         [&ledger.written, &ledger.applied, &ledger.verified].map(|g| g.as_ref().unwrap().fileversion);
