@@ -257,7 +257,7 @@ impl Node {
 
     /// More lines for a unit, in force from the next start on.
     pub fn drop_in(&self, unit: &str, text: &str) -> io::Result<()> {
-        self.put(&format!("/etc/systemd/system/{unit}.d/50-environment.conf"), text)?;
+        self.put(&format!("/etc/systemd/system/{unit}.d/90-environment.conf"), text)?;
         self.systemctl(&["daemon-reload"]).map(drop)
     }
 
