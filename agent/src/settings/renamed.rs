@@ -13,7 +13,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("supervisor.chmpx-options", "supervisor.process.chmpx-options"),
     ("supervisor.chmpxstatus", "supervisor.process.chmpxstatus"),
     ("supervisor.deaf-after", "supervisor.timing.unresponsive-after"),
-    ("supervisor.timing.drain", "supervisor.timing.drain"),
+    ("supervisor.drain", "supervisor.timing.drain"),
     ("supervisor.environment", "supervisor.process.environment"),
     ("supervisor.idle-merge", "supervisor.timing.idle-merge"),
     ("supervisor.join-within", "supervisor.timing.join-within"),
@@ -34,8 +34,18 @@ const RENAMED: &[(&str, &str)] = &[
     ("supervisor.user", "supervisor.process.user"),
 ];
 
+/// Old and new names of sections.
+const RENAMED_SECTIONS: &[(&str, &str)] = &[("target", "supervisor")];
+
 /// Takes old names out of the table, and reports each with its new one.
 pub(super) fn take(table: &mut DeTable<'_>, mut report: impl FnMut(Range<usize>, String)) {
+    for (old, new) in RENAMED_SECTIONS {
+        let found = table.iter().find(|(name, _)| name.get_ref() == old).map(|(name, _)| name.clone());
+        if let Some(name) = found {
+            table.remove(&name);
+            report(name.span(), format!("[{old}]: is called [{new}] now"));
+        }
+    }
     for (old, new) in RENAMED {
         let Some((section, key)) = old.split_once('.') else { continue };
         let Some(DeValue::Table(section)) = table.get_mut(section).map(toml::Spanned::get_mut) else {

@@ -99,6 +99,14 @@ fn all_faults_are_reported_together_with_file_and_line() {
 }
 
 #[test]
+fn a_section_with_its_old_name_is_told_the_new_one() {
+    let faults =
+        with(&[(MAIN, "[target]\nkind = \"none\"\n[supervisor]\ndrain = \"1s\"\n")]).unwrap_err().join("\n");
+    assert!(faults.contains(":1: [target]: is called [supervisor] now"), "{faults}");
+    assert!(faults.contains("supervisor.drain: is called supervisor.timing.drain now"), "{faults}");
+}
+
+#[test]
 fn a_faulty_key_leaves_the_others_as_they_are() {
     let root = tempfile::tempdir().unwrap();
     let path = below(root.path(), Path::new(MAIN));
