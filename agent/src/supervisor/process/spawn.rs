@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::User;
@@ -17,6 +18,28 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Umask of the programs: chmpx makes its memory 0666, less this, and others than its group must not read it (P2).
 const UMASK: Mode = Mode::S_IRWXO;
+
+/// Held while the umask is another one: two starts at a time could leave it so.
+static STARTS: Mutex<()> = Mutex::new(());
+
+/// Runs `start` under [`UMASK`]. The umask is the whole process's, and a child inherits it. Files of the agent's own get their
+/// mode by its number.
+fn under_umask<T>(start: impl FnOnce() -> T) -> T {
+    let _held = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = umask(UMASK);
+    let started = start();
+    umask(before);
+    started
+}
+
+/// Returns the umask of this process.
+#[cfg(test)]
+pub(super) fn own_umask() -> Mode {
+    let _held = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = umask(UMASK);
+    umask(own);
+    own
+}
 
 /// Starts a program.
 ///
@@ -48,11 +71,7 @@ pub(in crate::supervisor) fn spawn(
     if let Some(user) = user(settings)? {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
-    // The umask is the whole process's, and a child inherits it. Files of the agent's own get their mode by its number.
-    let before = umask(UMASK);
-    let child = command.spawn();
-    umask(before);
-    child.map_err(failed)
+    under_umask(|| command.spawn()).map_err(failed)
 }
 
 /// Tells a file that is no program from a missing one.

@@ -229,8 +229,7 @@ async fn what_the_programs_make_is_closed_to_other_users_and_the_agents_own_umas
     let (mut node, waker) = (Node::new(), Waker::default());
     let text = format!("#!/bin/sh\numask >\"$2.umask\"\n{}", PATIENT.split_once('\n').unwrap().1);
     node.settings.supervisor.process.chmpx = node.script("careful", &text, 0o755);
-    let own = nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
-    nix::sys::stat::umask(own);
+    let own = super::spawn::own_umask();
     let mut supervisor = node.supervisor(&waker);
     let chmpx = start(&mut supervisor, &node.spec).await;
     let path = node.dir.path().join("k2hdkc.ini.umask");
@@ -241,8 +240,7 @@ async fn what_the_programs_make_is_closed_to_other_users_and_the_agents_own_umas
         std::thread::yield_now();
     }
     assert_eq!(said().trim(), "0007");
-    let after = nix::sys::stat::umask(own);
-    assert_eq!(after, own);
+    assert_eq!(super::spawn::own_umask(), own);
     node.end("0");
     assert_eq!(ended(&mut supervisor, &node.spec, &waker).await, (chmpx, ExitStatus::Exit(0)));
 }
