@@ -57,7 +57,7 @@ pub struct History {
     pub(super) file: FileHistory,
     pub(super) programs: PerProgram<Exits>,
     pub(super) signals: Signals,
-    pub(super) disabled: PerProgram<Disabled>,
+    pub(super) disabling: PerProgram<Disabling>,
     pub(super) enabling: Retry,
     pub(super) writer: Writer,
     pub(super) nudges: Nudges,
@@ -117,13 +117,11 @@ pub(super) struct Joining {
     pub(super) repairs: u32,
 }
 
-/// Progress of a program's disable.
+/// Attempts to keep a program from further starts.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Disabled {
-    #[default]
-    No,
-    Yes,
-    Failed(Instant, String),
+pub(super) struct Disabling {
+    pub(super) done: bool,
+    pub(super) failures: Retry,
 }
 
 /// When the programs were last seen.
@@ -238,15 +236,11 @@ impl History {
             Step::Start(program) => self.record_start(*program, failure, (decided, at)),
             Step::Signal(_, id, _) => self.signals.record(*id, failure, at),
             Step::Disable(program) => {
-                *self.disabled.of_mut(*program) =
-                    failure.map_or(Disabled::Yes, |error| Disabled::Failed(at.now, error.to_owned()));
+                let disabling = self.disabling.of_mut(*program);
+                disabling.done = failure.is_none();
+                record_boot(&mut disabling.failures, failure, at.now);
             }
-            Step::Enable(_) => match failure {
-                Some(error) => {
-                    self.enabling.failed(at.now, error, &Backoff::new(NUDGE_AGAIN, NUDGE_AGAIN), 1.0);
-                }
-                None => self.enabling.succeeded(),
-            },
+            Step::Enable(_) => record_boot(&mut self.enabling, failure, at.now),
             Step::Control(_) if *reason == Reason::Join(Join::Announces) => self.file.announced(decided),
             Step::Control(_) => self.nudges.record(decided),
             Step::Prompt(server) => self.ring.prompts.told(*server, decided),
@@ -287,7 +281,7 @@ impl History {
 
     /// Takes in that the node is to run its programs again.
     pub fn stays(&mut self) {
-        self.disabled = PerProgram::default();
+        self.disabling = PerProgram::default();
     }
 
     /// Returns when chmpx may be asked again after the latest replacement of the file.
@@ -341,6 +335,14 @@ impl History {
     /// Returns true where leftovers were removed a short time ago.
     pub(super) fn tidied_lately(&self, now: Instant) -> bool {
         self.tidied.is_some_and(|at| now.duration_since(at) < TIDY_AGAIN)
+    }
+}
+
+/// Records an attempt to change what starts at the next boot.
+fn record_boot(attempts: &mut Retry, failure: Option<&str>, now: Instant) {
+    match failure {
+        Some(error) => attempts.failed(now, error, &Backoff::new(NUDGE_AGAIN, NUDGE_AGAIN), 1.0),
+        None => attempts.succeeded(),
     }
 }
 

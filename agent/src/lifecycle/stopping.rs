@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use super::history::{Disabled, History};
-use super::rules::{NUDGE_AGAIN, ORPHAN_WITHIN, SOON, STUCK_WITHIN};
+use super::rules::{ORPHAN_WITHIN, SOON, STUCK_WITHIN};
 use super::scene::{Draft, Scene};
 use super::words::{Reason, Restart, Stop};
 use super::{Action, data_safety};
@@ -69,7 +68,7 @@ pub(super) fn both(scene: &Scene<'_>) -> Option<Action> {
 /// Stops both for good; `None` once nothing runs.
 pub(super) fn for_good(scene: &Scene<'_>, reason: Stop) -> Option<Action> {
     if scene.is_server() {
-        if let Some(action) = disable(scene.history, Program::K2hdkc, scene, reason.clone()) {
+        if let Some(action) = disable(scene, Program::K2hdkc, reason.clone()) {
             return Some(action);
         }
         if let Some(running) = scene.observed.k2hdkc {
@@ -79,7 +78,7 @@ pub(super) fn for_good(scene: &Scene<'_>, reason: Stop) -> Option<Action> {
             return Some(wait);
         }
     }
-    if let Some(action) = disable(scene.history, Program::Chmpx, scene, reason.clone()) {
+    if let Some(action) = disable(scene, Program::Chmpx, reason.clone()) {
         return Some(action);
     }
     // A chmpx that hangs in a merge hears no HUP (C17).
@@ -88,14 +87,17 @@ pub(super) fn for_good(scene: &Scene<'_>, reason: Stop) -> Option<Action> {
     Some(chmpx(scene, scene.observed.chmpx?, patience, reason))
 }
 
-/// Has nobody start this program again; `None` where that is done.
-fn disable(history: &History, program: Program, scene: &Scene<'_>, reason: Stop) -> Option<Action> {
-    match history.disabled.of(program) {
-        Disabled::Yes => None,
-        Disabled::Failed(at, error) if scene.now.duration_since(*at) < NUDGE_AGAIN => {
-            let left = NUDGE_AGAIN.saturating_sub(scene.now.duration_since(*at));
-            Some(Action::hold(Stop::CannotBeDisabled { program, error: error.clone() }, left))
-        }
-        Disabled::Failed(..) | Disabled::No => Some(Action::Step(Step::Disable(program), reason.into())),
+/// Keeps this program from further starts; `None` where that is done.
+fn disable(scene: &Scene<'_>, program: Program, reason: Stop) -> Option<Action> {
+    let disabling = scene.history.disabling.of(program);
+    if disabling.done {
+        return None;
     }
+    Some(match disabling.failures.wait(scene.now) {
+        Some(rest) => {
+            let error = disabling.failures.last_error().unwrap_or_default().to_owned();
+            Action::hold(Stop::CannotBeDisabled { program, error }, rest)
+        }
+        None => Action::Step(Step::Disable(program), reason.into()),
+    })
 }
