@@ -310,7 +310,7 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (P::NotEnabled(program), _) => starting::enable(scene, draft, program),
         (P::Down, _) => Some(starting::chmpx(scene, draft)),
         (P::NoK2hdkc(chmpx), _) => starting::k2hdkc(scene, draft, chmpx),
-        (P::LeftBehind, _) => peers::end_change(scene, draft),
+        (P::LeftBehind(left), _) => peers::end_change(scene, draft, left),
         (P::PeerInChange(view), _) => peers::report_stuck(scene, draft, view),
         (P::SlaveDown(status), _) => Some(scene.wait(words::Slave::Is(status))),
         (P::SlaveAlone(listed), _) => Some(slave::alone(scene, draft, listed)),
@@ -318,7 +318,7 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (P::Own(_, view), _) if draft.data_at_risk => Some(scene.wait(Join::IsAtRisk(view.own.status))),
         (P::Own(own, view), _) => join::own(scene, draft, own, view),
         (P::Serving(view), _) => join::serving(scene, draft, view),
-        (P::ListDiffers(view), _) => list::correct(scene, draft, view),
+        (P::ListDiffers(difference), _) => Some(list::correct(scene, draft, difference)),
         (P::Leftovers(files), _) => starting::tidy(scene, files),
     }
 }

@@ -45,7 +45,7 @@ use super::words::{Join, Reason, Start};
 use super::{Action, Decision};
 use crate::retry::{Backoff, Retry};
 use crate::supervisor::neighbours::Hearsay;
-use crate::supervisor::{ProcessId, Program, Running, Step};
+use crate::supervisor::{ChmpxReport, ProcessId, Program, Running, Step};
 use crate::view::{NodeStatus, Operation, Row};
 
 /// The past of the two programs.
@@ -287,6 +287,11 @@ impl History {
     /// Returns when chmpx may be asked again after the latest replacement of the file.
     pub fn quiet_until(&self, quiet: Duration) -> Option<Instant> {
         self.file.quiet_until(quiet)
+    }
+
+    /// Returns the latest answer of chmpx, if it is younger than the quiet time after the latest replacement.
+    pub fn current_report<'a>(&self, situation: &Situation<'a>) -> Option<&'a ChmpxReport> {
+        self.file.current_report(situation)
     }
 
     /// Returns true while the ring moves; chmpx is asked often then.

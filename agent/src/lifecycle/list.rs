@@ -30,23 +30,23 @@ impl<'a> Situation<'a> {
 }
 
 /// Writes the same ring again to correct the list, once in a while and not for ever.
-pub(super) fn correct(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Option<Action> {
-    let reason = match scene.list_differs(view)? {
+pub(super) fn correct(scene: &Scene<'_>, draft: &mut Draft, difference: ListDifference<'_>) -> Action {
+    let reason = match difference {
         ListDifference::Missing(node) => File::NotListed(node.label()),
         ListDifference::Surplus(row) if row.status.is_up() || row.status.is_in_service() => {
             let reason = File::ListedUntilItEnds { server: label(row), status: row.status };
-            return Some(Action::Wait(reason.into(), scene.limits.timing.resync_interval));
+            return Action::Wait(reason.into(), scene.limits.timing.resync_interval);
         }
         ListDifference::Surplus(row) => File::StillListed(label(row)),
     };
     if let Some(wait) = resolving::wait(scene, &reason) {
-        return Some(wait);
+        return wait;
     }
     if draft.waited(scene, Waiting::List) < STICKS_AFTER {
-        return Some(scene.wait(reason));
+        return scene.wait(reason);
     }
     if scene.history.file.relists >= MOST_RELISTS {
-        return Some(scene.hold(reason));
+        return scene.hold(reason);
     }
-    Some(Action::Rewrite(Rewrite::List, reason.into()))
+    Action::Rewrite(Rewrite::List, reason.into())
 }

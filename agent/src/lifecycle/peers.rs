@@ -15,9 +15,18 @@ use super::{Action, Situation};
 use crate::supervisor::{ControlCommand, Named};
 use crate::view::{Action as Change, NodeStatus, Operation, Row, View};
 
-/// Returns a server that is left behind, and the command that ends that: the change is completed without it, or it is taken out
-/// of service first, where it had begun nothing and is no member any more.
-pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<(&'a View, &'a Row, ControlCommand)> {
+/// A server that went down in the middle of a change.
+#[derive(Debug)]
+pub(super) struct LeftBehind<'a> {
+    view: &'a View,
+    row: &'a Row,
+    /// The command that ends the change: it is completed without the server, or the server is taken out of service first, where
+    /// it had begun nothing and is no member any more.
+    command: ControlCommand,
+}
+
+/// Returns the first server that is left behind.
+pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<LeftBehind<'a>> {
     let view = scene.server_view().filter(|view| view.own.status.is_up())?;
     let up_in = |operation| move |row: &Row| row.status.is_up() && row.status.operation() == operation;
     if view.servers.iter().any(up_in(Operation::Doing)) {
@@ -27,21 +36,23 @@ pub(super) fn left_behind<'a>(scene: &Scene<'a>) -> Option<(&'a View, &'a Row, C
     let unstarted = view.servers.iter().any(up_in(Operation::Pending))
         && view.servers.iter().all(|row| row.status.operation() != Operation::Done);
     let mut gone = view.others().filter(|row| !row.status.is_up() && row.status.is_in_service());
-    gone.find_map(|row| match row.status.action() {
-        Change::Delete if unstarted => Some((view, row, ControlCommand::Merge)),
-        Change::Delete => Some((view, row, ControlCommand::CompMerge)),
-        Change::Add => None,
-        Change::Nothing => {
-            let listed = scene.ring.servers.iter().any(|node| row.is_of(node));
-            let named = named(scene, row).filter(|_| !listed)?;
-            Some((view, row, ControlCommand::Dismiss(named)))
-        }
+    gone.find_map(|row| {
+        let command = match row.status.action() {
+            Change::Delete if unstarted => ControlCommand::Merge,
+            Change::Delete => ControlCommand::CompMerge,
+            Change::Add => return None,
+            Change::Nothing => {
+                let listed = scene.ring.servers.iter().any(|node| row.is_of(node));
+                ControlCommand::Dismiss(named(scene, row).filter(|_| !listed)?)
+            }
+        };
+        Some(LeftBehind { view, row, command })
     })
 }
 
 /// Ends the change that a server left behind, in turn.
-pub(super) fn end_change(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
-    let (view, row, order) = left_behind(scene)?;
+pub(super) fn end_change(scene: &Scene<'_>, draft: &mut Draft, left: LeftBehind<'_>) -> Option<Action> {
+    let LeftBehind { view, row, command } = left;
     let (server, status) = (label(row), row.status);
     if !view.merges_by_itself() {
         draft.report(Peer::LeftBehindByHand { server, status });
@@ -53,7 +64,7 @@ pub(super) fn end_change(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action>
         return Some(scene.wait(Peer::LeftBehind { server, status }));
     }
     let reason = Peer::StillLeftBehind { server: server.clone(), status };
-    match scene.history.nudges.next(order, scene.now, reason) {
+    match scene.history.nudges.next(command, scene.now, reason) {
         Some(nudge @ Action::Step(..)) => Some(nudge),
         // The command takes a moment to come round.
         Some(wait) if waited < due + SILENT_CHANGE => Some(wait),

@@ -1,13 +1,14 @@
 //! Names the phase that the two programs are in. Pure, and total: no phase at all means that they run what the file says.
 
-use super::peers;
+use super::list::ListDifference;
+use super::peers::{self, LeftBehind};
 use super::scene::Scene;
 use crate::ring::Mode;
 use crate::supervisor::{ForeignWriter, OutOfSync, Program, Running};
 use crate::view::{NodeStatus, Operation, View};
 
 /// A state of the two programs that asks for something, or may ask for it. Several can hold at once; see [`phases`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Phase<'a> {
     /// The programs cannot be seen: a daemon is away, or a container is frozen.
     Unobservable(&'a str),
@@ -36,7 +37,7 @@ pub(super) enum Phase<'a> {
     /// chmpx runs on a server, and k2hdkc does not.
     NoK2hdkc(Running),
     /// A server went down in the middle of a change.
-    LeftBehind,
+    LeftBehind(LeftBehind<'a>),
     /// A server that is up is in a change.
     PeerInChange(&'a View),
     /// Slave: chmpx lists the node itself as down.
@@ -50,7 +51,7 @@ pub(super) enum Phase<'a> {
     /// The server serves, or the slave is up.
     Serving(&'a View),
     /// chmpx lists other servers than the file.
-    ListDiffers(&'a View),
+    ListDiffers(ListDifference<'a>),
     /// Killed chmpx processes have left files.
     Leftovers(usize),
 }
@@ -89,13 +90,13 @@ const ORDER: [Recognise; 18] = [
     silent,
     stale,
     |scene| unaccompanied(scene).filter(|_| scene.is_server()).and(scene.observed.chmpx).map(Phase::NoK2hdkc),
-    |scene| peers::left_behind(scene).map(|_| Phase::LeftBehind),
+    |scene| peers::left_behind(scene).map(Phase::LeftBehind),
     |scene| scene.server_view().map(Phase::PeerInChange),
     |scene| if scene.mode() == Mode::Slave { slave(scene) } else { server(scene) },
     |scene| scene.view().filter(|view| serves(scene, view)).map(Phase::Serving),
     |scene| {
         let view = scene.view().filter(|_| scene.observed.file.out_of_sync.is_none())?;
-        scene.list_differs(view).map(|_| Phase::ListDiffers(view))
+        scene.list_differs(view).map(Phase::ListDiffers)
     },
     |scene| {
         let leftovers = scene.observed.leftovers;
@@ -134,10 +135,9 @@ fn silent<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
 
 /// chmpx that has another file may well have loaded that one.
 fn stale<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
-    let said =
-        scene.observed.control.report.as_ref().filter(|_| scene.observed.file.out_of_sync.is_none())?;
-    let early =
-        scene.history.quiet_until(scene.limits.timing.quiet_after_write).is_some_and(|until| said.at < until);
+    let said = scene.observed.control.report.as_ref();
+    let said = said.filter(|_| scene.observed.file.out_of_sync.is_none())?;
+    let early = scene.history.current_report(scene).is_none();
     (early || said.view.fileversion != Some(scene.file.fileversion)).then_some(Phase::Stale)
 }
 

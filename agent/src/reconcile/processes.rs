@@ -54,6 +54,12 @@ impl Processes {
         Self { next_look: daemon.then(|| Instant::now() + FIRST_LOOK), ..Self::default() }
     }
 
+    /// Returns why that generation cannot be rolled back.
+    fn no_way_back(&self, fileversion: u32) -> Option<&str> {
+        let of_it = self.no_way_back.as_ref().filter(|(version, _)| *version == fileversion);
+        of_it.map(|(_, why)| why.as_str())
+    }
+
     /// Returns the running programs, where the agent has them to look after.
     pub(super) fn running(&self) -> Option<Ids> {
         self.running
@@ -164,10 +170,8 @@ impl<T: Supervisor> Reconciler<T> {
             let known = if installs { None } else { self.leave_unseen() };
             return ProgramsDecision { known, ..ProgramsDecision::default() };
         };
-        let file = self.installed_file(scene, ring, about);
-        let no_way_back = self.processes.no_way_back.as_ref();
-        let no_way_back = no_way_back.filter(|(version, _)| *version == file.fileversion);
-        notes.extend(no_way_back.map(|(_, why)| why.clone()));
+        let file = self.installed_file(scene, about);
+        notes.extend(self.processes.no_way_back(file.fileversion).map(str::to_owned));
         notes.extend(observed.control.declined.clone().into_iter().chain(observed.peers.unprompted.clone()));
         let (now, boot, random) = (Instant::now(), self.clock.now().boot, fastrand::f64());
         let limits = &self.settings.supervisor;
@@ -213,9 +217,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns how the processes are seen with the installed file.
     fn seen(&self, situation: &Situation<'_>, about: &NodeSpec) -> Seen {
-        let quiet_until = self.processes.history.quiet_until(situation.limits.timing.quiet_after_write);
-        let said = situation.observed.control.report.as_ref();
-        let said = said.filter(|said| quiet_until.is_none_or(|until| said.at >= until));
+        let said = self.processes.history.current_report(situation);
         let ours = situation.file.age.is_some();
         let fileversion = Some(situation.file.fileversion);
         Seen {
@@ -225,20 +227,19 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// Returns the installed file, and what the ledger knows of it.
-    fn installed_file(&self, scene: &Scene, ring: &Ring, about: &NodeSpec) -> InstalledFile {
+    fn installed_file(&self, scene: &Scene, about: &NodeSpec) -> InstalledFile {
         let ledger = self.store.ledger();
         let fileversion = scene.installed.fileversion().unwrap_or_default();
         let written = ledger.written.as_ref().filter(|written| written.fileversion == fileversion);
         let is = |generation: Option<&Generation>| generation.is_some_and(|g| g.fileversion == fileversion);
-        let no_way_back = self.processes.no_way_back.as_ref();
-        let way = no_way_back.is_none_or(|(version, _)| *version != fileversion);
+        let way = self.processes.no_way_back(fileversion).is_none();
         let of_another_ring = |generation: Option<&Generation>| {
             let differs = |generation: &Generation| written.is_some_and(|w| w.ring != generation.ring);
             way && generation.is_some_and(differs)
         };
         InstalledFile {
             fileversion,
-            ctlport: NodeSpec::of(ring, &about.ini).map_or(0, |own| own.control.port()),
+            ctlport: about.file_ctlport(),
             age: written.map(|_| ledger.written_for(self.clock.now().boot)),
             loaded: is(ledger.loaded.as_ref()),
             verified: is(ledger.verified.as_ref()),

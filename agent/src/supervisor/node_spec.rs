@@ -58,6 +58,12 @@ impl NodeSpec {
         }
     }
 
+    /// Returns the control port that the ini gives the node: a chmpx that runs may have been started with another one, which
+    /// `control` has then. 0 for an unread ini.
+    pub fn file_ctlport(&self) -> u16 {
+        self.section.as_ref().map_or(0, |section| control_port(self.selfctlport, section))
+    }
+
     /// Reads the spec from the installed ring; `None` if the ini does not identify the local node.
     pub fn of(ring: &Ring, ini: &Path) -> Option<Self> {
         let mode = ring.mode().unwrap_or(Mode::Slave);
@@ -77,7 +83,7 @@ impl NodeSpec {
             ini: ini.to_owned(),
             mode,
             group: ring.global("GROUP").to_owned(),
-            control: SocketAddr::new(address, selfctlport.unwrap_or(own.ctlport).get()),
+            control: SocketAddr::new(address, control_port(selfctlport, own)),
             own: (own.name.clone(), own.ctlport, id),
             section: Some(own.clone()),
             others: others(ring, own),
@@ -88,6 +94,11 @@ impl NodeSpec {
             database: file,
         })
     }
+}
+
+/// Returns the control port that the ini gives the node of that section.
+fn control_port(selfctlport: Option<Port>, section: &Node) -> u16 {
+    selfctlport.unwrap_or(section.ctlport).get()
 }
 
 /// Control ports of the other servers in the order of their seeds, from the one behind `own`.

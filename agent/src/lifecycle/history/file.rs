@@ -9,6 +9,7 @@ use crate::lifecycle::Rewrite;
 use crate::lifecycle::rules::{ANNOUNCE_AGAIN, ANNOUNCE_WITHIN, ANNOUNCEMENTS, FEW_SYNCS};
 use crate::lifecycle::situation::Situation;
 use crate::retry::{Backoff, Retry};
+use crate::supervisor::ChmpxReport;
 
 /// A replacement of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +61,20 @@ impl FileHistory {
             return;
         }
         self.syncs.lasts();
-        let quiet = self.quiet_until(situation.limits.timing.quiet_after_write);
-        let current =
-            observed.control.report.as_ref().filter(|said| quiet.is_none_or(|until| said.at >= until));
-        if let Some(said) = current.filter(|said| said.view.fileversion == Some(situation.file.fileversion)) {
+        let current = self.current_report(situation).map(|said| &said.view);
+        if let Some(view) = current.filter(|view| view.fileversion == Some(situation.file.fileversion)) {
             self.rewrites = 0;
-            if situation.list_differs(&said.view).is_none() {
+            if self.relists > 0 && situation.list_differs(view).is_none() {
                 self.relists = 0;
             }
         }
+    }
+
+    /// Returns the latest answer of chmpx, if it is younger than the quiet time after the latest replacement.
+    pub(super) fn current_report<'a>(&self, situation: &Situation<'a>) -> Option<&'a ChmpxReport> {
+        let quiet = self.quiet_until(situation.limits.timing.quiet_after_write);
+        let report = situation.observed.control.report.as_ref();
+        report.filter(|said| quiet.is_none_or(|until| said.at >= until))
     }
 
     pub(super) fn replaced(&mut self, now: Instant, replacement: Replacement) {
