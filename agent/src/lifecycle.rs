@@ -272,16 +272,11 @@ fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> (Option<Act
         return (Some(action), Patience::Lasts);
     }
     let of_the_file = walk(scene, draft, Intent::Drain(leaving));
-    let action = match action {
-        // The obstacle stays in sight beside what is done, or held, meanwhile.
-        Action::Hold(reasons, time) if of_the_file.is_some() || draft.has_conditions() => {
-            let first = reasons.0.first().cloned();
-            reasons.0.into_iter().for_each(|reason| draft.report(reason));
-            of_the_file.or(first.map(|reason| Action::Wait(reason, time)))
-        }
-        action => of_the_file.or(Some(action)),
-    };
-    (action, Patience::Lasts)
+    // The obstacle stays in sight beside what is done meanwhile.
+    if let (Action::Hold(reasons, _), Some(_)) = (&action, &of_the_file) {
+        reasons.0.iter().for_each(|reason| draft.report(reason.clone()));
+    }
+    (of_the_file.or(Some(action)), Patience::Lasts)
 }
 
 /// Looks up the table of the module.

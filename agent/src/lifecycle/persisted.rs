@@ -206,9 +206,8 @@ impl Persisted {
 
     /// Returns the column of the table.
     pub(super) fn intent(&self, situation: &Situation<'_>) -> Intent<'_> {
-        let restart = self.restart.as_ref().filter(|restart| restart.is_due(situation));
         match self.way_out() {
-            None => restart.map_or(Intent::Run, Intent::Restart),
+            None => self.intent_to_run(situation),
             Some(leaving) => match leaving.stage {
                 Stage::Draining => Intent::Drain(leaving),
                 Stage::Stopping => Intent::Stop(leaving),
@@ -239,16 +238,7 @@ impl Persisted {
         let observed = situation.observed;
         let chmpx = observed.chmpx.map(|process| process.id).filter(|_| class == Class::RestartChmpx);
         let k2hdkc = observed.k2hdkc.map(|process| process.id);
-        let new = Restart {
-            chmpx,
-            k2hdkc,
-            urgency,
-            why: why.to_owned(),
-            at: situation.boot,
-            file: 0,
-            at_once: false,
-        };
-        self.restart = Some(merged(self.restart.take(), new));
+        self.merge((chmpx, k2hdkc), urgency, why, (situation.boot, 0));
     }
 
     /// Demands a restart for a changed key, where a process runs that would have to go.
@@ -258,13 +248,11 @@ impl Persisted {
         chmpx: Option<ProcessId>,
         k2hdkc: Option<ProcessId>,
         why: &str,
-        (at, file): (BootTime, u32),
+        at: (BootTime, u32),
     ) {
         let chmpx = chmpx.filter(|_| class == Class::RestartChmpx);
         if class >= Class::RestartK2hdkc && (chmpx.is_some() || k2hdkc.is_some()) {
-            let urgency = Urgency::Change;
-            let new = Restart { chmpx, k2hdkc, urgency, why: why.to_owned(), at, file, at_once: false };
-            self.restart = Some(merged(self.restart.take(), new));
+            self.merge((chmpx, k2hdkc), Urgency::Change, why, at);
         }
     }
 
@@ -286,13 +274,38 @@ impl Persisted {
         chmpx: Option<ProcessId>,
         k2hdkc: Option<ProcessId>,
         why: &str,
-        (at, file): (BootTime, u32),
+        at: (BootTime, u32),
     ) {
         if chmpx.is_some() {
-            let urgency = Urgency::Stuck;
-            let new = Restart { chmpx, k2hdkc, urgency, why: why.to_owned(), at, file, at_once: false };
-            self.restart = Some(merged(self.restart.take(), new));
+            self.merge((chmpx, k2hdkc), Urgency::Stuck, why, at);
         }
+    }
+
+    /// Joins a new demand with the present one.
+    fn merge(
+        &mut self,
+        (chmpx, k2hdkc): (Option<ProcessId>, Option<ProcessId>),
+        urgency: Urgency,
+        why: &str,
+        (at, file): (BootTime, u32),
+    ) {
+        let why = why.to_owned();
+        let new = Restart { chmpx, k2hdkc, urgency, why, at, file, at_once: false };
+        let Some(old) = self.restart.take() else {
+            self.restart = Some(new);
+            return;
+        };
+        let (urgency, why) =
+            if old.urgency > new.urgency { (old.urgency, old.why) } else { (new.urgency, new.why) };
+        self.restart = Some(Restart {
+            chmpx: new.chmpx.or(old.chmpx),
+            k2hdkc: new.k2hdkc,
+            urgency,
+            why,
+            at: old.at,
+            file: old.file.max(new.file),
+            at_once: old.at_once,
+        });
     }
 
     /// Returns true for a chmpx that is out of service by the agent's order.
@@ -312,21 +325,5 @@ impl Persisted {
             r.is_due(situation) && (r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on))
         };
         self.restart.as_ref().filter(goes)
-    }
-}
-
-/// Joins a new demand with the present one.
-fn merged(old: Option<Restart>, new: Restart) -> Restart {
-    let Some(old) = old else { return new };
-    let (urgency, why) =
-        if old.urgency > new.urgency { (old.urgency, old.why) } else { (new.urgency, new.why) };
-    Restart {
-        chmpx: new.chmpx.or(old.chmpx),
-        k2hdkc: new.k2hdkc,
-        urgency,
-        why,
-        at: old.at,
-        file: old.file.max(new.file),
-        at_once: old.at_once,
     }
 }

@@ -85,11 +85,6 @@ impl Draft {
         self.conditions.push(reason.into());
     }
 
-    /// Returns true where the operator has something to look at.
-    pub(super) fn has_conditions(&self) -> bool {
-        !self.conditions.is_empty()
-    }
-
     /// Keeps an action for the case that no later row asks for one.
     pub(super) fn defer(&mut self, action: Action) {
         self.deferred = Some(action);

@@ -6,17 +6,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::retry::Backoff;
+use crate::retry::{Backoff, Retry};
 use crate::wake::{Reason, Waker};
 
 /// See the module. Dropped, it wakes nobody any more.
 #[derive(Debug)]
 pub(super) struct Unreachable {
-    /// Error of the last attempt.
-    pub(super) why: String,
-    /// Attempts in vain, in a row.
-    times: u32,
-    due: Instant,
+    attempts: Retry,
     /// Wakes when it is due.
     _bell: JoinSet<()>,
 }
@@ -24,19 +20,25 @@ pub(super) struct Unreachable {
 impl Unreachable {
     /// Counts one more failed attempt; `limits` are the first pause and the longest.
     pub(super) fn more(past: Option<Self>, why: String, limits: (Duration, Duration), waker: &Waker) -> Self {
-        let times = past.map_or(0, |past| past.times) + 1;
-        let due = Instant::now() + Backoff::new(limits.0, limits.1).pause(times, fastrand::f64());
+        let (now, mut attempts) = (Instant::now(), past.map_or_else(Retry::default, |past| past.attempts));
+        attempts.failed(now, why, &Backoff::new(limits.0, limits.1), fastrand::f64());
+        let due = attempts.not_before().unwrap_or(now);
         let (mut bell, waker) = (JoinSet::new(), waker.clone());
         bell.spawn(async move {
             sleep_until(due).await;
             waker.wake(Reason::SupervisorChanged);
         });
-        Self { why, times, due, _bell: bell }
+        Self { attempts, _bell: bell }
+    }
+
+    /// Returns the error of the last attempt.
+    pub(super) fn why(&self) -> &str {
+        self.attempts.last_error().unwrap_or_default()
     }
 
     /// True while the pause lasts.
     pub(super) fn rests(&self) -> bool {
-        Instant::now() < self.due
+        !self.attempts.is_due(Instant::now())
     }
 }
 

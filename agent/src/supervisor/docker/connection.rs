@@ -39,7 +39,7 @@ impl DaemonConnection {
         }
         if self.engine.is_none() {
             if let Some(away) = self.unreachable.as_ref().filter(|away| away.rests()) {
-                return Err(away.why.clone());
+                return Err(away.why().to_owned());
             }
             let address = wanted.daemon();
             let concerns = listens.then_some(pick::concerns as Concerns);

@@ -57,7 +57,7 @@ impl BusConnection {
 
     /// Reason why there is no connection.
     pub(super) fn why(&self) -> Option<&str> {
-        self.unreachable.as_ref().map(|away| away.why.as_str())
+        self.unreachable.as_ref().map(Unreachable::why)
     }
 
     /// Jobs for the units that have ended since the last call.
