@@ -65,7 +65,7 @@ pub struct Orders {
 impl Orders {
     /// Reads the values of [`KEYS`], in their order.
     ///
-    /// Where the agent starts neither chmpx nor k2hdkc (`supervisor.kind` is "none"), their units are ordinary ones.
+    /// With `supervisor.kind` "none" the units of chmpx and k2hdkc are ordinary ones: the agent starts neither.
     ///
     /// # Errors
     ///

@@ -7,10 +7,10 @@ use crate::clock::Timestamp;
 /// A writing of the ini file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
-    /// Its FILEVERSION; every writing has its own.
+    /// FILEVERSION; every writing has its own.
     pub fileversion: u32,
     /// The name of the ring it says, see [`crate::render::name`].
     pub ring: String,
-    /// When it was made.
+    /// Time of its making.
     pub at: Timestamp,
 }

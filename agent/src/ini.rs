@@ -43,7 +43,7 @@ pub struct Document<'a> {
 /// A section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section<'a> {
-    /// Its kind.
+    /// Kind of the section.
     pub kind: Kind,
     /// The text between the brackets.
     pub name: &'a str,

@@ -23,7 +23,7 @@ pub enum Installed {
     Broken(Vec<Problem>),
     /// A file that chmpx would load.
     Present {
-        /// Its ring.
+        /// Ring of the file.
         ring: Rc<Ring>,
         /// Its generation, where it can be read.
         fileversion: Option<u32>,
@@ -31,7 +31,7 @@ pub enum Installed {
 }
 
 impl Installed {
-    /// Its ring, if chmpx would load it.
+    /// Returns the ring of the file, if chmpx would load it.
     pub fn ring(&self) -> Option<&Rc<Ring>> {
         match self {
             Self::Present { ring, .. } => Some(ring),

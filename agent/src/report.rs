@@ -99,7 +99,7 @@ pub enum OutcomeKind {
 }
 
 impl Outcome {
-    /// Its kind.
+    /// Returns the kind of the outcome.
     pub fn kind(&self) -> OutcomeKind {
         match self {
             Self::Unchanged => OutcomeKind::Unchanged,

@@ -87,7 +87,7 @@ pub struct AgentInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LastOutcome {
-    /// Its kind.
+    /// Kind of the outcome.
     pub code: OutcomeKind,
     /// Its sentence.
     pub text: String,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixtures::text;
 
-/// What a change of a good file makes of it: severity and text of everything but notes.
+/// Findings on a changed good file: severity and text of everything but notes.
 fn after(mode: Mode, from: &str, to: &str) -> Vec<(Severity, String)> {
     let good = text(mode, &[1, 2], &[1]);
     assert!(good.contains(from), "{from}");

@@ -1,6 +1,6 @@
 //! `bootstrap` sets a new VM up by the keys of K2HR3, and then starts the agent.
 //!
-//! It retries while K2HR3 is away, and then retries failed steps, since a mirror has bad minutes, too. A failed step
+//! Retries while K2HR3 is away, and then retries failed steps, since a mirror has bad minutes, too. A failed step
 //! is reported, and the steps behind it are taken all the same: a missing package must not keep the agent from
 //! starting.
 

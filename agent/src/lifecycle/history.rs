@@ -124,7 +124,7 @@ pub(super) struct Disabling {
     pub(super) failures: Retry,
 }
 
-/// When the programs were last seen.
+/// Sight of the programs, and the loss of it.
 #[derive(Debug, Clone, Default)]
 struct Visibility {
     lost: Option<Instant>,

@@ -66,7 +66,7 @@ pub(super) enum Intent<'a> {
 pub struct Ran {
     /// The process.
     pub id: ProcessId,
-    /// Its control port.
+    /// Control port of the process.
     pub ctlport: u16,
 }
 

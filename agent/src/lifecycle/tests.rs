@@ -148,6 +148,11 @@ impl Stage {
         Next::from(decision.action)
     }
 
+    /// A changed key asks for a restart of the pair, with the file of that generation.
+    fn demand(&mut self, class: Class, why: &str, file: u32) {
+        self.persisted.demand_for_change(class, Some(CHMPX), Some(K2HDKC), why, (boot(), file));
+    }
+
     fn at(&self) -> At {
         At { now: self.now + self.takes, backoff: self.rules.timing.backoff(), random: 1.0 }
     }

@@ -21,7 +21,7 @@ pub enum Signal {
 pub struct Named {
     /// Its host, as chmpx lists it.
     pub host: String,
-    /// Its control port.
+    /// Control port of the server.
     pub ctlport: Port,
     /// CUSTOM_ID_SEED or CUK, by CHMPXIDTYPE.
     pub id: String,

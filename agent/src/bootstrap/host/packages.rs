@@ -8,7 +8,7 @@ use super::{HostError, Package, Step};
 pub(super) enum Manager {
     /// Debian's.
     Apt,
-    /// That of Fedora and its relatives.
+    /// dnf, of Fedora and its relatives.
     Dnf,
 }
 

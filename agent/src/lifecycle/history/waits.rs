@@ -28,7 +28,7 @@ pub(in crate::lifecycle) enum Waiting {
     LeftBehind,
 }
 
-/// Since when each thing is waited for, and since when nothing has moved.
+/// Begin of each wait, and of the time without any movement.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Waits {
     pub(super) since: BTreeMap<Waiting, Instant>,

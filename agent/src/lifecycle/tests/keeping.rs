@@ -113,13 +113,7 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
         );
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Nor does it go with its chmpx.
-        stage.persisted.demand_for_change(
-            Class::RestartChmpx,
-            Some(CHMPX),
-            Some(K2HDKC),
-            "MAXCHMPX",
-            (boot(), 4),
-        );
+        stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);
         assert!(holds(&stage.later(60.0).next()).contains("names another database"), "{kind} {file}");
         // Where the old place is back, so are the keys.
         place(&mut stage, "file", "/data/a.k2h");

@@ -105,13 +105,7 @@ fn a_hold_that_endangers_no_key_keeps_no_merge_from_being_nudged() {
     let mut stage = Stage::well();
     stage.next();
     stage.rules.restarts = Restarts::Never;
-    stage.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "MAXCHMPX",
-        (boot(), 4),
-    );
+    stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);
     stage.set_own(0x3121);
     assert!(holds(&stage.next()).contains("supervisor.restarts forbids it"));
     assert_eq!(step(&stage.later(6.0).next()), &Step::Control(ControlCommand::UpdateStatus));
@@ -201,7 +195,7 @@ fn a_merge_that_worked_is_not_ended_for_a_pause() {
 fn what_was_asked_to_stop_before_a_pause_has_its_time_after_it() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "x", (stage.boot, 4));
+    stage.demand(Class::RestartChmpx, "x", 4);
     stage.persisted.restart.as_mut().unwrap().urgency = Urgency::Stuck;
     assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.observed.unobservable = Some("the container database is paused".into());

@@ -29,13 +29,7 @@ fn a_k2hdkc_that_is_older_than_its_chmpx_is_restarted_and_with_the_rule_off_it_i
 fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "MAXCHMPX",
-        (boot(), 4),
-    );
+    stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);
     stage.ring.servers.pop();
     stage.set_peer(2, 0x10);
     stage.rules.timing.settle_before_drain = Duration::from_secs(20);
@@ -47,13 +41,7 @@ fn two_things_that_wait_do_not_keep_each_other_from_being_done() {
 fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "MAXCHMPX",
-        (boot(), 4),
-    );
+    stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);
     stage.set_peer(1, 0x2121);
     assert!(waits(&stage.next()).contains("192.0.2.2:8021 (server2.example) must be well again"));
     stage.set_peer(1, 0x21);
@@ -66,13 +54,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     // The second server's turn comes later.
     let mut second = Stage::second();
-    second.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "MAXCHMPX",
-        (boot(), 4),
-    );
+    second.demand(Class::RestartChmpx, "MAXCHMPX", 4);
     assert!(waits(&second.next()).contains("the servers before it restart first"));
 }
 
@@ -80,13 +62,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
 fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() {
     let mut second = Stage::second();
     second.next();
-    second.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "CTLPORT",
-        (boot(), 4),
-    );
+    second.demand(Class::RestartChmpx, "CTLPORT", 4);
     second.persisted.make_haste();
     second.set_peer(0, 0x10);
     assert_eq!(step(&second.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
@@ -96,26 +72,14 @@ fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() 
     // All of them would lose theirs.
     let mut second = Stage::second();
     second.in_memory().next();
-    second.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "CTLPORT",
-        (boot(), 4),
-    );
+    second.demand(Class::RestartChmpx, "CTLPORT", 4);
     second.persisted.make_haste();
     assert!(holds(&second.later(60.0).next()).contains("restart at the same time"));
     // Where it is forbidden, nothing is done.
     let mut second = Stage::second();
     second.rules.restarts = Restarts::Never;
     second.next();
-    second.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "CTLPORT",
-        (boot(), 4),
-    );
+    second.demand(Class::RestartChmpx, "CTLPORT", 4);
     second.persisted.make_haste();
     assert!(holds(&second.later(60.0).next()).contains("supervisor.restarts forbids it"));
 }
@@ -126,7 +90,7 @@ fn under_other_ports_no_server_waits_for_its_turn_and_keys_in_memory_are_kept() 
 fn under_other_ports_a_chmpx_that_does_not_end_keeps_nobody_waiting() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "CTLPORT", (boot(), 4));
+    stage.demand(Class::RestartChmpx, "CTLPORT", 4);
     stage.persisted.make_haste();
     assert_eq!(step(&stage.next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, ExitStatus::Exit(0));
@@ -140,13 +104,7 @@ fn under_other_ports_a_chmpx_that_does_not_end_keeps_nobody_waiting() {
 fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "MAXCHMPX",
-        (boot(), 4),
-    );
+    stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
     stage.set_own(0x2221);
@@ -160,13 +118,7 @@ fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
 fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(
-        Class::RestartK2hdkc,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "[K2HDKC] MAXTHREAD",
-        (boot(), 4),
-    );
+    stage.demand(Class::RestartK2hdkc, "[K2HDKC] MAXTHREAD", 4);
     waits(&stage.next());
     assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
     stage.set_own(0x11);
@@ -223,13 +175,7 @@ fn at_the_agent_s_own_end_both_stop_in_order() {
 fn nothing_is_restarted_for_a_file_that_has_not_come() {
     let mut stage = Stage::well();
     stage.next();
-    stage.persisted.demand_for_change(
-        Class::RestartChmpx,
-        Some(CHMPX),
-        Some(K2HDKC),
-        "MAXCHMPX",
-        (boot(), 5),
-    );
+    stage.demand(Class::RestartChmpx, "MAXCHMPX", 5);
     for _ in 0..3 {
         assert_eq!(stage.later(60.0).next(), Next::Converged);
     }

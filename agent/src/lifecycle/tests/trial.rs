@@ -63,13 +63,7 @@ fn the_end_of_a_chmpx_that_was_to_be_restarted_is_not_blamed_on_the_file() {
     ] {
         let mut stage = Stage::well();
         stage.next();
-        stage.persisted.demand_for_change(
-            Class::RestartChmpx,
-            Some(CHMPX),
-            Some(K2HDKC),
-            "CTLPORT",
-            (boot(), file),
-        );
+        stage.demand(Class::RestartChmpx, "CTLPORT", file);
         stage.persisted.make_haste();
         (stage.fileversion, stage.verified, stage.way_back) = (5, false, true);
         stage.written = Some(Duration::from_secs(1));
@@ -268,7 +262,7 @@ fn forbidden() -> Stage {
     let mut stage = Stage::well();
     stage.rules.restarts = Restarts::Never;
     stage.next();
-    stage.persisted.demand_for_change(Class::RestartChmpx, Some(CHMPX), Some(K2HDKC), "MAXMQ", (boot(), 4));
+    stage.demand(Class::RestartChmpx, "MAXMQ", 4);
     stage
 }
 

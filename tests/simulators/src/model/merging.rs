@@ -145,18 +145,7 @@ impl Drive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chmpx::fixtures::ring;
-    use crate::model::table::Row;
     use std::time::Duration;
-
-    fn table(statuses: &[(u64, Status)]) -> Table {
-        let node = &ring(&[1], &[1]).servers[0];
-        let mut table = Table::default();
-        for (id, status) in statuses {
-            table.insert(Row::of(*id, node, *status, 1));
-        }
-        table
-    }
 
     fn view<'a>(table: &'a Table, own: u64, linked: &'a [u64]) -> View<'a> {
         View { table, own, linked, joins: false, drives: false, automatic: true }
@@ -164,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_first_server_that_is_up_starts_a_merge_that_waits() {
-        let table = table(&[(9, Status::IN_UP), (8, Status::OUT_UP.service_in())]);
+        let table = Table::of(&[(9, Status::IN_UP), (8, Status::OUT_UP.service_in())]);
         assert_eq!(view(&table, 9, &[8]).next(), Next::Start);
         assert_eq!(view(&table, 8, &[9]).next(), Next::Nothing);
         assert_eq!(view(&table, 9, &[]).next(), Next::Wait, "the other one is not heard yet");
@@ -174,17 +163,19 @@ mod tests {
 
     #[test]
     fn a_server_joins_once_and_not_while_others_merge() {
-        let calm = table(&[(9, Status::IN_UP), (8, Status::OUT_UP)]);
+        let calm = Table::of(&[(9, Status::IN_UP), (8, Status::OUT_UP)]);
         let joins = |table| View { joins: true, ..view(table, 8, &[9]) }.next();
         assert_eq!(joins(&calm), Next::Join);
-        let busy =
-            table(&[(9, Status::IN_UP.client_left().client_joined().merge_started()), (8, Status::OUT_UP)]);
+        let busy = Table::of(&[
+            (9, Status::IN_UP.client_left().client_joined().merge_started()),
+            (8, Status::OUT_UP),
+        ]);
         assert_eq!(joins(&busy), Next::Nothing);
     }
 
     #[test]
     fn the_last_server_that_leaves_waits_for_a_command() {
-        let table = table(&[(9, Status::IN_UP.service_out())]);
+        let table = Table::of(&[(9, Status::IN_UP.service_out())]);
         assert_eq!(view(&table, 9, &[]).next(), Next::Nothing);
     }
 
@@ -192,8 +183,10 @@ mod tests {
     fn a_driver_orders_done_when_all_have_copied_and_complete_once() {
         let (now, late) = (Instant::now(), Instant::now() + Duration::from_secs(1));
         let mut drive = Drive::new(1, HashSet::from([9, 8]), late);
-        let (busy, calm) =
-            (table(&[(9, Status::OUT_UP.service_in().merge_started())]), table(&[(9, Status::IN_UP)]));
+        let (busy, calm) = (
+            Table::of(&[(9, Status::OUT_UP.service_in().merge_started())]),
+            Table::of(&[(9, Status::IN_UP)]),
+        );
         assert_eq!(drive.next(&busy, true, late), Order::Wait);
         drive.copied(9);
         drive.copied(8);

@@ -38,35 +38,24 @@ fn stands_in(status: Status) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chmpx::fixtures::ring;
-    use crate::model::table::Row;
-
-    fn table(statuses: &[(u64, Status)]) -> Table {
-        let node = &ring(&[1], &[1]).servers[0];
-        let mut table = Table::default();
-        for (id, status) in statuses {
-            table.insert(Row::of(*id, node, *status, 1));
-        }
-        table
-    }
 
     #[test]
     fn the_owner_answers_and_the_next_server_keeps_a_copy() {
-        let table = table(&[(9, Status::IN_UP), (8, Status::IN_UP), (7, Status::IN_UP)]);
+        let table = Table::of(&[(9, Status::IN_UP), (8, Status::IN_UP), (7, Status::IN_UP)]);
         assert_eq!(route(&table, 1, 1), Some(Route { first: 8, others: vec![7] }));
         assert_eq!(route(&table, 1, 0), Some(Route { first: 8, others: vec![] }));
     }
 
     #[test]
     fn a_holder_stands_in_for_an_owner_that_is_down_and_without_a_copy_nobody_does() {
-        let table = table(&[(9, Status::IN_UP.down()), (8, Status::IN_UP), (7, Status::IN_UP)]);
+        let table = Table::of(&[(9, Status::IN_UP.down()), (8, Status::IN_UP), (7, Status::IN_UP)]);
         assert_eq!(route(&table, 0, 1), Some(Route { first: 8, others: vec![] }));
         assert_eq!(route(&table, 0, 0), None);
     }
 
     #[test]
     fn a_write_during_a_merge_goes_to_the_new_holders_as_well() {
-        let table = table(&[(9, Status::IN_UP), (8, Status::OUT_UP.service_in())]);
+        let table = Table::of(&[(9, Status::IN_UP), (8, Status::OUT_UP.service_in())]);
         assert_eq!(route(&table, 1, 0), Some(Route { first: 9, others: vec![8] }));
     }
 }

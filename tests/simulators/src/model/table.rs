@@ -128,18 +128,25 @@ impl Table {
 }
 
 #[cfg(test)]
+impl Table {
+    /// Makes the table of servers with those ids and statuses.
+    pub(super) fn of(statuses: &[(u64, Status)]) -> Self {
+        let node = &crate::chmpx::fixtures::ring(&[1], &[1]).servers[0];
+        let mut table = Self::default();
+        for (id, status) in statuses {
+            table.insert(Row::of(*id, node, *status, 1));
+        }
+        table
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chmpx::fixtures::ring;
     use crate::model::share::slot;
 
     fn table(ids: &[u64]) -> Table {
-        let node = &ring(&[1], &[1]).servers[0];
-        let mut table = Table::default();
-        for id in ids {
-            table.insert(Row::of(*id, node, Status::IN_UP, 1));
-        }
-        table
+        Table::of(&ids.iter().map(|id| (*id, Status::IN_UP)).collect::<Vec<_>>())
     }
 
     #[test]
