@@ -97,13 +97,9 @@ impl Testbed {
 
     /// Ends the API's process: connections are refused. The data stays.
     pub fn stop(&mut self) {
-        self.server = None;
-        // The task that owns the listener ends at its next turn; this is one.
-        self.runtime.block_on(async {
-            while tokio::net::TcpStream::connect(self.address).await.is_ok() {
-                tokio::task::yield_now().await;
-            }
-        });
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop());
+        }
     }
 
     /// Starts it again at the same address, if it was stopped.

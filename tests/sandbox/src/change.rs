@@ -45,7 +45,7 @@ impl Cluster {
                     left.push(self.deregister(newest));
                 }
             }
-            What::Sick(answer) => self.fall_ill(&answer.cause)?,
+            What::Sick(answer) => self.fall_ill(&answer.cause).await?,
             What::AgentKilled => {
                 let first = self.first(Mode::Server)?;
                 self.members[first].node.kill()?;
@@ -66,7 +66,7 @@ impl Cluster {
         self.resume_k2hr3().await
     }
 
-    fn fall_ill(&mut self, cause: &Cause) -> io::Result<()> {
+    async fn fall_ill(&mut self, cause: &Cause) -> io::Result<()> {
         let first = self.members[self.first(Mode::Server)?].name.clone();
         match cause {
             Cause::Answers(sickness) => self.lab.set_sickness(Some(sickness.clone())),
@@ -74,7 +74,7 @@ impl Cluster {
                 self.lab.set_sickness(Some(Sickness::WithoutHost { cuk: first }));
             }
             Cause::FirstServerBlinks => self.lab.set_sickness(Some(Sickness::BlinkOnReregister)),
-            Cause::Down => self.stop_k2hr3(),
+            Cause::Down => self.stop_k2hr3().await,
         }
         if !cause.lets_changes_through() {
             self.change_operators_key();
@@ -104,7 +104,7 @@ impl Cluster {
         let member = &mut self.members[newest];
         member.set_on_exit(true, within).await.map_err(|error| Trouble::at(&name, error))?;
         member.stop().await.map_err(|error| Trouble::at(&name, error))?;
-        self.stop_k2hr3();
+        self.stop_k2hr3().await;
         let member = &mut self.members[newest];
         std::fs::remove_file(member.node.ini())?;
         member.node.swap("etc/k2hdkc-agent/conf.d/90-leave.toml", "")?;

@@ -186,8 +186,10 @@ impl Cluster {
     }
 
     /// The API's process goes away: connections are refused, the data stays.
-    pub(super) fn stop_k2hr3(&mut self) {
-        self.server = None;
+    pub(super) async fn stop_k2hr3(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
     }
 
     /// Starts the API again at the same address, if it was gone.
@@ -222,18 +224,8 @@ impl Cluster {
     }
 }
 
-/// The old listener closes at its task's next turn, so the same address may take a moment.
 async fn start(lab: &Lab, address: SocketAddr) -> io::Result<Server> {
-    let options = || k2hr3::Options { lab: lab.clone() };
-    for _ in 0..100 {
-        match Server::start(address, options()).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            started => return started,
-        }
-    }
-    Server::start(address, options()).await
+    Server::start(address, k2hr3::Options { lab: lab.clone() }).await
 }
 
 /// The template asks for that many copies of each key besides the first.

@@ -57,7 +57,7 @@ impl Director {
     async fn recovery(&mut self, cause: &Cause) -> Result<Vec<Time>, Trouble> {
         if cause.is_slow() {
             // What is still on its way would take its time; a restart of the API cuts it.
-            self.cluster.stop_k2hr3();
+            self.cluster.stop_k2hr3().await;
         }
         self.cluster.cure().await?;
         let well = Instant::now();

@@ -112,7 +112,9 @@ impl Ground {
 
     /// Ends the API's process; its data stays.
     pub fn stop_k2hr3(&mut self) {
-        self.server = None;
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop());
+        }
     }
 
     /// Starts it, if it does not run. Its port is 18080 always: no other environment has this address.
@@ -220,6 +222,8 @@ fn make_network(docker: &Docker, owner: Owner, name: &str) -> io::Result<String>
 
 impl Drop for Ground {
     fn drop(&mut self) {
+        // Its port first: the next environment takes the network, and the port with it, as soon as the network is gone.
+        self.stop_k2hr3();
         // What stays is taken away by the next run's sweep.
         let filter = format!("network={}", self.name);
         let containers = self.docker.run(["ps", "--all", "--quiet", "--filter", &filter]).unwrap_or_default();
@@ -229,6 +233,5 @@ impl Drop for Ground {
         }
         let _ = self.docker.run(["network", "rm", &self.name]);
         let _ = sweep::clear(&self.dir);
-        self.server = None;
     }
 }

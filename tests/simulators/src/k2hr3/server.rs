@@ -21,8 +21,8 @@ pub struct Options {
     pub lab: Lab,
 }
 
-/// A running simulator. Dropping it closes its port and cuts every connection, as the end of the API
-/// process does; the [`Lab`] lives on.
+/// A running simulator. Dropping it closes its port and cuts every connection, as the end of the API process does; the
+/// [`Lab`] lives on. The port is free a moment later: [`Server::stop`] waits for it.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -53,6 +53,13 @@ impl Server {
     /// The control.
     pub fn lab(&self) -> Lab {
         self.lab.clone()
+    }
+
+    /// Ends it, and returns when its port is free.
+    pub async fn stop(mut self) {
+        self.accepting.abort();
+        // The end by an abort is an error of its task.
+        let _ = (&mut self.accepting).await;
     }
 }
 
