@@ -250,9 +250,9 @@ pub async fn ask(runtime: &Path, request: &Request) -> Result<Response, AdminErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chmpx_state::NodeStatus;
     use crate::ledger::Ledger;
-    use crate::standing::{Said, Standing};
-    use crate::view::NodeStatus;
+    use crate::process_status::{ProcessStatus, Said};
 
     fn status_of(age: Duration) -> Status {
         let said = Said {
@@ -262,7 +262,7 @@ mod tests {
             servers: Vec::new(),
         };
         let mut status = Status::idle(&Ledger::default(), "process", "/x.ini".into());
-        status.standing = Some(Standing { said: Some(said), ..Standing::unknown("") });
+        status.processes = Some(ProcessStatus { said: Some(said), ..ProcessStatus::unknown("") });
         status
     }
 

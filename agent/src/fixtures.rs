@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::acceptance::{self, Host, Reading};
+use crate::chmpx_state::{ChmpxState, NodeStatus, Row};
 use crate::clock::{BootTime, Clock, Now, Timestamp};
 use crate::ini;
 use crate::names::Port;
 use crate::report::{Outcome, OutcomeKind, Report};
 use crate::ring::{Mode, Node, Ring};
 use crate::status::LastOutcome;
-use crate::view::{NodeStatus, Row, View};
 
 /// CUK of server number `n`.
 pub(crate) fn cuk(n: usize) -> String {
@@ -52,11 +52,11 @@ pub(crate) fn ring(servers: &[usize], slaves: &[usize]) -> Ring {
 }
 
 /// What the chmpx of server number 1 says on that ring, where all is well.
-pub(crate) fn view(ring: &Ring, fileversion: u32) -> View {
+pub(crate) fn view(ring: &Ring, fileversion: u32) -> ChmpxState {
     let rows: Vec<Row> =
         ring.servers.iter().enumerate().map(|(place, node)| row(node, place as u64)).collect();
     let own = ring.servers.iter().position(|node| node.cuk == ring.global("SELFCUK"));
-    View {
+    ChmpxState {
         fileversion: Some(fileversion),
         pid: 7,
         automerge: true,
@@ -127,7 +127,7 @@ pub(crate) fn report(ms: u64, outcome: Outcome) -> Report {
         waiting: Vec::new(),
         notes: Vec::new(),
         left_out: Vec::new(),
-        standing: None,
+        processes: None,
         step: None,
     }
 }

@@ -45,7 +45,8 @@ pub struct Ledger {
     /// Findings of the guard.
     pub guard: guard::Memory,
     /// Knowledge of the processes.
-    pub known: Persisted,
+    #[serde(alias = "known")]
+    pub processes: Persisted,
     /// The supervisor that was in force last, picked or named.
     pub picked: Option<Kind>,
     /// As whom this node was last seen as a member, or was removed when it left.
@@ -73,7 +74,7 @@ impl Ledger {
 
     /// The node stays in the cluster, or comes back: a leave that was begun is called off. Whether there was one.
     pub fn stay(&mut self) -> bool {
-        let Some(leaving) = self.known.leaving.take() else { return false };
+        let Some(leaving) = self.processes.leaving.take() else { return false };
         if !leaving.follows() {
             // K2HR3 may have removed it already.
             self.joined = None;

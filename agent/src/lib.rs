@@ -7,7 +7,7 @@
 //!             K2HR3 (or a file)                 /etc/antpickax/k2hdkc.ini -> chmpx reloads by itself
 //!                   |                                      ^
 //! wake -> [source] -> membership -> guard -> render -> validate -> plan -> [apply -> file, hosts] -> report
-//!      \-> [supervisor] -> view -> lifecycle -------------------------------> [apply -> supervisor]  ------^  |
+//!      \-> [supervisor] -> chmpx_state -> lifecycle --------------------------> [apply -> supervisor]  ------^  |
 //!                                                                         log, status, next wake  <--+
 //! ```
 //!
@@ -65,7 +65,7 @@ pub(crate) mod log;
 // The pure file half, and facts about this host.
 pub mod acceptance;
 pub(crate) mod replicas;
-pub mod view;
+pub mod chmpx_state;
 pub mod membership;
 pub(crate) mod registration;
 pub mod guard;
@@ -81,7 +81,7 @@ pub mod supervisor;
 pub mod lifecycle;
 
 // The state and its report.
-pub mod standing;
+pub mod process_status;
 pub mod report;
 pub mod ledger;
 pub mod identity;

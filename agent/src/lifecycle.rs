@@ -94,11 +94,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use copies::Copies;
-pub use data_safety::{Database, Keeps};
-pub use departure::{Leaving, Stage};
+pub use data_safety::{Database, StartedK2hdkc};
+pub use departure::{Departure, Stage};
 pub use history::{At, History, Replacement};
 pub use leave::{obstacle, price};
-pub use persisted::{Pair, Persisted, Ran, Rejected, Restart, Urgency};
+pub use persisted::{Pair, PendingRestart, Persisted, Rejected, StartedChmpx, Urgency};
 pub(crate) use rules::{COMES_SOON, SOON};
 pub use situation::{InstalledFile, Situation};
 
@@ -166,8 +166,6 @@ pub struct Decision {
     pub action: Action,
     /// Conditions that the agent may not end by itself, although it goes on with the rest.
     pub conditions: Reasons,
-    /// The ledger's part, to be kept before the step is taken.
-    pub persisted: Persisted,
     /// Time of the decision.
     at: Instant,
     waits: BTreeSet<history::Waiting>,
@@ -205,10 +203,10 @@ impl Action {
 
 impl Decision {
     /// Makes a decision of nothing but an action, for a command that decides only that.
-    pub fn only(action: Action, persisted: Persisted) -> Self {
+    pub fn only(action: Action) -> Self {
         let (at, waits, conditions) = (Instant::now(), BTreeSet::new(), Reasons::default());
         let patience = Patience::Lasts;
-        Self { at, action, conditions, persisted, waits, serves: false, restarts: None, patience }
+        Self { at, action, conditions, waits, serves: false, restarts: None, patience }
     }
 
     /// Turns the action into a hold: the file that it asks for cannot be written.
@@ -217,8 +215,11 @@ impl Decision {
     }
 }
 
+/// The next step, and the ledger's part as it must be kept before the step is taken.
+pub type Decided = (Decision, Persisted);
+
 /// Decides the next step. `history` and `persisted` have taken in the situation before.
-pub fn decide(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+pub fn decide(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decided {
     let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
     let (action, patience) = match persisted.intent(situation) {
         Intent::Gone(leaving) => (Some(leave::gone(&scene, leaving)), Patience::Lasts),
@@ -230,7 +231,7 @@ pub fn decide(situation: &Situation<'_>, history: &History, persisted: &Persiste
 }
 
 /// Decides where a file is about to be installed: that comes first, but for the end of who would write over it in place.
-pub fn decide_before_file(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+pub fn decide_before_file(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decided {
     let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
     let rival = situation.observed.file.foreign_writer.as_ref();
     let action = rival.and_then(|rival| file_sync::end_writer(&scene, &mut draft, rival));
@@ -239,7 +240,7 @@ pub fn decide_before_file(situation: &Situation<'_>, history: &History, persiste
 }
 
 /// Decides for a node that stops where no file says which node it is: whatever runs ends.
-pub fn decide_unread(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
+pub fn decide_unread(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decided {
     let (scene, mut draft) = (Scene::new(situation, history, persisted), Draft::new(persisted));
     let action = match persisted.intent(situation) {
         Intent::Gone(leaving) => Some(leave::gone(&scene, leaving)),
@@ -254,7 +255,7 @@ pub fn decide_unread(situation: &Situation<'_>, history: &History, persisted: &P
 /// Decides where both programs end with the agent: `Converged` once nothing runs.
 pub fn shutdown(situation: &Situation<'_>, history: &History, persisted: &Persisted) -> Decision {
     let scene = Scene::new(situation, history, persisted);
-    Draft::new(persisted).decision(&scene, stopping::both(&scene), Patience::Lasts)
+    Draft::new(persisted).decision(&scene, stopping::both(&scene), Patience::Lasts).0
 }
 
 /// Finds the first row that asks for something.
@@ -263,11 +264,11 @@ fn walk(scene: &Scene<'_>, draft: &mut Draft, intent: Intent<'_>) -> Option<Acti
 }
 
 /// Takes the node out of service. A wait for that keeps nobody from caring for the file meanwhile.
-fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> (Option<Action>, Patience) {
+fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -> (Option<Action>, Patience) {
     let Some(action) = leave::drain(scene, draft, leaving) else {
         return (walk(scene, draft, scene.persisted.intent_to_run(scene)), Patience::Ends);
     };
-    let drains = draft.persisted.way_out().is_some_and(Leaving::follows);
+    let drains = draft.persisted.way_out().is_some_and(Departure::follows);
     if !drains || !action.rests() {
         return (Some(action), Patience::Lasts);
     }

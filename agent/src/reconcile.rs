@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! wake, answer -> membership -> guard -> render -> validate -> plan -> apply -> report
-//!     \-> supervisor -> view -> lifecycle -> apply -> report
+//!     \-> supervisor -> chmpx_state -> lifecycle -> apply -> report
 //! ```
 //!
 //! [`Reconciler::decide`] looks and changes nothing, so that `render` and `diff` show exactly what `once` and `run`
@@ -17,9 +17,11 @@ mod decide;
 mod files;
 mod leaving;
 mod naming;
+mod observing;
 mod placing;
 mod processes;
 mod releasing;
+mod stepping;
 mod stopping;
 #[cfg(test)]
 mod tests;
@@ -39,10 +41,10 @@ use crate::ledger::{Joined, LedgerError, Missing, Store};
 use crate::lifecycle::{self, Persisted, Rewrite};
 use crate::plan::Plan;
 use crate::problem::{Problem, chain};
+use crate::process_status::ProcessStatus;
 use crate::report::{Outcome, Report};
 use crate::settings::Settings;
 use crate::source::Answered;
-use crate::standing::Standing;
 use crate::supervisor::{NodeSpec, Observed, Supervisor};
 use crate::validate::Validated;
 use crate::wake::Reasons;
@@ -71,7 +73,7 @@ pub struct Reconciler<T> {
 
 /// Decision of a pass, before anything is changed. Each half decides for itself.
 #[derive(Debug)]
-pub struct Decision {
+pub struct PassDecision {
     /// The decision on the file.
     pub file: FileDecision,
     /// The decision on the programs.
@@ -107,12 +109,12 @@ pub struct ProgramsDecision {
     /// The reason for which a command does not put the installed file before the programs.
     pub unsynced: Option<String>,
     /// The ledger's part.
-    known: Option<Persisted>,
+    persisted: Option<Persisted>,
     /// Sight of the programs with the installed file.
     seen: Seen,
     /// The file that the lifecycle asks for.
     request: Option<Box<Installation>>,
-    standing: Option<Standing>,
+    processes: Option<ProcessStatus>,
     spec: Option<NodeSpec>,
 }
 
@@ -160,7 +162,7 @@ enum Cause {
 }
 
 /// Inputs of one decision.
-struct Scene {
+struct Inputs {
     identity: Result<Identity, Vec<Problem>>,
     installed: Rc<Installed>,
     observed: Option<Observed>,
@@ -249,7 +251,7 @@ impl<T: Supervisor> Reconciler<T> {
         let mut report = self.carry_out(decision, reasons).await;
         if is_first && matches!(report.outcome, Outcome::Installed(_) | Outcome::Restored(..)) {
             // Only now a command knows whose processes the file is for. It is large, and so would be every pass.
-            let Decision { programs, notes, .. } = Box::pin(self.decide(None)).await;
+            let PassDecision { programs, notes, .. } = Box::pin(self.decide(None)).await;
             report.notes.extend(notes);
             let step = self.step(programs.lifecycle.as_deref(), programs.spec.as_ref()).await;
             report.step = step.or(programs.unsynced.map(Err));
@@ -258,7 +260,7 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// Takes the answer, looks at everything and decides. Changes nothing on the host.
-    pub async fn decide(&mut self, answered: Option<Answered>) -> Decision {
+    pub async fn decide(&mut self, answered: Option<Answered>) -> PassDecision {
         let was_answered = answered.is_some();
         let (identity, doubt, asked) = match answered {
             Some(answered) => self.take(answered),
@@ -269,27 +271,27 @@ impl<T: Supervisor> Reconciler<T> {
             Ok(installed) => installed,
             Err(error) => {
                 let file = FileDecision::leave(Outcome::Failed(chain(&error)));
-                return Decision { file, programs: ProgramsDecision::default(), notes, asked };
+                return PassDecision { file, programs: ProgramsDecision::default(), notes, asked };
             }
         };
         let about = self.about(&installed);
         self.processes.unseen();
         let observed = self.observe(about.as_ref(), &installed).await;
-        let scene = Scene { identity, installed, observed, about, doubt };
-        self.membership.count_nodes(scene.installed.ring().map(|ring| &**ring));
-        let file = self.decide_file(&scene, was_answered);
-        notes.extend(self.notes(&scene));
-        notes.extend(self.differs(&scene, &file.verdict));
+        let inputs = Inputs { identity, installed, observed, about, doubt };
+        self.membership.count_nodes(inputs.installed.ring().map(|ring| &**ring));
+        let file = self.decide_file(&inputs, was_answered);
+        notes.extend(self.notes(&inputs));
+        notes.extend(self.differs(&inputs, &file.verdict));
         let installs = matches!(file.verdict, Decided::Install(_));
-        let programs = self.decide_programs(&scene, installs, &mut notes).await;
-        Decision { file, programs, notes, asked }
+        let programs = self.decide_programs(&inputs, installs, &mut notes).await;
+        PassDecision { file, programs, notes, asked }
     }
 
     /// Decides on the file.
-    fn decide_file(&mut self, scene: &Scene, was_answered: bool) -> FileDecision {
-        let fresh = was_answered && scene.doubt.is_none();
-        let mut file = self.judged(scene, fresh);
-        file.replaces_unloadable = scene.installed.ring().is_none();
+    fn decide_file(&mut self, inputs: &Inputs, was_answered: bool) -> FileDecision {
+        let fresh = was_answered && inputs.doubt.is_none();
+        let mut file = self.judged(inputs, fresh);
+        file.replaces_unloadable = inputs.installed.ring().is_none();
         if !was_answered
             && matches!(file.verdict, Decided::Install(_))
             && let Some(error) = self.files.rests()
@@ -304,17 +306,17 @@ impl<T: Supervisor> Reconciler<T> {
     /// Decides on the programs. `installs` is true where a file is about to be installed.
     async fn decide_programs(
         &mut self,
-        scene: &Scene,
+        inputs: &Inputs,
         installs: bool,
         notes: &mut Vec<String>,
     ) -> ProgramsDecision {
         if !self.daemon {
-            return placing::once(scene, self.supervisor.in_doubt(), installs, notes);
+            return placing::once(inputs, self.supervisor.in_doubt(), installs, notes);
         }
-        let mut programs = self.decide_lifecycle(scene, installs, notes);
-        if scene.observed.is_none() && !installs {
+        let mut programs = self.decide_lifecycle(inputs, installs, notes);
+        if inputs.observed.is_none() && !installs {
             // It is seldom, and large, and so would be every pass.
-            Box::pin(self.stop_unseen(scene.about.is_some(), &mut programs)).await;
+            Box::pin(self.stop_unseen(inputs.about.is_some(), &mut programs)).await;
         }
         programs
     }

@@ -15,7 +15,7 @@ use crate::guard::{Absence, Held};
 use crate::lifecycle::Rejected;
 use crate::plan::Plan;
 use crate::problem::{Note, Problem};
-use crate::standing::Standing;
+use crate::process_status::ProcessStatus;
 pub use last_pass::LastPass;
 
 /// The outcome of one pass with what surrounds it.
@@ -38,7 +38,7 @@ pub struct Report {
     /// Records of K2HR3 that are no good and were left out, each with its member and what to do.
     pub left_out: Vec<Note>,
     /// State of the processes; `None` where no supervisor observes them.
-    pub standing: Option<Standing>,
+    pub processes: Option<ProcessStatus>,
     /// The step of the processes, or its failure, in one line.
     pub step: Option<Result<String, String>>,
 }

@@ -15,10 +15,10 @@ use crate::clock::Timestamp;
 use crate::generation::Generation;
 use crate::guard::{Absence, Held};
 use crate::ledger::Ledger;
-use crate::lifecycle::Leaving;
+use crate::lifecycle::Departure;
 use crate::problem::Note;
+use crate::process_status::{ProcessStatus, State};
 use crate::report::{LastPass, OutcomeKind, Report};
-use crate::standing::{Standing, State};
 use crate::supervisor::{Choice, Kind};
 
 /// Version of the JSON form. It rises with every change that a reader of the older form cannot read.
@@ -52,15 +52,15 @@ pub struct Status {
     /// Differences and notes.
     pub findings: Findings,
     /// The state of the processes; absent where no supervisor observes them.
-    pub standing: Option<Standing>,
+    pub processes: Option<ProcessStatus>,
     /// The last step of the processes that was taken, or failed.
     pub last_step: Option<LastStep>,
     /// The last attempt to enter or leave the role; absent before it, or where the agent does not register its node.
     pub registration: Option<Registration>,
     /// The leave of this node, as far as it has come.
-    pub leaving: Option<Leaving>,
+    pub leaving: Option<Departure>,
     /// The stop for maintenance, as far as it has come.
-    pub stopped: Option<Leaving>,
+    pub stopped: Option<Departure>,
 }
 
 /// The agent and its settings.
@@ -180,11 +180,11 @@ impl Status {
             held: ledger.guard.held.clone(),
             waiting: ledger.guard.absent.clone(),
             findings: Findings::default(),
-            standing: None,
+            processes: None,
             last_step: None,
             registration: None,
-            leaving: ledger.known.leaving.clone(),
-            stopped: ledger.known.stopped.clone(),
+            leaving: ledger.processes.leaving.clone(),
+            stopped: ledger.processes.stopped.clone(),
         }
     }
 
@@ -197,14 +197,14 @@ impl Status {
         self.held.clone_from(&ledger.guard.held);
         self.waiting.clone_from(&report.waiting);
         self.findings = Findings::of(report);
-        if report.standing.is_some() {
-            self.standing.clone_from(&report.standing);
+        if report.processes.is_some() {
+            self.processes.clone_from(&report.processes);
         }
         if let Some(Ok(text) | Err(text)) = &report.step {
             self.last_step = Some(LastStep { at: report.at, text: text.clone() });
         }
-        self.leaving.clone_from(&ledger.known.leaving);
-        self.stopped.clone_from(&ledger.known.stopped);
+        self.leaving.clone_from(&ledger.processes.leaving);
+        self.stopped.clone_from(&ledger.processes.stopped);
     }
 
     /// The kind of the last pass; `None` before the first one.
@@ -219,7 +219,7 @@ impl Status {
 
     /// Tells whether the state of chmpx is of this moment, or no supervisor asks it.
     pub fn is_present(&self, now: Timestamp) -> bool {
-        let said = self.standing.as_ref().and_then(|standing| standing.said.as_ref());
+        let said = self.processes.as_ref().and_then(|processes| processes.said.as_ref());
         said.is_none_or(|said| now.since(said.at) <= PRESENT)
     }
 
@@ -227,7 +227,7 @@ impl Status {
     pub fn is_good(&self) -> bool {
         use OutcomeKind::{Installed, Rewritten, Settling, Unchanged};
         let fine = matches!(self.code(), Some(Unchanged | Installed | Settling | Rewritten));
-        let held = self.standing.as_ref().is_some_and(|standing| standing.state == State::Held);
+        let held = self.processes.as_ref().is_some_and(|processes| processes.state == State::Held);
         let outside = self.registration.as_ref().is_some_and(|registration| !registration.good);
         // The settings ask for a supervisor, and none was found.
         let idle = self.agent.picked.as_ref().is_some_and(|picked| picked.kind == Kind::None);

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{env, fs};
 
-use k2hdkc_agent::standing::State;
+use k2hdkc_agent::process_status::State;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::environments::fleet::Fleet;
 use k2hdkc_tests::environments::systemd::{INI, packages};
@@ -48,9 +48,11 @@ fn cloud() -> Option<Fleet> {
 /// Checks whether that VM is in its place, with exactly so many servers in service for its chmpx. Asks its agent first,
 /// which costs nothing, and then chmpx's shared memory, where a question costs no reload.
 fn is_settled(fleet: &Fleet, number: u32, servers: usize) -> bool {
-    let standing = fleet.vm(number).status().and_then(|status| status.standing);
-    let Some(standing) = standing.filter(|standing| standing.state == State::Converged) else { return false };
-    let listed = standing.said.as_ref().map_or(0, |said| said.servers.len());
+    let processes = fleet.vm(number).status().and_then(|status| status.processes);
+    let Some(processes) = processes.filter(|processes| processes.state == State::Converged) else {
+        return false;
+    };
+    let listed = processes.said.as_ref().map_or(0, |said| said.servers.len());
     // What its agent saw last may be some seconds old.
     (listed == servers || listed == 0) && sees(fleet, number) == servers
 }

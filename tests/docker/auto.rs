@@ -55,7 +55,7 @@ fn where_troves_container_is_docker_is_picked_and_stays_while_it_is_made_anew() 
             .filter(|status| status.agent.pid.is_some() && status.agent.supervisor == "docker")
             .is_some_and(|status| {
                 let lack = "no container is called \"gone\"";
-                let told = status.standing.is_some_and(|standing| standing.text.contains(lack));
+                let told = status.processes.is_some_and(|processes| processes.text.contains(lack));
                 told && status.agent.picked.is_some_and(|picked| picked.why.contains(lack))
             })
     };

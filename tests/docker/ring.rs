@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::standing::State;
+use k2hdkc_agent::process_status::State;
 use k2hdkc_agent::status::Status;
 use k2hdkc_simulators::node::{Node, wait_for};
 use k2hdkc_tests::environments::systemd::INI;
@@ -99,8 +99,8 @@ impl Ring {
     /// Checks whether its agent says that the processes run what the file says, with all servers in service.
     pub(crate) fn is_settled(&self, number: u32) -> bool {
         let servers = self.agents.len();
-        self.status(number).and_then(|status| status.standing).is_some_and(|standing| {
-            standing.state == State::Converged && standing.healthy() == (servers, servers)
+        self.status(number).and_then(|status| status.processes).is_some_and(|processes| {
+            processes.state == State::Converged && processes.healthy() == (servers, servers)
         })
     }
 

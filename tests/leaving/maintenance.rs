@@ -32,9 +32,9 @@ fn a_server_stops_without_losing_a_read_stays_down_over_a_reboot_and_comes_back_
     deployment.node_mut(2).stop().unwrap();
     deployment.node_mut(2).start().unwrap();
     let held = || {
-        let standing = deployment.status(2).and_then(|status| status.standing);
-        standing.is_some_and(|standing| {
-            standing.text.starts_with("this node was told to stop: nothing of it runs")
+        let processes = deployment.status(2).and_then(|status| status.processes);
+        processes.is_some_and(|processes| {
+            processes.text.starts_with("this node was told to stop: nothing of it runs")
         })
     };
     assert!(wait_for(PATIENCE, held), "{}", deployment.told(2));

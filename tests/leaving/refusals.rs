@@ -58,7 +58,7 @@ fn beside_a_server_that_is_down_nobody_leaves_unless_somebody_insists() {
         signal(pid, "KILL").unwrap();
     }
     let sees =
-        || deployment.status(2).and_then(|status| status.standing).is_some_and(|s| s.healthy() == (2, 3));
+        || deployment.status(2).and_then(|status| status.processes).is_some_and(|s| s.healthy() == (2, 3));
     assert!(wait_for(PATIENCE, sees), "{}", deployment.told(2));
     let mut errors = String::new();
     let told = || {

@@ -62,7 +62,7 @@ fn the_agent_calls_nothing_applied_that_it_has_put_before_nobody() {
     let testbed = Testbed::open(3, 1).unwrap();
     let mut node = with_docker(&testbed, Some("gone.sock"));
     node.start().unwrap();
-    let held = || node.status().is_ok_and(|status| status["standing"]["state"] == "held");
+    let held = || node.status().is_ok_and(|status| status["processes"]["state"] == "held");
     assert!(wait_for(PATIENCE, held), "{}", node.log());
     let status = node.status().unwrap();
     assert_eq!(

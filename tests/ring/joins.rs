@@ -14,7 +14,7 @@ fn a_server_that_the_others_do_not_list_yet_waits_with_its_chmpx_and_is_never_tu
     ring.add(3).unwrap();
     ring.tell_one(3, &[1, 2, 3], &[100]).unwrap();
     ring.node_mut(3).start().unwrap();
-    let waits = || ring.standing(3).is_some_and(|standing| standing.text.contains("lists this server"));
+    let waits = || ring.processes(3).is_some_and(|processes| processes.text.contains("lists this server"));
     assert!(wait_for(PATIENCE, waits), "{}", ring.told(3));
     assert_eq!(ring.pid(3, "chmpx"), None);
     ring.tell(&[1, 2, 3], &[100]).unwrap();
@@ -45,11 +45,11 @@ fn a_server_whose_file_nobody_renews_keeps_no_other_out_unless_it_is_the_next_in
 fn a_server_that_the_next_one_keeps_out_says_who_it_is_and_what_to_do() {
     let mut ring = beside_a_server_whose_file_nobody_renews(1);
     let held = || {
-        ring.standing(3).is_some_and(|standing| standing.text.contains("see whether the agent there runs"))
+        ring.processes(3).is_some_and(|processes| processes.text.contains("see whether the agent there runs"))
     };
     assert!(wait_for(PATIENCE, held), "{}", ring.told(3));
     let next = ring.node(1).plan().address.clone();
-    assert!(ring.standing(3).is_some_and(|standing| standing.text.contains(&next)), "{}", ring.told(3));
+    assert!(ring.processes(3).is_some_and(|processes| processes.text.contains(&next)), "{}", ring.told(3));
     assert_eq!(ring.pid(3, "chmpx"), None);
     ring.tell_one(1, &[1, 2, 3], &[100]).unwrap();
     ring.node_mut(1).start().unwrap();
@@ -64,7 +64,8 @@ fn a_slave_that_a_server_has_turned_away_has_it_speak_up() {
         ring.tell_one(number, &[1, 2], &[100, 101]).unwrap();
     }
     ring.node_mut(101).start().unwrap();
-    let lost = || ring.standing(101).is_some_and(|standing| standing.text.contains("has no connection to"));
+    let lost =
+        || ring.processes(101).is_some_and(|processes| processes.text.contains("has no connection to"));
     assert!(wait_for(PATIENCE, lost), "{}", ring.told(101));
     assert!(!ring.is_settled(101));
     // The file comes, and nobody on that server speaks of it.

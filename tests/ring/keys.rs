@@ -52,21 +52,23 @@ fn readable_after_a_boot_in_isolation(supervisor: &str) -> usize {
     }
     ring.tell_one(2, &[1, 2], &[100]).unwrap();
     ring.node_mut(2).start().unwrap();
-    let alone = || ring.standing(2).is_some_and(|standing| standing.k2hdkc.is_some());
+    let alone = || ring.processes(2).is_some_and(|processes| processes.k2hdkc.is_some());
     if supervisor.contains("wait-for-peers = false") {
         assert!(wait_for(PATIENCE, alone), "{}", ring.told(2));
         let in_service = || {
-            ring.standing(2).and_then(|standing| standing.said).is_some_and(|said| said.status.is_healthy())
+            ring.processes(2)
+                .and_then(|processes| processes.said)
+                .is_some_and(|said| said.status.is_healthy())
         };
         assert!(wait_for(PATIENCE, in_service), "{}", ring.told(2));
     } else {
-        let told = || ring.standing(2).is_some_and(|standing| standing.text.contains("lists this server"));
+        let told = || ring.processes(2).is_some_and(|processes| processes.text.contains("lists this server"));
         assert!(wait_for(PATIENCE, told), "{}", ring.told(2));
         assert!(!alone());
     }
     ring.tell(&[1, 2], &[100]).unwrap();
     ring.settled().unwrap();
-    let sees_both = |number| ring.standing(number).is_some_and(|standing| standing.healthy() == (2, 2));
+    let sees_both = |number| ring.processes(number).is_some_and(|processes| processes.healthy() == (2, 2));
     assert!(wait_for(PATIENCE, || [1, 2, 100].into_iter().all(sees_both)), "{}", ring.told(2));
     ring.readable(100, KEYS)
 }
@@ -110,7 +112,7 @@ fn keys_in_memory_without_another_copy_are_held_not_thrown_away() {
     let k2hdkc = ring.pid(1, "k2hdkc").unwrap();
     ring.kill(1, "chmpx").unwrap();
     let held =
-        || ring.standing(1).is_some_and(|s| s.text.contains("its keys would be lost") && s.chmpx.is_some());
+        || ring.processes(1).is_some_and(|s| s.text.contains("its keys would be lost") && s.chmpx.is_some());
     assert!(wait_for(PATIENCE, held), "{}", ring.told(1));
     ring.all_readable(100, KEYS).unwrap();
     assert_eq!(ring.pid(1, "k2hdkc"), Some(k2hdkc));
@@ -126,7 +128,7 @@ fn keys_in_memory_with_a_copy_elsewhere_survive_a_restart_of_the_pair() {
     let mut ring = Ring::running(style, "", 3, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     // It must have seen that the others have theirs.
-    let sees_all = || ring.standing(2).is_some_and(|standing| standing.healthy() == (3, 3));
+    let sees_all = || ring.processes(2).is_some_and(|processes| processes.healthy() == (3, 3));
     assert!(wait_for(PATIENCE, sees_all), "{}", ring.told(2));
     ring.kill(2, "chmpx").unwrap();
     assert!(wait_for(PATIENCE, || !ring.is_settled(2)));

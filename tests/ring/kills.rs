@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::standing::State;
+use k2hdkc_agent::process_status::State;
 use k2hdkc_simulators::node::{FILE_SOURCE, wait_for};
 use k2hdkc_simulators::simulators::stage::Style;
 use k2hdkc_tests::ring::{PATIENCE, Ring};
@@ -128,8 +128,8 @@ fn a_k2hr3_that_does_not_answer_keeps_nobody_from_caring_for_the_processes() {
     assert!(wait_for(PATIENCE, is_asked), "{}", ring.told(2));
     let (chmpx, begun) = (ring.kill(2, "chmpx").unwrap(), Instant::now());
     let recovered = || {
-        let standing = ring.standing(2);
-        standing.is_some_and(|now| {
+        let processes = ring.processes(2);
+        processes.is_some_and(|now| {
             now.state == State::Converged && now.chmpx.is_some_and(|process| process.pid != chmpx)
         })
     };

@@ -62,7 +62,7 @@ fn a_second_chmpx_that_somebody_starts_is_told_and_not_touched() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let told = || ring.standing(1).is_some_and(|s| s.text.contains("several chmpx run with this ini"));
+    let told = || ring.processes(1).is_some_and(|s| s.text.contains("several chmpx run with this ini"));
     let seen = wait_for(PATIENCE, told);
     stranger.kill().unwrap();
     stranger.wait().unwrap();
@@ -95,7 +95,7 @@ fn another_database_is_held_and_told_and_no_key_stays_behind() {
     let before = (ring.pid(2, "chmpx"), ring.pid(2, "k2hdkc"));
     let ini = std::fs::read_to_string(ring.node(2).root().join("source.ini")).unwrap();
     ring.node(2).give(&ini.replace("/data/keys.k2h", "/data/other.k2h")).unwrap();
-    let held = || ring.standing(2).is_some_and(|s| s.text.contains("names another database"));
+    let held = || ring.processes(2).is_some_and(|s| s.text.contains("names another database"));
     assert!(wait_for(PATIENCE, held), "{}", ring.told(2));
     assert!(!ring.node(2).run(&["status"]).unwrap().status.success());
     // The file is followed all the same.
@@ -137,7 +137,7 @@ fn a_key_of_chmpx_rolls_through_the_servers_without_a_key_unreadable_and_waits_o
     }
     ring.all_readable(100, 60).unwrap();
     assert_eq!(worst, 60, "keys that were not served within 2 s meanwhile");
-    let held = ring.standing(100).unwrap();
+    let held = ring.processes(100).unwrap();
     assert!(held.text.contains("supervisor.restarts forbids it"), "{}", held.text);
     assert_eq!(ring.pid(100, "chmpx"), slave);
 }

@@ -19,7 +19,7 @@ fn rolled_back(faults: &str, value: &str) -> Ring {
 #[test]
 fn a_generation_that_ends_chmpx_is_rolled_back_once_kept_aside_and_explained() {
     let mut ring = rolled_back("dislike = \"RWTIMEOUT=777\"\n", "RWTIMEOUT = 777");
-    let well = || ring.standing(1).is_some_and(|s| s.text.starts_with("converged"));
+    let well = || ring.processes(1).is_some_and(|s| s.text.starts_with("converged"));
     assert!(wait_for(PATIENCE, well), "{}", ring.told(1));
     let status = ring.status(1).unwrap();
     assert!(status.line().contains("chmpx ended with status 0"), "{}", status.line());
@@ -86,9 +86,10 @@ fn a_first_file_that_chmpx_dislikes_is_reported_and_tried_less_and_less_often() 
     ring.faults(1, "fail-starts = 9\n").unwrap();
     ring.tell(&[1], &[]).unwrap();
     ring.node_mut(1).start().unwrap();
-    let told = || ring.standing(1).is_some_and(|standing| standing.text.contains("chmpx has failed to run"));
+    let told =
+        || ring.processes(1).is_some_and(|processes| processes.text.contains("chmpx has failed to run"));
     assert!(wait_for(PATIENCE, told), "{}", ring.told(1));
-    assert!(ring.standing(1).unwrap().text.contains("ended with status 1"));
+    assert!(ring.processes(1).unwrap().text.contains("ended with status 1"));
     ring.faults(1, "").unwrap();
     ring.settled().unwrap();
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use k2hdkc_agent::admin::{self, Request, Response};
+use k2hdkc_agent::process_status::State;
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_agent::standing::State;
 use k2hdkc_agent::status::Status;
 use tokio::runtime::{self, Runtime};
 
@@ -161,9 +161,9 @@ impl Deployment {
     }
 
     fn is_converged(&self, number: u32, servers: usize) -> bool {
-        let standing = self.status(number).and_then(|status| status.standing);
-        standing.is_some_and(|standing| {
-            standing.state == State::Converged && standing.healthy() == (servers, servers)
+        let processes = self.status(number).and_then(|status| status.processes);
+        processes.is_some_and(|processes| {
+            processes.state == State::Converged && processes.healthy() == (servers, servers)
         })
     }
 

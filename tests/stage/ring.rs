@@ -8,7 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use k2hdkc_agent::admin::{self, Request, Response};
-use k2hdkc_agent::standing::{Standing, State};
+use k2hdkc_agent::process_status::{ProcessStatus, State};
 use k2hdkc_agent::status::Status;
 
 use tokio::runtime::{self, Runtime};
@@ -167,8 +167,8 @@ impl Ring {
     }
 
     /// Returns the state of a node's processes, by its agent.
-    pub fn standing(&self, number: u32) -> Option<Standing> {
-        self.status(number)?.standing
+    pub fn processes(&self, number: u32) -> Option<ProcessStatus> {
+        self.status(number)?.processes
     }
 
     /// Checks whether the node runs what its own source says, by chmpx's own word.
@@ -189,10 +189,10 @@ impl Ring {
                 .extend(ring.profile.global.get_key_value("REPLICA").map(|(k, v)| (k.clone(), v.clone())));
             wanted == ring
         });
-        let Some(standing) = status.standing.filter(|standing| standing.state == State::Converged) else {
+        let Some(processes) = status.processes.filter(|processes| processes.state == State::Converged) else {
             return false;
         };
-        told && standing.said.is_some_and(|said| said.fileversion == Some(fileversion))
+        told && processes.said.is_some_and(|said| said.fileversion == Some(fileversion))
     }
 
     /// Waits until every node that runs is settled; how long that took.
@@ -223,8 +223,8 @@ impl Ring {
 
     /// The process of a node's program, as its agent sees it.
     pub fn pid(&self, number: u32, program: &str) -> Option<u32> {
-        let standing = self.standing(number)?;
-        let process = if program == "chmpx" { standing.chmpx } else { standing.k2hdkc };
+        let processes = self.processes(number)?;
+        let process = if program == "chmpx" { processes.chmpx } else { processes.k2hdkc };
         process.map(|process| process.pid)
     }
 

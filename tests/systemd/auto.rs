@@ -1,6 +1,6 @@
 //! A supervisor that is picked: where chmpx is a unit, it is systemd.
 
-use k2hdkc_agent::standing::State;
+use k2hdkc_agent::process_status::State;
 use k2hdkc_agent::supervisor::{Choice, Kind};
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::environments::ready;
@@ -19,8 +19,8 @@ fn where_chmpx_is_a_unit_systemd_is_picked_also_a_masked_one_and_its_remedy_is_t
     let auto = config("").replace("kind = \"systemd\"", "kind = \"auto\"");
     node.start_agent(&auto).unwrap();
     let held = || {
-        status(node).and_then(|status| status.standing).is_some_and(|standing| {
-            standing.state == State::Held && standing.text.contains("systemctl unmask chmpx.service")
+        status(node).and_then(|status| status.processes).is_some_and(|processes| {
+            processes.state == State::Held && processes.text.contains("systemctl unmask chmpx.service")
         })
     };
     assert!(wait_for(LONG, held), "{}", told(node));

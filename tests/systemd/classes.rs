@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use k2hdkc_agent::process_status::State;
 use k2hdkc_agent::report::OutcomeKind;
-use k2hdkc_agent::standing::State;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::environments::changes::{CHMPX, Ends, K2HDKC, LIVE, missing};
 use k2hdkc_tests::environments::systemd::{Environment, INI, Node, Shape};
@@ -83,8 +83,8 @@ fn happens(environment: &Environment, change: &Change<'_>) {
 fn by_hand(environment: &Environment) {
     let node = environment.node(SLAVE);
     let held = || {
-        status(node).and_then(|status| status.standing).is_some_and(|standing| {
-            standing.state == State::Held && standing.text.contains("supervisor.restarts forbids it")
+        status(node).and_then(|status| status.processes).is_some_and(|processes| {
+            processes.state == State::Held && processes.text.contains("supervisor.restarts forbids it")
         })
     };
     assert!(wait_for(LONG, held), "{}", told(node));

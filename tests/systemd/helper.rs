@@ -154,7 +154,9 @@ fn behind_helpers_the_ring_is_kept_as_well_and_the_incumbent_is_taken_over() {
         "hands it /etc/antpickax/other.ini, and not {INI}: set 'chmpx-service-helper.conf:CHMPX_INI_CONF_FILE"
     );
     let told_so = || {
-        status(slave).and_then(|status| status.standing).is_some_and(|standing| standing.text.contains(&text))
+        status(slave)
+            .and_then(|status| status.processes)
+            .is_some_and(|processes| processes.text.contains(&text))
     };
     assert!(wait_for(LONG, told_so), "{}", told(slave));
     hand("k2hdkc.ini");

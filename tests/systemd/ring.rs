@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::standing::State;
+use k2hdkc_agent::process_status::State;
 use k2hdkc_agent::status::Status;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::environments::systemd::{Environment, INI, Node};
@@ -27,8 +27,8 @@ pub(crate) fn status(node: &Node) -> Option<Status> {
 
 /// Checks whether its agent says that the processes run what the file says, with so many servers in service.
 pub(crate) fn is_settled(node: &Node, servers: usize) -> bool {
-    status(node).and_then(|status| status.standing).is_some_and(|standing| {
-        standing.state == State::Converged && standing.healthy() == (servers, servers)
+    status(node).and_then(|status| status.processes).is_some_and(|processes| {
+        processes.state == State::Converged && processes.healthy() == (servers, servers)
     })
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn is_settled(node: &Node, servers: usize) -> bool {
 pub(crate) fn holds(node: &Node, text: &str) {
     let held = || {
         status(node)
-            .and_then(|status| status.standing)
-            .is_some_and(|standing| standing.state == State::Held && standing.text.contains(text))
+            .and_then(|status| status.processes)
+            .is_some_and(|processes| processes.state == State::Held && processes.text.contains(text))
     };
     assert!(wait_for(LONG, held), "{text}: {}", told(node));
 }

@@ -1,6 +1,6 @@
 //! The units and drop-ins of `systemd/` themselves: what systemd thinks of them, and what holds without any agent.
 
-use k2hdkc_agent::standing::State;
+use k2hdkc_agent::process_status::State;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::environments::systemd::{Environment, Node, Shape};
 use k2hdkc_tests::environments::{ready, say};
@@ -116,7 +116,7 @@ fn without_an_agent_systemd_leaves_no_older_k2hdkc_beside_a_newer_chmpx() {
     let node = environment.node(1);
     node.start_agent(&config("")).unwrap();
     settled(&environment, 1);
-    let converged = status(node).and_then(|status| status.standing).map(|standing| standing.state);
+    let converged = status(node).and_then(|status| status.processes).map(|processes| processes.state);
     assert_eq!(converged, Some(State::Converged));
     node.systemctl(&["stop", AGENT]).unwrap();
     assert_eq!(node.show("chmpx.service", "User"), "k2hdkc");

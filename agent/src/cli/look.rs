@@ -12,7 +12,7 @@ use crate::ledger::Store;
 use crate::lifecycle::Action;
 use crate::machine;
 use crate::plan::{Class, Plan};
-use crate::reconcile::{Decided, Decision, Reconciler};
+use crate::reconcile::{Decided, PassDecision, Reconciler};
 use crate::replicas;
 use crate::report::Outcome;
 use crate::settings::{Auth, Restarts, Settings, SupervisorKind};
@@ -20,7 +20,7 @@ use crate::source::{self, AnySource};
 use crate::supervisor::AnySupervisor;
 
 /// Decides what a pass would do now.
-async fn decided(mut settings: Settings) -> Decision {
+async fn decided(mut settings: Settings) -> PassDecision {
     if settings.k2hr3.auth == Auth::AddressToken {
         // Who only looks makes no token, and renews none under the running agent.
         settings.k2hr3.auth = Auth::Address;

@@ -9,8 +9,8 @@ use crate::admin::{self, Command, Request};
 use crate::ledger::Store;
 use crate::lifecycle::Stage;
 use crate::problem::chain;
+use crate::process_status::State;
 use crate::settings::Settings;
-use crate::standing::State;
 use crate::status::Status;
 
 /// Stops the processes through the running agent: nothing else takes a server out of service.
@@ -42,7 +42,7 @@ async fn told_to_start(settings: &Settings, within: Duration) -> Result<String, 
 fn start_later(settings: &Settings, absent: &str) -> Result<String, String> {
     let mut store = Store::open(&settings.state.directory, settings.ini.keep)
         .map_err(|error| format!("{absent}; {}", chain(&error)))?;
-    store.update(|ledger| ledger.known.stopped = None).map_err(|error| chain(&error))?;
+    store.update(|ledger| ledger.processes.stopped = None).map_err(|error| chain(&error))?;
     Ok("no agent runs; the next one starts chmpx and k2hdkc".to_owned())
 }
 
@@ -51,7 +51,7 @@ fn stopped(status: &Status) -> Result<String, Option<String>> {
     if stopped.stage == Stage::Stopped {
         return Ok(stopped.stage.text().to_owned());
     }
-    let more = status.standing.as_ref().map(|standing| standing.text.clone());
+    let more = status.processes.as_ref().map(|processes| processes.text.clone());
     Err(Some(more.unwrap_or_else(|| stopped.stage.text().to_owned())))
 }
 
@@ -59,9 +59,9 @@ fn started(status: &Status) -> Result<String, Option<String>> {
     if let Some(stopped) = &status.stopped {
         return Err(Some(format!("it was told to stop again: {}", stopped.stage.text())));
     }
-    match &status.standing {
-        Some(standing) if standing.state == State::Converged => Ok(standing.text.clone()),
-        standing => Err(standing.as_ref().map(|standing| standing.text.clone())),
+    match &status.processes {
+        Some(processes) if processes.state == State::Converged => Ok(processes.text.clone()),
+        processes => Err(processes.as_ref().map(|processes| processes.text.clone())),
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::lifecycle::Leaving;
+    use crate::lifecycle::Departure;
     use crate::ring::Mode;
     use crate::settings::{self, Origin};
 
@@ -80,13 +80,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let settings = settings::load(&Origin { config: None, root: Some(root.path().to_owned()) }).unwrap();
         let mut store = Store::open(&settings.state.directory, settings.ini.keep).unwrap();
-        let stopped = Leaving::begin_stop(Timestamp(1), Mode::Server, false, None);
-        store.update(|ledger| ledger.known.stopped = Some(stopped)).unwrap();
+        let stopped = Departure::begin_stop(Timestamp(1), Mode::Server, false, None);
+        store.update(|ledger| ledger.processes.stopped = Some(stopped)).unwrap();
         (root, settings)
     }
 
     fn is_stopped(settings: &Settings) -> bool {
-        Store::peek(&settings.state.directory, settings.ini.keep).ledger().known.stopped.is_some()
+        Store::peek(&settings.state.directory, settings.ini.keep).ledger().processes.stopped.is_some()
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::admin::{self, AdminError, Command, Request, Response};
 use crate::clock::spoken;
 use crate::daemon;
 use crate::ledger::{LedgerError, Store};
-use crate::lifecycle::{Leaving, Stage};
+use crate::lifecycle::{Departure, Stage};
 use crate::problem::chain;
 use crate::settings::Settings;
 use crate::status::Status;
@@ -89,8 +89,8 @@ pub(super) async fn followed(
 
 fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
-    match &store.ledger().known.leaving {
-        Some(Leaving { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
+    match &store.ledger().processes.leaving {
+        Some(Departure { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
         _ => Err(format!(
             "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and repeat the command"
         )),
@@ -121,7 +121,7 @@ fn joined(status: &Status) -> Result<String, Option<String>> {
 fn left(status: &Status) -> Result<String, Option<String>> {
     let Some(leaving) = &status.leaving else { return Err(Some("the leave was called off".to_owned())) };
     let of_k2hr3 = status.registration.as_ref().map(|registration| registration.line.clone());
-    let of_processes = status.standing.as_ref().map(|standing| standing.text.clone());
+    let of_processes = status.processes.as_ref().map(|processes| processes.text.clone());
     let more = match leaving.stage {
         Stage::Left => return Ok(leaving.stage.text().to_owned()),
         Stage::Draining | Stage::Stopping | Stage::Stopped => of_processes,

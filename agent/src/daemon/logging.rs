@@ -6,9 +6,9 @@ use tracing::{debug, error, info, warn};
 use super::Agent;
 use crate::clock::spoken;
 use crate::log::Loudness;
+use crate::process_status::{ProcessStatus, State};
 use crate::repeats::Repeats;
 use crate::report::{Outcome, OutcomeKind, Report};
-use crate::standing::{Standing, State};
 
 /// Lines logged about the processes.
 #[derive(Debug, Default)]
@@ -55,22 +55,22 @@ impl Told {
     }
 
     /// Logs a new state of the processes. The return to the state before a repeated step is none.
-    fn standing(&mut self, standing: &Standing, past: Option<&Standing>) {
-        if past.is_some_and(|past| past.state == standing.state && past.text == standing.text) {
+    fn processes(&mut self, processes: &ProcessStatus, past: Option<&ProcessStatus>) {
+        if past.is_some_and(|past| past.state == processes.state && past.text == processes.text) {
             return;
         }
-        match standing.state {
+        match processes.state {
             State::Held => {
                 self.converged = None;
-                error!("{}", standing.text);
+                error!("{}", processes.text);
             }
-            State::Waiting => debug!("{}", standing.text),
+            State::Waiting => debug!("{}", processes.text),
             State::Converged => {
-                let generation = standing.said.as_ref().and_then(|said| said.fileversion);
+                let generation = processes.said.as_ref().and_then(|said| said.fileversion);
                 if generation.is_some() && self.converged == generation {
-                    debug!(generation, "{}", standing.text);
+                    debug!(generation, "{}", processes.text);
                 } else {
-                    info!(generation, "{}", standing.text);
+                    info!(generation, "{}", processes.text);
                 }
                 self.converged = generation;
             }
@@ -119,8 +119,8 @@ impl Agent {
         }
         let generation = self.reconciler.store().ledger().written.as_ref().map(|written| written.fileversion);
         self.told.step(report.step.as_ref(), generation);
-        if let Some(standing) = &report.standing {
-            self.told.standing(standing, self.status.standing.as_ref());
+        if let Some(processes) = &report.processes {
+            self.told.processes(processes, self.status.processes.as_ref());
         }
         self.told.counts();
     }
@@ -158,16 +158,16 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chmpx_state::NodeStatus;
     use crate::clock::Timestamp;
     use crate::log::heard::Log;
-    use crate::standing::Said;
-    use crate::view::NodeStatus;
+    use crate::process_status::Said;
     use std::time::Duration;
 
-    fn standing(state: State, text: &str, fileversion: u32) -> Standing {
+    fn processes(state: State, text: &str, fileversion: u32) -> ProcessStatus {
         let status = NodeStatus::from_bits(0x21);
         let said = Said { at: Timestamp(0), fileversion: Some(fileversion), status, servers: Vec::new() };
-        Standing { state, said: Some(said), ..Standing::unknown(text) }
+        ProcessStatus { state, said: Some(said), ..ProcessStatus::unknown(text) }
     }
 
     /// A server's prompt to slaves that were turned away, repeated after each file.
@@ -175,14 +175,14 @@ mod tests {
     async fn a_step_that_repeats_is_one_line_a_file_and_so_is_what_it_comes_back_to() {
         let (mut told, (log, _guard)) = (Told::default(), Log::taken());
         let step = Ok("send chmpx UPDATESTATUS: slaves try again".to_owned());
-        let converged = |version| standing(State::Converged, "converged", version);
+        let converged = |version| processes(State::Converged, "converged", version);
         let mut past = None;
         for version in [7, 8] {
             for _ in 0..6 {
-                let moving = standing(State::Waiting, "send chmpx UPDATESTATUS", version);
+                let moving = processes(State::Waiting, "send chmpx UPDATESTATUS", version);
                 told.step(Some(&step), Some(version));
-                told.standing(&moving, past.as_ref());
-                told.standing(&converged(version), Some(&moving));
+                told.processes(&moving, past.as_ref());
+                told.processes(&converged(version), Some(&moving));
                 past = Some(converged(version));
                 tokio::time::advance(Duration::from_secs(6)).await;
                 told.counts();
@@ -198,10 +198,10 @@ mod tests {
     async fn what_comes_back_after_somebody_had_to_look_is_news() {
         let (mut told, (log, _guard)) = (Told::default(), Log::taken());
         let (well, held) =
-            (standing(State::Converged, "converged", 7), standing(State::Held, "it is masked", 7));
-        told.standing(&well, None);
-        told.standing(&held, Some(&well));
-        told.standing(&well, Some(&held));
+            (processes(State::Converged, "converged", 7), processes(State::Held, "it is masked", 7));
+        told.processes(&well, None);
+        told.processes(&held, Some(&well));
+        told.processes(&well, Some(&held));
         assert_eq!((log.count("INFO"), log.count("ERROR")), (2, 1), "{}", log.text());
     }
 }

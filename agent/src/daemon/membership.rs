@@ -9,11 +9,11 @@ use super::registrar::{Attempted, Came};
 use crate::admin::{Command, Commanded};
 use crate::clock::Timestamp;
 use crate::ledger::Joined;
-use crate::lifecycle::Leaving;
+use crate::lifecycle::Departure;
 use crate::problem::chain;
+use crate::process_status::State;
 use crate::registration::{Verdict, Wish};
 use crate::source::Answered;
-use crate::standing::State;
 use crate::status::Registration;
 use crate::wake::{Reason, Reasons};
 
@@ -26,7 +26,7 @@ impl Agent {
     /// Returns true where the source may be asked: not before this node has tried to become a member, and not after
     /// it left.
     pub(super) fn asks(&self) -> bool {
-        !self.joins_first() && self.reconciler.leaving().is_none_or(Leaving::follows)
+        !self.joins_first() && self.reconciler.leaving().is_none_or(Departure::follows)
     }
 
     pub(super) fn ask_what_is_held_back(&mut self) {
@@ -169,16 +169,16 @@ impl Agent {
         if let Ok(line) = &result {
             info!("{line}");
         }
-        (self.status.stopped, self.status.standing) = (self.reconciler.stopped().cloned(), None);
+        (self.status.stopped, self.status.processes) = (self.reconciler.stopped().cloned(), None);
         self.publish();
         (result, Reason::Look.into())
     }
 
     fn confirmed(&mut self, id: Option<&str>) -> (Result<String, String>, Reasons) {
-        let stuck = self.status.standing.as_ref().filter(|standing| standing.state == State::Held);
+        let stuck = self.status.processes.as_ref().filter(|processes| processes.state == State::Held);
         let result = self.reconciler.confirm(id).map_err(|line| match stuck {
-            Some(standing) => {
-                format!("{line}; what the ring line of status says is nothing to confirm: {}", standing.text)
+            Some(processes) => {
+                format!("{line}; what the ring line of status says is nothing to confirm: {}", processes.text)
             }
             None => line,
         });

@@ -60,7 +60,7 @@ pub async fn join(
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::lifecycle::{Leaving, Stage};
+    use crate::lifecycle::{Departure, Stage};
     use crate::ring::Mode;
     use crate::settings::{self, Origin};
     use tokio::io::AsyncReadExt as _;
@@ -85,8 +85,8 @@ mod tests {
         let origin = Origin { config: None, root: Some(root.path().to_owned()) };
         let settings = settings::load(&origin).unwrap();
         let mut store = open(&settings);
-        let leaving = Leaving { stage, ..Leaving::begin(Timestamp::now(), Mode::Server, false, true) };
-        store.update(|ledger| ledger.known.leaving = Some(leaving)).unwrap();
+        let leaving = Departure { stage, ..Departure::begin(Timestamp::now(), Mode::Server, false, true) };
+        store.update(|ledger| ledger.processes.leaving = Some(leaving)).unwrap();
         (root, settings)
     }
 
@@ -107,7 +107,7 @@ mod tests {
                 asked = asked => assert_eq!(asked, "HEAD", "{stage:?}"),
             }
             let store = Store::peek(&settings.state.directory, 3);
-            assert_eq!(store.ledger().known.leaving, None, "{stage:?}");
+            assert_eq!(store.ledger().processes.leaving, None, "{stage:?}");
         }
     }
 

@@ -137,7 +137,7 @@ impl Registrar {
         if let Some(ordered) = self.ordered {
             return Some(ordered);
         }
-        if let Some(leaving) = &ledger.known.leaving {
+        if let Some(leaving) = &ledger.processes.leaving {
             return (leaving.stage == Stage::Removing).then_some(Wish::Leave);
         }
         let now = self.clock.now().boot;
@@ -151,7 +151,7 @@ impl Registrar {
     pub(super) fn is_over(&self, wish: Wish, ledger: &Ledger) -> bool {
         match self.ordered {
             Some(ordered) => wish != ordered,
-            None => ledger.known.leaving.is_some() != (wish == Wish::Leave),
+            None => ledger.processes.leaving.is_some() != (wish == Wish::Leave),
         }
     }
 
@@ -163,7 +163,7 @@ impl Registrar {
     /// Returns true where this node is about to become a member for the first time, so that the source is not asked
     /// yet.
     pub(super) fn comes_first(&self, settings: &Settings, ledger: &Ledger) -> bool {
-        self.first && settings.join.enabled && ledger.joined.is_none() && ledger.known.leaving.is_none()
+        self.first && settings.join.enabled && ledger.joined.is_none() && ledger.processes.leaving.is_none()
     }
 
     /// Begins an attempt, as the node that this host is now.

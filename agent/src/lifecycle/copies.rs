@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Situation;
+use crate::chmpx_state::{Action, ChmpxState, Operation};
 use crate::replicas;
 use crate::ring::{Mode, Node, Ring};
-use crate::view::{Action, Operation, View};
 
 /// Time in which the next server leaves and comes back: they do so one by one.
 const IN_TURN: Duration = Duration::from_mins(1);
@@ -52,7 +52,7 @@ impl Copies {
         }
     }
 
-    fn look(&mut self, situation: &Situation<'_>, view: &View) {
+    fn look(&mut self, situation: &Situation<'_>, view: &ChmpxState) {
         let mut whole = true;
         for node in situation.peers() {
             // One that is down may be that only to a chmpx which has not connected to it yet.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::persisted::Persisted;
 use super::scene::Scene;
 use super::situation::Situation;
+use crate::chmpx_state::{Action, ChmpxState, NodeStatus};
 use crate::ring::Ring;
 use crate::supervisor::{ProcessId, Running};
-use crate::view::{Action, NodeStatus, View};
 
 /// The place of a k2hdkc's keys (K2HTYPE and K2HFILE of its section; K2HINIT is read and never used, k2hdkc 1.0.19).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum Database {
 
 /// A k2hdkc, and the place of its keys: a later file may say another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keeps {
+pub struct StartedK2hdkc {
     /// The process.
     pub id: ProcessId,
     /// The place that it was started with.
@@ -44,7 +44,7 @@ impl Database {
 }
 
 /// Returns the statuses of the other servers.
-pub(super) fn others(view: &View) -> impl Iterator<Item = NodeStatus> + use<'_> {
+pub(super) fn others(view: &ChmpxState) -> impl Iterator<Item = NodeStatus> + use<'_> {
     view.others().map(|row| row.status)
 }
 

@@ -8,7 +8,7 @@ use crate::ring::Mode;
 
 /// A leave, or a stop for maintenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leaving {
+pub struct Departure {
     /// The time of the operator's order.
     pub since: Timestamp,
     /// The kind of node.
@@ -43,7 +43,7 @@ pub enum Stage {
     Left,
 }
 
-impl Leaving {
+impl Departure {
     /// Begins the leave of a node of that kind.
     pub fn begin(since: Timestamp, mode: Mode, force: bool, runs: bool) -> Self {
         let stage = if runs && mode == Mode::Server { Stage::Draining } else { Stage::Removing };

@@ -8,6 +8,7 @@ mod changes;
 mod continuity;
 mod exits;
 mod file;
+mod joining;
 mod merge_work;
 mod nudges;
 mod prompts;
@@ -31,6 +32,7 @@ use self::changes::Changes;
 use self::continuity::Continuity;
 use self::exits::Exits;
 use self::file::FileHistory;
+use self::joining::Joining;
 use self::merge_work::MergeWork;
 use self::nudges::Nudges;
 use self::prompts::Prompts;
@@ -38,15 +40,14 @@ use self::resolver::Resolver;
 use self::signals::Signals;
 use self::waits::Waits;
 use self::writer::Writer;
-use super::rules::{NUDGE_AGAIN, SOON, STALLED, TIDY_AGAIN};
+use super::rules::{NUDGE_AGAIN, STALLED, TIDY_AGAIN};
 use super::scene::Scene;
 use super::situation::Situation;
 use super::words::{Join, Reason, Start};
 use super::{Action, Decision};
+use crate::chmpx_state::{NodeStatus, Operation, Row};
 use crate::retry::{Backoff, Retry};
-use crate::supervisor::neighbours::Hearsay;
-use crate::supervisor::{ChmpxReport, ProcessId, Program, Running, Step};
-use crate::view::{NodeStatus, Operation, Row};
+use crate::supervisor::{ChmpxReport, Program, Step};
 
 /// The past of the two programs.
 #[derive(Debug, Clone, Default)]
@@ -102,19 +103,6 @@ pub(super) struct RingHistory {
     pub(super) continuity: Continuity,
     pub(super) prompts: Prompts,
     activity: Activity,
-}
-
-/// The past of the way into the ring.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Joining {
-    /// The agent's own start of k2hdkc in sight of its peers, and the process that came of it.
-    begun: Option<(Instant, Option<ProcessId>)>,
-    /// Restarts of chmpx to look for the other servers.
-    pub(super) reconnects: u32,
-    /// The chmpx that came before the other servers listed this one.
-    pub(super) too_early: Option<ProcessId>,
-    /// Restarts that no change asked for.
-    pub(super) repairs: u32,
 }
 
 /// Attempts to keep a program from further starts.
@@ -360,32 +348,4 @@ pub struct At {
     pub backoff: Backoff,
     /// A random number from 0 to 1, for their jitter.
     pub random: f64,
-}
-
-impl Joining {
-    fn observe(&mut self, situation: &Situation<'_>) {
-        let observed = situation.observed;
-        self.begun = self.begun.and_then(|begun| still_begun(begun, observed.k2hdkc));
-        let unheard = observed.control.report.is_none() && observed.control.refuses;
-        if unheard && matches!(observed.peers.hearsay, Hearsay::Unknown(_)) {
-            self.too_early = observed.chmpx.map(|chmpx| chmpx.id).or(self.too_early);
-        }
-    }
-
-    /// Returns true for the k2hdkc that the agent started in sight of its peers.
-    pub(super) fn has_begun(&self, k2hdkc: ProcessId) -> bool {
-        self.begun.is_some_and(|(_, of)| of == Some(k2hdkc))
-    }
-}
-
-/// The first k2hdkc since the start is the one that came of it; the start ends with that process.
-fn still_begun(
-    (at, of): (Instant, Option<ProcessId>),
-    k2hdkc: Option<Running>,
-) -> Option<(Instant, Option<ProcessId>)> {
-    match (of, k2hdkc) {
-        (None, Some(running)) if running.since + SOON >= at => Some((at, Some(running.id))),
-        (Some(of), running) if running.is_none_or(|running| running.id != of) => None,
-        _ => Some((at, of)),
-    }
 }

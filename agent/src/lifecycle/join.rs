@@ -8,13 +8,13 @@ use super::scene::{Draft, Scene};
 use super::trial::{repair, restart_chmpx};
 use super::words::Join;
 use super::{Action, Demand, restart};
+use crate::chmpx_state::{ChmpxState, NodeStatus, Operation, Row};
 use crate::plan::Class;
 use crate::ring::Mode;
 use crate::supervisor::{ControlCommand, Running, Step};
-use crate::view::{NodeStatus, Operation, Row, View};
 
 /// Helps a server that is not in service on.
-pub(super) fn own(scene: &Scene<'_>, draft: &mut Draft, own: Own, view: &View) -> Option<Action> {
+pub(super) fn own(scene: &Scene<'_>, draft: &mut Draft, own: Own, view: &ChmpxState) -> Option<Action> {
     let status = view.own.status;
     Some(match own {
         Own::Unjoined => unjoined(scene, status, scene.observed.k2hdkc?),
@@ -47,7 +47,7 @@ fn merging(scene: &Scene<'_>, status: NodeStatus) -> Action {
 }
 
 /// Nudges a server whose copy has ended, and which the ring does not use.
-fn done(scene: &Scene<'_>, status: NodeStatus, view: &View) -> Action {
+fn done(scene: &Scene<'_>, status: NodeStatus, view: &ChmpxState) -> Action {
     let copies = view.servers.iter().any(|row| row.status.operation() == Operation::Doing);
     let patience = if copies { STICKS_AFTER } else { DONE_STICKS_AFTER };
     if scene.history.in_status_for(scene.now) < patience {
@@ -59,7 +59,7 @@ fn done(scene: &Scene<'_>, status: NodeStatus, view: &View) -> Action {
 
 /// Waits in the queue while another server merges. A server that waits although nobody does is not let in: chmpx compares the
 /// servers' lists of names, and they differ (C26).
-fn queued(scene: &Scene<'_>, status: NodeStatus, view: &View) -> Action {
+fn queued(scene: &Scene<'_>, status: NodeStatus, view: &ChmpxState) -> Action {
     let merges = |row: &Row| matches!(row.status.operation(), Operation::Doing | Operation::Done);
     let another = view.servers.iter().any(merges);
     if another || scene.history.in_status_for(scene.now) < PENDING_WITHIN {
@@ -96,7 +96,7 @@ fn pair(scene: &Scene<'_>) -> Option<Pair> {
 }
 
 /// Takes in that this server serves, and tells slaves of a new file.
-pub(super) fn serving(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Option<Action> {
+pub(super) fn serving(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -> Option<Action> {
     if scene.mode() == Mode::Slave {
         draft.serves = true;
         return None;
@@ -130,7 +130,7 @@ fn isolated(scene: &Scene<'_>, pair: Pair) -> bool {
 
 /// Reports a k2hdkc that serves alone. Once others are up it comes back by a merge: its k2hdkc is restarted out of service. Keys
 /// in memory would end with it, so that one is left to the operator.
-fn isolated_start(scene: &Scene<'_>, draft: &mut Draft, pair: Pair, view: &View) -> Option<Action> {
+fn isolated_start(scene: &Scene<'_>, draft: &mut Draft, pair: Pair, view: &ChmpxState) -> Option<Action> {
     let pid = pair.k2hdkc.pid;
     if !scene.peers().any(|node| view.status_of(node).is_some_and(NodeStatus::is_up)) {
         draft.persisted.alone = Some(pair.k2hdkc);
@@ -150,7 +150,7 @@ fn isolated_start(scene: &Scene<'_>, draft: &mut Draft, pair: Pair, view: &View)
 
 /// Speaks to slaves that came before this server had loaded the file which lists them: they were turned away, and try again only
 /// when they hear its status (C30). A ring that merges speaks by itself.
-fn announce(scene: &Scene<'_>, view: &View) -> Option<Action> {
+fn announce(scene: &Scene<'_>, view: &ChmpxState) -> Option<Action> {
     let calm = view.servers.iter().all(|row| row.status.operation() == Operation::Nothing);
     let others = view.servers.iter().filter(|row| row.status.is_up()).count() > 1;
     let announces =

@@ -14,14 +14,14 @@ use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, STICKS_AFTER, UNSEEN_WI
 use super::scene::{Draft, Scene, soon};
 use super::situation::label;
 use super::words::{Leave, Stop};
-use super::{Action, Copies, Leaving, Pair, Persisted, Situation, Stage, Urgency, stopping};
+use super::{Action, Copies, Departure, Pair, Persisted, Situation, Stage, Urgency, stopping};
+use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus, Operation, Row};
 use crate::ring::Mode;
 use crate::supervisor::{ControlCommand, Program, Step};
-use crate::view::{Action as Change, NodeStatus, Operation, Row, View};
 
 /// Takes a server out of service before it stops; `None` where it goes on as every other, because it must serve before it can
 /// leave.
-pub(super) fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Option<Action> {
+pub(super) fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -> Option<Action> {
     if leaving.force {
         return Some(hasten(scene, draft, leaving));
     }
@@ -43,7 +43,7 @@ pub(super) fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> 
     (status.is_healthy() && !repairs).then(|| leave_the_service(scene, draft, view, leaving))
 }
 
-fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving: &Leaving) -> Action {
+fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState, leaving: &Departure) -> Action {
     let returns = leaving.returns;
     if let Some(obstacle) = obstacle(scene, scene.persisted) {
         return scene.hold(Leave::Obstructed { obstacle, returns });
@@ -69,7 +69,7 @@ fn is_out(scene: &Scene<'_>, status: NodeStatus) -> bool {
 }
 
 /// Waits a moment out of service, in which what was under way is answered.
-fn settle(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving: &Leaving) -> Action {
+fn settle(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState, leaving: &Departure) -> Action {
     let mut others = view.others();
     if let Some(row) = others.find(|row| row.status.operation() != Operation::Nothing) {
         return scene.wait(Leave::OtherMerges { server: label(row), status: row.status });
@@ -81,7 +81,7 @@ fn settle(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving: &Leaving) 
 }
 
 /// Moves on to the next stage.
-fn go_on(draft: &mut Draft, leaving: Leaving) -> Action {
+fn go_on(draft: &mut Draft, leaving: Departure) -> Action {
     let action = soon(Leave::At(leaving.stage));
     draft.persisted.set_way_out(leaving);
     action
@@ -90,7 +90,7 @@ fn go_on(draft: &mut Draft, leaving: Leaving) -> Action {
 /// Waits for the merge in which the others take over. Where it sticks, the pair ends in the middle of it: those that stay copy
 /// nothing (D10), so that its keys are as safe as after a whole one, and those that stay end what the ring has half done (see
 /// [`super::peers`]).
-fn moving(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving: &Leaving) -> Action {
+fn moving(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState, leaving: &Departure) -> Action {
     let (status, returns) = (view.own.status, leaving.returns);
     let others_copy = view.others().any(|row| row.status.operation() == Operation::Doing);
     if let Some(why) = scene.history.merge_sticks(scene).filter(|_| !others_copy) {
@@ -112,9 +112,10 @@ fn moving(scene: &Scene<'_>, draft: &mut Draft, view: &View, leaving: &Leaving) 
 }
 
 /// Tells the others, and waits for nothing.
-fn hasten(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Action {
+fn hasten(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -> Action {
     let next = go_on(draft, leaving.at(Stage::Stopping));
-    let serves = |view: &View| view.own.status.is_in_service() && view.own.status.action() == Change::Nothing;
+    let serves =
+        |view: &ChmpxState| view.own.status.is_in_service() && view.own.status.action() == Change::Nothing;
     if scene.observed.chmpx.is_some() && scene.view().is_some_and(serves) {
         let reason = Leave::AtOnce { returns: leaving.returns };
         return Action::Step(Step::Control(ControlCommand::ServiceOut), reason.into());
@@ -123,7 +124,7 @@ fn hasten(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Action {
 }
 
 /// Holds where the programs cannot be seen: they are not taken for stopped, unless the operator insists and it lasts.
-pub(super) fn unobservable(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving, why: &str) -> Action {
+pub(super) fn unobservable(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure, why: &str) -> Action {
     if leaving.force && scene.history.unseen_for(scene.now) >= UNSEEN_WITHIN {
         return ended(draft, leaving);
     }
@@ -131,19 +132,19 @@ pub(super) fn unobservable(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leavi
 }
 
 /// Stops both for good, and moves on once nothing runs.
-pub(super) fn stop(scene: &Scene<'_>, draft: &mut Draft, leaving: &Leaving) -> Action {
+pub(super) fn stop(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -> Action {
     let reason = if leaving.returns { Stop::Stops } else { Stop::Leaves };
     stopping::for_good(scene, reason).unwrap_or_else(|| ended(draft, leaving))
 }
 
-fn ended(draft: &mut Draft, leaving: &Leaving) -> Action {
+fn ended(draft: &mut Draft, leaving: &Departure) -> Action {
     let mut leaving = leaving.clone();
     leaving.programs_ended();
     go_on(draft, leaving)
 }
 
 /// Leaves alone whatever another hand starts after a stop. It is for the operator to look at: the others have a copy less.
-pub(super) fn gone(scene: &Scene<'_>, leaving: &Leaving) -> Action {
+pub(super) fn gone(scene: &Scene<'_>, leaving: &Departure) -> Action {
     if leaving.stage != Stage::Stopped {
         return Action::Wait(Leave::At(leaving.stage).into(), scene.limits.timing.resync_interval);
     }
@@ -169,7 +170,7 @@ pub fn obstacle(situation: &Situation<'_>, persisted: &Persisted) -> Option<Stri
     if status.is_in_service() { obstacle_of_others(situation, view, &persisted.copies) } else { None }
 }
 
-fn obstacle_of_others(situation: &Situation<'_>, view: &View, copies: &Copies) -> Option<String> {
+fn obstacle_of_others(situation: &Situation<'_>, view: &ChmpxState, copies: &Copies) -> Option<String> {
     let statuses: Vec<_> = situation.peers().map(|node| (node, view.status_of(node))).collect();
     let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
     if !statuses.iter().any(|(_, status)| status.is_some_and(serves)) {

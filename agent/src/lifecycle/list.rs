@@ -7,8 +7,8 @@ use super::scene::{Draft, Scene};
 use super::situation::label;
 use super::words::File;
 use super::{Action, Rewrite, Situation, resolving};
+use crate::chmpx_state::{ChmpxState, Row};
 use crate::ring::Node;
-use crate::view::{Row, View};
 
 /// The first difference between chmpx's list of servers and the file.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub(super) enum ListDifference<'a> {
 
 impl<'a> Situation<'a> {
     /// Returns the first difference between chmpx's list of servers and the file.
-    pub(super) fn list_differs(&self, view: &'a View) -> Option<ListDifference<'a>> {
+    pub(super) fn list_differs(&self, view: &'a ChmpxState) -> Option<ListDifference<'a>> {
         let (nodes, rows) = (&self.ring.servers, &view.servers);
         let missing = nodes.iter().find(|node| !rows.iter().any(|row| row.is_of(node)));
         let surplus = || rows.iter().find(|row| !nodes.iter().any(|node| row.is_of(node)));

@@ -12,13 +12,13 @@ use super::scene::{Draft, Scene};
 use super::situation::label;
 use super::words::Peer;
 use super::{Action, Situation};
+use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus, Operation, Row};
 use crate::supervisor::{ControlCommand, Named};
-use crate::view::{Action as Change, NodeStatus, Operation, Row, View};
 
 /// A server that went down in the middle of a change.
 #[derive(Debug)]
 pub(super) struct LeftBehind<'a> {
-    view: &'a View,
+    view: &'a ChmpxState,
     row: &'a Row,
     /// The command that ends the change: it is completed without the server, or the server is taken out of service first, where
     /// it had begun nothing and is no member any more.
@@ -84,7 +84,7 @@ fn named(situation: &Situation<'_>, row: &Row) -> Option<Named> {
 }
 
 /// Returns how many others come first: those in service, in the order of the file; then the rest.
-fn turn(scene: &Scene<'_>, view: &View) -> u32 {
+fn turn(scene: &Scene<'_>, view: &ChmpxState) -> u32 {
     let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
     let own = scene.own();
     let in_service = scene.ring.servers.iter().filter(|node| view.status_of(node).is_some_and(serves));
@@ -96,7 +96,7 @@ fn turn(scene: &Scene<'_>, view: &View) -> u32 {
 }
 
 /// Reports a change of another server that does not go on although that server is up: its own agent should end it.
-pub(super) fn report_stuck(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Option<Action> {
+pub(super) fn report_stuck(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -> Option<Action> {
     let changing = |row: &&Row| row.status.is_up() && row.status.operation() != Operation::Nothing;
     for row in view.others().filter(changing) {
         let time = scene.history.ring.changes.time_of(row, scene.now);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::rules::SOON;
-use super::{Copies, Database, Keeps, Leaving, Situation, Stage};
+use super::{Copies, Database, Departure, Situation, Stage, StartedK2hdkc};
 use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
 use crate::supervisor::{ProcessId, Program, Running};
@@ -16,11 +16,12 @@ use crate::supervisor::{ProcessId, Program, Running};
 #[serde(default)]
 pub struct Persisted {
     /// The running chmpx, and its control port: a later file may name another one.
-    pub chmpx: Option<Ran>,
+    pub chmpx: Option<StartedChmpx>,
     /// Processes that must be restarted.
-    pub restart: Option<Restart>,
+    pub restart: Option<PendingRestart>,
     /// The running k2hdkc, and the place of its keys.
-    pub keeps: Option<Keeps>,
+    #[serde(alias = "keeps")]
+    pub k2hdkc: Option<StartedK2hdkc>,
     /// The pair that was last seen in service.
     pub served: Option<Pair>,
     /// The k2hdkc that came into service out of sight of the others, and has met none of them yet.
@@ -37,9 +38,9 @@ pub struct Persisted {
     /// A ring that ended chmpx or made it deaf.
     pub rejected: Option<Rejected>,
     /// A leave of the cluster that has begun.
-    pub leaving: Option<Leaving>,
+    pub leaving: Option<Departure>,
     /// A stop for maintenance; it lasts until the operator starts the node again.
-    pub stopped: Option<Leaving>,
+    pub stopped: Option<Departure>,
     /// Programs that started at each boot before they were disabled.
     pub disabled: BTreeSet<Program>,
     /// Copies of keys that may have gone with other servers.
@@ -52,18 +53,18 @@ pub(super) enum Intent<'a> {
     /// Run as the file says.
     Run,
     /// Run as the file says, once these processes have gone.
-    Restart(&'a Restart),
+    Restart(&'a PendingRestart),
     /// Give up the service first: the other servers answer for its keys.
-    Drain(&'a Leaving),
+    Drain(&'a Departure),
     /// End for good.
-    Stop(&'a Leaving),
+    Stop(&'a Departure),
     /// Stay ended.
-    Gone(&'a Leaving),
+    Gone(&'a Departure),
 }
 
 /// A chmpx and the control port that it was started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ran {
+pub struct StartedChmpx {
     /// The process.
     pub id: ProcessId,
     /// Control port of the process.
@@ -81,7 +82,7 @@ pub struct Pair {
 
 /// Processes that must go. Others in their place satisfy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restart {
+pub struct PendingRestart {
     /// The chmpx, and whatever k2hdkc is on it.
     pub chmpx: Option<ProcessId>,
     /// The k2hdkc.
@@ -100,7 +101,7 @@ pub struct Restart {
     pub at_once: bool,
 }
 
-impl Restart {
+impl PendingRestart {
     /// Returns true once the file has come for which it was demanded. The largest number is followed by small ones.
     pub(super) fn is_due(&self, situation: &Situation<'_>) -> bool {
         const WRAPPED: u32 = 1 << 30;
@@ -162,10 +163,10 @@ impl Persisted {
         self.copies.observe(situation);
         let (chmpx, k2hdkc) = (observed.chmpx.map(|p| p.id), observed.k2hdkc.map(|p| p.id));
         if chmpx.is_some() && self.chmpx.map(|ran| ran.id) != chmpx {
-            self.chmpx = chmpx.map(|id| Ran { id, ctlport: situation.file.ctlport });
+            self.chmpx = chmpx.map(|id| StartedChmpx { id, ctlport: situation.file.ctlport });
         }
-        if k2hdkc.is_some() && self.keeps.as_ref().map(|keeps| keeps.id) != k2hdkc {
-            self.keeps = k2hdkc.map(|id| Keeps { id, database: Database::of(situation.ring) });
+        if k2hdkc.is_some() && self.k2hdkc.as_ref().map(|started| started.id) != k2hdkc {
+            self.k2hdkc = k2hdkc.map(|id| StartedK2hdkc { id, database: Database::of(situation.ring) });
         }
         self.observe_start(situation);
         self.alone = self.alone.filter(|alone| k2hdkc.is_none_or(|id| id == *alone));
@@ -223,12 +224,12 @@ impl Persisted {
     }
 
     /// Returns the leave, or else the stop.
-    pub(super) fn way_out(&self) -> Option<&Leaving> {
+    pub(super) fn way_out(&self) -> Option<&Departure> {
         self.leaving.as_ref().or(self.stopped.as_ref())
     }
 
     /// Moves the leave, or the stop, on to that stage.
-    pub(super) fn set_way_out(&mut self, way: Leaving) {
+    pub(super) fn set_way_out(&mut self, way: Departure) {
         let place = if way.returns { &mut self.stopped } else { &mut self.leaving };
         *place = Some(way);
     }
@@ -290,14 +291,14 @@ impl Persisted {
         (at, file): (BootTime, u32),
     ) {
         let why = why.to_owned();
-        let new = Restart { chmpx, k2hdkc, urgency, why, at, file, at_once: false };
+        let new = PendingRestart { chmpx, k2hdkc, urgency, why, at, file, at_once: false };
         let Some(old) = self.restart.take() else {
             self.restart = Some(new);
             return;
         };
         let (urgency, why) =
             if old.urgency > new.urgency { (old.urgency, old.why) } else { (new.urgency, new.why) };
-        self.restart = Some(Restart {
+        self.restart = Some(PendingRestart {
             chmpx: new.chmpx.or(old.chmpx),
             k2hdkc: new.k2hdkc,
             urgency,
@@ -315,13 +316,13 @@ impl Persisted {
 
     /// Returns the place of this k2hdkc's keys, as far as it is known.
     pub(super) fn database_of(&self, k2hdkc: ProcessId) -> Option<&Database> {
-        self.keeps.as_ref().filter(|keeps| keeps.id == k2hdkc).map(|keeps| &keeps.database)
+        self.k2hdkc.as_ref().filter(|started| started.id == k2hdkc).map(|started| &started.database)
     }
 
     /// Returns the restart for which this k2hdkc must go: itself, or with the chmpx that it is on.
-    pub(super) fn must_go(&self, situation: &Situation<'_>, k2hdkc: ProcessId) -> Option<&Restart> {
+    pub(super) fn must_go(&self, situation: &Situation<'_>, k2hdkc: ProcessId) -> Option<&PendingRestart> {
         let on = situation.observed.chmpx.map(|chmpx| chmpx.id);
-        let goes = |r: &&Restart| {
+        let goes = |r: &&PendingRestart| {
             r.is_due(situation) && (r.k2hdkc == Some(k2hdkc) || (r.chmpx.is_some() && r.chmpx == on))
         };
         self.restart.as_ref().filter(goes)

@@ -3,9 +3,9 @@
 use super::list::ListDifference;
 use super::peers::{self, LeftBehind};
 use super::scene::Scene;
+use crate::chmpx_state::{ChmpxState, NodeStatus, Operation};
 use crate::ring::Mode;
 use crate::supervisor::{ForeignWriter, OutOfSync, Program, Running};
-use crate::view::{NodeStatus, Operation, View};
 
 /// A state of the two programs that asks for something, or may ask for it. Several can hold at once; see [`phases`].
 #[derive(Debug)]
@@ -39,17 +39,17 @@ pub(super) enum Phase<'a> {
     /// A server went down in the middle of a change.
     LeftBehind(LeftBehind<'a>),
     /// A server that is up is in a change.
-    PeerInChange(&'a View),
+    PeerInChange(&'a ChmpxState),
     /// Slave: chmpx lists the node itself as down.
     SlaveDown(NodeStatus),
     /// Slave: no server that serves is connected.
     SlaveAlone(usize),
     /// Slave: a server that serves has turned it away.
-    TurnedAway(&'a View),
+    TurnedAway(&'a ChmpxState),
     /// Server: both programs run, and it is not in service.
-    Own(Own, &'a View),
+    Own(Own, &'a ChmpxState),
     /// The server serves, or the slave is up.
-    Serving(&'a View),
+    Serving(&'a ChmpxState),
     /// chmpx lists other servers than the file.
     ListDiffers(ListDifference<'a>),
     /// Killed chmpx processes have left files.
@@ -168,7 +168,7 @@ fn server<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {
     Some(Phase::Own(own, view))
 }
 
-fn serves(scene: &Scene<'_>, view: &View) -> bool {
+fn serves(scene: &Scene<'_>, view: &ChmpxState) -> bool {
     match scene.mode() {
         Mode::Slave => view.own.status.is_up(),
         Mode::Server => {

@@ -8,10 +8,10 @@ use super::rules::LOOKS_AGAIN;
 use super::scene::{Draft, Scene};
 use super::words::Start;
 use super::{Action, Demand, resolving, starting};
+use crate::chmpx_state::ChmpxState;
 use crate::plan::Class;
 use crate::ring::Node;
 use crate::supervisor::Program;
-use crate::view::View;
 
 /// The other servers of the file, as this chmpx sees them.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ struct Peers<'a> {
 }
 
 /// Starts k2hdkc, waits for its peers, has chmpx look for them anew, or holds.
-pub(super) fn start(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Action {
+pub(super) fn start(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -> Action {
     let peers = peers(scene, view);
     let start = |why: &dyn Fn(Option<String>) -> Start| starting::start(scene, Program::K2hdkc, why);
     let all = peers.serving + peers.ready.len() + peers.down.len();
@@ -90,7 +90,7 @@ fn reconnect(scene: &Scene<'_>, reason: Start) -> Action {
     })
 }
 
-fn peers<'a>(scene: &Scene<'a>, view: &View) -> Peers<'a> {
+fn peers<'a>(scene: &Scene<'a>, view: &ChmpxState) -> Peers<'a> {
     let mut peers = Peers::default();
     for node in scene.peers() {
         match view.status_of(node) {

@@ -2,14 +2,14 @@
 //! read from their other copies meanwhile, as far as the ring finds those (D6, D10).
 
 use super::history::Waiting;
-use super::persisted::{Restart, Urgency};
+use super::persisted::{PendingRestart, Urgency};
 use super::rules::{NUDGE_AGAIN, OUT_FOR, STUCK_WITHIN};
 use super::scene::{Draft, Scene};
 use super::words::{self, Join, Stop};
 use super::{Action, Demand, RestartBegun, data_safety, stopping};
+use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus, Operation};
 use crate::plan::Class;
 use crate::supervisor::{ControlCommand, Running};
-use crate::view::{Action as Change, NodeStatus, Operation, View};
 
 /// Permission to stop the programs now.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(super) fn of_chmpx(
     scene: &Scene<'_>,
     draft: &mut Draft,
     chmpx: Running,
-    restart: &Restart,
+    restart: &PendingRestart,
 ) -> Option<Action> {
     if restart.chmpx != Some(chmpx.id) {
         return None;
@@ -72,7 +72,7 @@ pub(super) fn of_chmpx(
 }
 
 /// Checks that the operator allows this restart. One that has begun is brought to its end: the server is out of service.
-fn allowed(scene: &Scene<'_>, restart: &Restart) -> Result<(), words::Restart> {
+fn allowed(scene: &Scene<'_>, restart: &PendingRestart) -> Result<(), words::Restart> {
     let forbidden = restart.urgency == Urgency::Change && scene.limits.restarts.forbids(scene.mode());
     if !forbidden || scene.persisted.has_drained(scene) {
         return Ok(());
@@ -87,7 +87,7 @@ fn serves(scene: &Scene<'_>) -> bool {
 
 /// Decides on the next thing before a restart. The ring is the lock: chmpx lets one server at a time leave, and answers
 /// "operating now" to the others.
-fn readiness(scene: &Scene<'_>, draft: &mut Draft, restart: &Restart) -> Readiness {
+fn readiness(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Readiness {
     if let Err(reason) = allowed(scene, restart) {
         return Readiness::NotAllowed(reason);
     }
@@ -121,7 +121,7 @@ fn not_yet(scene: &Scene<'_>, reason: words::Restart) -> Readiness {
 }
 
 /// A stuck merge ends with its pair, which was to stop anyway: its keys have their other copies, and come back with it.
-fn merging(scene: &Scene<'_>, restart: &Restart, status: NodeStatus) -> Readiness {
+fn merging(scene: &Scene<'_>, restart: &PendingRestart, status: NodeStatus) -> Readiness {
     let merging = matches!(status.operation(), Operation::Doing | Operation::Done)
         || (status.action() == Change::Delete && scene.persisted.has_drained(scene));
     let sticks = scene.history.merge_sticks(scene).filter(|_| merging);
@@ -136,7 +136,7 @@ fn merging(scene: &Scene<'_>, restart: &Restart, status: NodeStatus) -> Readines
 }
 
 /// Waits for every other server of the file, also for one that failed to come back from the same restart.
-fn unwell_peer(scene: &Scene<'_>, view: &View, restart: &Restart) -> Option<Readiness> {
+fn unwell_peer(scene: &Scene<'_>, view: &ChmpxState, restart: &PendingRestart) -> Option<Readiness> {
     let statuses = scene.peers().map(|node| (node, view.status_of(node)));
     let (node, status) = { statuses }.find(|(_, status)| !status.is_some_and(NodeStatus::is_healthy))?;
     let is = status.map_or_else(|| "not listed".to_owned(), |status| status.to_string());
@@ -146,7 +146,7 @@ fn unwell_peer(scene: &Scene<'_>, view: &View, restart: &Restart) -> Option<Read
 }
 
 /// Takes this server out of service, in its turn, and after a time in which all were well.
-fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &Restart) -> Readiness {
+fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Readiness {
     let cause = restart.why.clone();
     let turn = scene.limits.timing.restart_stagger.saturating_mul(scene.rank());
     if scene.boot.since(restart.at).is_none_or(|waited| waited < turn) {

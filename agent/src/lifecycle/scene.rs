@@ -9,7 +9,7 @@ use super::persisted::Persisted;
 use super::rules::SOON;
 use super::situation::Situation;
 use super::words::{Reason, Reasons};
-use super::{Action, Decision, Patience, RestartBegun};
+use super::{Action, Decided, Decision, Patience, RestartBegun};
 
 /// Input of a row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ impl Draft {
         scene: &Scene<'_>,
         asked: Option<Action>,
         patience: Patience,
-    ) -> Decision {
+    ) -> Decided {
         let asked = asked.or(self.deferred.take());
         let conditions = Reasons(std::mem::take(&mut self.conditions));
         let action = match asked {
@@ -122,6 +122,6 @@ impl Draft {
             self.persisted.demand(scene, demand.class, demand.urgency, &demand.reason.to_string());
         }
         let Self { persisted, waits, serves, restarts, .. } = self;
-        Decision { at: scene.now, action, conditions, persisted, waits, serves, restarts, patience }
+        (Decision { at: scene.now, action, conditions, waits, serves, restarts, patience }, persisted)
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::chmpx_state::{ChmpxState, NodeStatus, Row};
 use crate::clock::BootTime;
 use crate::ring::{Mode, Node, Ring};
 use crate::settings::Supervisor;
 use crate::supervisor::Observed;
-use crate::view::{NodeStatus, Row, View};
 
 /// An observation beside the installed file.
 #[derive(Debug, Clone, Copy)]
@@ -64,12 +64,12 @@ impl<'a> Situation<'a> {
     }
 
     /// Returns the latest answer of chmpx.
-    pub(super) fn view(&self) -> Option<&'a View> {
+    pub(super) fn view(&self) -> Option<&'a ChmpxState> {
         self.observed.control.report.as_ref().map(|said| &said.view)
     }
 
     /// Returns the latest answer of a server's chmpx.
-    pub(super) fn server_view(&self) -> Option<&'a View> {
+    pub(super) fn server_view(&self) -> Option<&'a ChmpxState> {
         self.view().filter(|_| self.is_server())
     }
 
@@ -97,7 +97,7 @@ impl<'a> Situation<'a> {
     }
 }
 
-impl View {
+impl ChmpxState {
     /// Returns the status of a server of the file; `None` where chmpx does not list it.
     pub(super) fn status_of(&self, node: &Node) -> Option<NodeStatus> {
         self.servers.iter().find(|row| row.is_of(node)).map(|row| row.status)

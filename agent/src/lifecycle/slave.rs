@@ -5,8 +5,8 @@ use super::history::{Due, Waiting};
 use super::scene::{Draft, Scene};
 use super::situation::label;
 use super::words::Slave;
+use crate::chmpx_state::{ChmpxState, Row};
 use crate::supervisor::Step;
-use crate::view::{Row, View};
 
 /// Waits for a server that serves, and then holds.
 pub(super) fn alone(scene: &Scene<'_>, draft: &mut Draft, listed: usize) -> Action {
@@ -18,7 +18,7 @@ pub(super) fn alone(scene: &Scene<'_>, draft: &mut Draft, listed: usize) -> Acti
 /// Prompts a server that has turned this slave away: chmpx tries again only where it sees no server at all, or when that server
 /// speaks (C30). A server that has ended is out of service to everybody with AUTOMERGE; without, it looks like one that has
 /// turned the slave away until the operator takes it out, and there is nothing to report.
-pub(super) fn turned_away(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> Option<Action> {
+pub(super) fn turned_away(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -> Option<Action> {
     draft.serves = true;
     let servers = || view.turned_away().map(label).collect::<Vec<_>>().join(", ");
     let lost: Vec<_> = view.turned_away().filter_map(|row| scene.control_address(row)).collect();
@@ -41,7 +41,7 @@ pub(super) fn turned_away(scene: &Scene<'_>, draft: &mut Draft, view: &View) -> 
     }))
 }
 
-impl View {
+impl ChmpxState {
     /// Returns the servers that serve, and to which this slave has no connection.
     pub(super) fn turned_away(&self) -> impl Iterator<Item = &Row> {
         self.servers.iter().filter(|row| row.status.is_in_service() && !row.status.is_up())

@@ -5,7 +5,7 @@ use super::rules::{ANSWERS_WITHIN, SOON};
 use super::scene::{Draft, Scene, soon};
 use super::words::{Reason, Start, Stop};
 use super::{Action, quorum};
-use crate::supervisor::neighbours::Hearsay;
+use crate::supervisor::neighbours::PeerKnowledge;
 use crate::supervisor::{Program, Running, Step};
 
 /// Holds where several processes of one program run with the same ini: the agent starts none beside another, and touches none.
@@ -38,15 +38,15 @@ pub(super) fn chmpx(scene: &Scene<'_>, draft: &mut Draft) -> Action {
 /// and until then it turns the newcomer's chmpx away (C33). A server that does not answer lets nobody in, and keeps nobody
 /// waiting, but for a second where none answers: where a ring boots they are about to.
 fn unlisted(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
-    let server = match scene.observed.peers.hearsay {
-        Hearsay::Unasked | Hearsay::Listed => return None,
+    let server = match scene.observed.peers.knowledge {
+        PeerKnowledge::Unasked | PeerKnowledge::Listed => return None,
         _ if !scene.limits.wait_for_peers => return None,
-        Hearsay::Asking => return Some(soon(Start::NextServerLearns)),
-        Hearsay::Nobody if draft.waited(scene, Waiting::Answers) < ANSWERS_WITHIN => {
+        PeerKnowledge::Asking => return Some(soon(Start::NextServerLearns)),
+        PeerKnowledge::Nobody if draft.waited(scene, Waiting::Answers) < ANSWERS_WITHIN => {
             return Some(soon(Start::NobodyAnswers));
         }
-        Hearsay::Nobody => return None,
-        Hearsay::Unknown(server) => server,
+        PeerKnowledge::Nobody => return None,
+        PeerKnowledge::Unknown(server) => server,
     };
     let waits = draft.waited(scene, Waiting::Listed) < scene.limits.timing.peers_within;
     Some(if waits { soon(Start::Unlisted(server)) } else { scene.hold(Start::NeverListed(server)) })

@@ -8,8 +8,8 @@ use super::rules::{ORPHAN_WITHIN, SOON, STUCK_WITHIN};
 use super::scene::{Draft, Scene};
 use super::words::{Reason, Restart, Stop};
 use super::{Action, data_safety};
+use crate::chmpx_state::Operation;
 use crate::supervisor::{Program, Running, Step};
-use crate::view::Operation;
 
 /// Stops a k2hdkc that is older than its chmpx, unless its keys would be lost.
 pub(super) fn unpaired(scene: &Scene<'_>, draft: &mut Draft, running: Running) -> Option<Action> {

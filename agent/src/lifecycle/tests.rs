@@ -15,6 +15,7 @@ mod unlisted;
 use super::*;
 use tokio::time::Instant;
 
+use crate::chmpx_state::{ChmpxState, NodeStatus};
 use crate::clock::{BootTime, Timestamp};
 use crate::fixtures::{self, ring};
 use crate::names::Port;
@@ -25,7 +26,6 @@ use crate::supervisor::{
     ChmpxReport, ControlCommand, ControlPort, Exit, ExitStatus, ForeignWriter, MergeThread, Observed,
     ProcessId, Program, Running, Signal, Step,
 };
-use crate::view::{NodeStatus, View};
 
 /// A node at one moment, in which a test turns what it is about.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that a test turns")]
@@ -136,10 +136,10 @@ impl Stage {
         let (mut history, mut persisted) = (std::mem::take(&mut self.history), self.persisted.clone());
         history.observe(&self.situation());
         persisted.observe(&self.situation());
-        let decision = decide(&self.situation(), &history, &persisted);
+        let (decision, persisted) = decide(&self.situation(), &history, &persisted);
         history.record(&decision, self.failure, &self.at());
         self.history = history;
-        self.persisted = decision.persisted;
+        self.persisted = persisted;
         self.observed.events.exits.clear();
         self.rewrite = match &decision.action {
             Action::Rewrite(rewrite, _) => Some(*rewrite),
@@ -179,7 +179,7 @@ impl Stage {
         self
     }
 
-    fn view(&mut self) -> &mut View {
+    fn view(&mut self) -> &mut ChmpxState {
         &mut self.observed.control.report.as_mut().unwrap().view
     }
 

@@ -14,7 +14,7 @@ use super::scene::{Draft, Scene};
 use super::words::{Control, File, Reason, Restart};
 use super::{Action, Demand, Rewrite, Rollback, resolving};
 use crate::plan::Class;
-use crate::supervisor::neighbours::Hearsay;
+use crate::supervisor::neighbours::PeerKnowledge;
 use crate::supervisor::{Exit, ExitStatus, Program, Running};
 
 /// Rolls back a file that chmpx does not survive.
@@ -127,8 +127,8 @@ fn fell_silent_of_the_file(scene: &Scene<'_>, since: Instant) -> bool {
 fn came_too_early(scene: &Scene<'_>, chmpx: Running) -> bool {
     let observed = scene.observed;
     let unheard = observed.control.report.is_none() && observed.control.refuses;
-    let too_early =
-        scene.history.joining.too_early == Some(chmpx.id) && observed.peers.hearsay == Hearsay::Listed;
+    let too_early = scene.history.joining.too_early == Some(chmpx.id)
+        && observed.peers.knowledge == PeerKnowledge::Listed;
     unheard && too_early && unheard_for(scene, chmpx.since) >= TURNED_AWAY_FOR
 }
 

@@ -13,8 +13,8 @@ use strum::{IntoStaticStr, VariantNames};
 pub use self::ring::{Join, Peer, Slave};
 pub use self::way_out::{Leave, Restart};
 use super::rules::{COMES_WITHIN, MOST_REWRITES, STALLED};
+use crate::chmpx_state::NodeStatus;
 use crate::supervisor::{ExitStatus, Program};
-use crate::view::NodeStatus;
 
 /// Reason of an action, a wait, a hold or a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Display, From)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::processes::Ids;
-use super::{Cause, Decided, Decision, FileDecision, Installation, ProgramsDecision, Reconciler, Seen};
+use super::{Cause, Decided, FileDecision, Installation, PassDecision, ProgramsDecision, Reconciler, Seen};
 use crate::apply;
 use crate::clock::BootTime;
 use crate::guard;
@@ -21,10 +21,10 @@ use crate::wake::Reasons;
 
 impl<T: Supervisor> Reconciler<T> {
     /// Does what was decided, and reports it.
-    pub(super) async fn carry_out(&mut self, decision: Decision, reasons: Reasons) -> Report {
-        let Decision { file, programs, mut notes, asked } = decision;
+    pub(super) async fn carry_out(&mut self, decision: PassDecision, reasons: Reasons) -> Report {
+        let PassDecision { file, programs, mut notes, asked } = decision;
         let FileDecision { verdict, plan, waiting, guard, names, replaces_unloadable, counted } = file;
-        let ProgramsDecision { lifecycle, unsynced, known, seen, request, standing, spec } = programs;
+        let ProgramsDecision { lifecycle, unsynced, persisted, seen, request, processes, spec } = programs;
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
         let another =
             asked.is_some() && request.is_none() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
@@ -32,7 +32,7 @@ impl<T: Supervisor> Reconciler<T> {
         let (forget_after, picked) = (self.settings.guard.confirm_for, self.supervisor.in_force());
         let now = self.clock.now().boot;
         let learnt = |ledger: &mut Ledger| {
-            remember(ledger, guard, known, seen);
+            remember(ledger, guard, persisted, seen);
             forget_rejected(ledger, another, again, (now, forget_after));
             ledger.picked = picked.or(ledger.picked);
         };
@@ -77,7 +77,7 @@ impl<T: Supervisor> Reconciler<T> {
         let step = step.or(unsynced.map(Err));
         let (at, reasons) = (self.clock.now().wall, reasons.to_string());
         let left_out = self.left_out();
-        let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, standing, step };
+        let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, processes, step };
         self.keep_last(&report);
         report
     }
@@ -129,7 +129,7 @@ impl<T: Supervisor> Reconciler<T> {
                 Err(error) => return Outcome::Failed(error),
             },
             Cause::Answer => None,
-            Cause::Lost(_) | Cause::Rewrite(..) => self.store.ledger().known.rejected.clone(),
+            Cause::Lost(_) | Cause::Rewrite(..) => self.store.ledger().processes.rejected.clone(),
         };
         let now = self.clock.now();
         let at = (now.boot, validated.rendered().stamp.fileversion);
@@ -137,14 +137,14 @@ impl<T: Supervisor> Reconciler<T> {
         let also = |ledger: &mut Ledger| {
             remember_installation(ledger, &cause, &ring, rejected);
             if let Some(running) = running {
-                demand_restarts(&mut ledger.known, &plan, running, at);
+                demand_restarts(&mut ledger.processes, &plan, running, at);
                 // Back to the ring that they were last seen to run wholly.
                 let back = ledger.verified.as_ref().is_some_and(|verified| verified.ring == ring);
                 if back && matches!(cause, Cause::Answer) {
-                    ledger.known.withdraw_change();
+                    ledger.processes.withdraw_change();
                 }
                 if let Cause::Rejected(why) = &cause {
-                    ledger.known.demand_now(running.0, running.1, why, at);
+                    ledger.processes.demand_now(running.0, running.1, why, at);
                 }
             }
         };
@@ -194,26 +194,26 @@ fn remember_installation(ledger: &mut Ledger, cause: &Cause, ring: &str, rejecte
         let other = ledger.loaded.as_ref().is_some_and(|loaded| loaded.ring != ring);
         ledger.before = if other { ledger.loaded.clone() } else { ledger.before.take() };
     }
-    ledger.known.rejected = rejected;
+    ledger.processes.rejected = rejected;
 }
 
 /// Demands the restarts that the change takes.
-fn demand_restarts(known: &mut Persisted, plan: &Plan, (chmpx, k2hdkc): Ids, at: (BootTime, u32)) {
-    known.demand_for_change(plan.class, chmpx, k2hdkc, &plan.meaning(), at);
+fn demand_restarts(persisted: &mut Persisted, plan: &Plan, (chmpx, k2hdkc): Ids, at: (BootTime, u32)) {
+    persisted.demand_for_change(plan.class, chmpx, k2hdkc, &plan.meaning(), at);
     if plan.at_once {
-        known.make_haste();
+        persisted.make_haste();
     }
 }
 
 /// Writes the findings of a pass into the ledger.
-fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<Persisted>, seen: Seen) {
+fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, persisted: Option<Persisted>, seen: Seen) {
     if let Some(guard) = guard {
         ledger.guard = guard;
     }
-    let Some(known) = known else { return };
-    ledger.known = known;
+    let Some(persisted) = persisted else { return };
+    ledger.processes = persisted;
     // A chmpx that runs on with old keys proves nothing of the new ones.
-    let restarts = ledger.known.restart.is_some();
+    let restarts = ledger.processes.restart.is_some();
     if seen.carried && !restarts {
         ledger.applied.clone_from(&ledger.written);
     }
@@ -227,7 +227,7 @@ fn remember(ledger: &mut Ledger, guard: Option<guard::Memory>, known: Option<Per
 
 /// A ring that was rolled back may come again once K2HR3 has said another one for a while.
 fn forget_rejected(ledger: &mut Ledger, another: bool, again: bool, (now, after): (BootTime, Duration)) {
-    let Some(rejected) = &mut ledger.known.rejected else { return };
+    let Some(rejected) = &mut ledger.processes.rejected else { return };
     if again {
         rejected.gone = None;
     }
@@ -235,7 +235,7 @@ fn forget_rejected(ledger: &mut Ledger, another: bool, again: bool, (now, after)
         let gone = rejected.gone.filter(|gone| now.since(*gone).is_some()).unwrap_or(now);
         rejected.gone = Some(gone);
         if now.since(gone).is_some_and(|time| time >= after) {
-            ledger.known.rejected = None;
+            ledger.processes.rejected = None;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cause, Installation, Reconciler, Scene};
+use super::{Cause, Inputs, Installation, Reconciler};
 use crate::file;
 use crate::installed::{self, Look};
 use crate::lifecycle::words::File;
@@ -54,7 +54,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// Returns the file that the lifecycle asks for; else the condition that keeps it from being written, and for how long.
     pub(super) fn asked_for(
         &mut self,
-        scene: &Scene,
+        inputs: &Inputs,
         action: &Action,
     ) -> Result<Option<Installation>, (File, Duration)> {
         let (Action::Rewrite(_, reason) | Action::RollBack(_, reason)) = action else { return Ok(None) };
@@ -63,14 +63,14 @@ impl<T: Supervisor> Reconciler<T> {
             return Err((File::CannotBeWritten { reason, error }, look));
         }
         match action {
-            Action::RollBack(back, _) => self.way_back(scene, *back, &reason).map(Some).map_err(|error| {
-                let fileversion = scene.installed.fileversion().unwrap_or_default();
+            Action::RollBack(back, _) => self.way_back(inputs, *back, &reason).map(Some).map_err(|error| {
+                let fileversion = inputs.installed.fileversion().unwrap_or_default();
                 let condition = File::CannotBeRolledBack { reason, error };
                 self.processes.no_way_back = Some((fileversion, condition.to_string()));
                 (condition, SOON)
             }),
             Action::Rewrite(rewrite, _) => self
-                .written_again(scene, *rewrite, &reason)
+                .written_again(inputs, *rewrite, &reason)
                 .map(Some)
                 .map_err(|error| (File::CannotBeRewritten { reason, error }, look)),
             _ => Ok(None),
@@ -78,16 +78,16 @@ impl<T: Supervisor> Reconciler<T> {
     }
 
     /// The same ring under the next number.
-    fn written_again(&self, scene: &Scene, rewrite: Rewrite, why: &str) -> Result<Installation, String> {
-        let ring = scene.installed.ring().ok_or("chmpx would refuse the live file")?;
-        let validated = self.validated(scene, (**ring).clone()).map_err(|problems| one_line(&problems))?;
+    fn written_again(&self, inputs: &Inputs, rewrite: Rewrite, why: &str) -> Result<Installation, String> {
+        let ring = inputs.installed.ring().ok_or("chmpx would refuse the live file")?;
+        let validated = self.validated(inputs, (**ring).clone()).map_err(|problems| one_line(&problems))?;
         let cause = Cause::Rewrite(rewrite, why.to_owned());
         let plan = plan::plan(Some(ring), ring);
-        Ok(Installation { validated, plan, names: self.names_of_kept(scene, ring), cause })
+        Ok(Installation { validated, plan, names: self.names_of_kept(inputs, ring), cause })
     }
 
     /// The ring that it goes back to, under the next number; the live file is kept aside.
-    fn way_back(&self, scene: &Scene, back: Rollback, why: &str) -> Result<Installation, String> {
+    fn way_back(&self, inputs: &Inputs, back: Rollback, why: &str) -> Result<Installation, String> {
         let missing = || "no generation that chmpx ran with is kept".to_owned();
         let ledger = self.store.ledger();
         let way = match back {
@@ -104,9 +104,9 @@ impl<T: Supervisor> Reconciler<T> {
         let bytes = file::read(&path).map_err(|error| chain(&error))?;
         let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
         // What chmpx has room for is no question where it is dead.
-        let validated = self.validated(scene, (*ring).clone()).map_err(|problems| one_line(&problems))?;
-        let plan = plan::plan(scene.installed.ring().map(|ring| &**ring), &ring);
-        let names = self.names_of_kept(scene, &ring);
+        let validated = self.validated(inputs, (*ring).clone()).map_err(|problems| one_line(&problems))?;
+        let plan = plan::plan(inputs.installed.ring().map(|ring| &**ring), &ring);
+        let names = self.names_of_kept(inputs, &ring);
         Ok(Installation { validated, plan, names, cause: Cause::Rejected(why.to_owned()) })
     }
 

@@ -3,7 +3,7 @@
 use super::Reconciler;
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
-use crate::lifecycle::{Leaving, Persisted, Stage};
+use crate::lifecycle::{Departure, Persisted, Stage};
 use crate::problem::{chain, joined, one_line};
 use crate::ring::Mode;
 use crate::settings::SourceKind;
@@ -41,8 +41,8 @@ impl Obstacle {
 
 impl<T: Supervisor> Reconciler<T> {
     /// Returns the leave that has begun.
-    pub fn leaving(&self) -> Option<&Leaving> {
-        self.store.ledger().known.leaving.as_ref()
+    pub fn leaving(&self) -> Option<&Departure> {
+        self.store.ledger().processes.leaving.as_ref()
     }
 
     /// Begins to leave the cluster, or says why not. One line for people.
@@ -64,8 +64,8 @@ impl<T: Supervisor> Reconciler<T> {
         let runs =
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
         let cuk = self.own_cuk();
-        self.store.update(|ledger| ledger.known.stopped = None).map_err(|error| chain(&error))?;
-        let leaving = Leaving { cuk, ..Leaving::begin(self.clock.now().wall, mode, force, runs) };
+        self.store.update(|ledger| ledger.processes.stopped = None).map_err(|error| chain(&error))?;
+        let leaving = Departure { cuk, ..Departure::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| chain(&error))?;
         let price = Obstacle::price(self.processes.obstacle.as_ref());
@@ -73,7 +73,7 @@ impl<T: Supervisor> Reconciler<T> {
         Ok(format!("this node leaves the cluster: {text}{}", price.unwrap_or_default()))
     }
 
-    fn hurry(&mut self, mut leaving: Leaving, force: bool) -> Result<String, String> {
+    fn hurry(&mut self, mut leaving: Departure, force: bool) -> Result<String, String> {
         leaving.force |= force;
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| chain(&error))?;
@@ -97,19 +97,19 @@ impl<T: Supervisor> Reconciler<T> {
         if self.supervisor.look_again().is_some() && !self.leaving()?.force {
             return None;
         }
-        let mut known = self.store.ledger().known.clone();
-        let before = known.leaving.clone();
-        known.leaving.as_mut()?.unseen();
-        (known.leaving != before).then_some(known)
+        let mut persisted = self.store.ledger().processes.clone();
+        let before = persisted.leaving.clone();
+        persisted.leaving.as_mut()?.unseen();
+        (persisted.leaving != before).then_some(persisted)
     }
 
-    /// The CUK of this host, where that is known by now.
+    /// The CUK of this host, where that is persisted by now.
     pub(super) fn own_cuk(&self) -> Option<String> {
         identity::read(&self.settings.k2hr3).ok().map(|identity| identity.cuk.to_string())
     }
 
     /// A VM that was made from the image of one that has left, or was stopped, is another node, and has nothing to do with
-    /// that. Whether it is one; nothing is known before this host knows who it is.
+    /// that. Whether it is one; nothing is persisted before this host knows who it is.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl<T: Supervisor> Reconciler<T> {
             return Ok(false);
         }
         self.store.update(|ledger| {
-            ledger.known.stopped = None;
+            ledger.processes.stopped = None;
             ledger.stay();
         })?;
         self.processes.stays();
@@ -140,14 +140,14 @@ impl<T: Supervisor> Reconciler<T> {
     pub fn removed(&mut self, as_whom: Option<Joined>) -> Result<(), LedgerError> {
         self.store.update(|ledger| {
             ledger.joined = as_whom;
-            if let Some(leaving) = ledger.known.leaving.as_mut().filter(|l| l.stage == Stage::Removing) {
+            if let Some(leaving) = ledger.processes.leaving.as_mut().filter(|l| l.stage == Stage::Removing) {
                 leaving.removed();
             }
         })
     }
 
-    fn keep(&mut self, leaving: Option<Leaving>) -> Result<(), LedgerError> {
-        self.store.update(|ledger| ledger.known.leaving = leaving)
+    fn keep(&mut self, leaving: Option<Departure>) -> Result<(), LedgerError> {
+        self.store.update(|ledger| ledger.processes.leaving = leaving)
     }
 
     pub(super) fn obstacle(&self, mode: Mode) -> Option<String> {

@@ -1,20 +1,20 @@
 //! Commands beside programs that have a file of their own: a command moves none of them, but puts the installed file before
 //! them. A failure there, or an unknown state, is no success.
 
-use super::{ProgramsDecision, Scene};
+use super::{Inputs, ProgramsDecision};
 use crate::lifecycle::words::File;
-use crate::lifecycle::{self, Action, Persisted};
+use crate::lifecycle::{self, Action};
 use crate::supervisor::{OutOfSync, Step};
 
 /// Decides on the placement, or on why the programs do not get the file. `in_doubt` is why nobody knows where they are.
 pub(super) fn once(
-    scene: &Scene,
+    inputs: &Inputs,
     in_doubt: Option<String>,
     installs: bool,
     notes: &mut Vec<String>,
 ) -> ProgramsDecision {
     let unsynced = |unsynced: Option<String>| ProgramsDecision { unsynced, ..ProgramsDecision::default() };
-    let Some(observed) = &scene.observed else {
+    let Some(observed) = &inputs.observed else {
         return unsynced(in_doubt.map(|why| format!("not known whether chmpx has the file: {why}")));
     };
     if !observed.file.is_own {
@@ -40,6 +40,6 @@ pub(super) fn once(
         return not_there(&rival.text);
     }
     let action = Action::Step(Step::SyncFile, File::OutOfSync(why.to_owned()).into());
-    let lifecycle = Some(Box::new(lifecycle::Decision::only(action, Persisted::default())));
-    ProgramsDecision { lifecycle, spec: scene.about.clone(), ..ProgramsDecision::default() }
+    let lifecycle = Some(Box::new(lifecycle::Decision::only(action)));
+    ProgramsDecision { lifecycle, spec: inputs.about.clone(), ..ProgramsDecision::default() }
 }

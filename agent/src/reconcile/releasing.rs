@@ -25,10 +25,10 @@ pub fn confirm(store: &mut Store, id: Option<&str>) -> Result<String, String> {
 
 /// Lets a ring be tried again that was rolled back.
 fn try_again(store: &mut Store, id: Option<&str>) -> Result<String, String> {
-    let rejected = store.ledger().known.rejected.clone();
+    let rejected = store.ledger().processes.rejected.clone();
     let Some(rejected) = rejected.filter(|rejected| id.is_none_or(|id| rejected.id() == id)) else {
         return Err("nothing is held or rejected, so there is nothing to confirm".to_owned());
     };
-    store.update(|ledger| ledger.known.rejected = None).map_err(|error| chain(&error))?;
+    store.update(|ledger| ledger.processes.rejected = None).map_err(|error| chain(&error))?;
     Ok(format!("confirmed {}: generation {} is tried again", rejected.id(), rejected.fileversion))
 }

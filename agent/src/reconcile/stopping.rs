@@ -5,11 +5,11 @@ use tokio::time::Instant;
 use super::leaving::Obstacle;
 use super::{ProgramsDecision, Reconciler};
 use crate::clock::BootTime;
-use crate::lifecycle::{self, InstalledFile, Leaving, Situation, Stage};
+use crate::lifecycle::{self, Departure, InstalledFile, Situation, Stage};
 use crate::problem::chain;
+use crate::process_status::{ProcessStatus, State};
 use crate::ring::{Mode, Ring};
 use crate::settings;
-use crate::standing::{Standing, State};
 use crate::supervisor::{Ask, ControlPort, NodeSpec, Observed, Supervisor};
 
 const NOT_OURS: &str =
@@ -17,8 +17,8 @@ const NOT_OURS: &str =
 
 impl<T: Supervisor> Reconciler<T> {
     /// Returns the stop for maintenance that has begun.
-    pub fn stopped(&self) -> Option<&Leaving> {
-        self.store.ledger().known.stopped.as_ref()
+    pub fn stopped(&self) -> Option<&Departure> {
+        self.store.ledger().processes.stopped.as_ref()
     }
 
     /// Begins to stop the processes until [`Self::start`], also over restarts of the agent and of the host. One line for
@@ -43,7 +43,7 @@ impl<T: Supervisor> Reconciler<T> {
         if let Some(obstacle) = self.obstacle(mode).filter(|_| !force) {
             return Err(format!("this node does not stop: {obstacle}; 'stop --force' stops all the same"));
         }
-        let stopped = Leaving::begin_stop(self.clock.now().wall, mode, force, self.own_cuk());
+        let stopped = Departure::begin_stop(self.clock.now().wall, mode, force, self.own_cuk());
         let text = match mode {
             Mode::Server => stopped.stage.text(),
             Mode::Slave => "its chmpx ends, and with it the handles of the programs here",
@@ -75,13 +75,13 @@ impl<T: Supervisor> Reconciler<T> {
         let ini = self.settings.ini.path.clone();
         self.processes.next_look = Some(Instant::now() + self.settings.supervisor.timing.resync_interval);
         let held = |text: String| {
-            Some(Standing {
+            Some(ProcessStatus {
                 state: State::Held,
-                ..Standing::unknown(&format!("{text}; 'k2hdkc-agent start' calls the stop off"))
+                ..ProcessStatus::unknown(&format!("{text}; 'k2hdkc-agent start' calls the stop off"))
             })
         };
         if drains && !is_known {
-            programs.standing = held(format!(
+            programs.processes = held(format!(
                 "this server does not stop: it cannot leave the service first, as {} is missing or of no use; \
                  'k2hdkc-agent stop --force' stops all the same",
                 ini.display()
@@ -95,7 +95,7 @@ impl<T: Supervisor> Reconciler<T> {
             control: ControlPort { report: None, ..observed.control },
             ..observed
         }) else {
-            programs.standing = held(match (self.supervisor.in_doubt(), self.supervisor.look_again()) {
+            programs.processes = held(match (self.supervisor.in_doubt(), self.supervisor.look_again()) {
                 (Some(why), _) => format!("this node does not stop: its processes are not seen ({why})"),
                 (None, Some(_)) => "this node does not stop: its processes are not seen yet".to_owned(),
                 (None, None) => format!("this node does not stop: {NOT_OURS}"),
@@ -106,7 +106,7 @@ impl<T: Supervisor> Reconciler<T> {
         let boot = self.clock.now().boot;
         let situation = bare(&ring, &observed, &self.settings.supervisor, boot);
         // A file that names nobody says nothing of the members, nor of the port.
-        let persisted = self.store.ledger().known.clone();
+        let persisted = self.store.ledger().processes.clone();
         self.processes.history.observe(&situation);
         let decided = lifecycle::decide_unread(&situation, &self.processes.history, &persisted);
         let now = situation.now;
@@ -114,8 +114,8 @@ impl<T: Supervisor> Reconciler<T> {
         *programs = ProgramsDecision { spec: Some(about), ..decision };
     }
 
-    fn keep_stop(&mut self, stopped: Option<Leaving>) -> Result<(), String> {
-        self.store.update(|ledger| ledger.known.stopped = stopped).map_err(|error| chain(&error))
+    fn keep_stop(&mut self, stopped: Option<Departure>) -> Result<(), String> {
+        self.store.update(|ledger| ledger.processes.stopped = stopped).map_err(|error| chain(&error))
     }
 }
 

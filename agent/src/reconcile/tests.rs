@@ -122,7 +122,7 @@ impl Stage {
     }
 
     /// From now on a chmpx and a k2hdkc run, and chmpx says this.
-    fn sees(&mut self, view: crate::view::View) {
+    fn sees(&mut self, view: crate::chmpx_state::ChmpxState) {
         let now = Instant::now();
         let running = |pid, ticks| {
             let id = supervisor::ProcessId { pid, start_ticks: ticks };
@@ -484,7 +484,7 @@ async fn what_chmpx_says_of_itself_counts() {
 }
 
 /// The view of the installed ring, with this generation loaded.
-fn well(stage: &Stage, fileversion: u32) -> crate::view::View {
+fn well(stage: &Stage, fileversion: u32) -> crate::chmpx_state::ChmpxState {
     let reading = fixtures::read(&std::fs::read_to_string(stage.ini()).unwrap());
     fixtures::view(&reading.ring, fileversion)
 }
@@ -504,7 +504,7 @@ async fn converged(mut answers: Vec<Result<Answer, Doubt>>) -> Stage {
     // It speaks up once of the file that it has loaded.
     looks(&mut stage).await;
     let report = looks(&mut stage).await;
-    assert_eq!(report.standing.unwrap().state, crate::standing::State::Converged);
+    assert_eq!(report.processes.unwrap().state, crate::process_status::State::Converged);
     stage.reconciler.supervisor.acted.clear();
     stage
 }

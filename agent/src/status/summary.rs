@@ -1,7 +1,7 @@
 //! The status in one line, for `systemctl status`. Pure.
 
 use super::Status;
-use crate::standing::{Standing, State};
+use crate::process_status::{ProcessStatus, State};
 use crate::supervisor::Kind;
 
 impl Status {
@@ -12,7 +12,7 @@ impl Status {
         let leaving = self.leaving.as_ref().map(|leaving| format!("LEAVES: {}", leaving.stage.text()));
         let stopped = self.stopped.as_ref().map(|stopped| format!("STOPPED: {}", stopped.stage.text()));
         let leaving = stopped.or(leaving);
-        let ring = self.standing.as_ref().map(ring);
+        let ring = self.processes.as_ref().map(ring);
         let picked = self.agent.picked.as_ref().filter(|picked| picked.kind == Kind::None);
         let ring = ring.or(picked.map(|_| "supervisor none: nothing that runs chmpx was found".to_owned()));
         let left_out = match self.findings.left_out.len() {
@@ -30,12 +30,12 @@ impl Status {
     }
 }
 
-fn ring(standing: &Standing) -> String {
-    match standing.state {
-        State::Held => format!("ATTENTION: {}", standing.text),
-        State::Waiting => standing.text.clone(),
+fn ring(processes: &ProcessStatus) -> String {
+    match processes.state {
+        State::Held => format!("ATTENTION: {}", processes.text),
+        State::Waiting => processes.text.clone(),
         State::Converged => {
-            let (healthy, all) = standing.healthy();
+            let (healthy, all) = processes.healthy();
             format!("in the ring, {healthy} of {all} servers in service")
         }
     }
@@ -47,29 +47,30 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::generation::Generation;
     use crate::ledger::Ledger;
-    use crate::lifecycle::Leaving;
+    use crate::lifecycle::Departure;
     use crate::ring::Mode;
 
-    fn status(standing: Option<Standing>) -> Status {
+    fn status(processes: Option<ProcessStatus>) -> Status {
         let written = Generation { fileversion: 7, ring: "abc".into(), at: Timestamp(1) };
         let ledger = Ledger { written: Some(written), ..Ledger::default() };
         let mut status = Status::idle(&ledger, "systemd", "/x.ini".into());
         status.outcome =
             Some(crate::fixtures::outcome(crate::report::OutcomeKind::Unchanged, "nothing changed"));
-        status.standing = standing;
+        status.processes = processes;
         status
     }
 
     #[test]
     fn a_calm_node_says_that_it_is_in_the_ring() {
-        let standing = Standing { state: State::Converged, ..Standing::unknown("") };
-        let line = status(Some(standing)).summary();
+        let processes = ProcessStatus { state: State::Converged, ..ProcessStatus::unknown("") };
+        let line = status(Some(processes)).summary();
         assert_eq!(line, "in the ring, 0 of 0 servers in service; file 7: nothing changed");
     }
 
     #[test]
     fn what_somebody_must_look_at_comes_first_and_stays_one_line() {
-        let held = Standing { state: State::Held, ..Standing::unknown("k2hdkc.service is\nmasked") };
+        let held =
+            ProcessStatus { state: State::Held, ..ProcessStatus::unknown("k2hdkc.service is\nmasked") };
         let mut status = status(Some(held));
         status.agent.settings_error = Some("bad".into());
         let line = status.summary();
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn a_node_that_leaves_says_so_first() {
         let mut status = status(None);
-        status.leaving = Some(Leaving::begin(Timestamp(1), Mode::Server, false, true));
+        status.leaving = Some(Departure::begin(Timestamp(1), Mode::Server, false, true));
         let line = status.summary();
         assert_eq!(
             line,
@@ -95,7 +96,7 @@ mod tests {
         let mut status = status(None);
         status.agent.pid = Some(7);
         assert!(status.is_good());
-        let mut stopped = Leaving::begin_stop(Timestamp(1_000), Mode::Server, false, None);
+        let mut stopped = Departure::begin_stop(Timestamp(1_000), Mode::Server, false, None);
         stopped.stage = crate::lifecycle::Stage::Stopped;
         status.stopped = Some(stopped);
         assert!(!status.is_good());

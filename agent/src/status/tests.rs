@@ -1,13 +1,13 @@
 use super::*;
 use crate::answer::{Doubt, DoubtKind};
+use crate::chmpx_state::NodeStatus;
 use crate::clock::Now;
 use crate::fixtures::{self, boot_time};
 use crate::plan::{Change, Class, Plan};
+use crate::process_status::Said;
 use crate::report::Outcome;
 use crate::ring::Mode;
-use crate::standing::Said;
 use crate::supervisor::Kind;
-use crate::view::NodeStatus;
 use std::time::Duration;
 
 fn now() -> Now {
@@ -130,12 +130,13 @@ fn what_chmpx_said_is_told_with_its_age_unless_that_is_the_present() {
             false,
         ),
     ] {
-        status.standing = Some(Standing { said: Some(said(at)), ..Standing::unknown("all is well") });
+        status.processes =
+            Some(ProcessStatus { said: Some(said(at)), ..ProcessStatus::unknown("all is well") });
         let text = status.text(now());
         assert!(text.contains(ring) && text.contains(servers), "{text}");
         assert_eq!(status.is_present(now().wall), present);
     }
-    status.standing = None;
+    status.processes = None;
     assert!(status.is_present(now().wall), "where nobody is asked, nothing gets old");
 }
 

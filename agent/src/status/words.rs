@@ -6,8 +6,8 @@ use super::{PRESENT, Status};
 use crate::clock::{BootTime, Now, Timestamp, spoken};
 use crate::generation::Generation;
 use crate::guard::{Absence, Held};
+use crate::process_status::{Process, ProcessStatus, Said, State};
 use crate::report::LastPass;
-use crate::standing::{Process, Said, Standing, State};
 
 /// The text under construction, and the time to which its ages count.
 struct Lines {
@@ -41,8 +41,8 @@ impl Status {
         lines.line("file", &self.agent.ini);
         self.supervisor_line(&mut lines);
         self.generation_lines(&mut lines);
-        if let Some(standing) = &self.standing {
-            standing_lines(standing, &mut lines);
+        if let Some(processes) = &self.processes {
+            standing_lines(processes, &mut lines);
         }
         if let Some(step) = &self.last_step {
             let age = lines.age(step.at);
@@ -171,21 +171,21 @@ fn held_lines(held: &Held, lines: &mut Lines, boot: BootTime) {
     }
 }
 
-fn standing_lines(standing: &Standing, lines: &mut Lines) {
-    process_line("chmpx", standing.chmpx, lines);
+fn standing_lines(processes: &ProcessStatus, lines: &mut Lines) {
+    process_line("chmpx", processes.chmpx, lines);
     // A slave has none.
-    let server = standing.said.as_ref().is_none_or(|said| !said.status.is_slave());
-    if server || standing.k2hdkc.is_some() {
-        process_line("k2hdkc", standing.k2hdkc, lines);
+    let server = processes.said.as_ref().is_none_or(|said| !said.status.is_slave());
+    if server || processes.k2hdkc.is_some() {
+        process_line("k2hdkc", processes.k2hdkc, lines);
     }
-    let attention = if standing.state == State::Held { "ATTENTION: " } else { "" };
-    let age = standing.said.as_ref().map(|said| lines.now.since(said.at)).filter(|age| *age > PRESENT);
+    let attention = if processes.state == State::Held { "ATTENTION: " } else { "" };
+    let age = processes.said.as_ref().map(|said| lines.now.since(said.at)).filter(|age| *age > PRESENT);
     let old = age.map_or_else(String::new, |age| format!(" (as chmpx said {} ago)", spoken(age)));
-    lines.line("ring", format_args!("{attention}{}{old}", standing.text));
-    if let Some(said) = &standing.said {
-        said_lines(said, standing.healthy(), lines);
+    lines.line("ring", format_args!("{attention}{}{old}", processes.text));
+    if let Some(said) = &processes.said {
+        said_lines(said, processes.healthy(), lines);
     }
-    if let Some(silent) = &standing.silent {
+    if let Some(silent) = &processes.silent {
         lines.line("", format_args!("last question: {silent}"));
     }
 }

@@ -195,7 +195,7 @@ impl Supervisor for AnySupervisor {
         let mut observed = observed?;
         // Before its chmpx is let in, a server asks the others whether they would; one that speaks knows it itself.
         let needed = spec.mode == Mode::Server && observed.control.report.is_none() && !self.edge.looks_on;
-        observed.peers.hearsay = self.neighbours.go_on(spec, needed, fastrand::f64(), &self.edge.waker);
+        observed.peers.knowledge = self.neighbours.go_on(spec, needed, fastrand::f64(), &self.edge.waker);
         observed.peers.unprompted = self.neighbours.declined();
         Some(observed)
     }

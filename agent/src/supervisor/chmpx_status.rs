@@ -1,5 +1,5 @@
 //! Runs `chmpxstatus`, which reads the shared memory of the local chmpx. It makes no connection, and so cannot make
-//! chmpx swallow a reload: on a slave it is the way to look. What it prints is for [`crate::view`] to read.
+//! chmpx swallow a reload: on a slave it is the way to look. What it prints is for [`crate::chmpx_state`] to read.
 //!
 //! The program parses the ini only to find the shared memory, and takes some 40 ms.
 
@@ -118,7 +118,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::view::{self, recorded};
+    use crate::chmpx_state::{self, recorded};
     use crate::{file, fixtures};
 
     const LONG: Duration = Duration::from_secs(10);
@@ -161,7 +161,10 @@ mod tests {
         let recording = dir.path().join("answer");
         file::store(&recording, recorded::CHMPXSTATUS_IN_SERVICE.as_bytes()).unwrap();
         let printed = asked(&format!("exec cat {}", recording.display())).unwrap();
-        assert_eq!(view::chmpxstatus(&printed), view::chmpxstatus(recorded::CHMPXSTATUS_IN_SERVICE));
+        assert_eq!(
+            chmpx_state::chmpxstatus(&printed),
+            chmpx_state::chmpxstatus(recorded::CHMPXSTATUS_IN_SERVICE)
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Asks a chmpx on its control port: one command a connection, and the answer lasts until chmpx closes. [`crate::view`] reads
+//! Asks a chmpx on its control port: one command a connection, and the answer lasts until chmpx closes. [`crate::chmpx_state`] reads
 //! the answer.
 //!
 //! chmpx takes its first read for the whole command, so a command must arrive in one piece. It is silent for 5 to 20 s while it
@@ -131,7 +131,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::view::recorded;
+    use crate::chmpx_state::recorded;
 
     const LONG: Duration = Duration::from_secs(10);
 

@@ -19,9 +19,9 @@ use super::process::prepare;
 use super::{
     Ask, ControlCommand, Events, Exit, MergeThread, NodeSpec, Observed, ProcessId, Program, SupervisorError,
 };
+use crate::chmpx_state::Operation;
 use crate::ring::Mode;
 use crate::settings::Process;
-use crate::view::Operation;
 use crate::wake::Waker;
 use conversation::Conversation;
 use threads::Threads;

@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use super::NodeSpec;
 use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
+use crate::chmpx_state;
 use crate::problem::chain;
-use crate::view;
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for one of them: a chmpx that is well answers within milliseconds, and one that is not lets nobody in.
@@ -40,7 +40,7 @@ const MOST_SILENT: usize = 4;
 
 /// Knowledge of the other servers about this node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Hearsay {
+pub enum PeerKnowledge {
     /// No question: the ring has no other server, or none is needed.
     #[default]
     Unasked,
@@ -66,7 +66,7 @@ pub(super) struct Neighbours {
     asking: Option<Asking>,
     /// End of the last question, and the number of questions.
     asked: Option<(Instant, u32)>,
-    said: Hearsay,
+    said: PeerKnowledge,
     word: Option<SentPrompt>,
     declined: Option<String>,
 }
@@ -88,7 +88,7 @@ struct Asking {
 /// Result of a round of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
-    ChmpxReport(Hearsay),
+    ChmpxReport(PeerKnowledge),
     /// This server took the question without an answer, or is out of reach.
     Silent(SocketAddr),
 }
@@ -106,17 +106,23 @@ enum Verdict {
 impl Neighbours {
     /// Takes in what has come, and asks again where that is due; `random` is from 0 to 1. Where it is not `needed`, what was
     /// said is forgotten: the next chmpx is for the next answer.
-    pub(super) fn go_on(&mut self, spec: &NodeSpec, needed: bool, random: f64, waker: &Waker) -> Hearsay {
+    pub(super) fn go_on(
+        &mut self,
+        spec: &NodeSpec,
+        needed: bool,
+        random: f64,
+        waker: &Waker,
+    ) -> PeerKnowledge {
         if !needed || spec.others.is_empty() {
             self.forget();
             self.since = None;
-            return Hearsay::Unasked;
+            return PeerKnowledge::Unasked;
         }
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         if self.others != spec.others {
             self.forget();
-            (self.others, self.said) = (spec.others.clone(), Hearsay::Asking);
+            (self.others, self.said) = (spec.others.clone(), PeerKnowledge::Asking);
         }
         let come = self.asking.as_mut().and_then(|asking| asking.answer.try_recv().ok());
         if let Some(round) = come {
@@ -139,7 +145,7 @@ impl Neighbours {
             Round::Silent(address) => {
                 self.silent.insert(address);
                 if self.silent.len() >= MOST_SILENT {
-                    self.said = Hearsay::Nobody;
+                    self.said = PeerKnowledge::Nobody;
                     self.silent.clear();
                 }
             }
@@ -151,7 +157,7 @@ impl Neighbours {
     }
 
     fn forget(&mut self) {
-        (self.asking, self.asked, self.said) = (None, None, Hearsay::Unasked);
+        (self.asking, self.asked, self.said) = (None, None, PeerKnowledge::Unasked);
         self.silent.clear();
         self.others.clear();
     }
@@ -204,12 +210,12 @@ impl Asking {
 
 /// Asks one after the other until one has said what decides.
 async fn round(spec: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
-    let mut said = Hearsay::Nobody;
+    let mut said = PeerKnowledge::Nobody;
     let others = spec.others.iter().copied().filter(|address| !silent.contains(address));
     for address in others.take(MOST_ASKED) {
         match lists(address, spec).await {
-            Verdict::Lists => said = Hearsay::Listed,
-            Verdict::DoesNot => return Round::ChmpxReport(Hearsay::Unknown(address)),
+            Verdict::Lists => said = PeerKnowledge::Listed,
+            Verdict::DoesNot => return Round::ChmpxReport(PeerKnowledge::Unknown(address)),
             Verdict::Nobody => continue,
             Verdict::Silent => return Round::Silent(address),
         }
@@ -228,7 +234,7 @@ async fn lists(address: SocketAddr, spec: &NodeSpec) -> Verdict {
         Err(_) => return Verdict::Nobody,
     };
     let Some(own) = spec.section.as_ref() else { return Verdict::Nobody };
-    match view::all_status(&text) {
+    match chmpx_state::all_status(&text) {
         Ok(status) if status.group == spec.group => {
             let listed = status.servers.iter().any(|row| row.is_of(own));
             if listed { Verdict::Lists } else { Verdict::DoesNot }
@@ -318,16 +324,19 @@ mod tests {
         let another_ring = chmpx(all_status("other", &[fixtures::server(1)])).await;
         let (third, asked) = counted(listing(&[1])).await;
         for (others, says) in [
-            (vec![knows, does_not, third], Hearsay::Listed),
-            (vec![does_not, knows, third], Hearsay::Unknown(does_not)),
-            (vec![gone(), another_ring, does_not, third], Hearsay::Unknown(does_not)),
+            (vec![knows, does_not, third], PeerKnowledge::Listed),
+            (vec![does_not, knows, third], PeerKnowledge::Unknown(does_not)),
+            (vec![gone(), another_ring, does_not, third], PeerKnowledge::Unknown(does_not)),
         ] {
             assert_eq!(said(&node(others)).await, Round::ChmpxReport(says));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 0, "each question costs a server a row of look-ups");
-        assert_eq!(said(&node(vec![gone(), another_ring])).await, Round::ChmpxReport(Hearsay::Nobody));
+        assert_eq!(said(&node(vec![gone(), another_ring])).await, Round::ChmpxReport(PeerKnowledge::Nobody));
         let silent = BTreeSet::from([does_not]);
-        assert_eq!(round(&node(vec![does_not, knows]), &silent).await, Round::ChmpxReport(Hearsay::Listed));
+        assert_eq!(
+            round(&node(vec![does_not, knows]), &silent).await,
+            Round::ChmpxReport(PeerKnowledge::Listed)
+        );
     }
 
     #[tokio::test]
@@ -335,8 +344,8 @@ mod tests {
         let (knows, does_not) = (chmpx(listing(&[2, 1])).await, chmpx(listing(&[2, 3])).await);
         let (third, asked) = counted(listing(&[1])).await;
         for (others, says) in [
-            (vec![knows, third], Hearsay::Listed),
-            (vec![knows, does_not, third], Hearsay::Unknown(does_not)),
+            (vec![knows, third], PeerKnowledge::Listed),
+            (vec![knows, does_not, third], PeerKnowledge::Unknown(does_not)),
         ] {
             let spec = NodeSpec { in_order: false, ..node(others) };
             assert_eq!(said(&spec).await, Round::ChmpxReport(says));
@@ -382,15 +391,15 @@ mod tests {
         let (knows, does_not) = (chmpx(listing(&[2, 1])).await, chmpx(listing(&[2, 3])).await);
         let waker = Waker::default();
         let mut neighbours = Neighbours::default();
-        assert_eq!(neighbours.go_on(&node(vec![does_not]), true, 0.5, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&node(vec![does_not]), true, 0.5, &waker), PeerKnowledge::Asking);
         assert!(waker.woken().await.contains(Reason::Answered));
-        let unknown = Hearsay::Unknown(does_not);
+        let unknown = PeerKnowledge::Unknown(does_not);
         assert_eq!(neighbours.go_on(&node(vec![does_not]), true, 0.5, &waker), unknown);
-        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), PeerKnowledge::Asking);
         assert!(waker.woken().await.contains(Reason::Answered));
-        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), Hearsay::Listed);
-        assert_eq!(neighbours.go_on(&node(vec![knows]), false, 0.5, &waker), Hearsay::Unasked);
-        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), Hearsay::Asking);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), PeerKnowledge::Listed);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), false, 0.5, &waker), PeerKnowledge::Unasked);
+        assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), PeerKnowledge::Asking);
     }
 
     #[test]
@@ -405,7 +414,7 @@ mod tests {
         let spec = NodeSpec { known_after: Duration::from_secs(5), ..node(vec![gone()]) };
         let mut neighbours = Neighbours::default();
         for _ in 0..50 {
-            assert_eq!(neighbours.go_on(&spec, true, 0.5, &Waker::default()), Hearsay::Asking);
+            assert_eq!(neighbours.go_on(&spec, true, 0.5, &Waker::default()), PeerKnowledge::Asking);
             assert!(neighbours.asking.is_none());
             tokio::time::advance(Duration::from_millis(100)).await;
         }
@@ -416,23 +425,23 @@ mod tests {
     #[test]
     fn a_few_servers_that_say_nothing_are_nobody() {
         let server = |n| SocketAddr::from(([192, 0, 2, n], 8021));
-        let mut neighbours = Neighbours { said: Hearsay::Asking, ..Neighbours::default() };
+        let mut neighbours = Neighbours { said: PeerKnowledge::Asking, ..Neighbours::default() };
         for n in 1..4 {
             neighbours.take(Round::Silent(server(n)));
-            assert_eq!((neighbours.said, neighbours.silent.len()), (Hearsay::Asking, usize::from(n)));
+            assert_eq!((neighbours.said, neighbours.silent.len()), (PeerKnowledge::Asking, usize::from(n)));
         }
         neighbours.take(Round::Silent(server(4)));
-        assert_eq!((neighbours.said, neighbours.silent.len()), (Hearsay::Nobody, 0));
+        assert_eq!((neighbours.said, neighbours.silent.len()), (PeerKnowledge::Nobody, 0));
         neighbours.take(Round::Silent(server(1)));
-        neighbours.take(Round::ChmpxReport(Hearsay::Unknown(server(2))));
+        neighbours.take(Round::ChmpxReport(PeerKnowledge::Unknown(server(2))));
         neighbours.take(Round::Silent(server(1)));
-        assert_eq!(neighbours.said, Hearsay::Unknown(server(2)), "silence takes nothing back");
+        assert_eq!(neighbours.said, PeerKnowledge::Unknown(server(2)), "silence takes nothing back");
     }
 
     #[tokio::test]
     async fn who_is_alone_asks_nobody() {
-        let hearsay = Neighbours::default().go_on(&node(Vec::new()), true, 0.5, &Waker::default());
-        assert_eq!(hearsay, Hearsay::Unasked);
+        let knowledge = Neighbours::default().go_on(&node(Vec::new()), true, 0.5, &Waker::default());
+        assert_eq!(knowledge, PeerKnowledge::Unasked);
     }
 
     #[tokio::test]

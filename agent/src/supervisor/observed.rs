@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Program;
-use super::neighbours::Hearsay;
+use super::neighbours::PeerKnowledge;
+use crate::chmpx_state::ChmpxState;
 use crate::ring::Mode;
-use crate::view::View;
 
 /// A process that cannot be taken for another one: numbers are used again, but not within one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct Exit {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChmpxReport {
     /// The answer, whole.
-    pub view: View,
+    pub view: ChmpxState,
     /// The time of the question: the answer is not older.
     pub at: Instant,
 }
@@ -171,7 +171,7 @@ pub struct ControlPort {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Peers {
     /// Their knowledge of this node, where its own chmpx says nothing.
-    pub hearsay: Hearsay,
+    pub knowledge: PeerKnowledge,
     /// The latest command that another server did not carry out, with its answer.
     pub unprompted: Option<String>,
 }

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use k2hdkc_agent::chmpx_state;
 use k2hdkc_agent::names::Port;
 use k2hdkc_agent::ring::Mode;
 use k2hdkc_agent::supervisor::control_port::{Command, Server};
-use k2hdkc_agent::view;
 use tokio::time::sleep;
 
 use super::census::{Life, Program};
@@ -45,7 +45,7 @@ impl Cluster {
         loop {
             let said = self.ground.command(asked, &Command::ServiceOut(named.clone())).await;
             let said = said.map_err(|error| error.to_string())?;
-            if view::is_accepted(&said) {
+            if chmpx_state::is_accepted(&said) {
                 break;
             }
             if Instant::now() >= end {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use k2hdkc_agent::process_status::{ProcessStatus, State};
 use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -203,12 +203,12 @@ fn chmpx(seen: &Seen) -> [String; 3] {
 
 /// The first thing for an operator: why the file does not follow, else the state of the processes.
 fn state(status: &Status) -> String {
-    match (status.code(), status.standing.as_ref()) {
+    match (status.code(), status.processes.as_ref()) {
         (
             Some(OutcomeKind::Unchanged | OutcomeKind::Installed),
-            Some(Standing { state: State::Converged, .. }),
+            Some(ProcessStatus { state: State::Converged, .. }),
         ) => "converged".to_owned(),
-        (Some(OutcomeKind::Unchanged | OutcomeKind::Installed), Some(standing)) => standing.text.clone(),
+        (Some(OutcomeKind::Unchanged | OutcomeKind::Installed), Some(processes)) => processes.text.clone(),
         _ => status.line().to_owned(),
     }
 }

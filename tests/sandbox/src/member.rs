@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use k2hdkc_agent::admin::{self, Command, Request, Response};
 use k2hdkc_agent::clock::Timestamp;
 use k2hdkc_agent::lifecycle::Stage;
+use k2hdkc_agent::process_status::{ProcessStatus, State};
 use k2hdkc_agent::report::OutcomeKind;
 use k2hdkc_agent::ring::Mode;
-use k2hdkc_agent::standing::{Standing, State};
 use k2hdkc_agent::status::Status;
 use tokio::time::{sleep, timeout};
 
@@ -130,14 +130,14 @@ impl Member {
         loop {
             let version = self.fileversion();
             let status = self.agent().status().await;
-            let standing = status.as_ref().ok().and_then(|status| status.standing.as_ref());
-            if standing.is_some_and(|standing| is_converged(standing, version)) {
+            let processes = status.as_ref().ok().and_then(|status| status.processes.as_ref());
+            if processes.is_some_and(|processes| is_converged(processes, version)) {
                 return Ok(());
             }
             if Instant::now() >= end {
-                return Err(match (&status, standing) {
+                return Err(match (&status, processes) {
                     (Err(error), _) => error.clone(),
-                    (Ok(_), Some(standing)) => standing.text.clone(),
+                    (Ok(_), Some(processes)) => processes.text.clone(),
                     (Ok(status), None) => status.line().to_owned(),
                 });
             }
@@ -158,9 +158,9 @@ impl Member {
     }
 }
 
-fn is_converged(standing: &Standing, version: Option<u32>) -> bool {
-    let loaded = standing.said.as_ref().and_then(|said| said.fileversion);
-    standing.state == State::Converged && version.is_some() && loaded == version
+fn is_converged(processes: &ProcessStatus, version: Option<u32>) -> bool {
+    let loaded = processes.said.as_ref().and_then(|said| said.fileversion);
+    processes.state == State::Converged && version.is_some() && loaded == version
 }
 
 impl Drop for Member {

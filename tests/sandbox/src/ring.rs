@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::view::{self, NodeStatus};
+use k2hdkc_agent::chmpx_state::{self, NodeStatus};
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -60,7 +60,7 @@ async fn printed(words: &[OsString]) -> Option<Seen> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PRINTED_WITHIN, command.output()).await.ok()?.ok()?;
-    let view = view::chmpxstatus(&String::from_utf8_lossy(&output.stdout)).ok()?;
+    let view = chmpx_state::chmpxstatus(&String::from_utf8_lossy(&output.stdout)).ok()?;
     Some(Seen {
         pid: view.pid,
         fileversion: view.fileversion?,

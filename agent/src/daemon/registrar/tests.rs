@@ -4,7 +4,7 @@ use super::*;
 use crate::answer::Answer;
 use crate::clock::{Clock, Timestamp};
 use crate::fixtures::Clocks;
-use crate::lifecycle::Leaving;
+use crate::lifecycle::Departure;
 use crate::names::{Cuk, Token, Yrn};
 use crate::ring::Mode;
 use crate::settings::Origin;
@@ -25,8 +25,8 @@ fn identity(token: Option<Token>) -> Identity {
 
 fn leaving(stage: Stage) -> Ledger {
     let mut ledger = Ledger::default();
-    let begun = Leaving::begin(Timestamp(1), Mode::Server, false, true);
-    ledger.known.leaving = Some(Leaving { stage, ..begun });
+    let begun = Departure::begin(Timestamp(1), Mode::Server, false, true);
+    ledger.processes.leaving = Some(Departure { stage, ..begun });
     ledger
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::view::{NodeStatus, Operation, View};
+use crate::chmpx_state::{ChmpxState, NodeStatus, Operation};
 
 /// Time after a change of any server's status in which chmpx is asked often …
 const STIRRED_FOR: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub(super) struct Activity {
 
 impl Activity {
     /// Takes in the latest answer of chmpx, if there is one.
-    pub(super) fn observe(&mut self, view: Option<&View>, now: Instant) {
+    pub(super) fn observe(&mut self, view: Option<&ChmpxState>, now: Instant) {
         let rows = view.map_or(&[][..], |view| &view.servers);
         let seen: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.status)).collect();
         if self.seen != seen {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::chmpx_state::{NodeStatus, Operation, Row};
 use crate::lifecycle::situation::Situation;
-use crate::view::{NodeStatus, Operation, Row};
 
 /// The changes that servers are in, by chmpxid: the status, and since when.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,8 @@
 //! The service of the other servers over a restart of chmpx: whether they kept their keys meanwhile.
 
+use crate::chmpx_state::ChmpxState;
 use crate::lifecycle::data_safety::{others, serves_on};
 use crate::supervisor::ProcessId;
-use crate::view::View;
 
 /// The service of the other servers, before and after a restart of chmpx.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +20,7 @@ pub(in crate::lifecycle) struct Continuity {
 }
 
 impl Continuity {
-    pub(super) fn observe(&mut self, chmpx: ProcessId, view: &View) {
+    pub(super) fn observe(&mut self, chmpx: ProcessId, view: &ChmpxState) {
         if self.of != Some(chmpx) {
             *self = Self { of: Some(chmpx), before: self.well, ..Self::default() };
         }

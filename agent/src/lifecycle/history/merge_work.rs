@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::chmpx_state::{Action, NodeStatus, Operation};
 use crate::lifecycle::rules::{ASKS_WITHIN, COPIES_IN_VAIN, GIVES_UP_FOR, LEAST_LOOK, WORKING};
 use crate::lifecycle::situation::Situation;
 use crate::supervisor::{MergeThread, Running};
-use crate::view::{Action, NodeStatus, Operation};
 
 /// The work that was seen in the present status.
 #[derive(Debug, Clone, Default)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::chmpx_state::ChmpxState;
 use crate::lifecycle::rules::{MOST_NUDGES, NUDGE_AGAIN, NUDGE_SELDOM};
 use crate::lifecycle::situation::Situation;
 use crate::ring::Mode;
-use crate::view::View;
 
 /// A server that has been in service and unconnected for so long does not speak up by itself.
 const LOST_FOR: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub(in crate::lifecycle) enum Due {
 
 impl Prompts {
     /// Takes in which servers have turned this slave away; the others are connected, or gone.
-    pub(super) fn observe(&mut self, situation: &Situation<'_>, view: &View) {
+    pub(super) fn observe(&mut self, situation: &Situation<'_>, view: &ChmpxState) {
         if situation.mode() != Mode::Slave {
             return;
         }

@@ -6,8 +6,8 @@ use super::*;
 use crate::lifecycle::Stage as Way;
 use crate::supervisor::Signal::Hangup;
 
-fn leaving(force: bool) -> Leaving {
-    Leaving::begin(WALL, Mode::Server, force, true)
+fn leaving(force: bool) -> Departure {
+    Departure::begin(WALL, Mode::Server, force, true)
 }
 
 /// Server 1 of three, which was seen in service and is to leave.
@@ -189,11 +189,11 @@ fn what_cannot_be_stopped_for_good_is_told_and_tried_again() {
 
 #[test]
 fn a_slave_stops_after_k2hr3_has_removed_it() {
-    let mut slave = Leaving::begin(WALL, Mode::Slave, false, true);
+    let mut slave = Departure::begin(WALL, Mode::Slave, false, true);
     assert_eq!(slave.stage, Way::Removing);
     slave.removed();
     assert_eq!(slave.stage, Way::Stopping);
-    let mut unmoved = Leaving::begin(WALL, Mode::Slave, false, false);
+    let mut unmoved = Departure::begin(WALL, Mode::Slave, false, false);
     unmoved.removed();
     assert_eq!(unmoved.stage, Way::Left, "where its processes are not the agent's");
 }
@@ -205,7 +205,7 @@ fn where_nothing_can_be_seen_nothing_is_waited_for_once_somebody_insists() {
         blind.unseen();
         assert_eq!(blind.stage, stage);
     }
-    let mut stopping = Leaving { stage: Way::Stopping, ..leaving(false) };
+    let mut stopping = Departure { stage: Way::Stopping, ..leaving(false) };
     stopping.unseen();
     assert_eq!(stopping.stage, Way::Removing);
 }

@@ -8,7 +8,7 @@ use crate::supervisor::Signal::Hangup;
 fn told_to_stop(force: bool) -> Stage {
     let mut stage = Stage::well();
     assert_eq!(stage.next(), Next::Converged);
-    stage.persisted.stopped = Some(Leaving::begin_stop(WALL, Mode::Server, force, None));
+    stage.persisted.stopped = Some(Departure::begin_stop(WALL, Mode::Server, force, None));
     stage
 }
 
@@ -91,7 +91,7 @@ fn a_slave_stops_at_once() {
     let mut stage = Stage::well();
     stage.ring.profile.global.insert("MODE".into(), "SLAVE".into());
     stage.observed.k2hdkc = None;
-    stage.persisted.stopped = Some(Leaving::begin_stop(WALL, Mode::Slave, false, None));
+    stage.persisted.stopped = Some(Departure::begin_stop(WALL, Mode::Slave, false, None));
     assert_eq!(step(&stage.next()), &Step::Disable(Program::Chmpx));
     assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Hangup));
     stage.end(Program::Chmpx, ExitStatus::Exit(0));

@@ -7,7 +7,7 @@ fn a_node_that_runs_what_the_file_says_has_converged() {
     let mut stage = Stage::well();
     assert_eq!(stage.next(), Next::Converged);
     assert_eq!(stage.persisted.served, Some(Pair { chmpx: CHMPX, k2hdkc: K2HDKC }));
-    assert_eq!(stage.persisted.chmpx, Some(Ran { id: CHMPX, ctlport: 8021 }));
+    assert_eq!(stage.persisted.chmpx, Some(StartedChmpx { id: CHMPX, ctlport: 8021 }));
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl Turns {
             stage.persisted.restart.as_mut().unwrap().urgency = urgency;
         }
         if let Some((force, returns, at)) = self.departure {
-            let leaving = Leaving { stage: at, returns, ..Leaving::begin(WALL, Mode::Server, force, true) };
+            let leaving =
+                Departure { stage: at, returns, ..Departure::begin(WALL, Mode::Server, force, true) };
             stage.persisted.set_way_out(leaving);
         }
         (0..3).for_each(|place| stage.set_peer(place, self.bits[place]));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::supervisor::neighbours::Hearsay;
+use crate::supervisor::neighbours::PeerKnowledge;
 
 fn server(n: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, n], 8021))
@@ -19,43 +19,43 @@ fn newcomer() -> Stage {
 #[test]
 fn a_chmpx_starts_once_the_server_that_lets_it_in_lists_this_one() {
     let mut stage = newcomer();
-    stage.observed.peers.hearsay = Hearsay::Asking;
+    stage.observed.peers.knowledge = PeerKnowledge::Asking;
     assert!(waits(&stage.next()).contains("has had time to learn of this one"));
-    stage.observed.peers.hearsay = Hearsay::Unknown(server(2));
+    stage.observed.peers.knowledge = PeerKnowledge::Unknown(server(2));
     assert!(
         waits(&stage.later(0.1).next()).starts_with("chmpx starts when 192.0.2.2:8021 lists this server")
     );
-    stage.observed.peers.hearsay = Hearsay::Listed;
+    stage.observed.peers.knowledge = PeerKnowledge::Listed;
     assert_eq!(step(&stage.later(0.5).next()), &Step::Start(Program::Chmpx));
 }
 
 #[test]
 fn servers_that_do_not_answer_keep_a_chmpx_from_its_start_for_a_second_alone() {
     let mut stage = newcomer();
-    stage.observed.peers.hearsay = Hearsay::Nobody;
+    stage.observed.peers.knowledge = PeerKnowledge::Nobody;
     assert!(waits(&stage.next()).contains("none of the other servers answers yet"));
     waits(&stage.later(0.9).next());
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
     // Where a ring boots, the first one has its own file first.
     let mut stage = newcomer();
-    stage.observed.peers.hearsay = Hearsay::Nobody;
+    stage.observed.peers.knowledge = PeerKnowledge::Nobody;
     waits(&stage.next());
-    stage.observed.peers.hearsay = Hearsay::Unknown(server(2));
+    stage.observed.peers.knowledge = PeerKnowledge::Unknown(server(2));
     assert!(waits(&stage.later(0.5).next()).contains("192.0.2.2:8021 lists this server"));
-    stage.observed.peers.hearsay = Hearsay::Listed;
+    stage.observed.peers.knowledge = PeerKnowledge::Listed;
     assert_eq!(step(&stage.later(0.1).next()), &Step::Start(Program::Chmpx));
 }
 
 #[test]
 fn a_server_whose_next_one_does_not_follow_its_file_is_held_with_a_remedy_and_goes_on_by_itself() {
     let mut stage = newcomer();
-    stage.observed.peers.hearsay = Hearsay::Unknown(server(2));
+    stage.observed.peers.knowledge = PeerKnowledge::Unknown(server(2));
     waits(&stage.next());
     waits(&stage.later(29.9).next());
     let text = holds(&stage.later(0.1).next()).to_owned();
     assert!(text.contains("192.0.2.2:8021 does not list this server"), "{text}");
     assert!(text.contains("see whether the agent there runs"), "{text}");
-    stage.observed.peers.hearsay = Hearsay::Listed;
+    stage.observed.peers.knowledge = PeerKnowledge::Listed;
     assert_eq!(step(&stage.later(60.0).next()), &Step::Start(Program::Chmpx));
 }
 
@@ -139,15 +139,16 @@ fn a_slave_that_is_connected_to_no_server_is_never_converged() {
 fn a_chmpx_that_came_too_early_and_does_not_listen_is_restarted_as_soon_as_it_would_be_let_in() {
     let mut stage = newcomer();
     stage.run(Program::Chmpx, CHMPX);
-    (stage.observed.control.refuses, stage.observed.peers.hearsay) = (true, Hearsay::Unknown(server(2)));
+    (stage.observed.control.refuses, stage.observed.peers.knowledge) =
+        (true, PeerKnowledge::Unknown(server(2)));
     assert!(waits(&stage.later(9.0).next()).starts_with("waiting for chmpx's first answer"));
-    stage.observed.peers.hearsay = Hearsay::Listed;
+    stage.observed.peers.knowledge = PeerKnowledge::Listed;
     assert!(waits(&stage.later(0.9).next()).starts_with("waiting for chmpx's first answer"));
     assert!(waits(&stage.later(0.1).next()).contains("came before the other servers listed this one"));
     assert_eq!(step(&stage.next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));
     let mut stage = newcomer();
     stage.run(Program::Chmpx, CHMPX);
-    (stage.observed.control.refuses, stage.observed.peers.hearsay) = (true, Hearsay::Listed);
+    (stage.observed.control.refuses, stage.observed.peers.knowledge) = (true, PeerKnowledge::Listed);
     waits(&stage.next());
     assert!(waits(&stage.later(59.0).next()).starts_with("waiting for"), "this one may look up names");
 }

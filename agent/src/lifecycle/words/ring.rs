@@ -6,8 +6,8 @@ use derive_more::Display;
 use strum::{IntoStaticStr, VariantNames};
 
 use super::after;
+use crate::chmpx_state::NodeStatus;
 use crate::clock::spoken;
-use crate::view::NodeStatus;
 
 /// Reason that has to do with the place of a server in its ring.
 #[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]

@@ -3,10 +3,10 @@
 use derive_more::Display;
 use strum::{IntoStaticStr, VariantNames};
 
+use crate::chmpx_state::NodeStatus;
 use crate::lifecycle::departure::Stage;
 use crate::lifecycle::rules::MOST_REPAIRS;
 use crate::supervisor::Program;
-use crate::view::NodeStatus;
 
 /// Reason that has to do with a restart: the cause, and the present obstacle.
 #[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]

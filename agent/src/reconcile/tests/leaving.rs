@@ -3,14 +3,14 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::ledger::Joined;
-use crate::lifecycle::{Leaving, Stage as Way};
+use crate::lifecycle::{Departure, Stage as Way};
 
 /// A node whose processes are to stop for good.
 async fn stopping(force: bool) -> Stage {
     let mut stage = converged(vec![says(&[1, 2])]).await;
     let leaving =
-        Leaving { stage: Way::Stopping, ..Leaving::begin(Timestamp::now(), Mode::Server, force, true) };
-    stage.reconciler.store.update(|ledger| ledger.known.leaving = Some(leaving)).unwrap();
+        Departure { stage: Way::Stopping, ..Departure::begin(Timestamp::now(), Mode::Server, force, true) };
+    stage.reconciler.store.update(|ledger| ledger.processes.leaving = Some(leaving)).unwrap();
     stage
 }
 
@@ -68,7 +68,13 @@ async fn a_vm_that_was_made_from_the_image_of_a_stopped_one_is_not_stopped() {
             .store
             .update(|ledger| {
                 // The ledger of an earlier agent.
-                ledger.known.stopped.as_mut().filter(|_| !knew).into_iter().for_each(|stop| stop.cuk = None);
+                ledger
+                    .processes
+                    .stopped
+                    .as_mut()
+                    .filter(|_| !knew)
+                    .into_iter()
+                    .for_each(|stop| stop.cuk = None);
                 ledger.joined = Some(joined.clone());
             })
             .unwrap();

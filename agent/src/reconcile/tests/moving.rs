@@ -41,7 +41,7 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     let more = text_of(&says(&[1, 2])).replace("MAXTHREAD = 20", "MAXTHREAD = 30");
     let mut stage = converged(vec![Ok(Answer::Ini(more))]).await;
     assert_eq!(installed(&stage.poll().await), 2);
-    let restart = stage.reconciler.store().ledger().known.restart.clone().unwrap();
+    let restart = stage.reconciler.store().ledger().processes.restart.clone().unwrap();
     assert_eq!((restart.chmpx, restart.k2hdkc.unwrap().pid), (None, 8));
     let view = well(&stage, 2);
     stage.sees(view);
@@ -105,7 +105,7 @@ async fn what_cannot_be_written_again_is_not_tried_ten_times_a_second() {
     for _ in 0..30 {
         tokio::time::advance(Duration::from_millis(100)).await;
         let report = stage.reconciler.pass(Reason::Look.into(), None).await;
-        assert!(!report.outcome.is_good() || report.standing.is_some());
+        assert!(!report.outcome.is_good() || report.processes.is_some());
     }
     assert!(
         (1..=3).contains(&stage.reconciler.files.host.attempts()),
@@ -178,12 +178,13 @@ async fn processes_are_cared_for_while_k2hr3_is_away() {
     stage.poll().await;
     let observed = stage.reconciler.supervisor.observed.as_mut().unwrap();
     observed.k2hdkc = None;
-    observed.control.report.as_mut().unwrap().view.own.status = crate::view::NodeStatus::from_bits(0x10021);
+    observed.control.report.as_mut().unwrap().view.own.status =
+        crate::chmpx_state::NodeStatus::from_bits(0x10021);
     looks(&mut stage).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.outcome, Outcome::Doubtful(doubt()));
     assert_eq!(stage.reconciler.supervisor.acted, [Step::Start(Program::K2hdkc)]);
-    assert_eq!(stage.reconciler.store().ledger().known.started.unwrap().pid, 8);
+    assert_eq!(stage.reconciler.store().ledger().processes.started.unwrap().pid, 8);
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,7 +208,7 @@ async fn while_something_moves_in_the_ring_chmpx_is_asked_often_and_a_calm_one_s
     stage.reconciler.ask_soon();
     assert_eq!(asks(&mut stage, 0).await, Ask::No, "but not twice in a second");
     stage.reconciler.supervisor.observed.as_mut().unwrap().control.report.as_mut().unwrap().view.servers[1]
-        .status = crate::view::NodeStatus::from_bits(0x2121);
+        .status = crate::chmpx_state::NodeStatus::from_bits(0x2121);
     assert_eq!(asks(&mut stage, 15).await, Ask::Start);
     for _ in 0..3 {
         assert_eq!(asks(&mut stage, 1).await, Ask::Start);

@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::lifecycle::{Leaving, Stage as Way};
-use crate::standing::State;
+use crate::lifecycle::{Departure, Stage as Way};
+use crate::process_status::State;
 use crate::supervisor::Signal::Hangup;
 
 /// A server that runs and was told to stop.
 async fn stop_begun(force: bool) -> Stage {
     let mut stage = converged(vec![says(&[1, 2])]).await;
-    let stopped = Leaving::begin_stop(Timestamp::now(), Mode::Server, force, None);
-    stage.reconciler.store.update(|ledger| ledger.known.stopped = Some(stopped)).unwrap();
+    let stopped = Departure::begin_stop(Timestamp::now(), Mode::Server, force, None);
+    stage.reconciler.store.update(|ledger| ledger.processes.stopped = Some(stopped)).unwrap();
     stage.reconciler.supervisor.acted.clear();
     stage
 }
@@ -27,10 +27,10 @@ fn at(stage: &Stage) -> Way {
 }
 
 async fn told(stage: &mut Stage) -> String {
-    let standing = stage.reconciler.pass(Reason::Look.into(), None).await.standing.unwrap();
-    assert_eq!(standing.state, State::Held, "{}", standing.text);
+    let processes = stage.reconciler.pass(Reason::Look.into(), None).await.processes.unwrap();
+    assert_eq!(processes.state, State::Held, "{}", processes.text);
     assert!(stage.reconciler.look_at().is_some(), "it is looked again");
-    standing.text
+    processes.text
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +56,7 @@ async fn a_server_that_is_stopped_does_not_ask_the_others_whether_they_list_it()
     for (stage_of_it, asked) in [(Way::Draining, 1), (Way::Stopping, 0), (Way::Stopped, 0)] {
         let mut stage = stop_begun(false).await;
         let update = |ledger: &mut crate::ledger::Ledger| {
-            ledger.known.stopped.as_mut().unwrap().stage = stage_of_it;
+            ledger.processes.stopped.as_mut().unwrap().stage = stage_of_it;
         };
         stage.reconciler.store.update(update).unwrap();
         stage.reconciler.pass(Reason::Look.into(), None).await;

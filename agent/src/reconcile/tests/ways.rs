@@ -18,14 +18,14 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
     let Outcome::RolledBack(generation, why) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!((generation.fileversion, stage.servers().len()), (3, 2));
     assert!(why.starts_with("chmpx ended with status 0"), "{why}");
-    let rejected = stage.reconciler.store().ledger().known.rejected.clone().unwrap();
+    let rejected = stage.reconciler.store().ledger().processes.rejected.clone().unwrap();
     assert_eq!(rejected.fileversion, 2);
     assert!(std::fs::read_to_string(&rejected.kept).unwrap().contains("cuk-3"));
     let view = well(&stage, 3);
     stage.sees(view);
     assert_eq!(stage.poll().await, Outcome::Rejected(rejected), "the same answer is not tried again");
     assert_eq!(installed(&stage.poll().await), 4, "another one is");
-    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
+    assert_eq!(stage.reconciler.store().ledger().processes.rejected, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +39,7 @@ async fn the_operator_may_have_a_rejected_ring_tried_again() {
         kept: String::new(),
         gone: None,
     };
-    stage.reconciler.store.update(|ledger| ledger.known.rejected = Some(rejected.clone())).unwrap();
+    stage.reconciler.store.update(|ledger| ledger.processes.rejected = Some(rejected.clone())).unwrap();
     assert_eq!(stage.poll().await, Outcome::Rejected(rejected.clone()));
     assert!(stage.reconciler.confirm(Some("other")).is_err());
     assert!(stage.reconciler.confirm(Some(rejected.id())).unwrap().contains("is tried again"));
@@ -85,15 +85,15 @@ async fn a_rejected_ring_outlives_one_cut_answer_and_not_a_lasting_one() {
     assert_eq!(stage.poll().await, Outcome::Unchanged);
     assert!(matches!(stage.poll().await, Outcome::Rejected(_)), "one poll later it is still rejected");
     stage.poll().await;
-    let rejected = || stage.reconciler.store().ledger().known.rejected.clone().unwrap();
+    let rejected = || stage.reconciler.store().ledger().processes.rejected.clone().unwrap();
     let long_ago = rejected().gone.unwrap().before(stage.reconciler.settings.guard.confirm_for);
     stage
         .reconciler
         .store
-        .update(|ledger| ledger.known.rejected.as_mut().unwrap().gone = Some(long_ago))
+        .update(|ledger| ledger.processes.rejected.as_mut().unwrap().gone = Some(long_ago))
         .unwrap();
     stage.poll().await;
-    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
+    assert_eq!(stage.reconciler.store().ledger().processes.rejected, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ async fn where_there_is_no_way_back_chmpx_is_started_with_what_there_is() {
     }
     end_chmpx(&mut stage, supervisor::ExitStatus::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
-    assert_eq!(report.standing.unwrap().state, crate::standing::State::Held);
+    assert_eq!(report.processes.unwrap().state, crate::process_status::State::Held);
     stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
     let report = looks(&mut stage).await;
     assert_eq!(stage.reconciler.supervisor.acted, [Step::Start(Program::Chmpx)]);
@@ -128,7 +128,7 @@ async fn a_good_ring_is_not_rejected_for_what_somebody_elses_bad_file_did() {
     end_chmpx(&mut stage, supervisor::ExitStatus::Exit(0));
     let report = stage.reconciler.pass(Reason::ProcessEnded.into(), None).await;
     assert_eq!(report.outcome, Outcome::Unchanged);
-    assert_eq!(stage.reconciler.store().ledger().known.rejected, None);
+    assert_eq!(stage.reconciler.store().ledger().processes.rejected, None);
     stage.reconciler.supervisor.observed.as_mut().unwrap().events.exits.clear();
     looks(&mut stage).await;
     assert!(

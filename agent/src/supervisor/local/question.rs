@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::chmpx_state::{self, ChmpxState};
 use crate::problem::{chain, printable};
 use crate::ring::Mode;
 use crate::settings::Process;
 use crate::supervisor::control_port::{self, Command, ControlPortError, Server};
 use crate::supervisor::process::spawn;
 use crate::supervisor::{ControlCommand, NodeSpec, SupervisorError, chmpx_status};
-use crate::view::{self, View};
 use crate::wake::{Reason, Waker};
 
 /// Bytes of an answer that are shown.
@@ -35,7 +35,7 @@ pub(in crate::supervisor) struct ChmpxAnswer {
     /// Time of the question.
     pub at: Instant,
     /// State of chmpx, or the reason why there is none.
-    pub result: Result<View, Trouble>,
+    pub result: Result<ChmpxState, Trouble>,
 }
 
 /// Reason why an answer is missing or unusable.
@@ -85,13 +85,13 @@ impl Question {
     }
 }
 
-async fn by_control_port(spec: &NodeSpec, within: Duration) -> Result<View, Trouble> {
+async fn by_control_port(spec: &NodeSpec, within: Duration) -> Result<ChmpxState, Trouble> {
     let silent = |error| {
         let shut = matches!(error, ControlPortError::NotListening { .. });
         Trouble { text: chain(&error), silent: true, shut }
     };
     let text = control_port::ask(spec.control, &Command::Dump, within).await.map_err(silent)?;
-    view::dump(&text).map_err(|error| Trouble { text: chain(&error), silent: false, shut: false })
+    chmpx_state::dump(&text).map_err(|error| Trouble { text: chain(&error), silent: false, shut: false })
 }
 
 /// A tool that fails says nothing of chmpx, which is then asked itself.
@@ -100,9 +100,9 @@ async fn by_status(
     spec: &NodeSpec,
     environment: Vec<(OsString, OsString)>,
     within: Duration,
-) -> Result<View, Trouble> {
+) -> Result<ChmpxState, Trouble> {
     match chmpx_status::ask(&program, &spec.ini, &environment, within).await {
-        Ok(text) => view::chmpxstatus(&text).map_err(|error| Trouble {
+        Ok(text) => chmpx_state::chmpxstatus(&text).map_err(|error| Trouble {
             text: chain(&error),
             silent: false,
             shut: false,
@@ -176,7 +176,7 @@ fn command(order: &ControlCommand, spec: &NodeSpec) -> Result<Command, Superviso
 ///
 /// The words of chmpx, unless it accepted.
 pub(in crate::supervisor) fn accepted(text: &str) -> Result<(), String> {
-    if view::is_accepted(text) { Ok(()) } else { Err(printable(text.trim(), LONGEST_ANSWER)) }
+    if chmpx_state::is_accepted(text) { Ok(()) } else { Err(printable(text.trim(), LONGEST_ANSWER)) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::answer::is_refusal;
 use super::fields::{Fields, shown};
 use super::row::{self, MODE, RowFields, row};
-use super::{Row, View, ViewError};
+use super::{ChmpxState, Row, ViewError};
 use crate::ring::Mode;
 
 /// An answer, as far as it has been read.
@@ -88,13 +88,13 @@ impl<'a> Reading<'a> {
     /// # Errors
     ///
     /// A key is missing or unreadable, or chmpx counts another number of nodes than it lists.
-    pub(super) fn view(self) -> Result<View, ViewError> {
+    pub(super) fn view(self) -> Result<ChmpxState, ViewError> {
         self.counted(SERVERS, self.servers.len())?;
         self.counted(SLAVES, self.slaves.len())?;
         let whole = &self.whole;
         let mode = self.own.mode(MODE)?;
         let fileversion: i64 = whole.number(FILEVERSION)?;
-        Ok(View {
+        Ok(ChmpxState {
             fileversion: u32::try_from(fileversion).ok(),
             pid: whole.number(PID)?,
             automerge: whole.truth(AUTOMERGE)?,

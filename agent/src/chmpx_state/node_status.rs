@@ -154,7 +154,7 @@ impl fmt::Display for NodeStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::recorded;
+    use crate::chmpx_state::recorded;
 
     fn read(text: &str) -> NodeStatus {
         NodeStatus::read(text).unwrap_or_else(|| panic!("{text}"))

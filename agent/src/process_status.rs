@@ -4,15 +4,15 @@
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::chmpx_state::NodeStatus;
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, Decision};
 use crate::supervisor::{Observed, Running};
-use crate::view::NodeStatus;
 
 /// Status of the two programs, for `status` and the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Standing {
+pub struct ProcessStatus {
     /// The verdict.
     pub state: State,
     /// The stable codes of the reasons; none where the processes run what the file says.
@@ -64,7 +64,7 @@ pub struct Said {
     pub servers: Vec<(String, NodeStatus)>,
 }
 
-impl Standing {
+impl ProcessStatus {
     /// Makes the status of an observation and the decision on it.
     pub fn of(observed: &Observed, decision: &Decision, now: Instant) -> Self {
         let (state, codes, text) = judged(observed, decision);

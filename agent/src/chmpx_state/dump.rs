@@ -2,7 +2,7 @@
 
 use super::lines::{Line, Walk};
 use super::reading::{Dialect, Reading, whole_lines};
-use super::{View, ViewError, row};
+use super::{ChmpxState, ViewError, row};
 
 const DIALECT: Dialect = Dialect {
     answer: "DUMP",
@@ -23,7 +23,7 @@ const DIALECT: Dialect = Dialect {
 /// # Errors
 ///
 /// The answer is a refusal, is cut off, lists another number of nodes than it counts, or lacks a required key.
-pub fn dump(text: &str) -> Result<View, ViewError> {
+pub fn dump(text: &str) -> Result<ChmpxState, ViewError> {
     whole_lines(text, DIALECT.answer)?;
     let mut reading = Reading::new(&DIALECT);
     let mut walk = Walk::over(text);

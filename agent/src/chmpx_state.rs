@@ -30,7 +30,7 @@ pub use row::Row;
 
 /// State of a running chmpx, from DUMP or `chmpxstatus`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
+pub struct ChmpxState {
     /// FILEVERSION of the loaded file; `None` if it is no number from 0 to 4294967295 (chmpx keeps a signed one, and a
     /// FILEVERSION beyond 31 bits becomes negative).
     pub fileversion: Option<u32>,

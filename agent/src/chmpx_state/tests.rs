@@ -44,8 +44,8 @@ fn slave() -> Row {
     Row { ctlport: Some(port(30031)), ..row(3, ID_3, SLAVE, None) }
 }
 
-fn without_k2hdkc() -> View {
-    View {
+fn without_k2hdkc() -> ChmpxState {
+    ChmpxState {
         fileversion: Some(1),
         pid: 14578,
         automerge: true,
@@ -57,8 +57,8 @@ fn without_k2hdkc() -> View {
     }
 }
 
-fn in_service() -> View {
-    View {
+fn in_service() -> ChmpxState {
+    ChmpxState {
         own: row(1, ID_1, IN_SERVICE, Some(0)),
         servers: servers(IN_SERVICE, [Some(0), Some(1)]),
         ..without_k2hdkc()
@@ -73,7 +73,7 @@ fn a_server_s_dump_lists_servers_and_slaves() {
 
 #[test]
 fn a_slave_s_own_row_takes_a_place_in_the_table_and_is_in_neither_list() {
-    let view = View { pid: 14620, own: slave(), slaves: vec![], ..without_k2hdkc() };
+    let view = ChmpxState { pid: 14620, own: slave(), slaves: vec![], ..without_k2hdkc() };
     assert_eq!(dump(DUMP_SLAVE), Ok(view));
 }
 
@@ -108,7 +108,7 @@ fn what_an_operator_wrote_does_not_confuse_the_blocks() {
 
 #[test]
 fn allstatus_tells_the_servers_without_their_ids() {
-    let told = |view: View| {
+    let told = |view: ChmpxState| {
         let servers = view.servers.into_iter().map(|row| Row { chmpxid: None, ..row }).collect();
         Ok(AllStatus { group: "LAB".into(), servers })
     };

@@ -14,7 +14,7 @@ pub(super) fn is_refusal(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::recorded::ONE_LINE_ANSWERS;
+    use crate::chmpx_state::recorded::ONE_LINE_ANSWERS;
 
     #[test]
     fn every_recorded_answer_of_one_line_is_an_acceptance_a_refusal_or_a_version() {

@@ -3,7 +3,7 @@
 use super::lines::{Line, Walk};
 use super::reading::{Dialect, Reading, whole_lines};
 use super::row;
-use super::{View, ViewError};
+use super::{ChmpxState, ViewError};
 
 const DIALECT: Dialect = Dialect {
     answer: "chmpxstatus",
@@ -29,7 +29,7 @@ const CLIENTS: &str = "joining client process";
 /// # Errors
 ///
 /// The text is cut off, lists another number of nodes than it counts, or lacks a required key.
-pub fn chmpxstatus(text: &str) -> Result<View, ViewError> {
+pub fn chmpxstatus(text: &str) -> Result<ChmpxState, ViewError> {
     whole_lines(text, DIALECT.answer)?;
     let mut reading = Reading::new(&DIALECT);
     let mut walk = Walk::over(text);
