@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use crate::retry::Backoff;
+use crate::retry::{Backoff, Retry};
 use crate::settings::{Containers, OnExit, Supervisor, SupervisorKind};
 use choose::{Choice, Kind};
 
@@ -36,9 +36,8 @@ pub(super) struct Auto {
     choice: Option<Choice>,
     /// True if the programs may be in containers that cannot be seen.
     may_be_docker: bool,
-    /// Looks that found nothing, and when the next one is due.
-    looks: u32,
-    next: Option<Instant>,
+    /// Searches in vain.
+    searches: Retry,
     /// Time of the first search.
     since: Option<Instant>,
 }
@@ -67,7 +66,15 @@ impl Auto {
     /// Starts without a search, with the selection of the previous agent.
     pub(super) fn new(settings: &Supervisor, before: Option<Kind>) -> Self {
         let (clues, on_exit) = (Clues::of(settings), settings.on_exit);
-        Self { clues, before, on_exit, choice: None, may_be_docker: false, looks: 0, next: None, since: None }
+        Self {
+            clues,
+            before,
+            on_exit,
+            choice: None,
+            may_be_docker: false,
+            searches: Retry::default(),
+            since: None,
+        }
     }
 
     /// Selection of the previous agent.
@@ -91,12 +98,12 @@ impl Auto {
     /// True if a search is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let open = self.choice.as_ref().is_none_or(|choice| choice.kind == Kind::None);
-        open && self.next.is_none_or(|next| next <= now)
+        open && self.searches.is_due(now)
     }
 
     /// Time of the next search; `None` after a selection, and before the first search.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.next
+        self.searches.not_before()
     }
 
     /// True if the search has lasted long enough for a container that may be about to come.
@@ -107,9 +114,11 @@ impl Auto {
     /// Takes a choice in; what is new in it is logged, but not by a command that only looks.
     pub(super) fn take(&mut self, choice: Choice, now: Instant, random: f64, looks_on: bool) -> Kind {
         let kind = choice.kind;
-        self.looks += 1;
         self.since.get_or_insert(now);
-        self.next = (kind == Kind::None).then(|| now + AGAIN.pause(self.looks, random));
+        match kind {
+            Kind::None => self.searches.failed(now, choice.why.as_str(), &AGAIN, random),
+            _ => self.searches.succeeded(),
+        }
         let news = self.choice.as_ref() != Some(&choice);
         self.choice = Some(choice);
         if let Some(choice) = self.choice.as_ref().filter(|_| news && !looks_on) {

@@ -21,18 +21,13 @@ use super::control_port::{self, Command, ControlPortError};
 use super::local::question;
 use crate::chmpx_state;
 use crate::problem::chain;
+use crate::retry::{Backoff, Retry};
 use crate::wake::{Reason, Waker};
 
 /// Longest wait for one of them: a chmpx that is well answers within milliseconds, and one that is not lets nobody in.
 const WITHIN: Duration = Duration::from_secs(1);
-/// After the first question; after each further one twice as long.
-const AGAIN: Duration = Duration::from_millis(500);
-/// Number of questions with short pauses; the last of them comes after half a minute.
-const SOON: u32 = 6;
-/// Pause between two later questions.
-const SELDOM: Duration = Duration::from_mins(1);
-/// Share of a pause by which it is longer at most: nodes that came together ask one after the other.
-const JITTER: f64 = 0.25;
+/// The pause between two questions. Its jitter lets nodes that came together ask one after the other.
+const AGAIN: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_mins(1));
 /// Largest number of servers in a round: those behind this one in the ring, to which its chmpx would connect.
 const MOST_ASKED: usize = 16;
 /// Largest number of silent servers, one after the other; beyond it nobody counts as reachable.
@@ -64,8 +59,8 @@ pub(super) struct Neighbours {
     /// Silent servers since the last answer.
     silent: BTreeSet<SocketAddr>,
     asking: Option<Asking>,
-    /// End of the last question, and the number of questions.
-    asked: Option<(Instant, u32)>,
+    /// Questions since they are needed; none is the last one.
+    questions: Retry,
     said: PeerKnowledge,
     word: Option<SentPrompt>,
     declined: Option<String>,
@@ -126,15 +121,11 @@ impl Neighbours {
         }
         let come = self.asking.as_mut().and_then(|asking| asking.answer.try_recv().ok());
         if let Some(round) = come {
-            let times = self.asked.map_or(0, |(_, times)| times);
-            (self.asking, self.asked) = (None, Some((now, times + 1)));
+            self.asking = None;
+            self.questions.failed(now, "asked, and not over yet", &AGAIN, random);
             self.take(round);
         }
-        let due = match self.asked {
-            None => since + spec.known_after,
-            Some((last, times)) => last + pause(times, random),
-        };
-        if self.asking.is_none() && now >= due {
+        if self.asking.is_none() && now >= since + spec.known_after && self.questions.is_due(now) {
             self.asking = Some(Asking::put(spec.clone(), self.silent.clone(), waker.clone()));
         }
         self.said
@@ -157,7 +148,8 @@ impl Neighbours {
     }
 
     fn forget(&mut self) {
-        (self.asking, self.asked, self.said) = (None, None, PeerKnowledge::Unasked);
+        (self.asking, self.said) = (None, PeerKnowledge::Unasked);
+        self.questions.succeeded();
         self.silent.clear();
         self.others.clear();
     }
@@ -187,12 +179,6 @@ impl Neighbours {
         }
         self.declined.clone()
     }
-}
-
-/// The pause after so many questions.
-fn pause(times: u32, random: f64) -> Duration {
-    let pause = if times > SOON { SELDOM } else { AGAIN.saturating_mul(2_u32.pow(times.saturating_sub(1))) };
-    pause.mul_f64(1.0 + JITTER * random.clamp(0.0, 1.0))
 }
 
 impl Asking {
@@ -400,13 +386,6 @@ mod tests {
         assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), PeerKnowledge::Listed);
         assert_eq!(neighbours.go_on(&node(vec![knows]), false, 0.5, &waker), PeerKnowledge::Unasked);
         assert_eq!(neighbours.go_on(&node(vec![knows]), true, 0.5, &waker), PeerKnowledge::Asking);
-    }
-
-    #[test]
-    fn questions_become_rare() {
-        let pauses: Vec<_> = (1..9).map(|times| pause(times, 0.0).as_millis()).collect();
-        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16000, 60000, 60000]);
-        assert_eq!(pause(4, 1.0), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
