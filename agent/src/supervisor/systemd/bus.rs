@@ -2,7 +2,6 @@
 //! output is for people.
 
 mod error;
-mod proxies;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -13,15 +12,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 use zbus::fdo::PropertiesProxy;
-use zbus::proxy::CacheProperties;
+use zbus::proxy::{self, CacheProperties};
 use zbus::{
-    Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, match_rule, message,
+    Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant, Proxy, match_rule, message,
 };
 
 use super::unit::{Main, UnitState};
 use crate::wake::{Reason, Waker};
 pub(crate) use error::BusError;
-use proxies::{ManagerProxy, UnitProxy};
 
 /// Longest wait for an answer of the bus or of systemd.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -29,12 +27,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Changes that may wait to be heard: more of them say the same.
 const QUEUED: Option<NonZeroUsize> = NonZeroUsize::new(64);
+const SYSTEMD: &str = "org.freedesktop.systemd1";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// True while systemd shuts this host down; false without systemd, or without an answer in time.
 pub(crate) async fn host_goes_down() -> bool {
-    let state = async { ManagerProxy::new(&system().await?).await?.system_state().await };
+    let state = async { manager(&system().await?).await?.get_property::<String>("SystemState").await };
     matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
 }
 
@@ -49,7 +48,7 @@ pub(super) struct JobEnd {
 #[derive(Debug)]
 pub(super) struct Bus {
     connection: Connection,
-    manager: ManagerProxy<'static>,
+    manager: Proxy<'static>,
     listening: JoinSet<()>,
     ended: mpsc::UnboundedReceiver<JobEnd>,
     stirred: mpsc::Receiver<()>,
@@ -67,7 +66,7 @@ impl Bus {
 
     async fn try_connect(units: &[&str], rival: Option<&str>, waker: &Waker) -> zbus::Result<Self> {
         let connection = system().await?;
-        let manager = ManagerProxy::new(&connection).await?;
+        let manager = manager(&connection).await?;
         let ((jobs, ended), (stirs, stirred)) = (mpsc::unbounded_channel(), mpsc::channel(1));
         let mut bus = Self { connection, manager, listening: JoinSet::new(), ended, stirred };
         bus.listen(units, waker, &jobs).await?;
@@ -84,10 +83,10 @@ impl Bus {
         jobs: &mpsc::UnboundedSender<JobEnd>,
     ) -> zbus::Result<()> {
         // Without it systemd tells its own clients only of what they did themselves.
-        self.manager.subscribe().await?;
+        self.manager.call::<_, _, ()>("Subscribe", &()).await?;
         let mut ids = Vec::new();
         for unit in units {
-            let path = self.manager.load_unit(unit).await?;
+            let path = self.load_unit(unit).await?;
             ids.push(self.keep(&path).await?);
             self.hear(changes(path)?, waker, |_| true).await?;
         }
@@ -105,7 +104,7 @@ impl Bus {
         waker: &Waker,
         stirs: mpsc::Sender<()>,
     ) -> zbus::Result<()> {
-        let path = self.manager.load_unit(unit).await?;
+        let path = self.load_unit(unit).await?;
         // One that waits to be heard says the same.
         self.hear(changes(path)?, waker, move |_| stirs.try_send(()).is_ok()).await
     }
@@ -136,12 +135,12 @@ impl Bus {
     /// The unit's own name. A unit that has ended well is forgotten at once where nothing needs it, and with it how its
     /// process ended: as long as this connection lasts, it is not. Where that is not granted, such an end stays unknown.
     async fn keep(&self, path: &OwnedObjectPath) -> zbus::Result<String> {
-        let builder = UnitProxy::builder(&self.connection).cache_properties(CacheProperties::No);
-        let unit = builder.path(path).build().await?;
-        if let Err(error) = unit.keep().await {
+        let builder = proxy::Builder::new(&self.connection).destination(SYSTEMD).interface(UNIT);
+        let unit: Proxy<'_> = builder.path(path).cache_properties(CacheProperties::No).build().await?;
+        if let Err(error) = unit.call::<_, _, ()>("Ref", &()).await {
             debug!("systemd may forget {}: {error}", path.as_str());
         }
-        unit.id().await
+        unit.get_property("Id").await
     }
 
     /// True while the listeners are alive.
@@ -165,7 +164,7 @@ impl Bus {
     ///
     /// systemd cannot be reached, or does not answer in time.
     pub(super) async fn look(&self, unit: &str) -> Result<UnitState, BusError> {
-        let path = self.manager.load_unit(unit).await.map_err(BusError::Unreachable)?;
+        let path = self.load_unit(unit).await.map_err(BusError::Unreachable)?;
         let (unit, service) = self.properties(path).await.map_err(BusError::Unreachable)?;
         let main = Main {
             pid: value(&service, "ExecMainPID"),
@@ -201,7 +200,7 @@ impl Bus {
         &self,
         path: OwnedObjectPath,
     ) -> zbus::Result<(HashMap<String, OwnedVariant>, HashMap<String, OwnedVariant>)> {
-        let builder = PropertiesProxy::builder(&self.connection).destination("org.freedesktop.systemd1");
+        let builder = PropertiesProxy::builder(&self.connection).destination(SYSTEMD);
         let properties = builder.path(path).build().await?;
         let all = |interface: &'static str| zbus::names::InterfaceName::from_static_str(interface);
         let unit = properties.get_all(all(UNIT)?).await?;
@@ -213,13 +212,21 @@ impl Bus {
     /// Asks systemd to start it; its job is not waited for. Clears a start limit that was hit before.
     pub(super) async fn start(&self, unit: &str) -> Result<(), BusError> {
         // It fails where nothing had failed.
-        let _ = self.manager.reset_failed_unit(unit).await;
-        self.manager.start_unit(unit, "replace").await.map(drop).map_err(refused("start", unit))
+        let _: zbus::Result<()> = self.manager.call("ResetFailedUnit", &(unit,)).await;
+        self.job("StartUnit", unit).await.map_err(refused("start", unit))
     }
 
     /// Asks systemd to stop it; its job is not waited for.
     pub(super) async fn stop(&self, unit: &str) -> Result<(), BusError> {
-        self.manager.stop_unit(unit, "replace").await.map(drop).map_err(refused("stop", unit))
+        self.job("StopUnit", unit).await.map_err(refused("stop", unit))
+    }
+
+    async fn job(&self, method: &str, unit: &str) -> zbus::Result<()> {
+        self.manager.call::<_, _, OwnedObjectPath>(method, &(unit, "replace")).await.map(drop)
+    }
+
+    async fn load_unit(&self, unit: &str) -> zbus::Result<OwnedObjectPath> {
+        self.manager.call("LoadUnit", &(unit,)).await
     }
 
     /// Stops units, and lets none of them start at the next boot. Whether one did before; that is not asked twice, so a
@@ -233,8 +240,11 @@ impl Bus {
             }
         }
         let [first, ..] = units else { return Ok(false) };
-        let changes =
-            self.manager.disable_unit_files(units, false).await.map_err(refused("disable", first))?;
+        let changes: Vec<(String, String, String)> = self
+            .manager
+            .call("DisableUnitFiles", &(units, false))
+            .await
+            .map_err(refused("disable", first))?;
         self.reload().await;
         Ok(!changes.is_empty())
     }
@@ -255,14 +265,18 @@ impl Bus {
 
     /// Lets a unit start at each boot.
     pub(super) async fn enable(&self, unit: &str) -> Result<(), BusError> {
-        self.manager.enable_unit_files(&[unit], false, false).await.map_err(refused("enable", unit))?;
+        let _: (bool, Vec<(String, String, String)>) = self
+            .manager
+            .call("EnableUnitFiles", &([unit].as_slice(), false, false))
+            .await
+            .map_err(refused("enable", unit))?;
         self.reload().await;
         Ok(())
     }
 
     /// Lets systemd read its units again. What counts at the next boot are the files.
     async fn reload(&self) {
-        if let Err(error) = self.manager.reload().await {
+        if let Err(error) = self.manager.call::<_, _, ()>("Reload", &()).await {
             warn!("systemd has not read its units again ('systemctl daemon-reload' does it): {error}");
         }
     }
@@ -290,9 +304,14 @@ async fn system() -> zbus::Result<Connection> {
     zbus::connection::Builder::system().method_timeout(ANSWER_WITHIN).build().await
 }
 
+/// systemd itself, on the bus.
+async fn manager(connection: &Connection) -> zbus::Result<Proxy<'static>> {
+    Proxy::new(connection, SYSTEMD, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager").await
+}
+
 /// Signals of systemd.
 fn signals() -> match_rule::Builder<'static> {
-    MatchRule::builder().msg_type(message::Type::Signal).sender("org.freedesktop.systemd1")
+    MatchRule::builder().msg_type(message::Type::Signal).sender(SYSTEMD)
 }
 
 /// Signals of changes of a unit.
