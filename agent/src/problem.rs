@@ -150,11 +150,16 @@ pub fn split(problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
 /// Joins findings into one line, the first few whole and the rest as a count.
 pub fn one_line(problems: &[Problem]) -> String {
     const SHOWN: usize = 3;
-    let mut text = problems.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let mut text = listed(problems.iter().take(SHOWN), "; ");
     if problems.len() > SHOWN {
         text.push_str(&format!("; and {} more", problems.len() - SHOWN));
     }
     text
+}
+
+/// Joins the words of several things.
+pub fn listed<T: fmt::Display>(things: impl IntoIterator<Item = T>, between: &str) -> String {
+    things.into_iter().map(|thing| thing.to_string()).collect::<Vec<_>>().join(between)
 }
 
 /// Joins an error and its causes to one line.

@@ -97,7 +97,7 @@ impl Settings {
 
 /// All faults of the configuration, one a line.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+#[error("{}", crate::problem::listed(.0, "\n"))]
 pub struct SettingsError(pub Vec<Fault>);
 
 /// Reads the configuration files.

@@ -54,7 +54,7 @@ impl fmt::Display for Note {
 
 /// Joins reasons to one line.
 pub fn joined(notes: &[Note]) -> String {
-    notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>().join("; ")
+    super::listed(notes, "; ")
 }
 
 #[cfg(test)]

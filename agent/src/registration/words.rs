@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{SHOWN, Step, Verdict};
 use crate::answer::{Doubt, DoubtKind};
 use crate::clock::spoken;
-use crate::problem::printable;
+use crate::problem::{listed, printable};
 use crate::settings::Join;
 
 impl Verdict {
@@ -97,7 +97,7 @@ pub(crate) fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> Strin
         Disk::Copied { id, files } => format!(
             "this disk is a copy of that node's, whose CUK it has ({cuk}), and cloud-init calls this VM {id}; leave that host \
              in the role, and remove {} on this one: then it joins as {id}",
-            listed(files)
+            listed(shown(files), " and ")
         ),
         Disk::Own => format!(
             "if the address of this VM has changed, {moved}; if that host is another VM that runs, both have the instance id \
@@ -110,14 +110,14 @@ pub(crate) fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> Strin
         Disk::Unknown(files) => format!(
             "if that host runs, this disk is a copy of its: leave it in the role, remove {} on this one, and see that \
              cloud-init knows this VM; if it is this host under an address that it had before, {moved}",
-            listed(files)
+            listed(shown(files), " and ")
         ),
     };
     format!("{}: {told}", elsewhere_line(role, host))
 }
 
-fn listed(files: &[PathBuf]) -> String {
-    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
+fn shown(files: &[PathBuf]) -> impl Iterator<Item = std::path::Display<'_>> {
+    files.iter().map(|path| path.display())
 }
 
 fn elsewhere_line(role: &str, host: &str) -> String {

@@ -107,7 +107,7 @@ impl Status {
 
     fn supervisor_line(&self, lines: &mut Lines) {
         match &self.agent.picked {
-            Some(picked) => lines.line("supervisor", picked.text()),
+            Some(picked) => lines.line("supervisor", picked),
             None if self.agent.supervisor == "auto" => lines
                 .line("supervisor", "auto (nothing is picked before there is a file that names this node)"),
             None => {}

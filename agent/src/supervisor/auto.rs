@@ -122,7 +122,7 @@ impl Auto {
         let news = self.choice.as_ref() != Some(&choice);
         self.choice = Some(choice);
         if let Some(choice) = self.choice.as_ref().filter(|_| news && !looks_on) {
-            info!("supervisor: {}", choice.text());
+            info!("supervisor: {choice}");
             if self.is_kept_running() {
                 error!("{NO_STOP}");
             }

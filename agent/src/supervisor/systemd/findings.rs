@@ -21,10 +21,7 @@ pub(in crate::supervisor) async fn look(unit: &str, within: Duration) -> Init {
         return Init::Other;
     }
     match timeout(within, load(unit)).await {
-        Ok(Ok(state)) => {
-            let is_used = state.is_enabled() || state.is_active();
-            Init::Unit { name: unit.to_owned(), load: state.load, is_used }
-        }
+        Ok(Ok(state)) => Init::unit(unit, state.load.clone(), state.is_enabled() || state.is_active()),
         Ok(Err(error)) => {
             Init::Silent { why: error.source().map_or_else(|| chain(&error), |cause| chain(&cause)) }
         }

@@ -1,6 +1,7 @@
 //! Every rule of the choice.
 
 use super::*;
+use crate::supervisor::Program;
 
 const AT: &str = "unix:///var/run/docker.sock";
 
@@ -17,7 +18,7 @@ fn has_not() -> Daemon {
 }
 
 fn unit(load: &str) -> Init {
-    Init::Unit { name: "chmpx.service".into(), load: load.into(), is_used: true }
+    Init::unit("chmpx.service", load.into(), true)
 }
 
 fn programs(there: [bool; 2]) -> Vec<ProgramFound> {
@@ -59,7 +60,7 @@ fn kind(findings: &Findings) -> Kind {
 fn a_container_comes_first_and_is_told_by_name_and_image() {
     let choice = choose(&full());
     assert_eq!(
-        choice.text(),
+        choice.to_string(),
         "docker (picked: the container database (antpickax/k2hdkc-trove:1.0.5) runs here)"
     );
     assert_eq!(kind(&Findings { docker: has(), ..bare() }), Kind::Docker);
@@ -71,14 +72,14 @@ fn containers_that_the_settings_name_are_taken_whatever_is_seen_of_them_now() {
     for docker in [has_not(), silent(), Daemon::Absent { at: AT.into() }] {
         let choice = choose(&Findings { docker: docker.clone(), containers_are_named: true, ..full() });
         assert_eq!(choice.kind, Kind::Docker);
-        assert_eq!(choice.why, format!("supervisor.docker names containers; {}", docker.lack()));
+        assert_eq!(choice.why, format!("supervisor.docker names containers; {docker}"));
     }
 }
 
 #[test]
 fn without_a_container_the_unit_of_systemd_is_taken_also_where_it_is_masked_or_broken() {
     let findings = Findings { docker: has_not(), ..full() };
-    assert_eq!(choose(&findings).text(), "systemd (picked: systemd has the unit chmpx.service)");
+    assert_eq!(choose(&findings).to_string(), "systemd (picked: systemd has the unit chmpx.service)");
     for load in ["masked", "bad-setting", "error"] {
         let choice = choose(&Findings { systemd: unit(load), ..findings.clone() });
         assert_eq!((choice.kind, choice.why.ends_with(&format!("which is {load}"))), (Kind::Systemd, true));
@@ -99,7 +100,7 @@ fn systemd_is_taken_although_a_daemon_is_named_or_silent_and_says_so() {
 
 #[test]
 fn a_unit_that_nobody_uses_is_not_started_while_docker_may_have_the_programs() {
-    let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
+    let idle = Init::unit("chmpx.service", "loaded".into(), false);
     let beside = |docker, socket_is_named| {
         choose(&Findings { docker, socket_is_named, systemd: idle.clone(), ..full() })
     };
@@ -163,9 +164,9 @@ fn where_nothing_is_there_everything_that_was_looked_for_is_told() {
     let mut findings = bare();
     findings.programs[1].name = "/opt/k2hdkc".into();
     assert_eq!(
-        choose(&findings).text(),
-        "none (picked: nothing that runs chmpx was found, so only the file is kept, and it is looked again from time to \
-         time (supervisor.kind = \"none\" if that is meant): there is no Docker daemon at unix:///var/run/docker.sock; systemd is not the init of this host; chmpx is \
+        choose(&findings).to_string(),
+        "none (picked: nothing that runs chmpx was found, so the agent keeps only the file, and looks again from time \
+         to time (supervisor.kind = \"none\" if that is meant): there is no Docker daemon at unix:///var/run/docker.sock; systemd is not the init of this host; chmpx is \
          not here (chmpx is not in PATH), k2hdkc is not here (/opt/k2hdkc is no program))"
     );
     let findings = Findings { docker: has_not(), systemd: unit("not-found"), ..findings };
@@ -184,7 +185,7 @@ fn it_is_json_of_a_kind_and_a_reason() {
 #[test]
 fn who_had_containers_before_waits_for_them_and_starts_nothing_beside() {
     let before = |findings| choose(&Findings { before: Some(Kind::Docker), docker: has_not(), ..findings });
-    let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
+    let idle = Init::unit("chmpx.service", "loaded".into(), false);
     let choice = before(Findings { systemd: idle, ..full() });
     assert_eq!(choice.kind, Kind::None);
     assert!(choice.why.contains("none is started here while Docker had them before"), "{}", choice.why);
@@ -200,7 +201,7 @@ fn an_image_of_troves_is_one_whose_container_may_come_for_a_while_unless_the_pro
         why: "there is no container \"database\"".into(),
         image: Some("antpickax/k2hdkc-trove:1.0.5".into()),
     };
-    let idle = Init::Unit { name: "chmpx.service".into(), load: "loaded".into(), is_used: false };
+    let idle = Init::unit("chmpx.service", "loaded".into(), false);
     for (systemd, kind) in [(idle, Kind::Systemd), (Init::Other, Kind::Process)] {
         let findings = Findings { docker: docker.clone(), systemd, ..full() };
         let choice = choose(&findings);
