@@ -124,8 +124,6 @@ fn judged(observed: &Observed, decision: &Decision) -> (State, Vec<&'static str>
             (State::Waiting, vec![reason.code()], reason.to_string())
         }
         Action::Demand(demand) => (State::Waiting, vec![demand.reason.code()], demand.reason.to_string()),
-        Action::Step(step, reason) => {
-            (State::Waiting, vec![reason.code()], format!("{}: {reason}", step.text()))
-        }
+        Action::Step(step, reason) => (State::Waiting, vec![reason.code()], format!("{step}: {reason}")),
     }
 }

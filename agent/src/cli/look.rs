@@ -74,7 +74,7 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
     }
     let action = decision.programs.lifecycle.as_ref().map(|decided| &decided.action);
     if let Some(Action::Step(step, why)) = action {
-        say(&format!("  {}: {why}", step.text()));
+        say(&format!("  {step}: {why}"));
     }
     let placed = action.is_none() && decision.programs.unsynced.is_none();
     match decision.file.verdict {

@@ -93,7 +93,7 @@ pub(super) fn start(
     let refusals = exits.starts().attempts();
     let last = said(&scene.observed.absence.exit_details)
         .or_else(|| exits.starts().last_error().map(str::to_owned))
-        .or_else(|| exit.map(|exit| format!("it {}", exit.how.text())));
+        .or_else(|| exit.map(|exit| format!("it {}", exit.how)));
     match exits.rests(scene.now) {
         // One end is an accident; a row of them is for the operator to look at.
         Some(rest) if failures > 2 => {

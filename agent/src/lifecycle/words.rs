@@ -124,9 +124,9 @@ pub enum File {
     SyncedInVain { text: String, times: u32 },
     #[display("{text}: {error}")]
     SyncFailed { text: String, error: String },
-    #[display("chmpx {} {millis} ms after generation {generation} was installed", how.text())]
+    #[display("chmpx {how} {millis} ms after generation {generation} was installed")]
     EndedChmpx { how: ExitStatus, millis: u128, generation: u32 },
-    #[display("chmpx does not start with generation {generation}: it {}, {times} times", how.text())]
+    #[display("chmpx does not start with generation {generation}: it {how}, {times} times")]
     StartsNoChmpx { how: ExitStatus, times: u32, generation: u32 },
     #[display(
         "chmpx has not come with generation {_0} within {} s, although a helper starts it",

@@ -23,7 +23,7 @@ impl<T: Supervisor> Reconciler<T> {
             self.record(decided, None);
             return None;
         };
-        let text = format!("{}: {reason}", step.text());
+        let text = format!("{step}: {reason}");
         if *step == Step::Start(Program::K2hdkc) {
             self.awaits(Some(self.clock.now().boot));
         }

@@ -84,7 +84,7 @@ impl Local {
         while let Ok(end) = self.ends.1.try_recv() {
             // An end that was told late, of a process that another has followed, is still an end.
             self.watched(end.program).forget(end.was.id);
-            info!(pid = end.was.id.pid, "{} {}", end.program.name(), end.how.text());
+            info!(pid = end.was.id.pid, "{} {}", end.program.name(), end.how);
             ended.push(end);
         }
         ended

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use derive_more::Display;
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -34,20 +36,23 @@ pub struct Running {
 }
 
 /// End of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
 pub enum ExitStatus {
     /// An exit with this status.
+    #[display("ended with status {_0}")]
     Exit(i32),
     /// A signal, by its number.
+    #[display("was ended by {}", signal(*_0))]
     Signal(i32),
     /// Unknown: the process was not the agent's own child.
+    #[display("ended")]
     Unknown,
 }
 
 impl ExitStatus {
     /// Returns true for an end that the file may have caused: by itself, or a crash.
     pub fn is_own(self) -> bool {
-        use nix::sys::signal::Signal as S;
+        use Signal as S;
         match self {
             Self::Exit(_) => true,
             Self::Signal(signal) => {
@@ -56,18 +61,10 @@ impl ExitStatus {
             Self::Unknown => false,
         }
     }
+}
 
-    /// Returns the end in words.
-    pub fn text(self) -> String {
-        match self {
-            Self::Exit(code) => format!("ended with status {code}"),
-            Self::Signal(signal) => match nix::sys::signal::Signal::try_from(signal) {
-                Ok(signal) => format!("was ended by {signal}"),
-                Err(_) => format!("was ended by signal {signal}"),
-            },
-            Self::Unknown => "ended".to_owned(),
-        }
-    }
+fn signal(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.to_string())
 }
 
 /// A process that ended since the last observation.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use derive_more::Display;
 use thiserror::Error;
 
 use super::{ProcessId, Program, docker, systemd};
@@ -14,6 +15,12 @@ pub enum Signal {
     Hangup,
     /// SIGKILL.
     Kill,
+}
+
+impl Signal {
+    fn word(self) -> &'static str {
+        if self == Self::Kill { "kill" } else { "stop" }
+    }
 }
 
 /// A server as SERVICEOUT names it, by what its chmpxid is made of.
@@ -57,49 +64,36 @@ impl ControlCommand {
     }
 }
 
-/// Step of a supervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Step of a supervisor, in words for the log.
+#[derive(Debug, Clone, PartialEq, Eq, Display)]
 pub enum Step {
     /// Starts the program.
+    #[display("start {}", _0.name())]
     Start(Program),
     /// Sends a signal to one process.
+    #[display("{} {} (pid {})", _2.word(), _0.name(), _1.pid)]
     Signal(Program, ProcessId, Signal),
     /// Keeps the program from further starts, also at the next boot; a service manager stops it with that.
+    #[display("stop {} for good", _0.name())]
     Disable(Program),
     /// Lets the program start at the next boot again, as before it was disabled.
+    #[display("enable {} again", _0.name())]
     Enable(Program),
     /// Sends a command to the local chmpx.
+    #[display("send chmpx {}", _0.word())]
     Control(ControlCommand),
     /// Sends UPDATESTATUS to the chmpx of another server.
+    #[display("send the chmpx at {_0} {}", ControlCommand::UpdateStatus.word())]
     Prompt(SocketAddr),
     /// Removes the files that killed chmpx processes left behind.
+    #[display("remove what killed chmpx processes left behind")]
     RemoveLeftovers,
     /// Ends the other program that replaces the same file, for good.
+    #[display("take the file over")]
     DisableWriter,
     /// Puts the installed file before the processes, where they have one of their own.
+    #[display("put the file in place")]
     SyncFile,
-}
-
-impl Step {
-    /// Returns the step in words, for the log.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Start(program) => format!("start {}", program.name()),
-            Self::Signal(program, id, signal) => {
-                let word = if *signal == Signal::Kill { "kill" } else { "stop" };
-                format!("{word} {} (pid {})", program.name(), id.pid)
-            }
-            Self::Disable(program) => format!("stop {} for good", program.name()),
-            Self::Enable(program) => format!("enable {} again", program.name()),
-            Self::Control(order) => format!("send chmpx {}", order.word()),
-            Self::Prompt(address) => {
-                format!("send the chmpx at {address} {}", ControlCommand::UpdateStatus.word())
-            }
-            Self::RemoveLeftovers => "remove what killed chmpx processes left behind".to_owned(),
-            Self::DisableWriter => "take the file over".to_owned(),
-            Self::SyncFile => "put the file in place".to_owned(),
-        }
-    }
 }
 
 /// Outcome of a step.
@@ -174,7 +168,7 @@ pub enum SupervisorError {
     #[error(transparent)]
     File(#[from] crate::file::FileError),
     /// The command has no form for this node.
-    #[error("cannot say {order} for this node: {why}")]
+    #[error("cannot send {order} for this node: {why}")]
     Unsayable {
         /// The command.
         order: &'static str,

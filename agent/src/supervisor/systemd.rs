@@ -11,6 +11,7 @@ mod helper;
 mod connection;
 mod readiness;
 mod unit;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -155,7 +156,7 @@ impl Systemd {
             let (unit, state) = self.unit(ended.program);
             let how = state.ending().filter(|_| state.main.pid == ended.was.id.pid);
             let Some(how) = how else { continue };
-            info!(pid = state.main.pid, "{unit}: {} {}", ended.program.name(), how.text());
+            info!(pid = state.main.pid, "{unit}: {} {how}", ended.program.name());
             ended.how = how;
         }
     }

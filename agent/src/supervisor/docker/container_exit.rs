@@ -44,7 +44,7 @@ impl ContainerExit {
     /// Describes the end of the container of that name.
     pub(super) fn text(&self, name: &str) -> String {
         if self.error.is_empty() {
-            return format!("the container {name} {}: 'docker logs {name}' shows the cause", self.how.text());
+            return format!("the container {name} {}: 'docker logs {name}' shows the cause", self.how);
         }
         format!("Docker could not start the container {name}: {}", printable(&self.error, 300))
     }

@@ -166,7 +166,7 @@ impl Observer {
             let anew = running.map(|running| running.id) != before.map(|before| before.id);
             if let Some(was) = before.filter(|_| anew) {
                 let how = self.end_of(program).map_or(ExitStatus::Unknown, |end| end.how);
-                info!(pid = was.id.pid, "{} {}", program.name(), how.text());
+                info!(pid = was.id.pid, "{} {how}", program.name());
                 self.ended.push(Exit { program, was, how });
             }
             if let Some(running) = running.filter(|_| anew && looked_before) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::unit::{Main, Readiness};
+use super::words::Unready;
 use super::{Systemd, helper, is_same};
 use crate::supervisor::{Exit, ForeignWriter, Observed, ProcessId, Program, Running};
 
@@ -41,8 +42,7 @@ impl Systemd {
             let is_chmpx = end.unit == self.unit(Program::Chmpx).0;
             let program = if is_chmpx { Program::Chmpx } else { Program::K2hdkc };
             if self.awaits(program).is_some() && !["done", "skipped"].contains(&end.result.as_str()) {
-                let text = format!("the job of {} ended with \"{}\"", end.unit, end.result);
-                self.give_up(program, text, observed);
+                self.give_up(program, &Unready::JobEnded(end), observed);
             }
         }
     }
@@ -55,19 +55,16 @@ impl Systemd {
     }
 
     fn add_absent(&mut self, program: Program, ini: &Path, observed: &mut Observed) {
-        if let Some(text) = self.keeps_from_starting(program, ini, observed.chmpx) {
-            observed.absence.cannot_start.push((program, text));
-            return;
-        }
         let (unit, state) = self.unit(program);
-        match state.readiness(unit, program) {
-            Readiness::Moving(text) => observed.absence.externally_managed.push((program, text)),
-            Readiness::Blocked(text) => observed.absence.cannot_start.push((program, text)),
-            Readiness::Idle => {
-                let words = state.failure().or_else(|| self.stopped_by_somebody(program));
-                observed.absence.exit_details.extend(words.map(|text| (program, text)));
+        let kept = self.keeps_from_starting(program, ini, observed.chmpx).map(Readiness::Blocked);
+        match kept.unwrap_or_else(|| state.readiness(unit, program)) {
+            Readiness::Moving(why) => observed.absence.externally_managed.push((program, why.to_string())),
+            Readiness::Blocked(why) => observed.absence.cannot_start.push((program, why.to_string())),
+            Readiness::Startable => {
+                let why = state.failure().or_else(|| self.stopped_by_another(program));
+                observed.absence.exit_details.extend(why.map(|why| (program, why.to_string())));
                 if self.awaits(program).is_some() {
-                    self.give_up(program, self.came_to_nothing(program), observed);
+                    self.give_up(program, &self.came_to_nothing(program), observed);
                 }
             }
         }
@@ -75,22 +72,18 @@ impl Systemd {
 
     /// Note that another program than the agent had the unit stopped. The agent takes no order from it: upstream's Debian
     /// packages stop their unit at each upgrade, and nothing starts it then (Y7).
-    fn stopped_by_somebody(&self, program: Program) -> Option<String> {
+    fn stopped_by_another(&self, program: Program) -> Option<Unready> {
         let (unit, state) = self.unit(program);
         let ours = self.stopped.get(&program) == Some(&state.main.pid);
         // A k2hdkc whose chmpx ended by itself was stopped by systemd alone.
         let chmpx = &self.chmpx;
         let bound = program == Program::K2hdkc && chmpx.main.ended != 0 && !chmpx.was_stopped();
-        (state.was_stopped() && !ours && !bound).then(|| {
-            format!(
-                "another program had systemd stop {unit}: 'k2hdkc-agent stop' stops it for maintenance, until 'k2hdkc-agent start'"
-            )
-        })
+        (state.was_stopped() && !ours && !bound).then(|| Unready::StoppedByAnother(unit.to_owned()))
     }
 
     /// Reason why the agent asks for no start, whatever the unit.
-    fn keeps_from_starting(&self, program: Program, ini: &Path, chmpx: Option<Running>) -> Option<String> {
-        let why = self.connection.why().map(str::to_owned);
+    fn keeps_from_starting(&self, program: Program, ini: &Path, chmpx: Option<Running>) -> Option<Unready> {
+        let why = self.connection.why().map(|why| Unready::NoBus(why.to_owned()));
         why.or_else(|| self.hands_another(program, ini))
             .or_else(|| self.brings_a_second(program, chmpx?.id))
             .or_else(|| self.waits_without_end(program))
@@ -108,68 +101,56 @@ impl Systemd {
     }
 
     /// Reason why a helper would start the program with another ini than the agent's, if so.
-    fn hands_another(&self, program: Program, ini: &Path) -> Option<String> {
+    fn hands_another(&self, program: Program, ini: &Path) -> Option<Unready> {
         let (unit, state) = self.unit(program);
         if !state.is_helped {
             return None;
         }
         let directory = &self.units.helpers;
         let handed = helper::ini(program, directory, &|path| std::fs::read_to_string(path).ok());
-        (!is_same(&handed, ini)).then(|| {
-            let remedy = helper::remedy(program, ini);
-            format!(
-                "the helper of {unit} hands it {}, and not {}: set '{remedy}' in {}",
-                handed.display(),
-                ini.display(),
-                directory.join("override.conf").display()
-            )
+        (!is_same(&handed, ini)).then(|| Unready::OtherIni {
+            unit: unit.to_owned(),
+            handed,
+            ini: ini.to_owned(),
+            remedy: helper::remedy(program, ini),
+            directory: directory.clone(),
         })
     }
 
     /// systemd starts what a unit is bound to before it. Where the chmpx that runs is not the unit's, that would be a
     /// second one, which destroys the first one's shared memory.
-    fn brings_a_second(&self, program: Program, chmpx: ProcessId) -> Option<String> {
+    fn brings_a_second(&self, program: Program, chmpx: ProcessId) -> Option<Unready> {
         let (unit, state) = self.unit(program);
         let (of_chmpx, _) = self.unit(Program::Chmpx);
         let brings = program == Program::K2hdkc && state.needs.iter().any(|needed| needed == of_chmpx);
-        (brings && !self.is_of_unit(Program::Chmpx, chmpx)).then(|| {
-            let pid = chmpx.pid;
-            format!(
-                "{unit} needs {of_chmpx}, but the chmpx that runs (pid {pid}) is not that unit's, and systemd would start \
-                 a second one: end it ('kill -HUP {pid}'), and the agent starts both units"
-            )
+        (brings && !self.is_of_unit(Program::Chmpx, chmpx)).then(|| Unready::SecondChmpx {
+            unit: unit.to_owned(),
+            of_chmpx: of_chmpx.to_owned(),
+            pid: chmpx.pid,
         })
     }
 
-    fn waits_without_end(&self, program: Program) -> Option<String> {
+    fn waits_without_end(&self, program: Program) -> Option<Unready> {
         let (unit, state) = self.unit(program);
         let waits = state.has_job && self.awaits(program).is_some_and(|since| since.elapsed() >= JOB_WITHIN);
-        waits.then(|| {
-            let seconds = JOB_WITHIN.as_secs();
-            format!(
-                "its start job waits for more than {seconds} s: 'systemctl list-jobs' shows for what ({unit})"
-            )
-        })
+        waits.then(|| Unready::JobWaits(unit.to_owned()))
     }
 
     /// The awaited start came to nothing. Where the program did run, for a moment in which nobody looked, it has ended like
     /// every other: of its file, perhaps. A helper's end is not its program's.
-    fn give_up(&mut self, program: Program, why: String, observed: &mut Observed) {
+    fn give_up(&mut self, program: Program, why: &Unready, observed: &mut Observed) {
         let before = self.awaited.take().map(|awaited| awaited.before);
         let (_, state) = self.unit(program);
         match state.ending().filter(|_| !state.is_helped && before != Some(state.main)) {
             Some(how) => observed.events.exits.push(Exit { program, was: short_lived(&state.main), how }),
-            None => observed.events.failed_starts.push((program, why)),
+            None => observed.events.failed_starts.push((program, why.to_string())),
         }
     }
 
     /// Reason of a finished start job without a process: a missing user, an unmet condition, an early end.
-    fn came_to_nothing(&self, program: Program) -> String {
+    fn came_to_nothing(&self, program: Program) -> Unready {
         let (unit, state) = self.unit(program);
-        state.failure().unwrap_or_else(|| {
-            let name = program.name();
-            format!("{unit} was started, and no {name} runs: 'systemctl status {unit}' shows the cause")
-        })
+        state.failure().unwrap_or_else(|| Unready::NothingCame { unit: unit.to_owned(), program })
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nix::libc::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 
+use super::words::Unready;
 use crate::supervisor::{ExitStatus, Program};
 
 /// Exit statuses of systemd itself: it could not run the program (`systemd.exec(5)`, "Process Exit Codes").
@@ -66,11 +67,11 @@ impl Main {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Readiness {
     /// The agent may start the program.
-    Idle,
+    Startable,
     /// The program starts or ends by itself.
-    Moving(String),
-    /// The program cannot start; the text has the remedy.
-    Blocked(String),
+    Moving(Unready),
+    /// The program cannot start.
+    Blocked(Unready),
 }
 
 impl UnitState {
@@ -93,35 +94,26 @@ impl UnitState {
     pub(super) fn readiness(&self, unit: &str, program: Program) -> Readiness {
         match self.load.as_str() {
             "loaded" => {}
-            "masked" => {
-                return Readiness::Blocked(format!(
-                    "{unit} is masked: 'systemctl unmask {unit}' releases it"
-                ));
-            }
-            "not-found" => {
-                return Readiness::Blocked(format!(
-                    "systemd has no unit {unit}: install it, or name another one in supervisor.systemd"
-                ));
-            }
-            other => {
-                return Readiness::Blocked(format!(
-                    "systemd cannot load {unit} ({other}): 'systemctl status {unit}' shows the cause"
-                ));
+            "masked" => return Readiness::Blocked(Unready::Masked(unit.to_owned())),
+            "not-found" => return Readiness::Blocked(Unready::NoUnit(unit.to_owned())),
+            load => {
+                let (unit, load) = (unit.to_owned(), load.to_owned());
+                return Readiness::Blocked(Unready::NotLoaded { unit, load });
             }
         }
-        let state = format!("{unit} is {} ({})", self.active, self.sub);
+        let (unit, active, sub) = (unit.to_owned(), self.active.clone(), self.sub.clone());
         match (self.active.as_str(), self.sub.as_str()) {
-            (_, "auto-restart" | "auto-restart-queued") => Readiness::Idle,
-            ("inactive" | "failed", _) if !self.has_job => Readiness::Idle,
+            (_, "auto-restart" | "auto-restart-queued") => Readiness::Startable,
+            ("inactive" | "failed", _) if !self.has_job => Readiness::Startable,
             // Upstream's helper is active for ten seconds and more before its program runs, and between two runs of it.
             ("active" | "activating" | "reloading", _) => {
-                Readiness::Moving(format!("{state}, and its {} comes", program.name()))
+                Readiness::Moving(Unready::Coming { unit, active, sub, program })
             }
-            _ => Readiness::Moving(state),
+            _ => Readiness::Moving(Unready::Busy { unit, active, sub }),
         }
     }
 
-    /// True if systemd was told to stop the last main process. A unit whose process ends by itself is active until then.
+    /// True if systemd had orders to stop the last main process. A unit whose process ends by itself is active until then.
     pub(super) fn was_stopped(&self) -> bool {
         let Main { started, ended, .. } = self.main;
         ended != 0 && (started..ended).contains(&self.left)
@@ -140,10 +132,10 @@ impl UnitState {
         }
     }
 
-    /// Failure of the unit, in words.
-    pub(super) fn failure(&self) -> Option<String> {
+    /// Failure of the unit.
+    pub(super) fn failure(&self) -> Option<Unready> {
         let failed = self.active == "failed" && !["", "success"].contains(&self.result.as_str());
-        failed.then(|| format!("its unit failed ({}, {} restarts)", self.result, self.restarts))
+        failed.then(|| Unready::Failed { result: self.result.clone(), restarts: self.restarts })
     }
 }
 
@@ -160,7 +152,7 @@ mod tests {
     fn only_a_unit_at_rest_is_started() {
         let readiness = |unit: &UnitState| unit.readiness("chmpx.service", Program::Chmpx);
         for (active, sub) in [("inactive", "dead"), ("failed", "failed"), ("activating", "auto-restart")] {
-            assert_eq!(readiness(&unit("loaded", active, sub)), Readiness::Idle, "{active} {sub}");
+            assert_eq!(readiness(&unit("loaded", active, sub)), Readiness::Startable, "{active} {sub}");
         }
         let waiting = UnitState { has_job: true, ..unit("loaded", "inactive", "dead") };
         let moving = [
@@ -175,14 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn what_systemd_will_not_start_is_told_with_its_remedy() {
-        let blocked = |load| match unit(load, "inactive", "dead").readiness("x.service", Program::K2hdkc) {
-            Readiness::Blocked(text) => text,
-            other => panic!("{other:?}"),
-        };
-        assert!(blocked("masked").contains("systemctl unmask x.service"));
-        assert!(blocked("not-found").contains("has no unit x.service"));
-        assert!(blocked("bad-setting").contains("systemctl status x.service"));
+    fn a_unit_that_systemd_cannot_load_is_blocked() {
+        let blocked = |load| unit(load, "inactive", "dead").readiness("x.service", Program::K2hdkc);
+        let unit = || "x.service".to_owned();
+        let not_loaded = Unready::NotLoaded { unit: unit(), load: "bad-setting".into() };
+        assert_eq!(blocked("masked"), Readiness::Blocked(Unready::Masked(unit())));
+        assert_eq!(blocked("not-found"), Readiness::Blocked(Unready::NoUnit(unit())));
+        assert_eq!(blocked("bad-setting"), Readiness::Blocked(not_loaded));
     }
 
     #[test]
@@ -201,10 +192,10 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_how() {
+    fn a_failure_has_its_result_and_the_restarts() {
         let failed =
             UnitState { result: "exit-code".into(), restarts: 3, ..unit("loaded", "failed", "failed") };
-        assert_eq!(failed.failure().as_deref(), Some("its unit failed (exit-code, 3 restarts)"));
+        assert_eq!(failed.failure(), Some(Unready::Failed { result: "exit-code".into(), restarts: 3 }));
         assert_eq!(unit("loaded", "inactive", "dead").failure(), None);
     }
 }
