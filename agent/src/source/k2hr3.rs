@@ -12,12 +12,13 @@ mod role;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod words;
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::{Answered, Source};
-use crate::answer::{Answer, Doubt, DoubtKind, HostRecord};
+use crate::answer::{Answer, Doubt, HostRecord};
 use crate::clock::Clock;
 use crate::identity::{Identity, Registry};
 use crate::names::Yrn;
@@ -25,6 +26,7 @@ use crate::settings::{self, SourceKind};
 use credentials::{Credential, Credentials};
 use exchange::{Exchange, Reply, Trust};
 pub use role::Role;
+use words::Trouble;
 
 /// Asks K2HR3.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Source for K2hr3 {
         }
         let result = match &identity.k2hr3 {
             Some(registry) => self.question(identity, registry).await,
-            None => Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known")),
+            None => Err(Trouble::NoRole.into()),
         };
         let note = if result.is_ok() { self.credentials.note(&self.settings.token_file) } else { None };
         Answered { note, ..Answered::new(identity, result, start.elapsed()) }
@@ -101,7 +103,7 @@ impl K2hr3 {
         names: &[&str; N],
     ) -> Result<[Option<String>; N], Doubt> {
         let Some(registry) = &identity.k2hr3 else {
-            return Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known"));
+            return Err(Trouble::NoRole.into());
         };
         let exchange = Exchange::new(&self.settings, Trust::now(&self.settings, &registry.api_uri))?;
         let credential = self.credentials.choose(&exchange, identity, registry).await?;
@@ -168,11 +170,9 @@ impl K2hr3 {
     }
 
     async fn members(&mut self, exchange: &Exchange, query: &Query<'_>) -> Result<Answer, Doubt> {
-        let not_ready =
-            |what| Doubt::new(DoubtKind::NotReady, format!("set k2hr3.{what}: the role has no parent"));
-        let server_role =
-            query.registry.server_role(&self.settings).ok_or_else(|| not_ready("server-role"))?;
-        let slave_role = query.registry.slave_role(&self.settings).ok_or_else(|| not_ready("slave-role"))?;
+        let (registry, settings) = (query.registry, &self.settings);
+        let server_role = registry.server_role(settings).ok_or(Trouble::NoParent("server-role"))?;
+        let slave_role = registry.slave_role(settings).ok_or(Trouble::NoParent("slave-role"))?;
         let resource = self.resource_yrn(query.registry);
         // What one list said is kept only with the other: a 304 must mean that both were handed over.
         let hosts = |role: &Yrn| query.url(&resource, Some(&format!("{role}/hosts/ip")));
@@ -216,7 +216,7 @@ struct Query<'a> {
 
 impl Query<'_> {
     /// The URL of a resource, or of one key of it; a host list is one as well. The YRN goes raw into the path, where K2HR3 decodes
-    /// nothing; `role` and `cuk` say who asks where no token does, and are refused together with one.
+    /// nothing; `role` and `cuk` identify the node where no token does, and are refused together with one.
     fn url(&self, resource: &Yrn, key: Option<&str>) -> String {
         let mut parameters = Vec::new();
         if let Some(key) = key {

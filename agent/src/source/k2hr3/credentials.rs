@@ -1,8 +1,8 @@
 //! The auth ladder: the role token; without one, or where it is refused, the source address; or a token bound to
 //! the source address, which the agent makes itself and renews at half its life.
 //!
-//! K2HR3 keeps every token it ever made until it expires, so none is made per question; and it tells nobody when a
-//! token expires, so the time of its making is kept with it (k2hr3_api 2.0.3: 24 hours, refreshed with itself).
+//! K2HR3 keeps every token it ever made until it expires, so none is made per question; and it announces no end of a
+//! token, so the time of its making is kept with it (k2hr3_api 2.0.3: 24 hours, refreshed with itself).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tracing::{debug, warn};
 
 use super::exchange::{Exchange, Reply};
 use super::wire;
-use crate::answer::{Doubt, DoubtKind};
+use super::words::Trouble;
+use crate::answer::Doubt;
 use crate::clock::{BootTime, Clock};
 use crate::file;
 use crate::identity::{Identity, Registry};
@@ -102,9 +103,7 @@ impl Credentials {
         match (self.auth, &registry.token) {
             (Auth::Token, Some(token)) => Ok(Credential::Role(token.clone())),
             (Auth::Auto, Some(token)) if !self.is_refused(token) => Ok(Credential::Role(token.clone())),
-            (Auth::Token, _) => {
-                Err(Doubt::new(DoubtKind::NotReady, "k2hr3.auth is \"token\", but there is no role token"))
-            }
+            (Auth::Token, _) => Err(Trouble::NoToken.into()),
             (Auth::Auto | Auth::Address, _) => Ok(Credential::Address),
             (Auth::AddressToken, _) => Ok(self.minted(exchange, identity, registry).await),
         }
@@ -195,14 +194,12 @@ async fn make(
     if old.is_some()
         && let Ok(Reply::Ok { body, .. }) = exchange.get(&url, old, None).await
     {
-        return wire::token(&body);
+        return Ok(wire::token(&body)?);
     }
     let by_address = format!("{url}?cuk={}", wire::encoded(identity.cuk.as_str()));
     match exchange.get(&by_address, None, None).await? {
-        Reply::Ok { body, .. } => wire::token(&body),
-        Reply::NotModified => {
-            Err(Doubt::new(DoubtKind::Unreadable, "K2HR3 answered 304 to a question without a tag"))
-        }
+        Reply::Ok { body, .. } => Ok(wire::token(&body)?),
+        Reply::NotModified => Err(Trouble::NoQuestion.into()),
     }
 }
 
@@ -214,6 +211,7 @@ fn load(path: &Path) -> Option<Minted> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::DoubtKind;
     use crate::fixtures::Clocks;
 
     #[tokio::test(start_paused = true)]

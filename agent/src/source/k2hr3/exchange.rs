@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, redirect};
 
-use super::{certificate, wire};
-use crate::answer::{Doubt, DoubtKind};
-use crate::clock::spoken;
+use super::wire;
+use super::words::Trouble;
+use crate::answer::Doubt;
 use crate::names::{Token, without_tokens};
 use crate::settings;
 
@@ -73,7 +73,6 @@ const ERROR_BODY: u64 = 64 * 1024;
 impl Exchange {
     /// A client by the settings; fails only over the CA file, the proxy or the TLS library.
     pub(super) fn new(settings: &settings::K2hr3, trust: Trust) -> Result<Self, Doubt> {
-        let unusable = |text: String| Doubt::new(DoubtKind::NotReady, text);
         // Once a process; where there is one already, it is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -87,14 +86,11 @@ impl Exchange {
             .local_address(settings.source_address)
             .user_agent(concat!("k2hdkc-agent/", env!("CARGO_PKG_VERSION")));
         builder = match &settings.proxy {
-            Some(uri) => builder.proxy(
-                Proxy::all(uri).map_err(|error| unusable(format!("k2hr3.proxy: {}", causes(&error))))?,
-            ),
+            Some(uri) => builder.proxy(Proxy::all(uri).map_err(|error| Trouble::Proxy(causes(&error)))?),
             None => builder.no_proxy(),
         };
-        builder = believing(builder, settings.ca_file.as_deref(), &trust.api_uri).map_err(unusable)?;
-        let client =
-            builder.build().map_err(|error| unusable(format!("cannot set up TLS: {}", causes(&error))))?;
+        builder = believing(builder, settings.ca_file.as_deref(), &trust.api_uri)?;
+        let client = builder.build().map_err(|error| Trouble::Tls(causes(&error)))?;
         Ok(Self { client, trust, timeout: settings.timeout, most: settings.max_body })
     }
 
@@ -137,7 +133,7 @@ impl Exchange {
         let request = self.client.put(url).headers(headers(Some(token), None)?);
         let response = request.send().await.map_err(|error| self.failed(&error))?;
         match response.status() {
-            StatusCode::CREATED => wire::taken(&self.body(response, ERROR_BODY).await?),
+            StatusCode::CREATED => Ok(wire::taken(&self.body(response, ERROR_BODY).await?)?),
             status => Err(self.denied(status, response, start).await),
         }
     }
@@ -155,15 +151,13 @@ impl Exchange {
 
     /// Reads the body as it comes, and no further than allowed.
     async fn body(&self, mut response: Response, most: u64) -> Result<Vec<u8>, Doubt> {
-        let too_long =
-            || Doubt::new(DoubtKind::Unreadable, format!("K2HR3's answer has more than {most} bytes"));
         if response.content_length().is_some_and(|length| length > most) {
-            return Err(too_long());
+            return Err(Trouble::TooLong(most).into());
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
             if (body.len() + chunk.len()) as u64 > most {
-                return Err(too_long());
+                return Err(Trouble::TooLong(most).into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -171,38 +165,22 @@ impl Exchange {
     }
 
     async fn denied(&self, status: StatusCode, response: Response, start: Instant) -> Doubt {
-        let body = self.body(response, ERROR_BODY).await.unwrap_or_default();
-        let mut text = format!("K2HR3 answered {}", status.as_u16());
-        if start.elapsed() >= SLOW_REFUSAL {
-            text.push_str(&format!(" after {} (a sick backend answers like that)", spoken(start.elapsed())));
-        }
-        if status.is_redirection() {
-            text.push_str(" (a redirect, which is not followed)");
-        }
-        if let Some(message) = wire::error_message(&body) {
-            text.push_str(&format!(": {message}"));
-        }
-        Doubt { status: Some(status.as_u16()), ..Doubt::new(DoubtKind::Denied, text) }
+        let message = wire::error_message(&self.body(response, ERROR_BODY).await.unwrap_or_default());
+        let after = Some(start.elapsed()).filter(|took| *took >= SLOW_REFUSAL);
+        Trouble::Refused { status: status.as_u16(), after, message }.into()
     }
 
     fn failed(&self, error: &reqwest::Error) -> Doubt {
-        if error.is_timeout() {
-            let what = if error.is_connect() { "no connection to K2HR3" } else { "no whole answer of K2HR3" };
-            let text = if error.is_connect() {
-                format!("{what} in time: {}", causes(error))
-            } else {
-                format!("{what} within {}", spoken(self.timeout))
-            };
-            return Doubt::new(DoubtKind::TooSlow, text);
-        }
         let causes = causes(error);
-        if error.is_builder() {
-            // Nothing went out: what is asked for is no address.
-            let text = format!("no request can be made of k2hr3.api-uri {}: {causes}", self.trust.api_uri);
-            return Doubt::new(DoubtKind::NotReady, text);
-        }
-        let what = if error.is_connect() { "no connection to K2HR3" } else { "K2HR3's answer broke off" };
-        Doubt::new(DoubtKind::Unreachable, format!("{what}: {causes}{}", certificate::remedy(&causes)))
+        let trouble = match (error.is_timeout(), error.is_connect()) {
+            (true, true) => Trouble::LateConnection(causes),
+            (true, false) => Trouble::LateAnswer(self.timeout),
+            // Nothing went out: there is no such address.
+            (false, _) if error.is_builder() => Trouble::ApiUri(self.trust.api_uri.clone(), causes),
+            (false, true) => Trouble::NoConnection(causes),
+            (false, false) => Trouble::BrokeOff(causes),
+        };
+        trouble.into()
     }
 }
 
@@ -212,8 +190,7 @@ pub(super) fn is_honest_no(took: Duration) -> bool {
 }
 
 fn headers(token: Option<&Token>, etag: Option<&str>) -> Result<HeaderMap, Doubt> {
-    let invalid =
-        |_| Doubt::new(DoubtKind::NotReady, "a header for K2HR3 has a character that cannot be sent");
+    let invalid = |_| Trouble::Header;
     let mut headers = HeaderMap::new();
     if let Some(token) = token {
         let mut value = HeaderValue::from_str(&format!("R={}", token.reveal())).map_err(invalid)?;
@@ -227,12 +204,16 @@ fn headers(token: Option<&Token>, etag: Option<&str>) -> Result<HeaderMap, Doubt
 }
 
 /// The CA file alone where there is one; for plain http no roots are loaded at all, which saves their memory.
-fn believing(builder: ClientBuilder, ca_file: Option<&Path>, api_uri: &str) -> Result<ClientBuilder, String> {
+fn believing(
+    builder: ClientBuilder,
+    ca_file: Option<&Path>,
+    api_uri: &str,
+) -> Result<ClientBuilder, Trouble> {
     let Some(path) = ca_file else {
         let plain = api_uri.starts_with("http://");
         return Ok(if plain { builder.tls_certs_only([]) } else { builder });
     };
-    let wrong = |error: String| format!("k2hr3.ca-file {}: {error}", path.display());
+    let wrong = |error: String| Trouble::CaFile(path.to_owned(), error);
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(causes(&error)))?;
     if certificates.is_empty() {

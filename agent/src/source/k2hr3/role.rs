@@ -5,8 +5,8 @@ use tracing::{debug, info};
 
 use super::exchange::{Exchange, Reply, Trust};
 use super::wire;
-use crate::answer::HostRecord;
-use crate::answer::{Doubt, DoubtKind};
+use super::words::Trouble;
+use crate::answer::{Doubt, HostRecord};
 use crate::identity::{Identity, Registry};
 use crate::machine;
 use crate::names::{Tag, Yrn};
@@ -42,7 +42,7 @@ impl Role {
         tag: Option<&Tag>,
     ) -> Result<Verdict, Doubt> {
         let Some(registry) = &identity.k2hr3 else {
-            return Err(Doubt::new(DoubtKind::NotReady, "neither K2HR3 nor a role is known"));
+            return Err(Trouble::NoRole.into());
         };
         let trust = Trust::now(&self.settings, &registry.api_uri);
         let exchange = match self.exchange.take().filter(|exchange| exchange.trust == trust) {
@@ -98,11 +98,7 @@ impl Call<'_> {
 
     async fn register(&self) -> Result<(), Doubt> {
         let Some(token) = &self.registry.token else {
-            let text = format!(
-                "this node is not a member, and to register takes a role token: put one into {}",
-                self.settings.token_file.display()
-            );
-            return Err(Doubt::new(DoubtKind::NotReady, text));
+            return Err(Trouble::NoTokenToRegister(self.settings.token_file.clone()).into());
         };
         let tag = self.tag.map_or(String::new(), |tag| format!("&tag={}", wire::encoded(&tag.quoted())));
         self.exchange.put(&self.url(&format!("&extra={EXTRA}{tag}")), token).await?;
@@ -160,7 +156,7 @@ impl Call<'_> {
             url.push_str(&format!("&role={role}&cuk={}", wire::encoded(cuk.as_str())));
         }
         match self.exchange.get(&url, token, None).await? {
-            Reply::Ok { body, .. } => wire::members(&body).map(Some),
+            Reply::Ok { body, .. } => Ok(Some(wire::members(&body)?)),
             Reply::NotModified => Ok(None),
         }
     }

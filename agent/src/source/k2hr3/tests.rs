@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::answer::DoubtKind;
 use crate::names::Cuk;
 use crate::registration::{Verdict, Wish};
 use crate::settings::Origin;

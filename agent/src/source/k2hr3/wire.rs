@@ -6,12 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::answer::{Doubt, DoubtKind, HostRecord};
+use super::words::{SHOWN, Trouble};
+use crate::answer::HostRecord;
 use crate::names::{Token, without_tokens};
 use crate::problem::printable;
-
-/// Longest piece of a foreign text in a message.
-const SHOWN: usize = 160;
 
 /// The outer object. Its values stay text until it is known which kind of value is wanted: the resource of a
 /// thousand hosts would be large as a tree.
@@ -33,24 +31,17 @@ struct Member {
     outboundip: Option<String>,
 }
 
-fn unreadable(text: impl Into<String>) -> Doubt {
-    Doubt::new(DoubtKind::Unreadable, text)
-}
-
-/// The body of a 200 or 201 must be JSON that says `"result": true`.
-fn envelope(body: &[u8]) -> Result<Envelope<'_>, Doubt> {
+/// The body of such an answer must be JSON with `"result": true`.
+fn envelope(status: u16, body: &[u8]) -> Result<Envelope<'_>, Trouble> {
     if body.is_empty() {
-        return Err(unreadable("K2HR3 answered 200 with an empty body"));
+        return Err(Trouble::NoBody(status));
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(body)
-        .map_err(|error| unreadable(format!("K2HR3 answered 200 without readable JSON: {error}")))?;
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(body).map_err(|error| Trouble::NoJson(status, error))?;
     if envelope.result.map(RawValue::get) != Some("true") {
-        let message = envelope.message.and_then(as_text).unwrap_or_default();
-        let said = if message.is_empty() { String::new() } else { format!(" ({})", shown(&message)) };
-        return Err(Doubt::new(
-            DoubtKind::Denied,
-            format!("K2HR3 answered 200 without \"result\": true{said}"),
-        ));
+        let message = envelope.message.and_then(as_text).filter(|message| !message.is_empty());
+        let quoted = message.map(|message| format!(" ({})", shown(&message))).unwrap_or_default();
+        return Err(Trouble::NoResult(status, quoted));
     }
     Ok(envelope)
 }
@@ -60,19 +51,8 @@ fn as_text(value: &RawValue) -> Option<String> {
 }
 
 /// Explains a value of the right kind that cannot be read: half of a surrogate pair is well-formed JSON, and no text.
-fn damage<'a, T: Deserialize<'a>>(value: &'a RawValue, what: &str) -> Result<(), Doubt> {
-    let told =
-        |error| unreadable(format!("K2HR3 answered 200 with {what} that cannot be read: {}", cause(&error)));
-    serde_json::from_str::<T>(value.get()).map(|_| ()).map_err(told)
-}
-
-/// The error, with what an odd escape means.
-fn cause(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let odd = text.contains("hex escape") || text.contains("surrogate");
-    let hint =
-        if odd { " (half of a surrogate pair, an escape like \\ud800 alone, is no character)" } else { "" };
-    text + hint
+fn damage<'a, T: Deserialize<'a>>(value: &'a RawValue, what: &'static str) -> Result<(), Trouble> {
+    serde_json::from_str::<T>(value.get()).map(|_| ()).map_err(|error| Trouble::Damaged(what, error))
 }
 
 fn shown(text: &str) -> String {
@@ -80,30 +60,26 @@ fn shown(text: &str) -> String {
 }
 
 /// A 201.
-pub(super) fn taken(body: &[u8]) -> Result<(), Doubt> {
-    envelope(body).map(|_| ()).map_err(|doubt| Doubt { text: doubt.text.replace("200", "201"), ..doubt })
+pub(super) fn taken(body: &[u8]) -> Result<(), Trouble> {
+    envelope(201, body).map(|_| ())
 }
 
 /// The expanded text of a resource.
-pub(super) fn text(body: &[u8]) -> Result<String, Doubt> {
-    let resource = envelope(body)?.resource;
-    let wrong = || format!("K2HR3 answered 200 with {} instead of the resource's text", kind(resource));
+pub(super) fn text(body: &[u8]) -> Result<String, Trouble> {
+    let resource = envelope(200, body)?.resource;
     if let Some(text) = resource.filter(|value| value.get().starts_with('"')) {
         damage::<String>(text, "a resource")?;
     }
-    let text = resource.and_then(as_text).ok_or_else(|| unreadable(wrong()))?;
-    if text.trim().is_empty() {
-        return Err(unreadable("K2HR3 answered 200 with an empty resource"));
-    }
-    Ok(text)
+    let wrong = || Trouble::Instead(kind(resource), "the resource's text");
+    let text = resource.and_then(as_text).ok_or_else(wrong)?;
+    if text.trim().is_empty() { Err(Trouble::NoText) } else { Ok(text) }
 }
 
 /// The value of a key: a text, or a number in words.
-pub(super) fn value(body: &[u8]) -> Result<String, Doubt> {
-    let resource = envelope(body)?.resource;
-    let wrong = || format!("K2HR3 answered 200 with {} instead of a key's value", kind(resource));
+pub(super) fn value(body: &[u8]) -> Result<String, Trouble> {
+    let resource = envelope(200, body)?.resource;
     let value = resource.filter(|value| !value.get().starts_with(['{', '[', 'n']));
-    let value = value.ok_or_else(|| unreadable(wrong()))?;
+    let value = value.ok_or_else(|| Trouble::Instead(kind(resource), "a key's value"))?;
     if value.get().starts_with('"') {
         damage::<String>(value, "a key's value")?;
     }
@@ -117,21 +93,19 @@ pub(super) fn is_no_key(said: &str) -> bool {
 }
 
 /// A host list out of a resource's keys: a map of records, of which only the records count.
-pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Doubt> {
-    let resource = envelope(body)?.resource;
-    let wrong = || format!("K2HR3 answered 200 with {} instead of a host list", kind(resource));
+pub(super) fn members(body: &[u8]) -> Result<Vec<HostRecord>, Trouble> {
+    let resource = envelope(200, body)?.resource;
     if let Some(list) = resource.filter(|value| value.get().starts_with('{')) {
         damage::<BTreeMap<String, &RawValue>>(list, "a host list")?;
     }
     let records: Option<BTreeMap<String, &RawValue>> =
         resource.and_then(|value| serde_json::from_str(value.get()).ok());
-    records.ok_or_else(|| unreadable(wrong()))?.into_iter().map(|(key, value)| member(&key, value)).collect()
+    let records = records.ok_or_else(|| Trouble::Instead(kind(resource), "a host list"))?;
+    records.into_iter().map(|(key, value)| member(key, value)).collect()
 }
 
-fn member(key: &str, value: &RawValue) -> Result<HostRecord, Doubt> {
-    let member: Member = serde_json::from_str(value.get()).map_err(|error| {
-        unreadable(format!("K2HR3's record of host \"{}\": {}", printable(key, SHOWN), cause(&error)))
-    })?;
+fn member(key: String, value: &RawValue) -> Result<HostRecord, Trouble> {
+    let member: Member = serde_json::from_str(value.get()).map_err(|error| Trouble::Record(key, error))?;
     Ok(HostRecord {
         host: member.host,
         cuk: member.cuk,
@@ -142,9 +116,9 @@ fn member(key: &str, value: &RawValue) -> Result<HostRecord, Doubt> {
 }
 
 /// A role token that was just made.
-pub(super) fn token(body: &[u8]) -> Result<Token, Doubt> {
-    let text = envelope(body)?.token.and_then(as_text).unwrap_or_default();
-    Token::try_from(text.as_str()).map_err(|error| unreadable(format!("K2HR3 made a token, but {error}")))
+pub(super) fn token(body: &[u8]) -> Result<Token, Trouble> {
+    let text = envelope(200, body)?.token.and_then(as_text).unwrap_or_default();
+    Token::try_from(text.as_str()).map_err(Trouble::Token)
 }
 
 fn kind(value: Option<&RawValue>) -> &'static str {
@@ -184,7 +158,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> String {
-        text(body.as_bytes()).unwrap_err().text
+        text(body.as_bytes()).unwrap_err().to_string()
     }
 
     #[test]
@@ -206,7 +180,7 @@ mod tests {
         let read = |resource: &str| value(format!(r#"{{"result":true,"resource":{resource}}}"#).as_bytes());
         assert_eq!(read(r#""a,b""#).unwrap(), "a,b");
         assert_eq!((read(r#""""#).unwrap(), read("8020").unwrap()), (String::new(), "8020".into()));
-        assert!(read("{}").unwrap_err().text.contains("an object instead of a key's value"));
+        assert!(matches!(read("{}").unwrap_err(), Trouble::Instead("an object", "a key's value")));
         assert!(read("null").is_err() && value(b"").is_err());
     }
 
@@ -237,9 +211,8 @@ mod tests {
         assert_eq!(members[0].cuk.as_deref(), Some("c1"));
         assert_eq!(members[1], HostRecord { host: "10.0.0.2".into(), ..HostRecord::default() });
         let broken = br#"{"result":true,"resource":{"a":{"host":"10.0.0.1","cuk":"c1"},"b":{"cuk":"c2"}}}"#;
-        let doubt = super::members(broken).unwrap_err();
-        assert_eq!(doubt.kind, DoubtKind::Unreadable);
-        assert!(doubt.text.contains("host \"b\""), "{}", doubt.text);
+        let trouble = super::members(broken).unwrap_err();
+        assert!(matches!(&trouble, Trouble::Record(host, _) if host == "b"), "{trouble}");
     }
 
     #[test]
@@ -252,15 +225,22 @@ mod tests {
             members(&body(&format!("{{{half}:{{}}}}"))).unwrap_err(),
             members(&body(&format!(r#"{{"a":{{"host":"10.0.0.1","tag":{half}}}}}"#))).unwrap_err(),
         ];
-        assert!(told.iter().all(|doubt| doubt.kind == DoubtKind::Unreadable), "{told:?}");
         assert!(
-            told[0].text.starts_with("K2HR3 answered 200 with a resource that cannot be read: "),
+            told.iter().all(|trouble| trouble.to_string().contains("half of a surrogate pair")),
             "{told:?}"
         );
-        assert!(told.iter().all(|doubt| doubt.text.contains("half of a surrogate pair")), "{told:?}");
-        assert!(told[1].text.contains("a key's value that cannot be read"), "{told:?}");
-        assert!(told[2].text.contains("a host list that cannot be read"), "{told:?}");
-        assert!(told[3].text.starts_with("K2HR3's record of host \"a\": "), "{told:?}");
+        assert!(
+            matches!(
+                &told,
+                [
+                    Trouble::Damaged("a resource", _),
+                    Trouble::Damaged("a key's value", _),
+                    Trouble::Damaged("a host list", _),
+                    Trouble::Record(host, _),
+                ] if host == "a"
+            ),
+            "{told:?}"
+        );
     }
 
     #[test]
