@@ -10,6 +10,7 @@
 
 mod address;
 mod top;
+mod words;
 mod archive;
 mod exit_watch;
 mod container_exit;
@@ -41,6 +42,7 @@ use engine::Engine;
 use observer::Observer;
 use pick::Container;
 use probe::Probe;
+use words::Why;
 
 /// The processes of one node, in containers.
 #[derive(Debug)]
@@ -112,26 +114,22 @@ impl Docker {
         let live = crate::file::read(&spec.ini).ok()?;
         let (container, inside) =
             self.observer.probes.iter().find(|(_, inside)| inside.ini.as_ref() != Some(&live))?;
-        let name = &container.name;
-        Some(match (pick::no_way_to(&self.wanted.ini, &container.mounts), &inside.ini) {
-            (Some(text), _) => OutOfSync::Fixed(format!("the container {name}: {text}")),
-            (None, None) => {
-                OutOfSync::Replaceable(format!("the container {name} has no {}", self.wanted.ini))
-            }
-            (None, Some(_)) => {
-                OutOfSync::Replaceable(format!("{} in the container {name} is another one", self.wanted.ini))
-            }
+        let (name, ini) = (container.name.clone(), self.wanted.ini.clone());
+        Some(match (pick::no_way_to(&ini, &container.mounts), &inside.ini) {
+            (Some(why), _) => OutOfSync::Fixed(Why::NoWay(name, why).to_string()),
+            (None, None) => OutOfSync::Replaceable(Why::NoFile { name, ini }.to_string()),
+            (None, Some(_)) => OutOfSync::Replaceable(Why::OtherFile { name, ini }.to_string()),
         })
     }
 
     /// The loop that rewrites the ini inside.
     fn rival(&self) -> Option<ForeignWriter> {
         let (container, _) = self.rewritten()?;
-        let (ini, conf) = (&self.wanted.ini, probe::beside(&self.wanted.ini, "override.conf"));
-        let name = &container.name;
+        let (name, ini) = (container.name.clone(), self.wanted.ini.clone());
+        let conf = probe::beside(&ini, "override.conf");
         Some(ForeignWriter {
             of: container.id.clone(),
-            text: format!("the loop in the container {name} rewrites {ini} in place, which ends chmpx"),
+            text: Why::Rewrites { name, ini }.to_string(),
             remedy: format!("set '{}' in {conf} there", probe::SHADOW),
         })
     }
@@ -152,7 +150,7 @@ impl Docker {
 
     /// A client for a step, and where the program is.
     async fn at(&mut self, program: Program) -> Result<(&mut Engine, Container), SupervisorError> {
-        let container = self.observer.place(program).map_err(SupervisorError::Unreachable)?;
+        let container = self.observer.place(program)?;
         self.observer.doubt();
         let engine = self.connection.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
         Ok((engine, container))
@@ -160,7 +158,7 @@ impl Docker {
 
     /// Stops the containers of both programs.
     async fn retire(&mut self) -> Result<(), SupervisorError> {
-        let containers = self.observer.to_stop().map_err(SupervisorError::Unreachable)?;
+        let containers = self.observer.to_stop()?;
         self.observer.doubt();
         let engine = self.connection.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
         for container in containers {
@@ -186,7 +184,7 @@ impl Docker {
             return Err(SupervisorError::Unreachable(why.clone()));
         }
         if let Some(why) = self.observer.nowhere() {
-            return Err(SupervisorError::Unreachable(why));
+            return Err(why.into());
         }
         let live = crate::file::read(&spec.ini)?;
         let mode = std::fs::metadata(&spec.ini).map_or(0o644, |metadata| metadata.permissions().mode());
@@ -224,11 +222,7 @@ impl Docker {
         // Where there is one, what is not in it is empty for the helpers: their own files are not asked (dbaas.md 2.3).
         if seen.output.is_none() {
             let conf = probe::beside(ini, "override.conf");
-            return Err(SupervisorError::Unreachable(format!(
-                "the container {} has no {conf}, and one with nothing else in it would take their own settings from the \
-                 helpers",
-                container.name
-            )));
+            return Err(Why::NoConf { name: container.name.clone(), conf }.into());
         }
         let engine = self.connection.for_step(&self.wanted, &self.waker, !self.looks_on).await?;
         engine.run(container, probe::take_over(ini)).await?;
@@ -269,7 +263,7 @@ impl Supervisor for Docker {
             file: FilePlace {
                 is_own: true,
                 out_of_sync: self.misplaced(&spec),
-                missing: self.observer.nowhere(),
+                missing: self.observer.nowhere().map(|why| why.to_string()),
                 foreign_writer: self.rival(),
             },
             ..Observed::default()

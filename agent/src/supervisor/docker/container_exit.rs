@@ -2,7 +2,7 @@
 
 use bollard::models::{ContainerState, ContainerStateStatusEnum};
 
-use crate::problem::printable;
+use super::words::Why;
 use crate::supervisor::ExitStatus;
 
 /// End of a container that does not run.
@@ -42,11 +42,9 @@ impl ContainerExit {
     }
 
     /// Describes the end of the container of that name.
-    pub(super) fn text(&self, name: &str) -> String {
-        if self.error.is_empty() {
-            return format!("the container {name} {}: 'docker logs {name}' shows the cause", self.how);
-        }
-        format!("Docker could not start the container {name}: {}", printable(&self.error, 300))
+    pub(super) fn of(self, name: &str) -> Why {
+        let kind = if self.error.is_empty() { Why::Ended } else { Why::NotStarted };
+        kind(name.to_owned(), self)
     }
 }
 

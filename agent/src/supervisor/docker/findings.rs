@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::engine::{Engine, EngineError};
 use super::pick::{self, Container, RunState, pick};
-use crate::problem::chain;
+use crate::problem::{chain, listed};
 use crate::settings::Containers;
 use crate::supervisor::auto::choose::Daemon;
 use crate::wake::Waker;
@@ -22,7 +22,7 @@ pub(in crate::supervisor) async fn look(wanted: &Containers, within: Duration) -
     let (all, images) = match timeout(within, list(&at)).await {
         Ok(Ok(all)) => all,
         Ok(Err(error)) => {
-            // The address is told anyway.
+            // The reason stands behind the address.
             let why = error.source().map_or_else(|| chain(&error), |cause| chain(&cause));
             return Daemon::Silent { at, why };
         }
@@ -39,7 +39,7 @@ pub(in crate::supervisor) async fn look(wanted: &Containers, within: Duration) -
 /// Lists the containers of a daemon and the names of its images.
 async fn list(address: &str) -> Result<(Vec<Container>, Vec<String>), EngineError> {
     let engine = Engine::connect(address, &Waker::default(), None, Vec::new()).await?;
-    // Who may only see containers is told no images.
+    // A user that may only see containers gets no images.
     Ok((engine.list().await?, engine.images().await.unwrap_or_default()))
 }
 
@@ -48,12 +48,9 @@ fn found(all: &[Container], wanted: &Containers) -> Result<String, String> {
     let picked = pick(all, wanted);
     let is_one = |container| pick(std::slice::from_ref(container), wanted).chmpx.is_ok();
     match &picked.chmpx {
-        Err(why) if all.iter().any(is_one) => Ok(why.clone()),
-        Err(why) => Err(why.clone()),
-        Ok(_) => {
-            let told: Vec<_> = picked.containers().iter().map(told).collect();
-            Ok(told.join(", "))
-        }
+        Err(why) if all.iter().any(is_one) => Ok(why.to_string()),
+        Err(why) => Err(why.to_string()),
+        Ok(_) => Ok(listed(picked.containers().iter().map(told), ", ")),
     }
 }
 

@@ -16,6 +16,7 @@ use super::exit_watch::ExitWatch;
 use super::pick::{self, Container, Picked, RunState};
 use super::probe::{self, Probe};
 use super::top::TopEntry;
+use super::words::Why;
 use crate::settings::Containers;
 use crate::supervisor::{Exit, ExitStatus, Observed, ProcessId, Program, Running};
 use crate::wake::Waker;
@@ -96,8 +97,7 @@ impl Observer {
         engine.watch(containers.iter().map(|container| container.id.clone()).collect());
         if let Some(paused) = containers.iter().find(|container| container.state == RunState::Paused) {
             // What is frozen is as it was.
-            self.unseen =
-                Some(format!("the container {0} is paused: 'docker unpause {0}' lets it go on", paused.name));
+            self.unseen = Some(Why::Paused(paused.name.clone()).to_string());
             self.picked = Some(picked);
             return Ok(());
         }
@@ -189,27 +189,24 @@ impl Observer {
     }
 
     /// The container of a program; why there is none.
-    pub(super) fn place(&self, program: Program) -> Result<Container, String> {
-        match &self.picked {
-            Some(picked) => picked.place(program).clone(),
-            None => Err("it has not been looked for yet".to_owned()),
-        }
+    pub(super) fn place(&self, program: Program) -> Result<Container, Why> {
+        self.picked.as_ref().map_or(Err(Why::NotYet), |picked| picked.place(program).clone())
     }
 
     /// Reason why no container can take the file.
-    pub(super) fn nowhere(&self) -> Option<String> {
+    pub(super) fn nowhere(&self) -> Option<Why> {
         self.probes.is_empty().then(|| match self.place(Program::Chmpx) {
-            Ok(container) => format!("the container {} does not run", container.name),
+            Ok(container) => Why::DoesNotRun(container.name),
             Err(why) => why,
         })
     }
 
-    /// The containers that stop for good, that of k2hdkc first, which has ended before; why nobody knows which. A container that
+    /// The containers that stop for good, that of k2hdkc first, which has ended before; the reason where they are unknown. A container that
     /// has been removed runs nothing any more.
-    pub(super) fn to_stop(&self) -> Result<Vec<Container>, String> {
+    pub(super) fn to_stop(&self) -> Result<Vec<Container>, Why> {
         let picked = match (&self.unseen, &self.picked) {
-            (Some(why), _) => return Err(why.clone()),
-            (None, None) => return Err("it has not been looked for yet".to_owned()),
+            (Some(why), _) => return Err(Why::Unseen(why.clone())),
+            (None, None) => return Err(Why::NotYet),
             (None, Some(picked)) => picked,
         };
         let mut containers = picked.containers();
@@ -237,10 +234,10 @@ impl Observer {
                 continue;
             }
             match picked.place(program) {
-                Err(why) => observed.absence.cannot_start.push((program, why.clone())),
+                Err(why) => observed.absence.cannot_start.push((program, why.to_string())),
                 Ok(container) => match idle(container, picked.shared, program) {
-                    Some(Ok(text)) => observed.absence.externally_managed.push((program, text)),
-                    Some(Err(text)) => observed.absence.cannot_start.push((program, text)),
+                    Some(Ok(why)) => observed.absence.externally_managed.push((program, why.to_string())),
+                    Some(Err(why)) => observed.absence.cannot_start.push((program, why.to_string())),
                     None => stopped.push((program, container.name.clone())),
                 },
             }
@@ -252,21 +249,12 @@ impl Observer {
 
     /// Reports the end of a container of one program, and a start without a process.
     fn tell_end(&mut self, program: Program, name: &str, observed: &mut Observed) {
-        let end = self.end_of(program);
-        observed
-            .absence
-            .exit_details
-            .extend(end.filter(|end| end.is_failure()).map(|end| (program, end.text(name))));
+        let end = self.end_of(program).cloned();
+        let failure = end.clone().filter(ContainerExit::is_failure);
+        observed.absence.exit_details.extend(failure.map(|end| (program, end.of(name).to_string())));
         if self.awaited == Some(program) && self.unseen.is_none() {
-            let why = end.map_or_else(
-                || {
-                    format!(
-                        "the container {name} was started, and does not run: 'docker logs {name}' shows the cause"
-                    )
-                },
-                |end| end.text(name),
-            );
-            observed.events.failed_starts.push((program, why));
+            let why = end.map_or_else(|| Why::NothingCame(name.to_owned()), |end| end.of(name));
+            observed.events.failed_starts.push((program, why.to_string()));
             self.awaited = None;
         }
     }
@@ -313,16 +301,12 @@ fn are_same(now: &[TopEntry], before: &[TopEntry]) -> bool {
 
 /// Meaning of a missing program for its container: the program comes by itself, the operator must act, or the agent may
 /// start it.
-fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<String, String>> {
-    let name = &container.name;
+fn idle(container: &Container, shared: bool, program: Program) -> Option<Result<Why, Why>> {
+    let name = container.name.clone();
     match (container.state, shared) {
-        (RunState::Running, true) => Some(Ok(format!("{} comes by its helper in {name}", program.name()))),
-        (RunState::Running | RunState::Moving | RunState::Paused, _) => {
-            Some(Ok(format!("the container {name} is starting or ending")))
-        }
-        (RunState::Stopped, true) => {
-            Some(Err(format!("the container {name} is stopped: 'docker start {name}' starts it")))
-        }
+        (RunState::Running, true) => Some(Ok(Why::Coming(program, name))),
+        (RunState::Running | RunState::Moving | RunState::Paused, _) => Some(Ok(Why::Moving(name))),
+        (RunState::Stopped, true) => Some(Err(Why::Stopped(name))),
         (RunState::Stopped, false) => None,
     }
 }
@@ -424,16 +408,16 @@ mod tests {
     fn nothing_counts_as_stopped_for_good_before_it_is_known_where_it_is() {
         let ours = Containers { container: Some("both".into()), ..Containers::default() };
         let mut observer = Observer::default();
-        assert_eq!(observer.to_stop(), Err("it has not been looked for yet".to_owned()));
+        assert_eq!(observer.to_stop(), Err(Why::NotYet));
         let both = pick::container("both", "x", "x");
         observer.picked = Some(pick::pick(std::slice::from_ref(&both), &ours));
         assert_eq!(observer.to_stop(), Ok(vec![both.clone()]));
         observer.unseen = Some("Docker is away".into());
-        assert_eq!(observer.to_stop(), Err("Docker is away".to_owned()));
+        assert_eq!(observer.to_stop(), Err(Why::Unseen("Docker is away".to_owned())));
         observer.unseen = None;
         // Two that may be meant are not none.
         observer.picked = Some(pick::pick(&[both.clone(), both], &ours));
-        assert!(observer.to_stop().is_err_and(|why| why.starts_with("several containers may be meant")));
+        assert!(observer.to_stop().is_err_and(|why| matches!(why, Why::Several(_))));
         observer.picked = Some(pick::pick(&[], &ours));
         assert_eq!(observer.to_stop(), Ok(Vec::new()), "somebody has removed it");
     }

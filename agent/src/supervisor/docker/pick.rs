@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use super::address;
+use super::words::{NoWay, Why};
+use crate::problem::listed;
 use crate::settings::Containers;
 use crate::supervisor::Program;
 
 /// Trove's container, its image family and its entry point (dbaas.md 8.1).
-const NAME: &str = "database";
-const FAMILY: &str = "k2hdkc-trove";
+pub(super) const NAME: &str = "database";
+pub(super) const FAMILY: &str = "k2hdkc-trove";
 const BACKUP: &str = "k2hdkc-trove-backup";
-const ENTRY: &str = "/usr/libexec/k2hdkctrove.sh";
+pub(super) const ENTRY: &str = "/usr/libexec/k2hdkctrove.sh";
 const SHELLS: [&str; 4] = ["sh", "ash", "dash", "bash"];
 
 impl Containers {
@@ -110,8 +112,8 @@ pub(super) fn is_troves(image: &str) -> bool {
 /// The places of both programs; why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Picked {
-    pub(super) chmpx: Result<Container, String>,
-    pub(super) k2hdkc: Result<Container, String>,
+    pub(super) chmpx: Result<Container, Why>,
+    pub(super) k2hdkc: Result<Container, Why>,
     /// True if both programs share a container.
     pub(super) shared: bool,
     /// True if the daemon lacks every candidate for chmpx, running or stopped.
@@ -120,7 +122,7 @@ pub(super) struct Picked {
 
 impl Picked {
     /// The place of a program.
-    pub(super) fn place(&self, program: Program) -> &Result<Container, String> {
+    pub(super) fn place(&self, program: Program) -> &Result<Container, Why> {
         match program {
             Program::Chmpx => &self.chmpx,
             Program::K2hdkc => &self.k2hdkc,
@@ -142,10 +144,8 @@ impl Picked {
 /// Finds them among all containers of the daemon.
 pub(super) fn pick(all: &[Container], wanted: &Containers) -> Picked {
     if let Some(chmpx) = &wanted.chmpx {
-        let k2hdkc = wanted.k2hdkc.as_ref().map_or_else(
-            || Err("supervisor.docker.k2hdkc-container is not set".to_owned()),
-            |name| named(all, name, "k2hdkc-container"),
-        );
+        let k2hdkc = wanted.k2hdkc.as_ref();
+        let k2hdkc = k2hdkc.map_or(Err(Why::K2hdkcIsNotNamed), |name| named(all, name, "k2hdkc-container"));
         let nowhere = !all.iter().any(|container| container.is_named(chmpx));
         return Picked { chmpx: named(all, chmpx, "chmpx-container"), k2hdkc, shared: false, nowhere };
     }
@@ -156,21 +156,16 @@ pub(super) fn pick(all: &[Container], wanted: &Containers) -> Picked {
     Picked { chmpx: found.clone(), k2hdkc: found, shared: true, nowhere }
 }
 
-fn named(all: &[Container], wanted: &str, key: &str) -> Result<Container, String> {
+fn named(all: &[Container], wanted: &str, key: &'static str) -> Result<Container, Why> {
     let found: Vec<_> = all.iter().filter(|container| container.is_named(wanted)).collect();
-    one(&found, &|| format!("no container is called \"{wanted}\" (supervisor.docker.{key})"))
+    one(&found, Why::NoneIsCalled { name: wanted.to_owned(), key })
 }
 
-fn trove(all: &[Container]) -> Result<Container, String> {
+fn trove(all: &[Container]) -> Result<Container, Why> {
     let found: Vec<_> = all.iter().filter(|container| is_trove(container)).collect();
     let called: Vec<_> = found.iter().copied().filter(|container| container.name == NAME).collect();
-    // While Trove makes it anew, the old one may still be there under another name.
-    one(if called.is_empty() { &found } else { &called }, &|| {
-        format!(
-            "there is no container \"{NAME}\" of an image {FAMILY}, and none with the entry point {ENTRY}; \
-             supervisor.docker.container names another one"
-        )
-    })
+    // While Trove makes it again, the old one may still be there under another name.
+    one(if called.is_empty() { &found } else { &called }, Why::NoneOfTrove)
 }
 
 fn is_trove(container: &Container) -> bool {
@@ -179,19 +174,13 @@ fn is_trove(container: &Container) -> bool {
 }
 
 /// Selects the only candidate, or the only one that runs.
-fn one(found: &[&Container], none: &dyn Fn() -> String) -> Result<Container, String> {
+fn one(found: &[&Container], none: Why) -> Result<Container, Why> {
     let running: Vec<_> =
         found.iter().copied().filter(|container| container.state != RunState::Stopped).collect();
     match (found, running.as_slice()) {
-        ([], _) => Err(none()),
+        ([], _) => Err(none),
         ([container], _) | (_, [container]) => Ok((*container).clone()),
-        _ => {
-            let names: Vec<_> = found.iter().map(|container| container.name.as_str()).collect();
-            Err(format!(
-                "several containers may be meant ({}): name one in supervisor.docker",
-                names.join(", ")
-            ))
-        }
+        _ => Err(Why::Several(listed(found.iter().map(|container| &container.name), ", "))),
     }
 }
 
@@ -208,26 +197,18 @@ pub(super) fn concerns(name: &str, image: &str, wanted: &[String]) -> bool {
 ///
 /// A file that is mounted by itself cannot be renamed over, and what is renamed over it on the host is another file that the
 /// container never sees (measured; dbaas.md 8.3). In a mounted directory a rename inside is one on the host.
-pub(super) fn no_way_to(ini: &str, mounts: &[Mount]) -> Option<String> {
+pub(super) fn no_way_to(ini: &str, mounts: &[Mount]) -> Option<NoWay> {
     if let Some(mount) = mounts.iter().find(|mount| mount.destination == ini) {
-        return Some(format!(
-            "{ini} is mounted into the container by itself (from {}): chmpx there never sees what replaces it. Mount its \
-             directory instead",
-            mount.source
-        ));
+        return Some(NoWay::MountedByItself { ini: ini.to_owned(), source: mount.source.clone() });
     }
     let above = |mount: &&Mount| {
         ini.strip_prefix(mount.destination.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
     };
     let mount = mounts.iter().filter(above).max_by_key(|mount| mount.destination.len())?;
     let rest = ini.strip_prefix(mount.destination.trim_end_matches('/')).unwrap_or_default();
-    (!mount.writable).then(|| {
-        format!(
-            "{} is mounted read-only into the container: set ini.path = \"{}{rest}\", so that the agent's own file is the \
-             one that chmpx reads",
-            mount.destination,
-            mount.source.trim_end_matches('/')
-        )
+    (!mount.writable).then(|| NoWay::ReadOnly {
+        mount: mount.destination.clone(),
+        instead: mount.source.trim_end_matches('/').to_owned() + rest,
     })
 }
 
@@ -250,7 +231,7 @@ pub(super) fn container(name: &str, image: &str, command: &str) -> Container {
 mod tests {
     use super::*;
 
-    fn picked(all: &[Container], wanted: &Containers) -> Result<String, String> {
+    fn picked(all: &[Container], wanted: &Containers) -> Result<String, Why> {
         pick(all, wanted).chmpx.map(|container| container.name)
     }
 
@@ -262,12 +243,12 @@ mod tests {
             "docker.io/antpickax/k2hdkc-trove",
             "registry.example:5000/x/k2hdkc-trove@sha256:0123",
         ] {
-            assert_eq!(picked(&[container("database", image, "x")], &usual).as_deref(), Ok("database"));
+            assert_eq!(picked(&[container("database", image, "x")], &usual), Ok("database".to_owned()));
         }
         let by_entry = container("other", "sha256:01", "/usr/libexec/k2hdkctrove.sh --now");
-        assert_eq!(picked(&[by_entry], &usual).as_deref(), Ok("other"));
+        assert_eq!(picked(&[by_entry], &usual), Ok("other".to_owned()));
         let mysql = container("database", "mysql:8", "mysqld");
-        assert!(picked(&[mysql], &usual).unwrap_err().starts_with("there is no container \"database\""));
+        assert_eq!(picked(&[mysql], &usual), Err(Why::NoneOfTrove));
     }
 
     #[test]
@@ -313,12 +294,12 @@ mod tests {
         let entry = "/usr/libexec/k2hdkctrove.sh";
         let image = "antpickax/k2hdkc-trove:1";
         let (old, new) = (container("database_old", image, entry), container("database", image, entry));
-        assert_eq!(picked(&[old.clone(), new], &Containers::default()).as_deref(), Ok("database"));
+        assert_eq!(picked(&[old.clone(), new], &Containers::default()), Ok("database".to_owned()));
         let another = container("another", image, entry);
-        let text = picked(&[old.clone(), another.clone()], &Containers::default()).unwrap_err();
-        assert!(text.contains("database_old, another"), "{text}");
+        let several = picked(&[old.clone(), another.clone()], &Containers::default());
+        assert_eq!(several, Err(Why::Several("database_old, another".to_owned())));
         let stopped = Container { state: RunState::Stopped, ..old };
-        assert_eq!(picked(&[stopped, another], &Containers::default()).as_deref(), Ok("another"));
+        assert_eq!(picked(&[stopped, another], &Containers::default()), Ok("another".to_owned()));
     }
 
     #[test]
@@ -335,7 +316,8 @@ mod tests {
         assert_eq!((picked.chmpx.unwrap().name, picked.shared), ("chmpx".into(), false));
         assert_eq!(picked.k2hdkc.unwrap().name, "pod_k2hdkc_1");
         let wanted = Containers { k2hdkc: Some("gone".into()), ..wanted };
-        assert!(pick(&all, &wanted).k2hdkc.unwrap_err().contains("supervisor.docker.k2hdkc-container"));
+        let gone = Why::NoneIsCalled { name: "gone".into(), key: "k2hdkc-container" };
+        assert_eq!(pick(&all, &wanted).k2hdkc, Err(gone));
     }
 
     #[test]
@@ -348,9 +330,12 @@ mod tests {
         };
         assert_eq!(no_way_to(ini, &[]), None);
         assert_eq!(no_way_to(ini, &[mount("/etc/antpickax", true), mount("/etc/anti", false)]), None);
-        assert!(no_way_to(ini, &[mount(ini, true)]).unwrap().contains("Mount its directory instead"));
-        let text = no_way_to(ini, &[mount("/", true), mount("/etc/antpickax/", false)]).unwrap();
-        assert!(text.contains("ini.path = \"/srv/x/k2hdkc.ini\""), "{text}");
+        let alone = NoWay::MountedByItself { ini: ini.into(), source: "/srv/x".into() };
+        assert_eq!(no_way_to(ini, &[mount(ini, true)]), Some(alone));
+        let read_only =
+            NoWay::ReadOnly { mount: "/etc/antpickax/".into(), instead: "/srv/x/k2hdkc.ini".into() };
+        let mounts = [mount("/", true), mount("/etc/antpickax/", false)];
+        assert_eq!(no_way_to(ini, &mounts), Some(read_only));
     }
 
     #[test]

@@ -49,3 +49,72 @@ pub(super) enum Unready {
     #[display("{unit} was started, and no {} runs: 'systemctl status {unit}' shows the cause", program.name())]
     NothingCame { unit: String, program: Program },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_sentence() {
+        let unit = || "x.service".to_owned();
+        let (active, sub) = (|| "active".to_owned(), || "start-pre".to_owned());
+        let program = Program::Chmpx;
+        let other_ini = Unready::OtherIni {
+            unit: unit(),
+            handed: "/etc/other.ini".into(),
+            ini: "/etc/k.ini".into(),
+            remedy: "conf:KEY = /etc/k.ini".to_owned(),
+            directory: "/etc/antpickax".into(),
+        };
+        for (why, sentence) in [
+            (Unready::Masked(unit()), "x.service is masked: 'systemctl unmask x.service' releases it"),
+            (
+                Unready::NoUnit(unit()),
+                "systemd has no unit x.service: install it, or name another one in supervisor.systemd",
+            ),
+            (
+                Unready::NotLoaded { unit: unit(), load: "error".to_owned() },
+                "systemd cannot load x.service (error): 'systemctl status x.service' shows the cause",
+            ),
+            (Unready::Busy { unit: unit(), active: active(), sub: sub() }, "x.service is active (start-pre)"),
+            (
+                Unready::Coming { unit: unit(), active: active(), sub: sub(), program },
+                "x.service is active (start-pre), and its chmpx comes",
+            ),
+            (
+                Unready::Failed { result: "exit-code".to_owned(), restarts: 3 },
+                "its unit failed (exit-code, 3 restarts)",
+            ),
+            (
+                Unready::JobEnded(JobEnd { unit: unit(), result: "failed".to_owned() }),
+                "the job of x.service ended with \"failed\"",
+            ),
+            (
+                Unready::StoppedByAnother(unit()),
+                "another program had systemd stop x.service: 'k2hdkc-agent stop' stops it for maintenance, until \
+                 'k2hdkc-agent start'",
+            ),
+            (Unready::NoBus("the connection broke".to_owned()), "the connection broke"),
+            (
+                other_ini,
+                "the helper of x.service hands it /etc/other.ini, and not /etc/k.ini: set 'conf:KEY = /etc/k.ini' in \
+                 /etc/antpickax/override.conf",
+            ),
+            (
+                Unready::SecondChmpx { unit: unit(), of_chmpx: "chmpx.service".to_owned(), pid: 7 },
+                "x.service needs chmpx.service, but the chmpx that runs (pid 7) is not that unit's, and systemd would start \
+                 a second one: end it ('kill -HUP 7'), and the agent starts both units",
+            ),
+            (
+                Unready::JobWaits(unit()),
+                "its start job waits for more than 90 s: 'systemctl list-jobs' shows for what (x.service)",
+            ),
+            (
+                Unready::NothingCame { unit: unit(), program },
+                "x.service was started, and no chmpx runs: 'systemctl status x.service' shows the cause",
+            ),
+        ] {
+            assert_eq!(why.to_string(), sentence);
+        }
+    }
+}
