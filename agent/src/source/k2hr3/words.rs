@@ -99,3 +99,110 @@ fn cause(error: &serde_json::Error) -> String {
     let odd = text.contains("hex escape") || text.contains("surrogate");
     text + if odd { " (half of a surrogate pair, an escape like \\ud800 alone, is no character)" } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Token;
+
+    #[test]
+    fn each_trouble_has_its_kind_and_its_sentence() {
+        let broken = || serde_json::from_str::<u8>("x").unwrap_err();
+        let half = || serde_json::from_str::<String>(r#""\ud800""#).unwrap_err();
+        let refused = |status, after, message: Option<&str>| Trouble::Refused {
+            status,
+            after,
+            message: message.map(str::to_owned),
+        };
+        for (trouble, kind, sentence) in [
+            (Trouble::NoRole, DoubtKind::NotReady, "neither K2HR3 nor a role is known"),
+            (
+                Trouble::NoParent("slave-role"),
+                DoubtKind::NotReady,
+                "set k2hr3.slave-role: the role has no parent",
+            ),
+            (Trouble::NoToken, DoubtKind::NotReady, "k2hr3.auth is \"token\", but there is no role token"),
+            (
+                Trouble::NoTokenToRegister("/t".into()),
+                DoubtKind::NotReady,
+                "this node is not a member, and to register takes a role token: put one into /t",
+            ),
+            (Trouble::Proxy("bad".to_owned()), DoubtKind::NotReady, "k2hr3.proxy: bad"),
+            (Trouble::Tls("bad".to_owned()), DoubtKind::NotReady, "cannot set up TLS: bad"),
+            (Trouble::CaFile("/ca".into(), "bad".to_owned()), DoubtKind::NotReady, "k2hr3.ca-file /ca: bad"),
+            (Trouble::Header, DoubtKind::NotReady, "a header for K2HR3 has a character that cannot be sent"),
+            (
+                Trouble::ApiUri("http://x".to_owned(), "bad".to_owned()),
+                DoubtKind::NotReady,
+                "no request can be made of k2hr3.api-uri http://x: bad",
+            ),
+            (
+                Trouble::LateConnection("slow".to_owned()),
+                DoubtKind::TooSlow,
+                "no connection to K2HR3 in time: slow",
+            ),
+            (
+                Trouble::LateAnswer(Duration::from_secs(30)),
+                DoubtKind::TooSlow,
+                "no whole answer of K2HR3 within 30.0 s",
+            ),
+            (
+                Trouble::NoConnection("refused".to_owned()),
+                DoubtKind::Unreachable,
+                "no connection to K2HR3: refused",
+            ),
+            (
+                Trouble::BrokeOff("reset".to_owned()),
+                DoubtKind::Unreachable,
+                "K2HR3's answer broke off: reset",
+            ),
+            (refused(404, None, Some("gone")), DoubtKind::Denied, "K2HR3 answered 404: gone"),
+            (
+                refused(302, None, None),
+                DoubtKind::Denied,
+                "K2HR3 answered 302 (a redirect, which is not followed)",
+            ),
+            (
+                refused(401, Some(Duration::from_secs(14)), None),
+                DoubtKind::Denied,
+                "K2HR3 answered 401 after 14.0 s (a sick backend answers like that)",
+            ),
+            (
+                Trouble::NoResult(201, " (no)".to_owned()),
+                DoubtKind::Denied,
+                "K2HR3 answered 201 without \"result\": true (no)",
+            ),
+            (Trouble::TooLong(9), DoubtKind::Unreadable, "K2HR3's answer has more than 9 bytes"),
+            (Trouble::NoQuestion, DoubtKind::Unreadable, "K2HR3 answered 304 to a question without a tag"),
+            (Trouble::NoBody(201), DoubtKind::Unreadable, "K2HR3 answered 201 with an empty body"),
+            (
+                Trouble::NoJson(200, broken()),
+                DoubtKind::Unreadable,
+                "K2HR3 answered 200 without readable JSON: expected value at line 1 column 1",
+            ),
+            (
+                Trouble::Damaged("a host list", half()),
+                DoubtKind::Unreadable,
+                "K2HR3 answered 200 with a host list that cannot be read: unexpected end of hex escape at line 1 column 8 \
+                 (half of a surrogate pair, an escape like \\ud800 alone, is no character)",
+            ),
+            (
+                Trouble::Instead("a list", "a host list"),
+                DoubtKind::Unreadable,
+                "K2HR3 answered 200 with a list instead of a host list",
+            ),
+            (Trouble::NoText, DoubtKind::Unreadable, "K2HR3 answered 200 with an empty resource"),
+            (
+                Trouble::Record("a\n".to_owned(), broken()),
+                DoubtKind::Unreadable,
+                "K2HR3's record of host \"a\\n\": expected value at line 1 column 1",
+            ),
+        ] {
+            let doubt = Doubt::from(trouble);
+            assert_eq!((doubt.kind, doubt.text.as_str()), (kind, sentence));
+        }
+        assert_eq!(Doubt::from(refused(401, None, None)).status, Some(401));
+        let token = Trouble::Token(Token::try_from("x").unwrap_err());
+        assert!(token.to_string().starts_with("K2HR3 made a token, but "), "{token}");
+    }
+}
