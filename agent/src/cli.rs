@@ -6,6 +6,7 @@ mod maintenance;
 mod membership;
 mod talk;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -143,7 +144,7 @@ pub fn main() -> ExitCode {
     let origin = Origin { config: cli.config, root: cli.root };
     let (settings, faults) = settings::load_what_is_good(&origin);
     for fault in &faults.list {
-        complain(&format!("configuration: {fault}"));
+        complain(format_args!("configuration: {fault}"));
     }
     let is_good = faults.list.is_empty();
     // systemd starts the agent again where that may be over by then.
@@ -154,7 +155,7 @@ pub fn main() -> ExitCode {
     let logging = Logging::start(settings.log, cli.verbose);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start: {error}")),
+        Err(error) => return failed(format_args!("cannot start: {error}")),
     };
     let code = if is_good || runtime.block_on(admin::answers(&settings.state.runtime_directory)) {
         runtime.block_on(dispatch(cli.command, origin, settings, logging))
@@ -170,7 +171,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
     match command {
         Command::Run => match Box::pin(daemon::run(origin, settings, logging)).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&chain(&error)),
+            Err(error) => failed(chain(&error)),
         },
         Command::Once => once(settings).await,
         Command::Render => Box::pin(look::render(settings)).await,
@@ -192,7 +193,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
 async fn once(settings: Settings) -> ExitCode {
     let store = match Store::open(&settings.state.directory, settings.ini.keep) {
         Ok(store) => store,
-        Err(error) => return failed(&chain(&error)),
+        Err(error) => return failed(chain(&error)),
     };
     if let Some(complaint) = &store.complaint {
         complain(complaint);
@@ -205,12 +206,12 @@ async fn once(settings: Settings) -> ExitCode {
 
 /// Prints a success on standard output, a failure on standard error.
 fn tell(report: &Report) -> ExitCode {
-    report.left_out.iter().for_each(|member| complain(&format!("left out: {member}")));
-    report.notes.iter().for_each(|note| complain(note));
+    report.left_out.iter().for_each(|member| complain(format_args!("left out: {member}")));
+    report.notes.iter().for_each(complain);
     if !report.outcome.is_good() {
-        return failed(&report.line());
+        return failed(report.line());
     }
-    say(&report.line());
+    say(report.line());
     match &report.step {
         Some(Ok(text)) => {
             say(text);
@@ -222,15 +223,15 @@ fn tell(report: &Report) -> ExitCode {
 }
 
 /// Prints a line. A reader that closed standard output does not want it.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+fn say(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{}", text.to_string().trim_end_matches('\n'));
 }
 
-fn complain(text: &str) {
+fn complain(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "k2hdkc-agent: {text}");
 }
 
-fn failed(text: &str) -> ExitCode {
+fn failed(text: impl Display) -> ExitCode {
     complain(text);
     ExitCode::FAILURE
 }

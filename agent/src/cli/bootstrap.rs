@@ -32,7 +32,7 @@ const ROUND_AGAIN: Backoff = Backoff::new(Duration::from_secs(1), Duration::from
 pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration) -> ExitCode {
     let (end, unfinished) = (Instant::now() + within, Unfinished::below(root));
     let forgotten = |error: FileError| {
-        complain(&format!(
+        complain(format_args!(
             "whether a bootstrap is unfinished is not kept for the next boot: {}",
             chain(&error)
         ));
@@ -42,7 +42,7 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
     let (orders, is_known) = match orders(settings, agent_starts, within, end).await {
         Ok(orders) => (orders, true),
         Err(text) => {
-            complain(&text);
+            complain(text);
             // What the agent starts is none of systemd's all the same.
             (Orders::read(&Default::default(), agent_starts).unwrap_or_default(), false)
         }
@@ -54,7 +54,7 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
     unfinished.end().unwrap_or_else(forgotten);
     let has = "this host has what K2HR3 wants of it";
     if work.host.is_offline() {
-        say(&format!(
+        say(format_args!(
             "{has}; no init runs here that could start the agent: the one that is installed will, when it boots"
         ));
     } else {
@@ -122,7 +122,7 @@ impl Work {
                 all.add(&Came { failed: true, may_pass: true });
                 let text =
                     format!("{} is not there yet, and chmpx does not start without it", file.display());
-                once(&mut self.told, text, complain);
+                once(&mut self.told, text, |text| complain(text));
             }
             None => {}
         }
@@ -141,10 +141,10 @@ async fn take(host: &Host, orders: &Orders, told: &mut BTreeSet<String>) -> Came
     let mut came = Came::default();
     for step in bootstrap::plan(orders, &host.look(orders).await) {
         match host.act(&step).await {
-            Ok(()) => once(told, step.to_string(), say),
+            Ok(()) => once(told, step.to_string(), |text| say(text)),
             Err(error) => {
                 came.add(&Came { failed: true, may_pass: error.may_pass() });
-                once(told, chain(&error), complain);
+                once(told, chain(&error), |text| complain(text));
             }
         }
     }

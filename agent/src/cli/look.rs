@@ -26,7 +26,7 @@ async fn decided(mut settings: Settings) -> PassDecision {
         settings.k2hr3.auth = Auth::Address;
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
-    store.complaint.iter().for_each(|complaint| complain(complaint));
+    store.complaint.iter().for_each(complain);
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
     let supervisor = AnySupervisor::onlooker(&settings, store.ledger().picked);
     let mut reconciler = Reconciler::new(settings, supervisor, store, false, Clock::of_host());
@@ -39,20 +39,20 @@ async fn decided(mut settings: Settings) -> PassDecision {
 pub(super) async fn render(settings: Settings) -> ExitCode {
     let path = settings.ini.path.clone();
     let decision = decided(settings).await;
-    decision.notes.iter().for_each(|note| complain(note));
+    decision.notes.iter().for_each(complain);
     match decision.file.verdict {
         Decided::Install(installation) => {
-            say(&String::from_utf8_lossy(&installation.validated.rendered().bytes));
+            say(String::from_utf8_lossy(&installation.validated.rendered().bytes));
             ExitCode::SUCCESS
         }
         Decided::Leave(Outcome::Unchanged) => match std::fs::read_to_string(&path) {
             Ok(text) => {
-                say(&text);
+                say(text);
                 ExitCode::SUCCESS
             }
-            Err(error) => failed(&format!("cannot read {}: {error}", path.display())),
+            Err(error) => failed(format_args!("cannot read {}: {error}", path.display())),
         },
-        Decided::Leave(outcome) => failed(&outcome.to_string()),
+        Decided::Leave(outcome) => failed(outcome),
     }
 }
 
@@ -61,20 +61,20 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
     let moves = settings.supervisor.kind != SupervisorKind::None;
     let restarts = Some(settings.supervisor.restarts).filter(|_| moves);
     let decision = decided(settings).await;
-    decision.notes.iter().for_each(|note| complain(note));
+    decision.notes.iter().for_each(complain);
     if let Some(plan) = &decision.file.plan {
         print_plan(plan, restarts);
     }
     for absence in &decision.file.waiting {
         let node = &absence.node;
-        say(&format!(
+        say(format_args!(
             "  {}:{} is missing in the answer; its removal must be seen again",
             node.name, node.ctlport
         ));
     }
     let action = decision.programs.lifecycle.as_ref().map(|decided| &decided.action);
     if let Some(Action::Step(step, why)) = action {
-        say(&format!("  {step}: {why}"));
+        say(format_args!("  {step}: {why}"));
     }
     let placed = action.is_none() && decision.programs.unsynced.is_none();
     match decision.file.verdict {
@@ -88,21 +88,21 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
             say("nothing would be installed now");
             ExitCode::SUCCESS
         }
-        Decided::Leave(outcome) => failed(&outcome.to_string()),
+        Decided::Leave(outcome) => failed(outcome),
     }
 }
 
 /// Status 1, with what cannot be done beside it.
 fn told(unplaced: Option<String>) -> ExitCode {
-    unplaced.map_or(ExitCode::FAILURE, |text| failed(&text))
+    unplaced.map_or(ExitCode::FAILURE, failed)
 }
 
 fn print_plan(plan: &Plan, restarts: Option<Restarts>) {
-    plan.changes.iter().for_each(|change| say(&plan.line(change)));
-    say(&format!("in all: {}", plan.meaning()));
+    plan.changes.iter().for_each(|change| say(plan.line(change)));
+    say(format_args!("in all: {}", plan.meaning()));
     let restarted = matches!(plan.class, Class::RestartK2hdkc | Class::RestartChmpx);
     if let Some(restarts) = restarts.filter(|restarts| restarted && restarts.forbids(plan.mode)) {
-        say(&format!(
+        say(format_args!(
             "not restarted by the agent: supervisor.restarts is \"{}\", so it is held until that allows it or you restart \
              it yourself",
             restarts.word()
@@ -115,10 +115,10 @@ pub(super) fn check(file: Option<&Path>, settings: &Settings) -> ExitCode {
     let path = file.unwrap_or(&settings.ini.path);
     let bytes = match read(path) {
         Ok(bytes) => bytes,
-        Err(error) => return failed(&format!("cannot read {}: {error}", path.display())),
+        Err(error) => return failed(format_args!("cannot read {}: {error}", path.display())),
     };
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return failed(&format!("{}: not UTF-8 at byte {}", path.display(), valid_up_to(&bytes)));
+        return failed(format_args!("{}: not UTF-8 at byte {}", path.display(), valid_up_to(&bytes)));
     };
     let document = ini::parse(text);
     let ring = acceptance::read(&document, &Host::default()).ring;
@@ -144,7 +144,7 @@ fn valid_up_to(bytes: &[u8]) -> usize {
 fn print_reading(reading: &Reading, path: &Path) -> ExitCode {
     for problem in &reading.problems {
         let line = problem.line.map_or_else(String::new, |line| format!(":{line}"));
-        say(&format!("{}{line}: {}: {}", path.display(), problem.severity.word(), problem.text));
+        say(format_args!("{}{line}: {}: {}", path.display(), problem.severity.word(), problem.text));
     }
     let (servers, slaves) = (reading.ring.servers.len(), reading.ring.slaves.len());
     let version = reading.fileversion.map_or("none".to_owned(), |version| version.to_string());
@@ -154,7 +154,7 @@ fn print_reading(reading: &Reading, path: &Path) -> ExitCode {
         (true, true) => "chmpx would take it, with harm to others",
         (true, false) => "good",
     };
-    say(&format!(
+    say(format_args!(
         "{}: {verdict} ({servers} servers, {slaves} slaves, FILEVERSION {version})",
         path.display()
     ));

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::membership::{asked_twice, followed, told};
+use super::membership::{asked_twice, followed, needs_agent, told};
 use crate::admin::{self, Command, Request};
 use crate::ledger::Store;
 use crate::lifecycle::Stage;
@@ -20,12 +20,7 @@ pub(super) async fn stop(settings: &Settings, within: Duration, force: bool) -> 
 
 async fn told_to_stop(settings: &Settings, within: Duration, force: bool) -> Result<String, String> {
     let answer = asked_twice(settings, &Request::Command(Command::Stop { force })).await;
-    followed(settings, within, answer, stopped, |absent| {
-        Err(format!(
-            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and repeat the command"
-        ))
-    })
-    .await
+    followed(settings, within, answer, stopped, |absent| Err(needs_agent(absent))).await
 }
 
 /// Starts them again. Without an agent, the next one does.

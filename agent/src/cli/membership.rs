@@ -35,7 +35,7 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
             Err(_) => {}
         }
         match Store::open(&settings.state.directory, settings.ini.keep) {
-            Ok(store) => break daemon::join(settings, store, within, complain).await,
+            Ok(store) => break daemon::join(settings, store, within, |text| complain(text)).await,
             Err(LedgerError::Locked { .. }) if begun.elapsed() < STARTS_WITHIN.min(within) => {
                 if !is_told {
                     complain("an agent has the ledger that does not answer yet: it is asked again");
@@ -78,7 +78,7 @@ pub(super) async fn followed(
         Ok(Response::Refused(line)) => Err(line),
         Ok(answer) => {
             if let Response::Done(line) = answer {
-                complain(&line);
+                complain(line);
             }
             watched(settings, within, until).await
         }
@@ -91,20 +91,25 @@ fn left_before(settings: &Settings, absent: &str) -> Result<String, String> {
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
     match &store.ledger().processes.leaving {
         Some(Departure { stage: Stage::Left, .. }) => Ok(Stage::Left.text().to_owned()),
-        _ => Err(format!(
-            "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and repeat the command"
-        )),
+        _ => Err(needs_agent(absent)),
     }
 }
 
 pub(super) fn told(result: Result<String, String>) -> ExitCode {
     match result {
         Ok(line) => {
-            say(&line);
+            say(line);
             ExitCode::SUCCESS
         }
-        Err(line) => failed(&line),
+        Err(line) => failed(line),
     }
+}
+
+/// Refuses an order to a node without a running agent.
+pub(super) fn needs_agent(absent: &str) -> String {
+    format!(
+        "{absent}; the agent takes this node out of service: start it (k2hdkc-agent run), and repeat the command"
+    )
 }
 
 /// Reads the progress of a wish from a status: the result, or the present obstacle.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::membership::told;
 use super::{complain, failed, say};
 use crate::admin::{self, AdminError, Command, Request, Response};
 use crate::clock::{Clock, Timestamp};
@@ -26,15 +27,15 @@ pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
         Ok(Response::Status(status)) => *status,
         Ok(_) => return failed("the agent gave another answer than a status: is it of another version?"),
         Err(AdminError::Absent { .. }) => from_ledger(settings).await,
-        Err(error) => return failed(&chain(&error)),
+        Err(error) => return failed(chain(&error)),
     };
     if json {
         match serde_json::to_string_pretty(&status) {
-            Ok(text) => say(&text),
-            Err(error) => return failed(&error.to_string()),
+            Ok(text) => say(text),
+            Err(error) => return failed(error),
         }
     } else {
-        say(&status.text(Clock::of_host().now()));
+        say(status.text(Clock::of_host().now()));
     }
     if status.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -67,13 +68,7 @@ pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode
         }
         Err(error) => Err(chain(&error)),
     };
-    match answered {
-        Ok(line) => {
-            say(&line);
-            ExitCode::SUCCESS
-        }
-        Err(line) => failed(&line),
-    }
+    told(answered)
 }
 
 fn in_ledger(settings: &Settings, id: Option<&str>) -> Result<String, String> {
