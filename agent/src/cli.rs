@@ -5,6 +5,7 @@ mod look;
 mod maintenance;
 mod membership;
 mod talk;
+mod thaw;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -109,6 +110,9 @@ enum Command {
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
         timeout: Duration,
     },
+    /// Continue a frozen process at its limit: the watchdog of a freeze, which the agent starts
+    #[command(hide = true)]
+    Thaw(thaw::Thaw),
     /// Release the loss of servers that the shrink guard holds
     Confirm {
         /// Name of the loss, as status shows it, to release no other
@@ -141,6 +145,10 @@ pub fn main() -> ExitCode {
             return if wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    if let Command::Thaw(order) = &cli.command {
+        // It must work whatever becomes of the configuration.
+        return thaw::thaw(order);
+    }
     let origin = Origin { config: cli.config, root: cli.root };
     let (settings, faults) = settings::load_what_is_good(&origin);
     for fault in &faults.list {
@@ -187,6 +195,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
             Box::pin(bootstrap::bootstrap(&settings, &root, timeout)).await
         }
         Command::Confirm { id } => talk::confirm(&settings, id).await,
+        Command::Thaw(order) => thaw::watch(&order).await,
     }
 }
 

@@ -91,6 +91,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     };
     served.abort();
     agent.notify.stopping(agent.reconciler.settings().supervisor.timing.drain + AFTER_DRAIN);
+    agent.thaw();
     agent.end_processes().await;
     agent.told.end();
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);

@@ -10,6 +10,7 @@ mod unreachable;
 pub(crate) mod chmpx_status;
 pub mod control_port;
 pub(crate) mod docker;
+pub mod freeze;
 mod local;
 pub(crate) mod neighbours;
 mod node_spec;
@@ -46,6 +47,10 @@ pub trait Supervisor {
     ///
     /// The step was not taken; see [`SupervisorError`].
     fn act(&mut self, step: &Step, spec: &NodeSpec) -> impl Future<Output = Result<Done, SupervisorError>>;
+
+    /// Returns the process of a program by its number in this host's own `/proc`; `None` where it is not seen there. Signals
+    /// that may not miss, and connections, need that number: one inside of a container is another process's here.
+    fn on_host(&self, program: Program) -> Option<ProcessId>;
 
     /// Returns when the next observation may give something after one that gave `None`; `None` where it never will.
     fn look_again(&self) -> Option<Instant> {

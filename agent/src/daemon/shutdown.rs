@@ -7,7 +7,9 @@ use tracing::{error, info};
 
 use super::Agent;
 use super::logging::log_step;
+use crate::problem::chain;
 use crate::settings::OnExit;
+use crate::supervisor::freeze::Freezer;
 use crate::supervisor::systemd;
 use crate::wake::Reason;
 
@@ -15,6 +17,14 @@ use crate::wake::Reason;
 const BETWEEN_ENDS: Duration = Duration::from_millis(200);
 
 impl Agent {
+    /// Continues what is frozen: a program that is stopped hears nothing of its end, and nobody is left to go on with a change.
+    pub(super) fn thaw(&self) {
+        let freezer = Freezer::new(&self.reconciler.settings().state.runtime_directory);
+        if let Err(error) = freezer.release() {
+            error!(error = chain(&error), "a frozen program goes on only at the limit of its freeze");
+        }
+    }
+
     /// Ends the processes where the settings say so, and where nobody else would before the host goes down; where they stay,
     /// what was begun with them is brought to its end.
     pub(super) async fn end_processes(&mut self) {

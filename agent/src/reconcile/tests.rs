@@ -68,6 +68,10 @@ impl Supervisor for Remembering {
         })
     }
 
+    fn on_host(&self, _: Program) -> Option<supervisor::ProcessId> {
+        None
+    }
+
     fn look_again(&self) -> Option<Instant> {
         self.again
     }

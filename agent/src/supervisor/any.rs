@@ -11,7 +11,7 @@ use super::docker::Docker;
 use super::neighbours::Neighbours;
 use super::process::Processes;
 use super::systemd::Systemd;
-use super::{Ask, Done, NodeSpec, Observed, Step, Supervisor, SupervisorError};
+use super::{Ask, Done, NodeSpec, Observed, ProcessId, Program, Step, Supervisor, SupervisorError};
 use crate::ring::Mode;
 use crate::settings::{self, Settings};
 use crate::wake::Waker;
@@ -213,6 +213,15 @@ impl Supervisor for AnySupervisor {
         }
     }
 
+    fn on_host(&self, program: Program) -> Option<ProcessId> {
+        match &self.plain {
+            Plain::FileOnly(supervisor) => supervisor.on_host(program),
+            Plain::Process(supervisor) => supervisor.on_host(program),
+            Plain::Systemd(supervisor) => supervisor.on_host(program),
+            Plain::Docker(supervisor) => supervisor.on_host(program),
+        }
+    }
+
     fn look_again(&self) -> Option<Instant> {
         self.auto.as_ref()?.next()
     }
@@ -241,6 +250,10 @@ impl Supervisor for FileOnly {
 
     async fn act(&mut self, _: &Step, _: &NodeSpec) -> Result<Done, SupervisorError> {
         Err(SupervisorError::NotOurs(self.name()))
+    }
+
+    fn on_host(&self, _: Program) -> Option<ProcessId> {
+        None
     }
 }
 

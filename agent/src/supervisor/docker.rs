@@ -30,6 +30,7 @@ use tracing::info;
 pub(crate) use engine::EngineError;
 
 use super::local::conversation::Conversation;
+use super::local::found;
 use super::{
     Ask, Done, FilePlace, ForeignWriter, NodeSpec, Observed, OutOfSync, ProcessId, Program, Signal, Step,
     Supervisor, SupervisorError,
@@ -294,5 +295,9 @@ impl Supervisor for Docker {
             Step::SyncFile => self.place(spec).await?,
         }
         Ok(Done::Plainly)
+    }
+
+    fn on_host(&self, program: Program) -> Option<ProcessId> {
+        found::identity(self.observer.here(program)?)
     }
 }

@@ -78,6 +78,15 @@ impl Local {
         }
     }
 
+    /// Returns the process of a program that runs.
+    pub(super) fn running(&self, program: Program) -> Option<ProcessId> {
+        let watched = match program {
+            Program::Chmpx => &self.chmpx,
+            Program::K2hdkc => &self.k2hdkc,
+        };
+        watched.running().map(|running| running.id)
+    }
+
     /// Takes in what has ended since the last look.
     fn take_ends(&mut self) -> Vec<Exit> {
         let mut ended = Vec::new();

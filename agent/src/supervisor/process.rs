@@ -12,7 +12,7 @@ pub(super) mod spawn;
 mod tests;
 
 use super::local::Local;
-use super::{Ask, Done, NodeSpec, Observed, Program, Step, Supervisor, SupervisorError};
+use super::{Ask, Done, NodeSpec, Observed, ProcessId, Program, Step, Supervisor, SupervisorError};
 use crate::settings::Process;
 use crate::wake::Waker;
 
@@ -65,6 +65,10 @@ impl Supervisor for Processes {
             }
         }
         Ok(Done::Plainly)
+    }
+
+    fn on_host(&self, program: Program) -> Option<ProcessId> {
+        self.local.running(program)
     }
 }
 

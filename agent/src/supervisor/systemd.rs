@@ -293,6 +293,10 @@ impl Supervisor for Systemd {
         }
         Ok(Done::Plainly)
     }
+
+    fn on_host(&self, program: Program) -> Option<ProcessId> {
+        self.local.running(program)
+    }
 }
 
 #[cfg(test)]

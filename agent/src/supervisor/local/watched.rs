@@ -137,11 +137,11 @@ fn user_name(uid: Uid) -> String {
     deprecated,
     reason = "unsound only for types that do not own one descriptor all their life; OwnedFd does"
 )]
-fn readable(handle: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+pub(in crate::supervisor) fn readable(handle: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(handle, Interest::READABLE)
 }
 
-fn open(pid: u32) -> std::io::Result<OwnedFd> {
+pub(in crate::supervisor) fn open(pid: u32) -> std::io::Result<OwnedFd> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| std::io::Error::other("it has no number"))?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
