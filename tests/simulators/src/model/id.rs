@@ -53,7 +53,7 @@ pub fn key_hash(key: &str) -> u64 {
 }
 
 /// FNV-1a over signed characters: a byte above 127 goes in with its sign.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(14_695_981_039_346_656_037, |hash, byte| {
         let signed = i64::from(byte.cast_signed()).cast_unsigned();
         (hash ^ signed).wrapping_mul(1_099_511_628_211)

@@ -41,6 +41,12 @@ impl Status {
         self.0
     }
 
+    /// Makes the status of a word that a recording or a fact names.
+    #[cfg(test)]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Checks whether the process is there.
     pub fn is_up(self) -> bool {
         self.0 & UP != 0
@@ -108,6 +114,26 @@ impl Status {
     /// Checks whether requests are sent to it.
     pub fn is_servicing(self) -> bool {
         self.has_base() && self.is_up() && !self.is_suspended()
+    }
+
+    /// Checks whether a client's request goes to it: calm or leaving, up and with k2hdkc (lib/chmimdata.cc:2059).
+    pub fn is_asked(self) -> bool {
+        let calm = self.has_no_action() && self.0 & OPERATE == 0;
+        self.is_up() && !self.is_suspended() && (calm || self.is_delete())
+    }
+
+    /// Checks whether it sends what a merge asks for (lib/chmeventsock.cc:10460).
+    pub fn gives(self) -> bool {
+        !self.is_add() && !self.is_suspended()
+    }
+
+    /// Checks whether COMPMERGE may be given while a server has this status (lib/chmeventsock.cc:6050).
+    pub fn allows_completion(self) -> bool {
+        match (self.is_in(), self.is_up()) {
+            (true, true) => !self.is_doing(),
+            (true, false) => !self.is_delete() || self.is_pending() || self.is_done(),
+            (false, _) => true,
+        }
     }
 
     /// Checks whether merging may start while a server has this status (lib/chmeventsock.cc:5992).

@@ -54,6 +54,18 @@ impl Status {
         }
     }
 
+    /// The process is there again under the word that others kept of it (lib/chmstructure.tcc:5930-5950).
+    #[must_use]
+    pub fn back_up(self, has_client: bool) -> Self {
+        let up = match (self.is_in(), self.is_delete()) {
+            (true, false) if has_client => Self::IN_UP.operate(0x1000),
+            (true, false) => Self::IN_UP,
+            (true, true) => Self(self.0 | UP),
+            (false, _) => Self::OUT_UP,
+        };
+        up.suspended(!has_client)
+    }
+
     /// k2hdkc left.
     #[must_use]
     pub fn client_left(self) -> Self {

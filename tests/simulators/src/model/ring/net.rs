@@ -1,0 +1,172 @@
+//! Connections, and what is sent on them. A host that vanished acknowledges nothing: what is sent to it waits.
+
+use super::Ring;
+use super::chmpx::Chmpx;
+use super::host::Unsent;
+use super::list::{Micros, Node, Nodes};
+use super::message::Message;
+use super::queue::Event;
+
+/// An idle connection to a vanished host is probed after so long.
+const PROBED: Micros = 5_000_000;
+/// A connection that was cut is not made again at once.
+const PAUSE: Micros = 200_000;
+
+impl Ring {
+    /// The network of a host goes away: no FIN, no RST.
+    pub fn vanish(&mut self, node: Node) {
+        let now = self.now;
+        self.hosts[node].vanished.get_or_insert(now);
+    }
+
+    /// The network of a host is there again. What waits is sent again, after the kernel's pause, which is as long as the outage.
+    pub fn reappear(&mut self, node: Node) {
+        let Some(since) = self.hosts[node].vanished.take() else { return };
+        let most = (self.now - since).clamp(200_000, 60_000_000);
+        for peer in 0..self.hosts.len() {
+            for (from, to) in [(peer, node), (node, peer)] {
+                let at = self.now + self.rng.u64(1_000..most);
+                self.queue.plan(at, Event::Resend { from, to });
+            }
+        }
+    }
+
+    /// Checks whether packets go from one host to the other.
+    pub fn reaches(&self, from: Node, to: Node) -> bool {
+        from == to || self.hosts[from].vanished.is_none() && self.hosts[to].vanished.is_none()
+    }
+
+    /// Returns the peers of a chmpx that do not acknowledge, with the time since when.
+    pub fn silent_peers(&self, at: Node) -> impl Iterator<Item = (Node, Micros)> + '_ {
+        let linked = self.hosts[at].chmpx.as_ref().map_or(Nodes::default(), |chmpx| chmpx.linked);
+        linked.iter().filter_map(move |peer| Some((peer, self.silent_since(at, peer)?)))
+    }
+
+    fn silent_since(&self, at: Node, peer: Node) -> Option<Micros> {
+        let sent = self.hosts[at].unsent.iter().filter(|unsent| unsent.to == peer).map(|unsent| unsent.since);
+        let gone = [at, peer].into_iter().filter_map(|node| self.hosts[node].vanished).max();
+        let probed = gone.map(|since| since + PROBED).filter(|since| *since <= self.now);
+        sent.chain(probed).min()
+    }
+
+    /// Destroys the connections of a host to another one (`SOCK_DESTROY`).
+    pub fn cut(&mut self, at: Node, peer: Node) {
+        self.hosts[at].unsent.retain(|unsent| unsent.to != peer);
+        self.cut_until[at][peer] = self.now + PAUSE;
+        if let Some(chmpx) = self.hosts[at].chmpx.as_mut().filter(|chmpx| chmpx.linked.has(peer)) {
+            chmpx.linked = chmpx.linked.without(peer);
+            self.plan_lost(at, peer);
+        }
+    }
+
+    fn plan_lost(&mut self, at: Node, peer: Node) {
+        let (when, life) = (self.now + self.rng.u64(1_000..20_000), self.hosts[at].life);
+        self.queue.plan(when, Event::Lost { at, life, peer });
+    }
+
+    /// Every peer that can hear it sees that a chmpx is gone.
+    pub(super) fn part_all(&mut self, node: Node, linked: Nodes) {
+        for peer in linked.iter().filter(|peer| *peer != node) {
+            if self.reaches(node, peer) {
+                self.plan_lost(peer, node);
+            }
+        }
+        self.hosts[node].unsent.clear();
+    }
+
+    /// Sends. Without a connection one is made, or the message is lost.
+    pub(super) fn post(&mut self, from: Node, to: Node, message: Message) {
+        let linked =
+            |chmpx: &Option<Chmpx>| chmpx.as_ref().is_some_and(|chmpx| from == to || chmpx.linked.has(to));
+        if !linked(&self.hosts[from].chmpx) && !self.connect(from, to) {
+            return;
+        }
+        if !self.reaches(from, to) {
+            return self.hold(from, to, message);
+        }
+        if message.is_token() && self.chance(self.odds.loses) {
+            return;
+        }
+        let at = self.arrival(from, to);
+        self.queue.plan(at, Event::Arrive { from, to, life: self.hosts[to].life, message });
+    }
+
+    fn hold(&mut self, from: Node, to: Node, message: Message) {
+        let since = self.now;
+        if !self.hosts[from].unsent.iter().any(|unsent| unsent.to == to) {
+            self.queue.plan(since + self.odds.gives_up, Event::GiveUp { at: from, peer: to, since });
+        }
+        self.hosts[from].unsent.push(Unsent { to, message, since });
+    }
+
+    /// Messages of one connection keep their order, as a rule.
+    fn arrival(&mut self, from: Node, to: Node) -> Micros {
+        let hop =
+            if self.chance(self.odds.slow) { self.odds.slow_hop.clone() } else { self.odds.hop.clone() };
+        let at = self.now + self.rng.u64(hop);
+        if self.chance(self.odds.overtakes) {
+            return at;
+        }
+        let last = &mut self.last_arrival[from][to];
+        *last = at.max(*last + 1);
+        *last
+    }
+
+    /// What waited since an outage goes on, or meets a peer that knows the connection no more.
+    pub(super) fn resend(&mut self, from: Node, to: Node) {
+        if !self.reaches(from, to) {
+            return;
+        }
+        let linked = self.hosts[to].chmpx.as_ref().is_some_and(|chmpx| chmpx.linked.has(from));
+        let all = std::mem::take(&mut self.hosts[from].unsent);
+        let (sent, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|unsent| unsent.to == to);
+        self.hosts[from].unsent = kept;
+        if sent.is_empty() {
+            return;
+        }
+        if !linked {
+            return self.plan_lost(from, to);
+        }
+        for unsent in sent {
+            self.post(from, to, unsent.message);
+        }
+        self.drain(from);
+    }
+
+    /// The kernel gives up.
+    pub(super) fn give_up(&mut self, at: Node, peer: Node, since: Micros) {
+        if self.hosts[at].unsent.iter().any(|unsent| unsent.to == peer && unsent.since == since) {
+            self.cut(at, peer);
+        }
+    }
+
+    /// Connects two chmpx, where the other one lets it in: it lists it, or knows it from the ring (docs/facts.md C22).
+    pub(super) fn connect(&mut self, from: Node, to: Node) -> bool {
+        let frozen = self.hosts[from].frozen || self.hosts[to].frozen;
+        if from == to || frozen || !self.reaches(from, to) || self.now < self.cut_until[from][to] {
+            return false;
+        }
+        let Some(other) = self.hosts[to].chmpx.as_ref() else { return false };
+        let listed = other.ini.servers.has(from) || other.ini.slaves.has(from) || other.list.knows(from);
+        let knows = self.hosts[from].chmpx.as_ref().is_some_and(|chmpx| chmpx.list.knows(to));
+        if !listed || !knows || !other.is_server {
+            return false;
+        }
+        if other.linked.has(from) && !self.is_linked(from, to) {
+            self.lose(to, from);
+        }
+        self.link(from, to);
+        true
+    }
+
+    fn is_linked(&self, from: Node, to: Node) -> bool {
+        self.hosts[from].chmpx.as_ref().is_some_and(|chmpx| chmpx.linked.has(to))
+    }
+
+    fn link(&mut self, from: Node, to: Node) {
+        let Some(other) = self.hosts[to].chmpx.as_mut() else { return };
+        other.linked = other.linked.with(from);
+        let list = other.list;
+        self.turn(from, |chmpx, turn| chmpx.welcomed(to, &list, turn));
+    }
+}
