@@ -68,8 +68,7 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
             (Sickness::ResultFalse200, "200 without a text"),
         ] {
             testbed.lab().set_sickness(Some(sickness));
-            let told =
-                format!("K2HR3 does not say where k2hdkc-agent comes from: it answered {status}; run /");
+            let told = format!("K2HR3 has no source of k2hdkc-agent: it answered {status}; run /");
             failed(&vm.run(&[]), &told);
             assert!(
                 vm.calls().iter().all(|call| call.starts_with("sleep ")),
@@ -79,12 +78,12 @@ fn what_k2hr3_does_not_say_clearly_is_asked_again_and_never_taken_for_no_key() {
         testbed.lab().set_sickness(None);
 
         // What a template that fails to expand, and a backend that dies, make of a key that is there.
-        let told = "K2HR3 does not say what k2hdkc-agent is: it answered 200 without a text";
+        let told = "K2HR3 has no checksum of k2hdkc-agent: it answered 200 without a text";
         testbed.lab().set_key(&testbed.cluster().server_resource, "k2hdkc-agent-package-sha256", json!({}));
         failed(&vm.run(&[]), told);
         let break_template = |text: &str| format!("{text}{{{{ if }}}}\n");
         testbed.lab().edit_text(&testbed.cluster().resource, break_template);
-        failed(&vm.run(&[]), "K2HR3 does not say where k2hdkc-agent comes from: it answered 404");
+        failed(&vm.run(&[]), "K2HR3 has no source of k2hdkc-agent: it answered 404");
         assert_eq!(mirror.asked(), 1);
     });
 }
@@ -166,7 +165,7 @@ fn the_way_out_is_the_agents_and_what_it_cannot_do_keeps_the_identity() {
         vm.program("k2hdkc-agent", "exit 1\n");
         failed(
             &vm.run(&["-d"]),
-            "has not left yrn:yahoo:::tenant0:role:mycluster/server (yet); 'k2hdkc-agent status' says why",
+            "has not left yrn:yahoo:::tenant0:role:mycluster/server (yet); 'k2hdkc-agent status' shows the reason",
         );
         assert_eq!(vm.names("etc/antpickax"), identity);
         assert_eq!(vm.calls().iter().filter(|call| call.starts_with("k2hdkc-agent leave")).count(), 6);
