@@ -29,7 +29,7 @@ use crate::status::Status;
 pub enum Request {
     /// The status.
     Status,
-    /// The status, and chmpx is asked before where what it said last is old.
+    /// The status, after another question to chmpx where its last answer is old.
     Fresh,
     /// Let the loop do this.
     #[serde(untagged)]
@@ -140,7 +140,7 @@ const MOST_CLIENTS: usize = 16;
 /// Longest request line, in bytes.
 const LONGEST_REQUEST: u64 = 4096;
 
-/// Serves requests until it is dropped: a confirmation that waits keeps no status from being told.
+/// Serves requests until it is dropped: a confirmation that waits delays no status.
 pub async fn serve(
     listener: UnixListener,
     status: watch::Receiver<Status>,
@@ -175,7 +175,7 @@ async fn answer(
     let peer = stream.peer_cred()?.uid();
     let (read, mut write) = stream.split();
     let mut line = String::new();
-    // A client that connects and says nothing must not keep the others waiting.
+    // A client that connects and sends nothing must not keep the others waiting.
     let limited = Duration::from_secs(2);
     let mut reader = BufReader::new(read.take(LONGEST_REQUEST));
     tokio::time::timeout(limited, reader.read_line(&mut line)).await.map_err(std::io::Error::other)??;
@@ -199,7 +199,7 @@ async fn fresh(mut status: watch::Receiver<Status>, commands: &mpsc::Sender<Comm
     if !status.borrow().is_present(asked) {
         let look = async {
             commanded(Command::Look, commands).await;
-            // The loop may have ended; what it said last is told then.
+            // The loop may have ended; its last line is the answer then.
             let _ = status.wait_for(|status| status.is_present(asked)).await;
         };
         // Nor is chmpx waited for that is silent for seconds.

@@ -140,7 +140,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let wrong = error.use_stderr();
-            // Nothing can be told where even that fails.
+            // No report is possible where even that fails.
             let _ = error.print();
             return if wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
@@ -210,11 +210,11 @@ async fn once(settings: Settings) -> ExitCode {
     let answered = source::put(&mut AnySource::new(&settings), &settings.k2hr3).await;
     let supervisor = AnySupervisor::onlooker(&settings, store.ledger().picked);
     let mut reconciler = Reconciler::new(settings, supervisor, store, false, Clock::of_host());
-    tell(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
+    reported(&reconciler.pass(Reason::Command.into(), Some(answered)).await)
 }
 
 /// Prints a success on standard output, a failure on standard error.
-fn tell(report: &Report) -> ExitCode {
+fn reported(report: &Report) -> ExitCode {
     report.left_out.iter().for_each(|member| complain(format_args!("left out: {member}")));
     report.notes.iter().for_each(complain);
     if !report.outcome.is_good() {

@@ -102,7 +102,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     Ok(())
 }
 
-/// Turns signals into wakes until one says stop.
+/// Turns signals into wakes until one of them means stop.
 async fn stop_signal(signals: &mut SignalsInfo<WithOrigin>, waker: Waker) -> String {
     loop {
         let Some(signal) = poll_fn(|context| Pin::new(&mut *signals).poll_next(context)).await else {
@@ -134,7 +134,7 @@ fn sender(signal: &Signal) -> String {
 
 /// An event of the loop.
 enum Event {
-    /// Something happened, or it is time for something.
+    /// A wake, or a deadline.
     Woken(Reasons),
     /// The source answered the question that was put for these reasons.
     Answered(Reasons, Answered),

@@ -1,7 +1,7 @@
 //! The marked block in `/etc/hosts`: every node's address with a name, the rest of the file untouched.
 //!
 //! chmpx looks up names in its main loop and without a working cache: with a lossy resolver a reload of ten
-//! servers took over 100 s, with every address in `/etc/hosts` 0.02 to 3 s (chmpx 1.0.113). It looks up a node that has
+//! servers took over 100 s, with every address in `/etc/hosts` 0.02 to 3 s (chmpx 1.0.113). chmpx looks up a node that has
 //! left the cluster as long as it lists it, so that line stays until then.
 //!
 //! Not any name will do, and none is taken that means something to this host: see [`names()`] and [`Reserved`]. Pure.
@@ -55,8 +55,8 @@ pub(crate) fn updated(present: &str, names: &Names) -> Update {
     for (address, line) in names.lines.iter().filter(|(address, _)| !outside.addresses.contains(address)) {
         let taken = line.names.iter().filter(|name| outside.names.contains(&folded(name)));
         // This host's own name stands in most hosts files.
-        let told = taken.filter(|_| !names.reserved.is_own(*address));
-        left_out.extend(told.map(|name| LeftOut {
+        let clash = taken.filter(|_| !names.reserved.is_own(*address));
+        left_out.extend(clash.map(|name| LeftOut {
             address: *address,
             name: name.clone(),
             why: Why::Outside,
@@ -109,7 +109,7 @@ impl Outside {
 }
 
 /// A server of which the operator's first name is neither its seed nor its address. In its own list each server calls itself
-/// by its address, whatever this host's file says of it.
+/// by its address, whatever this host's file has for it.
 fn unfit<'a>(outside: impl Iterator<Item = &'a str>, names: &Names) -> Option<String> {
     let mut seen = BTreeSet::new();
     let mut first_lines = outside.filter_map(entry).filter(|(address, _)| seen.insert(*address));

@@ -1,5 +1,5 @@
 //! The identity of this node and the address of its K2HR3: from the settings, else from the files of K2HR3's
-//! user-data and of cloud-init. They are read again at every question, since they may come late and may change.
+//! user-data and of cloud-init. Every question reads them again, since they may come late and may change.
 
 mod cuk;
 
@@ -119,12 +119,12 @@ pub fn tag(
 fn wrong_role(settings: &settings::K2hr3, registry: &Registry) -> Option<Problem> {
     let role = &registry.role;
     let path = settings.places.userdata().join("k2hr3-role-name");
-    // What the user-data says of the role goes for its own token only.
+    // The user-data's role counts for its own token only.
     let token_is_its = settings.token_file.parent() == Some(&*settings.places.userdata());
     let written = first_line(&path).ok().flatten().and_then(|text| Yrn::role(&text).ok());
     if let Some(written) = written.filter(|written| written != role && token_is_its) {
         let text = format!(
-            "k2hr3.role is {role}, but {} says {written}, and the token is of that one: correct one of them",
+            "k2hr3.role is {role}, but {} has {written}, and the token is of that one: correct one of them",
             path.display()
         );
         return Some(Problem::refused(None, text));
@@ -195,7 +195,7 @@ fn token(path: &Path) -> Result<Option<Token>, String> {
     }
 }
 
-/// Upstream's user-data writes the token for everybody to read.
+/// Upstream's user-data writes the token readable for every user.
 fn exposed(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     let mode = path.metadata().ok()?.mode() & 0o777;
@@ -223,7 +223,7 @@ fn first_line(path: &Path) -> Result<Option<String>, String> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // It was to say something: what stands elsewhere, or nowhere, is not meant instead.
+            // The link was to have a value: no other file is meant instead.
             return leads_nowhere(path).map_or(Ok(None), Err);
         }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),

@@ -25,12 +25,12 @@ pub(crate) struct Notify {
     socket: Option<UnixDatagram>,
     /// Between two beats, and when the next one is due.
     beat: Option<(Duration, Instant)>,
-    /// The last STATUS, to say no sentence twice.
-    said: String,
+    /// The last STATUS, so that no line is sent twice.
+    sent: String,
 }
 
 impl Notify {
-    /// As `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` of this process say.
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` of this process.
     pub(crate) fn from_environment() -> Self {
         let text = |key: &str| std::env::var(key).ok();
         let address = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty());
@@ -39,7 +39,7 @@ impl Notify {
         match address.map(|address| Self::at(&address, within.map(Duration::from_micros))) {
             Some(Ok(notify)) => notify,
             Some(Err(error)) => {
-                warn!(%error, "systemd cannot be told how the agent is: NOTIFY_SOCKET leads nowhere");
+                warn!(%error, "cannot report to systemd: NOTIFY_SOCKET leads nowhere");
                 Self::default()
             }
             None => Self::default(),
@@ -61,38 +61,38 @@ impl Notify {
         socket.set_write_timeout(Some(PATIENCE))?;
         // Twice in the time would do; three times leaves room for one long pass.
         let beat = watchdog.map(|within| (within / 3, Instant::now()));
-        Ok(Self { socket: Some(socket), beat, said: String::new() })
+        Ok(Self { socket: Some(socket), beat, sent: String::new() })
     }
 
     /// The agent works, or has read its configuration again.
     pub(crate) fn ready(&self) {
-        self.say("READY=1");
+        self.send("READY=1");
     }
 
     /// The configuration is being read again.
     pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let usec = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
-        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
     }
 
-    /// The agent ends, and may take that long, whatever the unit says.
+    /// The agent ends, and may take that long, whatever the unit's own limit.
     pub(crate) fn stopping(&self, within: Duration) {
-        self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", within.as_micros()));
+        self.send(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", within.as_micros()));
     }
 
     /// Sends the state of the node in one line, where it is a new one.
     pub(crate) fn status(&mut self, line: &str) {
-        if self.socket.is_some() && self.said != line && self.say(&format!("STATUS={line}")) {
-            line.clone_into(&mut self.said);
+        if self.socket.is_some() && self.sent != line && self.send(&format!("STATUS={line}")) {
+            line.clone_into(&mut self.sent);
         }
     }
 
-    /// The caller lives; said where it is due.
+    /// Reports that the caller lives, where that is due.
     pub(crate) fn beat(&mut self) {
         let Some((every, due)) = self.beat else { return };
         if Instant::now() >= due {
-            self.say("WATCHDOG=1");
+            self.send("WATCHDOG=1");
             self.beat = Some((every, Instant::now() + every));
         }
     }
@@ -103,11 +103,11 @@ impl Notify {
     }
 
     /// Sends a message; returns true where that succeeded.
-    fn say(&self, words: &str) -> bool {
+    fn send(&self, words: &str) -> bool {
         let Some(socket) = &self.socket else { return false };
         let sent = socket.send(words.as_bytes());
         if let Err(error) = &sent {
-            debug!(%error, words, "systemd was not told");
+            debug!(%error, words, "systemd did not get a report");
         }
         sent.is_ok()
     }
@@ -180,6 +180,6 @@ mod tests {
         let mut notify = Notify::default();
         notify.status("well");
         notify.beat();
-        assert!(notify.next_beat().is_none() && notify.said.is_empty());
+        assert!(notify.next_beat().is_none() && notify.sent.is_empty());
     }
 }

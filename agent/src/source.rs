@@ -11,7 +11,7 @@ use crate::identity::{self, Identity};
 use crate::problem::{Problem, one_line};
 use crate::settings::{self, Settings, SourceKind};
 
-/// Asks for the wanted membership. One question at a time.
+/// Asks for the wanted membership, one question at a time.
 pub trait Source {
     /// Asks once, within the deadlines of the settings.
     fn ask(&mut self, identity: &Identity) -> impl Future<Output = Answered>;

@@ -37,7 +37,7 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    /// Starts to watch. Without inotify the agent works by polling alone, and says so.
+    /// Starts to watch. Without inotify the agent polls, and logs that.
     pub(crate) fn new(settings: &Settings, waker: Waker) -> Self {
         let meanings = Arc::new(RwLock::new(Meanings::new()));
         let (shared, bell) = (Arc::clone(&meanings), waker.clone());

@@ -29,7 +29,7 @@ fn a_registration_that_was_acknowledged_and_not_kept_is_made_again() {
     node.start().unwrap();
     assert_joins(&testbed, &node, 11);
     assert_eq!((calls(&testbed, None, "PUT"), records(&testbed, 11).len()), (4, 1));
-    assert!(node.log().contains("K2HR3 said 201 and has not kept it"), "{}", node.log());
+    assert!(node.log().contains("K2HR3 answered 201 and has not kept the record"), "{}", node.log());
     assert_keeps_secret(&testbed, &node.log());
 }
 

@@ -156,7 +156,7 @@ fn a_join_beside_an_agent_that_is_just_starting_waits_until_it_hears_or_has_gone
     let mut joins = node.command(&["join"]).unwrap().stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(joins.stderr.take().unwrap()).lines();
     let told = said.next().unwrap().unwrap();
-    assert!(told.ends_with("an agent has the ledger that does not answer yet: it is asked again"), "{told}");
+    assert!(told.ends_with("another agent has the ledger, and does not answer yet; retrying"), "{told}");
     assert_eq!(calls(&testbed, None, "PUT"), 0);
     drop(store);
     assert!(joins.wait().unwrap().success(), "{:?}", said.collect::<Vec<_>>());

@@ -29,7 +29,7 @@ pub struct Listening {
     pub note: Option<String>,
 }
 
-/// Opens the socket. The ledger's lock says that no other agent has it, so a leftover is removed.
+/// Opens the socket. The ledger's lock excludes another agent, so a leftover is removed.
 ///
 /// # Errors
 /// Its directory cannot be made, or the socket not be opened or closed to others.

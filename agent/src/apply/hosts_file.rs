@@ -1,5 +1,5 @@
-//! The hosts file as it stands on this host. One that cannot be replaced is a note, not a failure: chmpx is slower without
-//! it, and works.
+//! The hosts file of this host. A file that cannot be replaced is a note, not a failure: chmpx is slower without it, and
+//! works.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::problem::chain;
 
 /// Brings the hosts block up to date; the result is what an operator should know about it.
 ///
-/// A symbolic link is followed: resolvers read the file by its path, and nobody watches it.
+/// A symbolic link is followed: resolvers read the file by its path, without a watch.
 pub(crate) fn update_hosts(path: Option<&Path>, names: &Names) -> Vec<String> {
     let Some(path) = path else { return Vec::new() };
     let shown = path.display();
@@ -60,8 +60,8 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), String> {
 fn remedied(error: &FileError) -> String {
     let FileError::MountPoint(path) = error else { return chain(error) };
     format!(
-        "{} is mounted by itself, as in a container, and cannot be replaced: give the members to whoever makes the \
-         container (--add-host, hostAliases), or set hosts.enabled = false",
+        "{} is mounted by itself, as in a container, and cannot be replaced: give the members to the tool that makes \
+         the container (--add-host, hostAliases), or set hosts.enabled = false",
         path.display()
     )
 }

@@ -43,7 +43,7 @@ pub(super) async fn bootstrap(settings: &Settings, root: &Path, within: Duration
         Ok(orders) => (orders, true),
         Err(text) => {
             complain(text);
-            // What the agent starts is none of systemd's all the same.
+            // The agent's own programs are none of systemd's all the same.
             (Orders::read(&Default::default(), agent_starts).unwrap_or_default(), false)
         }
     };

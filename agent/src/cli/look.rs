@@ -22,7 +22,7 @@ use crate::supervisor::AnySupervisor;
 /// Decides what a pass would do now.
 async fn decided(mut settings: Settings) -> PassDecision {
     if settings.k2hr3.auth == Auth::AddressToken {
-        // Who only looks makes no token, and renews none under the running agent.
+        // A look makes no token, and renews none under the running agent.
         settings.k2hr3.auth = Auth::Address;
     }
     let store = Store::peek(&settings.state.directory, settings.ini.keep);
@@ -103,8 +103,8 @@ fn print_plan(plan: &Plan, restarts: Option<Restarts>) {
     let restarted = matches!(plan.class, Class::RestartK2hdkc | Class::RestartChmpx);
     if let Some(restarts) = restarts.filter(|restarts| restarted && restarts.forbids(plan.mode)) {
         say(format_args!(
-            "not restarted by the agent: supervisor.restarts is \"{}\", so it is held until that allows it or you restart \
-             it yourself",
+            "not restarted by the agent: supervisor.restarts is \"{}\", so the change is held until the setting allows it, or \
+             until you restart them",
             restarts.word()
         ));
     }

@@ -1,4 +1,4 @@
-//! Commands for the maintenance of a node that stays in its cluster: `stop`, `start`. They ask the running agent, and
+//! Commands for the maintenance of a node that stays in its cluster: `stop`, `start`. Both ask the running agent, and
 //! follow its status until it is done.
 
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ fn stopped(status: &Status) -> Result<String, Option<String>> {
 
 fn started(status: &Status) -> Result<String, Option<String>> {
     if let Some(stopped) = &status.stopped {
-        return Err(Some(format!("it was told to stop again: {}", stopped.stage.text())));
+        return Err(Some(format!("the node was ordered to stop again: {}", stopped.stage.text())));
     }
     match &status.processes {
         Some(processes) if processes.state == State::Converged => Ok(processes.text.clone()),

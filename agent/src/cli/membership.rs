@@ -1,4 +1,4 @@
-//! Commands that bring this node into its cluster and out of it: `join`, `leave`. They ask the running agent, and
+//! Commands that bring this node into its cluster and out of it: `join`, `leave`. Both ask the running agent, and
 //! follow its status until it is done. The agent goes on whatever becomes of the command.
 
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
             Ok(store) => break daemon::join(settings, store, within, |text| complain(text)).await,
             Err(LedgerError::Locked { .. }) if begun.elapsed() < STARTS_WITHIN.min(within) => {
                 if !is_told {
-                    complain("an agent has the ledger that does not answer yet: it is asked again");
+                    complain("another agent has the ledger, and does not answer yet; retrying");
                 }
                 is_told = true;
             }

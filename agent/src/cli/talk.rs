@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::status::Status;
 use crate::supervisor::{AnySupervisor, NodeSpec, Supervisor as _};
 
-/// Prints the status. 0 if all is well, 1 if somebody should look.
+/// Prints the status. 0 if all is well, 1 if the operator should look.
 pub(super) async fn status(settings: &Settings, json: bool) -> ExitCode {
     let runtime = &settings.state.runtime_directory;
     let answered = match admin::ask(runtime, &Request::Fresh).await {

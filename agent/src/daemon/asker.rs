@@ -19,14 +19,14 @@ type Question = Pin<Box<dyn Future<Output = (AnySource, Answered)>>>;
 
 /// See the module.
 pub(super) struct Asker {
-    /// The source, while nobody asks it.
+    /// The source, while no question is under way.
     source: Option<AnySource>,
     question: Option<Question>,
     /// Reasons for the question under way.
     reasons: Reasons,
     /// Reasons for the next question.
     again: Reasons,
-    /// The next question by the clock. It has none before the first answer: the start asks by itself.
+    /// The next question by the clock. None before the first answer: the start asks by itself.
     next: Option<Instant>,
     last: Option<Instant>,
 }

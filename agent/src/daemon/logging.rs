@@ -140,7 +140,7 @@ impl Agent {
     fn log_recovery(&mut self, report: &Report) {
         let doubtful = matches!(report.outcome.kind(), OutcomeKind::Doubtful | OutcomeKind::Restored);
         if report.asked.is_none() && !doubtful {
-            // Nobody was asked, so nothing is known of the source.
+            // No question was put, so the state of the source is unknown.
             return;
         }
         self.doubtful = match (doubtful, self.doubtful.take()) {

@@ -70,7 +70,7 @@ impl Agent {
         self.ask_what_is_held_back();
     }
 
-    /// Learns from an answer whether this node is still in its role. That the count cannot be kept is told by every pass.
+    /// Learns from an answer whether this node is still in its role. Every pass reports a count that cannot be kept.
     pub(super) fn membership_shown(&mut self, answered: &Answered) {
         self.registrar.answered(answered, self.reconciler.settings());
         let _ = self.reconciler.missing(self.registrar.missing());
@@ -85,7 +85,7 @@ impl Agent {
     pub(super) fn look_who_leaves(&mut self) {
         match self.reconciler.is_another() {
             Ok(true) => {
-                warn!("the node that was told to leave or to stop had another CUK; this one joins, and runs");
+                warn!("the order to leave or to stop was for another CUK; this node joins, and runs");
                 (self.status.leaving, self.status.stopped) = (None, None);
             }
             Ok(false) => {}
@@ -96,7 +96,7 @@ impl Agent {
     fn removed(&mut self, as_whom: Option<Joined>) {
         match self.reconciler.removed(as_whom) {
             Ok(()) => info!("K2HR3 does not have this node in its role any more"),
-            // It is tried again: what K2HR3 has removed stays removed.
+            // The retry is safe: a removed record stays removed.
             Err(error) => error!(error = chain(&error), "that this node was removed cannot be kept"),
         }
         self.status.leaving = self.reconciler.leaving().cloned();
@@ -105,7 +105,7 @@ impl Agent {
 
     pub(super) fn commanded(&mut self, commanded: Commanded) -> Reasons {
         if commanded.reply.is_closed() {
-            // Who asked has gone, and was told that it failed.
+            // The client has gone, with the failure as its answer.
             return Reasons::default();
         }
         let (result, reasons) = match &commanded.command {
@@ -163,9 +163,10 @@ impl Agent {
     }
 
     fn start(&mut self) -> (Result<String, String>, Reasons) {
-        let result = self.reconciler.start().map(|was| {
-            if was { "this node runs again" } else { "this node was not told to stop" }.to_owned()
-        });
+        let result = self
+            .reconciler
+            .start()
+            .map(|was| if was { "this node runs again" } else { "no stop was ordered" }.to_owned());
         if let Ok(line) = &result {
             info!("{line}");
         }
@@ -178,7 +179,7 @@ impl Agent {
         let stuck = self.status.processes.as_ref().filter(|processes| processes.state == State::Held);
         let result = self.reconciler.confirm(id).map_err(|line| match stuck {
             Some(processes) => {
-                format!("{line}; what the ring line of status says is nothing to confirm: {}", processes.text)
+                format!("{line}; the state of the ring needs no confirmation: {}", processes.text)
             }
             None => line,
         });

@@ -12,7 +12,7 @@ use crate::problem::chain;
 use crate::registration::Wish;
 use crate::settings::Settings;
 
-/// Enters the role where no agent runs, and returns a line for people. It retries until success, or until a retry is
+/// Enters the role where no agent runs, and returns a line for people. Retries until success, or until a retry is
 /// of no use.
 ///
 /// # Errors

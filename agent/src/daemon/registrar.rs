@@ -51,7 +51,7 @@ pub(super) struct Registrar {
     verdict: Option<Verdict>,
     /// As whom this host asked last: what is known besides is about that node.
     whom: Option<Joined>,
-    /// The order of a command. It comes before everything else, until it is fulfilled.
+    /// The order of a command, which comes before everything else until it is fulfilled.
     ordered: Option<Wish>,
     /// Returns the count of answers that do not show this node, for the ledger.
     missing: Option<Missing>,
@@ -87,7 +87,7 @@ impl Registrar {
     }
 
     /// Takes up what an earlier agent has counted, where this host is still the node that it was counted for. A count of
-    /// another boot begins anew.
+    /// another boot begins from zero.
     pub(super) fn recall(&mut self, settings: &Settings, ledger: &Ledger) {
         let (now, who) = (self.clock.now().boot, known(settings));
         let counts = ledger.joined.is_some() && who == ledger.joined;
@@ -206,14 +206,14 @@ impl Registrar {
         };
         let still = known(settings);
         self.forget_unless(still.as_ref());
-        // What comes for the node that this host was before is asked again as the one that it is.
+        // An answer for the node that this host was before leads to a new question as the present one.
         if let Ok(verdict) = result
             && (still.is_none() || still == *who)
         {
             self.verdict = Some(verdict.clone());
             self.whom.clone_from(who);
         }
-        // What came true may not be kept; K2HR3 is not asked without a pause then either. Who stands in the way may do so for long.
+        // A success may not be kept; K2HR3 gets no question without a pause then either. A rival may stay for long.
         let (now, random, backoff) = (Instant::now(), fastrand::f64(), settings.poll.pauses());
         if calm {
             self.retry.succeeded();
@@ -222,7 +222,7 @@ impl Registrar {
             self.retry.failed(now, line.as_str(), &backoff, random);
         }
         if good {
-            // Polls that hide this node still count anew: an answer that stays the same says no more by itself.
+            // Polls that hide this node still count from zero: an unchanged answer is no further evidence.
             let since = self.clock.now().boot;
             self.missing = self.missing.map(|_| Missing { since, polls: 0 });
             self.ordered = self.ordered.filter(|ordered| ordered != wish);
@@ -263,7 +263,7 @@ impl Registrar {
         match (shown, &mut self.missing) {
             (Some(true), missing) => {
                 *missing = None;
-                // Who was none a moment ago is one again, by whatever: that is worth another look.
+                // A node that was no member a moment ago is one again: that is worth another look.
                 self.verdict.take_if(|verdict| !matches!(verdict, Verdict::Member(_)));
                 // Another answer may be one without whom stood in the way.
                 if self.verdict.as_ref().is_some_and(Verdict::has_rivals) {

@@ -25,7 +25,7 @@ impl Agent {
         }
     }
 
-    /// Ends the processes where the settings say so, and where nobody else would before the host goes down; where they stay,
+    /// Ends the processes where the settings ask for it, and where no service manager would before the host goes down; where they stay,
     /// what was begun with them is brought to its end.
     pub(super) async fn end_processes(&mut self) {
         self.goes_down = self.reconciler.supervisor().is_ended_by_nobody() && systemd::host_goes_down().await;
@@ -74,7 +74,7 @@ impl Agent {
         if self.leaves() {
             "chmpx and k2hdkc are left as they are"
         } else {
-            "chmpx and k2hdkc were told to end before"
+            "chmpx and k2hdkc were ordered to end before"
         }
     }
 

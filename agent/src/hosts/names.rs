@@ -160,7 +160,7 @@ fn address_of<'a>(node: &'a Node, addresses: &BTreeMap<String, IpAddr>) -> Optio
     is_a_host(address).then_some((address, needed))
 }
 
-/// Not the address of nobody, of everybody, of this very host or of its link (where clouds serve their metadata).
+/// Excludes the unspecified address, the broadcast address, those of this very host or of its link (where clouds serve their metadata).
 fn is_a_host(address: IpAddr) -> bool {
     if address.is_unspecified() || address.is_multicast() {
         return false;

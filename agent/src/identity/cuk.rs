@@ -1,5 +1,5 @@
-//! The node's CUK: K2HR3's user-data wrote it, else it is cloud-init's instance id. What cloud-init calls every VM of which it
-//! knows nothing is no identity: then the CUK stays under which the ledger knows this node as a member of its role.
+//! The node's CUK: K2HR3's user-data wrote it, else it is cloud-init's instance id. A fallback of cloud-init, the same on every
+//! VM, is no identity: then the CUK stays under which the ledger knows this node as a member of its role.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ const FALLBACKS: [&str; 10] = [
     "455",
 ];
 
-/// The files that belong to a CUK, as K2HR3's user-data writes them. Those that chmpx's helpers read follow from them.
+/// The files that belong to a CUK, as K2HR3's user-data writes them. The files of chmpx's helpers follow from them.
 const BOUND_TO_CUK: [&str; 2] = ["k2hr3-cuk", "k2hr3-tag-param"];
 
 /// A CUK, and what the operator should know of where it comes from.
@@ -43,7 +43,7 @@ enum Said {
 ///
 /// # Errors
 ///
-/// No file says it, one says what is no CUK, or all that is said is a fallback of cloud-init and no ledger knows better.
+/// No file has it, one has no valid CUK, or all have only a fallback of cloud-init and the ledger knows no other.
 pub(super) fn find(settings: &settings::K2hr3) -> Result<Found, String> {
     let (own, instance) = (own_file(settings), &settings.places.instance_id());
     let (path, text) = match (said(&own)?, said(instance)?, remembered(settings)) {
@@ -80,7 +80,7 @@ pub(super) fn remembered(settings: &settings::K2hr3) -> Option<Joined> {
     joined.filter(|joined| joined.role == role.to_string())
 }
 
-/// The file of K2HR3's user-data that says it.
+/// The file of K2HR3's user-data with the CUK.
 pub(super) fn own_file(settings: &settings::K2hr3) -> PathBuf {
     settings.places.userdata().join(BOUND_TO_CUK[0])
 }
@@ -88,11 +88,11 @@ pub(super) fn own_file(settings: &settings::K2hr3) -> PathBuf {
 fn goes_on(instance: &Path, said: &Said, known: &Joined) -> Result<Found, String> {
     let cuk = Cuk::try_from(known.cuk.as_str()).map_err(|error| format!("the ledger: {error}"))?;
     let has = match said {
-        Said::Fallback(text) => format!("says {text}, as on every VM without a datasource"),
-        Said::Nothing | Said::Id(_) => "does not say who this host is".to_owned(),
+        Said::Fallback(text) => format!("has {text}, as on every VM without a datasource"),
+        Said::Nothing | Said::Id(_) => "names no instance".to_owned(),
     };
     let text = format!(
-        "{} {has}: this node goes on with the CUK under which it joined, {cuk}; see what 'cloud-init status --long' says",
+        "{} {has}: this node keeps the CUK under which it joined, {cuk}; 'cloud-init status --long' shows the datasource",
         instance.display()
     );
     Ok(Found { cuk, note: Some(text) })
@@ -100,8 +100,8 @@ fn goes_on(instance: &Path, said: &Said, known: &Joined) -> Result<Found, String
 
 fn unusable(path: &Path, text: &str) -> String {
     format!(
-        "{} says {text}, which is no identity: cloud-init calls every VM so of which it knows nothing; see what 'cloud-init \
-         status --long' says of its datasource, or set k2hr3.cuk",
+        "{} has {text}, which is no identity: cloud-init calls every VM so that has no datasource; 'cloud-init status \
+         --long' shows the datasource; or set k2hr3.cuk",
         path.display()
     )
 }
@@ -164,15 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn the_note_names_the_file_that_does_not_say_who_the_host_is() {
+    fn the_note_names_the_file_without_the_instance() {
         for (own, instance, file) in [("nocloud", "i-7", "k2hr3-cuk"), ("", "nocloud", "data/instance-id")] {
             let (_root, settings) = host(own, instance, Some("c1"));
             let note = find(&settings.k2hr3).ok().and_then(|found| found.note).unwrap();
-            assert!(note.contains(&format!("{file} says nocloud, as on every VM")), "{note}");
+            assert!(note.contains(&format!("{file} has nocloud, as on every VM")), "{note}");
         }
         let (_root, settings) = host("", "", Some("c1"));
         let note = find(&settings.k2hr3).ok().and_then(|found| found.note).unwrap();
-        assert!(note.contains("data/instance-id does not say who this host is"), "{note}");
+        assert!(note.contains("data/instance-id names no instance"), "{note}");
     }
 
     #[test]

@@ -16,13 +16,13 @@ impl Verdict {
             Self::Absent => format!("this node is not a member of {role}"),
             Self::Lost => {
                 format!(
-                    "K2HR3 said 201 and has not kept it: this node is not a member of {role}; it is tried again"
+                    "K2HR3 answered 201 and has not kept the record: this node is not a member of {role}; the agent retries"
                 )
             }
             Self::Hidden => format!(
-                "K2HR3 says that this node is a member of {role}, but does not list its CUK: K2HR3 is sick, or this host's \
-                 record has none or one with a blank; if it stays so, remove this host from the role in K2HR3, and it is \
-                 registered anew"
+                "K2HR3 confirms this node as a member of {role}, but does not list its CUK: K2HR3 is sick, or this host's \
+                 record has none or one with a blank; if it stays so, remove this host from the role in K2HR3, and the \
+                 agent registers it again"
             ),
             Self::Taken(cuks) => format!(
                 "{role} has this node's address already with {}: a VM that had the address before and was never removed \
@@ -39,7 +39,7 @@ impl Verdict {
             Self::Elsewhere(host) => elsewhere_line(role, host),
             Self::Stays => {
                 format!(
-                    "K2HR3 said that this node was removed from {role}, and has it still; it is tried again"
+                    "K2HR3 confirmed the removal of this node from {role}, and has it still; the agent retries"
                 )
             }
         }
@@ -93,7 +93,7 @@ pub(crate) enum Disk {
 pub(crate) fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> String {
     let moved = "remove that host from the role in K2HR3, or set k2hr3.source-address, or join.enabled = false where \
                  another node registers it";
-    let told = match disk {
+    let remedy = match disk {
         Disk::Copied { id, files } => format!(
             "this disk is a copy of that node's, whose CUK it has ({cuk}), and cloud-init calls this VM {id}; leave that host \
              in the role, and remove {} on this one: then it joins as {id}",
@@ -113,7 +113,7 @@ pub(crate) fn elsewhere(role: &str, host: &str, cuk: &str, disk: &Disk) -> Strin
             listed(shown(files), " and ")
         ),
     };
-    format!("{}: {told}", elsewhere_line(role, host))
+    format!("{}: {remedy}", elsewhere_line(role, host))
 }
 
 fn shown(files: &[PathBuf]) -> impl Iterator<Item = std::path::Display<'_>> {
@@ -157,11 +157,11 @@ fn other_cuk(cuks: &[String]) -> String {
 pub(crate) fn remedy(step: &Step, doubt: &Doubt) -> &'static str {
     match (doubt.kind, doubt.status) {
         (DoubtKind::NotReady, _) => "",
-        (DoubtKind::Unreachable, _) => "; is K2HR3 up, and k2hr3.api-uri right? It is tried again",
+        (DoubtKind::Unreachable, _) => "; is K2HR3 up, and k2hr3.api-uri right? The agent retries",
         (DoubtKind::TooSlow, _) => {
-            "; K2HR3 is overloaded or its backend stalls (k2hr3.timeout); it is tried again"
+            "; K2HR3 is overloaded or its backend stalls (k2hr3.timeout); the agent retries"
         }
-        (DoubtKind::Unreadable, _) => "; is something else between this host and K2HR3? It is tried again",
+        (DoubtKind::Unreadable, _) => "; is something else between this host and K2HR3? The agent retries",
         (DoubtKind::Denied, Some(401)) => {
             "; K2HR3's backend is dead, or the role token is wrong, expired or of a deleted role: then put a new one in place"
         }
@@ -172,7 +172,7 @@ pub(crate) fn remedy(step: &Step, doubt: &Doubt) -> &'static str {
             "; K2HR3's backend is sick, or this host is not seen with its own address"
         }
         (DoubtKind::Denied, Some(404)) => "; is k2hr3.api-uri right, and does the role exist?",
-        (DoubtKind::Denied, Some(500..=599)) => "; look at K2HR3's own log; it is tried again",
-        (DoubtKind::Denied, _) => "; it is tried again",
+        (DoubtKind::Denied, Some(500..=599)) => "; look at K2HR3's own log; the agent retries",
+        (DoubtKind::Denied, _) => "; the agent retries",
     }
 }

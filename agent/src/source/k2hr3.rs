@@ -1,8 +1,8 @@
 //! K2HR3 as the source, and as the keeper of this node's role ([`Role`]). As the source: one GET of the role's resource a
 //! question, or one of each member list.
 //!
-//! 200 with `result: true` is the only yes (k2hr3_api 2.0.3). K2HR3 says 401 when its backend is dead, 404 when a
-//! policy or a template fails, and 200 to more than it means: everything else is a [`Doubt`], and what is inside a
+//! 200 with `result: true` is the only yes (k2hr3_api 2.0.3). K2HR3 answers 401 when its backend is dead, 404 when a
+//! policy or a template fails, and 200 to more than it means: everything else is a [`Doubt`], and the content of a
 //! yes is examined later.
 
 mod certificate;
@@ -174,7 +174,7 @@ impl K2hr3 {
         let server_role = registry.server_role(settings).ok_or(Trouble::NoParent("server-role"))?;
         let slave_role = registry.slave_role(settings).ok_or(Trouble::NoParent("slave-role"))?;
         let resource = self.resource_yrn(query.registry);
-        // What one list said is kept only with the other: a 304 must mean that both were handed over.
+        // One list is kept only with the other: a 304 must mean that both were handed over.
         let hosts = |role: &Yrn| query.url(&resource, Some(&format!("{role}/hosts/ip")));
         let servers = list(exchange, &hosts(&server_role), query, &self.servers).await?;
         let slaves = list(exchange, &hosts(&slave_role), query, &self.slaves).await?;

@@ -33,7 +33,7 @@ pub(super) fn on_the_way(path: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// An absolute one begins anew at the root, as `push` has it.
+/// An absolute one begins at the root, as `push` has it.
 fn parts(path: &Path) -> VecDeque<OsString> {
     path.components().map(|component| component.as_os_str().to_owned()).collect()
 }

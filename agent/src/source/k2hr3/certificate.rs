@@ -1,6 +1,6 @@
 //! Words for certificates of K2HR3 that curl takes and this agent does not: OpenSSL believes whatever certificate stands in
-//! its CA file, the verifier here asks of a server's certificate what RFC 5280 asks. It has no switch for that, and one of
-//! our own would be a verifier that nobody else looks after.
+//! its CA file, the verifier here asks of a server's certificate what RFC 5280 asks. rustls has no switch for that, and a
+//! verifier of our own would have no other maintainer.
 
 /// Command for a certificate that both take, where K2HR3 signs its own.
 const MAKE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -extensions usr_cert -subj /CN=HOST -addext \

@@ -131,7 +131,7 @@ impl Credentials {
         })
     }
 
-    /// Learns from the answer. A denial says little (a dead backend denies everything), so the other rung is
+    /// Learns from the answer. A denial proves little (a dead backend denies everything), so the other rung is
     /// tried next time, and then this one again.
     pub(super) fn judge(&mut self, used: &Credential, doubt: Option<&Doubt>) {
         let denied = doubt.is_some_and(|doubt| matches!(doubt.status, Some(401 | 403 | 404)));

@@ -25,7 +25,7 @@ pub(super) struct Exchange {
     most: u64,
 }
 
-/// The trust of a client. It is made again when the API moves or the CA file is replaced.
+/// The trust of a client, made again when the API moves or the CA file is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trust {
     api_uri: String,

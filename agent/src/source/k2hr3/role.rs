@@ -1,5 +1,5 @@
-//! The role of this node: asks whether the node is in it, enters it, leaves it. What comes next is decided in
-//! [`crate::registration`]; here are the requests.
+//! The role of this node: asks whether the node is in it, enters it, leaves it. [`crate::registration`] decides the next
+//! step; here are the requests.
 
 use tracing::{debug, info};
 

@@ -1,4 +1,4 @@
-//! Which containers the programs of this node are in. Pure.
+//! The containers of the programs of this node. Pure.
 //!
 //! Trove 1.0.2 labels nothing: its container is known by its name, its image and its entry point. Beside it there may be
 //! containers of the same image family with the same volumes, which back up and restore, and are never the one.

@@ -84,7 +84,7 @@ impl Conversation {
         *self = Self::default();
     }
 
-    /// Whoever is asked may be frozen: a question under way is taken back, and no silence counts.
+    /// The asked process may be frozen: a question under way is taken back, and no silence counts.
     pub(in crate::supervisor) fn hush(&mut self) {
         (self.question, self.silent, self.resolver) = (None, None, None);
     }

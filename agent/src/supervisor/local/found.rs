@@ -1,4 +1,4 @@
-//! Which processes run one of the two programs with a certain ini: read from `/proc`, so that a restarted agent needs no
+//! The processes of one of the two programs with a certain ini: read from `/proc`, so that a restarted agent needs no
 //! memory to find them, and a second instance is never started.
 
 use std::ffi::OsString;

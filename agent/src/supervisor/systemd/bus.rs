@@ -25,7 +25,7 @@ pub(crate) use error::BusError;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Pause between two looks at a stopping unit.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Changes that may wait to be heard: more of them say the same.
+/// Changes that may wait to be heard: more of them carry no more news.
 const QUEUED: Option<NonZeroUsize> = NonZeroUsize::new(64);
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
@@ -37,7 +37,7 @@ pub(crate) async fn host_goes_down() -> bool {
     matches!(timeout(ANSWER_WITHIN, state).await, Ok(Ok(state)) if state == "stopping")
 }
 
-/// A job that ended: the unit, and systemd's word for how ("done", "failed", "timeout", "dependency", ...).
+/// A job that ended: the unit, and systemd's word for its end ("done", "failed", "timeout", "dependency", ...).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JobEnd {
     pub(super) unit: String,
@@ -82,7 +82,7 @@ impl Bus {
         waker: &Waker,
         jobs: &mpsc::UnboundedSender<JobEnd>,
     ) -> zbus::Result<()> {
-        // Without it systemd tells its own clients only of what they did themselves.
+        // Without it systemd reports to a client only the client's own jobs.
         self.manager.call::<_, _, ()>("Subscribe", &()).await?;
         let mut ids = Vec::new();
         for unit in units {
@@ -105,11 +105,11 @@ impl Bus {
         stirs: mpsc::Sender<()>,
     ) -> zbus::Result<()> {
         let path = self.load_unit(unit).await?;
-        // One that waits to be heard says the same.
+        // One that waits to be heard is enough.
         self.hear(changes(path)?, waker, move |_| stirs.try_send(()).is_ok()).await
     }
 
-    /// Turns what systemd says into wakes, where it `concerns` somebody, until the connection breaks, which is one as well.
+    /// Turns systemd's signals that `concerns` accepts into wakes, until the connection breaks, which is one as well.
     async fn hear(
         &mut self,
         rule: MatchRule<'static>,

@@ -1,4 +1,4 @@
-//! Which file upstream's helpers hand to their programs, by the rules with which they look it up. Pure: what a file says is an
+//! The file that upstream's helpers hand to their programs, by the rules of their look-up. Pure: the content of a file is an
 //! argument.
 //!
 //! `override.conf` comes first, and where it exists a key that is not in it is empty: the helper's own file is not asked for

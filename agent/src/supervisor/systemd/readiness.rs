@@ -11,12 +11,12 @@ use super::words::Unready;
 use super::{Systemd, helper, is_same};
 use crate::supervisor::{Exit, ForeignWriter, Observed, ProcessId, Program, Running};
 
-/// A start job that has not ended after this time waits for something that somebody must look at. systemd itself gives a
+/// A start job that has not ended after this time needs the operator. systemd itself gives a
 /// service 90 s to start, but none to wait for other jobs.
 pub(super) const JOB_WITHIN: Duration = Duration::from_secs(90);
 
 impl Systemd {
-    /// Adds what the units say, and what has come since the last look.
+    /// Adds the state of the units, and the events since the last look.
     pub(super) fn add_units(&mut self, ini: &Path, observed: &mut Observed) {
         self.add_ended_jobs(observed);
         for (program, running) in both(observed) {
@@ -136,7 +136,7 @@ impl Systemd {
         waits.then(|| Unready::JobWaits(unit.to_owned()))
     }
 
-    /// The awaited start came to nothing. Where the program did run, for a moment in which nobody looked, it has ended like
+    /// The awaited start came to nothing. Where the program did run, between two looks, it has ended like
     /// every other: of its file, perhaps. A helper's end is not its program's.
     fn give_up(&mut self, program: Program, why: &Unready, observed: &mut Observed) {
         let before = self.awaited.take().map(|awaited| awaited.before);
@@ -154,7 +154,7 @@ impl Systemd {
     }
 }
 
-/// A process that has ended before anybody saw it.
+/// A process that has ended between two looks.
 fn short_lived(main: &Main) -> Running {
     let now = Instant::now();
     // Only like the kernel's count, and as different from every other.

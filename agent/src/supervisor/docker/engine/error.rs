@@ -42,7 +42,7 @@ pub enum EngineError {
     /// A program inside of a container failed.
     #[error("{program} in the container {container} failed with status {status}: {said}")]
     Failed {
-        /// Which.
+        /// The program or container.
         program: String,
         /// The container.
         container: String,

@@ -15,7 +15,7 @@ pub enum BusError {
     Refused {
         /// "start", "stop", "disable", "enable".
         what: &'static str,
-        /// Which unit.
+        /// The unit.
         unit: String,
         /// Answer of systemd.
         #[source]
@@ -24,7 +24,7 @@ pub enum BusError {
     /// The unit was stopped, and has not ended.
     #[error("{unit} was stopped, and has not ended within {} s", .within.as_secs())]
     StaysOn {
-        /// Which unit.
+        /// The unit.
         unit: String,
         /// Deadline.
         within: Duration,
