@@ -31,7 +31,7 @@ pub(super) struct Thaw {
 pub(super) fn thaw(order: &Thaw) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(watch(order)),
-        Err(error) => failed(&format!("cannot watch process {}: {error}", order.pid)),
+        Err(error) => failed(format_args!("cannot watch process {}: {error}", order.pid)),
     }
 }
 
@@ -39,12 +39,14 @@ pub(super) async fn watch(order: &Thaw) -> ExitCode {
     let Thaw { pid, start_ticks, after, record } = order;
     let target = ProcessId { pid: *pid, start_ticks: *start_ticks };
     match freeze::watch(target, *after, record, || say(WATCHES)).await {
-        Ok(Watched::Limit) => complain(&format!("process {pid} was frozen for too long, and was continued")),
+        Ok(Watched::Limit) => {
+            complain(format_args!("process {pid} was frozen for too long, and was continued"))
+        }
         Ok(Watched::Told) => {
-            complain(&format!("process {pid} was continued, since its watchdog was told to end"));
+            complain(format_args!("process {pid} was continued, since its watchdog was told to end"));
         }
         Ok(Watched::Gone) => {}
-        Err(error) => return failed(&chain(&error)),
+        Err(error) => return failed(chain(&error)),
     }
     ExitCode::SUCCESS
 }
