@@ -40,7 +40,7 @@ pub(super) async fn watch(order: &Thaw) -> ExitCode {
     let target = ProcessId { pid: *pid, start_ticks: *start_ticks };
     match freeze::watch(target, *after, record, || say(WATCHES)).await {
         Ok(Watched::Limit) => {
-            complain(format_args!("process {pid} was frozen for too long, and was continued"))
+            complain(format_args!("process {pid} was frozen for too long, and was continued"));
         }
         Ok(Watched::Told) => {
             complain(format_args!("process {pid} was continued, since its watchdog was told to end"));
