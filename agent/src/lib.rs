@@ -79,6 +79,7 @@ pub mod validate;
 // The process half.
 pub mod supervisor;
 pub mod lifecycle;
+pub mod ring_change;
 
 // The state and its report.
 pub mod process_status;

@@ -15,6 +15,7 @@ mod ini;
 mod join;
 mod k2hr3;
 mod layers;
+mod merge;
 mod poll;
 mod profile;
 mod renamed;
@@ -37,6 +38,7 @@ pub use ini::{Hosts, Ini};
 pub use join::Join;
 pub use k2hr3::{Auth, K2hr3, Places, SourceKind};
 use layers::Layers;
+pub use merge::{Merge, MergeBy, OverLimit};
 pub use poll::Poll;
 pub use profile::{Naming, Profile};
 pub use state::{Format, Level, Log, State};
@@ -72,6 +74,8 @@ pub struct Settings {
     pub profile: Profile,
     /// `[supervisor]`
     pub supervisor: Supervisor,
+    /// `[merge]`
+    pub merge: Merge,
     /// `[state]`
     pub state: State,
     /// `[log]`

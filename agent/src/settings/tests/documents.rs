@@ -20,6 +20,7 @@ const SOURCES: &[&str] = &[
     include_str!("../supervisor.rs"),
     include_str!("../supervisor/timing.rs"),
     include_str!("../supervisor/programs.rs"),
+    include_str!("../merge.rs"),
     include_str!("../state.rs"),
 ];
 

@@ -1,0 +1,202 @@
+//! Decides the next step of a change of the ring: who joins, who leaves, who comes back, and who does what about it.
+//!
+//! One protocol for every node, on chmpx's own commands, and without a message between agents: each looks at the statuses that
+//! chmpx shows, and knows what comes next. *Observe*: [`History::observe`] notes since when each row's condition holds. *Decide*:
+//! [`decide`] takes the first row that is due and may act. *Record*: [`History::record`] keeps the try. A command is never judged
+//! by its answer: the control port does not always answer. Pure: time and chance are arguments.
+//!
+//! # Words
+//!
+//! A status is a number: 0x21 serves, 0x11 waits to join, 0x1121 is announced to join, 0x1221 is announced to leave, 0x1021 is
+//! Pending, 0x20 is dead. *p*, *d* and *c* are Pending, Doing and Done. *List*: the servers as the own chmpx lists them. *View*: a
+//! server's own entry, asked at that server. *S*: servers with a slot that stay. *J* joins, *L* leaves, *R* has come back: p, d
+//! or c while nobody joins or leaves. *Ring*: S, J and L together, or R alone. *Calm*: nobody is p, d or c, joins or leaves. A server
+//! without an answer is unknown, and not dead.
+//!
+//! *Driver*: the first of L by slot, R, S by slot and J by seed. Each further one drives as well where the list has not changed
+//! for 3 s times its place: two drivers do no harm, chmpx refuses the second MERGE.
+//!
+//! # The table
+//!
+//! Numbers are those of the protocol's table; a row without one has come later. The first row that is due and acts wins.
+//!
+//! | row | number | role | observed, and for how long | action |
+//! |---|---|---|---|---|
+//! | `Takeover` | 21 | others | the list is not calm and unchanged, 3 s x place | drives, until it changes |
+//! | `Go` | 11 | server | k2hdkc is stopped: own d 0.1 s; own p beside d or c 1 s; own neither | continues k2hdkc |
+//! | `Thaw` | 24 | slave | chmpx is stopped, and a server's list is calm, after it was not, or after 1 s | continues chmpx |
+//! | `Blind` | 10 | server | own p at the latest answer, and chmpx is silent 0.6 s | stops k2hdkc |
+//! | `Stuck` | 12 | server | own d, and k2hdkc's file and processor time stand still 5 s | ABORTMERGE where it was stopped, once; else restarts the pair |
+//! | `HalfOut` | 7 | S | own 0x1221, and no leave is wanted | SERVICEIN |
+//! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once | SERVICEIN |
+//! | `LeaveAgain` | 5 | L | own 0x1021 by ABORTMERGE, others p | SERVICEOUT, three times a change |
+//! | `Pend` | 6 | S | J or L is announced, nobody d, c or down, 0.6 s; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
+//! | `Drain` | 8 | S, J, R | own p, nobody d or c, 0.25 s, queues empty | stops k2hdkc for at most 5 s |
+//! | `DrainLeaver` | 9 | L | the same, and the whole ring is p | stops k2hdkc for at most 5 s |
+//! | `JoinAlong` | 2 | J | as `Join`, and another J is announced | as `Join` |
+//! | `Join` | 1 | J | 0x11, S calm, no L, all others there, 2 s; one missing, 10 s | asks all; AUTOMERGE off, lists whole: SERVICEIN |
+//! | `FirstStart` | 3 | J | no S, all members 0x11, 2 s and 5 s x place by seed | asks all; SERVICEIN |
+//! | `Leave` | 4 | L | S and L well, no J, 2 s; at once where another L is announced | asks all; SERVICEOUT |
+//! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, not stopped in this change | asks them for AUTOMERGE; stops chmpx for at most 30 s |
+//! | `ForcedThaw` | | slave | its watchdog has continued chmpx, and the list is not calm | restarts chmpx |
+//! | `Unmark` | 25 | slave | chmpx runs, and the list is calm | removes the mark of the stop |
+//! | `CureThawed` | 26 | slave | continued 1 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old |
+//! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |
+//! | `Withdraw` | 20 | driver | S down, J announced, nobody p, 2 s | SERVICEOUT to each J |
+//! | `Dismiss` | 20 | driver | S down 8 s, L lives, others have its keys or the ini lacks it | SERVICEOUT of the dead |
+//! | `Bury` | 20 | driver | the same without L, the ring p; or calm, and the ini lacks it | SERVICEOUT of the dead and of itself |
+//! | `Overdue` | | driver | the change lasts 20 s, and slaves stand still | ABORTMERGE; SERVICEOUT to each J, SERVICEIN to each L |
+//! | `Doing` | 14 | driver | some d | waits |
+//! | `Skipped` | 15 | driver | some c, some p, nobody d, 1 s | ABORTMERGE |
+//! | `Complete` | 16 | driver | ring c, or some c and the rest 0x21 | COMPMERGE; after 0.6 s UPDATESTATUS to all, COMPMERGE; a pause of 5 s behind five |
+//! | `Merge` | 13 | driver | ring p, nobody unknown or down, 0.8 s; R 1.0 s | MERGE |
+//! | `Undo` | 19 | driver | ring partly p, 12 s | SERVICEOUT to each J, SERVICEIN to each L |
+//! | `Help` | 18 | driver | ring partly p, a view is 0x21, 4 s | SERVICEOUT and SERVICEIN to that server |
+//! | `Remind` | 17 | driver | ring partly p, 3 s | UPDATESTATUS to J and L, once |
+//! | `Cure` | 22 | all | an entry is not calm and unchanged 3 s, its view differs, all views are calm | UPDATESTATUS to that server |
+//! | `Cut` | | all | a peer acknowledges nothing, and another server answers | cuts the connections to it, once |
+//! | `Isolated` | | server | a peer acknowledges nothing, and nobody answers, 1 s | kills the pair, and keeps it down |
+//! | `Rejoin` | | server | the pair is kept down, and a server answers | starts the pair |
+//! | `TwoViews` | | server | all who answer list this server as down, twice in 2 s | restarts the pair |
+//! | `Disowned` | | server | some who answer do | UPDATESTATUS to itself |
+//! | `Audit` | | server | it serves | asks the others every 10 s |
+//! | `Watch` | 24 | slave | chmpx is stopped | asks one server, by its own number |
+//! | `Survey` | 13 | driver | the list is not calm | asks every server |
+//!
+//! # Limits
+//!
+//! Where `merge.by` is `"chmpx"` only `Go` and `Thaw` act. Where one server runs AUTOMERGE nothing but a question, a continuation
+//! and the end of a mark is asked for: the ring goes on by AUTOMERGE, and [`Progress::hold`] names that server. Each stop has a
+//! limit, kept by a process that outlives the agent.
+//!
+//! # A new row
+//!
+//! 1. [`Row`]: a variant, in its order.
+//! 2. Here: a row of the table. In `table`: its condition, its act and its pause.
+//! 3. `tests/`: a test; `tests/safety.rs` goes over all rows.
+
+mod action;
+mod condition;
+mod deaths;
+mod driving;
+mod history;
+mod inputs;
+mod joining;
+mod merging;
+mod peers;
+pub mod prediction;
+mod progress;
+mod row;
+mod scene;
+mod slave;
+mod table;
+#[cfg(test)]
+mod tests;
+mod timing;
+pub mod words;
+
+use std::time::Duration;
+
+pub use action::{Action, Command, Order};
+pub use history::History;
+pub use inputs::{Answer, Entry, Inputs, List, Local, Mark, Node, Process, Round, ServerId, Wish};
+pub use progress::{Progress, Stage};
+pub use row::Row;
+pub use words::{Hold, PairEnd};
+
+use self::action::Turn;
+use self::scene::Scene;
+use crate::settings::{Merge, MergeBy};
+
+/// The next step of this node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The act.
+    pub action: Action,
+    /// The row of the table that asks for it; `None` where nothing is to be done.
+    pub row: Option<Row>,
+    /// Longest time until the next look. After any act but [`Action::Nothing`] the next look comes at once.
+    pub look_again: Duration,
+    /// True while nobody may start chmpx and k2hdkc of this node.
+    pub holds_pair: bool,
+    /// Progress of the change.
+    pub progress: Progress,
+    /// True where an answer forbade the announcement of this server.
+    refused: bool,
+}
+
+/// Decides the next step. `history` has observed the same inputs before.
+pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
+    let scene = Scene::new(inputs, limits);
+    let is_foreign = history.foreign(scene.seen.statuses.keys().chain(&inputs.members));
+    let (mut chosen, mut hold, mut refused) = (None, is_foreign.clone().map(Hold::RunsAutomerge), false);
+    for row in Row::all().filter(|row| history.is_due(*row, inputs.now) && speaks(limits, *row)) {
+        match turn(row, &scene, history) {
+            Turn::Act(action) if is_foreign.is_none() || is_harmless(&action) => {
+                chosen = Some((row, action));
+                break;
+            }
+            Turn::Held(reason) => {
+                refused |= row.announces() && reason.is_refusal();
+                hold = hold.or(Some(reason));
+            }
+            Turn::Act(_) | Turn::Pass => {}
+        }
+    }
+    let (row, action) = chosen.map_or((None, Action::Nothing), |(row, action)| (Some(row), action));
+    let holds_pair = history.isolated && limits.by == MergeBy::Agents;
+    let progress = progress::progress(&scene, history, hold);
+    let look_again = look_again(&scene, history, progress.stage);
+    Decision { action, row, look_again, holds_pair, progress, refused }
+}
+
+/// Returns true where the settings let a row act.
+fn speaks(limits: &Merge, row: Row) -> bool {
+    limits.by == MergeBy::Agents || matches!(row, Row::Go | Row::Thaw)
+}
+
+/// Returns true for an act that does not touch a ring which chmpx merges.
+fn is_harmless(action: &Action) -> bool {
+    match action {
+        Action::Nothing
+        | Action::Ask { .. }
+        | Action::Continue { .. }
+        | Action::Unmark
+        | Action::StartPair => true,
+        Action::Send(_)
+        | Action::Stop { .. }
+        | Action::RestartPair(_)
+        | Action::EndPair(_)
+        | Action::Cut(_) => false,
+    }
+}
+
+/// Returns the turn of a row that is due, unless its latest try or question is too recent.
+fn turn(row: Row, scene: &Scene<'_>, history: &History) -> Turn {
+    let now = scene.inputs.now;
+    if history.due_try(row, now, table::pause(row, history.times(row))).is_some() {
+        return Turn::Pass;
+    }
+    let rule = table::of(row);
+    match (rule.act)(scene, history) {
+        Turn::Act(Action::Ask { .. }) if !history.may_ask(row, now, rule.ask_again) => Turn::Pass,
+        turn => turn,
+    }
+}
+
+fn look_again(scene: &Scene<'_>, history: &History, stage: Stage) -> Duration {
+    match stage {
+        Stage::ByChmpx => timing::IDLE,
+        Stage::Calm | Stage::BackingOff | Stage::CutOff => timing::CALM,
+        Stage::Preparing if scene.waiting_joiners().is_empty() => timing::CALM,
+        Stage::Unseen if history.change_since().is_none() => timing::CALM,
+        Stage::Unseen
+        | Stage::Preparing
+        | Stage::Announced
+        | Stage::GoingPending
+        | Stage::Ready
+        | Stage::Merging
+        | Stage::Completing
+        | Stage::Frozen => timing::BUSY,
+    }
+}

@@ -1,0 +1,269 @@
+//! Rows of the server that drives a change: it asks every server for its own view, and gives the ring's commands.
+
+use super::action::{Command, Order, Turn};
+use super::condition::{Condition, Same};
+use super::history::History;
+use super::inputs::ServerId;
+use super::merging::{self, Dialect, announced, dialect};
+use super::row::Row;
+use super::scene::{Roles, Scene, Views, is_dismissed, is_pending};
+use super::timing::{self, AT_ONCE};
+use super::words::Hold;
+use crate::chmpx_state::{NodeStatus, Operation};
+
+/// Row `Takeover`: the wait of each place behind the first.
+pub(super) fn takeover(scene: &Scene<'_>, _: &History) -> Condition {
+    let place = scene.place().and_then(|place| u32::try_from(place).ok());
+    match place.filter(|_| !scene.seen.is_calm()) {
+        Some(place) => {
+            Condition::Holds(Same::Statuses(scene.seen.signature()), timing::TAKEOVER.saturating_mul(place))
+        }
+        None => unseen(scene),
+    }
+}
+
+fn unseen(scene: &Scene<'_>) -> Condition {
+    if scene.is_heard() { Condition::Fails } else { Condition::Unknown }
+}
+
+/// The own views of all servers, before the eyes of the driver.
+pub(super) enum Sight<'a> {
+    /// Another server drives, or nothing changes.
+    None,
+    /// Some server was not asked, or did not answer.
+    Dim,
+    /// Every server has answered.
+    Clear(&'a Views),
+}
+
+/// Returns the driver's sight.
+pub(super) fn sight<'a>(scene: &'a Scene<'_>, history: &History) -> Sight<'a> {
+    if !scene.is_heard() {
+        return Sight::Dim;
+    }
+    if scene.seen.is_calm() || !history.drives(scene) {
+        return Sight::None;
+    }
+    match &scene.views {
+        Some(views) if views.unknown.is_empty() => Sight::Clear(views),
+        _ => Sight::Dim,
+    }
+}
+
+/// Makes the condition of what a driver with clear sight sees.
+fn seen(scene: &Scene<'_>, history: &History, condition: impl Fn(&Roles) -> Condition) -> Condition {
+    match sight(scene, history) {
+        Sight::None => Condition::Fails,
+        Sight::Dim => Condition::Unknown,
+        Sight::Clear(views) => condition(&views.roles),
+    }
+}
+
+/// The same where nobody is down, neither in the own view of a server nor in the own list.
+fn seen_well(scene: &Scene<'_>, history: &History, condition: impl Fn(&Roles) -> Condition) -> Condition {
+    let down = !scene.seen.down().is_empty();
+    seen(
+        scene,
+        history,
+        |roles| {
+            if down || !roles.down().is_empty() { Condition::Fails } else { condition(roles) }
+        },
+    )
+}
+
+/// Row `Lost`.
+pub(super) fn lost(scene: &Scene<'_>, history: &History) -> Condition {
+    if scene.seen.is_calm() || !history.drives(scene) {
+        return unseen(scene);
+    }
+    let Some(views) = &scene.views else { return Condition::Unknown };
+    let mut lost = views.unknown.clone();
+    lost.extend(views.roles.down().into_iter().chain(scene.seen.down()));
+    lost.sort();
+    lost.dedup();
+    Condition::while_same(lost, timing::LOST)
+}
+
+/// Reports the servers that are lost.
+pub(super) fn report_lost(scene: &Scene<'_>, _: &History) -> Turn {
+    let Some(views) = &scene.views else { return Turn::Pass };
+    let mut down = scene.seen.down();
+    down.extend(views.roles.down());
+    down.sort();
+    down.dedup();
+    Turn::Held(Hold::Lost { unknown: views.unknown.clone(), down })
+}
+
+/// Row `Merge`.
+pub(super) fn merge(scene: &Scene<'_>, history: &History) -> Condition {
+    let alone = !scene.seen.is_announced();
+    seen_well(scene, history, |roles| {
+        let ring = roles.ring();
+        let ready = !ring.is_empty() && ring.iter().all(|id| is_pending(roles.status(id)));
+        let after = if alone { timing::HOLD_RETURN } else { timing::HOLD };
+        if ready { Condition::Holds(Same::Statuses(roles.signature()), after) } else { Condition::Fails }
+    })
+}
+
+/// Gives MERGE. Beside a dismissed server the one that issues it does not copy: that is then a leaver, whose copy nobody needs.
+pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
+    let (Sight::Clear(views), Some(own)) = (sight(scene, history), scene.own()) else { return Turn::Pass };
+    let roles = &views.roles;
+    if !ready_to_merge(roles) || !scene.seen.down().is_empty() {
+        return Turn::Pass;
+    }
+    match dialect(scene, history, &scene.asked_by_driver()) {
+        Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
+        Dialect::Unknown(_) => Turn::ask(scene.asked_by_driver(), true),
+        Dialect::Agents => {
+            let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
+            let leavers = roles.living_leavers();
+            let at = leavers.first().filter(|_| buried && !leavers.contains(own)).unwrap_or(own);
+            if buried && leavers.is_empty() { Turn::Pass } else { Turn::send(vec![Command::Merge.at(at)]) }
+        }
+    }
+}
+
+/// Returns true where every server of the ring is Pending and nobody is down.
+pub(super) fn ready_to_merge(roles: &Roles) -> bool {
+    let ring = roles.ring();
+    !ring.is_empty() && roles.down().is_empty() && ring.iter().all(|id| is_pending(roles.status(id)))
+}
+
+fn any(roles: &Roles, ids: &[ServerId], operation: Operation) -> bool {
+    ids.iter().any(|id| roles.status(id).operation() == operation)
+}
+
+/// Row `Doing`.
+pub(super) fn doing(scene: &Scene<'_>, history: &History) -> Condition {
+    seen(scene, history, |roles| Condition::when(any(roles, &roles.ring(), Operation::Doing), AT_ONCE))
+}
+
+/// Waits for the merge.
+pub(super) fn wait(_: &Scene<'_>, _: &History) -> Turn {
+    Turn::Pass
+}
+
+/// Row `Skipped`.
+pub(super) fn skipped(scene: &Scene<'_>, history: &History) -> Condition {
+    seen(scene, history, |roles| {
+        let ring = roles.ring();
+        let mixed = any(roles, &ring, Operation::Done) && !any(roles, &ring, Operation::Doing);
+        let skipped = if mixed { roles.among(&ring, is_pending) } else { Vec::new() };
+        Condition::while_same(skipped, timing::SKIPPED)
+    })
+}
+
+/// Goes back to before MERGE.
+pub(super) fn abort(scene: &Scene<'_>, _: &History) -> Turn {
+    scene.own().map_or(Turn::Pass, |own| Turn::send(vec![Command::AbortMerge.at(own)]))
+}
+
+/// Row `Complete`.
+pub(super) fn complete(scene: &Scene<'_>, history: &History) -> Condition {
+    seen_well(scene, history, |roles| Condition::when(is_complete(roles), AT_ONCE))
+}
+
+/// Returns true where every server that was to copy has done so: none is Doing, none Pending.
+fn is_complete(roles: &Roles) -> bool {
+    let ring = roles.ring();
+    let done = any(roles, &ring, Operation::Done) && !any(roles, &ring, Operation::Doing);
+    done && !ring.iter().any(|id| is_pending(roles.status(id)))
+}
+
+/// Gives COMPMERGE; where it has not reached all, UPDATESTATUS goes before it.
+pub(super) fn give_completion(scene: &Scene<'_>, history: &History) -> Turn {
+    let (Sight::Clear(views), Some(own)) = (sight(scene, history), scene.own()) else { return Turn::Pass };
+    let mut orders = Vec::new();
+    if history.times(Row::Complete) > 0 {
+        orders.extend(scene.asked_by_driver().iter().map(|id| Command::UpdateStatus.at(id)));
+    }
+    orders.push(Command::CompMerge.at(own));
+    if is_complete(&views.roles) { Turn::send(orders) } else { Turn::Pass }
+}
+
+/// Returns the servers of a ring that is only partly Pending which are not; empty where it is in a merge.
+fn late(roles: &Roles) -> Vec<ServerId> {
+    if !roles.is_announced() || merging::merges(roles, &roles.ring()) {
+        return Vec::new();
+    }
+    roles.among(&roles.ring(), |status| !is_pending(status))
+}
+
+/// Row `Remind`.
+pub(super) fn remind(scene: &Scene<'_>, history: &History) -> Condition {
+    seen_well(scene, history, |roles| Condition::when(!late(roles).is_empty(), timing::REMIND))
+}
+
+/// Has the joiners and leavers publish their status once more.
+pub(super) fn have_announced_again(scene: &Scene<'_>, history: &History) -> Turn {
+    let Sight::Clear(views) = sight(scene, history) else { return Turn::Pass };
+    Turn::send(announced(&views.roles).iter().map(|id| Command::UpdateStatus.at(id)).collect())
+}
+
+/// Row `Help`.
+pub(super) fn help(scene: &Scene<'_>, history: &History) -> Condition {
+    seen_well(scene, history, |roles| {
+        let idle = late(roles).iter().any(|id| roles.status(id).is_healthy());
+        Condition::when(idle, timing::HELP)
+    })
+}
+
+/// Makes the late servers Pending in their agents' place.
+pub(super) fn help_late(scene: &Scene<'_>, history: &History) -> Turn {
+    let Sight::Clear(views) = sight(scene, history) else { return Turn::Pass };
+    let late = views.roles.among(&late(&views.roles), NodeStatus::is_healthy);
+    let pair = |id: &ServerId| [Command::ServiceOut(id.clone()).at(id), Command::ServiceIn.at(id)];
+    Turn::send(late.iter().flat_map(pair).collect())
+}
+
+/// Row `Undo`.
+pub(super) fn undo(scene: &Scene<'_>, history: &History) -> Condition {
+    seen_well(scene, history, |roles| Condition::when(!late(roles).is_empty(), timing::UNDO))
+}
+
+/// Takes the announcements back.
+pub(super) fn take_back(scene: &Scene<'_>, history: &History) -> Turn {
+    let Sight::Clear(views) = sight(scene, history) else { return Turn::Pass };
+    Turn::send(withdrawal(&views.roles))
+}
+
+/// Returns the commands that take all announcements of living servers back.
+pub(super) fn withdrawal(roles: &Roles) -> Vec<Order> {
+    let joiners = roles.joiners.iter().map(|id| Command::ServiceOut(id.clone()).at(id));
+    let leavers = roles.living_leavers();
+    let leavers = leavers.iter().map(|id| Command::ServiceIn.at(id));
+    joiners.chain(leavers).collect()
+}
+
+/// Row `Overdue`: slaves stand still, and their watchdogs would let them write to old holders.
+pub(super) fn overdue(scene: &Scene<'_>, history: &History) -> Condition {
+    let now = scene.inputs.now;
+    let long =
+        history.change_since().is_some_and(|since| now.saturating_duration_since(since) >= timing::OVERDUE);
+    let freezes = scene.may_freeze();
+    seen_well(scene, history, |roles| {
+        let open = roles.is_announced() && !is_complete(roles);
+        Condition::when(long && freezes && open, AT_ONCE)
+    })
+}
+
+/// Goes back to before the announcement, by way of ABORTMERGE where servers are in a merge.
+pub(super) fn give_up(scene: &Scene<'_>, history: &History) -> Turn {
+    let Sight::Clear(views) = sight(scene, history) else { return Turn::Pass };
+    let merging = merging::merges(&views.roles, &views.roles.ring());
+    if merging { abort(scene, history) } else { Turn::send(withdrawal(&views.roles)) }
+}
+
+/// Row `Survey`: the driver's question to all.
+pub(super) fn survey(scene: &Scene<'_>, history: &History) -> Condition {
+    let drives = !scene.seen.is_calm() && history.drives(scene) && scene.views.is_none();
+    Condition::when(scene.is_heard() && drives, AT_ONCE)
+}
+
+/// Asks every server of the ring for its own view.
+pub(super) fn ask_all(scene: &Scene<'_>, history: &History) -> Turn {
+    let who = scene.asked_by_driver();
+    let dump = !matches!(dialect(scene, history, &who), Dialect::Agents);
+    Turn::ask(who, dump)
+}

@@ -1,0 +1,171 @@
+//! Rows of a server's own part in a merge: Pending, the stop of k2hdkc, its continuation, and the merge that sticks.
+
+use super::action::{Action, Command, Turn};
+use super::condition::{Condition, Same};
+use super::history::History;
+use super::inputs::{Process, ServerId};
+use super::joining;
+use super::row::Row;
+use super::scene::{Roles, Scene, is_merging, is_pending};
+use super::timing::{self, AT_ONCE};
+use super::words::{Hold, PairEnd};
+use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
+use crate::settings::MergeBy;
+use crate::supervisor::Program;
+
+/// Row `Pend`.
+pub(super) fn pend(scene: &Scene<'_>, history: &History) -> Condition {
+    let Some(me) = scene.me() else { return unseen(scene) };
+    let seen = &scene.seen;
+    let asked = seen.is_announced() && !seen.is_merging() && seen.down().is_empty();
+    let after = match () {
+        () if joining::leaves_along(scene, history) => joining::LEAVES_ALONG,
+        () if !seen.joiners.is_empty() && !scene.waiting_joiners().is_empty() => timing::PEND_JOINER_WAITS,
+        () => timing::PEND,
+    };
+    Condition::when(me.is_healthy() && asked, after)
+}
+
+/// Makes this server Pending, once those that asked for it are known to leave the merge to the agents.
+pub(super) fn make_pending(scene: &Scene<'_>, history: &History) -> Turn {
+    let Some(own) = scene.own() else { return Turn::Pass };
+    match dialect(scene, history, &announced(&scene.seen)) {
+        Dialect::Agents => {
+            Turn::send(vec![Command::ServiceOut(own.clone()).at(own), Command::ServiceIn.at(own)])
+        }
+        Dialect::Unknown(who) => Turn::ask(who, true),
+        Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
+    }
+}
+
+/// Returns the living servers that join or leave.
+pub(super) fn announced(roles: &Roles) -> Vec<ServerId> {
+    roles.joiners.iter().chain(&roles.living_leavers()).cloned().collect()
+}
+
+/// The hand that runs the merges of some servers.
+pub(super) enum Dialect {
+    /// Their agents.
+    Agents,
+    /// Unknown of these.
+    Unknown(Vec<ServerId>),
+    /// Their chmpx, of this one at least.
+    Foreign(ServerId),
+}
+
+/// Returns the hand that runs the merges of these servers.
+pub(super) fn dialect(scene: &Scene<'_>, history: &History, ids: &[ServerId]) -> Dialect {
+    let mut unknown = Vec::new();
+    for id in ids.iter().filter(|id| Some(*id) != scene.own()) {
+        match history.automerge(id, scene.inputs.now) {
+            Some(true) => return Dialect::Foreign(id.clone()),
+            Some(false) => {}
+            None => unknown.push(id.clone()),
+        }
+    }
+    if unknown.is_empty() { Dialect::Agents } else { Dialect::Unknown(unknown) }
+}
+
+/// Row `Drain`.
+pub(super) fn drain(scene: &Scene<'_>, _: &History) -> Condition {
+    let leaves = |me: NodeStatus| me.action() == Change::Delete;
+    scene
+        .me()
+        .map_or_else(|| unseen(scene), |me| Condition::when(!leaves(me) && drains(scene, me), timing::DRAIN))
+}
+
+/// Row `DrainLeaver`.
+pub(super) fn drain_leaver(scene: &Scene<'_>, _: &History) -> Condition {
+    let Some(me) = scene.me() else { return unseen(scene) };
+    let seen = &scene.seen;
+    let all = seen.ring().iter().all(|id| is_pending(seen.status(id)));
+    Condition::when(me.action() == Change::Delete && all && drains(scene, me), timing::DRAIN)
+}
+
+/// Returns true where k2hdkc is to be stopped before MERGE.
+fn drains(scene: &Scene<'_>, me: NodeStatus) -> bool {
+    let in_ring = scene.own().is_some_and(|own| scene.seen.ring().contains(own));
+    is_pending(me) && in_ring && !scene.seen.is_merging() && scene.k2hdkc_is(Process::Running)
+}
+
+/// Stops k2hdkc once the queues are empty, or do not become so.
+pub(super) fn stop_drained(scene: &Scene<'_>, history: &History) -> Turn {
+    let now = scene.inputs.now;
+    let patient = |row| history.has_held(row, timing::DRAIN_PATIENCE, now);
+    if !history.are_queues_empty(now) && !patient(Row::Drain) && !patient(Row::DrainLeaver) {
+        return Turn::Pass;
+    }
+    let seen = &scene.seen;
+    let askers = if seen.is_announced() { announced(seen) } else { scene.asked_by_driver() };
+    match dialect(scene, history, &askers) {
+        Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
+        Dialect::Unknown(who) if scene.inputs.fresh_round().is_none() => Turn::ask(who, true),
+        // Stopping while Pending harms nobody; not stopping may cost the merge (C29).
+        Dialect::Unknown(_) | Dialect::Agents => stop(),
+    }
+}
+
+/// Row `Blind`.
+pub(super) fn blind(scene: &Scene<'_>, history: &History) -> Condition {
+    let pending = history.latest_own(scene.inputs.now).is_some_and(is_pending);
+    Condition::when(!scene.is_heard() && pending && scene.k2hdkc_is(Process::Running), timing::BLIND)
+}
+
+/// Stops k2hdkc, which nobody sees.
+pub(super) fn stop_blind(_: &Scene<'_>, _: &History) -> Turn {
+    stop()
+}
+
+fn stop() -> Turn {
+    Turn::Act(Action::Stop { program: Program::K2hdkc, limit: timing::K2HDKC_LIMIT })
+}
+
+/// Row `Go`.
+pub(super) fn go(scene: &Scene<'_>, _: &History) -> Condition {
+    if scene.is_slave() || !scene.k2hdkc_is(Process::Stopped) {
+        return Condition::Fails;
+    }
+    if scene.limits.by == MergeBy::Chmpx {
+        return Condition::Holds(Same::Any, AT_ONCE);
+    }
+    let (Some(own), Some(me)) = (scene.own(), scene.me()) else { return unseen(scene) };
+    let same = Same::Statuses(vec![(own.clone(), me)]);
+    match me.operation() {
+        Operation::Doing => Condition::Holds(same, timing::DOING),
+        Operation::Pending if scene.seen.is_merging() => Condition::Holds(same, timing::LEFT_OUT),
+        Operation::Pending => Condition::Fails,
+        Operation::Nothing | Operation::Done => Condition::Holds(same, AT_ONCE),
+    }
+}
+
+/// Continues k2hdkc.
+pub(super) fn resume(_: &Scene<'_>, _: &History) -> Turn {
+    Turn::Act(Action::Continue { program: Program::K2hdkc })
+}
+
+/// Row `Stuck`.
+pub(super) fn stuck(scene: &Scene<'_>, _: &History) -> Condition {
+    let Some(me) = scene.me() else { return unseen(scene) };
+    if me.operation() != Operation::Doing || !scene.k2hdkc_is(Process::Running) {
+        return Condition::Fails;
+    }
+    Condition::Holds(Same::Progress(scene.inputs.local.progress), timing::STUCK)
+}
+
+/// Ends the merge that sticks: the first time, and where k2hdkc was stopped before it, by ABORTMERGE.
+pub(super) fn end_stuck(scene: &Scene<'_>, history: &History) -> Turn {
+    let Some(own) = scene.own() else { return Turn::Pass };
+    if history.was_stopped() && history.times(Row::Stuck) == 0 {
+        return Turn::send(vec![Command::AbortMerge.at(own)]);
+    }
+    Turn::Act(Action::RestartPair(PairEnd::MergeSticks))
+}
+
+fn unseen(scene: &Scene<'_>) -> Condition {
+    if scene.is_heard() { Condition::Fails } else { Condition::Unknown }
+}
+
+/// Returns true where a server of the ring is in the merge.
+pub(super) fn merges(roles: &Roles, ids: &[ServerId]) -> bool {
+    ids.iter().any(|id| is_merging(roles.status(id)))
+}

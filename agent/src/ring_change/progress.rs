@@ -1,0 +1,134 @@
+//! Progress of a change as `status` and the log show it.
+
+use tokio::time::Instant;
+
+use super::history::History;
+use super::inputs::{Process, ServerId};
+use super::row::Row;
+use super::scene::{Roles, Scene, is_calm, is_merging, is_pending};
+use super::words::Hold;
+use crate::chmpx_state::Operation;
+use crate::settings::MergeBy;
+
+/// Progress of a change, as this node sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// The present stage.
+    pub stage: Stage,
+    /// Servers that join.
+    pub joining: Vec<ServerId>,
+    /// Servers that leave.
+    pub leaving: Vec<ServerId>,
+    /// Servers that come back.
+    pub returning: Vec<ServerId>,
+    /// Servers that the next stage waits for.
+    pub waits_for: Vec<ServerId>,
+    /// Begin of the change, or of the wish for one.
+    pub since: Option<Instant>,
+    /// Number of own announcements that were undone in a row.
+    pub attempts: u32,
+    /// The first reason for which a step was not taken.
+    pub hold: Option<Hold>,
+}
+
+/// Stage of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Stage {
+    /// chmpx runs the merges by itself (`merge.by`).
+    ByChmpx,
+    /// The own chmpx does not answer.
+    Unseen,
+    /// No other server answers: the pair is kept down.
+    CutOff,
+    /// Nothing changes, and nothing is to.
+    Calm,
+    /// A change is wanted, and not announced yet.
+    Preparing,
+    /// A change was undone, and its next try waits.
+    BackingOff,
+    /// A change is announced.
+    Announced,
+    /// Some servers that stay are Pending.
+    GoingPending,
+    /// Every server of the change is Pending.
+    Ready,
+    /// Servers copy.
+    Merging,
+    /// Every server has copied.
+    Completing,
+    /// chmpx of this slave stands still.
+    Frozen,
+}
+
+/// Returns the progress at this look.
+pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>) -> Progress {
+    let roles = match &scene.views {
+        Some(views) if views.unknown.is_empty() => &views.roles,
+        _ => &scene.seen,
+    };
+    let stage = stage(scene, history, roles);
+    Progress {
+        stage,
+        joining: roles.joiners.clone(),
+        leaving: roles.leavers.clone(),
+        returning: roles.returners(),
+        waits_for: waits_for(stage, scene, roles),
+        since: since(scene, history),
+        attempts: history.undone(),
+        hold,
+    }
+}
+
+fn since(scene: &Scene<'_>, history: &History) -> Option<Instant> {
+    let rows = [Row::Watch, Row::Join, Row::JoinAlong, Row::FirstStart, Row::Leave];
+    let wish = if scene.seen.is_calm() { rows.iter().find_map(|row| history.since(*row)) } else { None };
+    history.change_since().or(wish)
+}
+
+fn stage(scene: &Scene<'_>, history: &History, roles: &Roles) -> Stage {
+    match () {
+        () if scene.limits.by == MergeBy::Chmpx => Stage::ByChmpx,
+        () if history.isolated => Stage::CutOff,
+        () if scene.is_slave() && scene.inputs.local.chmpx == Process::Stopped => Stage::Frozen,
+        () if !scene.is_heard() => Stage::Unseen,
+        () if !roles.is_calm() => of_change(roles),
+        () if wants_change(scene) && history.back_off(scene.inputs.now).is_some() => Stage::BackingOff,
+        () if wants_change(scene) || !scene.waiting_joiners().is_empty() => Stage::Preparing,
+        () => Stage::Calm,
+    }
+}
+
+fn of_change(roles: &Roles) -> Stage {
+    let ring = roles.ring();
+    let any = |operation| ring.iter().any(|id| roles.status(id).operation() == operation);
+    match () {
+        () if any(Operation::Doing) => Stage::Merging,
+        () if any(Operation::Done) && any(Operation::Pending) => Stage::Merging,
+        () if any(Operation::Done) => Stage::Completing,
+        () if ring.iter().all(|id| is_pending(roles.status(id))) => Stage::Ready,
+        () if roles.stayers.iter().any(|id| is_pending(roles.status(id))) => Stage::GoingPending,
+        () => Stage::Announced,
+    }
+}
+
+/// Returns true where this server is to join or to leave.
+pub(super) fn wants_change(scene: &Scene<'_>) -> bool {
+    let (Some(own), Some(me)) = (scene.own(), scene.me()) else { return false };
+    let joins = !me.is_in_service() && scene.inputs.members.contains(own) && !scene.inputs.wish.leave;
+    joins || scene.inputs.wish.leave && me.is_in_service()
+}
+
+fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
+    let ring = roles.ring();
+    match stage {
+        Stage::Announced | Stage::GoingPending => roles.among(&ring, |status| !is_pending(status)),
+        Stage::Merging => roles.among(&ring, |status| status.operation() != Operation::Done),
+        Stage::Completing => roles.among(&ring, is_merging),
+        Stage::Preparing => scene.waiting_joiners(),
+        Stage::Frozen => roles.among(&ring, |status| !is_calm(status)),
+        Stage::ByChmpx | Stage::Unseen | Stage::CutOff | Stage::Calm | Stage::BackingOff | Stage::Ready => {
+            Vec::new()
+        }
+    }
+}

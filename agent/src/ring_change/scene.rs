@@ -1,0 +1,245 @@
+//! One look, sorted: the roles by the own chmpx's list, and the servers' own views of themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inputs::{Inputs, List, Node, Process, ServerId};
+use crate::chmpx_state::{Action, NodeStatus, Operation};
+use crate::settings::Merge;
+
+/// One look, sorted.
+pub(super) struct Scene<'a> {
+    pub(super) inputs: &'a Inputs,
+    pub(super) limits: &'a Merge,
+    /// Roles by the own chmpx's list.
+    pub(super) seen: Roles,
+    /// Own views of all servers of the ring; `None` while some were not asked in this look.
+    pub(super) views: Option<Views>,
+}
+
+/// The servers of a ring by their part in its change.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Roles {
+    pub(super) statuses: BTreeMap<ServerId, NodeStatus>,
+    pub(super) stayers: Vec<ServerId>,
+    pub(super) joiners: Vec<ServerId>,
+    pub(super) leavers: Vec<ServerId>,
+}
+
+/// Own views of the servers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Views {
+    /// Roles by the servers that answered.
+    pub(super) roles: Roles,
+    /// Servers that did not answer, although they were asked twice.
+    pub(super) unknown: Vec<ServerId>,
+}
+
+/// Returns true where nothing changes: no operation, no action.
+pub(super) fn is_calm(status: NodeStatus) -> bool {
+    status.operation() == Operation::Nothing && status.action() == Action::Nothing
+}
+
+/// Returns true for `[Doing]` and `[Done]`.
+pub(super) fn is_merging(status: NodeStatus) -> bool {
+    matches!(status.operation(), Operation::Doing | Operation::Done)
+}
+
+/// Returns true for `[Pending]`.
+pub(super) fn is_pending(status: NodeStatus) -> bool {
+    status.operation() == Operation::Pending
+}
+
+/// Returns true for a server that was taken out of the ring after its death.
+pub(super) fn is_dismissed(status: NodeStatus) -> bool {
+    status.action() == Action::Delete && !status.is_up()
+}
+
+/// Returns true for a server that serves when the change is over: up, k2hdkc joined.
+pub(super) fn is_well(status: NodeStatus) -> bool {
+    status.is_up() && !status.is_suspended()
+}
+
+impl Roles {
+    /// Sorts the servers.
+    pub(super) fn of(statuses: BTreeMap<ServerId, NodeStatus>) -> Self {
+        let mut roles = Self { statuses, ..Self::default() };
+        for (id, status) in &roles.statuses {
+            match status.action() {
+                Action::Add => roles.joiners.push(id.clone()),
+                Action::Delete if status.is_in_service() => roles.leavers.push(id.clone()),
+                Action::Nothing if status.is_in_service() => roles.stayers.push(id.clone()),
+                Action::Delete | Action::Nothing => {}
+            }
+        }
+        roles
+    }
+
+    fn of_list(list: &List) -> Self {
+        Self::of(list.iter().map(|(id, entry)| (id.clone(), entry.status)).collect())
+    }
+
+    /// Returns true where somebody is announced to join or to leave.
+    pub(super) fn is_announced(&self) -> bool {
+        !self.joiners.is_empty() || !self.leavers.is_empty()
+    }
+
+    /// Returns the servers that copy: all where one joins or leaves, else those that have come back.
+    pub(super) fn ring(&self) -> Vec<ServerId> {
+        let all = self.stayers.iter().chain(&self.joiners).chain(&self.leavers);
+        if self.is_announced() { all.cloned().collect() } else { self.returners() }
+    }
+
+    /// Returns the servers that have come back: in a merge, while nobody is announced.
+    pub(super) fn returners(&self) -> Vec<ServerId> {
+        if self.is_announced() {
+            return Vec::new();
+        }
+        let back = |id: &&ServerId| self.status(id).operation() != Operation::Nothing;
+        self.stayers.iter().filter(back).cloned().collect()
+    }
+
+    /// Returns the servers of the ring and those that come to it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &ServerId> {
+        self.stayers.iter().chain(&self.joiners).chain(&self.leavers)
+    }
+
+    /// Returns the status of a server; 0, that of no node, for one that is not listed.
+    pub(super) fn status(&self, id: &ServerId) -> NodeStatus {
+        self.statuses.get(id).copied().unwrap_or(NodeStatus::from_bits(0))
+    }
+
+    /// Returns true where nothing changes.
+    pub(super) fn is_calm(&self) -> bool {
+        self.statuses.values().all(|status| is_calm(*status))
+    }
+
+    /// Returns true where a server merges or has merged.
+    pub(super) fn is_merging(&self) -> bool {
+        self.statuses.values().any(|status| is_merging(*status))
+    }
+
+    /// Returns those of `ids` whose status is so.
+    pub(super) fn among(&self, ids: &[ServerId], is: impl Fn(NodeStatus) -> bool) -> Vec<ServerId> {
+        ids.iter().filter(|id| is(self.status(id))).cloned().collect()
+    }
+
+    /// Returns the servers with a slot whose chmpx or k2hdkc is gone.
+    pub(super) fn down(&self) -> Vec<ServerId> {
+        self.among(&self.stayers, |status| !is_well(status))
+    }
+
+    /// Returns the living leavers.
+    pub(super) fn living_leavers(&self) -> Vec<ServerId> {
+        self.among(&self.leavers, NodeStatus::is_up)
+    }
+
+    /// Returns all statuses, to see whether they stay.
+    pub(super) fn signature(&self) -> Vec<(ServerId, NodeStatus)> {
+        self.statuses.iter().map(|(id, status)| (id.clone(), *status)).collect()
+    }
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(inputs: &'a Inputs, limits: &'a Merge) -> Self {
+        let seen = inputs.list.as_ref().map(Roles::of_list).unwrap_or_default();
+        let views = inputs.list.as_ref().and_then(|list| views(inputs, list, &seen));
+        Self { inputs, limits, seen, views }
+    }
+
+    /// Returns the own id of a server.
+    pub(super) fn own(&self) -> Option<&'a ServerId> {
+        self.inputs.own()
+    }
+
+    /// Returns the own status where this is a server whose chmpx answers and lists it.
+    pub(super) fn me(&self) -> Option<NodeStatus> {
+        self.seen.statuses.get(self.own()?).copied()
+    }
+
+    /// Returns true where the own chmpx has answered.
+    pub(super) fn is_heard(&self) -> bool {
+        self.inputs.list.is_some()
+    }
+
+    /// Returns true on a slave.
+    pub(super) fn is_slave(&self) -> bool {
+        matches!(self.inputs.node, Node::Slave(_))
+    }
+
+    /// Returns true where k2hdkc is stopped.
+    pub(super) fn k2hdkc_is(&self, process: Process) -> bool {
+        self.inputs.local.k2hdkc == process
+    }
+
+    /// Returns the members whose k2hdkc waits to join.
+    pub(super) fn waiting_joiners(&self) -> Vec<ServerId> {
+        let waits = |id: &&ServerId| self.seen.status(id).bits() == 0x11;
+        self.inputs.members.iter().filter(waits).cloned().collect()
+    }
+
+    /// Returns the other members.
+    pub(super) fn others(&self) -> Vec<ServerId> {
+        self.inputs.members.iter().filter(|id| Some(*id) != self.own()).cloned().collect()
+    }
+
+    /// Returns the servers that a driver asks.
+    pub(super) fn asked_by_driver(&self) -> Vec<ServerId> {
+        asked(&self.seen, self.own())
+    }
+
+    /// Returns the place of this server among those that drive, the first being 0: leavers by slot, then those that came back,
+    /// then stayers by slot, then joiners by seed.
+    pub(super) fn place(&self) -> Option<usize> {
+        let (own, list) = (self.own()?, self.inputs.list.as_ref()?);
+        let roles = &self.seen;
+        let back: BTreeSet<_> = roles.returners().into_iter().collect();
+        let class = |id: &ServerId| match () {
+            () if roles.leavers.contains(id) => 0,
+            () if back.contains(id) => 1,
+            () if roles.stayers.contains(id) => 2,
+            () => 3,
+        };
+        let slot = |id: &ServerId| list.get(id).and_then(|entry| entry.slot).unwrap_or(u64::MAX);
+        let mut order: Vec<_> = roles.all().filter(|id| roles.status(id).is_up()).collect();
+        order.sort_by_key(|id| (class(id), slot(id), (*id).clone()));
+        order.iter().position(|id| *id == own)
+    }
+
+    /// Returns true where slaves may stop for a change of that predicted length.
+    pub(super) fn may_freeze(&self) -> bool {
+        let short = self.inputs.wish.predicted_stop.is_none_or(|stop| stop <= self.limits.freeze);
+        !self.limits.freeze.is_zero() && short
+    }
+}
+
+/// Returns the servers to ask: those of the ring and those that come to it, but this one and the dismissed.
+fn asked(seen: &Roles, own: Option<&ServerId>) -> Vec<ServerId> {
+    let living = |id: &&ServerId| Some(*id) != own && !is_dismissed(seen.status(id));
+    seen.all().filter(living).cloned().collect()
+}
+
+/// Puts the own views together; `None` where one that matters was not asked in this look.
+fn views(inputs: &Inputs, list: &List, seen: &Roles) -> Option<Views> {
+    let own = inputs.own();
+    let asked = asked(seen, own);
+    let none = BTreeMap::new();
+    let answers = match inputs.fresh_round() {
+        Some(round) => &round.answers,
+        None if asked.is_empty() => &none,
+        None => return None,
+    };
+    let mut statuses: BTreeMap<_, _> = list
+        .iter()
+        .filter(|(id, entry)| Some(*id) == own || is_dismissed(entry.status))
+        .map(|(id, entry)| (id.clone(), entry.status))
+        .collect();
+    let mut unknown = Vec::new();
+    for id in asked {
+        let answer = answers.get(&id)?.as_ref();
+        match answer.and_then(|answer| answer.list.get(&id)) {
+            Some(entry) => drop(statuses.insert(id, entry.status)),
+            None => unknown.push(id),
+        }
+    }
+    Some(Views { roles: Roles::of(statuses), unknown })
+}

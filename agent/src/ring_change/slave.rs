@@ -1,0 +1,129 @@
+//! Rows of a slave: its chmpx stands still during a change, so that requests wait instead of failing, and writes do not reach old
+//! holders.
+
+use super::action::{Action, Command, Turn};
+use super::condition::Condition;
+use super::history::History;
+use super::inputs::{Answer, List, Mark, Node, Process, ServerId};
+use super::merging::{Dialect, dialect};
+use super::row::Row;
+use super::scene::{Scene, is_calm};
+use super::timing::{self, AT_ONCE};
+use super::words::{Hold, PairEnd};
+use crate::chmpx_state::Action as Change;
+use crate::settings::MergeBy;
+use crate::supervisor::Program;
+
+fn chmpx_is(scene: &Scene<'_>, process: Process) -> bool {
+    scene.is_slave() && scene.inputs.local.chmpx == process
+}
+
+/// Returns the servers that the list shows as joining, leaving, or back and Pending.
+fn changing(scene: &Scene<'_>) -> Vec<ServerId> {
+    let seen = &scene.seen;
+    let announced =
+        |id: &&ServerId| seen.status(id).action() != Change::Nothing || seen.status(id).bits() == 0x1021;
+    seen.all().filter(announced).cloned().collect()
+}
+
+/// Row `Freeze`.
+pub(super) fn freeze(scene: &Scene<'_>, _: &History) -> Condition {
+    if !scene.is_heard() {
+        return Condition::Unknown;
+    }
+    let ring = !scene.seen.stayers.is_empty() && !changing(scene).is_empty();
+    let first = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Absent;
+    Condition::when(first && ring && scene.may_freeze(), timing::FREEZE)
+}
+
+/// Stops chmpx, once those who change are known to leave the merge to the agents.
+pub(super) fn stop_chmpx(scene: &Scene<'_>, history: &History) -> Turn {
+    let living: Vec<_> = changing(scene).into_iter().filter(|id| scene.seen.status(id).is_up()).collect();
+    match dialect(scene, history, &living) {
+        Dialect::Agents => Turn::Act(Action::Stop { program: Program::Chmpx, limit: timing::FREEZE_LIMIT }),
+        Dialect::Unknown(who) => Turn::ask(who, true),
+        Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
+    }
+}
+
+/// Row `Watch`: a stopped chmpx answers nothing, so a server is asked.
+pub(super) fn watch(scene: &Scene<'_>, _: &History) -> Condition {
+    Condition::when(chmpx_is(scene, Process::Stopped), AT_ONCE)
+}
+
+/// Asks one server.
+pub(super) fn ask_one(scene: &Scene<'_>, history: &History) -> Turn {
+    let Node::Slave(spread) = scene.inputs.node else { return Turn::Pass };
+    let servers: Vec<_> = scene.inputs.members.iter().cloned().collect();
+    Turn::ask(history.asked_by_slave(spread, &servers).into_iter().collect(), false)
+}
+
+/// Returns the answer of one server.
+fn answer<'a>(scene: &'a Scene<'_>) -> Option<&'a Answer> {
+    scene.inputs.fresh_round()?.answers.values().flatten().next()
+}
+
+fn shows_calm(list: &List) -> bool {
+    !list.is_empty() && list.values().all(|entry| is_calm(entry.status))
+}
+
+/// Row `Thaw`.
+pub(super) fn thaw(scene: &Scene<'_>, history: &History) -> Condition {
+    if !chmpx_is(scene, Process::Stopped) {
+        return Condition::Fails;
+    }
+    if scene.limits.by == MergeBy::Chmpx {
+        return Condition::when(scene.inputs.local.mark != Mark::Absent, AT_ONCE);
+    }
+    let Some(answer) = answer(scene) else { return Condition::Unknown };
+    let long = history.has_held(Row::Watch, timing::UNSEEN, scene.inputs.now);
+    Condition::when(shows_calm(&answer.list) && (long || history.has_seen_change()), AT_ONCE)
+}
+
+/// Continues chmpx.
+pub(super) fn resume(_: &Scene<'_>, _: &History) -> Turn {
+    Turn::Act(Action::Continue { program: Program::Chmpx })
+}
+
+/// Row `ForcedThaw`: the watchdog has continued chmpx in the middle of a change.
+pub(super) fn forced_thaw(scene: &Scene<'_>, _: &History) -> Condition {
+    let forced = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Frozen;
+    Condition::when(forced && scene.is_heard() && !scene.seen.is_calm(), AT_ONCE)
+}
+
+/// Starts chmpx again, with a list that is not old.
+pub(super) fn restart(_: &Scene<'_>, _: &History) -> Turn {
+    Turn::Act(Action::RestartPair(PairEnd::ThawedTooEarly))
+}
+
+/// Row `Unmark`.
+pub(super) fn unmark(scene: &Scene<'_>, _: &History) -> Condition {
+    let marked = chmpx_is(scene, Process::Running) && scene.inputs.local.mark != Mark::Absent;
+    Condition::when(marked && scene.is_heard() && scene.seen.is_calm(), AT_ONCE)
+}
+
+/// Removes the mark: only now may chmpx be stopped again.
+pub(super) fn remove_mark(_: &Scene<'_>, _: &History) -> Turn {
+    Turn::Act(Action::Unmark)
+}
+
+/// Row `CureThawed`.
+pub(super) fn cure_thawed(scene: &Scene<'_>, _: &History) -> Condition {
+    let thawed = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Thawed;
+    if !scene.is_heard() && thawed {
+        return Condition::Unknown;
+    }
+    Condition::when(thawed && !scene.seen.is_calm(), timing::THAWED)
+}
+
+/// Has the servers whose entries are old publish their status, where another server's list is calm.
+pub(super) fn cure(scene: &Scene<'_>, history: &History) -> Turn {
+    let Some(answer) = answer(scene) else { return ask_one(scene, history) };
+    if !shows_calm(&answer.list) {
+        return Turn::Pass;
+    }
+    let old =
+        |id: &&ServerId| answer.list.get(*id).is_some_and(|entry| entry.status != scene.seen.status(id));
+    let old = scene.seen.statuses.keys().filter(old);
+    Turn::send(old.map(|id| Command::UpdateStatus.at(id)).collect())
+}

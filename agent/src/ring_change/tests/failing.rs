@@ -1,0 +1,147 @@
+//! Servers that die, hosts that are cut off, and servers that see two rings.
+
+use super::*;
+
+fn acts_of(bench: Bench, time: u64, row: Row) -> Option<(u64, Action)> {
+    bench.drained().run(time).into_iter().find(|(_, by, _)| *by == row).map(|(at, _, action)| (at, action))
+}
+
+#[test]
+fn a_lost_server_is_named_after_two_seconds() {
+    let hold = Hold::Lost { unknown: ids("b"), down: Vec::new() };
+    assert_eq!(Bench::server("a", "a=1021 b=1021 c=1121").seeing("b=-").hold_after(2000), Some(hold));
+    let hold = Hold::Lost { unknown: Vec::new(), down: ids("b") };
+    assert_eq!(Bench::server("a", "a=1021 b=20 c=1121").seeing("b=20").hold_after(2000), Some(hold));
+}
+
+#[test]
+fn a_death_before_anybody_is_pending_takes_the_joiner_back() {
+    let bench = Bench::server("a", "a=21 b=20 c=1121").seeing("b=-");
+    assert_eq!(acts_of(bench, 5000, Row::Withdraw), Some((2000, send(&[out("c")]))));
+    let leaver = Bench::server("c", "a=21 b=20 c=1221").seeing("b=-").leaving();
+    assert_eq!(
+        acts_of(leaver, 5000, Row::Withdraw),
+        None,
+        "a leaver that comes back would wait out of service"
+    );
+}
+
+#[test]
+fn a_living_leaver_takes_the_dead_server_with_it() {
+    let bench = || Bench::server("c", "a=1021 b=20 c=1221").seeing("b=-").leaving();
+    let dismissal = send(&[(Command::ServiceOut(id("b")), "c")]);
+    assert_eq!(acts_of(bench(), 12_000, Row::Dismiss), Some((8000, dismissal.clone())));
+    let unique = |bench: &mut Bench| bench.inputs.replicas = 0;
+    assert_eq!(acts_of(bench().with(unique), 12_000, Row::Dismiss), None, "the only copy is there");
+    let dropped = |bench: &mut Bench| {
+        (bench.inputs.replicas, bench.inputs.members) = (0, ids("a c").into_iter().collect());
+    };
+    assert_eq!(acts_of(bench().with(dropped), 12_000, Row::Dismiss), Some((8000, dismissal)));
+    let mut merged = bench().now("a=1021 b=1220 c=1221");
+    merged.inputs.local.k2hdkc = Process::Stopped;
+    assert_eq!(merged.run(2000).first(), Some(&(800, Row::Merge, send(&[(Command::Merge, "c")]))));
+}
+
+#[test]
+fn a_dead_server_that_answers_is_not_dead() {
+    let bench = Bench::server("c", "a=1021 b=20 c=1221").seeing("b=1021").leaving();
+    assert_eq!(acts_of(bench, 12_000, Row::Dismiss), None);
+}
+
+#[test]
+fn a_copy_that_a_death_made_worthless_is_aborted_before_the_dismissal() {
+    let bench = Bench::server("c", "a=3021 b=20 c=3221").seeing("b=-").leaving();
+    assert_eq!(acts_of(bench, 12_000, Row::Dismiss), Some((8000, send(&[(Command::AbortMerge, "c")]))));
+}
+
+#[test]
+fn without_a_leaver_the_driver_leaves_with_the_dead_and_joins_again() {
+    let bench = Bench::server("a", "a=1021 b=20 c=1021 d=1121").seeing("b=-");
+    let both = send(&[(Command::ServiceOut(id("b")), "a"), out("a")]);
+    assert_eq!(acts_of(bench, 12_000, Row::Bury), Some((8000, both)));
+    let mut bench = Bench::server("a", "a=1021 b=20 c=1021 d=1121").seeing("b=-");
+    bench.inputs.local.k2hdkc = Process::Stopped;
+    bench.run(8100);
+    bench.show("a=1221 b=1220 c=1021 d=1121");
+    let acts = bench.run(2000);
+    assert!(acts.iter().all(|(_, row, _)| *row != Row::HalfOut), "it is no half pair of commands: {acts:?}");
+    assert!(acts.iter().any(|(.., action)| *action == send(&[(Command::Merge, "a")])));
+    bench.show("a=11 b=10 c=21 d=21");
+    bench.inputs.members = ids("a c d").into_iter().collect();
+    bench.inputs.local.k2hdkc = Process::Running;
+    assert!(bench.run(3000).iter().any(|(_, row, _)| *row == Row::Join));
+}
+
+#[test]
+fn the_last_living_server_needs_no_merge() {
+    let bench = Bench::server("a", "a=1021 b=20 d=11").seeing("b=-");
+    let both = send(&[(Command::ServiceOut(id("b")), "a"), (Command::CompMerge, "a")]);
+    assert_eq!(acts_of(bench, 12_000, Row::Bury), Some((8000, both)));
+}
+
+#[test]
+fn in_a_calm_ring_a_dead_server_stays_until_the_ini_lacks_it() {
+    let bench = || Bench::server("a", "a=21 b=20 c=21").seeing("b=-");
+    assert_eq!(acts_of(bench(), 30_000, Row::Bury), None);
+    let dropped = bench().with(|bench| bench.inputs.members = ids("a c").into_iter().collect());
+    assert!(acts_of(dropped, 30_000, Row::Bury).is_some_and(|(at, _)| at <= 20_000));
+}
+
+#[test]
+fn a_silent_peer_is_cut_once_where_another_server_answers() {
+    let silent = |bench: &mut Bench| bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
+    for mut bench in [Bench::server("a", "a=21 b=21 c=21"), Bench::slave("b=21 c=21")] {
+        silent(&mut bench);
+        assert_eq!(bench.run(20_000), [(0, Row::Cut, Action::Cut(ids("b")))]);
+        bench.inputs.local.unacknowledged.clear();
+        bench.run(50);
+        silent(&mut bench);
+        assert_eq!(bench.run(1000), [(20_050, Row::Cut, Action::Cut(ids("b")))], "new evidence");
+    }
+}
+
+#[test]
+fn a_host_that_nobody_answers_ends_its_pair_and_starts_it_when_one_does() {
+    let mut bench = Bench::server("a", "a=21 b=21 c=21").seeing("b=- c=-");
+    bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
+    let end = Action::EndPair(PairEnd::NobodyAnswers);
+    assert_eq!(bench.run(1600), [(1000, Row::Isolated, end)]);
+    bench.inputs.list = None;
+    bench.inputs.local.unacknowledged.clear();
+    (bench.inputs.local.chmpx, bench.inputs.local.k2hdkc) = (Process::Absent, Process::Absent);
+    assert_eq!(bench.run(5000), []);
+    let decision = bench.step();
+    assert_eq!((decision.holds_pair, decision.progress.stage), (true, Stage::CutOff));
+    let mut bench = bench.seeing("c=21");
+    bench.inputs.list = Some(list("a=21 b=21 c=21"));
+    let starts: Vec<_> = bench.run(1000).into_iter().map(|(_, _, action)| action).collect();
+    assert_eq!(starts, [Action::StartPair]);
+    assert!(!bench.step().holds_pair);
+}
+
+#[test]
+fn a_slave_that_nobody_answers_does_nothing() {
+    let mut bench = Bench::slave("a=21 b=21").seeing("a=- b=-");
+    bench.inputs.local.unacknowledged = ids("a").into_iter().collect();
+    assert_eq!(bench.run(10_000), []);
+}
+
+#[test]
+fn a_server_that_all_list_as_down_starts_again_after_two_answers() {
+    let down = NodeStatus::from_bits(0x20);
+    let all = |bench: &mut Bench| bench.doubted = [(id("b"), down), (id("c"), down)].into();
+    let restart = Action::RestartPair(PairEnd::ListedAsDown);
+    let bench = Bench::server("a", "a=21 b=21 c=21").with(all);
+    assert_eq!(bench.first(9000), Some((2000, Row::TwoViews, restart.clone())));
+    let silent = Bench::server("a", "a=21 b=21 c=21").with(all).seeing("c=-");
+    assert_eq!(silent.first(9000), Some((2000, Row::TwoViews, restart)), "all who answer");
+}
+
+#[test]
+fn a_server_that_some_list_as_down_publishes_its_status() {
+    let one = |bench: &mut Bench| _ = bench.doubted.insert(id("b"), NodeStatus::from_bits(0x20));
+    let bench = Bench::server("a", "a=21 b=21 c=21").with(one);
+    assert_eq!(bench.first(9000), Some((0, Row::Disowned, send(&[update("a")]))));
+    let mut bench = Bench::server("a", "a=21 b=21 c=21").with(one);
+    assert!(bench.run(30_000).iter().all(|(_, row, _)| *row == Row::Disowned));
+}

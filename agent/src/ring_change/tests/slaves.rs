@@ -1,0 +1,139 @@
+//! A slave: its chmpx stands still during a change.
+
+use super::*;
+
+fn freeze() -> Action {
+    Action::Stop { program: Program::Chmpx, limit: ms(30_000) }
+}
+
+/// A slave whose chmpx stands still.
+fn frozen(text: &str) -> Bench {
+    Bench::slave(text).with(|bench| {
+        bench.inputs.list = None;
+        bench.inputs.local.chmpx = Process::Stopped;
+        bench.inputs.local.mark = Mark::Frozen;
+    })
+}
+
+fn shows(bench: &mut Bench, text: &str) {
+    bench.views = statuses(text);
+    bench.inputs.members = list(text).into_keys().collect();
+}
+
+#[test]
+fn chmpx_stops_for_a_join_a_leave_and_a_return() {
+    for ring in ["a=21 b=21 c=1121", "a=21 b=21 c=1221", "a=21 b=1021 c=21"] {
+        assert_eq!(Bench::slave(ring).first(2000), Some((300, Row::Freeze, freeze())), "{ring}");
+    }
+    assert_eq!(Bench::slave("a=21 b=21 c=11").first(2000), None);
+    assert_eq!(Bench::slave("a=1121").first(2000), None, "a first start has nobody to serve");
+}
+
+#[test]
+fn chmpx_does_not_stop_twice_in_a_change() {
+    for mark in [Mark::Frozen, Mark::Thawed] {
+        let mut bench = Bench::slave("a=21 b=21 c=1121").with(|bench| bench.inputs.local.mark = mark);
+        assert!(bench.run(5000).iter().all(|(_, row, _)| *row != Row::Freeze), "{mark:?}");
+    }
+}
+
+#[test]
+fn chmpx_does_not_stop_for_longer_than_the_settings_allow() {
+    let bench = || Bench::slave("a=21 b=21 c=1121");
+    assert_eq!(bench().with(|bench| bench.limits.freeze = Duration::ZERO).first(2000), None);
+    assert_eq!(bench().with(|bench| bench.inputs.wish.predicted_stop = Some(ms(4001))).first(2000), None);
+    assert!(bench().with(|bench| bench.inputs.wish.predicted_stop = Some(ms(4000))).first(2000).is_some());
+}
+
+/// A bench whose every server answers a stopped slave with this list.
+fn hears(bench: &mut Bench, text: &str) -> Option<(Row, Action)> {
+    bench.inputs.round = None;
+    let decision = bench.look();
+    bench.history.record(&decision, bench.inputs.now);
+    let Action::Ask { who, .. } = decision.action else {
+        return decision.row.map(|row| (row, decision.action));
+    };
+    let answer = Answer { list: list(text), automerge: None };
+    let answers = who.into_iter().map(|id| (id, Some(answer.clone()))).collect();
+    bench.inputs.round = Some(Round { at: bench.inputs.now, answers });
+    let decision = bench.look();
+    bench.history.record(&decision, bench.inputs.now);
+    bench.inputs.round = None;
+    bench.inputs.now += ms(50);
+    decision.row.map(|row| (row, decision.action))
+}
+
+const CALM: &str = "a=21 b=21 c=21";
+const CHANGE: &str = "a=1021 b=21 c=1121";
+
+#[test]
+fn chmpx_goes_on_when_a_server_is_calm_after_it_was_not() {
+    let mut bench = frozen(CALM);
+    let waits = |result: Option<(Row, Action)>| result.is_none_or(|(_, action)| is_question(&action));
+    assert!(waits(hears(&mut bench, CHANGE)));
+    assert_eq!(hears(&mut bench, CALM), Some((Row::Thaw, go_on(Program::Chmpx))));
+}
+
+#[test]
+fn chmpx_goes_on_after_a_second_in_which_no_change_was_seen() {
+    let mut bench = frozen(CALM);
+    let acts: Vec<_> = (0..25).map(|n| (n * 50, hears(&mut bench, CALM))).collect();
+    let first = acts.into_iter().find(|(_, act)| matches!(act, Some((Row::Thaw, _))));
+    assert_eq!(first, Some((1000, Some((Row::Thaw, go_on(Program::Chmpx))))));
+}
+
+#[test]
+fn a_stopped_slave_asks_one_server_by_its_number_and_another_where_that_is_silent() {
+    let asks = |bench: &mut Bench| bench.look().action;
+    let ask = |name| Action::Ask { who: ids(name), dump: false };
+    let mut bench = frozen(CALM);
+    assert_eq!(asks(&mut bench), ask("a"));
+    bench.inputs.node = Node::Slave(5);
+    assert_eq!(asks(&mut bench), ask("c"));
+    bench.views = statuses("a=- b=- c=-");
+    bench.step();
+    bench.inputs.now += ms(50);
+    assert_eq!(asks(&mut bench), ask("a"));
+}
+
+#[test]
+fn the_mark_goes_when_the_own_list_is_calm() {
+    for mark in [Mark::Frozen, Mark::Thawed] {
+        let mut bench = Bench::slave(CALM).with(|bench| bench.inputs.local.mark = mark);
+        assert_eq!(bench.step().action, Action::Unmark);
+    }
+    let mut bench = Bench::slave(CHANGE).with(|bench| bench.inputs.local.mark = Mark::Thawed);
+    assert!(bench.run(5000).iter().all(|(_, row, _)| *row != Row::Unmark));
+}
+
+#[test]
+fn a_chmpx_that_its_watchdog_continued_in_a_change_starts_again() {
+    let mut bench = Bench::slave(CHANGE).with(|bench| bench.inputs.local.mark = Mark::Frozen);
+    assert_eq!(bench.step().action, Action::RestartPair(PairEnd::ThawedTooEarly));
+}
+
+#[test]
+fn old_entries_of_a_continued_slave_are_cured_at_their_servers() {
+    let mut bench = Bench::slave("a=3021 b=3021 c=3121").with(|bench| {
+        bench.inputs.local.mark = Mark::Thawed;
+        shows(bench, CALM);
+    });
+    let all = send(&[update("a"), update("b"), update("c")]);
+    let mut cured = Vec::new();
+    for _ in 0..100 {
+        let before = bench.inputs.now;
+        let at = bench.inputs.now - bench.begin;
+        if let Some((Row::CureThawed, action)) = hears(&mut bench, CALM) {
+            cured.push((at, action));
+        }
+        bench.inputs.now = before + ms(50);
+    }
+    assert_eq!(cured, [(ms(1000), all.clone()), (ms(4000), all)]);
+}
+
+#[test]
+fn a_stopped_slave_sees_its_stage() {
+    let mut bench = frozen(CALM);
+    let decision = bench.step();
+    assert_eq!((decision.progress.stage, decision.look_again), (Stage::Frozen, ms(50)));
+}

@@ -1,0 +1,175 @@
+//! Reasons and sentences of the ring change, for `status`, the log and the operator.
+
+use std::time::Duration;
+
+use derive_more::Display;
+use strum::{IntoStaticStr, VariantNames};
+
+use super::action::{Action, Command, Order};
+use super::inputs::ServerId;
+use super::progress::{Progress, Stage};
+use crate::chmpx_state::NodeStatus;
+use crate::clock::spoken;
+
+/// Reason for which a step is not taken.
+#[derive(Debug, Clone, PartialEq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "ring-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum Hold {
+    #[display(
+        "{_0} leaves merges to its chmpx (AUTOMERGE is on): set merge.by to \"agents\" on every server"
+    )]
+    RunsAutomerge(ServerId),
+    #[display("{server} is {status}")]
+    NotReady { server: ServerId, status: NodeStatus },
+    #[display("the list of {server} lacks {lacks}")]
+    ListIsNotWhole { server: ServerId, lacks: ServerId },
+    #[display(
+        "the change would stop the ring for {}, and merge.longest-stop is {}: confirm it with `k2hdkc-agent confirm`",
+        spoken(*predicted),
+        spoken(*limit)
+    )]
+    TooLong { predicted: Duration, limit: Duration },
+    #[display("REPLICA {replicas} is too much for {after} servers: lower it to {}", after.saturating_sub(1))]
+    ReplicasWrap { after: usize, replicas: u32 },
+    #[display(
+        "another server leaves first: REPLICA {replicas} needs more than {after} servers to leave at once"
+    )]
+    LeavesInTurn { after: usize, replicas: u32 },
+    #[display("it is the last server of the ring, and holds the only copy")]
+    LastServer,
+    #[display("the change waits: {}", lost(unknown, down))]
+    Lost { unknown: Vec<ServerId>, down: Vec<ServerId> },
+}
+
+fn lost(unknown: &[ServerId], down: &[ServerId]) -> String {
+    let part = |ids: &[ServerId], is: &str| (!ids.is_empty()).then(|| format!("{} {is}", names(ids)));
+    let parts = [part(unknown, "did not answer"), part(down, "is down or has no k2hdkc")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", and ")
+}
+
+/// Joins the names of servers.
+fn names(ids: &[ServerId]) -> String {
+    ids.iter().map(ServerId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl Hold {
+    /// Returns true for an answer that forbids an announcement for a while.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::RunsAutomerge(_) | Self::NotReady { .. } | Self::ListIsNotWhole { .. })
+    }
+}
+
+/// Reason for which the own pair is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "pair-")]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum PairEnd {
+    #[display("its merge does not move")]
+    MergeSticks,
+    #[display(
+        "no other server answers: this host is cut off, and what its queues hold must not be written later"
+    )]
+    NobodyAnswers,
+    #[display("every other server lists it as down")]
+    ListedAsDown,
+    #[display("its chmpx was continued in the middle of a change, and its list is old")]
+    ThawedTooEarly,
+}
+
+#[derive(Display)]
+enum Acting<'a> {
+    #[display("nothing")]
+    Nothing,
+    #[display("ask {}", names(_0))]
+    Ask(&'a [ServerId]),
+    #[display("send {}", _0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Send(&'a [Order]),
+    #[display("stop {_0} for at most {}", spoken(*_1))]
+    Stop(&'static str, Duration),
+    #[display("continue {_0}")]
+    Continue(&'static str),
+    #[display("remove the mark of the stop")]
+    Unmark,
+    #[display("kill and start chmpx and k2hdkc: {_0}")]
+    RestartPair(PairEnd),
+    #[display("kill chmpx and k2hdkc: {_0}")]
+    EndPair(PairEnd),
+    #[display("start chmpx and k2hdkc: a server answers again")]
+    StartPair,
+    #[display("cut the connections to {}", names(_0))]
+    Cut(&'a [ServerId]),
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let acting = match self {
+            Self::Nothing => Acting::Nothing,
+            Self::Ask { who, .. } => Acting::Ask(who),
+            Self::Send(orders) => Acting::Send(orders),
+            Self::Stop { program, limit } => Acting::Stop(program.name(), *limit),
+            Self::Continue { program } => Acting::Continue(program.name()),
+            Self::Unmark => Acting::Unmark,
+            Self::RestartPair(why) => Acting::RestartPair(*why),
+            Self::EndPair(why) => Acting::EndPair(*why),
+            Self::StartPair => Acting::StartPair,
+            Self::Cut(who) => Acting::Cut(who),
+        };
+        acting.fmt(f)
+    }
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { at, command } = self;
+        match command {
+            Command::ServiceIn => write!(f, "SERVICEIN to {at}"),
+            Command::ServiceOut(id) => write!(f, "SERVICEOUT of {id} to {at}"),
+            Command::UpdateStatus => write!(f, "UPDATESTATUS to {at}"),
+            Command::Merge => write!(f, "MERGE to {at}"),
+            Command::CompMerge => write!(f, "COMPMERGE to {at}"),
+            Command::AbortMerge => write!(f, "ABORTMERGE to {at}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |ids: &[ServerId], verb: &str| (!ids.is_empty()).then(|| format!("{} {verb}", names(ids)));
+        let who =
+            [part(&self.joining, "joins"), part(&self.leaving, "leaves"), part(&self.returning, "returns")];
+        let mut text = self.stage.to_string();
+        for part in who.into_iter().flatten() {
+            text = format!("{text}; {part}");
+        }
+        if !self.waits_for.is_empty() {
+            text = format!("{text}; waiting for {}", names(&self.waits_for));
+        }
+        if self.attempts > 0 {
+            text = format!("{text}; {} attempts were undone", self.attempts);
+        }
+        match &self.hold {
+            Some(hold) => write!(f, "{text}; {hold}"),
+            None => f.write_str(&text),
+        }
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ByChmpx => "chmpx runs the merges",
+            Self::Unseen => "the own chmpx does not answer",
+            Self::CutOff => "no other server answers, and the pair is kept down",
+            Self::Calm => "nothing changes",
+            Self::Preparing => "a change is prepared",
+            Self::BackingOff => "a change was undone, and waits for its next try",
+            Self::Announced => "a change is announced",
+            Self::GoingPending => "the servers go Pending",
+            Self::Ready => "every server is Pending, and MERGE is next",
+            Self::Merging => "the servers copy",
+            Self::Completing => "every server has copied, and COMPMERGE is next",
+            Self::Frozen => "chmpx stands still until the change is over",
+        })
+    }
+}
