@@ -1,5 +1,6 @@
 //! The lifecycle, situation by situation: what comes next, and what never does.
 
+mod cadence;
 mod keeping;
 mod leaving;
 mod maintenance;
