@@ -133,7 +133,7 @@ impl Stage {
     }
 
     /// One pass: observes, decides, and records that the step was taken, or has failed.
-    fn next(&mut self) -> Next {
+    fn next(&mut self) -> Action {
         let (mut history, mut persisted) = (std::mem::take(&mut self.history), self.persisted.clone());
         history.observe(&self.situation());
         persisted.observe(&self.situation());
@@ -146,7 +146,7 @@ impl Stage {
             Action::Rewrite(rewrite, _) => Some(*rewrite),
             _ => None,
         };
-        Next::from(decision.action)
+        decision.action
     }
 
     /// A changed key asks for a restart of the pair, with the file of that generation.
@@ -226,7 +226,7 @@ impl Stage {
     /// Its k2hdkc has been gone for a while, and chmpx has seen it.
     fn without_k2hdkc(&mut self) {
         self.observed.k2hdkc = None;
-        assert!(waits(&self.next()).contains("the end of the one before it"));
+        assert_eq!(waits(&self.next()), "start-after-k2hdkc");
         self.later(1.0).set_own(0x10011);
     }
 
@@ -236,48 +236,34 @@ impl Stage {
     }
 }
 
-/// An action, with its reasons in words.
-#[derive(Debug, PartialEq)]
-enum Next {
-    Converged,
-    Wait(String, Duration),
-    Hold(String, Duration),
-    Step(Step, String),
-    Rewrite(String),
-    RollBack(Rollback, String),
-}
-
-impl From<Action> for Next {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Converged => Self::Converged,
-            Action::Wait(reason, time) => Self::Wait(reason.to_string(), time),
-            Action::Hold(reasons, time) => Self::Hold(reasons.to_string(), time),
-            Action::Step(step, reason) => Self::Step(step, reason.to_string()),
-            Action::Demand(demand) => Self::Wait(demand.reason.to_string(), SOON),
-            Action::Rewrite(_, reason) => Self::Rewrite(reason.to_string()),
-            Action::RollBack(back, reason) => Self::RollBack(back, reason.to_string()),
-        }
-    }
-}
-
-fn step(next: &Next) -> &Step {
-    match next {
-        Next::Step(step, _) => step,
+fn step(action: &Action) -> &Step {
+    match action {
+        Action::Step(step, _) => step,
         other => panic!("{other:?}"),
     }
 }
 
-fn waits(next: &Next) -> &str {
-    match next {
-        Next::Wait(text, _) => text,
+/// Code of the reason of a wait.
+fn waits(action: &Action) -> &'static str {
+    match action {
+        Action::Wait(reason, _) => reason.code(),
+        Action::Demand(demand) => demand.reason.code(),
         other => panic!("{other:?}"),
     }
 }
 
-fn holds(next: &Next) -> &str {
-    match next {
-        Next::Hold(text, _) => text,
+/// Codes of the reasons of a hold.
+fn holds(action: &Action) -> Vec<&'static str> {
+    match action {
+        Action::Hold(reasons, _) => reasons.codes(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sentence of a hold.
+fn words(action: &Action) -> String {
+    match action {
+        Action::Hold(reasons, _) => reasons.to_string(),
         other => panic!("{other:?}"),
     }
 }

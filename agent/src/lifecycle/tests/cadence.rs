@@ -11,12 +11,15 @@ const LONG: Duration = Duration::from_secs(400);
 /// The first process number of those that the agent starts.
 const FIRST: u32 = 100;
 
+/// A change that comes at that time.
+type Due = (Instant, fn(&mut Stage));
+
 /// A node whose programs obey, each in its own time.
 struct World {
     stage: Stage,
     begun: Instant,
     /// Changes that are under way.
-    due: Vec<(Instant, fn(&mut Stage))>,
+    due: Vec<Due>,
     /// Steps that were taken, each with its time since the begin.
     steps: Vec<(Duration, Step)>,
     obeys: bool,
@@ -34,10 +37,12 @@ impl World {
             let (now, failed) = (self.stage.now, self.stage.failure.is_some());
             let (come, due) = self.due.into_iter().partition(|(at, _)| *at <= now);
             self.due = due;
-            let mut come: Vec<(Instant, fn(&mut Stage))> = come;
+            let mut come: Vec<Due> = come;
             come.sort_by_key(|(at, _)| *at);
-            come.into_iter().for_each(|(_, change)| change(&mut self.stage));
-            let Next::Step(step, _) = self.stage.next() else { continue };
+            for (_, change) in come {
+                change(&mut self.stage);
+            }
+            let Action::Step(step, _) = self.stage.next() else { continue };
             if self.obeys && !failed {
                 self.obey(&step);
             }
@@ -87,7 +92,7 @@ fn stopped() -> Stage {
 
 fn well() -> Stage {
     let mut stage = Stage::well();
-    assert_eq!(stage.next(), Next::Converged);
+    assert_eq!(stage.next(), Action::Converged);
     stage
 }
 
@@ -164,7 +169,7 @@ fn no_step_comes_again_before_its_pause_however_often_the_pass_comes() {
                 let [(before, one), (at, other)] = pair else { unreachable!() };
                 times = if one == other { times + 1 } else { 0 };
                 let least = if times > 0 { least(one, times) } else { Duration::ZERO };
-                assert!(*at - *before >= least, "{name} {pace:?}: {other} at {before:?} and {at:?}");
+                assert!(*at >= *before + least, "{name} {pace:?}: {other} at {before:?} and {at:?}");
                 again += u32::from(times > 0);
             }
         }

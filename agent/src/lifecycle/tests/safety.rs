@@ -124,23 +124,23 @@ proptest! {
             let next = stage.later(seconds).next();
             let (chmpx, k2hdkc) = (stage.observed.chmpx.is_some(), stage.observed.k2hdkc.is_some());
             match &next {
-                Next::Step(Step::Start(_), _) => prop_assert!(!turns.surplus && !turns.unseen, "{next:?}"),
+                Action::Step(Step::Start(_), _) => prop_assert!(!turns.surplus && !turns.unseen, "{next:?}"),
                 // chmpx never stops while k2hdkc runs.
-                Next::Step(Step::Signal(Program::Chmpx, ..), _) => prop_assert!(slave || !k2hdkc, "{next:?}"),
+                Action::Step(Step::Signal(Program::Chmpx, ..), _) => prop_assert!(slave || !k2hdkc, "{next:?}"),
                 // Data at risk never stops k2hdkc, unless the operator has the node leave.
-                Next::Step(Step::Signal(Program::K2hdkc, ..), _) => {
+                Action::Step(Step::Signal(Program::K2hdkc, ..), _) => {
                     let others = turns.bits[1..].contains(&0x21) && stage.observed.control.report.is_some();
                     prop_assert!(k2hdkc && (!turns.in_memory || others || forced), "{next:?}");
                 }
                 // Every hold says why.
-                Next::Hold(text, _) => prop_assert!(!text.is_empty()),
+                Action::Hold(text, _) => prop_assert!(!text.is_empty()),
                 _ => {}
             }
             match &next {
-                Next::Step(Step::Start(Program::Chmpx), _) => {
+                Action::Step(Step::Start(Program::Chmpx), _) => {
                     prop_assert!(!chmpx && (slave || !k2hdkc || turns.in_memory), "{next:?}");
                 }
-                Next::Step(Step::Start(Program::K2hdkc), _) => {
+                Action::Step(Step::Start(Program::K2hdkc), _) => {
                     prop_assert!(chmpx && !k2hdkc && !slave, "{next:?}");
                     prop_assert!(turns.bits[1] & 1 == 1 || turns.bits[2] & 1 == 1, "alone: {next:?}");
                 }
@@ -156,7 +156,7 @@ proptest! {
             return Ok(());
         }
         let next = turns.stage().later(seconds).next();
-        prop_assert!(!matches!(next, Next::Step(Step::Start(_), _)), "{next:?}");
+        prop_assert!(!matches!(next, Action::Step(Step::Start(_), _)), "{next:?}");
     }
 }
 
