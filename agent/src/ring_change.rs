@@ -30,7 +30,7 @@
 //! | `HalfOut` | 7 | S | own 0x1221, and no leave is wanted | SERVICEIN |
 //! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once | SERVICEIN |
 //! | `LeaveAgain` | 5 | L | own 0x1021 by ABORTMERGE, others p | SERVICEOUT, three times a change |
-//! | `Pend` | 6 | S | J or L is announced, nobody d, c or down, 0.6 s; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
+//! | `Pend` | 6 | S | J or a living L is announced, nobody d, c or down, 0.6 s; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
 //! | `Drain` | 8 | S, J, R | own p, nobody d or c, 0.25 s, queues empty | stops k2hdkc for at most 5 s |
 //! | `DrainLeaver` | 9 | L | the same, and the whole ring is p | stops k2hdkc for at most 5 s |
 //! | `JoinAlong` | 2 | J | as `Join`, and another J is announced | as `Join` |
@@ -44,7 +44,7 @@
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |
 //! | `Withdraw` | 20 | driver | S down, J announced, nobody p, 2 s | SERVICEOUT to each J |
 //! | `Dismiss` | 20 | driver | S down 8 s, L lives, others have its keys or the ini lacks it | SERVICEOUT of the dead |
-//! | `Bury` | 20 | driver | the same without L, the ring p; or calm, and the ini lacks it | SERVICEOUT of the dead and of itself |
+//! | `Bury` | 20 | driver | the same without a living L, the ring not calm; or calm, and the ini lacks it | SERVICEOUT of the dead and of itself |
 //! | `Overdue` | | driver | the change lasts 20 s, and slaves stand still | ABORTMERGE; SERVICEOUT to each J, SERVICEIN to each L |
 //! | `Doing` | 14 | driver | some d | waits |
 //! | `Skipped` | 15 | driver | some c, some p, nobody d, 1 s | ABORTMERGE |
@@ -119,6 +119,8 @@ pub struct Decision {
     pub look_again: Duration,
     /// True while nobody may start chmpx and k2hdkc of this node.
     pub holds_pair: bool,
+    /// True while nobody may write the ini: a server is Pending, Doing or Done.
+    pub holds_file: bool,
     /// Progress of the change.
     pub progress: Progress,
     /// True where an answer forbade the announcement of this server.
@@ -147,7 +149,8 @@ pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let holds_pair = history.isolated && limits.by == MergeBy::Agents;
     let progress = progress::progress(&scene, history, hold);
     let look_again = look_again(&scene, history, progress.stage);
-    Decision { action, row, look_again, holds_pair, progress, refused }
+    let holds_file = limits.by == MergeBy::Agents && holds_file(&scene, history);
+    Decision { action, row, look_again, holds_pair, holds_file, progress, refused }
 }
 
 /// Returns true where the settings let a row act.
@@ -184,11 +187,18 @@ fn turn(row: Row, scene: &Scene<'_>, history: &History) -> Turn {
     }
 }
 
+/// Returns true where a server is in a change, by the list, by its own view, or by the latest list before a silence.
+fn holds_file(scene: &Scene<'_>, history: &History) -> bool {
+    let views = scene.views.as_ref().is_some_and(|views| !views.roles.is_calm());
+    views || history.change_since().is_some()
+}
+
 fn look_again(scene: &Scene<'_>, history: &History, stage: Stage) -> Duration {
     match stage {
         Stage::ByChmpx => timing::IDLE,
         Stage::Calm | Stage::BackingOff | Stage::CutOff => timing::CALM,
         Stage::Preparing if scene.waiting_joiners().is_empty() => timing::CALM,
+        Stage::Frozen => slave::pause(scene),
         Stage::Unseen if history.change_since().is_none() => timing::CALM,
         Stage::Unseen
         | Stage::Preparing
@@ -196,7 +206,6 @@ fn look_again(scene: &Scene<'_>, history: &History, stage: Stage) -> Duration {
         | Stage::GoingPending
         | Stage::Ready
         | Stage::Merging
-        | Stage::Completing
-        | Stage::Frozen => timing::BUSY,
+        | Stage::Completing => timing::BUSY,
     }
 }

@@ -7,7 +7,7 @@ use super::driving::withdrawal;
 use super::history::History;
 use super::inputs::ServerId;
 use super::merging::{Dialect, dialect, merges};
-use super::scene::{Roles, Scene, is_calm, is_well};
+use super::scene::{Roles, Scene, is_calm, is_dismissed, is_well};
 use super::timing;
 use super::words::Hold;
 use crate::chmpx_state::NodeStatus;
@@ -93,14 +93,21 @@ fn obstacle(scene: &Scene<'_>, history: &History, roles: &Roles, dead: &[ServerI
 
 /// Row `Bury`: no leaver lives, and the server that issues MERGE beside a dismissed one would be skipped.
 pub(super) fn bury(scene: &Scene<'_>, history: &History) -> Condition {
-    let calm = scene.seen.is_calm();
-    dead(scene, history, timing::DEAD, |roles, dead| {
-        let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
-        let waits = roles.stayers.iter().any(|id| !is_calm(roles.status(id)));
-        let asked = if calm { dropped } else { waits && may_go(scene, dead) };
-        let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || is_well(roles.status(id)));
-        roles.living_leavers().is_empty() && asked && joined
-    })
+    let seen = &scene.seen;
+    let mut dead = seen.among(&seen.stayers, |status| !status.is_up());
+    dead.extend(seen.among(&seen.leavers, is_dismissed));
+    if dead.is_empty() && scene.is_heard() {
+        return Condition::Fails;
+    }
+    let Some((roles, _)) = roles_of_living(scene, history, seen.is_calm()) else { return Condition::Unknown };
+    let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
+    let asked = if seen.is_calm() { dropped } else { may_go(scene, &dead) };
+    let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || is_well(roles.status(id)));
+    let nobody_else = roles.joiners.is_empty() || roles.stayers.iter().any(|id| !is_calm(roles.status(id)));
+    if roles.living_leavers().is_empty() && asked && joined && nobody_else {
+        return Condition::while_same(dead, timing::DEAD);
+    }
+    Condition::Fails
 }
 
 /// Takes the dead out of the ring, and leaves it with them to issue the merge; this server joins again after that. The last

@@ -261,6 +261,13 @@ pub(super) fn survey(scene: &Scene<'_>, history: &History) -> Condition {
     Condition::when(scene.is_heard() && drives, AT_ONCE)
 }
 
+/// Asks every server of the ring; one that drives only since others do nothing asks more seldom.
+pub(super) fn survey_all(scene: &Scene<'_>, history: &History) -> Turn {
+    let first = scene.place() == Some(0);
+    let due = first || history.may_ask(Row::Survey, scene.inputs.now, timing::SUBSTITUTE);
+    if due { ask_all(scene, history) } else { Turn::Pass }
+}
+
 /// Asks every server of the ring for its own view.
 pub(super) fn ask_all(scene: &Scene<'_>, history: &History) -> Turn {
     let who = scene.asked_by_driver();

@@ -56,6 +56,8 @@ pub struct Inputs {
     pub members: BTreeSet<ServerId>,
     /// Number of extra copies of a key (REPLICA), as the own chmpx has loaded it.
     pub replicas: u32,
+    /// Number of slaves of the installed ini, by which a stopped one spares the servers.
+    pub slaves: u32,
     /// Will of the operator and of K2HR3 for this node.
     pub wish: Wish,
     /// The own chmpx's list; `None` where it has not answered the question of this look.

@@ -17,7 +17,7 @@ use crate::supervisor::Program;
 pub(super) fn pend(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
     let seen = &scene.seen;
-    let asked = seen.is_announced() && !seen.is_merging() && seen.down().is_empty();
+    let asked = seen.is_announced_by_living() && !seen.is_merging() && seen.down().is_empty();
     let after = match () {
         () if joining::leaves_along(scene, history) => joining::LEAVES_ALONG,
         () if !seen.joiners.is_empty() && !scene.waiting_joiners().is_empty() => timing::PEND_JOINER_WAITS,

@@ -4,9 +4,10 @@ use super::action::{Action, Command, Turn};
 use super::condition::{Condition, Same};
 use super::driving::ask_all;
 use super::history::History;
-use super::inputs::{Answer, Process, ServerId};
+use super::inputs::{Answer, Mark, Process, ServerId};
 use super::row::Row;
 use super::scene::{Scene, is_calm};
+use super::slave;
 use super::timing::{self, AT_ONCE};
 use super::words::PairEnd;
 use crate::chmpx_state::NodeStatus;
@@ -26,8 +27,9 @@ pub(super) fn cure(scene: &Scene<'_>, _: &History) -> Condition {
 
 /// Has the servers whose entries are old publish their status; not while a slave can be stopped, which it would fill up.
 pub(super) fn cure_entries(scene: &Scene<'_>, history: &History) -> Turn {
-    if scene.is_slave() && scene.inputs.local.mark != super::Mark::Absent {
-        return Turn::Pass;
+    if scene.is_slave() {
+        let first = scene.inputs.local.mark == Mark::Absent;
+        return if first { slave::cure(scene, history) } else { Turn::Pass };
     }
     let Some(views) = &scene.views else { return ask_all(scene, history) };
     let calm = views.unknown.is_empty() && views.roles.is_calm();

@@ -119,13 +119,19 @@ pub(super) fn wants_change(scene: &Scene<'_>) -> bool {
     joins || scene.inputs.wish.leave && me.is_in_service()
 }
 
+/// Returns the members that neither serve nor wait to join.
+fn not_ready(scene: &Scene<'_>) -> Vec<ServerId> {
+    let ready = |id: &&ServerId| matches!(scene.seen.status(id).bits(), 0x21 | 0x11);
+    scene.inputs.members.iter().filter(|id| !ready(id)).cloned().collect()
+}
+
 fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
     let ring = roles.ring();
     match stage {
         Stage::Announced | Stage::GoingPending => roles.among(&ring, |status| !is_pending(status)),
         Stage::Merging => roles.among(&ring, |status| status.operation() != Operation::Done),
         Stage::Completing => roles.among(&ring, is_merging),
-        Stage::Preparing => scene.waiting_joiners(),
+        Stage::Preparing => not_ready(scene),
         Stage::Frozen => roles.among(&ring, |status| !is_calm(status)),
         Stage::ByChmpx | Stage::Unseen | Stage::CutOff | Stage::Calm | Stage::BackingOff | Stage::Ready => {
             Vec::new()

@@ -54,6 +54,11 @@ pub(super) fn is_dismissed(status: NodeStatus) -> bool {
     status.action() == Action::Delete && !status.is_up()
 }
 
+/// Returns true for a server with which a change is over: calm, or taken out of the ring after its death.
+pub(super) fn is_settled(status: NodeStatus) -> bool {
+    is_calm(status) || is_dismissed(status)
+}
+
 /// Returns true for a server that serves when the change is over: up, k2hdkc joined.
 pub(super) fn is_well(status: NodeStatus) -> bool {
     status.is_up() && !status.is_suspended()
@@ -131,6 +136,16 @@ impl Roles {
     /// Returns the living leavers.
     pub(super) fn living_leavers(&self) -> Vec<ServerId> {
         self.among(&self.leavers, NodeStatus::is_up)
+    }
+
+    /// Returns true where a living server joins or leaves.
+    pub(super) fn is_announced_by_living(&self) -> bool {
+        !self.joiners.is_empty() || !self.living_leavers().is_empty()
+    }
+
+    /// Returns true where nothing changes but that dead servers are being taken out.
+    pub(super) fn is_settled(&self) -> bool {
+        self.statuses.values().all(|status| is_settled(*status))
     }
 
     /// Returns all statuses, to see whether they stay.

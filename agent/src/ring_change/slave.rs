@@ -1,13 +1,15 @@
 //! Rows of a slave: its chmpx stands still during a change, so that requests wait instead of failing, and writes do not reach old
 //! holders.
 
+use std::time::Duration;
+
 use super::action::{Action, Command, Turn};
 use super::condition::Condition;
 use super::history::History;
 use super::inputs::{Answer, List, Mark, Node, Process, ServerId};
 use super::merging::{Dialect, dialect};
 use super::row::Row;
-use super::scene::{Scene, is_calm};
+use super::scene::{Scene, is_settled};
 use super::timing::{self, AT_ONCE};
 use super::words::{Hold, PairEnd};
 use crate::chmpx_state::Action as Change;
@@ -18,12 +20,13 @@ fn chmpx_is(scene: &Scene<'_>, process: Process) -> bool {
     scene.is_slave() && scene.inputs.local.chmpx == process
 }
 
-/// Returns the servers that the list shows as joining, leaving, or back and Pending.
+/// Returns the living servers that the list shows as joining, leaving, or back and Pending.
 fn changing(scene: &Scene<'_>) -> Vec<ServerId> {
     let seen = &scene.seen;
     let announced =
         |id: &&ServerId| seen.status(id).action() != Change::Nothing || seen.status(id).bits() == 0x1021;
-    seen.all().filter(announced).cloned().collect()
+    let living = |id: &&ServerId| seen.status(id).is_up();
+    seen.all().filter(announced).filter(living).cloned().collect()
 }
 
 /// Row `Freeze`.
@@ -38,8 +41,7 @@ pub(super) fn freeze(scene: &Scene<'_>, _: &History) -> Condition {
 
 /// Stops chmpx, once those who change are known to leave the merge to the agents.
 pub(super) fn stop_chmpx(scene: &Scene<'_>, history: &History) -> Turn {
-    let living: Vec<_> = changing(scene).into_iter().filter(|id| scene.seen.status(id).is_up()).collect();
-    match dialect(scene, history, &living) {
+    match dialect(scene, history, &changing(scene)) {
         Dialect::Agents => Turn::Act(Action::Stop { program: Program::Chmpx, limit: timing::FREEZE_LIMIT }),
         Dialect::Unknown(who) => Turn::ask(who, true),
         Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
@@ -49,6 +51,19 @@ pub(super) fn stop_chmpx(scene: &Scene<'_>, history: &History) -> Turn {
 /// Row `Watch`: a stopped chmpx answers nothing, so a server is asked.
 pub(super) fn watch(scene: &Scene<'_>, _: &History) -> Condition {
     Condition::when(chmpx_is(scene, Process::Stopped), AT_ONCE)
+}
+
+/// Asks one server, as often as all slaves together may.
+pub(super) fn ask_one_seldom(scene: &Scene<'_>, history: &History) -> Turn {
+    let due = history.may_ask(Row::Watch, scene.inputs.now, pause(scene));
+    if due { ask_one(scene, history) } else { Turn::Pass }
+}
+
+/// Returns the pause between two questions of a stopped slave: no server gets more than a hundred a second from all of them.
+pub(super) fn pause(scene: &Scene<'_>) -> Duration {
+    let servers = u32::try_from(scene.inputs.members.len()).unwrap_or(u32::MAX).max(1);
+    let shared = timing::QUESTION.saturating_mul(scene.inputs.slaves) / servers;
+    shared.max(timing::BUSY)
 }
 
 /// Asks one server.
@@ -63,8 +78,8 @@ fn answer<'a>(scene: &'a Scene<'_>) -> Option<&'a Answer> {
     scene.inputs.fresh_round()?.answers.values().flatten().next()
 }
 
-fn shows_calm(list: &List) -> bool {
-    !list.is_empty() && list.values().all(|entry| is_calm(entry.status))
+fn is_over(list: &List) -> bool {
+    !list.is_empty() && list.values().all(|entry| is_settled(entry.status))
 }
 
 /// Row `Thaw`.
@@ -77,7 +92,7 @@ pub(super) fn thaw(scene: &Scene<'_>, history: &History) -> Condition {
     }
     let Some(answer) = answer(scene) else { return Condition::Unknown };
     let long = history.has_held(Row::Watch, timing::UNSEEN, scene.inputs.now);
-    Condition::when(shows_calm(&answer.list) && (long || history.has_seen_change()), AT_ONCE)
+    Condition::when(is_over(&answer.list) && (long || history.has_seen_change()), AT_ONCE)
 }
 
 /// Continues chmpx.
@@ -88,7 +103,7 @@ pub(super) fn resume(_: &Scene<'_>, _: &History) -> Turn {
 /// Row `ForcedThaw`: the watchdog has continued chmpx in the middle of a change.
 pub(super) fn forced_thaw(scene: &Scene<'_>, _: &History) -> Condition {
     let forced = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Frozen;
-    Condition::when(forced && scene.is_heard() && !scene.seen.is_calm(), AT_ONCE)
+    Condition::when(forced && scene.is_heard() && !scene.seen.is_settled(), AT_ONCE)
 }
 
 /// Starts chmpx again, with a list that is not old.
@@ -99,7 +114,7 @@ pub(super) fn restart(_: &Scene<'_>, _: &History) -> Turn {
 /// Row `Unmark`.
 pub(super) fn unmark(scene: &Scene<'_>, _: &History) -> Condition {
     let marked = chmpx_is(scene, Process::Running) && scene.inputs.local.mark != Mark::Absent;
-    Condition::when(marked && scene.is_heard() && scene.seen.is_calm(), AT_ONCE)
+    Condition::when(marked && scene.is_heard() && scene.seen.is_settled(), AT_ONCE)
 }
 
 /// Removes the mark: only now may chmpx be stopped again.
@@ -119,7 +134,7 @@ pub(super) fn cure_thawed(scene: &Scene<'_>, _: &History) -> Condition {
 /// Has the servers whose entries are old publish their status, where another server's list is calm.
 pub(super) fn cure(scene: &Scene<'_>, history: &History) -> Turn {
     let Some(answer) = answer(scene) else { return ask_one(scene, history) };
-    if !shows_calm(&answer.list) {
+    if !is_over(&answer.list) {
         return Turn::Pass;
     }
     let old =

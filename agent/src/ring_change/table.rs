@@ -103,8 +103,8 @@ pub(super) const fn of(row: Row) -> Rule {
         R::TwoViews => rule(peers::two_views, peers::restart_pair, STOP_AGAIN),
         R::Disowned => rule(peers::disowned, peers::publish, CURE),
         R::Audit => rule(peers::audit, peers::ask_others, AT_ONCE).asks(DISOWNED),
-        R::Watch => rule(slave::watch, slave::ask_one, AT_ONCE),
-        R::Survey => rule(driving::survey, driving::ask_all, AT_ONCE),
+        R::Watch => rule(slave::watch, slave::ask_one_seldom, AT_ONCE),
+        R::Survey => rule(driving::survey, driving::survey_all, AT_ONCE),
     }
 }
 

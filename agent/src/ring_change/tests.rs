@@ -2,6 +2,7 @@
 
 mod announcing;
 mod copying;
+mod courses;
 mod driving;
 mod failing;
 mod findings;
@@ -80,6 +81,7 @@ impl Bench {
             node,
             members: list.keys().cloned().collect(),
             replicas: 1,
+            slaves: 1,
             wish: Wish::default(),
             list: Some(list),
             round: None,

@@ -19,6 +19,10 @@ pub(super) const DIALECT_LASTS: Duration = ms(10_000);
 pub(super) const BUSY: Duration = ms(50);
 /// Pause between two looks in a calm ring. At 1 s a slave would stop after the servers are Pending, and its requests fail.
 pub(super) const CALM: Duration = ms(250);
+/// Share of a server's time for one question of a stopped slave: a hundred a second from all of them.
+pub(super) const QUESTION: Duration = ms(10);
+/// Pause between two looks of a server that drives only since others do nothing.
+pub(super) const SUBSTITUTE: Duration = ms(250);
 /// Pause between two looks where chmpx runs the merges.
 pub(super) const IDLE: Duration = ms(5000);
 

@@ -137,3 +137,31 @@ fn a_change_with_stopped_slaves_is_undone_before_their_watchdogs_fire() {
     let unfrozen = |bench: &mut Bench| bench.limits.freeze = Duration::ZERO;
     assert_eq!(drives(Bench::server("a", "a=3021 b=2021 c=3121").with(unfrozen), 25_000), []);
 }
+
+#[test]
+fn a_substitute_driver_asks_every_quarter_of_a_second() {
+    let mut bench = Bench::server("b", "a=3021 b=2021 c=3121");
+    bench.run(3000);
+    let asks = (0..20).filter(|_| {
+        let asks = matches!(bench.look(), Decision { row: Some(Row::Survey), .. });
+        bench.step();
+        bench.inputs.now += ms(50);
+        asks
+    });
+    assert_eq!(asks.count(), 4);
+}
+
+#[test]
+fn nobody_writes_the_ini_in_a_change() {
+    for (ring, holds) in
+        [("a=21 b=21", false), ("a=21 b=11", false), ("a=21 b=1121", true), ("a=1021 b=21", true)]
+    {
+        assert_eq!(Bench::server("a", ring).step().holds_file, holds, "{ring}");
+    }
+    let mut silent = Bench::server("a", "a=1021 b=1121");
+    silent.step();
+    silent.inputs.list = None;
+    assert!(silent.step().holds_file);
+    let by_chmpx = |bench: &mut Bench| bench.limits.by = MergeBy::Chmpx;
+    assert!(!Bench::server("a", "a=21 b=1121").with(by_chmpx).step().holds_file);
+}

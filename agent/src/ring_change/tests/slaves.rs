@@ -97,6 +97,22 @@ fn a_stopped_slave_asks_one_server_by_its_number_and_another_where_that_is_silen
 }
 
 #[test]
+fn many_stopped_slaves_spare_the_servers() {
+    let mut bench = frozen(CALM).with(|bench| bench.inputs.slaves = 300);
+    assert_eq!(bench.step().look_again, ms(1000), "a hundred questions a second for each of three servers");
+    bench.inputs.now += ms(500);
+    assert_eq!(bench.look().action, Action::Nothing);
+}
+
+#[test]
+fn a_leaver_that_is_dead_stops_no_slave() {
+    assert_eq!(Bench::slave("a=21 b=21 c=1220").first(5000), None);
+    let mut bench = frozen(CALM);
+    hears(&mut bench, CHANGE);
+    assert_eq!(hears(&mut bench, "a=21 b=21 c=1220"), Some((Row::Thaw, go_on(Program::Chmpx))));
+}
+
+#[test]
 fn the_mark_goes_when_the_own_list_is_calm() {
     for mark in [Mark::Frozen, Mark::Thawed] {
         let mut bench = Bench::slave(CALM).with(|bench| bench.inputs.local.mark = mark);
