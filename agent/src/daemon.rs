@@ -37,6 +37,7 @@ use crate::log::Logging;
 use crate::notify::Notify;
 use crate::problem::chain;
 use crate::reconcile::Reconciler;
+use crate::ring_task::RingTask;
 use crate::settings::{self, Origin, Settings};
 use crate::source::Answered;
 use crate::status::Status;
@@ -168,6 +169,8 @@ struct Agent {
     doubtful: Option<(Instant, u32)>,
     /// True where the host shuts down, and the processes with it.
     goes_down: bool,
+    /// The changes of the ring, beside the passes.
+    ring: RingTask,
 }
 
 impl Agent {
@@ -184,6 +187,8 @@ impl Agent {
         status.agent.pid = Some(std::process::id());
         status.agent.started = Some(Timestamp::now());
         let published = watch::Sender::new(status.clone());
+        let ring =
+            RingTask::start(&settings.state.runtime_directory, &settings.state.directory, waker.clone());
         waker.wake(Reason::Start);
         Self {
             origin,
@@ -201,6 +206,7 @@ impl Agent {
             told: logging::Told::default(),
             doubtful: None,
             goes_down: false,
+            ring,
         }
     }
 
@@ -255,7 +261,9 @@ impl Agent {
     async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) {
         let asked = answered.is_some();
         self.look_who_leaves();
+        self.reconciler.observe_ring(self.ring.progress());
         let report = self.reconciler.pass(reasons, answered).await;
+        self.ring.assign(self.reconciler.assignment());
         if asked {
             let wait = self.reconciler.until_next_question(fastrand::f64());
             self.asker.rest(wait);

@@ -65,6 +65,7 @@ pub(crate) mod log;
 // The pure file half, and facts about this host.
 pub mod acceptance;
 pub(crate) mod replicas;
+pub(crate) mod automerge;
 pub mod chmpx_state;
 pub mod membership;
 pub(crate) mod registration;
@@ -89,6 +90,7 @@ pub mod identity;
 pub mod status;
 
 // The hands.
+pub mod ring_task;
 pub mod source;
 pub(crate) mod apply;
 

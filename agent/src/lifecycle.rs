@@ -16,6 +16,7 @@
 //! | phase | Run | Restart | Drain | Stop |
 //! |---|---|---|---|---|
 //! | `Unobservable` | hold | hold | - | hold; by force: on after 30 s |
+//! | `Parked` | wait | = Run | = Run | = Run |
 //! | `ForeignWriter` | end it, or report | = Run | = Run | - |
 //! | `FileOutOfSync` | sync it, hold, or report | = Run | = Run | - |
 //! | `Duplicate` | hold | hold | - | - |
@@ -30,6 +31,7 @@
 //! | `NoK2hdkc` | by quorum: start, wait, restart chmpx to reconnect, hold | = Run | - | - |
 //! | `LeftBehind` | in turn: COMPMERGE, MERGE or SERVICEOUT; or hold | = Run | - | - |
 //! | `PeerInChange` | report one that does not go on | = Run | - | - |
+//! | `RingChange` | wait, or hold | = Run | - | - |
 //! | `SlaveDown` | wait | = Run | - | - |
 //! | `SlaveAlone` | wait, then hold | = Run | - | - |
 //! | `TurnedAway` | prompt the server; or hold | = Run | - | - |
@@ -107,6 +109,7 @@ use self::phase::Phase;
 use self::scene::{Draft, Scene, soon};
 use self::words::{Control, File, Join, Reason, Reasons};
 use crate::plan::Class;
+use crate::ring_change::Progress;
 use crate::supervisor::{ProcessId, Step};
 
 /// The next step.
@@ -290,6 +293,7 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (P::Unpaired(_) | P::Paired(_) | P::Unaccompanied(_) | P::Down, Stop(leaving)) => {
             Some(leave::stop(scene, draft, leaving))
         }
+        (P::Parked(progress), _) => Some(scene.wait(progress.clone())),
         (_, Stop(_) | Gone(_)) => None,
         (P::ForeignWriter(rival), _) => file_sync::end_writer(scene, draft, rival),
         (P::FileOutOfSync(misplaced), _) => file_sync::sync(scene, draft, misplaced),
@@ -308,6 +312,7 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (P::NoK2hdkc(chmpx), _) => starting::k2hdkc(scene, draft, chmpx),
         (P::LeftBehind(left), _) => peers::end_change(scene, draft, left),
         (P::PeerInChange(view), _) => peers::report_stuck(scene, draft, view),
+        (P::RingChange(progress), _) => Some(change(scene, progress)),
         (P::SlaveDown(status), _) => Some(scene.wait(words::Slave::Is(status))),
         (P::SlaveAlone(listed), _) => Some(slave::alone(scene, draft, listed)),
         (P::TurnedAway(view), _) => slave::turned_away(scene, draft, view),
@@ -316,6 +321,14 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (P::Serving(view), _) => join::serving(scene, draft, view),
         (P::ListDiffers(difference), _) => Some(list::correct(scene, draft, difference)),
         (P::Leftovers(files), _) => starting::tidy(scene, files),
+    }
+}
+
+/// Waits for the change of the ring; where it does not go on by itself, the operator must look.
+fn change(scene: &Scene<'_>, progress: &Progress) -> Action {
+    match &progress.hold {
+        Some(hold) if hold.needs_operator() => scene.hold(progress.clone()),
+        _ => scene.wait(progress.clone()),
     }
 }
 

@@ -21,6 +21,7 @@ mod observing;
 mod placing;
 mod processes;
 mod releasing;
+mod ring_change;
 mod stepping;
 mod stopping;
 #[cfg(test)]
@@ -278,6 +279,7 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.unseen();
         let observed = self.observe(about.as_ref(), &installed).await;
         let inputs = Inputs { identity, installed, observed, about, doubt };
+        self.assign(&inputs);
         self.membership.count_nodes(inputs.installed.ring().map(|ring| &**ring));
         let file = self.decide_file(&inputs, was_answered);
         notes.extend(self.notes(&inputs));
@@ -323,7 +325,9 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns when a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
-        let settling = self.files.settling.as_ref().filter(|_| self.membership.answer.is_some())?;
+        // The end of the ring's change wakes a pass.
+        let waits = self.membership.answer.is_some() && !self.ring_changes();
+        let settling = self.files.settling.as_ref().filter(|_| waits)?;
         let due = settling.due(self.settings.poll.settling());
         // Where the host failed, not before it is tried again.
         Some(self.files.host.not_before().map_or(due, |at| due.max(at)))

@@ -40,10 +40,12 @@ pub enum Reason {
     SupervisorChanged,
     /// The node has become a member of its role.
     Joined,
+    /// The change of the ring has come to another stage.
+    RingChanged,
 }
 
 impl Reason {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Start,
         Self::Timer,
         Self::Settled,
@@ -58,6 +60,7 @@ impl Reason {
         Self::Look,
         Self::SupervisorChanged,
         Self::Joined,
+        Self::RingChanged,
     ];
 
     fn bit(self) -> u32 {
@@ -80,6 +83,7 @@ impl Reason {
             Self::Look => "look",
             Self::SupervisorChanged => "supervisor-changed",
             Self::Joined => "joined",
+            Self::RingChanged => "ring-changed",
         }
     }
 }

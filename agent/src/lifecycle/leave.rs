@@ -10,13 +10,14 @@
 //!
 //! The ledger has each stage before anything is done for it, so that an agent that was killed goes on where it was.
 
-use super::rules::{NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, STICKS_AFTER, UNSEEN_WITHIN};
+use super::rules::{ANSWERS_LATE_FOR, NUDGE_AGAIN, OUT_FOR, PENDING_WITHIN, STICKS_AFTER, UNSEEN_WITHIN};
 use super::scene::{Draft, Scene, soon};
 use super::situation::label;
 use super::words::{Leave, Stop};
-use super::{Action, Copies, Departure, Pair, Persisted, Situation, Stage, Urgency, stopping};
+use super::{Action, Departure, Pair, Persisted, Situation, Stage, Urgency, stopping};
 use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus, Operation, Row};
-use crate::ring::Mode;
+use crate::ring::{Mode, Node};
+use crate::ring_change::Progress;
 use crate::supervisor::{ControlCommand, Program, Step};
 
 /// Takes a server out of service before it stops; `None` where it goes on as every other, because it must serve before it can
@@ -32,6 +33,9 @@ pub(super) fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -
     }
     let view = scene.view().filter(|view| !view.own.status.is_suspended())?;
     let status = view.own.status;
+    if let Some(progress) = scene.ring_change {
+        return Some(beside_ring_change(scene, draft, (view, progress), leaving));
+    }
     if status.action() == Change::Delete {
         return Some(moving(scene, draft, view, leaving));
     }
@@ -41,6 +45,33 @@ pub(super) fn drain(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -
     // A restart that is no change's has its reason, which keeps the keys as well.
     let repairs = scene.persisted.restart.as_ref().is_some_and(|restart| restart.urgency > Urgency::Change);
     (status.is_healthy() && !repairs).then(|| leave_the_service(scene, draft, view, leaving))
+}
+
+/// Waits for the change in which the others copy from this server; then a while, in which late requests are answered. A stop
+/// for maintenance changes no ring: the server keeps its slot, and the next holders answer for its keys.
+fn beside_ring_change(
+    scene: &Scene<'_>,
+    draft: &mut Draft,
+    (view, progress): (&ChmpxState, &Progress),
+    leaving: &Departure,
+) -> Action {
+    let (status, returns) = (view.own.status, leaving.returns);
+    if let Some(obstacle) = obstacle(scene, scene.persisted) {
+        return scene.hold(Leave::Obstructed { obstacle, returns });
+    }
+    if progress.stage.is_under_way() {
+        return scene.wait(progress.clone());
+    }
+    if returns {
+        return go_on(draft, leaving.at(Stage::Stopping));
+    }
+    if status.is_in_service() {
+        return super::change(scene, progress);
+    }
+    if scene.history.in_status_for(scene.now) < ANSWERS_LATE_FOR {
+        return scene.wait(Leave::AnswersLate);
+    }
+    go_on(draft, leaving.at(Stage::Stopping))
 }
 
 fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState, leaving: &Departure) -> Action {
@@ -114,6 +145,9 @@ fn moving(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState, leaving: &Dep
 /// Tells the others, and waits for nothing.
 fn hasten(scene: &Scene<'_>, draft: &mut Draft, leaving: &Departure) -> Action {
     let next = go_on(draft, leaving.at(Stage::Stopping));
+    if scene.ring_change.is_some() {
+        return next;
+    }
     let serves =
         |view: &ChmpxState| view.own.status.is_in_service() && view.own.status.action() == Change::Nothing;
     if scene.observed.chmpx.is_some() && scene.view().is_some_and(serves) {
@@ -167,14 +201,17 @@ pub fn obstacle(situation: &Situation<'_>, persisted: &Persisted) -> Option<Stri
     if situation.observed.k2hdkc.is_none() || status.is_suspended() {
         return Some(format!("k2hdkc does not serve ({status}), so the others cannot take over from it"));
     }
-    if status.is_in_service() { obstacle_of_others(situation, view, &persisted.copies) } else { None }
+    if status.is_in_service() { obstacle_of_others(situation, view, persisted) } else { None }
 }
 
-fn obstacle_of_others(situation: &Situation<'_>, view: &ChmpxState, copies: &Copies) -> Option<String> {
+fn obstacle_of_others(situation: &Situation<'_>, view: &ChmpxState, persisted: &Persisted) -> Option<String> {
     let statuses: Vec<_> = situation.peers().map(|node| (node, view.status_of(node))).collect();
     let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
     if !statuses.iter().any(|(_, status)| status.is_some_and(serves)) {
         return Some("this is the last server in service, so its keys would have nowhere to go".to_owned());
+    }
+    if situation.ring_change.is_some() {
+        return obstacle_of_stop(situation, persisted, &statuses);
     }
     if situation.ring.replicas() == 0 {
         return Some(
@@ -183,7 +220,7 @@ fn obstacle_of_others(situation: &Situation<'_>, view: &ChmpxState, copies: &Cop
                 .to_owned(),
         );
     }
-    if let Some(gone) = copies.missing(situation.ring) {
+    if let Some(gone) = persisted.copies.missing(situation.ring) {
         return Some(format!(
             "{gone} has gone, those that stayed copied nothing then, and this server may have the only other copy of its keys: \
              each of the others must leave the service and come back first (a changed key that takes a restart does it, or \
@@ -202,9 +239,27 @@ fn obstacle_of_others(situation: &Situation<'_>, view: &ChmpxState, copies: &Cop
     ))
 }
 
+/// Returns why a server of a ring that the agents change may not stop for maintenance: nobody would answer for its keys. A leave
+/// has no such obstacle: the others copy first.
+fn obstacle_of_stop(
+    situation: &Situation<'_>,
+    persisted: &Persisted,
+    statuses: &[(&Node, Option<NodeStatus>)],
+) -> Option<String> {
+    persisted.stopped.as_ref()?;
+    if situation.ring.replicas() == 0 {
+        return Some("REPLICA is 0: nobody answers for its keys while it is stopped".to_owned());
+    }
+    let (node, _) = statuses.iter().find(|(_, status)| !status.is_some_and(NodeStatus::is_healthy))?;
+    Some(format!("{} must be well first: it may have the only other copy of keys", node.label()))
+}
+
 /// Returns what a leave takes out of sight, where each key is not on every server: those that stay copy nothing, and so chmpx
 /// asks some of them for keys that only others have (D10).
 pub fn price(situation: &Situation<'_>) -> Option<String> {
+    if situation.ring_change.is_some() {
+        return None;
+    }
     let view = situation.server_view().filter(|view| view.own.status.is_in_service())?;
     let serves = |row: &&Row| row.status.is_up() && row.status.is_in_service();
     let serve = view.servers.iter().filter(serves).count();

@@ -5,6 +5,7 @@ use super::peers::{self, LeftBehind};
 use super::scene::Scene;
 use crate::chmpx_state::{ChmpxState, NodeStatus, Operation};
 use crate::ring::Mode;
+use crate::ring_change::Progress;
 use crate::supervisor::{ForeignWriter, OutOfSync, Program, Running};
 
 /// A state of the two programs that asks for something, or may ask for it. Several can hold at once; see [`phases`].
@@ -12,6 +13,8 @@ use crate::supervisor::{ForeignWriter, OutOfSync, Program, Running};
 pub(super) enum Phase<'a> {
     /// The programs cannot be seen: a daemon is away, or a container is frozen.
     Unobservable(&'a str),
+    /// The change of the ring keeps the programs from answering: chmpx of a slave is stopped, or a server is cut off.
+    Parked(&'a Progress),
     /// Another program writes the same file.
     ForeignWriter(&'a ForeignWriter),
     /// The programs have a file of their own, and it is not the installed one.
@@ -40,6 +43,8 @@ pub(super) enum Phase<'a> {
     LeftBehind(LeftBehind<'a>),
     /// A server that is up is in a change.
     PeerInChange(&'a ChmpxState),
+    /// The agents change the ring.
+    RingChange(&'a Progress),
     /// Slave: chmpx lists the node itself as down.
     SlaveDown(NodeStatus),
     /// Slave: no server that serves is connected.
@@ -77,8 +82,9 @@ pub(super) enum Own {
 type Recognise = for<'a> fn(&Scene<'a>) -> Option<Phase<'a>>;
 
 /// The order of the table.
-const ORDER: [Recognise; 18] = [
+const ORDER: [Recognise; 20] = [
     |scene| scene.observed.unobservable.as_deref().map(Phase::Unobservable),
+    |scene| scene.parked().map(Phase::Parked),
     |scene| scene.observed.file.foreign_writer.as_ref().map(Phase::ForeignWriter),
     |scene| scene.observed.file.out_of_sync.as_ref().map(Phase::FileOutOfSync),
     |scene| scene.observed.duplicates.first().map(|(program, _)| Phase::Duplicate(*program)),
@@ -90,8 +96,9 @@ const ORDER: [Recognise; 18] = [
     silent,
     stale,
     |scene| unaccompanied(scene).filter(|_| scene.is_server()).and(scene.observed.chmpx).map(Phase::NoK2hdkc),
-    |scene| peers::left_behind(scene).map(Phase::LeftBehind),
-    |scene| scene.server_view().map(Phase::PeerInChange),
+    |scene| by_chmpx(scene).and_then(peers::left_behind).map(Phase::LeftBehind),
+    |scene| by_chmpx(scene)?.server_view().map(Phase::PeerInChange),
+    |scene| scene.change().map(Phase::RingChange),
     |scene| if scene.mode() == Mode::Slave { slave(scene) } else { server(scene) },
     |scene| scene.view().filter(|view| serves(scene, view)).map(Phase::Serving),
     |scene| {
@@ -107,6 +114,11 @@ const ORDER: [Recognise; 18] = [
 /// Yields the phases that hold, in the order of the table.
 pub(super) fn phases<'a>(scene: &Scene<'a>) -> impl Iterator<Item = Phase<'a>> {
     ORDER.iter().filter_map(|recognise| recognise(scene))
+}
+
+/// Returns the scene where chmpx runs the merges by itself.
+fn by_chmpx<'s, 'a>(scene: &'s Scene<'a>) -> Option<&'s Scene<'a>> {
+    Some(scene).filter(|scene| scene.ring_change.is_none())
 }
 
 fn on_trial<'a>(scene: &Scene<'a>) -> Option<Phase<'a>> {

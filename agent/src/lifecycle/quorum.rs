@@ -72,6 +72,11 @@ fn first(scene: &Scene<'_>, peers: &Peers<'_>, all_up: bool, waited: Duration) -
         // Those that are down to it may serve without it; only a majority has no second ring beside it.
         return scene.hold(Start::Minority { up, all, names: names(&peers.down) });
     }
+    if scene.ring_change.is_some() {
+        // It comes out of service: the agents make the ring, and only of all that have one.
+        let peers = peers.ready.len();
+        return starting::start(scene, Program::K2hdkc, |last| Start::AllUp { peers, last });
+    }
     let own = scene.own();
     let before = peers.ready.iter().filter(|node| own.is_some_and(|own| **node < own)).count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);

@@ -107,6 +107,9 @@ fn readiness(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> 
     if status.is_suspended() || scene.peers().next().is_none() {
         return Readiness::Ready;
     }
+    if scene.ring_change.is_some() {
+        return beside_ring_change(scene, draft, view, restart);
+    }
     if !view.merges_by_itself() {
         return Readiness::NotAllowed(words::Restart::AutomergeIsOff { cause });
     }
@@ -114,6 +117,21 @@ fn readiness(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> 
         return merging(scene, restart, status);
     }
     unwell_peer(scene, view, restart).unwrap_or_else(|| leave_the_service(scene, draft, restart))
+}
+
+/// Restarts a server whose ring the agents change. It keeps its slot while it is down, the next holders answer for its keys,
+/// and its return merges: it need not leave the service.
+fn beside_ring_change(
+    scene: &Scene<'_>,
+    draft: &mut Draft,
+    view: &ChmpxState,
+    restart: &PendingRestart,
+) -> Readiness {
+    if let Some(progress) = scene.change() {
+        return Readiness::NotYet(scene.wait(progress.clone()));
+    }
+    let waits = unwell_peer(scene, view, restart).or_else(|| turn(scene, draft, restart));
+    waits.unwrap_or(Readiness::Ready)
 }
 
 fn not_yet(scene: &Scene<'_>, reason: words::Restart) -> Readiness {
@@ -145,16 +163,23 @@ fn unwell_peer(scene: &Scene<'_>, view: &ChmpxState, restart: &PendingRestart) -
     Some(if up { not_yet(scene, reason) } else { Readiness::NotAllowed(reason) })
 }
 
-/// Takes this server out of service, in its turn, and after a time in which all were well.
-fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Readiness {
+/// Waits for the turn of this server, and for a time in which all were well.
+fn turn(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Option<Readiness> {
     let cause = restart.why.clone();
     let turn = scene.limits.timing.restart_stagger.saturating_mul(scene.rank());
     if scene.boot.since(restart.at).is_none_or(|waited| waited < turn) {
-        return not_yet(scene, words::Restart::Turn { cause });
+        return Some(not_yet(scene, words::Restart::Turn { cause }));
     }
-    if draft.waited(scene, Waiting::Calm) < scene.limits.timing.settle_before_drain {
-        return not_yet(scene, words::Restart::Settling { cause });
+    let settles = draft.waited(scene, Waiting::Calm) < scene.limits.timing.settle_before_drain;
+    settles.then(|| not_yet(scene, words::Restart::Settling { cause }))
+}
+
+/// Takes this server out of service, in its turn.
+fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Readiness {
+    if let Some(waits) = turn(scene, draft, restart) {
+        return waits;
     }
+    let cause = restart.why.clone();
     draft.persisted.drained = scene.observed.chmpx.map(|chmpx| chmpx.id);
     let reason = words::Restart::LeavesTheService { cause: cause.clone() };
     let nudge = scene.history.nudges.next(ControlCommand::ServiceOut, scene.now, reason);

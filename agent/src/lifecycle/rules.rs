@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Time in which a server that has left the ring still runs: requests that were on their way are answered rightly there.
+pub(super) const ANSWERS_LATE_FOR: Duration = Duration::from_secs(15);
 /// Time in a state that should pass by itself, until a nudge.
 pub(super) const STICKS_AFTER: Duration = Duration::from_secs(5);
 /// The same where the copy is done and no other server copies: the end of a join then takes milliseconds.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::chmpx_state::{ChmpxState, NodeStatus, Row};
 use crate::clock::BootTime;
 use crate::ring::{Mode, Node, Ring};
+use crate::ring_change::{Progress, Stage};
 use crate::settings::Supervisor;
 use crate::supervisor::Observed;
 
@@ -28,6 +29,8 @@ pub struct Situation<'a> {
     pub observed: &'a Observed,
     /// The operator's limits.
     pub limits: &'a Supervisor,
+    /// The change of the ring as this node sees it; `None` where chmpx runs the merges by itself.
+    pub ring_change: Option<&'a Progress>,
 }
 
 /// The installed file, and what became of it so far.
@@ -71,6 +74,23 @@ impl<'a> Situation<'a> {
     /// Returns the latest answer of a server's chmpx.
     pub(super) fn server_view(&self) -> Option<&'a ChmpxState> {
         self.view().filter(|_| self.is_server())
+    }
+
+    /// Returns the change of the ring, where the agents run it and it keeps the programs still: the ring merges, or this node
+    /// waits to join.
+    pub(super) fn change(&self) -> Option<&'a Progress> {
+        let progress = self.ring_change?;
+        let waits = self.server_view().is_some_and(|view| {
+            let status = view.own.status;
+            !status.is_healthy() && !status.is_suspended()
+        });
+        (progress.stage.is_under_way() || waits).then_some(progress)
+    }
+
+    /// Returns the change of the ring, where the agents keep the programs from answering: a stopped chmpx, or a server that is
+    /// cut off.
+    pub(super) fn parked(&self) -> Option<&'a Progress> {
+        self.ring_change.filter(|progress| matches!(progress.stage, Stage::Frozen | Stage::CutOff))
     }
 
     /// Returns this host's own server section.

@@ -6,6 +6,7 @@ mod leaving;
 mod maintenance;
 mod place;
 mod placing;
+mod ring_change;
 mod safety;
 mod starting;
 mod states;
@@ -50,6 +51,8 @@ struct Stage {
     failure: Option<&'static str>,
     /// Time that each step takes from now on.
     takes: Duration,
+    /// The change of the ring, where the agents run it.
+    ring_change: Option<Progress>,
 }
 
 const WALL: Timestamp = Timestamp(1_795_000_000_000);
@@ -95,6 +98,7 @@ impl Stage {
             rewrite: None,
             failure: None,
             takes: Duration::ZERO,
+            ring_change: None,
             persisted: Persisted::default(),
             written: Some(Duration::from_secs(600)),
             way_back: false,
@@ -129,7 +133,16 @@ impl Stage {
             has_verified: self.way_back,
         };
         let (observed, limits) = (&self.observed, &self.rules);
-        Situation { now: self.now, boot: self.boot, random: 1.0, ring: &self.ring, file, observed, limits }
+        Situation {
+            now: self.now,
+            boot: self.boot,
+            random: 1.0,
+            ring: &self.ring,
+            file,
+            observed,
+            limits,
+            ring_change: self.ring_change.as_ref(),
+        }
     }
 
     /// One pass: observes, decides, and records that the step was taken, or has failed.

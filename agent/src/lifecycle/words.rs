@@ -14,6 +14,7 @@ pub use self::ring::{Join, Peer, Slave};
 pub use self::way_out::{Leave, Restart};
 use super::rules::{COMES_WITHIN, MOST_REWRITES, STALLED};
 use crate::chmpx_state::NodeStatus;
+use crate::ring_change::Progress;
 use crate::supervisor::{ExitStatus, Program};
 
 /// Reason of an action, a wait, a hold or a condition.
@@ -37,6 +38,8 @@ pub enum Reason {
     Slave(Slave),
     /// Of a leave, or of a stop for maintenance.
     Leave(Leave),
+    /// Of a change of the ring that the agents run.
+    RingChange(Box<Progress>),
     /// Of a wait that nothing has ended for a long time.
     #[display("{_0}; nothing has changed for {} min", STALLED.as_secs() / 60)]
     #[from(ignore)]
@@ -56,6 +59,7 @@ impl Reason {
             Self::Peer(reason) => reason.into(),
             Self::Slave(reason) => reason.into(),
             Self::Leave(reason) => reason.into(),
+            Self::RingChange(progress) => progress.code(),
             Self::Stalled(reason) => reason.code(),
         }
     }
@@ -66,7 +70,14 @@ impl Reason {
         let (file, start, stop, restart) =
             (File::VARIANTS, Start::VARIANTS, Stop::VARIANTS, Restart::VARIANTS);
         let (join, peer, slave, leave) = (Join::VARIANTS, Peer::VARIANTS, Slave::VARIANTS, Leave::VARIANTS);
-        [file, control, start, stop, restart, join, peer, slave, leave].into_iter().flatten().copied()
+        let lifecycle = [file, control, start, stop, restart, join, peer, slave, leave];
+        lifecycle.into_iter().flatten().copied().chain(Progress::codes())
+    }
+}
+
+impl From<Progress> for Reason {
+    fn from(progress: Progress) -> Self {
+        Self::RingChange(Box::new(progress))
     }
 }
 

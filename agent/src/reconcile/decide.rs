@@ -146,7 +146,7 @@ impl<T: Supervisor> Reconciler<T> {
             Some(old) => Settling { ring: ring.clone(), first: old.first, last: now },
             None => Settling { ring: ring.clone(), first: now, last: now },
         };
-        let waits = now < settling.due(self.settings.poll.settling());
+        let waits = now < settling.due(self.settings.poll.settling()) || self.ring_changes();
         self.files.settling = waits.then_some(settling);
         waits
     }

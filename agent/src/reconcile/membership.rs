@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Reconciler;
 use crate::answer::{Answer, Doubt};
+use crate::automerge;
 use crate::clock::Timestamp;
 use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
@@ -96,7 +97,12 @@ impl<T: Supervisor> Reconciler<T> {
             Ok(answer) => {
                 self.membership.remark = note;
                 if let (Ok(identity), true) = (&identity, answer != Answer::Unchanged) {
-                    let understood = self.understood(answer, identity).map(Rc::new);
+                    let by = self.merges_by();
+                    let understood = self.understood(answer, identity);
+                    let understood = understood.map(|wanted| {
+                        let ring = Rc::unwrap_or_clone(wanted.ring);
+                        Rc::new(Wanted { ring: Rc::new(automerge::fitted(ring, by)), ..wanted })
+                    });
                     self.membership.answer = Some(understood);
                 }
                 None

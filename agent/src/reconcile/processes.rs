@@ -9,6 +9,8 @@ use super::{Inputs, ProgramsDecision, Reconciler, Seen};
 use crate::generation::Generation;
 use crate::lifecycle::{self, Action, History, InstalledFile, Replacement, SOON, Situation};
 use crate::process_status::ProcessStatus;
+use crate::ring_change::Progress;
+use crate::ring_task::Assignment;
 use crate::supervisor::{NodeSpec, Observed, ProcessId, Supervisor};
 
 /// The chmpx and the k2hdkc that run.
@@ -33,6 +35,10 @@ pub(super) struct Processes {
     mended: Option<u32>,
     /// Obstacle of a leave at the latest look.
     pub(super) obstacle: Option<Obstacle>,
+    /// The change of the ring as it was seen last.
+    pub(super) ring_change: Progress,
+    /// The part of this node in the changes of its ring.
+    pub(super) assignment: Option<Assignment>,
 }
 
 /// A K2HR3 that does not answer at once keeps nobody from looking at the processes.
@@ -98,7 +104,9 @@ impl<T: Supervisor> Reconciler<T> {
         notes.extend(observed.control.declined.clone().into_iter().chain(observed.peers.unprompted.clone()));
         let (now, boot, random) = (Instant::now(), self.clock.now().boot, fastrand::f64());
         let limits = &self.settings.supervisor;
-        let situation = Situation { now, boot, random, ring, file, observed, limits };
+        let ring_change = self.ring_change().cloned();
+        let ring_change = ring_change.as_ref();
+        let situation = Situation { now, boot, random, ring, file, observed, limits, ring_change };
         let mut persisted = self.store.ledger().processes.clone();
         self.processes.history.observe(&situation);
         persisted.observe(&situation);

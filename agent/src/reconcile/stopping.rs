@@ -127,5 +127,5 @@ pub(super) fn bare<'a>(
     boot: BootTime,
 ) -> Situation<'a> {
     let (now, random, file) = (Instant::now(), fastrand::f64(), InstalledFile::default());
-    Situation { now, boot, random, ring, file, observed, limits }
+    Situation { now, boot, random, ring, file, observed, limits, ring_change: None }
 }

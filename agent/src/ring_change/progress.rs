@@ -1,5 +1,6 @@
 //! Progress of a change as `status` and the log show it.
 
+use strum::VariantNames as _;
 use tokio::time::Instant;
 
 use super::history::History;
@@ -11,7 +12,7 @@ use crate::chmpx_state::Operation;
 use crate::settings::MergeBy;
 
 /// Progress of a change, as this node sees it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The present stage.
     pub stage: Stage,
@@ -32,12 +33,13 @@ pub struct Progress {
 }
 
 /// Stage of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "kebab-case", prefix = "ring-")]
 pub enum Stage {
     /// chmpx runs the merges by itself (`merge.by`).
     ByChmpx,
-    /// The own chmpx does not answer.
+    /// The own chmpx does not answer, or has not been asked yet.
+    #[default]
     Unseen,
     /// No other server answers: the pair is kept down.
     CutOff,
@@ -136,5 +138,39 @@ fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
         Stage::ByChmpx | Stage::Unseen | Stage::CutOff | Stage::Calm | Stage::BackingOff | Stage::Ready => {
             Vec::new()
         }
+    }
+}
+
+impl Stage {
+    /// Returns true while the ring changes: no file may be written, and no program be moved.
+    pub fn is_under_way(self) -> bool {
+        match self {
+            Self::Announced
+            | Self::GoingPending
+            | Self::Ready
+            | Self::Merging
+            | Self::Completing
+            | Self::Frozen => true,
+            Self::ByChmpx | Self::Unseen | Self::CutOff | Self::Calm | Self::Preparing | Self::BackingOff => {
+                false
+            }
+        }
+    }
+}
+
+impl Progress {
+    /// Returns true where the agents run the merges of the ring, as far as is known.
+    pub fn is_by_agents(&self) -> bool {
+        self.stage != Stage::ByChmpx && !matches!(self.hold, Some(Hold::RunsAutomerge(_)))
+    }
+
+    /// Returns the stable code: that of the hold, else that of the stage.
+    pub fn code(&self) -> &'static str {
+        self.hold.as_ref().map_or_else(|| self.stage.into(), Into::into)
+    }
+
+    /// Returns every code, for the documents.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        Stage::VARIANTS.iter().chain(Hold::VARIANTS).copied()
     }
 }

@@ -31,12 +31,14 @@ fn changing(scene: &Scene<'_>) -> Vec<ServerId> {
 
 /// Row `Freeze`.
 pub(super) fn freeze(scene: &Scene<'_>, _: &History) -> Condition {
+    if !chmpx_is(scene, Process::Running) || scene.inputs.local.mark != Mark::Absent {
+        return Condition::Fails;
+    }
     if !scene.is_heard() {
         return Condition::Unknown;
     }
     let ring = !scene.seen.stayers.is_empty() && !changing(scene).is_empty();
-    let first = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Absent;
-    Condition::when(first && ring && scene.may_freeze(), timing::FREEZE)
+    Condition::when(ring && scene.may_freeze(), timing::FREEZE)
 }
 
 /// Stops chmpx, once those who change are known to leave the merge to the agents.

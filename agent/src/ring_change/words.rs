@@ -12,7 +12,7 @@ use crate::chmpx_state::NodeStatus;
 use crate::clock::spoken;
 
 /// Reason for which a step is not taken.
-#[derive(Debug, Clone, PartialEq, Display, IntoStaticStr, VariantNames)]
+#[derive(Debug, Clone, PartialEq, Eq, Display, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case", prefix = "ring-")]
 #[allow(missing_docs, reason = "each sentence says what its variant means")]
 pub enum Hold {
@@ -57,6 +57,18 @@ impl Hold {
     /// Returns true for an answer that forbids an announcement for a while.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::RunsAutomerge(_) | Self::NotReady { .. } | Self::ListIsNotWhole { .. })
+    }
+
+    /// Returns true for a reason that only the operator ends.
+    pub(crate) fn needs_operator(&self) -> bool {
+        match self {
+            Self::RunsAutomerge(_)
+            | Self::TooLong { .. }
+            | Self::ReplicasWrap { .. }
+            | Self::LastServer
+            | Self::Lost { .. } => true,
+            Self::NotReady { .. } | Self::ListIsNotWhole { .. } | Self::LeavesInTurn { .. } => false,
+        }
     }
 }
 

@@ -159,7 +159,16 @@ impl Freezer {
     }
 }
 
-/// True while that very process is there.
-fn is_alive(id: ProcessId) -> bool {
+/// Ends a process by SIGKILL.
+///
+/// # Errors
+///
+/// The process has ended before, or the signal is refused.
+pub fn kill(id: ProcessId) -> Result<(), FreezeError> {
+    watchdog::signal(id, rustix::process::Signal::KILL)
+}
+
+/// Returns true while that very process is there.
+pub fn is_alive(id: ProcessId) -> bool {
     super::local::found::identity(id.pid) == Some(id)
 }

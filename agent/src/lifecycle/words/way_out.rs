@@ -84,6 +84,8 @@ pub enum Leave {
     StopsInTheMiddle { status: NodeStatus, why: String },
     #[display("the merge without this server sticks at {status}: {why}; {obstacle}; {}", ways(*returns))]
     SticksAndObstructed { status: NodeStatus, why: String, obstacle: String, returns: bool },
+    #[display("it has left the ring, and answers late requests for a moment")]
+    AnswersLate,
     #[display("its leave sticks at {_0}")]
     Sticks(NodeStatus),
     #[display("the ring merges without it ({_0})")]
