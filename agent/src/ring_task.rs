@@ -155,6 +155,7 @@ impl Task {
             random: fastrand::f64(),
             node: assignment.node.clone(),
             members: assignment.members.keys().cloned().collect(),
+            slaves: assignment.slaves,
             replicas: assignment.replicas,
             wish: Wish { leave, confirmed, predicted_stop: None },
             list,

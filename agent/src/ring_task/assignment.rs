@@ -25,6 +25,8 @@ pub struct Assignment {
     pub control: SocketAddr,
     /// Servers of the installed ini.
     pub members: BTreeMap<ServerId, ring::Node>,
+    /// Number of slaves of the installed ini.
+    pub slaves: u32,
     /// Number of extra copies of a key.
     pub replicas: u32,
     /// The running programs.
@@ -76,11 +78,13 @@ impl Assignment {
             ring::Mode::Slave => Node::Slave(spread(section)),
         };
         let members = ring.servers.iter().filter(|server| !server.is_placeholder());
+        let slaves = ring.slaves.iter().filter(|slave| !slave.is_placeholder());
         Some(Self {
             node,
             group: spec.group.clone(),
             control: spec.control,
             members: members.map(|server| (id_of(server), server.clone())).collect(),
+            slaves: u32::try_from(slaves.count()).unwrap_or(u32::MAX),
             replicas: ring.replicas(),
             programs: Programs { database: spec.database.clone(), ..Programs::default() },
             will: Will::default(),
