@@ -35,7 +35,7 @@
 //! | `DrainLeaver` | 9 | L | the same, and the whole ring is p | stops k2hdkc for at most 5 s |
 //! | `JoinAlong` | 2 | J | as `Join`, and another J is announced | as `Join` |
 //! | `Join` | 1 | J | 0x11, S calm, no L, all others there, 2 s; one missing, 10 s | asks all; AUTOMERGE off, lists whole: SERVICEIN |
-//! | `FirstStart` | 3 | J | no S, all members 0x11, 2 s and 5 s x place by seed | asks all; SERVICEIN |
+//! | `FirstStart` | 3 | J | no S, all members up, 2 s and 5 s x place by seed; a majority, 60 s later | asks all; SERVICEIN |
 //! | `Leave` | 4 | L | S and L well, no J, 2 s; at once where another L is announced | asks all; SERVICEOUT |
 //! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, not stopped in this change | asks them for AUTOMERGE; stops chmpx for at most 30 s |
 //! | `ForcedThaw` | | slave | its watchdog has continued chmpx, and the list is not calm | restarts chmpx |
@@ -54,10 +54,10 @@
 //! | `Help` | 18 | driver | ring partly p, a view is 0x21, 4 s | SERVICEOUT and SERVICEIN to that server |
 //! | `Remind` | 17 | driver | ring partly p, 3 s | UPDATESTATUS to J and L, once |
 //! | `Cure` | 22 | all | an entry is not calm and unchanged 3 s, its view differs, all views are calm | UPDATESTATUS to that server |
-//! | `Cut` | | all | a peer acknowledges nothing, and another server answers | cuts the connections to it, once |
+//! | `Cut` | | all | a peer acknowledges nothing, and another server answers, or there is none | cuts the connections to it, once |
 //! | `Isolated` | | server | a peer acknowledges nothing, and nobody answers, 1 s | kills the pair, and keeps it down |
 //! | `Rejoin` | | server | the pair is kept down, and a server answers | starts the pair |
-//! | `TwoViews` | | server | all who answer list this server as down, twice in 2 s | restarts the pair |
+//! | `TwoViews` | | server | all who answer list this server as down, twice in 2 s; of two servers the later one | restarts the pair |
 //! | `Disowned` | | server | some who answer do | UPDATESTATUS to itself |
 //! | `Audit` | | server | it serves | asks the others every 10 s |
 //! | `Watch` | 24 | slave | chmpx is stopped | asks one server, by its own number |

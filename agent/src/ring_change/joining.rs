@@ -23,17 +23,20 @@ fn is_missing(status: NodeStatus) -> bool {
     matches!(status.bits(), 0 | 0x10 | 0x10010 | 0x10011)
 }
 
+/// Returns true where this server waits to join, and may announce it.
+fn wants_in(scene: &Scene<'_>, history: &History) -> bool {
+    let member = scene.own().is_some_and(|own| scene.inputs.members.contains(own));
+    let waits = scene.me().is_some_and(|me| me.bits() == OUT);
+    waits && member && !scene.inputs.wish.leave && history.may_announce(scene.inputs.now)
+}
+
 /// Returns the others of the ini that are not there; `None` where this server must not join now.
 fn missing(scene: &Scene<'_>, history: &History) -> Option<Vec<ServerId>> {
-    let (own, me, seen) = (scene.own()?, scene.me()?, &scene.seen);
-    let wanted = me.bits() == OUT && !scene.inputs.wish.leave && scene.inputs.members.contains(own);
-    if !wanted || !history.may_announce(scene.inputs.now) {
-        return None;
-    }
-    let others = scene.others();
-    let there = |id: &&ServerId| [IN, OUT, JOINS].contains(&seen.status(id).bits());
-    let absent: Vec<_> = others.into_iter().filter(|id| !there(&id)).collect();
-    absent.iter().all(|id| is_missing(seen.status(id))).then_some(absent)
+    let seen = &scene.seen;
+    let there = |id: &ServerId| [IN, OUT, JOINS].contains(&seen.status(id).bits());
+    let absent: Vec<_> = scene.others().into_iter().filter(|id| !there(id)).collect();
+    let apart = absent.iter().all(|id| is_missing(seen.status(id)));
+    (apart && wants_in(scene, history)).then_some(absent)
 }
 
 /// Returns true where a ring takes a joiner: its servers are well, none leaves, none is in a merge.
@@ -59,22 +62,28 @@ pub(super) fn join_along(scene: &Scene<'_>, history: &History) -> Condition {
     if others && announced { Condition::Holds(Same::Any, AT_ONCE) } else { unseen(scene) }
 }
 
-/// Row `FirstStart`.
+/// Row `FirstStart`. A server whose k2hdkc waits for the ring to begin counts as there.
 pub(super) fn first_start(scene: &Scene<'_>, history: &History) -> Condition {
-    let seen = &scene.seen;
+    let (seen, members) = (&scene.seen, &scene.inputs.members);
     let nobody = seen.stayers.is_empty() && !seen.is_announced();
-    let all = missing(scene, history).is_some_and(|missing| missing.is_empty()) && nobody;
-    let Some(place) = scene.own().and_then(|own| scene.inputs.members.iter().position(|id| id == own)) else {
-        return Condition::Fails;
-    };
-    if !all {
+    let (up, down): (Vec<_>, Vec<_>) = members.iter().cloned().partition(|id| is_out(seen.status(id)));
+    let apart = down.iter().all(|id| is_missing(seen.status(id)));
+    let place = up.iter().position(|id| Some(id) == scene.own()).and_then(|place| u32::try_from(place).ok());
+    let Some(place) = place.filter(|_| nobody && apart && wants_in(scene, history)) else {
         return unseen(scene);
-    }
-    let places = u32::try_from(place).unwrap_or(u32::MAX);
-    Condition::Holds(
-        Same::Servers(scene.others()),
-        QUIET.saturating_add(timing::PER_SEED.saturating_mul(places)),
-    )
+    };
+    let without = match down.len() {
+        0 => AT_ONCE,
+        down if down < up.len() => timing::BEGINS_WITHOUT,
+        _ => return Condition::Fails,
+    };
+    let after = QUIET.saturating_add(without).saturating_add(timing::PER_SEED.saturating_mul(place));
+    Condition::Holds(Same::Servers(up), after)
+}
+
+/// Returns true for a server that is up and out of service, with or without its k2hdkc.
+fn is_out(status: NodeStatus) -> bool {
+    matches!(status.bits(), OUT | 0x10011)
 }
 
 /// Row `Leave`.
@@ -110,7 +119,8 @@ pub(super) fn announce_join(scene: &Scene<'_>, _: &History) -> Turn {
     let good = |id: &ServerId, status: NodeStatus| match status.bits() {
         OUT => true,
         IN | JOINS => !first,
-        _ => is_missing(status) && is_missing(scene.seen.status(id)) && !first,
+        _ if first => is_out(status),
+        _ => is_missing(status) && is_missing(scene.seen.status(id)),
     };
     match gate(scene, limits, good) {
         Gate::Open => Turn::send(vec![Command::ServiceIn.at(own)]),

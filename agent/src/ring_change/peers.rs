@@ -52,10 +52,16 @@ impl<'a> Heard<'a> {
     }
 }
 
-/// Returns the other servers of which nothing is known to be wrong.
-fn acknowledging(scene: &Scene<'_>) -> Vec<ServerId> {
-    let silent = &scene.inputs.local.unacknowledged;
-    scene.others().into_iter().filter(|id| !silent.contains(id)).collect()
+/// Returns the other servers that can say which host vanished: those that acknowledge, or all where none does; none in a ring
+/// of two.
+fn witnesses(scene: &Scene<'_>) -> Vec<ServerId> {
+    let (others, silent) = (scene.others(), &scene.inputs.local.unacknowledged);
+    let acknowledging: Vec<_> = others.iter().filter(|id| !silent.contains(id)).cloned().collect();
+    match () {
+        () if !acknowledging.is_empty() => acknowledging,
+        () if others.len() > 1 => others,
+        () => Vec::new(),
+    }
 }
 
 /// Row `Cut`.
@@ -65,19 +71,26 @@ pub(super) fn cut(scene: &Scene<'_>, _: &History) -> Condition {
 
 /// Destroys the connections to silent peers, where another server answers: it is not this host that vanished.
 pub(super) fn cut_silent(scene: &Scene<'_>, history: &History) -> Turn {
-    let others = acknowledging(scene);
+    let others = witnesses(scene);
     if history.times(Row::Cut) > 0 {
         return Turn::Pass;
     }
+    let cut = || Turn::Act(Action::Cut(scene.inputs.local.unacknowledged.iter().cloned().collect()));
+    if others.is_empty() {
+        // Nobody can say which of two hosts vanished, and a ring that waits serves nobody.
+        return cut();
+    }
     let Some(heard) = Heard::of(scene, &others) else { return Turn::ask(others, false) };
-    let silent = scene.inputs.local.unacknowledged.iter().cloned().collect();
-    if heard.answers.is_empty() { Turn::Pass } else { Turn::Act(Action::Cut(silent)) }
+    if heard.answers.is_empty() { Turn::Pass } else { cut() }
 }
 
 /// Row `Isolated`.
 pub(super) fn isolated(scene: &Scene<'_>, history: &History) -> Condition {
-    let others = acknowledging(scene);
-    let evidence = !scene.inputs.local.unacknowledged.is_empty() && !scene.is_slave() && !history.isolated;
+    let others = witnesses(scene);
+    let evidence = !others.is_empty()
+        && !scene.inputs.local.unacknowledged.is_empty()
+        && !scene.is_slave()
+        && !history.isolated;
     if !evidence {
         return Condition::Fails;
     }
@@ -124,7 +137,9 @@ fn audited(scene: &Scene<'_>, is: impl Fn(usize, usize) -> bool, after: std::tim
 
 /// Row `TwoViews`.
 pub(super) fn two_views(scene: &Scene<'_>, _: &History) -> Condition {
-    audited(scene, |down, all| all > 0 && down == all, timing::DISOWNED)
+    // Two servers that see each other as down must not both end: then no server would remember the ring.
+    let first = scene.inputs.members.first() == scene.own() && scene.others().len() == 1;
+    audited(scene, |down, all| all > 0 && down == all && !first, timing::DISOWNED)
 }
 
 /// Starts the pair again: to the others this server is down anyway.

@@ -34,6 +34,8 @@ pub(super) const QUIET: Duration = ms(2000);
 pub(super) const MISSING: Duration = ms(10_000);
 /// Further quiet of a first start for each place in the order of seeds.
 pub(super) const PER_SEED: Duration = ms(5000);
+/// Patience of a majority with members that are not there, before it begins a ring without them.
+pub(super) const BEGINS_WITHOUT: Duration = ms(60_000);
 /// Pause after an answer that forbade the announcement.
 pub(super) const REFUSED: Duration = ms(2000);
 /// Shortest pause between an undo and the next announcement.

@@ -71,6 +71,21 @@ fn a_first_start_goes_by_seed_and_the_first_serves_alone() {
 }
 
 #[test]
+fn a_majority_begins_without_the_others_after_a_minute() {
+    let begins = |own, ring| Bench::server(own, ring).first(120_000).map(|(at, ..)| at);
+    assert_eq!(begins("a", "a=11 b=10 c=11"), Some(62_000));
+    assert_eq!(begins("c", "a=10 b=11 c=11"), Some(67_000), "the second of those that are there");
+    assert_eq!(begins("a", "a=11 b=10"), None, "half of a ring is no majority");
+    assert_eq!(begins("a", "a=11 b=20 c=11"), None, "a dead server has a slot");
+}
+
+#[test]
+fn a_first_start_does_not_wait_for_a_k2hdkc_that_waits_for_it() {
+    assert_eq!(announced_at(Bench::server("a", "a=11 b=10011 c=10011")), Some(2000));
+    assert_eq!(announced_at(Bench::server("b", "a=10011 b=11 c=11")), Some(7000));
+}
+
+#[test]
 fn a_leaver_announces_itself_after_two_calm_seconds() {
     let bench = Bench::server("b", "a=21 b=21 c=21").leaving();
     assert_eq!(bench.first(4000), Some((2000, Row::Leave, send(&[out("b")]))));

@@ -120,6 +120,22 @@ fn a_host_that_nobody_answers_ends_its_pair_and_starts_it_when_one_does() {
 }
 
 #[test]
+fn of_two_servers_each_cuts_the_other_and_ends_nothing() {
+    let mut bench = Bench::server("a", "a=21 b=21").seeing("b=-");
+    bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
+    assert_eq!(bench.run(15_000), [(0, Row::Cut, Action::Cut(ids("b")))]);
+}
+
+#[test]
+fn of_two_servers_that_list_each_other_as_down_the_later_one_starts_again() {
+    let down = NodeStatus::from_bits(0x20);
+    let first = Bench::server("a", "a=21 b=21").with(|bench| _ = bench.doubted.insert(id("b"), down));
+    assert_eq!(first.first(9000), None);
+    let second = Bench::server("b", "a=21 b=21").with(|bench| _ = bench.doubted.insert(id("a"), down));
+    assert!(matches!(second.first(9000), Some((2000, Row::TwoViews, Action::RestartPair(_)))));
+}
+
+#[test]
 fn a_slave_that_nobody_answers_does_nothing() {
     let mut bench = Bench::slave("a=21 b=21").seeing("a=- b=-");
     bench.inputs.local.unacknowledged = ids("a").into_iter().collect();
