@@ -115,7 +115,7 @@ pub struct Decision {
     pub action: Action,
     /// The row of the table that asks for it; `None` where nothing is to be done.
     pub row: Option<Row>,
-    /// Longest time until the next look. After any act but [`Action::Nothing`] the next look comes at once.
+    /// Longest time until the next look; the end of a round of questions ends it as well.
     pub look_again: Duration,
     /// True while nobody may start chmpx and k2hdkc of this node.
     pub holds_pair: bool,
@@ -148,7 +148,10 @@ pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let (row, action) = chosen.map_or((None, Action::Nothing), |(row, action)| (Some(row), action));
     let holds_pair = history.isolated && limits.by == MergeBy::Agents;
     let progress = progress::progress(&scene, history, hold);
-    let look_again = look_again(&scene, history, progress.stage);
+    let look_again = match action {
+        Action::Nothing | Action::Ask { .. } => look_again(&scene, history, progress.stage),
+        _ => timing::BEHIND_ACT,
+    };
     let holds_file = limits.by == MergeBy::Agents && holds_file(&scene, history);
     Decision { action, row, look_again, holds_pair, holds_file, progress, refused }
 }

@@ -15,6 +15,8 @@ pub(super) const FRESH: Duration = ms(1000);
 /// Longest age of the knowledge that a server runs AUTOMERGE or not.
 pub(super) const DIALECT_LASTS: Duration = ms(10_000);
 
+/// Pause before the look behind an act: chmpx shows it within milliseconds.
+pub(super) const BEHIND_ACT: Duration = ms(10);
 /// Pause between two looks while the ring changes or a joiner waits.
 pub(super) const BUSY: Duration = ms(50);
 /// Pause between two looks in a calm ring. At 1 s a slave would stop after the servers are Pending, and its requests fail.

@@ -15,6 +15,14 @@ fn a_server_that_stays_goes_pending_for_an_announcement() {
 }
 
 #[test]
+fn a_look_follows_an_act_at_once_and_a_calm_ring_is_looked_at_seldom() {
+    let again = |own, ring| Bench::server(own, ring).with(|bench| _ = bench.run(600)).step().look_again;
+    assert_eq!(again("a", "a=21 b=21 c=1121"), ms(10));
+    assert_eq!(again("a", "a=21 b=21 c=11"), ms(50));
+    assert_eq!(again("a", "a=21 b=21 c=21"), ms(250));
+}
+
+#[test]
 fn it_waits_for_a_further_joiner() {
     let bench = Bench::server("a", "a=21 b=21 c=1121 d=11");
     assert!(matches!(bench.first(3000), Some((2000, Row::Pend, _))));

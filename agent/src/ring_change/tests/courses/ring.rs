@@ -3,7 +3,7 @@
 use super::super::*;
 
 /// Seeds of each course.
-pub(super) const SEEDS: std::ops::Range<u64> = 0..2;
+pub(super) const SEEDS: std::ops::Range<u64> = 0..1;
 
 /// Time of a merge.
 const COPY: u64 = 400;
@@ -272,7 +272,7 @@ impl Ring {
         };
         let again = u64::try_from(decision.look_again.as_millis()).unwrap();
         let acted = !is_question(&decision.action);
-        let pause = if acted { 10 } else { again + self.random.u64(0..20) };
+        let pause = again + self.random.u64(0..20);
         self.host(who).next_look = self.now + pause;
         if acted {
             let name = who.map_or("slave", ServerId::as_str);
