@@ -143,13 +143,16 @@ impl History {
         if let Some(before) = before {
             self.follow_announcement(before, me, scene);
         }
+        if me.is_healthy() && !scene.inputs.wish.leave {
+            self.own.announcement.succeeded();
+        }
     }
 
     /// Notes the end of an announcement of this server: carried out, undone, or aborted.
     fn follow_announcement(&mut self, before: NodeStatus, me: NodeStatus, scene: &Scene<'_>) {
         let (now, random) = (scene.inputs.now, scene.inputs.random);
         match (before.action(), me.action()) {
-            (Change::Add, Change::Nothing) if me.is_in_service() => self.own.announcement.succeeded(),
+            (Change::Add, Change::Nothing) if me.is_in_service() => {}
             (Change::Delete, Change::Nothing) if !me.is_in_service() => self.own.announcement.succeeded(),
             (Change::Delete, Change::Nothing) if before.operation() != Operation::Pending => {
                 self.own.aborted = true;

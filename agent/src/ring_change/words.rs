@@ -44,7 +44,7 @@ pub enum Hold {
 
 fn lost(unknown: &[ServerId], down: &[ServerId]) -> String {
     let part = |ids: &[ServerId], is: &str| (!ids.is_empty()).then(|| format!("{} {is}", names(ids)));
-    let parts = [part(unknown, "did not answer"), part(down, "is down or has no k2hdkc")];
+    let parts = [part(unknown, "did not answer"), part(down, "down or without k2hdkc")];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", and ")
 }
 
@@ -147,9 +147,13 @@ impl std::fmt::Display for Order {
 
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |ids: &[ServerId], verb: &str| (!ids.is_empty()).then(|| format!("{} {verb}", names(ids)));
-        let who =
-            [part(&self.joining, "joins"), part(&self.leaving, "leaves"), part(&self.returning, "returns")];
+        let part =
+            |ids: &[ServerId], verb: &str| (!ids.is_empty()).then(|| format!("{verb}: {}", names(ids)));
+        let who = [
+            part(&self.joining, "joining"),
+            part(&self.leaving, "leaving"),
+            part(&self.returning, "returning"),
+        ];
         let mut text = self.stage.to_string();
         for part in who.into_iter().flatten() {
             text = format!("{text}; {part}");
@@ -158,7 +162,7 @@ impl std::fmt::Display for Progress {
             text = format!("{text}; waiting for {}", names(&self.waits_for));
         }
         if self.attempts > 0 {
-            text = format!("{text}; {} attempts were undone", self.attempts);
+            text = format!("{text}; announcements undone: {}", self.attempts);
         }
         match &self.hold {
             Some(hold) => write!(f, "{text}; {hold}"),
@@ -183,5 +187,41 @@ impl std::fmt::Display for Stage {
             Self::Completing => "every server has copied, and COMPMERGE is next",
             Self::Frozen => "chmpx stands still until the change is over",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(names: [&str; 2]) -> Vec<ServerId> {
+        names.map(ServerId::new).to_vec()
+    }
+
+    #[test]
+    fn a_progress_names_who_changes_and_what_it_waits_for() {
+        let progress = Progress {
+            stage: Stage::GoingPending,
+            joining: ids(["c", "d"]),
+            leaving: Vec::new(),
+            returning: Vec::new(),
+            waits_for: vec![ServerId::new("b")],
+            since: None,
+            attempts: 1,
+            hold: Some(Hold::Lost { unknown: vec![ServerId::new("b")], down: Vec::new() }),
+        };
+        let text = "the servers go Pending; joining: c, d; waiting for b; announcements undone: 1; the change waits: b did not \
+                    answer";
+        assert_eq!(progress.to_string(), text);
+    }
+
+    #[test]
+    fn an_act_names_its_commands_and_limits() {
+        let (a, b) = (ServerId::new("a"), ServerId::new("b"));
+        let orders = vec![Command::ServiceOut(b.clone()).at(&a), Command::CompMerge.at(&b)];
+        assert_eq!(Action::Send(orders).to_string(), "send SERVICEOUT of b to a, COMPMERGE to b");
+        let stop =
+            Action::Stop { program: crate::supervisor::Program::Chmpx, limit: Duration::from_secs(30) };
+        assert_eq!(stop.to_string(), "stop chmpx for at most 30.0 s");
     }
 }

@@ -197,6 +197,17 @@ fn an_undone_announcement_waits_ten_seconds_then_twenty() {
 }
 
 #[test]
+fn undone_announcements_are_forgotten_where_none_is_wanted() {
+    let mut bench = Bench::server("b", "a=21 b=1221 c=21").leaving();
+    bench.run(50);
+    bench.show("a=21 b=1021 c=21");
+    assert_eq!(bench.step().progress.attempts, 1);
+    bench.show("a=21 b=21 c=21");
+    bench.inputs.wish.leave = false;
+    assert_eq!((bench.step().progress.attempts, bench.step().progress.stage), (0, Stage::Calm));
+}
+
+#[test]
 fn half_a_pair_of_commands_is_completed() {
     let bench = Bench::server("b", "a=21 b=1221 c=1121");
     assert_eq!(bench.first(1000), Some((0, Row::HalfOut, send(&[come_in("b")]))));
