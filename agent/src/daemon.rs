@@ -35,7 +35,8 @@ use crate::clock::{Clock, Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
 use crate::notify::Notify;
-use crate::problem::chain;
+use crate::peers::watcher::Watch;
+use crate::problem::{Note, chain};
 use crate::reconcile::Reconciler;
 use crate::ring_task::RingTask;
 use crate::settings::{self, Origin, Settings};
@@ -157,6 +158,7 @@ struct Agent {
     held_back: Reasons,
     waker: Waker,
     watches: Watches,
+    peers: Watch,
     status: Status,
     published: watch::Sender<Status>,
     notify: Notify,
@@ -177,6 +179,7 @@ impl Agent {
     fn new(origin: Origin, settings: Settings, store: Store, logging: Logging) -> Self {
         let waker = Waker::default();
         let watches = Watches::new(&settings, waker.clone());
+        let peers = Watch::start(settings.peers, waker.clone());
         let (clock, asker) = (Clock::of_host(), Asker::new(&settings));
         let mut registrar = Registrar::new(&settings, clock.clone());
         registrar.recall(&settings, store.ledger());
@@ -198,6 +201,7 @@ impl Agent {
             held_back: Reasons::default(),
             waker,
             watches,
+            peers,
             status,
             published,
             notify: Notify::from_environment(),
@@ -262,8 +266,12 @@ impl Agent {
         let asked = answered.is_some();
         self.look_who_leaves();
         self.reconciler.observe_ring(self.ring.progress());
+        let findings = self.peers.findings();
+        self.status.peers = findings.reasons().iter().map(Note::of).collect();
+        self.reconciler.take_findings(findings);
         let report = self.reconciler.pass(reasons, answered).await;
         self.ring.assign(self.reconciler.assignment());
+        self.peers.follow(self.reconciler.watched().clone(), self.reconciler.settings().peers);
         if asked {
             let wait = self.reconciler.until_next_question(fastrand::f64());
             self.asker.rest(wait);

@@ -45,7 +45,7 @@ pub(crate) mod fingerprint;
 pub mod clock;
 pub mod retry;
 pub(crate) mod repeats;
-pub(crate) mod wake;
+pub mod wake;
 pub mod names;
 pub mod keys;
 pub(crate) mod answer;
@@ -78,6 +78,7 @@ pub mod installed;
 pub mod validate;
 
 // The process half.
+pub mod peers;
 pub mod supervisor;
 pub mod lifecycle;
 pub mod ring_change;

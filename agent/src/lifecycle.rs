@@ -20,6 +20,7 @@
 //! | `ForeignWriter` | end it, or report | = Run | = Run | - |
 //! | `FileOutOfSync` | sync it, hold, or report | = Run | = Run | - |
 //! | `Duplicate` | hold | hold | - | - |
+//! | `Isolated` | server: kill k2hdkc and chmpx, then hold; slave: report | = Run | = Run | - |
 //! | `FileOnTrial` | roll back an end, failed starts or an absence | = Run | = Run | - |
 //! | `Unpaired` | stop k2hdkc, or report data at risk | = Run | - | disable, stop k2hdkc |
 //! | `Paired` | - | SERVICEOUT in turn, then stop k2hdkc; or report | - | disable, stop k2hdkc |
@@ -31,6 +32,7 @@
 //! | `NoK2hdkc` | by quorum: start, wait, restart chmpx to reconnect, hold | = Run | - | - |
 //! | `LeftBehind` | in turn: COMPMERGE, MERGE or SERVICEOUT; or hold | = Run | - | - |
 //! | `PeerInChange` | report one that does not go on | = Run | - | - |
+//! | `PeerDead` | report one that is listed as up | = Run | - | - |
 //! | `RingChange` | wait, or hold | = Run | - | - |
 //! | `SlaveDown` | wait | = Run | - | - |
 //! | `SlaveAlone` | wait, then hold | = Run | - | - |
@@ -297,6 +299,7 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (_, Stop(_) | Gone(_)) => None,
         (P::ForeignWriter(rival), _) => file_sync::end_writer(scene, draft, rival),
         (P::FileOutOfSync(misplaced), _) => file_sync::sync(scene, draft, misplaced),
+        (P::Isolated, _) => peers::isolated(scene, draft),
         (P::FileOnTrial, _) => trial::judge(scene, draft),
         (P::Silent(chmpx), _) => trial::silent(scene, draft, chmpx),
         (P::Stale, _) => trial::stale(scene),
@@ -312,6 +315,7 @@ fn rule(scene: &Scene<'_>, draft: &mut Draft, phase: Phase<'_>, intent: Intent<'
         (P::NoK2hdkc(chmpx), _) => starting::k2hdkc(scene, draft, chmpx),
         (P::LeftBehind(left), _) => peers::end_change(scene, draft, left),
         (P::PeerInChange(view), _) => peers::report_stuck(scene, draft, view),
+        (P::PeerDead(view), _) => peers::report_dead(scene, draft, view),
         (P::RingChange(progress), _) => Some(change(scene, progress)),
         (P::SlaveDown(status), _) => Some(scene.wait(words::Slave::Is(status))),
         (P::SlaveAlone(listed), _) => Some(slave::alone(scene, draft, listed)),

@@ -13,6 +13,7 @@
 mod membership;
 mod asking;
 mod carrying;
+mod connections;
 mod decide;
 mod files;
 mod leaving;
@@ -50,6 +51,7 @@ use crate::supervisor::{NodeSpec, Observed, Supervisor};
 use crate::validate::Validated;
 use crate::wake::Reasons;
 
+use connections::Connections;
 use files::Files;
 use membership::Membership;
 use processes::Processes;
@@ -68,6 +70,8 @@ pub struct Reconciler<T> {
     files: Files,
     /// The process half of the pass.
     processes: Processes,
+    /// The hosts behind chmpx's connections.
+    connections: Connections,
     /// True in the daemon, where changes rest before they are installed, and processes are moved; false in a command.
     daemon: bool,
 }
@@ -183,6 +187,7 @@ impl<T: Supervisor> Reconciler<T> {
             membership: Membership::new(last_good),
             files: Files::default(),
             processes: Processes::new(daemon),
+            connections: Connections::default(),
             daemon,
         }
     }
@@ -278,6 +283,7 @@ impl<T: Supervisor> Reconciler<T> {
         let about = self.about(&installed);
         self.processes.unseen();
         let observed = self.observe(about.as_ref(), &installed).await;
+        let observed = self.aim(about.as_ref(), &installed, observed);
         let inputs = Inputs { identity, installed, observed, about, doubt };
         self.assign(&inputs);
         self.membership.count_nodes(inputs.installed.ring().map(|ring| &**ring));

@@ -16,6 +16,7 @@ mod join;
 mod k2hr3;
 mod layers;
 mod merge;
+mod peers;
 mod poll;
 mod profile;
 mod renamed;
@@ -39,6 +40,7 @@ pub use join::Join;
 pub use k2hr3::{Auth, K2hr3, Places, SourceKind};
 use layers::Layers;
 pub use merge::{Merge, MergeBy, OverLimit};
+pub use peers::Peers;
 pub use poll::Poll;
 pub use profile::{Naming, Profile};
 pub use state::{Format, Level, Log, State};
@@ -70,6 +72,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// `[guard]`
     pub guard: Guard,
+    /// `[peers]`
+    pub peers: Peers,
     /// `[profile]`
     pub profile: Profile,
     /// `[supervisor]`

@@ -51,6 +51,8 @@ pub struct Status {
     pub waiting: Vec<Absence>,
     /// Differences and notes.
     pub findings: Findings,
+    /// Hosts behind chmpx's connections that acknowledge nothing, and obstacles of their watch.
+    pub peers: Vec<Note>,
     /// The state of the processes; absent where no supervisor observes them.
     pub processes: Option<ProcessStatus>,
     /// The last step of the processes that was taken, or failed.
@@ -180,6 +182,7 @@ impl Status {
             held: ledger.guard.held.clone(),
             waiting: ledger.guard.absent.clone(),
             findings: Findings::default(),
+            peers: Vec::new(),
             processes: None,
             last_step: None,
             registration: None,

@@ -42,10 +42,12 @@ pub enum Reason {
     Joined,
     /// The change of the ring has come to another stage.
     RingChanged,
+    /// A host at the other end of chmpx's connections is silent, or heard again.
+    PeersChanged,
 }
 
 impl Reason {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Start,
         Self::Timer,
         Self::Settled,
@@ -61,6 +63,7 @@ impl Reason {
         Self::SupervisorChanged,
         Self::Joined,
         Self::RingChanged,
+        Self::PeersChanged,
     ];
 
     fn bit(self) -> u32 {
@@ -84,6 +87,7 @@ impl Reason {
             Self::SupervisorChanged => "supervisor-changed",
             Self::Joined => "joined",
             Self::RingChanged => "ring-changed",
+            Self::PeersChanged => "peers-changed",
         }
     }
 }

@@ -11,9 +11,9 @@ use super::rules::{DEPARTED_FOR, NUDGE_AGAIN, SILENT_CHANGE, STALLED};
 use super::scene::{Draft, Scene};
 use super::situation::label;
 use super::words::Peer;
-use super::{Action, Situation};
+use super::{Action, Situation, stopping};
 use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus, Operation, Row};
-use crate::supervisor::{ControlCommand, Named};
+use crate::supervisor::{ControlCommand, Named, Program};
 
 /// A server that went down in the middle of a change.
 #[derive(Debug)]
@@ -93,6 +93,35 @@ fn turn(scene: &Scene<'_>, view: &ChmpxState) -> u32 {
         in_service.take_while(|node| !mine || own.is_none_or(|own| !std::ptr::eq(*node, own))).count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);
     if mine { before } else { before.saturating_add(scene.rank()) }
+}
+
+/// Ends the pair of a server that no other host answers: its queues hold writes that must not be carried out late. It starts
+/// again once a host answers. A slave's chmpx stays, since its end would break the handles of the programs there.
+pub(super) fn isolated(scene: &Scene<'_>, draft: &mut Draft) -> Option<Action> {
+    if !scene.is_server() {
+        draft.report(Peer::Isolated);
+        return None;
+    }
+    let k2hdkc = scene.observed.k2hdkc;
+    if k2hdkc.is_some_and(|k2hdkc| stopping::at_risk(scene, draft, k2hdkc, Peer::Isolated.to_string())) {
+        return None;
+    }
+    let k2hdkc = k2hdkc.map(|k2hdkc| (Program::K2hdkc, k2hdkc.id));
+    let chmpx = scene.observed.chmpx.map(|chmpx| (Program::Chmpx, chmpx.id));
+    let kill = |id| scene.history.signals.kill(id, scene.now, Peer::Isolated);
+    Some(k2hdkc.or(chmpx).map_or_else(|| scene.hold(Peer::Isolated), kill))
+}
+
+/// Reports the servers that chmpx lists as up although their hosts acknowledge nothing.
+pub(super) fn report_dead(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -> Option<Action> {
+    let dead = &scene.observed.peers.dead.lost;
+    let is_dead = |row: &Row| {
+        scene.control_address(row).is_some_and(|address| dead.contains_key(&address.ip().to_canonical()))
+    };
+    for row in view.others().filter(|row| row.status.is_up() && is_dead(row)) {
+        draft.report(Peer::Dead { server: label(row), status: row.status });
+    }
+    None
 }
 
 /// Reports a change of another server that does not go on although that server is up: its own agent should end it.

@@ -21,6 +21,8 @@ pub(super) enum Phase<'a> {
     FileOutOfSync(&'a OutOfSync),
     /// Several processes of one program run with the same ini; they destroy each other's shared memory.
     Duplicate(Program),
+    /// No other host of the ring answers this one.
+    Isolated,
     /// A program has ended, or chmpx does not run, with a file that the agent installed.
     FileOnTrial,
     /// k2hdkc runs, and is older than its chmpx.
@@ -43,6 +45,8 @@ pub(super) enum Phase<'a> {
     LeftBehind(LeftBehind<'a>),
     /// A server that is up is in a change.
     PeerInChange(&'a ChmpxState),
+    /// Hosts of servers acknowledge nothing.
+    PeerDead(&'a ChmpxState),
     /// The agents change the ring.
     RingChange(&'a Progress),
     /// Slave: chmpx lists the node itself as down.
@@ -82,12 +86,13 @@ pub(super) enum Own {
 type Recognise = for<'a> fn(&Scene<'a>) -> Option<Phase<'a>>;
 
 /// The order of the table.
-const ORDER: [Recognise; 20] = [
+const ORDER: [Recognise; 22] = [
     |scene| scene.observed.unobservable.as_deref().map(Phase::Unobservable),
     |scene| scene.parked().map(Phase::Parked),
     |scene| scene.observed.file.foreign_writer.as_ref().map(Phase::ForeignWriter),
     |scene| scene.observed.file.out_of_sync.as_ref().map(Phase::FileOutOfSync),
     |scene| scene.observed.duplicates.first().map(|(program, _)| Phase::Duplicate(*program)),
+    |scene| scene.observed.peers.dead.isolated.map(|_| Phase::Isolated),
     on_trial,
     pair,
     unaccompanied,
@@ -98,6 +103,7 @@ const ORDER: [Recognise; 20] = [
     |scene| unaccompanied(scene).filter(|_| scene.is_server()).and(scene.observed.chmpx).map(Phase::NoK2hdkc),
     |scene| by_chmpx(scene).and_then(peers::left_behind).map(Phase::LeftBehind),
     |scene| by_chmpx(scene)?.server_view().map(Phase::PeerInChange),
+    |scene| scene.view().filter(|_| !scene.observed.peers.dead.lost.is_empty()).map(Phase::PeerDead),
     |scene| scene.change().map(Phase::RingChange),
     |scene| if scene.mode() == Mode::Slave { slave(scene) } else { server(scene) },
     |scene| scene.view().filter(|view| serves(scene, view)).map(Phase::Serving),

@@ -1,6 +1,7 @@
 //! The lifecycle, situation by situation: what comes next, and what never does.
 
 mod cadence;
+mod dead_peers;
 mod keeping;
 mod leaving;
 mod maintenance;

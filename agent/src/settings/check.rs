@@ -15,6 +15,14 @@ pub(super) fn check(settings: &Settings, is_given: impl Fn(&str) -> bool) -> Fau
     poll(&settings.poll, &mut faults);
     ini(&settings.ini, &mut faults);
     guard(&settings.guard, &mut faults);
+    let dead_after = settings.peers.dead_after;
+    let long = dead_after >= Duration::from_secs(1);
+    need(
+        "peers.dead-after",
+        long,
+        "must be at least 1s: the third retransmission comes after 1.4 s",
+        &mut faults,
+    );
     supervisor(&settings.supervisor, &mut faults);
     let inside = &settings.supervisor.containers.ini;
     let absolute = inside.starts_with('/') || !is_given("supervisor.docker.ini");

@@ -6,7 +6,7 @@ use crate::answer::Doubt;
 use crate::plan::Class;
 use crate::problem::{Coded, OTHER};
 use crate::report::{Outcome, OutcomeKind};
-use crate::{acceptance, guard, ini, lifecycle, membership, render, replicas, validate};
+use crate::{acceptance, guard, ini, lifecycle, membership, peers, render, replicas, validate};
 
 const DOCUMENT: &str = include_str!("../../../docs/status.md");
 
@@ -29,6 +29,7 @@ fn every_code_is_documented_and_every_documented_code_exists() {
     assert_eq!(documented("Held"), of(&[guard::CODES]));
     assert_eq!(documented("Changes"), of(&[Class::CODES]));
     assert_eq!(documented("Processes"), lifecycle::words::Reason::codes().collect());
+    assert_eq!(documented("Peers"), of(&[peers::Finding::CODES]));
     let faults: Vec<&[&'static str]> = [
         acceptance::CODES.as_slice(),
         &[ini::CODES, replicas::CODES, render::CODES, validate::CODES],

@@ -144,6 +144,7 @@ impl Status {
         self.findings.changes.iter().for_each(|change| lines.line("change", change));
         self.findings.left_out.iter().for_each(|member| lines.line("left out", member));
         self.findings.notes.iter().for_each(|note| lines.line("note", note));
+        self.peers.iter().for_each(|peer| lines.line("peers", peer));
         if let Some(error) = &self.agent.settings_error {
             lines.line("settings", "the new configuration is refused, the old one stays:");
             error.lines().for_each(|error| lines.line("", error));

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Program;
 use super::neighbours::PeerKnowledge;
 use crate::chmpx_state::ChmpxState;
+use crate::peers::Findings;
 use crate::ring::Mode;
 
 /// A process that cannot be taken for another one: numbers are used again, but not within one tick.
@@ -171,6 +172,8 @@ pub struct Peers {
     pub knowledge: PeerKnowledge,
     /// The latest command that another server did not carry out, with its answer.
     pub unprompted: Option<String>,
+    /// Hosts at the other ends of chmpx's connections that acknowledge nothing.
+    pub dead: Findings,
 }
 
 /// The file before the programs.

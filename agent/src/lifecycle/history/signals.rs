@@ -33,10 +33,8 @@ impl Signals {
         reason: impl Into<Reason>,
     ) -> Action {
         let (reason, pid) = (reason.into(), id.pid);
-        if let Some((retry, rest)) = self.refusal(id).and_then(|retry| Some((retry, retry.wait(now)?))) {
-            let error = retry.last_error().unwrap_or_default().to_owned();
-            let reason = reason.to_string();
-            return Action::hold(Stop::CannotBeSignalled { program, pid, reason, error }, rest);
+        if let Some(hold) = self.refused((program, id), now, &reason) {
+            return hold;
         }
         match self.sent.filter(|(of, _)| *of == id).map(|(_, at)| now.duration_since(at)) {
             Some(since) if since < patience => {
@@ -46,6 +44,27 @@ impl Signals {
             Some(_) => Action::Step(Step::Signal(program, id, Signal::Kill), reason),
             None => Action::Step(Step::Signal(program, id, Signal::Hangup), reason),
         }
+    }
+
+    /// Ends a process by SIGKILL, whatever it holds.
+    pub(in crate::lifecycle) fn kill(
+        &self,
+        (program, id): (Program, ProcessId),
+        now: Instant,
+        reason: impl Into<Reason>,
+    ) -> Action {
+        let reason = reason.into();
+        let refused = self.refused((program, id), now, &reason);
+        refused.unwrap_or(Action::Step(Step::Signal(program, id, Signal::Kill), reason))
+    }
+
+    /// Rests after a signal that could not be sent.
+    fn refused(&self, (program, id): (Program, ProcessId), now: Instant, reason: &Reason) -> Option<Action> {
+        let retry = self.refusal(id)?;
+        let rest = retry.wait(now)?;
+        let error = retry.last_error().unwrap_or_default().to_owned();
+        let (pid, reason) = (id.pid, reason.to_string());
+        Some(Action::hold(Stop::CannotBeSignalled { program, pid, reason, error }, rest))
     }
 
     fn refusal(&self, id: ProcessId) -> Option<&Retry> {

@@ -22,6 +22,8 @@ struct Turns {
     silent: bool,
     disabled: bool,
     leftovers: bool,
+    isolated: bool,
+    dead: bool,
 }
 
 const BITS: [u32; 14] =
@@ -37,7 +39,7 @@ fn turns() -> impl Strategy<Value = Turns> {
         (any::<[bool; 3]>(), [bits(), bits(), bits()], any::<[bool; 2]>()),
         prop::option::of((class, urgency)),
         prop::option::of((any::<bool>(), any::<bool>(), at)),
-        prop::collection::vec(prop::bool::weighted(0.15), 8),
+        prop::collection::vec(prop::bool::weighted(0.15), 10),
     )
         .prop_map(|((runs, bits, [older, in_memory]), restart, departure, seldom)| Turns {
             runs,
@@ -54,6 +56,8 @@ fn turns() -> impl Strategy<Value = Turns> {
             silent: seldom[5],
             disabled: seldom[6],
             leftovers: seldom[7],
+            isolated: seldom[8],
+            dead: seldom[9],
         })
 }
 
@@ -79,6 +83,10 @@ impl Turns {
         }
         if self.disabled {
             stage.persisted.disabled.insert(Program::Chmpx);
+        }
+        if self.dead {
+            let host = stage.ring.servers[1].control_address().unwrap().ip();
+            stage.observed.peers.dead.lost.insert(host, crate::peers::Lost { since: stage.now, cut: true });
         }
         self.turn(&mut stage.observed, stage.now);
         stage
@@ -107,6 +115,7 @@ impl Turns {
         observed.duplicates = if self.surplus { vec![(Program::Chmpx, 99)] } else { Vec::new() };
         observed.control.silent = self.silent.then(|| (now, "no answer".to_owned()));
         observed.leftovers = usize::from(self.leftovers);
+        observed.peers.dead.isolated = self.isolated.then_some(now);
     }
 }
 

@@ -91,6 +91,15 @@ pub enum Peer {
         spoken(*time)
     )]
     Sticks { server: String, status: NodeStatus, time: Duration },
+    #[display(
+        "{server} is listed as {status}, and its host acknowledges nothing: see whether that VM and its network live"
+    )]
+    Dead { server: String, status: NodeStatus },
+    #[display(
+        "no other host of the ring answers this one: see to its network; the programs of a server end, so that nothing old is \
+         written late, and start when a host answers"
+    )]
+    Isolated,
 }
 
 /// Reason that has to do with a slave's connections.

@@ -16,6 +16,7 @@ const SOURCES: &[&str] = &[
     include_str!("../poll.rs"),
     include_str!("../ini.rs"),
     include_str!("../guard.rs"),
+    include_str!("../peers.rs"),
     include_str!("../profile.rs"),
     include_str!("../supervisor.rs"),
     include_str!("../supervisor/timing.rs"),
