@@ -7,44 +7,62 @@ use super::driving::withdrawal;
 use super::history::History;
 use super::inputs::ServerId;
 use super::merging::{Dialect, dialect, merges};
-use super::scene::{Roles, Scene, is_calm, is_dismissed, is_well};
+use super::scene::{Roles, Scene, is_calm, is_well};
 use super::timing;
 use super::words::Hold;
 use crate::chmpx_state::NodeStatus;
 
 /// Returns the views where every living server has answered; a dead one does not.
-fn roles_of_living<'a>(
-    scene: &'a Scene<'_>,
-    history: &History,
-    calm: bool,
-) -> Option<(&'a Roles, Vec<ServerId>)> {
-    let driver = if calm { scene.place() == Some(0) } else { history.drives(scene) };
-    let views = scene.views.as_ref().filter(|_| driver && scene.is_heard())?;
-    let dead = scene.seen.among(&scene.seen.stayers, |status| !status.is_up());
+fn roles_of_living<'a>(scene: &'a Scene<'_>, acts: bool) -> Option<(&'a Roles, Vec<ServerId>)> {
+    let views = scene.views.as_ref().filter(|_| acts && scene.is_heard())?;
+    let dead = dead_of(&scene.seen);
     let silent = |id: &ServerId| views.unknown.contains(id) || !views.roles.status(id).is_up();
     let known = views.unknown.iter().all(|id| dead.contains(id));
     (known && dead.iter().all(silent)).then_some((&views.roles, dead))
 }
 
+/// Returns the servers that are down: with a slot, or taken out of the ring while no leaver lives who could issue the merge.
+fn dead_of(seen: &Roles) -> Vec<ServerId> {
+    let mut dead = seen.among(&seen.stayers, |status| !status.is_up());
+    if seen.living_leavers().is_empty() {
+        dead.extend(seen.leavers.iter().cloned());
+    }
+    dead
+}
+
+/// Returns true for the server that drives; in a calm ring that is the first one.
+fn drives(scene: &Scene<'_>, history: &History) -> bool {
+    if scene.seen.is_calm() { scene.place() == Some(0) } else { history.drives(scene) }
+}
+
+/// Returns true for the server that leaves with the dead. One that serves comes first: a leaver answers for its keys to the end, and a
+/// server that has come back lacks what it missed.
+fn buries(scene: &Scene<'_>, history: &History) -> bool {
+    let healthy = scene.seen.among(&scene.seen.stayers, NodeStatus::is_healthy);
+    let first = scene.first_by_slot(&healthy);
+    match scene.own() {
+        Some(own) if healthy.contains(own) => first.as_ref() == Some(own) || drives(scene, history),
+        Some(_) | None => healthy.is_empty() && drives(scene, history),
+    }
+}
+
 /// Returns the condition of a row about dead servers, where that is true of the roles and the dead.
 fn dead(
     scene: &Scene<'_>,
-    history: &History,
+    acts: bool,
     after: std::time::Duration,
     is: impl Fn(&Roles, &[ServerId]) -> bool,
 ) -> Condition {
-    let calm = scene.seen.is_calm();
-    let Some((roles, dead)) = roles_of_living(scene, history, calm) else {
-        let can_be =
-            scene.is_heard() && scene.seen.among(&scene.seen.stayers, |status| !status.is_up()).is_empty();
-        return if can_be { Condition::Fails } else { Condition::Unknown };
+    let Some((roles, dead)) = roles_of_living(scene, acts) else {
+        let nobody = scene.is_heard() && (!acts || dead_of(&scene.seen).is_empty());
+        return if nobody { Condition::Fails } else { Condition::Unknown };
     };
     if is(roles, &dead) { Condition::while_same(dead, after) } else { Condition::Fails }
 }
 
 /// Row `Withdraw`: nobody of the ring is Pending, so that joiners can be taken back and nothing has happened.
 pub(super) fn withdraw(scene: &Scene<'_>, history: &History) -> Condition {
-    dead(scene, history, timing::LOST, |roles, _| {
+    dead(scene, drives(scene, history), timing::LOST, |roles, _| {
         let calm = roles.stayers.iter().all(|id| is_calm(roles.status(id)));
         !roles.joiners.is_empty() && roles.leavers.is_empty() && calm
     })
@@ -55,21 +73,25 @@ pub(super) fn take_joiners_back(scene: &Scene<'_>, _: &History) -> Turn {
     scene.views.as_ref().map_or(Turn::Pass, |views| Turn::send(withdrawal(&views.roles)))
 }
 
-/// Returns true where the ring can do without the dead: others have copies, or K2HR3 does not list them any more.
-fn may_go(scene: &Scene<'_>, dead: &[ServerId]) -> bool {
-    scene.inputs.replicas > 0 || dead.iter().all(|id| !scene.inputs.members.contains(id))
+/// Returns true where the ring can do without the dead: K2HR3 does not list them any more, or others have copies and are more than
+/// the dead, since few that live may be those that are cut off.
+fn may_go(scene: &Scene<'_>, roles: &Roles, dead: &[ServerId]) -> bool {
+    let living = roles.all().filter(|id| roles.status(id).is_up()).count();
+    let copies = scene.inputs.replicas > 0 && living > dead.len();
+    copies || dead.iter().all(|id| !scene.inputs.members.contains(id))
 }
 
 /// Row `Dismiss`: a living leaver issues MERGE, and its copy is not needed.
 pub(super) fn dismiss(scene: &Scene<'_>, history: &History) -> Condition {
-    dead(scene, history, timing::DEAD, |roles, dead| {
-        !roles.living_leavers().is_empty() && may_go(scene, dead)
+    dead(scene, drives(scene, history), timing::DEAD, |roles, dead| {
+        !roles.living_leavers().is_empty() && may_go(scene, roles, dead)
     })
 }
 
 /// Takes the dead out of the ring, before MERGE: a copy for a ring of another size is worth nothing.
 pub(super) fn take_out(scene: &Scene<'_>, history: &History) -> Turn {
-    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, history, false), scene.own()) else {
+    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, drives(scene, history)), scene.own())
+    else {
         return Turn::Pass;
     };
     if let Some(turn) = obstacle(scene, history, roles, &dead) {
@@ -93,28 +115,22 @@ fn obstacle(scene: &Scene<'_>, history: &History, roles: &Roles, dead: &[ServerI
 
 /// Row `Bury`: no leaver lives, and the server that issues MERGE beside a dismissed one would be skipped.
 pub(super) fn bury(scene: &Scene<'_>, history: &History) -> Condition {
-    let seen = &scene.seen;
-    let mut dead = seen.among(&seen.stayers, |status| !status.is_up());
-    dead.extend(seen.among(&seen.leavers, is_dismissed));
-    if dead.is_empty() && scene.is_heard() {
-        return Condition::Fails;
-    }
-    let Some((roles, _)) = roles_of_living(scene, history, seen.is_calm()) else { return Condition::Unknown };
-    let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
-    let asked = if seen.is_calm() { dropped } else { may_go(scene, &dead) };
-    let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || is_well(roles.status(id)));
-    let nobody_else = roles.joiners.is_empty() || roles.stayers.iter().any(|id| !is_calm(roles.status(id)));
-    if roles.living_leavers().is_empty() && asked && joined && nobody_else {
-        return Condition::while_same(dead, timing::DEAD);
-    }
-    Condition::Fails
+    let calm = scene.seen.is_calm();
+    dead(scene, buries(scene, history), timing::DEAD, |roles, dead| {
+        let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
+        let begun = dead.iter().any(|id| roles.leavers.contains(id));
+        let asked = if calm { dropped } else { begun || may_go(scene, roles, dead) };
+        let waits = roles.joiners.is_empty() || roles.stayers.iter().any(|id| !is_calm(roles.status(id)));
+        let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || is_well(roles.status(id)));
+        roles.living_leavers().is_empty() && asked && waits && joined
+    })
 }
 
 /// Takes the dead out of the ring, and leaves it with them to issue the merge; this server joins again after that. The last
 /// living server has every key that lives, and needs no merge.
 pub(super) fn leave_with_dead(scene: &Scene<'_>, history: &History) -> Turn {
-    let calm = scene.seen.is_calm();
-    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, history, calm), scene.own()) else {
+    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, buries(scene, history)), scene.own())
+    else {
         return Turn::Pass;
     };
     if let Some(turn) = obstacle(scene, history, roles, &dead) {

@@ -105,7 +105,8 @@ pub(super) fn merge(scene: &Scene<'_>, history: &History) -> Condition {
     })
 }
 
-/// Gives MERGE. Beside a dismissed server the one that issues it does not copy: that is then a leaver, whose copy nobody needs.
+/// Gives MERGE; where it was without effect before, UPDATESTATUS goes before it: chmpx compares all lists first, and one is old. Beside a
+/// dismissed server the one that issues it does not copy: that is then a leaver, whose copy nobody needs.
 pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
     let (Sight::Clear(views), Some(own)) = (sight(scene, history), scene.own()) else { return Turn::Pass };
     let roles = &views.roles;
@@ -119,7 +120,13 @@ pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
             let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
             let leavers = roles.living_leavers();
             let at = leavers.first().filter(|_| buried && !leavers.contains(own)).unwrap_or(own);
-            if buried && leavers.is_empty() { Turn::Pass } else { Turn::send(vec![Command::Merge.at(at)]) }
+            let mut orders = Vec::new();
+            if history.times(Row::Merge) > 0 {
+                orders.extend(scene.asked_by_driver().iter().map(|id| Command::UpdateStatus.at(id)));
+                orders.push(Command::UpdateStatus.at(own));
+            }
+            orders.push(Command::Merge.at(at));
+            if buried && leavers.is_empty() { Turn::Pass } else { Turn::send(orders) }
         }
     }
 }
@@ -149,9 +156,17 @@ pub(super) fn skipped(scene: &Scene<'_>, history: &History) -> Condition {
     seen(scene, history, |roles| {
         let ring = roles.ring();
         let mixed = any(roles, &ring, Operation::Done) && !any(roles, &ring, Operation::Doing);
-        let skipped = if mixed { roles.among(&ring, is_pending) } else { Vec::new() };
+        let skipped = if mixed { left_out(roles) } else { Vec::new() };
         Condition::while_same(skipped, timing::SKIPPED)
     })
+}
+
+/// Returns the servers that are Pending and must not be. Beside a dismissed one the leaver that gave MERGE does not copy, and must
+/// not: ABORTMERGE would change the number of servers, and hide keys from the second try. It leaves in a merge of its own.
+fn left_out(roles: &Roles) -> Vec<ServerId> {
+    let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
+    let pending = roles.among(&roles.ring(), is_pending);
+    pending.into_iter().filter(|id| !buried || !roles.leavers.contains(id)).collect()
 }
 
 /// Goes back to before MERGE.
@@ -168,7 +183,7 @@ pub(super) fn complete(scene: &Scene<'_>, history: &History) -> Condition {
 fn is_complete(roles: &Roles) -> bool {
     let ring = roles.ring();
     let done = any(roles, &ring, Operation::Done) && !any(roles, &ring, Operation::Doing);
-    done && !ring.iter().any(|id| is_pending(roles.status(id)))
+    done && left_out(roles).is_empty()
 }
 
 /// Gives COMPMERGE; where it has not reached all, UPDATESTATUS goes before it.
@@ -243,7 +258,8 @@ pub(super) fn overdue(scene: &Scene<'_>, history: &History) -> Condition {
         history.change_since().is_some_and(|since| now.saturating_duration_since(since) >= timing::OVERDUE);
     let freezes = scene.may_freeze();
     seen_well(scene, history, |roles| {
-        let open = roles.is_announced() && !is_complete(roles);
+        let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
+        let open = roles.is_announced() && !is_complete(roles) && !buried;
         Condition::when(long && freezes && open, AT_ONCE)
     })
 }

@@ -114,7 +114,7 @@ fn unseen(scene: &Scene<'_>) -> Condition {
 /// Announces the own join.
 pub(super) fn announce_join(scene: &Scene<'_>, _: &History) -> Turn {
     let (Some(own), first) = (scene.own(), scene.seen.stayers.is_empty()) else { return Turn::Pass };
-    let after = scene.seen.stayers.len() + scene.seen.joiners.len() + 1;
+    let after = scene.seen.stayers.len() + scene.seen.joiners.len() + scene.waiting_joiners().len();
     let limits = limit(scene).or_else(|| (!first).then(|| room(scene, after)).flatten());
     let good = |id: &ServerId, status: NodeStatus| match status.bits() {
         OUT => true,

@@ -202,6 +202,14 @@ impl<'a> Scene<'a> {
         asked(&self.seen, self.own())
     }
 
+    /// Returns the first of some servers, by its slot.
+    pub(super) fn first_by_slot(&self, ids: &[ServerId]) -> Option<ServerId> {
+        let list = self.inputs.list.as_ref()?;
+        let slot =
+            |id: &&ServerId| (list.get(*id).and_then(|entry| entry.slot).unwrap_or(u64::MAX), (*id).clone());
+        ids.iter().min_by_key(slot).cloned()
+    }
+
     /// Returns the place of this server among those that drive, the first being 0: leavers by slot, then those that came back,
     /// then stayers by slot, then joiners by seed.
     pub(super) fn place(&self) -> Option<usize> {

@@ -8,6 +8,7 @@ mod failing;
 mod findings;
 mod mixed;
 mod safety;
+mod simulated;
 mod slaves;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -74,7 +74,8 @@ fn without_a_leaver_the_driver_leaves_with_the_dead_and_joins_again() {
 
 #[test]
 fn the_last_living_server_needs_no_merge() {
-    let bench = Bench::server("a", "a=1021 b=20 d=11").seeing("b=-");
+    let dropped = |bench: &mut Bench| bench.inputs.members = ids("a d").into_iter().collect();
+    let bench = Bench::server("a", "a=1021 b=20 d=11").seeing("b=-").with(dropped);
     let both = send(&[(Command::ServiceOut(id("b")), "a"), (Command::CompMerge, "a")]);
     assert_eq!(acts_of(bench, 12_000, Row::Bury), Some((8000, both)));
 }
@@ -90,7 +91,8 @@ fn in_a_calm_ring_a_dead_server_stays_until_the_ini_lacks_it() {
 #[test]
 fn a_silent_peer_is_cut_once_where_another_server_answers() {
     let silent = |bench: &mut Bench| bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
-    for mut bench in [Bench::server("a", "a=21 b=21 c=21"), Bench::slave("b=21 c=21")] {
+    for bench in [Bench::server("a", "a=21 b=21 c=21"), Bench::slave("b=21 c=21")] {
+        let mut bench = bench.seeing("b=-");
         silent(&mut bench);
         assert_eq!(bench.run(20_000), [(0, Row::Cut, Action::Cut(ids("b")))]);
         bench.inputs.local.unacknowledged.clear();

@@ -1,0 +1,100 @@
+//! What the simulation of whole clusters has found.
+
+use super::*;
+
+fn unacknowledged(bench: &mut Bench, who: &str) {
+    bench.inputs.local.unacknowledged = ids(who).into_iter().collect();
+}
+
+fn rows(bench: Bench, time: u64) -> Vec<Row> {
+    bench.drained().run(time).into_iter().map(|(_, row, _)| row).collect()
+}
+
+#[test]
+fn all_joiners_that_wait_count_against_the_extra_copies() {
+    // A first start of three servers with REPLICA 2: the first one served alone, and held the others for ever.
+    let bench = Bench::server("b", "a=21 b=11 c=11").with(|bench| bench.inputs.replicas = 2);
+    assert!(rows(bench, 3000).contains(&Row::Join));
+}
+
+#[test]
+fn a_peer_that_answers_is_not_cut() {
+    // A host that was cut off for a while came back, and cut a healthy peer by evidence of its own outage.
+    let bench = Bench::server("a", "a=21 b=21 c=21").with(|bench| unacknowledged(bench, "b"));
+    assert_eq!(rows(bench, 5000), []);
+}
+
+#[test]
+fn of_two_servers_neither_ends_its_pair_and_both_cut() {
+    // The one that lived had nobody to ask, and ended itself.
+    let bench = || Bench::server("a", "a=21 b=21").seeing("b=-").with(|bench| unacknowledged(bench, "b"));
+    assert_eq!(rows(bench(), 10_000), [Row::Cut]);
+    let three = Bench::server("a", "a=21 b=21 c=21").seeing("b=- c=-");
+    let three = three.with(|bench| unacknowledged(bench, "b c"));
+    assert_eq!(rows(three, 2000).first(), Some(&Row::Isolated), "of three it is this one that is cut off");
+}
+
+#[test]
+fn the_only_server_starts_its_pair_again_without_asking() {
+    let mut bench = Bench::server("a", "a=21").with(|bench| bench.history.isolated = true);
+    assert_eq!(bench.step().action, Action::StartPair);
+}
+
+#[test]
+fn a_server_that_comes_back_does_not_bury_and_one_that_serves_does() {
+    // A leaver answers for its keys to the end, and this one had missed writes: old values were read from it.
+    let bench = |own| Bench::server(own, "a=1021 b=20 c=21 d=21").seeing("b=-");
+    assert!(!rows(bench("a"), 12_000).contains(&Row::Bury));
+    assert!(rows(bench("c"), 12_000).contains(&Row::Bury));
+    assert!(!rows(bench("d"), 8200).contains(&Row::Bury));
+}
+
+#[test]
+fn few_that_live_bury_nobody_whom_k2hr3_lists() {
+    // A server that was cut off in a change took both others out of its ring, and served alone.
+    let bench = || Bench::server("a", "a=1021 b=20 c=20").seeing("b=- c=-");
+    assert!(!rows(bench(), 12_000).contains(&Row::Bury));
+    let dropped = bench().with(|bench| bench.inputs.members = ids("a").into_iter().collect());
+    assert!(rows(dropped, 12_000).contains(&Row::Bury));
+}
+
+#[test]
+fn the_leaver_that_buries_may_be_skipped_and_nothing_is_aborted() {
+    // ABORTMERGE made the dead server [SERVICE OUT], so the second try hid keys.
+    let acts = rows(Bench::server("a", "a=1221 b=1220 c=3021 d=3021"), 3000);
+    assert!(acts.contains(&Row::Complete) && !acts.contains(&Row::Skipped), "{acts:?}");
+    let acts = rows(Bench::server("a", "a=1221 b=1220 c=1021 d=1021"), 30_000);
+    assert!(!acts.contains(&Row::Overdue), "{acts:?}");
+}
+
+#[test]
+fn a_merge_without_effect_is_given_again_behind_every_status() {
+    // chmpx compares all lists before a merge; one was old, and MERGE was given in vain for ever.
+    let mut bench = Bench::server("a", "a=1021 b=1021 c=1121").drained();
+    let merges: Vec<_> = bench.run(4000).into_iter().filter(|(_, row, _)| *row == Row::Merge).collect();
+    let statuses = ["b", "c", "a"].map(|at| (Command::UpdateStatus, at));
+    let again = send(&[&statuses[..], &[(Command::Merge, "a")]].concat());
+    assert_eq!(merges.last().map(|(.., action)| action), Some(&again));
+}
+
+#[test]
+fn a_server_that_merges_or_waits_to_join_minds_what_the_others_list() {
+    // Each of four had another one for dead, and none was asked, since none served.
+    let disowned = |own: &str, text: &str, time| {
+        let others: Vec<_> = ids("a b c").into_iter().filter(|other| *other != id(own)).collect();
+        let mut bench = Bench::server(own, text);
+        bench.doubted = others.into_iter().map(|other| (other, NodeStatus::from_bits(0x20))).collect();
+        rows(bench, time).contains(&Row::TwoViews)
+    };
+    assert!(disowned("a", "a=1021 b=1021 c=1121", 15_000));
+    assert!(disowned("c", "a=21 b=1021 c=11", 25_000));
+}
+
+#[test]
+fn an_entry_that_is_down_is_cured_where_its_server_is_up() {
+    // A slave that lost a connection routed past the server for good (C30).
+    let up = Bench::server("a", "a=21 b=20 c=21").seeing("b=21");
+    assert!(rows(up, 5000).contains(&Row::Cure));
+    let dead = Bench::server("a", "a=21 b=20 c=21").seeing("b=-");
+    assert!(!rows(dead, 5000).contains(&Row::Cure));
+}
