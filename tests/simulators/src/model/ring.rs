@@ -98,6 +98,11 @@ impl Ring {
         &mut self.odds
     }
 
+    /// Checks whether a node is a server.
+    pub fn is_server(&self, node: Node) -> bool {
+        node < self.servers
+    }
+
     /// Returns the chmpx of a node.
     pub fn chmpx(&self, node: Node) -> Option<&Chmpx> {
         self.hosts[node].chmpx.as_ref()
@@ -121,6 +126,16 @@ impl Ring {
     /// Checks whether no request waits for a node's k2hdkc.
     pub fn is_idle(&self, node: Node) -> bool {
         self.hosts[node].works.is_empty()
+    }
+
+    /// Returns a number that changes with each work of a node's k2hdkc, as its processor time does.
+    pub fn progress(&self, node: Node) -> u64 {
+        self.hosts[node].done
+    }
+
+    /// Returns the ini on the disk of a node.
+    pub fn ini(&self, node: Node) -> Ini {
+        self.hosts[node].ini
     }
 
     /// Returns the item that a node has of a key.
@@ -204,9 +219,13 @@ impl Ring {
         }
     }
 
-    /// Takes what has waited while a chmpx was stopped, or hung.
+    /// Takes what has waited while a chmpx was stopped, or hung. Words of the ring come first: of some 500 requests that waited for
+    /// a stopped chmpx of a slave none was sent by its old list.
     fn drain(&mut self, node: Node) {
         let now = self.now;
+        let (tokens, rest): (Vec<_>, Vec<_>) =
+            self.hosts[node].inbox.drain(..).partition(|(_, message)| message.is_token());
+        self.hosts[node].inbox.extend(tokens.into_iter().chain(rest));
         while !self.hosts[node].frozen && !self.hosts[node].hangs(now) {
             let Some((_, message)) = self.hosts[node].inbox.pop_front() else { return };
             self.take(node, message);

@@ -45,6 +45,8 @@ pub(super) struct Host {
     pub(super) works: VecDeque<Work>,
     /// Records whether the next work is planned.
     pub(super) busy: bool,
+    /// Counts the works that are done.
+    pub(super) done: u64,
     /// What no host has acknowledged.
     pub(super) unsent: Vec<Unsent>,
     /// The time since when nobody reaches it.
@@ -67,6 +69,7 @@ impl Host {
             inbox: VecDeque::new(),
             works: VecDeque::new(),
             busy: false,
+            done: 0,
             unsent: Vec::new(),
             vanished: None,
         }

@@ -132,9 +132,11 @@ impl List {
         self.0.iter().map(|word| word.status).enumerate().filter(|(_, status)| *status != Status::GHOST)
     }
 
-    /// Compares the statuses of two lists, as it is done before each merge.
+    /// Compares the statuses of two lists, as it is done before each merge. One that is down and out may be missing
+    /// (lib/chmimdata.cc, `CompareChmpxSvrs`).
     pub fn agrees(&self, other: &Self) -> bool {
-        (0..MOST).all(|node| self.status(node) == other.status(node))
+        let counts = |status: Status| if status == Status::OUT_DOWN { Status::GHOST } else { status };
+        (0..MOST).all(|node| counts(self.status(node)) == counts(other.status(node)))
     }
 
     /// Checks whether any server is `[Doing]` or `[Done]`.

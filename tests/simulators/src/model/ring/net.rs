@@ -149,7 +149,7 @@ impl Ring {
         let Some(other) = self.hosts[to].chmpx.as_ref() else { return false };
         let listed = other.ini.servers.has(from) || other.ini.slaves.has(from) || other.list.knows(from);
         let knows = self.hosts[from].chmpx.as_ref().is_some_and(|chmpx| chmpx.list.knows(to));
-        if !listed || !knows || !other.is_server {
+        if !listed || !knows || !other.is_server || !self.is_let_into_ring(from) {
             return false;
         }
         if other.linked.has(from) && !self.is_linked(from, to) {
@@ -157,6 +157,18 @@ impl Ring {
         }
         self.link(from, to);
         true
+    }
+
+    /// A server that is connected to none is let in where the next one that runs lists it, too (docs/facts.md C33).
+    fn is_let_into_ring(&self, from: Node) -> bool {
+        let alone =
+            self.chmpx(from).is_some_and(|chmpx| !(0..self.servers).any(|node| chmpx.linked.has(node)));
+        if from >= self.servers || !alone {
+            return true;
+        }
+        let behind = (1..self.servers).map(|step| (from + step) % self.servers);
+        let next = behind.filter(|node| self.reaches(from, *node)).find_map(|node| self.chmpx(node));
+        next.is_none_or(|next| next.ini.servers.has(from) || next.list.knows(from))
     }
 
     fn is_linked(&self, from: Node, to: Node) -> bool {
@@ -168,5 +180,8 @@ impl Ring {
         other.linked = other.linked.with(from);
         let list = other.list;
         self.turn(from, |chmpx, turn| chmpx.welcomed(to, &list, turn));
+        if let Some(list) = self.list(from).copied().filter(|_| from < self.servers) {
+            self.turn(to, |chmpx, turn| chmpx.met(from, &list, turn));
+        }
     }
 }

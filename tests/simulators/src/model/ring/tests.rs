@@ -349,7 +349,14 @@ fn w2_a_write_that_a_leaving_server_takes_during_its_merge_is_lost() {
 
 #[test]
 fn w3_a_request_in_a_queue_when_merge_is_given_takes_its_key_out_of_the_copy() {
+    let wrong: usize = (1..=5).map(wrong_after_a_queue).sum();
+    assert!(wrong > 0);
+}
+
+/// Returns the keys that are old or not there after a merge before which requests waited.
+fn wrong_after_a_queue(seed: u64) -> usize {
     let mut lab = Lab::new(4, 0, false);
+    lab.ring.rng = fastrand::Rng::with_seed(seed);
     lab.up_by_hand(&[0, 1, 2]);
     lab.fill(1);
     lab.list(&[0, 1, 2, 3]);
@@ -373,8 +380,7 @@ fn w3_a_request_in_a_queue_when_merge_is_given_takes_its_key_out_of_the_copy() {
     lab.order(0, Command::CompleteMerge);
     lab.pass(SECOND);
     lab.ring.outcomes().for_each(drop);
-    let wrong = own.iter().filter(|key| lab.read(**key) != Answer::Value(2)).count();
-    assert!(wrong > 0);
+    own.iter().filter(|key| lab.read(**key) != Answer::Value(2)).count()
 }
 
 #[test]

@@ -40,13 +40,16 @@ impl Chmpx {
         self.drop_unlisted();
     }
 
-    /// It is connected to a server, and takes that server's list for its own. A server that comes back takes up what the others
-    /// kept of it.
+    /// It is connected to a server, and takes what that one knows of itself; the first one's list it takes as a whole. A server that
+    /// comes back takes up what the others kept of it.
     pub fn welcomed(&mut self, by: Node, list: &List, turn: &mut Turn<'_>) {
+        let is_first = !list.iter().any(|(node, _)| self.linked.has(node));
         self.linked = self.linked.with(by);
         let others: Nodes = list.iter().map(|(node, _)| node).filter(|node| *node != self.own).collect();
         for node in others.iter() {
-            self.list.set(node, list.status(node), list.word(node).at);
+            if is_first || node == by {
+                self.list.set(node, list.status(node), list.word(node).at);
+            }
             self.learn(node, list.word(node), turn);
         }
         if !self.is_server {
@@ -57,6 +60,16 @@ impl Chmpx {
             self.list.set(self.own, kept.back_up(self.client), turn.now);
         }
         self.repeat_own(turn);
+    }
+
+    /// A server has connected, and tells what it knows.
+    pub fn met(&mut self, other: Node, list: &List, turn: &mut Turn<'_>) {
+        let known: Nodes = list.iter().map(|(node, _)| node).filter(|node| *node != self.own).collect();
+        for node in known.iter() {
+            self.learn(node, list.word(node), turn);
+        }
+        self.list.set(other, list.status(other), list.word(other).at);
+        turn.out.push(Effect::Slaves(other, list.word(other)));
     }
 
     /// A k2hdkc joins.

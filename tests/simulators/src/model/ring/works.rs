@@ -50,6 +50,7 @@ impl Ring {
 
     fn do_work(&mut self, node: Node, work: Work) {
         let merges = self.hosts[node].k2hdkc.is_some_and(|k2hdkc| k2hdkc.merges);
+        self.hosts[node].done += 1;
         let store = &mut self.hosts[node].store;
         match work {
             Work::Serve(request) => self.serve(node, request),
