@@ -46,7 +46,14 @@ impl Pass<'_> {
 
     fn guard(&self, wanted: &Wanted) {
         let now = Clock::of_host().now().boot;
-        let case = Case { installed: Some(self.installed), answer: &wanted.ring, up: None, now, fresh: true };
+        let case = Case {
+            installed: Some(self.installed),
+            answer: &wanted.ring,
+            up: None,
+            left: None,
+            now,
+            fresh: true,
+        };
         black_box(guard::judge(case, &Memory::default(), &RULES));
     }
 

@@ -118,11 +118,21 @@ pub struct Case<'a> {
     pub answer: &'a Ring,
     /// Servers that chmpx reports as up; `None` where it was not asked.
     pub up: Option<&'a BTreeSet<NodeKey>>,
+    /// Servers that have left the ring by a merge in which the others copied; `None` where chmpx runs the merges. Their keys are
+    /// with the others, so that their removal is no loss.
+    pub left: Option<&'a BTreeSet<NodeKey>>,
     /// The present.
     pub now: BootTime,
     /// `true` where the answer comes from a poll of its own, and counts; a pass for another reason judges the same
     /// answer again.
     pub fresh: bool,
+}
+
+impl Case<'_> {
+    /// Returns true for a server whose keys are with the others.
+    fn has_left(&self, node: &NodeKey) -> bool {
+        self.left.is_some_and(|left| left.contains(node))
+    }
 }
 
 /// Judges what the answer would take away from the installed ring.
@@ -134,7 +144,7 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Guard) -> Judgement {
     let absent = absences(installed, case, memory);
     let lost: Vec<_> = absent.iter().filter(|absence| absence.mode == Mode::Server).collect();
     let gone = recently_gone(case, memory, &lost, rules);
-    let loss = Loss { installed, answer: case.answer, up: case.up, lost: &lost, gone: &gone };
+    let loss = Loss { installed, case, lost: &lost, gone: &gone };
     let reasons = loss.reasons(rules);
     if reasons.is_empty() {
         return ordinary(installed, case, absent, gone, rules);
@@ -144,7 +154,7 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Guard) -> Judgement {
     let confirmed = memory.confirmed.as_ref() == Some(&held.id);
     if held.releasable && (seen_enough || confirmed) {
         // Kept as confirmed until it is installed, which may be some passes later.
-        let gone = with_newly_gone(gone, &lost, case.now);
+        let gone = with_newly_gone(gone, &lost, case);
         let memory = Memory { absent, held: None, confirmed: Some(held.id), gone };
         return Judgement { verdict: Verdict::Believe(case.answer.clone()), memory, waiting: Vec::new() };
     }
@@ -165,8 +175,9 @@ fn has_lasted(case: Case<'_>, since: BootTime, time: Duration) -> bool {
     case.now.since(since).is_some_and(|age| age >= time)
 }
 
-fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], now: BootTime) -> Vec<Gone> {
-    gone.extend(lost.iter().map(|absence| Gone { node: absence.node.clone(), at: now }));
+fn with_newly_gone(mut gone: Vec<Gone>, lost: &[&Absence], case: Case<'_>) -> Vec<Gone> {
+    let lost = lost.iter().filter(|absence| !case.has_left(&absence.node));
+    gone.extend(lost.map(|absence| Gone { node: absence.node.clone(), at: case.now }));
     gone
 }
 
@@ -221,7 +232,7 @@ fn ordinary(
         slaves: with_waiting(Mode::Slave),
     };
     let leaving: Vec<&Absence> = absent.iter().filter(|a| a.mode == Mode::Server && believed(a)).collect();
-    let gone = with_newly_gone(gone, &leaving, case.now);
+    let gone = with_newly_gone(gone, &leaving, case);
     let memory = Memory { absent, held: None, confirmed: None, gone };
     Judgement { verdict: Verdict::Believe(ring.canonical()), memory, waiting }
 }
@@ -262,7 +273,7 @@ mod tests {
         let mut last = None;
         for (index, answer) in answers.iter().enumerate() {
             let now = at(1_000_000 + index as u64 * step * 1000);
-            let case = Case { installed: Some(installed), answer, up: None, now, fresh: true };
+            let case = Case { installed: Some(installed), answer, up: None, left: None, now, fresh: true };
             let judgement = judge(case, &memory, &RULES);
             memory = judgement.memory.clone();
             last = Some(judgement);
@@ -284,7 +295,8 @@ mod tests {
 
     #[test]
     fn without_a_file_there_is_nothing_to_lose() {
-        let case = Case { installed: None, answer: &ring(&[1], &[]), up: None, now: at(0), fresh: true };
+        let case =
+            Case { installed: None, answer: &ring(&[1], &[]), up: None, left: None, now: at(0), fresh: true };
         assert_eq!(judge(case, &Memory::default(), &RULES).verdict, Verdict::Believe(ring(&[1], &[])));
     }
 
@@ -301,6 +313,28 @@ mod tests {
         assert_eq!(believed(&polls(&before, &[&after], 10)), &before, "seen once");
         assert_eq!(believed(&polls(&before, &[&after, &after], 9)), &before, "too soon");
         assert_eq!(believed(&polls(&before, &[&after, &after], 10)), &after);
+    }
+
+    #[test]
+    fn servers_that_have_left_the_ring_by_a_merge_are_no_loss_but_are_missed_for_as_long_as_others() {
+        let (before, after) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1, 2], &[1]));
+        let left: BTreeSet<NodeKey> = [3, 4].map(|n| server(n).key()).into();
+        let case = |left, ms| Case { left, ..case_of(&before, &after, at(ms)) };
+        let first = judge(case(Some(&left), 0), &Memory::default(), &RULES);
+        assert_eq!(believed(&first), &before, "not after one answer");
+        let second = judge(case(Some(&left), 10_000), &first.memory, &RULES);
+        assert_eq!((believed(&second), second.memory.gone.len()), (&after, 0));
+        let one = [3].map(|n| server(n).key()).into();
+        assert_ne!(
+            judge(case(Some(&one), 0), &Memory::default(), &RULES).verdict,
+            Verdict::Hold,
+            "one may go"
+        );
+        held(&judge(case(None, 0), &Memory::default(), &RULES));
+    }
+
+    fn case_of<'a>(installed: &'a Ring, answer: &'a Ring, now: BootTime) -> Case<'a> {
+        Case { installed: Some(installed), answer, up: None, left: None, now, fresh: true }
     }
 
     #[test]
@@ -321,7 +355,14 @@ mod tests {
     #[test]
     fn a_pass_without_a_poll_counts_nothing() {
         let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
-        let case = |fresh| Case { installed: Some(&before), answer: &after, up: None, now: at(0), fresh };
+        let case = |fresh| Case {
+            installed: Some(&before),
+            answer: &after,
+            up: None,
+            left: None,
+            now: at(0),
+            fresh,
+        };
         let first = judge(case(true), &Memory::default(), &RULES);
         let second = judge(case(false), &first.memory, &RULES);
         assert_eq!(second.waiting[0].polls, 1);
@@ -355,7 +396,7 @@ mod tests {
         assert_eq!((rest.gone.len(), rest.absent.len()), (1, 0));
         let two = ring(&[1, 2, 3], &[1]);
         let later = |seconds: u64| at(1_010_000 + seconds * 1000);
-        let case = |now| Case { installed: Some(&one), answer: &two, up: None, now, fresh: true };
+        let case = |now| Case { installed: Some(&one), answer: &two, up: None, left: None, now, fresh: true };
         let soon = judge(case(later(20)), &rest, &RULES);
         assert_eq!(
             held(&soon).reasons,
@@ -370,7 +411,8 @@ mod tests {
     fn a_share_is_a_limit_of_its_own() {
         let rules = Guard { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
         let (before, after) = (ring(&[1, 2], &[1]), ring(&[1], &[1]));
-        let case = Case { installed: Some(&before), answer: &after, up: None, now: at(0), fresh: true };
+        let case =
+            Case { installed: Some(&before), answer: &after, up: None, left: None, now: at(0), fresh: true };
         assert_eq!(judge(case, &Memory::default(), &rules).verdict, Verdict::Hold);
     }
 
@@ -379,7 +421,14 @@ mod tests {
         let (before, after) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1], &[1]));
         let id = held(&polls(&before, &[&after], 1)).id.clone();
         let memory = Memory { confirmed: Some(id), ..Memory::default() };
-        let case = |answer| Case { installed: Some(&before), answer, up: None, now: at(0), fresh: false };
+        let case = |answer| Case {
+            installed: Some(&before),
+            answer,
+            up: None,
+            left: None,
+            now: at(0),
+            fresh: false,
+        };
         assert_eq!(believed(&judge(case(&after), &memory, &RULES)), &after);
         let more = ring(&[1, 5], &[1]);
         assert_eq!(believed(&judge(case(&more), &memory, &RULES)), &more, "the same loss with an addition");
@@ -405,7 +454,14 @@ mod tests {
         let held_by = polls(&before, &[&after], 1);
         assert!(held(&held_by).reasons[0].text.contains("would become"), "{:?}", held(&held_by));
         let up = BTreeSet::from([server(1).key(), server(2).key()]);
-        let case = Case { installed: Some(&before), answer: &after, up: Some(&up), now: at(0), fresh: true };
+        let case = Case {
+            installed: Some(&before),
+            answer: &after,
+            up: Some(&up),
+            left: None,
+            now: at(0),
+            fresh: true,
+        };
         let judgement = judge(case, &Memory::default(), &RULES);
         assert_eq!(
             believed(&judgement),
@@ -480,7 +536,7 @@ mod tests {
         let at = |seconds: u64, memory: &Memory| {
             let now = at(seconds * 1000);
             judge(
-                Case { installed: Some(&before), answer: &after, up: None, now, fresh: true },
+                Case { installed: Some(&before), answer: &after, up: None, left: None, now, fresh: true },
                 memory,
                 &RULES,
             )
@@ -514,7 +570,11 @@ mod tests {
     fn another_boot_begins_every_count_anew() {
         let (before, one, two) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
         let judged = |installed: &Ring, answer: &Ring, memory: &Memory, now| {
-            judge(Case { installed: Some(installed), answer, up: None, now, fresh: true }, memory, &RULES)
+            judge(
+                Case { installed: Some(installed), answer, up: None, left: None, now, fresh: true },
+                memory,
+                &RULES,
+            )
         };
         let rebooted = |seconds: u64| fixtures::other_boot_time(seconds * 1000);
         // A removal and a held loss that were seen often and for hours …

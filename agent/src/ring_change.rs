@@ -61,7 +61,7 @@
 //! | `Disowned` | | server | some who answer do | UPDATESTATUS to itself |
 //! | `Audit` | | server | it serves | asks the others every 10 s |
 //! | `Watch` | 24 | slave | chmpx is stopped | asks one server, by its own number |
-//! | `Survey` | 13 | driver | the list is not calm | asks every server |
+//! | `Survey` | 13 | driver | the list is not calm, or a server of it is down | asks every server |
 //!
 //! # Limits
 //!

@@ -1,6 +1,6 @@
 //! The loss that an answer means for the installed ring, and the reasons against it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::words::Reason;
 use super::{Absence, Case, Gone, Held, Memory, continued};
@@ -13,8 +13,7 @@ use crate::settings::Guard;
 /// The loss that an answer means.
 pub(super) struct Loss<'a> {
     pub(super) installed: &'a Ring,
-    pub(super) answer: &'a Ring,
-    pub(super) up: Option<&'a BTreeSet<NodeKey>>,
+    pub(super) case: Case<'a>,
     pub(super) lost: &'a [&'a Absence],
     /// Servers that went within the window.
     pub(super) gone: &'a [Gone],
@@ -24,7 +23,7 @@ impl Loss<'_> {
     /// The reasons for which it is not ordinary; empty where it is.
     pub(super) fn reasons(&self, rules: &Guard) -> Vec<Reason<'_>> {
         let mut reasons = Vec::new();
-        if self.answer.servers.is_empty() {
+        if self.case.answer.servers.is_empty() {
             reasons.push(Reason::NoServer { installed: self.installed.servers.len() });
         }
         if self.lacks_self() {
@@ -38,7 +37,7 @@ impl Loss<'_> {
                 before: (before.len() > 0).then_some((before, rules.window)),
             });
         }
-        let known_down = |old: &Node| self.up.is_some_and(|up| !up.contains(&old.key()));
+        let known_down = |old: &Node| self.case.up.is_some_and(|up| !up.contains(&old.key()));
         let moved = self.moved().filter(|(old, _)| !known_down(old));
         reasons.extend(moved.map(|(old, new)| Reason::Moved { old, new }));
         let shifted = self.shifted().len();
@@ -50,11 +49,11 @@ impl Loss<'_> {
 
     /// Counts servers that went a moment ago as well: as many may have the only other copy of a key.
     fn is_large(&self, rules: &Guard) -> bool {
-        let (before, lost) =
-            (self.installed.servers.len() + self.gone.len(), self.lost.len() + self.gone.len());
+        let with_keys = self.lost.iter().filter(|absence| !self.case.has_left(&absence.node)).count();
+        let (before, lost) = (self.installed.servers.len() + self.gone.len(), with_keys + self.gone.len());
         #[expect(clippy::cast_precision_loss, reason = "a ring has at most 32768 nodes")]
         let share = lost as f64 / before.max(1) as f64;
-        !self.lost.is_empty() && (lost > rules.max_lost_servers || share > rules.max_lost_share)
+        with_keys > 0 && (lost > rules.max_lost_servers || share > rules.max_lost_share)
     }
 
     /// Servers of this host's ring that stay where they are, but for their ring port.
@@ -65,20 +64,20 @@ impl Loss<'_> {
         let ports: BTreeMap<NodeKey, Option<Port>> =
             self.installed.servers.iter().map(|node| (node.key(), node.port)).collect();
         let shifts = |node: &&Node| ports.get(&node.key()).is_some_and(|port| *port != node.port);
-        self.answer.servers.iter().filter(shifts).collect()
+        self.case.answer.servers.iter().filter(shifts).collect()
     }
 
     fn lacks_self(&self) -> bool {
         let mode = self.installed.mode().unwrap_or(Mode::Slave);
         let had = self.installed.candidates(mode).next().is_some();
-        had && self.answer.candidates(mode).next().is_none()
+        had && self.case.answer.candidates(mode).next().is_none()
     }
 
     /// Servers that keep their seed, and so their chmpxid, under another address, port or CUK.
     fn moved(&self) -> impl Iterator<Item = (&Node, &Node)> {
         self.lost.iter().filter(|absence| !absence.node.seed.is_empty()).filter_map(|absence| {
             let old = self.installed.servers.iter().find(|node| node.key() == absence.node)?;
-            let new = self.answer.servers.iter().find(|node| node.seed == absence.node.seed)?;
+            let new = self.case.answer.servers.iter().find(|node| node.seed == absence.node.seed)?;
             Some((old, new))
         })
     }
@@ -92,7 +91,7 @@ impl Loss<'_> {
         let past = memory.held.as_ref().filter(|held| held.id == id);
         let (since, polls) = continued(past.map(|held| (held.since, held.polls)), case.now);
         let reasons = reasons.iter().map(Note::of).collect();
-        let releasable = !self.answer.servers.is_empty() && !self.lacks_self();
+        let releasable = !self.case.answer.servers.is_empty() && !self.lacks_self();
         Held { id, reasons, since, polls: polls + u32::from(case.fresh || polls == 0), releasable }
     }
 }

@@ -95,7 +95,9 @@ impl<T: Supervisor> Reconciler<T> {
         let installed = inputs.installed.ring().or(kept.as_ref()).map(|ring| &**ring);
         let up = inputs.up();
         let up = up.as_ref();
-        let case = Case { installed, answer: &wanted.ring, up, now: self.clock.now().boot, fresh };
+        let left = self.ring_change().and_then(|_| inputs.left());
+        let (left, now) = (left.as_ref(), self.clock.now().boot);
+        let case = Case { installed, answer: &wanted.ring, up, left, now, fresh };
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::leaving::Obstacle;
 use super::{Inputs, Reconciler};
+use crate::chmpx_state::{NodeStatus, Operation};
 use crate::installed::Installed;
 use crate::names::Port;
 use crate::ring::{Mode, Node, NodeKey};
@@ -18,12 +19,20 @@ const KNOWN_WITHIN: Duration = Duration::from_mins(1);
 impl Inputs {
     /// Servers of the installed file that chmpx reports as up, by their names in the file: chmpx shows resolved ones.
     pub(super) fn up(&self) -> Option<BTreeSet<NodeKey>> {
+        self.servers_that(NodeStatus::is_up)
+    }
+
+    /// Servers of the installed file that chmpx reports as out of the ring, likewise.
+    pub(super) fn left(&self) -> Option<BTreeSet<NodeKey>> {
+        self.servers_that(|status| !status.is_in_service() && status.operation() == Operation::Nothing)
+    }
+
+    fn servers_that(&self, is: impl Fn(NodeStatus) -> bool) -> Option<BTreeSet<NodeKey>> {
         let said = self.observed.as_ref()?.control.report.as_ref()?;
         let ring = self.installed.ring()?;
-        let is_up = |row: &&crate::chmpx_state::Row| row.status.is_up();
-        let rows: Vec<_> = said.view.servers.iter().filter(is_up).collect();
-        let up = ring.servers.iter().filter(|node| rows.iter().any(|row| row.is_of(node)));
-        Some(up.map(Node::key).collect())
+        let rows: Vec<_> = said.view.servers.iter().filter(|row| is(row.status)).collect();
+        let nodes = ring.servers.iter().filter(|node| rows.iter().any(|row| row.is_of(node)));
+        Some(nodes.map(Node::key).collect())
     }
 
     /// Returns the number of nodes that the running chmpx has room for.

@@ -271,17 +271,23 @@ pub(super) fn give_up(scene: &Scene<'_>, history: &History) -> Turn {
     if merging { abort(scene, history) } else { Turn::send(withdrawal(&views.roles)) }
 }
 
-/// Row `Survey`: the driver's question to all.
+/// Row `Survey`: the driver's question to all, while the ring changes or one of its servers is down.
 pub(super) fn survey(scene: &Scene<'_>, history: &History) -> Condition {
-    let drives = !scene.seen.is_calm() && history.drives(scene) && scene.views.is_none();
-    Condition::when(scene.is_heard() && drives, AT_ONCE)
+    let calm = scene.seen.is_calm();
+    let drives = if calm { scene.place() == Some(0) } else { history.drives(scene) };
+    let asks = !calm || !scene.seen.down().is_empty();
+    Condition::when(scene.is_heard() && drives && asks && scene.views.is_none(), AT_ONCE)
 }
 
-/// Asks every server of the ring; one that drives only since others do nothing asks more seldom.
+/// Asks every server of the ring. One that drives only since others do nothing asks more seldom, and so does one that waits for
+/// a server to come back.
 pub(super) fn survey_all(scene: &Scene<'_>, history: &History) -> Turn {
-    let first = scene.place() == Some(0);
-    let due = first || history.may_ask(Row::Survey, scene.inputs.now, timing::SUBSTITUTE);
-    if due { ask_all(scene, history) } else { Turn::Pass }
+    let pause = match (scene.seen.is_calm(), scene.place()) {
+        (true, _) => timing::VIGIL,
+        (false, Some(0)) => AT_ONCE,
+        (false, _) => timing::SUBSTITUTE,
+    };
+    if history.may_ask(Row::Survey, scene.inputs.now, pause) { ask_all(scene, history) } else { Turn::Pass }
 }
 
 /// Asks every server of the ring for its own view.

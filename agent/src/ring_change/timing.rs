@@ -25,6 +25,8 @@ pub(super) const CALM: Duration = ms(250);
 pub(super) const QUESTION: Duration = ms(10);
 /// Pause between two looks of a server that drives only since others do nothing.
 pub(super) const SUBSTITUTE: Duration = ms(250);
+/// Pause between two questions of the driver while a server of a calm ring is down.
+pub(super) const VIGIL: Duration = ms(2000);
 /// Pause between two looks where chmpx runs the merges.
 pub(super) const IDLE: Duration = ms(5000);
 
