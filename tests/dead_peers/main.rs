@@ -28,7 +28,8 @@ async fn until(watch: &Watch, what: &str, within: Duration, is: impl Fn(&[Findin
 fn watch(network: &Network, talker: &Talker, cut: bool) -> Watch {
     let settings = Peers { cut, ..Peers::default() };
     let watch = Watch::start(settings, Waker::default());
-    watch.follow(Target { chmpx: Some(talker.id()), hidden: false, others: network.others() }, settings);
+    watch
+        .follow(Target { chmpx: Some(talker.id()), others: network.others(), ..Target::default() }, settings);
     watch
 }
 
@@ -57,6 +58,25 @@ fn connections_to_a_host_whose_link_goes_down_end_within_seconds_and_the_living_
         network.up(2);
         talker.connect(2).unwrap();
         until(&watch, "the host is heard again", CUT_WITHIN, <[Finding]>::is_empty).await;
+    });
+}
+
+#[test]
+fn a_host_to_which_nothing_is_sent_is_found_dead_by_the_connection_of_the_agent_s_own() {
+    if !ready() {
+        return;
+    }
+    let network = Network::new(2).unwrap();
+    network.run(async || {
+        let talker = Talker::silent(&network).unwrap();
+        let (settings, watch) = (Peers::default(), Watch::start(Peers::default(), Waker::default()));
+        let (sentinels, others) = (network.others(), network.others());
+        watch.follow(Target { chmpx: Some(talker.id()), sentinels, others, ..Target::default() }, settings);
+        network.connected(2, 2).await;
+        network.down(2);
+        until(&watch, "the dead host is found", CUT_WITHIN, |found| found == [Finding::Cut(there(2))]).await;
+        assert_eq!(talker.ended(Duration::from_secs(2)), Some(there(2)));
+        assert!(talker.is_alive(1));
     });
 }
 
@@ -143,7 +163,7 @@ fn what_keeps_the_watch_from_its_work_is_said_before_a_host_dies() {
         let talker = Talker::new(&network).unwrap();
         let settings = Peers::default();
         let watch = Watch::start(settings, Waker::default());
-        watch.follow(Target { chmpx: None, hidden: true, others: Vec::new() }, settings);
+        watch.follow(Target { hidden: true, ..Target::default() }, settings);
         until(&watch, "hidden", CUT_WITHIN, |found| found == [Finding::Trouble(Trouble::NotOnHost)]).await;
         watch.follow(Target { chmpx: Some(talker.id()), ..Target::default() }, settings);
         until(&watch, "seen", CUT_WITHIN, <[Finding]>::is_empty).await;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -80,6 +80,7 @@ pub(crate) struct Network {
 struct Host {
     _namespace: File,
     stopped: Arc<AtomicBool>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Network {
@@ -106,6 +107,16 @@ impl Network {
     /// Stops the program of a host from reading.
     pub(crate) fn stop(&self, host: u8) {
         self.there[usize::from(host) - 1].stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until a host has taken in so many connections.
+    pub(crate) async fn connected(&self, host: u8, times: usize) {
+        let accepted = &self.there[usize::from(host) - 1].accepted;
+        let late = Instant::now() + PATIENCE;
+        while accepted.load(Ordering::Relaxed) < times {
+            assert!(Instant::now() < late, "host {host} has taken in too few connections");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Control ports of the other hosts.
@@ -136,9 +147,12 @@ impl Host {
         let namespace = attach(bridge, number, &there(number).to_string())?;
         let listener = inside(&namespace, || TcpListener::bind((there(number), PORT)))?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let host = Self { _namespace: namespace, stopped: Arc::clone(&stopped) };
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        let host = Self { _namespace: namespace, stopped: Arc::clone(&stopped), accepted };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::Relaxed);
                 let stopped = Arc::clone(&stopped);
                 thread::spawn(move || drain(stream, &stopped));
             }
@@ -169,10 +183,19 @@ pub(crate) struct Talker {
 }
 
 impl Talker {
-    /// Starts it, and has it connect to all other hosts.
+    /// Starts it, and has it connect to all other hosts, and send all the time.
     pub(crate) fn new(network: &Network) -> io::Result<Self> {
+        Self::start(network, "talks")
+    }
+
+    /// Starts one that sends nothing.
+    pub(crate) fn silent(network: &Network) -> io::Result<Self> {
+        Self::start(network, "silent")
+    }
+
+    fn start(network: &Network, manner: &str) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--exact", "stands_in_for_chmpx", "--nocapture"]).env(STAND_IN, "1");
+        command.args(["--exact", "stands_in_for_chmpx", "--nocapture"]).env(STAND_IN, manner);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = inside(&network.here, || command.spawn())?;
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -236,23 +259,26 @@ impl Drop for Talker {
 
 /// The stand-in itself: connects to each host that a line of standard input names.
 pub(crate) fn stand_in() {
-    if std::env::var_os(STAND_IN).is_none() {
-        return;
-    }
+    let Ok(manner) = std::env::var(STAND_IN) else { return };
+    let words = if manner == "talks" { &[0; 8192][..] } else { &[] };
     for line in io::stdin().lines().map_while(Result::ok) {
         let host = line.parse().unwrap();
         let address = SocketAddr::new(there(host), PORT);
         let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         stream.set_nonblocking(true).unwrap();
-        thread::spawn(move || talk(stream, host));
+        thread::spawn(move || talk(stream, host, words));
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the suite reads it")]
-fn talk(mut stream: TcpStream, host: u8) {
+fn talk(mut stream: TcpStream, host: u8, words: &[u8]) {
     println!("talks {host}");
-    let words = [0; 8192];
-    while !matches!(stream.write(&words), Err(error) if error.kind() != io::ErrorKind::WouldBlock) {
+    let goes_on = |done: &io::Result<usize>| match done {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    };
+    // One that is closed is read as its end or as an error; nobody answers.
+    while goes_on(&stream.write(words)) && goes_on(&stream.peek(&mut [0])) {
         thread::park_timeout(Duration::from_millis(50));
     }
     println!("ended {host}");

@@ -24,7 +24,7 @@ use netlink_sys::{Socket, SocketAddr as Kernel};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Connection, Trouble};
+use super::{Connection, Ends, Trouble};
 
 /// Bytes that the kernel fills at a time in a dump.
 const BUFFER: usize = 64 * 1024;
@@ -246,9 +246,10 @@ fn inode(link: &str) -> Option<u32> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Keeps the connections of these sockets.
-pub(crate) fn of_sockets(entries: Vec<Entry>, sockets: &BTreeSet<u32>) -> Vec<Entry> {
-    entries.into_iter().filter(|entry| sockets.contains(&entry.inode)).collect()
+/// Keeps the connections of these sockets, and those with these ends.
+pub(crate) fn of_sockets(entries: Vec<Entry>, sockets: &BTreeSet<u32>, ends: &BTreeSet<Ends>) -> Vec<Entry> {
+    let is_of = |entry: &Entry| sockets.contains(&entry.inode) || ends.contains(&entry.connection.ends);
+    entries.into_iter().filter(is_of).collect()
 }
 
 #[cfg(test)]
@@ -262,12 +263,15 @@ mod tests {
         let stream = TcpStream::connect(address).unwrap();
         let mut diagnosis = Diagnosis::of(std::process::id()).unwrap();
         let own = sockets(std::process::id()).unwrap();
-        let entries = of_sockets(diagnosis.connections().unwrap(), &own);
+        let entries = of_sockets(diagnosis.connections().unwrap(), &own, &BTreeSet::new());
         let ends = (stream.local_addr().unwrap(), address);
         let entry = entries.into_iter().find(|entry| entry.connection.ends == ends).unwrap();
         let Connection { established, unanswered, quiet, .. } = entry.connection;
         assert_eq!((established, unanswered, quiet < Duration::from_secs(60)), (true, 0, true));
-        assert!(of_sockets(vec![entry], &BTreeSet::from([1])).is_empty());
+        let of = |ends: &[Ends]| {
+            of_sockets(vec![entry.clone()], &BTreeSet::from([1]), &ends.iter().copied().collect())
+        };
+        assert_eq!((of(&[]), of(&[ends])), (Vec::new(), vec![entry.clone()]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::kernel::{self, Diagnosis, Entry};
+use super::sentinel::Sentinels;
 use super::witness::Witness;
 use super::{Findings, History, Limits, Seen, Trouble, decide};
 use crate::settings;
@@ -34,6 +35,8 @@ pub struct Target {
     pub chmpx: Option<ProcessId>,
     /// True where chmpx runs out of sight of this host's `/proc`.
     pub hidden: bool,
+    /// Control ports to which connections are held: on a server, those of the other servers.
+    pub sentinels: Vec<SocketAddr>,
     /// Control ports of the other hosts of the ring, servers first.
     pub others: Vec<SocketAddr>,
 }
@@ -82,6 +85,7 @@ struct Watcher {
     waker: Waker,
     history: History,
     witness: Witness,
+    sentinels: Sentinels,
     /// The diagnosis of this chmpx.
     diagnosis: Option<(ProcessId, Opened)>,
     /// The latest failure of a cut.
@@ -100,6 +104,7 @@ impl Watcher {
             waker,
             history: History::default(),
             witness: Witness::default(),
+            sentinels: Sentinels::default(),
             diagnosis: None,
             failed: None,
         }
@@ -121,6 +126,7 @@ impl Watcher {
 
     /// Looks once, and carries out what follows.
     fn look(&mut self, target: &Target, settings: settings::Peers) -> Findings {
+        self.sentinels.keep(&target.sentinels);
         let (entries, trouble) = match self.entries(target) {
             Ok(entries) => (entries, None),
             Err(trouble) => (Vec::new(), Some(trouble)),
@@ -133,8 +139,10 @@ impl Watcher {
         if decision.ask {
             self.witness.ask(&target.others);
         }
+        let own = self.sentinels.ends();
+        let is_cut = |entry: &&Entry| decision.cut.contains(&entry.connection.ends);
         let cut: Vec<_> =
-            entries.iter().filter(|entry| decision.cut.contains(&entry.connection.ends)).collect();
+            entries.iter().filter(is_cut).filter(|e| !own.contains(&e.connection.ends)).collect();
         self.cut(&cut);
         let trouble = trouble.or_else(|| self.failed.clone()).or_else(|| self.obstacle(settings));
         Findings { trouble, ..decision.findings }
@@ -146,19 +154,19 @@ impl Watcher {
         diagnosis.as_ref().ok()?.obstacle.clone().filter(|_| settings.cut)
     }
 
-    /// Returns chmpx's connections, where something in its namespace is unanswered or was lost; none in a calm ring.
+    /// Returns chmpx's connections and the agent's own, where something in its namespace is unanswered or was lost; none in a calm ring.
     fn entries(&mut self, target: &Target) -> Result<Vec<Entry>, Trouble> {
         let Some(chmpx) = target.chmpx else {
             self.diagnosis = None;
             return if target.hidden { Err(Trouble::NotOnHost) } else { Ok(Vec::new()) };
         };
-        let is_calm = self.history == History::default();
+        let (is_calm, own) = (self.history == History::default(), self.sentinels.ends());
         let diagnosis = self.diagnosis(chmpx)?;
         let entries = diagnosis.connections()?;
         if is_calm && entries.iter().all(|entry| entry.connection.unanswered == 0) {
             return Ok(Vec::new());
         }
-        Ok(kernel::of_sockets(entries, &kernel::sockets(chmpx.pid)?))
+        Ok(kernel::of_sockets(entries, &kernel::sockets(chmpx.pid)?, &own))
     }
 
     /// Returns the diagnosis of that chmpx.

@@ -6,7 +6,7 @@ use super::Reconciler;
 use crate::installed::Installed;
 use crate::peers::Findings;
 use crate::peers::watcher::Target;
-use crate::ring::Node;
+use crate::ring::{Mode, Node};
 use crate::supervisor::{NodeSpec, Observed, Program, Supervisor};
 
 /// Memory of the watch from pass to pass.
@@ -37,7 +37,9 @@ impl<T: Supervisor> Reconciler<T> {
         let runs = observed.as_ref().is_some_and(|observed| observed.chmpx.is_some());
         let chmpx = self.supervisor.on_host(Program::Chmpx).filter(|_| runs);
         let others = about.map(|about| others(about, installed)).unwrap_or_default();
-        self.connections.target = Target { chmpx, hidden: runs && chmpx.is_none(), others };
+        let servers = about.filter(|about| about.mode == Mode::Server).map(|about| about.others.clone());
+        let sentinels = servers.unwrap_or_default();
+        self.connections.target = Target { chmpx, hidden: runs && chmpx.is_none(), sentinels, others };
         let mut observed = observed?;
         observed.peers.dead = self.connections.findings.clone();
         Some(observed)
