@@ -164,9 +164,11 @@ pub(super) fn skipped(scene: &Scene<'_>, history: &History) -> Condition {
 /// Returns the servers that are Pending and must not be. Beside a dismissed one the leaver that gave MERGE does not copy, and must
 /// not: ABORTMERGE would change the number of servers, and hide keys from the second try. It leaves in a merge of its own.
 fn left_out(roles: &Roles) -> Vec<ServerId> {
-    let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
+    let marked = |status: NodeStatus| is_dismissed(status) && status.operation() == Operation::Done;
+    let buried = roles.leavers.iter().any(|id| marked(roles.status(id)));
     let pending = roles.among(&roles.ring(), is_pending);
-    pending.into_iter().filter(|id| !buried || !roles.leavers.contains(id)).collect()
+    let leaves = roles.living_leavers();
+    pending.into_iter().filter(|id| !buried || !leaves.contains(id)).collect()
 }
 
 /// Goes back to before MERGE.

@@ -111,6 +111,7 @@ pub(super) fn cut_silent(scene: &Scene<'_>, history: &History) -> Turn {
     match Roll::of(scene) {
         None => Turn::ask(Roll::call(scene), false),
         Some(roll) if roll.is_alone() || roll.gone().is_empty() => Turn::Pass,
+        Some(_) if !history.has_held(Row::Cut, timing::CUT, scene.inputs.now) => Turn::Pass,
         Some(roll) => Turn::Act(Action::Cut(roll.gone())),
     }
 }

@@ -94,11 +94,11 @@ fn a_silent_peer_is_cut_once_where_another_server_answers() {
     for bench in [Bench::server("a", "a=21 b=21 c=21"), Bench::slave("b=21 c=21")] {
         let mut bench = bench.seeing("b=-");
         silent(&mut bench);
-        assert_eq!(bench.run(20_000), [(0, Row::Cut, Action::Cut(ids("b")))]);
+        assert_eq!(bench.run(20_000), [(1500, Row::Cut, Action::Cut(ids("b")))]);
         bench.inputs.local.unacknowledged.clear();
         bench.run(50);
         silent(&mut bench);
-        assert_eq!(bench.run(1000), [(20_050, Row::Cut, Action::Cut(ids("b")))], "new evidence");
+        assert_eq!(bench.run(2000), [(21_550, Row::Cut, Action::Cut(ids("b")))], "new evidence");
     }
 }
 
@@ -107,7 +107,7 @@ fn a_host_that_nobody_answers_ends_its_pair_and_starts_it_when_one_does() {
     let mut bench = Bench::server("a", "a=21 b=21 c=21").seeing("b=- c=-");
     bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
     let end = Action::EndPair(PairEnd::NobodyAnswers);
-    assert_eq!(bench.run(1600), [(1000, Row::Isolated, end)]);
+    assert_eq!(bench.run(1600), [(500, Row::Isolated, end)]);
     bench.inputs.list = None;
     bench.inputs.local.unacknowledged.clear();
     (bench.inputs.local.chmpx, bench.inputs.local.k2hdkc) = (Process::Absent, Process::Absent);
@@ -125,7 +125,7 @@ fn a_host_that_nobody_answers_ends_its_pair_and_starts_it_when_one_does() {
 fn of_two_servers_each_cuts_the_other_and_ends_nothing() {
     let mut bench = Bench::server("a", "a=21 b=21").seeing("b=-");
     bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
-    assert_eq!(bench.run(15_000), [(0, Row::Cut, Action::Cut(ids("b")))]);
+    assert_eq!(bench.run(15_000), [(1500, Row::Cut, Action::Cut(ids("b")))]);
 }
 
 #[test]
