@@ -202,8 +202,10 @@ impl Ring {
     fn arrive(&mut self, from: Node, to: Node, life: u32, message: Message) {
         let now = self.now;
         let host = &mut self.hosts[to];
-        if host.alive(life).is_none() {
-            return;
+        let Some(chmpx) = host.alive(life) else { return };
+        if from != to && !chmpx.linked.has(from) {
+            // Its side of the connection is closed.
+            return self.plan_lost(from, to);
         }
         if host.frozen || !message.is_token() && host.hangs(now) {
             return host.inbox.push_back((from, message));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::chmpx::{Chmpx, Ini};
-use super::list::{Micros, Node};
+use super::list::{Micros, Node, Nodes};
 use super::message::{Message, Work};
 use super::store::{Hashes, Store};
 
@@ -77,7 +77,8 @@ impl Host {
 
     /// Checks whether its data connections hang: chmpx sends with the socket locked.
     pub(super) fn hangs(&self, now: Micros) -> bool {
-        self.unsent.iter().any(|unsent| unsent.since + HANGS <= now)
+        let linked = self.chmpx.as_ref().map_or(Nodes::default(), |chmpx| chmpx.linked);
+        self.unsent.iter().any(|unsent| linked.has(unsent.to) && unsent.since + HANGS <= now)
     }
 
     /// Returns the chmpx of that life.

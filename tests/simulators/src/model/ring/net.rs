@@ -59,7 +59,7 @@ impl Ring {
         }
     }
 
-    fn plan_lost(&mut self, at: Node, peer: Node) {
+    pub(super) fn plan_lost(&mut self, at: Node, peer: Node) {
         let (when, life) = (self.now + self.rng.u64(1_000..20_000), self.hosts[at].life);
         self.queue.plan(when, Event::Lost { at, life, peer });
     }
@@ -79,6 +79,9 @@ impl Ring {
         let linked =
             |chmpx: &Option<Chmpx>| chmpx.as_ref().is_some_and(|chmpx| from == to || chmpx.linked.has(to));
         if !linked(&self.hosts[from].chmpx) && !self.connect(from, to) {
+            if self.reaches(from, to) && self.hosts[to].chmpx.is_none() {
+                self.plan_lost(from, to);
+            }
             return;
         }
         if !self.reaches(from, to) {
