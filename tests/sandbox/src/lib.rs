@@ -77,7 +77,7 @@ use ground::Ground;
 use home::Home;
 use k2hdkc_simulators::binaries;
 use news::{News, Teller};
-pub use options::Options;
+pub use options::{MergesBy, Options};
 use programs::Programs;
 use report::Report;
 use settings::Pace;
@@ -178,9 +178,14 @@ async fn shown_run<F: Future<Output = ()>>(
 async fn play(options: &Options, home: &Path, news: &Teller) -> io::Result<Director> {
     let events = scenario::scenario(options);
     let most = options.servers + scenario::MORE_SERVERS;
-    let pace = Pace::of(usize::from(most) + usize::from(options.slaves) + 1, options.real);
+    let nodes = usize::from(most) + usize::from(options.slaves) + 1;
+    let pace = Pace::of(nodes, options.real, options.merges_by);
     let ground = if options.as_hub { Ground::real()? } else { Ground::simulated(home)? };
-    let cluster = Cluster::open(home, ground, pace, most - 1, news.clone()).await?;
+    let copies = match options.merges_by {
+        MergesBy::Agents => 1,
+        MergesBy::Chmpx => most - 1,
+    };
+    let cluster = Cluster::open(home, ground, pace, copies, news.clone()).await?;
     news.lines(introduction(options));
     let mut report = Report::default();
     report.add(circumstances(options, &cluster, home));
@@ -193,7 +198,7 @@ async fn play(options: &Options, home: &Path, news: &Teller) -> io::Result<Direc
 fn introduction(options: &Options) -> Vec<String> {
     let programs =
         if options.real { "chmpx and k2hdkc are real too" } else { "chmpx and k2hdkc are simulated" };
-    let warning = if options.real {
+    let warning = if options.real && options.merges_by == MergesBy::Chmpx {
         " The real servers lose sight of keys when their number changes (docs/limits.md): such keys count as lost."
     } else {
         ""
@@ -215,9 +220,14 @@ fn circumstances(options: &Options, cluster: &Cluster, home: &Path) -> Vec<Strin
     let mut lines = vec![
         format!("K2HR3 simulator at {}, nodes below {}", cluster.uri(), home.display()),
         format!("{options:?}"),
-        "REPLICA is one less than there are servers, so that every server has every key: with fewer copies chmpx loses \
-         sight of some at each change (docs/limits.md)"
-            .to_owned(),
+        match options.merges_by {
+            MergesBy::Agents => "REPLICA is 1: each key is on two servers",
+            MergesBy::Chmpx => {
+                "REPLICA is one less than there are servers, so that every server has every key: with fewer copies chmpx \
+                 loses sight of some at each change (docs/limits.md)"
+            }
+        }
+        .to_owned(),
         "while K2HR3 is sick the operator changes RWTIMEOUT, which only the next good answer may bring to the nodes"
             .to_owned(),
         "every node has this agent.toml, with an address and paths of its own:".to_owned(),

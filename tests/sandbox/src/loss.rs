@@ -13,6 +13,7 @@ use super::change::Changed;
 use super::director::{Before, Director, Trouble};
 use super::holding::{PASSES, all_quiet};
 use super::member::Member;
+use super::options::MergesBy;
 use super::record::{Outcome, Time};
 
 impl Director {
@@ -24,6 +25,9 @@ impl Director {
         let all = self.cluster.members.len();
         let Changed { at, left, .. } = changed;
         let left = self.take_out_of_service(left).await?;
+        if self.cluster.pace.merges_by == MergesBy::Agents {
+            return self.released_by_itself(left, at, &status).await;
+        }
         let id = releasable(&status).map(|held| held.id.clone()).unwrap_or_default();
         let took = self.confirm(first, &id).await?.as_millis();
         for member in left {
@@ -40,13 +44,39 @@ impl Director {
         Ok(Outcome { files: others, rings, text })
     }
 
+    /// Servers that have left by a merge are no loss any more: nobody needs to confirm it.
+    async fn released_by_itself(
+        &mut self,
+        left: Vec<Member>,
+        at: Instant,
+        status: &Status,
+    ) -> Result<Outcome, Trouble> {
+        for member in left {
+            self.cluster.end(member).await?;
+        }
+        let files = self.times_from(at, &[]).await?;
+        let rings = self.rings_from(at, &[]).await?;
+        self.converged().await?;
+        let all = self.cluster.members.len();
+        let line = status.line();
+        let text = format!(
+            "{all} of {all} nodes held it: {line}\nboth servers left by 'k2hdkc-agent leave', which moved their keys; all \
+             nodes took them out then"
+        );
+        Ok(Outcome { files, rings, text })
+    }
+
     /// Does what an operator does who means it: the keys of those servers move, one server after the other.
     async fn take_out_of_service(&mut self, left: Vec<Member>) -> Result<Vec<Member>, Trouble> {
         let (within, mut out) = (self.patience(), Vec::new());
         for mut member in left {
             let name = member.name.clone();
             member.set_on_exit(true, within).await.map_err(|error| Trouble::at(&name, error))?;
-            self.cluster.service_out(&member).await.map_err(|what| Trouble::at(&name, what))?;
+            let left = match self.cluster.pace.merges_by {
+                MergesBy::Agents => member.agent().leave(within).await,
+                MergesBy::Chmpx => self.cluster.service_out(&member).await,
+            };
+            left.map_err(|what| Trouble::at(&name, what))?;
             out.push(member);
         }
         Ok(out)

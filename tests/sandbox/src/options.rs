@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 const AFTER_HELP: &str = "\
 It starts a K2HR3 simulator and nodes, each with a real `k2hdkc-agent run` process, a root directory and an address in
@@ -12,7 +12,8 @@ are needed.
 
 With --real the programs are chmpx, k2hdkc, chmpxstatus and k2hdkclinetool from PATH, and each node is a set of Linux
 namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter. The real
-servers lose sight of keys whenever one comes or goes (docs/facts.md, D9 to D11): those are counted as lost.
+servers lose sight of keys whenever one comes or goes (docs/facts.md, D9 to D11): those are counted as lost. With
+--merges-by agents none is lost.
 
 One row an event is printed, then the verdict and the name of a report with everything else. A failed run leaves the
 nodes' directories beside the report.
@@ -36,6 +37,10 @@ pub struct Options {
     /// The sick answers of K2HR3 as well, thirty-two of them
     #[arg(long)]
     pub sick: bool,
+    /// Hand that runs the merges of the ring. With agents each key is on two servers, with chmpx on all: it loses sight of
+    /// keys otherwise
+    #[arg(long, value_name = "HAND", value_enum, default_value_t = MergesBy::Chmpx)]
+    pub merges_by: MergesBy,
     /// Lines instead of the live table, also on a terminal
     #[arg(long)]
     pub plain: bool,
@@ -56,6 +61,25 @@ pub struct Options {
     pub(super) as_node: Option<PathBuf>,
 }
 
+/// Hand that runs the merges of the ring (`merge.by`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MergesBy {
+    /// The agents, by their own protocol.
+    Agents,
+    /// chmpx, by AUTOMERGE.
+    Chmpx,
+}
+
+impl MergesBy {
+    /// The word of the settings, and of the command line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Agents => "agents",
+            Self::Chmpx => "chmpx",
+        }
+    }
+}
+
 impl Options {
     /// The command line of the same run inside the namespaces of `--real`.
     pub(super) fn as_hub(&self, home: &Path) -> Vec<OsString> {
@@ -65,6 +89,7 @@ impl Options {
         let mut words = vec!["--real".to_owned(), "--as-hub".to_owned()];
         words.extend(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
         words.extend(flags.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_owned()));
+        words.extend(["--merges-by".to_owned(), self.merges_by.word().to_owned()]);
         let words = words.into_iter().map(OsString::from);
         words.chain(["--dir".into(), home.as_os_str().to_owned()]).collect()
     }
@@ -81,11 +106,22 @@ mod tests {
 
     #[test]
     fn the_run_inside_has_the_same_options() {
-        let outside = ["k2hdkc-sandbox", "--real", "--servers", "4", "--short", "--sick", "--plain"];
+        let outside = [
+            "k2hdkc-sandbox",
+            "--real",
+            "--servers",
+            "4",
+            "--short",
+            "--sick",
+            "--plain",
+            "--merges-by",
+            "agents",
+        ];
         let outside = Options::try_parse_from(outside).unwrap();
         let words = outside.as_hub(Path::new("/tmp/x"));
         let inside = Options::try_parse_from([vec!["k2hdkc-sandbox".into()], words].concat()).unwrap();
         assert!(inside.real && inside.as_hub && inside.short && inside.sick && inside.plain && !inside.keep);
         assert_eq!((inside.servers, inside.slaves, inside.dir), (4, 2, Some("/tmp/x".into())));
+        assert_eq!(inside.merges_by, MergesBy::Agents);
     }
 }
