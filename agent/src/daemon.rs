@@ -35,7 +35,7 @@ use crate::clock::{Clock, Timestamp, spoken};
 use crate::ledger::{LedgerError, Store};
 use crate::log::Logging;
 use crate::notify::Notify;
-use crate::peers::watcher::Watch;
+use crate::peer_watch::Watch;
 use crate::problem::{Note, chain};
 use crate::reconcile::Reconciler;
 use crate::ring_task::RingTask;
@@ -158,21 +158,34 @@ struct Agent {
     held_back: Reasons,
     waker: Waker,
     watches: Watches,
-    peers: Watch,
+    beside: Beside,
     status: Status,
     published: watch::Sender<Status>,
     notify: Notify,
     logging: Logging,
-    /// Lines logged since the last good pass: one fault may alternate between a few sentences.
-    said: BTreeSet<String>,
+    /// The log of the outcomes.
+    outcomes: Outcomes,
     /// The log of the processes.
     told: logging::Told,
-    /// The start and the number of doubtful answers in a row.
-    doubtful: Option<(Instant, u32)>,
     /// True where the host shuts down, and the processes with it.
     goes_down: bool,
-    /// The changes of the ring, beside the passes.
+}
+
+/// The log of the outcomes.
+#[derive(Default)]
+struct Outcomes {
+    /// Lines logged since the last good pass: one fault may alternate between a few sentences.
+    said: BTreeSet<String>,
+    /// The start and the number of doubtful answers in a row.
+    doubtful: Option<(Instant, u32)>,
+}
+
+/// The tasks that look and act beside the passes.
+struct Beside {
+    /// The changes of the ring.
     ring: RingTask,
+    /// The watch over chmpx's connections.
+    peers: Watch,
 }
 
 impl Agent {
@@ -201,16 +214,14 @@ impl Agent {
             held_back: Reasons::default(),
             waker,
             watches,
-            peers,
             status,
             published,
             notify: Notify::from_environment(),
             logging,
-            said: BTreeSet::new(),
+            outcomes: Outcomes::default(),
             told: logging::Told::default(),
-            doubtful: None,
             goes_down: false,
-            ring,
+            beside: Beside { ring, peers },
         }
     }
 
@@ -265,13 +276,13 @@ impl Agent {
     async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) {
         let asked = answered.is_some();
         self.look_who_leaves();
-        self.reconciler.observe_ring(self.ring.progress());
-        let findings = self.peers.findings();
+        self.reconciler.observe_ring(self.beside.ring.progress());
+        let findings = self.beside.peers.findings();
         self.status.peers = findings.reasons().iter().map(Note::of).collect();
         self.reconciler.take_findings(findings);
         let report = self.reconciler.pass(reasons, answered).await;
-        self.ring.assign(self.reconciler.assignment());
-        self.peers.follow(self.reconciler.watched().clone(), self.reconciler.settings().peers);
+        self.beside.ring.assign(self.reconciler.assignment());
+        self.beside.peers.follow(self.reconciler.watched().clone(), self.reconciler.settings().peers);
         if asked {
             let wait = self.reconciler.until_next_question(fastrand::f64());
             self.asker.rest(wait);

@@ -92,6 +92,7 @@ pub mod status;
 
 // The hands.
 pub mod ring_task;
+pub mod peer_watch;
 pub mod source;
 pub(crate) mod apply;
 

@@ -23,13 +23,8 @@
 //! | some host | no | this host is isolated: nothing is cut, and a server ends its own pair ([`crate::lifecycle`]) |
 //! | isolated before, some host | yes | its connections are destroyed: their queues hold old writes |
 //!
-//! The parts that touch the world: [`kernel`] reads and destroys connections, [`witness`] asks, [`sentinel`] holds connections
-//! that are never idle for long, [`watcher`] is the task.
+//! Pure; [`crate::peer_watch`] looks and cuts.
 
-mod kernel;
-mod sentinel;
-pub mod watcher;
-mod witness;
 pub mod words;
 
 #[cfg(test)]

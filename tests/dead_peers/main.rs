@@ -6,7 +6,7 @@ mod network;
 
 use std::time::{Duration, Instant};
 
-use k2hdkc_agent::peers::watcher::{Target, Watch};
+use k2hdkc_agent::peer_watch::{Target, Watch};
 use k2hdkc_agent::peers::{Finding, Trouble};
 use k2hdkc_agent::settings::Peers;
 use k2hdkc_agent::wake::Waker;

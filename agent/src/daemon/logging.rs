@@ -131,10 +131,10 @@ impl Agent {
         const REMEMBERED: usize = 8;
         let good =
             matches!(report.outcome, Outcome::Installed(_) | Outcome::Rewritten(..) | Outcome::Unchanged);
-        if good || self.said.len() >= REMEMBERED {
-            self.said.clear();
+        if good || self.outcomes.said.len() >= REMEMBERED {
+            self.outcomes.said.clear();
         }
-        !self.said.insert(report.outcome.to_string())
+        !self.outcomes.said.insert(report.outcome.to_string())
     }
 
     fn log_recovery(&mut self, report: &Report) {
@@ -143,7 +143,7 @@ impl Agent {
             // No question was put, so the state of the source is unknown.
             return;
         }
-        self.doubtful = match (doubtful, self.doubtful.take()) {
+        self.outcomes.doubtful = match (doubtful, self.outcomes.doubtful.take()) {
             (true, Some((since, count))) => Some((since, count + 1)),
             (true, None) => Some((Instant::now(), 1)),
             (false, Some((since, count))) => {

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use super::Reconciler;
 use crate::installed::Installed;
+use crate::peer_watch::Target;
 use crate::peers::Findings;
-use crate::peers::watcher::Target;
 use crate::ring::{Mode, Node};
 use crate::supervisor::{NodeSpec, Observed, Program, Supervisor};
 

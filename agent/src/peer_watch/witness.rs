@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::Answers;
+use crate::peers::Answers;
 
 /// Time for an answer: that of a host on the same network takes a millisecond. The kernel repeats the question after a second.
 const WITHIN: Duration = Duration::from_millis(1200);

@@ -24,7 +24,7 @@ use netlink_sys::{Socket, SocketAddr as Kernel};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::{Connection, Ends, Trouble};
+use crate::peers::{Connection, Ends, Trouble};
 
 /// Bytes that the kernel fills at a time in a dump.
 const BUFFER: usize = 64 * 1024;

@@ -2,6 +2,12 @@
 //! destroys what is to be cut. It reports what it finds, and wakes a pass with every change of it.
 //!
 //! A look in a calm ring is one dump of the kernel's; the descriptors of chmpx are read only where something is unanswered.
+//!
+//! [`kernel`] reads and destroys connections, [`witness`] asks, [`sentinel`] holds connections that are never idle for long.
+
+mod kernel;
+mod sentinel;
+mod witness;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::kernel::{self, Diagnosis, Entry};
-use super::sentinel::Sentinels;
-use super::witness::Witness;
-use super::{Findings, History, Limits, Seen, Trouble, decide};
+use self::kernel::{Diagnosis, Entry};
+use self::sentinel::Sentinels;
+use self::witness::Witness;
+use crate::peers::{Findings, History, Limits, Seen, Trouble, decide};
 use crate::settings;
 use crate::supervisor::ProcessId;
 use crate::wake::{Reason, Waker};

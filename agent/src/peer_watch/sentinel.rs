@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::Ends;
+use crate::peers::Ends;
 
 /// Time without traffic until a probe, and from one probe to the next.
 const PROBE: Duration = Duration::from_secs(1);
