@@ -258,7 +258,9 @@ pub(super) fn overdue(scene: &Scene<'_>, history: &History) -> Condition {
     let now = scene.inputs.now;
     let long =
         history.change_since().is_some_and(|since| now.saturating_duration_since(since) >= timing::OVERDUE);
-    let freezes = scene.may_freeze();
+    // Once a dead server has gone, its leaver lacks what the smaller ring gives to it, and must leave.
+    let dismissed = history.times(Row::Dismiss) + history.times(Row::Bury) > 0;
+    let freezes = scene.may_freeze() && !dismissed;
     seen_well(scene, history, |roles| {
         let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
         let open = roles.is_announced() && !is_complete(roles) && !buried;

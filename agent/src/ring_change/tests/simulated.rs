@@ -98,3 +98,13 @@ fn an_entry_that_is_down_is_cured_where_its_server_is_up() {
     let dead = Bench::server("a", "a=21 b=20 c=21").seeing("b=-");
     assert!(!rows(dead, 5000).contains(&Row::Cure));
 }
+
+#[test]
+fn a_leaver_that_took_a_dead_server_out_is_not_taken_back() {
+    // It stayed with the copies of the larger ring, and answered with old values.
+    let mut bench = Bench::server("c", "a=1021 b=20 c=1221 d=1021").seeing("b=-").leaving().drained();
+    assert!(bench.run(9000).iter().any(|(_, row, _)| *row == Row::Dismiss));
+    bench.inputs.members.remove(&id("b"));
+    bench.show("a=21 c=1221 d=21");
+    assert!(bench.run(15_000).iter().all(|(_, row, _)| *row != Row::Overdue));
+}
