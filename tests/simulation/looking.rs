@@ -1,0 +1,243 @@
+//! An agent's look: it gathers, decides a little later, and acts. Beside the ring change there is its process half, which starts
+//! programs, and its file half, which writes the ini.
+
+use k2hdkc_agent::ring_change::{Action, Decision, Mark, decide};
+use k2hdkc_agent::supervisor::Program;
+use k2hdkc_simulators::model::ring::{Command, Micros, Node, Reply};
+
+use crate::agent::{Watchdog, gather, moment};
+use crate::oracle::Broken;
+use crate::plan::SECOND;
+use crate::world::{Wake, World};
+
+impl World {
+    /// Gathers the inputs of a look.
+    pub(crate) fn look(&mut self, node: Node, life: u32) {
+        let now = self.now();
+        if self.agents[node].life != life {
+            return;
+        }
+        if self.agents[node].sleeps_until > now {
+            return self.wake(self.agents[node].sleeps_until, Wake::Look(node, life));
+        }
+        self.poll(node);
+        let (moment, random) = (moment(self.base, now), self.rng.f64());
+        let inputs = gather(&mut self.agents[node], &self.names, &mut self.ring, moment, random);
+        let silent = inputs.list.is_none() && self.ring.chmpx(node).is_some();
+        self.agents[node].gathered = Some(inputs);
+        let pause = if silent { 600_000 } else { self.pause() };
+        self.wake(now + pause, Wake::Decide(node, life));
+    }
+
+    /// The time that a step of an agent takes; now and then its machine is busy.
+    fn pause(&mut self) -> Micros {
+        match self.rng.u8(0..100) {
+            0 => self.rng.u64(50_000..700_000),
+            _ => self.rng.u64(1_000..10_000),
+        }
+    }
+
+    /// Decides, and acts.
+    pub(crate) fn decide(&mut self, node: Node, life: u32) {
+        let now = self.now();
+        let agent = &mut self.agents[node];
+        let Some(inputs) = agent.gathered.take().filter(|_| agent.life == life) else { return };
+        agent.history.observe(&inputs, &self.limits);
+        let decision = decide(&inputs, &agent.history, &self.limits);
+        agent.history.record(&decision, moment(self.base, now));
+        let acts = decision.action != Action::Nothing;
+        self.act(node, &decision);
+        self.run_programs(node, decision.holds_pair);
+        self.write_ini(node);
+        let look_again = u64::try_from(decision.look_again.as_micros()).unwrap_or(SECOND);
+        let next = if acts { self.pause() } else { look_again };
+        let next = match (&decision.action, &self.agents[node].round) {
+            (Action::Ask { .. }, Some(round)) if round.answers.values().any(Option::is_none) => {
+                next + 600_000
+            }
+            _ => next,
+        };
+        self.wake(now + next, Wake::Look(node, life));
+    }
+
+    fn act(&mut self, node: Node, decision: &Decision) {
+        match &decision.action {
+            Action::Nothing | Action::Ask { .. } => {}
+            action => self.note(|| format!("{node}: {action} ({:?})", decision.row)),
+        }
+        match &decision.action {
+            Action::Nothing => {}
+            Action::Ask { who, dump } => {
+                let at = moment(self.base, self.now());
+                self.agents[node].round = Some(self.names.ask(&mut self.ring, node, who, *dump, at));
+            }
+            Action::Send(orders) => {
+                for order in orders {
+                    self.send(node, self.names.node(&order.at), self.names.command(&order.command));
+                }
+            }
+            Action::Stop { program, limit } => self.stop(node, *program, *limit),
+            Action::Continue { program } => self.resume(node, *program),
+            Action::Unmark => self.agents[node].disk.mark = Mark::Absent,
+            Action::RestartPair(_) => self.end_pair(node, Mark::Thawed),
+            Action::EndPair(_) => self.end_pair(node, self.agents[node].disk.mark),
+            Action::StartPair => self.agents[node].pair.chmpx_gone = Some(0),
+            Action::Cut(who) => {
+                for id in who {
+                    self.ring.cut(node, self.names.node(id));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, from: Node, to: Node, command: Command) {
+        if command == Command::CompleteMerge {
+            self.check_completion();
+        }
+        let reply = self.ring.order(from, to, command);
+        if reply != Some(Reply::Succeed) {
+            self.note(|| format!("{from}: {command:?} at {to} is answered {reply:?}"));
+        }
+    }
+
+    /// A stayer that is `[n/a][Pending]` beside others that are `[Done]` was skipped.
+    fn check_completion(&mut self) {
+        let own = |node: Node| self.ring.list(node).map_or(0, |list| list.status(node).bits());
+        let done = (0..self.plan.servers).any(|node| own(node) & 0x3001 == 0x3001);
+        let skipped = (0..self.plan.servers).find(|node| own(*node) == 0x1021);
+        if let Some(node) = skipped.filter(|_| done) {
+            self.violate(Broken::CompletedBesideSkipped(node));
+        }
+    }
+
+    fn end_pair(&mut self, node: Node, mark: Mark) {
+        let is_slave = node >= self.plan.servers;
+        self.ring.kill_k2hdkc(node);
+        self.ring.kill_chmpx(node);
+        let agent = &mut self.agents[node];
+        agent.watchdog = None;
+        agent.disk.mark = if is_slave { mark } else { agent.disk.mark };
+    }
+
+    fn stop(&mut self, node: Node, program: Program, limit: std::time::Duration) {
+        let now = self.now();
+        let number = now;
+        self.agents[node].watchdog = Some(Watchdog { number, program });
+        match program {
+            Program::Chmpx => {
+                self.agents[node].disk.mark = Mark::Frozen;
+                self.ring.freeze_chmpx(node, true);
+            }
+            Program::K2hdkc => self.ring.stop_k2hdkc(node, true),
+        }
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(SECOND);
+        self.wake(now + limit, Wake::Watchdog(node, number));
+    }
+
+    fn resume(&mut self, node: Node, program: Program) {
+        self.agents[node].watchdog = None;
+        match program {
+            Program::Chmpx => {
+                self.agents[node].disk.mark = Mark::Thawed;
+                self.ring.freeze_chmpx(node, false);
+            }
+            Program::K2hdkc => self.ring.stop_k2hdkc(node, false),
+        }
+    }
+
+    /// A watchdog continues its program at the end of its limit, whatever has become of the agent.
+    pub(crate) fn watchdog(&mut self, node: Node, number: u64) {
+        let Some(watchdog) = self.agents[node].watchdog.take_if(|watchdog| watchdog.number == number) else {
+            return;
+        };
+        self.note(|| format!("watchdog of {node} continues {:?}", watchdog.program));
+        match watchdog.program {
+            Program::Chmpx => self.ring.freeze_chmpx(node, false),
+            Program::K2hdkc => self.ring.stop_k2hdkc(node, false),
+        }
+    }
+
+    /// Asks K2HR3 for the servers, every one or two seconds.
+    fn poll(&mut self, node: Node) {
+        let (now, pause) = (self.now(), self.rng.u64(SECOND..2 * SECOND));
+        let reaches = self.ring.reaches(node, node);
+        let agent = &mut self.agents[node];
+        if agent.polls_at <= now && reaches {
+            agent.members = self.members;
+            agent.polls_at = now + pause;
+        }
+    }
+
+    /// Writes the ini where it differs, but not while servers merge.
+    fn write_ini(&mut self, node: Node) {
+        let agent = &self.agents[node];
+        let ini = self.ini(agent.members);
+        let merges = self
+            .ring
+            .list(node)
+            .is_some_and(|list| list.iter().any(|(_, status)| status.bits() & 0x3000 != 0));
+        if self.ring.ini(node) != ini && !merges && !self.ring.is_frozen(node) && !agent.members.is_empty() {
+            let count = agent.members.count();
+            self.note(|| format!("{node}: ini of {count} servers"));
+            self.ring.write(node, ini);
+        }
+    }
+
+    /// The process half: the pair runs, k2hdkc is never older than its chmpx, and a server that has left ends.
+    fn run_programs(&mut self, node: Node, holds_pair: bool) {
+        let now = self.now();
+        let agent = &mut self.agents[node];
+        let runs = agent.disk.runs && !holds_pair && !self.ring.ini(node).servers.is_empty();
+        match (self.ring.chmpx(node).is_some(), runs) {
+            (false, true) => self.start_chmpx(node),
+            (true, true) if self.ring.is_server(node) => self.start_k2hdkc(node),
+            (true | false, _) => {}
+        }
+        let own = self.ring.list(node).map_or(0, |list| list.status(node).bits());
+        let agent = &mut self.agents[node];
+        if !agent.disk.leaves || own & 0xff != 0x11 || !self.ring.is_server(node) {
+            agent.pair.out_since = None;
+        } else if *agent.pair.out_since.get_or_insert(now) + 15 * SECOND <= now && agent.disk.runs {
+            agent.disk.runs = false;
+            self.members = self.members.without(node);
+            self.note(|| format!("{node}: has left, and ends"));
+            self.end_pair(node, Mark::Absent);
+        }
+    }
+
+    fn start_chmpx(&mut self, node: Node) {
+        let now = self.now();
+        self.ring.kill_k2hdkc(node);
+        let pair = &mut self.agents[node].pair;
+        pair.k2hdkc_gone = None;
+        let gone = *pair.chmpx_gone.get_or_insert(now);
+        if gone + SECOND <= now && (gone + 30 * SECOND <= now || self.is_listed_by_all(node)) {
+            let pair = &mut self.agents[node].pair;
+            pair.chmpx_gone = None;
+            self.note(|| format!("{node}: starts chmpx"));
+            self.ring.start_chmpx(node);
+        }
+    }
+
+    /// A server's chmpx waits until every other one that answers lists it (docs/facts.md C33).
+    fn is_listed_by_all(&self, node: Node) -> bool {
+        let others = (0..self.plan.servers).filter(|other| *other != node && self.ring.reaches(node, *other));
+        let mut lists = others.filter_map(|other| self.ring.list(other));
+        !self.ring.is_server(node) || lists.all(|list| list.knows(node))
+    }
+
+    fn start_k2hdkc(&mut self, node: Node) {
+        let now = self.now();
+        match self.ring.k2hdkc(node) {
+            Some(k2hdkc) if k2hdkc.merges => self.agents[node].pair.k2hdkc_gone = None,
+            Some(_) => self.ring.kill_k2hdkc(node),
+            None => {
+                let pair = &mut self.agents[node].pair;
+                if *pair.k2hdkc_gone.get_or_insert(now) + 1_200_000 <= now {
+                    self.note(|| format!("{node}: starts k2hdkc"));
+                    self.ring.start_k2hdkc(node);
+                }
+            }
+        }
+    }
+}
