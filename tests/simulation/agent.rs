@@ -31,6 +31,8 @@ pub(crate) struct Agent {
     pub(crate) life: u32,
     /// The time until which it stands still.
     pub(crate) sleeps_until: Micros,
+    /// It has let its chmpx go on then.
+    pub(crate) thawed_at: Micros,
     /// It cannot have seen a change that began before.
     pub(crate) blind_until: Micros,
     /// Its memory.
@@ -80,6 +82,7 @@ impl Agent {
             node,
             life: 0,
             sleeps_until: 0,
+            thawed_at: 0,
             blind_until: 0,
             history: History::default(),
             round: None,

@@ -12,6 +12,8 @@ use crate::world::{Wake, World};
 /// Programs on each slave: the first ones write.
 const PROGRAMS: usize = 3;
 const WRITERS: usize = 1;
+/// The last words of a change may reach a slave behind its stop: 3 of 338,756 real reads got nothing within 7 ms.
+const LATE_WORDS: Micros = SECOND / 10;
 /// The time of the first requests.
 pub(crate) const FIRST_REQUEST: Micros = 20 * SECOND;
 
@@ -100,7 +102,9 @@ impl World {
 
     fn judge(&mut self, asked: Asked, answer: Answer) {
         let Asked { key, floor, .. } = asked;
-        let sure = asked.at > self.clients.forgotten_at;
+        let slave = self.clients.first_slave + asked.program / PROGRAMS;
+        let sure =
+            asked.at > self.clients.forgotten_at && self.now() > self.agents[slave].thawed_at + LATE_WORDS;
         let book = &mut self.clients.books[key];
         match (asked.deed, answer) {
             (Deed::Set(version), Answer::Ok) if sure => {

@@ -139,6 +139,7 @@ impl World {
         match program {
             Program::Chmpx => {
                 self.agents[node].disk.mark = Mark::Thawed;
+                self.agents[node].thawed_at = self.now();
                 self.ring.freeze_chmpx(node, false);
             }
             Program::K2hdkc => self.ring.stop_k2hdkc(node, false),
