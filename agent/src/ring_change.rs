@@ -119,8 +119,6 @@ pub struct Decision {
     pub look_again: Duration,
     /// True while nobody may start chmpx and k2hdkc of this node.
     pub holds_pair: bool,
-    /// True while nobody may write the ini: a server is Pending, Doing or Done.
-    pub holds_file: bool,
     /// Progress of the change.
     pub progress: Progress,
     /// True where an answer forbade the announcement of this server.
@@ -147,13 +145,13 @@ pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     }
     let (row, action) = chosen.map_or((None, Action::Nothing), |(row, action)| (Some(row), action));
     let holds_pair = history.isolated && limits.by == MergeBy::Agents;
-    let progress = progress::progress(&scene, history, hold);
+    let holds_file = limits.by == MergeBy::Agents && holds_file(&scene, history);
+    let progress = Progress { holds_file, ..progress::progress(&scene, history, hold) };
     let look_again = match action {
         Action::Nothing | Action::Ask { .. } => look_again(&scene, history, progress.stage),
         _ => timing::BEHIND_ACT,
     };
-    let holds_file = limits.by == MergeBy::Agents && holds_file(&scene, history);
-    Decision { action, row, look_again, holds_pair, holds_file, progress, refused }
+    Decision { action, row, look_again, holds_pair, progress, refused }
 }
 
 /// Returns true where the settings let a row act.
@@ -190,10 +188,12 @@ fn turn(row: Row, scene: &Scene<'_>, history: &History) -> Turn {
     }
 }
 
-/// Returns true where a server is in a change, by the list, by its own view, or by the latest list before a silence.
+/// Returns true where a server is in a change, by the list, by its own view, or by the latest list before a silence. A chmpx that
+/// has ended reloads nothing, and perhaps waits for another file.
 fn holds_file(scene: &Scene<'_>, history: &History) -> bool {
     let views = scene.views.as_ref().is_some_and(|views| !views.roles.is_calm());
-    views || history.change_since().is_some()
+    let ended = !scene.is_heard() && scene.inputs.local.chmpx == Process::Absent;
+    views || history.change_since().is_some() && !ended
 }
 
 fn look_again(scene: &Scene<'_>, history: &History, stage: Stage) -> Duration {

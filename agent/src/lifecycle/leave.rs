@@ -59,7 +59,7 @@ fn beside_ring_change(
     if let Some(obstacle) = obstacle(scene, scene.persisted) {
         return scene.hold(Leave::Obstructed { obstacle, returns });
     }
-    if progress.stage.is_under_way() {
+    if progress.is_under_way() {
         return scene.wait(progress.clone());
     }
     if returns {

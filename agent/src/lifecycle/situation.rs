@@ -84,7 +84,7 @@ impl<'a> Situation<'a> {
             let status = view.own.status;
             !status.is_healthy() && !status.is_suspended()
         });
-        (progress.stage.is_under_way() || waits).then_some(progress)
+        (progress.is_under_way() || waits).then_some(progress)
     }
 
     /// Returns the change of the ring, where the agents keep the programs from answering: a stopped chmpx, or a server that is

@@ -139,8 +139,11 @@ impl<T: Supervisor> Reconciler<T> {
     /// Returns true while more changes may come. A first file and a missing one do not wait.
     fn must_rest(&mut self, inputs: &Inputs, ring: &Ring) -> bool {
         // What could not be written has rested already.
-        if !self.daemon || inputs.installed.ring().is_none() || self.files.host.attempts() > 0 {
+        if !self.daemon || inputs.installed.ring().is_none() {
             return false;
+        }
+        if self.files.host.attempts() > 0 {
+            return self.ring_changes();
         }
         let now = Instant::now();
         let settling = match self.files.settling.take() {

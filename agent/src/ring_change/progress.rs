@@ -30,6 +30,8 @@ pub struct Progress {
     pub attempts: u32,
     /// The first reason for which a step was not taken.
     pub hold: Option<Hold>,
+    /// True while nobody may write the ini: a server is announced, Pending, Doing or Done, or was when chmpx last answered.
+    pub holds_file: bool,
 }
 
 /// Stage of a change.
@@ -79,6 +81,7 @@ pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>)
         since: since(scene, history),
         attempts: history.undone(),
         hold,
+        holds_file: false,
     }
 }
 
@@ -142,8 +145,8 @@ fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
 }
 
 impl Stage {
-    /// Returns true while the ring changes: no file may be written, and no program be moved.
-    pub fn is_under_way(self) -> bool {
+    /// Returns true in the stages of a change.
+    fn is_under_way(self) -> bool {
         match self {
             Self::Announced
             | Self::GoingPending
@@ -159,6 +162,12 @@ impl Stage {
 }
 
 impl Progress {
+    /// Returns true while the ring changes: no file may be written, and no program be moved. The control port that does not answer
+    /// one question ends no change.
+    pub fn is_under_way(&self) -> bool {
+        self.stage.is_under_way() || self.holds_file
+    }
+
     /// Returns true where the agents run the merges of the ring, as far as is known.
     pub fn is_by_agents(&self) -> bool {
         self.stage != Stage::ByChmpx && !matches!(self.hold, Some(Hold::RunsAutomerge(_)))

@@ -129,6 +129,16 @@ fn a_leave_needs_no_other_copies_and_only_the_last_server_has_none_to_leave_to()
 }
 
 #[test]
+fn a_chmpx_that_is_silent_for_a_moment_ends_no_change() {
+    let mut stage = server();
+    stage.persisted.stopped = Some(Departure::begin_stop(WALL, Mode::Server, false, None));
+    let silent = Progress { holds_file: true, ..progress(Change::Unseen) };
+    stage.ring_change = Some(silent.clone());
+    assert_eq!(waits(&stage.later(1.0).next()), silent.code());
+    assert_eq!(stage.persisted.stopped.as_ref().unwrap().stage, Way::Draining);
+}
+
+#[test]
 fn a_stop_for_maintenance_changes_no_ring_and_needs_another_copy_of_each_key() {
     let stop = || {
         let mut stage = server();

@@ -156,12 +156,15 @@ fn nobody_writes_the_ini_in_a_change() {
     for (ring, holds) in
         [("a=21 b=21", false), ("a=21 b=11", false), ("a=21 b=1121", true), ("a=1021 b=21", true)]
     {
-        assert_eq!(Bench::server("a", ring).step().holds_file, holds, "{ring}");
+        assert_eq!(Bench::server("a", ring).step().progress.holds_file, holds, "{ring}");
     }
     let mut silent = Bench::server("a", "a=1021 b=1121");
     silent.step();
     silent.inputs.list = None;
-    assert!(silent.step().holds_file);
+    let progress = silent.step().progress;
+    assert_eq!((progress.stage, progress.is_under_way()), (Stage::Unseen, true));
+    silent.inputs.local.chmpx = Process::Absent;
+    assert!(!silent.step().progress.is_under_way(), "perhaps it waits for the file");
     let by_chmpx = |bench: &mut Bench| bench.limits.by = MergeBy::Chmpx;
-    assert!(!Bench::server("a", "a=21 b=1121").with(by_chmpx).step().holds_file);
+    assert!(!Bench::server("a", "a=21 b=1121").with(by_chmpx).step().progress.holds_file);
 }
