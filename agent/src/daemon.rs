@@ -93,7 +93,7 @@ pub async fn run(origin: Origin, settings: Settings, logging: Logging) -> Result
     };
     served.abort();
     agent.notify.stopping(agent.reconciler.settings().supervisor.timing.drain + AFTER_DRAIN);
-    agent.thaw();
+    agent.beside.ring.end();
     agent.end_processes().await;
     agent.told.end();
     let socket = admin::socket(&agent.reconciler.settings().state.runtime_directory);

@@ -75,6 +75,12 @@ impl RingTask {
         });
     }
 
+    /// Ends the task, and leaves what stands still as it is: the next agent finds it, and goes on; without one the watchdog continues
+    /// it.
+    pub fn end(&self) {
+        self.task.abort();
+    }
+
     /// Returns the latest news of the task.
     pub fn progress(&self) -> Option<Progress> {
         self.progress.borrow().clone()
@@ -83,7 +89,7 @@ impl RingTask {
 
 impl Drop for RingTask {
     fn drop(&mut self) {
-        self.task.abort();
+        self.end();
     }
 }
 

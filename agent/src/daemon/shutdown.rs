@@ -17,8 +17,9 @@ use crate::wake::Reason;
 const BETWEEN_ENDS: Duration = Duration::from_millis(200);
 
 impl Agent {
-    /// Continues what is frozen: a program that is stopped hears nothing of its end, and nobody is left to go on with a change.
-    pub(super) fn thaw(&self) {
+    /// Continues what is frozen and shall end: a program that is stopped hears nothing of its end. A program that outlives the agent
+    /// stays frozen: a chmpx of a slave that goes on in the middle of a merge writes to the old holders, and such writes are lost.
+    fn thaw(&self) {
         let freezer = Freezer::new(&self.reconciler.settings().state.runtime_directory);
         if let Err(error) = freezer.release() {
             error!(error = chain(&error), "a frozen program goes on only at the limit of its freeze");
@@ -35,6 +36,7 @@ impl Agent {
         if self.leaves() {
             return self.finish().await;
         }
+        self.thaw();
         let ended = timeout(self.reconciler.settings().supervisor.timing.drain, async {
             loop {
                 let (ended, step) = self.reconciler.end().await;

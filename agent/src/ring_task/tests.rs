@@ -120,6 +120,18 @@ async fn chmpx(answers: Vec<&'static str>) -> SocketAddr {
     address
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_ended_looks_no_more() {
+    let root = tempfile::tempdir().unwrap();
+    let task = RingTask::start(root.path(), root.path(), Waker::default());
+    task.assign(Some(assignment()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(task.progress().is_some());
+    task.end();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(task.task.is_finished());
+}
+
 const LIST: &str = crate::chmpx_state::recorded::ALLSTATUS_IN_SERVICE;
 
 #[tokio::test]
