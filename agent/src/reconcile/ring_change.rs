@@ -1,7 +1,6 @@
 //! The change of the ring beside the passes: what it needs to know of this node, and what it makes the passes wait for.
 
 use super::{Inputs, Reconciler};
-use crate::lifecycle::Stage;
 use crate::ring_change::Progress;
 use crate::ring_task::{Assignment, Programs, Will};
 use crate::settings::{MergeBy, SupervisorKind};
@@ -50,7 +49,8 @@ impl<T: Supervisor> Reconciler<T> {
             return None;
         }
         let assignment = Assignment::of(ring, spec, self.settings.merge)?;
-        let leave = self.leaving().is_some_and(|leaving| leaving.stage == Stage::Draining && !leaving.force);
+        // Also behind the merge: out of service it would join again while its programs stop.
+        let leave = self.leaving().is_some_and(|leaving| !leaving.force);
         let quiet = self.settings.supervisor.timing.quiet_after_write;
         Some(Assignment {
             programs: Programs {

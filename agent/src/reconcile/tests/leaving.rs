@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::ledger::Joined;
 use crate::lifecycle::{Departure, Stage as Way};
+use crate::settings::MergeBy;
 
 /// A node whose processes are to stop for good.
 async fn stopping(force: bool) -> Stage {
@@ -31,6 +32,19 @@ async fn processes_that_cannot_be_looked_at_yet_have_not_stopped_unless_somebody
         stage.reconciler.supervisor.again = None;
         assert_eq!(passed(&mut stage).await, Way::Removing);
     }
+}
+
+/// The part in the ring's changes after another pass, with merges by the agents.
+async fn assigned(stage: &mut Stage) -> crate::ring_task::Assignment {
+    stage.reconciler.settings.merge.by = MergeBy::Agents;
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    stage.reconciler.assignment().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_left_the_ring_does_not_join_it_again_while_its_programs_stop() {
+    assert!(assigned(&mut stopping(false).await).await.will.leave);
+    assert!(!assigned(&mut stopping(true).await).await.will.leave);
 }
 
 #[tokio::test(start_paused = true)]
