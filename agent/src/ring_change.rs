@@ -128,7 +128,9 @@ pub struct Decision {
 /// Decides the next step. `history` has observed the same inputs before.
 pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let scene = Scene::new(inputs, limits);
-    let is_foreign = history.foreign(scene.seen.statuses.keys().chain(&inputs.members));
+    // A dead server that the ini lacks does not count: what it said of itself must not keep it from being taken out.
+    let living = scene.seen.statuses.iter().filter(|(_, status)| status.is_up()).map(|(id, _)| id);
+    let is_foreign = history.foreign(living.chain(&inputs.members));
     let (mut chosen, mut hold, mut refused) = (None, is_foreign.clone().map(Hold::RunsAutomerge), false);
     for row in Row::all().filter(|row| history.is_due(*row, inputs.now) && speaks(limits, *row)) {
         match turn(row, &scene, history) {

@@ -1,7 +1,7 @@
 //! The change of the ring beside the passes: what it needs to know of this node, and what it makes the passes wait for.
 
 use super::{Inputs, Reconciler};
-use crate::ring_change::Progress;
+use crate::ring_change::{Hold, Progress};
 use crate::ring_task::{Assignment, Programs, Will};
 use crate::settings::{MergeBy, SupervisorKind};
 use crate::supervisor::Supervisor;
@@ -25,6 +25,13 @@ impl<T: Supervisor> Reconciler<T> {
         let progress = &self.processes.ring_change;
         let by_agents = self.merges_by() == MergeBy::Agents && progress.is_by_agents();
         by_agents.then_some(progress)
+    }
+
+    /// Returns a note where the agents are to run the merges, and a server leaves them to its chmpx.
+    pub(super) fn merges_elsewhere(&self) -> Option<String> {
+        let hold = self.processes.ring_change.hold.as_ref();
+        let hold = hold.filter(|hold| matches!(hold, Hold::RunsAutomerge(_)))?;
+        (self.merges_by() == MergeBy::Agents).then(|| hold.to_string())
     }
 
     /// Returns true while no file may be written: chmpx reloads it in the middle of a merge otherwise.

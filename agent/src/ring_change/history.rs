@@ -252,6 +252,11 @@ impl History {
         (now.saturating_duration_since(*at) <= timing::DIALECT_LASTS).then_some(*on)
     }
 
+    /// Returns true for a server that has never said whether it runs AUTOMERGE.
+    pub(super) fn is_unheard(&self, id: &ServerId) -> bool {
+        !self.dialects.contains_key(id)
+    }
+
     /// Returns a server of these that runs AUTOMERGE, by its latest answer.
     pub(super) fn foreign<'a>(&self, mut ids: impl Iterator<Item = &'a ServerId>) -> Option<ServerId> {
         ids.find(|id| self.dialects.get(id).is_some_and(|(_, on)| *on)).cloned()

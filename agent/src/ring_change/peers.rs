@@ -208,6 +208,7 @@ pub(super) fn ask_others(scene: &Scene<'_>, history: &History) -> Turn {
     who.extend(scene.asked_by_driver());
     who.sort();
     who.dedup();
-    let dump = history.foreign(who.iter()).is_some() || !scene.seen.down().is_empty();
+    let foreign = history.foreign(who.iter()).is_some() || who.iter().any(|id| history.is_unheard(id));
+    let dump = foreign || !scene.seen.down().is_empty();
     Turn::ask(who, dump)
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::ledger::Joined;
 use crate::lifecycle::{Departure, Stage as Way};
+use crate::ring_change::{Hold, Progress, ServerId};
 use crate::settings::MergeBy;
 
 /// A node whose processes are to stop for good.
@@ -45,6 +46,20 @@ async fn assigned(stage: &mut Stage) -> crate::ring_task::Assignment {
 async fn a_server_that_has_left_the_ring_does_not_join_it_again_while_its_programs_stop() {
     assert!(assigned(&mut stopping(false).await).await.will.leave);
     assert!(!assigned(&mut stopping(true).await).await.will.leave);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_leaves_its_merges_to_chmpx_is_named_in_a_note() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let hold = Hold::RunsAutomerge(ServerId::new("server2.example"));
+    stage.reconciler.observe_ring(Some(Progress { hold: Some(hold.clone()), ..Progress::default() }));
+    let named = async |stage: &mut Stage| {
+        let report = stage.reconciler.pass(Reason::Look.into(), None).await;
+        report.notes.contains(&hold.to_string())
+    };
+    assert!(!named(&mut stage).await, "by chmpx");
+    stage.reconciler.settings.merge.by = MergeBy::Agents;
+    assert!(named(&mut stage).await);
 }
 
 #[tokio::test(start_paused = true)]

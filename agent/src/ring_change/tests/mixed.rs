@@ -28,6 +28,21 @@ fn a_server_that_runs_automerge_keeps_every_change_from_starting_and_is_named() 
 }
 
 #[test]
+fn a_server_that_runs_automerge_is_named_while_nothing_changes() {
+    let bench = Bench::server("a", "a=21 b=21 c=21").with(|bench| bench.runs_automerge("b"));
+    assert_eq!(bench.hold_after(1000), Some(Hold::RunsAutomerge(id("b"))));
+}
+
+#[test]
+fn a_server_that_ran_automerge_and_is_dead_does_not_keep_itself_in_the_ring() {
+    let mut bench = Bench::server("a", "a=21 b=21 c=21").with(|bench| bench.runs_automerge("b"));
+    bench.run(1000);
+    let mut bench = bench.now("a=21 b=20 c=21").seeing("b=-");
+    bench.inputs.members.remove(&id("b"));
+    assert_eq!(bench.run(15_000).first().map(|(_, row, _)| *row), Some(Row::Bury));
+}
+
+#[test]
 fn a_return_in_a_ring_with_automerge_is_left_to_chmpx() {
     let foreign = |bench: &mut Bench| bench.runs_automerge("a");
     assert_eq!(Bench::server("b", "a=21 b=1021 c=21").with(foreign).first(20_000), None);

@@ -283,8 +283,9 @@ impl Foreign {
         let mut answers = bench.inputs.round.iter().flat_map(|round| round.answers.values().flatten());
         self.known |= answers.any(|answer| answer.automerge == Some(true));
         let list = bench.inputs.list.as_ref();
-        let listed = |id: &ServerId| list.is_some_and(|list| list.contains_key(id));
-        let counts = bench.foreign.iter().any(|id| bench.inputs.members.contains(id) || listed(id));
+        let lives =
+            |id: &ServerId| list.and_then(|list| list.get(id)).is_some_and(|entry| entry.status.is_up());
+        let counts = bench.foreign.iter().any(|id| bench.inputs.members.contains(id) || lives(id));
         let harmless = matches!(
             decision.action,
             Action::Nothing
