@@ -4,7 +4,7 @@ use super::{Inputs, Reconciler};
 use crate::ring_change::{Hold, Progress};
 use crate::ring_task::{Assignment, Programs, Will};
 use crate::settings::{MergeBy, SupervisorKind};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Observed, Program, Supervisor};
 
 impl<T: Supervisor> Reconciler<T> {
     /// Returns the hand that runs the merges. Without a supervisor no program is moved, and chmpx runs them.
@@ -60,14 +60,23 @@ impl<T: Supervisor> Reconciler<T> {
         let leave = self.leaving().is_some_and(|leaving| !leaving.force);
         let quiet = self.settings.supervisor.timing.quiet_after_write;
         Some(Assignment {
-            programs: Programs {
-                chmpx: observed.chmpx.map(|process| process.id),
-                k2hdkc: observed.k2hdkc.map(|process| process.id),
-                ..assignment.programs
-            },
+            programs: self.programs(observed, assignment.programs),
             will: Will { leave, confirmed: false },
             quiet_until: self.processes.history.quiet_until(quiet),
             ..assignment
         })
+    }
+
+    /// Returns the running programs as this host's `/proc` has them: the supervisor of containers observes other numbers.
+    fn programs(&self, observed: &Observed, programs: Programs) -> Programs {
+        let runs = |program| match program {
+            Program::Chmpx => observed.chmpx.is_some(),
+            Program::K2hdkc => observed.k2hdkc.is_some(),
+        };
+        let here = |program| self.supervisor.on_host(program).filter(|_| runs(program));
+        let (chmpx, k2hdkc) = (here(Program::Chmpx), here(Program::K2hdkc));
+        let mut hidden = vec![Program::Chmpx, Program::K2hdkc];
+        hidden.retain(|program| runs(*program) && here(*program).is_none());
+        Programs { chmpx, k2hdkc, hidden, ..programs }
     }
 }

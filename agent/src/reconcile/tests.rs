@@ -44,6 +44,7 @@ struct Remembering {
     observed: Option<Observed>,
     again: Option<Instant>,
     in_doubt: Option<String>,
+    on_host: Option<supervisor::ProcessId>,
 }
 
 impl Supervisor for Remembering {
@@ -68,8 +69,8 @@ impl Supervisor for Remembering {
         })
     }
 
-    fn on_host(&self, _: Program) -> Option<supervisor::ProcessId> {
-        None
+    fn on_host(&self, program: Program) -> Option<supervisor::ProcessId> {
+        self.on_host.filter(|_| program == Program::Chmpx)
     }
 
     fn look_again(&self) -> Option<Instant> {

@@ -42,10 +42,13 @@ pub struct Assignment {
 /// The running programs of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
-    /// The running chmpx.
+    /// The running chmpx, by its number in this host's `/proc`.
     pub chmpx: Option<ProcessId>,
-    /// The running k2hdkc.
+    /// The running k2hdkc, likewise.
     pub k2hdkc: Option<ProcessId>,
+    /// Programs that run out of sight of this host's `/proc`, as in a container of another host: nothing can move them, and they are
+    /// taken for running.
+    pub hidden: Vec<Program>,
     /// Database file of k2hdkc in its own sight.
     pub database: Option<PathBuf>,
 }

@@ -32,8 +32,8 @@ impl Facts {
         self.follow(programs);
         let queues_empty = |id| freeze::are_queues_empty(id).unwrap_or(false);
         Local {
-            k2hdkc: state(programs.k2hdkc),
-            chmpx: state(programs.chmpx),
+            k2hdkc: state(programs, Program::K2hdkc),
+            chmpx: state(programs, Program::Chmpx),
             queues_empty: programs.of(Program::K2hdkc).is_some_and(queues_empty),
             progress: self.moves,
             mark: self.mark(),
@@ -78,11 +78,12 @@ pub(super) fn word_of(mark: Mark) -> Option<&'static str> {
     }
 }
 
-fn state(program: Option<ProcessId>) -> Process {
-    match program {
+fn state(programs: &Programs, program: Program) -> Process {
+    match programs.of(program) {
         Some(id) if !freeze::is_alive(id) => Process::Absent,
         Some(id) if freeze::is_stopped(id) => Process::Stopped,
         Some(_) => Process::Running,
+        None if programs.hidden.contains(&program) => Process::Running,
         None => Process::Absent,
     }
 }

@@ -132,6 +132,14 @@ async fn a_task_that_is_ended_looks_no_more() {
     assert!(task.task.is_finished());
 }
 
+#[test]
+fn a_program_out_of_sight_is_taken_for_running() {
+    let root = tempfile::tempdir().unwrap();
+    let programs = Programs { hidden: vec![Program::Chmpx], ..Programs::default() };
+    let local = Facts::new(root.path()).read(&programs);
+    assert_eq!((local.chmpx, local.k2hdkc), (Process::Running, Process::Absent));
+}
+
 const LIST: &str = crate::chmpx_state::recorded::ALLSTATUS_IN_SERVICE;
 
 #[tokio::test]

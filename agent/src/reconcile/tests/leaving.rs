@@ -63,6 +63,16 @@ async fn a_server_that_leaves_its_merges_to_chmpx_is_named_in_a_note() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_change_of_the_ring_moves_programs_by_their_numbers_on_this_host() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let id = supervisor::ProcessId { pid: 4007, start_ticks: 100 };
+    stage.reconciler.supervisor.on_host = Some(id);
+    let programs = assigned(&mut stage).await.programs;
+    assert_eq!((programs.chmpx, programs.k2hdkc), (Some(id), None));
+    assert_eq!(programs.hidden, [Program::K2hdkc], "it runs, and nothing here can move it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_that_is_missing_and_comes_back_does_not_hide_what_still_runs() {
     let mut stage = stopping(false).await;
     std::fs::remove_file(stage.ini()).unwrap();
