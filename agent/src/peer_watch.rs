@@ -34,7 +34,7 @@ const LOOK_SOON: Duration = Duration::from_millis(200);
 /// Pause after which an obstacle is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// What is watched.
+/// Subject of the watch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
     /// chmpx by its number on this host.

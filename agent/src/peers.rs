@@ -101,14 +101,14 @@ pub struct History {
     isolated: Option<Instant>,
 }
 
-/// What one look leads to.
+/// Outcome of one look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
     /// True where the other hosts are to be asked.
     pub ask: bool,
     /// Connections to destroy.
     pub cut: Vec<Ends>,
-    /// What is known now.
+    /// Findings of the look.
     pub findings: Findings,
 }
 
@@ -226,7 +226,7 @@ fn silent(
     waiting.iter().filter(|(host, since)| is_silent(host, **since)).map(|(host, _)| *host).collect()
 }
 
-/// Whether another host sees this one.
+/// Sight of this host by another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sight {
     /// One does, or the ring has no third host that could.

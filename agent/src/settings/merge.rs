@@ -55,8 +55,8 @@ pub enum MergeBy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverLimit {
-    /// It waits for the operator.
+    /// Waits for the operator.
     Hold,
-    /// It runs.
+    /// Runs.
     Run,
 }

@@ -65,7 +65,7 @@ impl Default for Supervisor {
     }
 }
 
-/// Which nodes restart their processes for a changed key.
+/// Nodes that restart their processes for a changed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restarts {

@@ -18,12 +18,12 @@ const MESSAGE_QUEUES: i64 = 0x1980_0202;
 /// Processor time of an idle k2hdkc between two looks, in clock ticks: its threads wake for their timers.
 const IDLE_TICKS: u64 = 2;
 
-/// Whether a process is stopped by a signal, as the kernel has it at this moment.
+/// Returns true where a process is stopped by a signal, as the kernel has it at this moment.
 pub fn is_stopped(id: ProcessId) -> bool {
     found::is_stopped(id)
 }
 
-/// Whether no message waits in any queue that the process has open. The queues are read through its own descriptors, so it
+/// Returns true where no message waits in any queue that the process has open. The queues are read through its own descriptors, so it
 /// may be in another IPC and mount namespace.
 ///
 /// # Errors

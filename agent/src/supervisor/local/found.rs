@@ -181,7 +181,7 @@ pub(in crate::supervisor) fn control_group(pid: u32) -> Option<String> {
     text.lines().last().and_then(|line| line.rsplit(':').next()).map(str::to_owned)
 }
 
-/// Whether a process is stopped by a signal (state T), as the kernel has it now.
+/// Returns true where a process is stopped by a signal (state T), as the kernel has it now.
 pub(in crate::supervisor) fn is_stopped(id: ProcessId) -> bool {
     process(id.pid).stat().is_some_and(|stat| stat.ticks == id.start_ticks && stat.state == b'T')
 }
