@@ -7,7 +7,7 @@ use crate::installed::Installed;
 use crate::peer_watch::Target;
 use crate::peers::Findings;
 use crate::ring::{Mode, Node};
-use crate::supervisor::{NodeSpec, Observed, Program, Supervisor};
+use crate::supervisor::{NodeSpec, Observed, ProcessId, Program, Supervisor};
 
 /// Memory of the watch from pass to pass.
 #[derive(Debug, Default)]
@@ -27,6 +27,19 @@ impl<T: Supervisor> Reconciler<T> {
         &self.connections.target
     }
 
+    /// Returns the place of a program.
+    pub(super) fn place(&self, observed: &Observed, program: Program) -> Place {
+        let running = match program {
+            Program::Chmpx => observed.chmpx,
+            Program::K2hdkc => observed.k2hdkc,
+        };
+        match (running, self.supervisor.on_host(program)) {
+            (None, _) => Place::Absent,
+            (Some(_), None) => Place::Hidden,
+            (Some(_), Some(id)) => Place::Here(id),
+        }
+    }
+
     /// Adds the findings to what is observed, and aims the watch at the chmpx that runs now.
     pub(super) fn aim(
         &mut self,
@@ -34,15 +47,36 @@ impl<T: Supervisor> Reconciler<T> {
         installed: &Installed,
         observed: Option<Observed>,
     ) -> Option<Observed> {
-        let runs = observed.as_ref().is_some_and(|observed| observed.chmpx.is_some());
-        let chmpx = self.supervisor.on_host(Program::Chmpx).filter(|_| runs);
+        let chmpx = observed.as_ref().map_or(Place::Absent, |observed| self.place(observed, Program::Chmpx));
         let others = about.map(|about| others(about, installed)).unwrap_or_default();
         let servers = about.filter(|about| about.mode == Mode::Server).map(|about| about.others.clone());
         let sentinels = servers.unwrap_or_default();
-        self.connections.target = Target { chmpx, hidden: runs && chmpx.is_none(), sentinels, others };
+        let hidden = chmpx == Place::Hidden;
+        self.connections.target = Target { chmpx: chmpx.here(), hidden, sentinels, others };
         let mut observed = observed?;
         observed.peers.dead = self.connections.findings.clone();
         Some(observed)
+    }
+}
+
+/// Place of a program, as this host's `/proc` has it: the supervisor of containers observes other numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The program does not run.
+    Absent,
+    /// The program runs out of sight of this host's `/proc`.
+    Hidden,
+    /// The program is this process.
+    Here(ProcessId),
+}
+
+impl Place {
+    /// Returns the process, where it is in sight.
+    pub(super) fn here(self) -> Option<ProcessId> {
+        match self {
+            Self::Here(id) => Some(id),
+            Self::Absent | Self::Hidden => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The change of the ring beside the passes: what it needs to know of this node, and what it makes the passes wait for.
 
+use super::connections::Place;
 use super::{Inputs, Reconciler};
 use crate::ring_change::{Hold, Progress};
 use crate::ring_task::{Assignment, Programs, Will};
@@ -69,14 +70,10 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns the running programs as this host's `/proc` has them: the supervisor of containers observes other numbers.
     fn programs(&self, observed: &Observed, programs: Programs) -> Programs {
-        let runs = |program| match program {
-            Program::Chmpx => observed.chmpx.is_some(),
-            Program::K2hdkc => observed.k2hdkc.is_some(),
-        };
-        let here = |program| self.supervisor.on_host(program).filter(|_| runs(program));
-        let (chmpx, k2hdkc) = (here(Program::Chmpx), here(Program::K2hdkc));
-        let mut hidden = vec![Program::Chmpx, Program::K2hdkc];
-        hidden.retain(|program| runs(*program) && here(*program).is_none());
-        Programs { chmpx, k2hdkc, hidden, ..programs }
+        let [chmpx, k2hdkc] =
+            [Program::Chmpx, Program::K2hdkc].map(|program| (program, self.place(observed, program)));
+        let hidden = |(program, place): (Program, Place)| (place == Place::Hidden).then_some(program);
+        let hidden = [chmpx, k2hdkc].into_iter().filter_map(hidden).collect();
+        Programs { chmpx: chmpx.1.here(), k2hdkc: k2hdkc.1.here(), hidden, ..programs }
     }
 }
