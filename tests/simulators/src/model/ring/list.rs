@@ -212,17 +212,19 @@ impl Slots {
     }
 }
 
+/// Makes a list of these statuses for tests.
+#[cfg(test)]
+pub(super) fn list(statuses: &[u64]) -> List {
+    let mut list = List::default();
+    for (node, status) in statuses.iter().enumerate() {
+        list.set(node, Status::from_bits(*status), 0);
+    }
+    list
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn list(statuses: &[u64]) -> List {
-        let mut list = List::default();
-        for (node, status) in statuses.iter().enumerate() {
-            list.set(node, Status::from_bits(*status), 0);
-        }
-        list
-    }
 
     #[test]
     fn of_two_words_the_one_of_the_later_second_counts_and_within_one_the_last_that_comes() {

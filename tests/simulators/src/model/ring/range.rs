@@ -56,16 +56,8 @@ impl Range {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::list;
     use super::*;
-    use crate::model::status::Status;
-
-    fn list(statuses: &[u64]) -> List {
-        let mut list = List::default();
-        for (node, status) in statuses.iter().enumerate() {
-            list.set(node, Status::from_bits(*status), 0);
-        }
-        list
-    }
 
     fn slots(range: Range, slots: u64, set: Micros) -> Vec<u64> {
         (0..slots).filter(|hash| range.takes(*hash, set, u64::MAX)).collect()
