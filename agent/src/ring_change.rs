@@ -65,7 +65,7 @@
 //!
 //! # Limits
 //!
-//! Where `merge.by` is `"chmpx"` only `Go` and `Thaw` act. Where one server runs AUTOMERGE nothing but a question, a continuation
+//! With `merge.by = "chmpx"` only `Go` and `Thaw` act. Beside a server that runs AUTOMERGE nothing but a question, a continuation
 //! and the end of a mark is asked for: the ring goes on by AUTOMERGE, and [`Progress::hold`] names that server. Each stop has a
 //! limit, kept by a process that outlives the agent.
 //!

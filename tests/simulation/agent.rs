@@ -16,7 +16,7 @@ use crate::plan::SECOND;
 /// A watchdog: a process of its own, which continues a program at the end of its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Watchdog {
-    /// Its number.
+    /// Number.
     pub(crate) number: u64,
     /// The program that it watches over.
     pub(crate) program: Program,
@@ -25,7 +25,7 @@ pub(crate) struct Watchdog {
 /// An agent.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    /// Its node.
+    /// Node.
     pub(crate) node: Node,
     /// Counts its starts; even while it does not run.
     pub(crate) life: u32,

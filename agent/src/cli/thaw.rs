@@ -16,7 +16,7 @@ pub(super) struct Thaw {
     /// The frozen process
     #[arg(long)]
     pid: u32,
-    /// Its start, as field 22 of its stat in /proc has it: its number may be used again
+    /// Start of the process (field 22 of its stat in /proc): a number may be used again
     #[arg(long)]
     start_ticks: u64,
     /// The limit of the freeze

@@ -230,7 +230,7 @@ fn quiet(info: &[u8]) -> Option<Duration> {
 ///
 /// # Errors
 ///
-/// Its descriptors cannot be read.
+/// The descriptors cannot be read.
 pub(crate) fn sockets(pid: u32) -> Result<BTreeSet<u32>, Trouble> {
     let entries = match fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd")) {
         Ok(entries) => entries,

@@ -26,7 +26,7 @@ pub(super) struct Processes {
     pub(super) asked: Option<Instant>,
     /// True where nothing was on its way after the last pass.
     pub(super) settled: bool,
-    /// When the processes are looked at again.
+    /// Time of the next look at the processes.
     pub(super) next_look: Option<Instant>,
     pub(super) running: Option<Ids>,
     /// The generation that cannot be rolled back, and why: the node goes on with it.

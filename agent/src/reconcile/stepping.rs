@@ -104,7 +104,7 @@ impl<T: Supervisor> Reconciler<T> {
             && (self.processes.history.is_midway() || self.store.ledger().processes.drained.is_some())
     }
 
-    /// When the processes are looked at again.
+    /// Returns the time of the next look at the processes.
     pub fn look_at(&self) -> Option<Instant> {
         self.processes.next_look
     }

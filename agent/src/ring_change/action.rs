@@ -79,7 +79,7 @@ pub(super) enum Turn {
     Pass,
     /// None, for this reason: the next row is tried.
     Held(Hold),
-    /// This action.
+    /// An action.
     Act(Action),
 }
 

@@ -10,11 +10,11 @@ use crate::chmpx_state::NodeStatus;
 pub(super) enum Same {
     /// None.
     Any,
-    /// These servers.
+    /// A set of servers.
     Servers(Vec<ServerId>),
-    /// These statuses.
+    /// A set of statuses.
     Statuses(Vec<(ServerId, NodeStatus)>),
-    /// This progress of k2hdkc.
+    /// A progress of k2hdkc.
     Progress(u64),
 }
 

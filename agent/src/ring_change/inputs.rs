@@ -100,7 +100,7 @@ pub struct Round {
 /// Answer of one server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// Its list, with itself.
+    /// List of that server, itself included.
     pub list: List,
     /// AUTOMERGE of its loaded ini; `None` where DUMP was not asked.
     pub automerge: Option<bool>,

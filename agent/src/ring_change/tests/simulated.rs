@@ -1,4 +1,4 @@
-//! What the simulation of whole clusters has found.
+//! Findings of the simulation of whole clusters.
 
 use super::*;
 

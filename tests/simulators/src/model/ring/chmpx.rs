@@ -71,7 +71,7 @@ pub struct Copying {
 /// One chmpx.
 #[derive(Debug, Clone)]
 pub struct Chmpx {
-    /// Its number.
+    /// Number.
     pub own: Node,
     /// Records whether it is a server.
     pub is_server: bool,

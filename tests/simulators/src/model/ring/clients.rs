@@ -10,7 +10,7 @@ use crate::model::status::Status;
 /// The end of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// Its number.
+    /// Number.
     pub ticket: Ticket,
     /// The answer.
     pub answer: Answer,

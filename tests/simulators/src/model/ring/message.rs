@@ -83,7 +83,7 @@ pub type Ticket = usize;
 /// A request of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// Its number.
+    /// Number.
     pub ticket: Ticket,
     /// The slave that it came from.
     pub slave: Node,
