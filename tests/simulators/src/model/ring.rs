@@ -8,6 +8,7 @@
 //! store    the keys of a k2hdkc        merge    one server's part of a merge   works     the work of k2hdkc
 //! message  what is sent                orders   the control port               clients   programs on slaves
 //! odds     latencies and chances       views    connections that come and go   queue     events to come
+//! numbers  nodes under other numbers
 //! ```
 
 mod chmpx;
@@ -17,6 +18,7 @@ mod list;
 mod merge;
 mod message;
 mod net;
+mod numbers;
 mod odds;
 mod orders;
 mod programs;
@@ -29,18 +31,17 @@ mod tokens;
 mod views;
 mod works;
 
-pub use chmpx::{Chmpx, Ini};
-pub use clients::{Outcome, first_asked};
+pub use chmpx::{Chmpx, Effect, Ini, Turn};
+pub use clients::{Outcome, asked, first_asked};
 pub use host::K2hdkc;
 pub use list::{List, MOST, Micros, Node, Nodes, Slots, Word};
-pub use message::{Answer, Deed, Ticket};
+pub use message::{Answer, Deed, Message, Ticket, Token, Work};
 pub use odds::Odds;
 pub use orders::{Command, Reply};
-pub use store::{Item, Key};
+pub use range::Range;
+pub use store::{Item, Key, Store};
 
-use chmpx::{Effect, Turn};
 use host::Host;
-use message::Message;
 use queue::{Event, Queue};
 use store::Hashes;
 
@@ -67,7 +68,7 @@ impl Ring {
     pub fn new(servers: usize, slaves: usize, keys: usize, odds: Odds, rng: fastrand::Rng) -> Self {
         let hashes = Hashes::of(keys);
         Self {
-            hosts: (0..servers + slaves).map(|_| Host::new(&hashes)).collect(),
+            hosts: (0..servers + slaves).map(|_| Host::new()).collect(),
             servers,
             now: 0,
             queue: Queue::default(),
@@ -140,7 +141,7 @@ impl Ring {
 
     /// Returns the item that a node has of a key.
     pub fn item(&self, node: Node, key: Key) -> Option<Item> {
-        self.hosts[node].store.get(key)
+        self.hosts[node].store.get(&key).copied()
     }
 
     /// Counts the keys of a node.

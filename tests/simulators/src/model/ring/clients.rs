@@ -20,7 +20,7 @@ pub struct Outcome {
 
 /// Returns the holders of a hash that take requests (lib/chmimdata.cc:2034-2124): those of its slots in force, and those after
 /// the merge as well while any server is `[Doing]` or `[Done]`.
-pub(super) fn asked(list: &List, hash: u64, replicas: usize) -> Nodes {
+pub fn asked(list: &List, hash: u64, replicas: usize) -> Nodes {
     all_holders(list, hash, replicas).filter(|node| list.status(*node).is_asked()).collect()
 }
 
@@ -80,7 +80,7 @@ impl Ring {
     /// Counts the keys that a program on a slave can read now.
     pub fn readable(&self, slave: Node) -> usize {
         let held = |key: &Key| {
-            self.server_of(slave, *key).is_some_and(|server| self.hosts[server].store.get(*key).is_some())
+            self.server_of(slave, *key).is_some_and(|server| self.hosts[server].store.get(key).is_some())
         };
         (0..self.hashes.count()).filter(held).count()
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::chmpx::{Chmpx, Ini};
 use super::list::{Micros, Node, Nodes};
 use super::message::{Message, Work};
-use super::store::{Hashes, Store};
+use super::store::Store;
 
 /// A k2hdkc that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +57,10 @@ pub(super) struct Host {
 const HANGS: Micros = 300_000;
 
 impl Host {
-    pub(super) fn new(hashes: &Hashes) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             ini: Ini::default(),
-            store: Store::new(hashes),
+            store: Store::default(),
             chmpx: None,
             life: 0,
             frozen: false,

@@ -4,6 +4,8 @@
 //! *second* counts. Within one second the word that comes last wins, even where it is the older one
 //! (lib/chmstructure.tcc:428-436, 1908).
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::status::Status;
 
 /// A server or a slave; servers are numbered in the order of the ring, slaves follow.
@@ -18,7 +20,8 @@ pub const MOST: usize = 24;
 const SECOND: Micros = 1_000_000;
 
 /// A set of nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Nodes(u32);
 
 impl Nodes {
@@ -72,7 +75,7 @@ impl Nodes {
 }
 
 /// A status, and the time at which it was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
     /// The status.
     pub status: Status,
@@ -81,7 +84,8 @@ pub struct Word {
 }
 
 /// The servers as one chmpx knows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct List([Word; MOST]);
 
 impl Default for List {

@@ -1,11 +1,13 @@
 //! The messages between chmpx, and what a chmpx asks of its k2hdkc.
 
+use serde::{Deserialize, Serialize};
+
 use super::list::{List, Micros, Node, Nodes, Word};
 use super::range::Range;
 use super::store::{Item, Key};
 
 /// A message between two chmpx. Tokens go round the ring until they are back at their start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Message {
     /// A status; servers pass it on to the next one and to their slaves.
     Change(Token, Node, Word),
@@ -58,7 +60,7 @@ impl Message {
 }
 
 /// The head of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// Its start.
     pub start: Node,
@@ -67,7 +69,7 @@ pub struct Token {
 }
 
 /// The question of a merge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     /// The keys.
     pub range: Range,
@@ -81,7 +83,7 @@ pub struct Question {
 pub type Ticket = usize;
 
 /// A request of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Number.
     pub ticket: Ticket,
@@ -94,7 +96,7 @@ pub struct Request {
 }
 
 /// The deed that a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deed {
     /// Reads.
     Get,
@@ -105,7 +107,7 @@ pub enum Deed {
 }
 
 /// The answer to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// The value of a key.
     Value(u32),

@@ -49,7 +49,7 @@ impl Chmpx {
         }
         let done = |done| if done { Reply::Succeed } else { Reply::SomeServers };
         match command {
-            Command::ServiceIn => self.service_in(turn),
+            Command::ServiceIn => self.ordered_in(turn),
             Command::ServiceOut(node) => self.service_out_of(node, turn),
             Command::Merge => done(self.request_merge(turn)),
             Command::CompleteMerge => done(self.request_complete(turn)),
@@ -73,6 +73,15 @@ impl Chmpx {
         self.auto.comes &= !suspended;
         self.start(|token| Message::Suspend(token, suspended), turn);
         Reply::Succeed
+    }
+
+    /// With AUTOMERGE the merge follows at once (lib/chmeventsock.cc:7135-7150).
+    fn ordered_in(&mut self, turn: &mut Turn<'_>) -> Reply {
+        let reply = self.service_in(turn);
+        if reply == Reply::Succeed && self.is_automatic() && !self.request_merge(turn) {
+            return Reply::SomeServers;
+        }
+        reply
     }
 
     pub(super) fn service_in(&mut self, turn: &mut Turn<'_>) -> Reply {

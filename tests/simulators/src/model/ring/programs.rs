@@ -97,7 +97,7 @@ impl Ring {
 
     /// Loses the file of k2hdkc, as a new machine does.
     pub fn wipe(&mut self, node: Node) {
-        self.hosts[node].store = super::store::Store::new(&self.hashes);
+        self.hosts[node].store = super::store::Store::default();
     }
 
     pub(super) fn rescan(&mut self, node: Node, life: u32) {

@@ -2,10 +2,12 @@
 //!
 //! chmpx lib/chmeventsock.cc:1583-1628 makes the range, k2hash lib/k2hshmdirect.cc:117-183 takes it. docs/facts.md D12, D15.
 
+use serde::{Deserialize, Serialize};
+
 use super::list::{List, Micros, Node};
 
 /// The slots of a circle that a server asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Circle {
     first: u64,
     slots: u64,
@@ -26,7 +28,7 @@ impl Circle {
 }
 
 /// A question of a merge: which keys, and how old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     wanted: Circle,
     held: Option<Circle>,

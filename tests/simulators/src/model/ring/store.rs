@@ -1,6 +1,9 @@
 //! The keys of one k2hdkc: what is on its disk, and when it was last written to directly.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
 
 use super::list::Micros;
 use super::range::Range;
@@ -9,11 +12,11 @@ use crate::model::id::fnv1a;
 /// A key, by its number.
 pub type Key = usize;
 
-/// A value and the time at which it was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Item {
-    /// The value: the number of its version.
-    pub value: u32,
+/// A value and the time at which it was set. In virtual time a value is the number of its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item<V = u32> {
+    /// The value.
+    pub value: V,
     /// The time.
     pub set: Micros,
 }
@@ -41,61 +44,66 @@ impl Hashes {
 
 /// The keys of one k2hdkc.
 #[derive(Debug, Clone)]
-pub(super) struct Store {
-    items: Vec<Option<Item>>,
+pub struct Store<K = Key, V = u32> {
+    items: BTreeMap<K, Item<V>>,
     /// The last direct write; replicas and merges do not count (k2hash lib/k2hshm.cc:475, 4006).
     last: Micros,
 }
 
-impl Store {
-    /// Makes an empty one.
-    pub(super) fn new(hashes: &Hashes) -> Self {
-        Self { items: vec![None; hashes.count()], last: 0 }
+impl<K, V> Default for Store<K, V> {
+    fn default() -> Self {
+        Self { items: BTreeMap::new(), last: 0 }
     }
+}
 
+impl<K: Ord + Clone, V: Clone> Store<K, V> {
     /// Returns the item of a key.
-    pub(super) fn get(&self, key: Key) -> Option<Item> {
-        self.items[key]
+    pub fn get(&self, key: &K) -> Option<&Item<V>> {
+        self.items.get(key)
     }
 
     /// Returns the time of the last direct write.
-    pub(super) fn last(&self) -> Micros {
+    pub fn last(&self) -> Micros {
         self.last
     }
 
     /// Writes for a client.
-    pub(super) fn write(&mut self, key: Key, item: Item) {
-        self.items[key] = Some(item);
+    pub fn write(&mut self, key: K, item: Item<V>) {
         self.last = item.set;
+        self.items.insert(key, item);
     }
 
     /// Removes for a client, without a tombstone.
-    pub(super) fn remove(&mut self, key: Key, at: Micros) {
-        self.items[key] = None;
+    pub fn remove(&mut self, key: &K, at: Micros) {
+        self.items.remove(key);
         self.last = at;
     }
 
     /// Keeps what a merge or a replica brings, unless its own is as new (k2hash lib/k2hshmdirect.cc:380-424).
-    pub(super) fn keep(&mut self, key: Key, item: Item) {
-        if self.items[key].is_none_or(|own| own.set < item.set) {
-            self.items[key] = Some(item);
+    pub fn keep(&mut self, key: K, item: Item<V>) -> bool {
+        let is_newer = self.items.get(&key).is_none_or(|own| own.set < item.set);
+        if is_newer {
+            self.items.insert(key, item);
         }
+        is_newer
     }
 
     /// Removes what another server has removed at that time, unless its own is newer.
-    pub(super) fn forget(&mut self, key: Key, at: Micros) {
-        self.items[key].take_if(|own| own.set <= at);
+    pub fn forget(&mut self, key: &K, at: Micros) {
+        if self.items.get(key).is_some_and(|own| own.set <= at) {
+            self.items.remove(key);
+        }
     }
 
     /// Lists what a merge takes.
-    pub(super) fn give(&self, hashes: &Hashes, range: &Range, until: Micros) -> Vec<(Key, Item)> {
-        let items = self.items.iter().enumerate().filter_map(|(key, item)| Some((key, (*item)?)));
-        items.filter(|(key, item)| range.takes(hashes.of_key(*key), item.set, until)).collect()
+    pub fn give(&self, hash: impl Fn(&K) -> u64, range: &Range, until: Micros) -> Vec<(K, Item<V>)> {
+        let taken = self.items.iter().filter(|(key, item)| range.takes(hash(key), item.set, until));
+        taken.map(|(key, item)| (key.clone(), item.clone())).collect()
     }
 
     /// Counts the keys.
-    pub(super) fn count(&self) -> usize {
-        self.items.iter().flatten().count()
+    pub fn count(&self) -> usize {
+        self.items.len()
     }
 }
 
@@ -105,14 +113,14 @@ mod tests {
 
     #[test]
     fn the_newer_of_two_values_stays_and_a_direct_write_counts_whatever_it_meets() {
-        let mut store = Store::new(&Hashes::of(1));
+        let mut store = Store::default();
         let item = |value, set| Item { value, set };
         store.keep(0, item(2, 20));
         store.keep(0, item(1, 10));
-        assert_eq!((store.get(0), store.last()), (Some(item(2, 20)), 0));
+        assert_eq!((store.get(&0), store.last()), (Some(&item(2, 20)), 0));
         store.write(0, item(1, 15));
-        assert_eq!((store.get(0), store.last()), (Some(item(1, 15)), 15));
-        store.forget(0, 14);
-        assert_eq!(store.get(0), Some(item(1, 15)));
+        assert_eq!((store.get(&0), store.last()), (Some(&item(1, 15)), 15));
+        store.forget(&0, 14);
+        assert_eq!(store.get(&0), Some(&item(1, 15)));
     }
 }

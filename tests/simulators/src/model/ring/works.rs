@@ -54,9 +54,15 @@ impl Ring {
         let store = &mut self.hosts[node].store;
         match work {
             Work::Serve(request) => self.serve(node, request),
-            Work::Copy(key, Some(item), _) => store.keep(key, item),
-            Work::Copy(key, None, at) => store.forget(key, at),
-            Work::Keep(items) if merges => items.into_iter().for_each(|(key, item)| store.keep(key, item)),
+            Work::Copy(key, Some(item), _) => {
+                store.keep(key, item);
+            }
+            Work::Copy(key, None, at) => store.forget(&key, at),
+            Work::Keep(items) if merges => {
+                for (key, item) in items {
+                    store.keep(key, item);
+                }
+            }
             Work::Keep(_) => {}
             Work::Last(number, asked) => self.answer_last(node, number, asked),
             Work::Give(asker, range) if merges => self.plan_giving(node, asker, range),
@@ -96,7 +102,7 @@ impl Ring {
             None => {}
             Some(k2hdkc) if k2hdkc.stopped => self.queue.plan(self.now + 50_000, event),
             Some(_) => {
-                let items = self.hosts[at].store.give(&self.hashes, range, until);
+                let items = self.hosts[at].store.give(|key| self.hashes.of_key(*key), range, until);
                 self.post(at, asker, Message::Items(items));
                 let given = Event::Post { from: at, to: asker, message: Message::Given(at) };
                 self.queue.plan(self.now + rest, given);
@@ -110,13 +116,13 @@ impl Ring {
         let item = |value| Item { value, set: self.now };
         let store = &mut self.hosts[node].store;
         let (answer, copy) = match deed {
-            Deed::Get => (store.get(key).map_or(Answer::NotFound, |item| Answer::Value(item.value)), None),
+            Deed::Get => (store.get(&key).map_or(Answer::NotFound, |item| Answer::Value(item.value)), None),
             Deed::Set(value) => {
                 store.write(key, item(value));
                 (Answer::Ok, Some(Some(item(value))))
             }
             Deed::Delete => {
-                store.remove(key, self.now);
+                store.remove(&key, self.now);
                 (Answer::Ok, Some(None))
             }
         };
