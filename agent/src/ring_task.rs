@@ -143,7 +143,8 @@ impl Task {
     }
 
     async fn gather(&mut self, assignment: &Assignment, round: Option<Round>) -> Inputs {
-        let local = self.facts.read(&assignment.programs);
+        let queues = self.history.waits_for_queues(Instant::now());
+        let local = self.facts.read(&assignment.programs, queues);
         // A stopped chmpx takes the connection, and answers when it goes on.
         let answers = local.chmpx == Process::Running && !assignment.is_quiet(Instant::now());
         let table = if answers {

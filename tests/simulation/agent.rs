@@ -205,7 +205,7 @@ pub(crate) fn gather(agent: &mut Agent, names: &Names, ring: &mut Ring, now: Ins
         local: Local {
             k2hdkc: process(ring.k2hdkc(node).map(|k2hdkc| k2hdkc.stopped)),
             chmpx: process(ring.chmpx(node).map(|_| frozen)),
-            queues_empty: ring.is_idle(node),
+            queues_empty: agent.history.waits_for_queues(now) && ring.is_idle(node),
             progress: ring.progress(node),
             mark: agent.disk.mark,
             unacknowledged: silent(ring, names, node),

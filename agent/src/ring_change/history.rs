@@ -299,6 +299,11 @@ impl History {
         (now.saturating_duration_since(at) < timing::BLIND_TRUSTS).then_some(status)
     }
 
+    /// Returns true where the queues of k2hdkc decide on a stop: this server was Pending at its latest answer.
+    pub fn waits_for_queues(&self, now: Instant) -> bool {
+        self.latest_own(now).is_some_and(is_pending)
+    }
+
     /// Returns true where the queues have been empty at more than one look.
     pub(super) fn are_queues_empty(&self, now: Instant) -> bool {
         self.empty_since.is_some_and(|since| now.saturating_duration_since(since) >= timing::EMPTY)

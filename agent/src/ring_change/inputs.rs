@@ -113,7 +113,7 @@ pub struct Local {
     pub k2hdkc: Process,
     /// State of chmpx in `/proc`.
     pub chmpx: Process,
-    /// True where the message queues between both are empty.
+    /// True where the message queues between both are empty; read only while [`super::History::waits_for_queues`].
     pub queues_empty: bool,
     /// Progress of k2hdkc: any number that changes whenever its file or its processor time does.
     pub progress: u64,

@@ -144,8 +144,10 @@ impl Bench {
 
     /// Takes one look.
     fn look(&mut self) -> Decision {
-        self.history.observe(&self.inputs, &self.limits);
-        decide(&self.inputs, &self.history, &self.limits)
+        let mut inputs = self.inputs.clone();
+        inputs.local.queues_empty &= self.history.waits_for_queues(inputs.now);
+        self.history.observe(&inputs, &self.limits);
+        decide(&inputs, &self.history, &self.limits)
     }
 
     fn answer(&self, who: &ServerId, dump: bool) -> Option<Answer> {

@@ -27,14 +27,15 @@ impl Facts {
         Self { mark: mark_of(state_directory), traces: None, moves: 0 }
     }
 
-    /// Reads the facts of these programs.
-    pub(super) fn read(&mut self, programs: &Programs) -> Local {
+    /// Reads the facts of these programs. The queues take a look at every descriptor of k2hdkc: they count as full where `queues` is
+    /// false.
+    pub(super) fn read(&mut self, programs: &Programs, queues: bool) -> Local {
         self.follow(programs);
-        let queues_empty = |id| freeze::are_queues_empty(id).unwrap_or(false);
+        let are_empty = |id| freeze::are_queues_empty(id).unwrap_or(false);
         Local {
             k2hdkc: state(programs, Program::K2hdkc),
             chmpx: state(programs, Program::Chmpx),
-            queues_empty: programs.of(Program::K2hdkc).is_some_and(queues_empty),
+            queues_empty: queues && programs.of(Program::K2hdkc).is_some_and(are_empty),
             progress: self.moves,
             mark: self.mark(),
             unacknowledged: BTreeSet::new(),

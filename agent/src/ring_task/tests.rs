@@ -87,7 +87,7 @@ fn slaves_ask_different_servers() {
 #[test]
 fn the_mark_of_a_freeze_outlives_the_agent() {
     let root = tempfile::tempdir().unwrap();
-    let mark = || Facts::new(root.path()).read(&Programs::default()).mark;
+    let mark = || Facts::new(root.path()).read(&Programs::default(), false).mark;
     let hands = Hands::new(root.path(), root.path());
     assert_eq!(mark(), Mark::Absent);
     for wanted in [Mark::Frozen, Mark::Thawed, Mark::Absent] {
@@ -136,8 +136,17 @@ async fn a_task_that_is_ended_looks_no_more() {
 fn a_program_out_of_sight_is_taken_for_running() {
     let root = tempfile::tempdir().unwrap();
     let programs = Programs { hidden: vec![Program::Chmpx], ..Programs::default() };
-    let local = Facts::new(root.path()).read(&programs);
+    let local = Facts::new(root.path()).read(&programs, false);
     assert_eq!((local.chmpx, local.k2hdkc), (Process::Running, Process::Absent));
+}
+
+#[test]
+fn queues_that_nobody_waits_for_are_not_read_and_count_as_full() {
+    let root = tempfile::tempdir().unwrap();
+    let own = Some(crate::supervisor::ProcessId { pid: std::process::id(), start_ticks: 0 });
+    let programs = Programs { k2hdkc: own, ..Programs::default() };
+    let empty = |queues| Facts::new(root.path()).read(&programs, queues).queues_empty;
+    assert_eq!((empty(true), empty(false)), (true, false), "this process has no queue");
 }
 
 const LIST: &str = crate::chmpx_state::recorded::ALLSTATUS_IN_SERVICE;
