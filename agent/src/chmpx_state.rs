@@ -38,6 +38,8 @@ pub struct ChmpxState {
     pub pid: u32,
     /// AUTOMERGE of the loaded file.
     pub automerge: bool,
+    /// MERGETIMEOUT of the loaded file, in seconds.
+    pub merge_timeout: u64,
     /// True while SUSPENDMERGE holds; every reload ends it.
     pub automerge_suspended: bool,
     /// Rows of its table, taken and free: MAXCHMPX at the start of the process, since no reload enlarges the table. `None`

@@ -61,6 +61,7 @@ pub(crate) fn view(ring: &Ring, fileversion: u32) -> ChmpxState {
         pid: 7,
         automerge: true,
         automerge_suspended: false,
+        merge_timeout: 0,
         capacity: Some(256),
         own: rows[own.unwrap()].clone(),
         servers: rows,

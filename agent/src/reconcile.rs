@@ -280,6 +280,7 @@ impl<T: Supervisor> Reconciler<T> {
                 return PassDecision { file, programs: ProgramsDecision::default(), notes, asked };
             }
         };
+        self.fit(&installed);
         let about = self.about(&installed);
         self.processes.unseen();
         let observed = self.observe(about.as_ref(), &installed).await;
@@ -333,8 +334,8 @@ impl<T: Supervisor> Reconciler<T> {
     /// Returns when a resting change is due.
     pub fn settled_at(&self) -> Option<Instant> {
         // The end of the ring's change wakes a pass.
-        let waits = self.membership.answer.is_some() && !self.ring_changes();
-        let settling = self.files.settling.as_ref().filter(|_| waits)?;
+        let settling = self.files.settling.as_ref().filter(|settling| !settling.is_held)?;
+        self.membership.answer.as_ref()?;
         let due = settling.due(self.settings.poll.settling());
         // Where the host failed, not before it is tried again.
         Some(self.files.host.not_before().map_or(due, |at| due.max(at)))

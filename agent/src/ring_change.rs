@@ -97,10 +97,11 @@ pub mod words;
 
 use std::time::Duration;
 
+pub use crate::automerge::Automerge;
 pub use action::{Action, Command, Order};
 pub use history::History;
 pub use inputs::{Answer, Entry, Inputs, List, Local, Mark, Node, Process, Round, ServerId, Wish};
-pub use progress::{Progress, Stage};
+pub use progress::{Merges, Progress, Stage};
 pub use row::Row;
 pub use words::{Hold, PairEnd};
 
@@ -129,8 +130,7 @@ pub struct Decision {
 pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let scene = Scene::new(inputs, limits);
     // A dead server that the ini lacks does not count: what it said of itself must not keep it from being taken out.
-    let living = scene.seen.statuses.iter().filter(|(_, status)| status.is_up()).map(|(id, _)| id);
-    let is_foreign = history.foreign(living.chain(&inputs.members));
+    let is_foreign = history.foreign(scene.living().iter().chain(&inputs.members));
     let (mut chosen, mut hold, mut refused) = (None, is_foreign.clone().map(Hold::RunsAutomerge), false);
     for row in Row::all().filter(|row| history.is_due(*row, inputs.now) && speaks(limits, *row)) {
         match turn(row, &scene, history) {

@@ -28,6 +28,7 @@ use crate::problem::chain;
 use crate::ring_change::{
     self, Action, Decision, History, Inputs, Order, Process, Progress, Round, ServerId, Wish,
 };
+use crate::settings::MergeBy;
 use crate::supervisor::control_port;
 use crate::wake::{Reason, Waker};
 
@@ -145,8 +146,10 @@ impl Task {
     async fn gather(&mut self, assignment: &Assignment, round: Option<Round>) -> Inputs {
         let queues = self.history.waits_for_queues(Instant::now());
         let local = self.facts.read(&assignment.programs, queues);
-        // A stopped chmpx takes the connection, and answers when it goes on.
-        let answers = local.chmpx == Process::Running && !assignment.is_quiet(Instant::now());
+        // A stopped chmpx takes the connection, and answers when it goes on. One that merges by itself is not asked.
+        let answers = local.chmpx == Process::Running
+            && assignment.limits.by == MergeBy::Agents
+            && !assignment.is_quiet(Instant::now());
         let table = if answers {
             survey::ask(assignment.control, &assignment.group, Question::List).await
         } else {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use k2hdkc_agent::chmpx_state::NodeStatus;
 use k2hdkc_agent::ring_change::{
-    Answer, Command, Entry, History, Inputs, List, Local, Mark, Node as Kind, Process, Round, ServerId, Wish,
+    Answer, Automerge, Command, Entry, History, Inputs, List, Local, Mark, Node as Kind, Process, Round,
+    ServerId, Wish,
 };
 use k2hdkc_agent::supervisor::Program;
 use k2hdkc_simulators::model::ring::{self, Micros, Node, Nodes, Ring};
@@ -175,7 +176,9 @@ impl Names {
         for id in who {
             let node = self.node(id);
             let list = ring.look(from, node).or_else(|| ring.look(from, node));
-            let automerge = ring.chmpx(node).map(|chmpx| chmpx.ini.automerge).filter(|_| dump);
+            let automerge = ring.chmpx(node).filter(|_| dump);
+            let automerge =
+                automerge.map(|chmpx| if chmpx.ini.automerge { Automerge::On } else { Automerge::Off });
             answers.insert(id.clone(), list.map(|list| Answer { list: self.list(&list), automerge }));
         }
         Round { at, answers }

@@ -182,11 +182,12 @@ impl Ring {
         );
         let told = wanted.ring().is_some_and(|wanted| {
             let mut wanted = (**wanted).clone();
-            // The one key that the agent writes otherwise: no more copies than there are other servers.
-            wanted
-                .profile
-                .global
-                .extend(ring.profile.global.get_key_value("REPLICA").map(|(k, v)| (k.clone(), v.clone())));
+            // The keys that the agent writes otherwise: no more copies than there are other servers, and the way of merging.
+            for key in ["REPLICA", "AUTOMERGE", "MERGETIMEOUT"] {
+                wanted.profile.global.remove(key);
+                let written = ring.profile.global.get_key_value(key);
+                wanted.profile.global.extend(written.map(|(key, value)| (key.clone(), value.clone())));
+            }
             wanted == ring
         });
         let Some(processes) = status.processes.filter(|processes| processes.state == State::Converged) else {

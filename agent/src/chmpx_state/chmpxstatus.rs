@@ -12,6 +12,7 @@ const DIALECT: Dialect = Dialect {
         "configuration file version",
         "auto merge",
         "suspend auto merge",
+        "timeout for merge",
         "free chmpx area count",
         SERVERS,
         SLAVES,

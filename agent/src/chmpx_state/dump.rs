@@ -11,6 +11,7 @@ const DIALECT: Dialect = Dialect {
         "cfg_revision",
         "automerge in conf",
         "suspend automerge",
+        "merge timeout",
         "chmpx_free_count",
         "chmpx_server_count",
         "chmpx_slave_count",

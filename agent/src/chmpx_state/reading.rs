@@ -28,15 +28,16 @@ pub(super) struct Dialect {
 }
 
 /// Number of keys that occur once.
-pub(super) const KEYS: usize = 7;
+pub(super) const KEYS: usize = 8;
 
 const PID: usize = 0;
 const FILEVERSION: usize = 1;
 const AUTOMERGE: usize = 2;
 const SUSPENDED: usize = 3;
-const FREE: usize = 4;
-const SERVERS: usize = 5;
-const SLAVES: usize = 6;
+const TIMEOUT: usize = 4;
+const FREE: usize = 5;
+const SERVERS: usize = 6;
+const SLAVES: usize = 7;
 
 impl<'a> Reading<'a> {
     /// Starts with nothing read.
@@ -99,6 +100,7 @@ impl<'a> Reading<'a> {
             pid: whole.number(PID)?,
             automerge: whole.truth(AUTOMERGE)?,
             automerge_suspended: whole.truth(SUSPENDED)?,
+            merge_timeout: whole.number(TIMEOUT)?,
             capacity: self.capacity(mode),
             own: row(&self.own)?,
             servers: self.servers,

@@ -50,6 +50,7 @@ fn without_k2hdkc() -> ChmpxState {
         pid: 14578,
         automerge: true,
         automerge_suspended: false,
+        merge_timeout: 0,
         capacity: Some(256),
         own: row(1, ID_1, SUSPENDED, None),
         servers: servers(SUSPENDED, [None; 2]),

@@ -142,16 +142,18 @@ impl<T: Supervisor> Reconciler<T> {
         if !self.daemon || inputs.installed.ring().is_none() {
             return false;
         }
+        let is_held = self.ring_changes() || inputs.goes_over_in_change(ring);
         if self.files.host.attempts() > 0 {
-            return self.ring_changes();
+            return is_held;
         }
         let now = Instant::now();
-        let settling = match self.files.settling.take() {
-            Some(old) if old.ring == *ring => old,
-            Some(old) => Settling { ring: ring.clone(), first: old.first, last: now },
-            None => Settling { ring: ring.clone(), first: now, last: now },
+        let (first, last) = match self.files.settling.take() {
+            Some(old) if old.ring == *ring => (old.first, old.last),
+            Some(old) => (old.first, now),
+            None => (now, now),
         };
-        let waits = now < settling.due(self.settings.poll.settling()) || self.ring_changes();
+        let settling = Settling { ring: ring.clone(), first, last, is_held };
+        let waits = now < settling.due(self.settings.poll.settling()) || is_held;
         self.files.settling = waits.then_some(settling);
         waits
     }

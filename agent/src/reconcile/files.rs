@@ -33,6 +33,8 @@ pub(super) struct Settling {
     pub(super) ring: Ring,
     pub(super) first: Instant,
     pub(super) last: Instant,
+    /// True while it waits for the end of the ring's change.
+    pub(super) is_held: bool,
 }
 
 impl Settling {

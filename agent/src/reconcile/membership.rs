@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Reconciler;
 use crate::answer::{Answer, Doubt};
-use crate::automerge;
+use crate::automerge::{Asked, Automerge};
 use crate::clock::Timestamp;
 use crate::identity::Identity;
 use crate::membership::{self, Reader, Roles, Template, Wanted};
@@ -27,6 +27,8 @@ pub(super) struct Membership {
     doubts: u32,
     /// The latest of them.
     pub(super) doubt: Option<Doubt>,
+    /// The keys of merging as the latest readable answer has them.
+    asked: Asked,
     /// The source's remark beside its latest answer.
     pub(super) remark: Option<String>,
     /// Smoothed answer time.
@@ -39,12 +41,30 @@ pub(super) struct Membership {
 
 impl Membership {
     pub(super) fn new(last_good: Option<Timestamp>) -> Self {
-        Self { answer: None, doubts: 0, doubt: None, remark: None, cost: None, nodes: 1, last_good }
+        let (answer, doubt, remark, cost) = (None, None, None, None);
+        Self { answer, doubts: 0, doubt, asked: Asked::default(), remark, cost, nodes: 1, last_good }
     }
 
     /// Returns the members of the latest answer that could be read.
     pub(super) fn wanted(&self) -> Option<&Rc<Wanted>> {
         self.answer.as_ref().and_then(|answer| answer.as_ref().ok())
+    }
+
+    /// Takes in a readable answer, or the problems with it.
+    fn understand(&mut self, answer: Result<Wanted, Vec<Problem>>) {
+        if let Ok(wanted) = &answer {
+            self.asked = Asked::of(&wanted.ring);
+        }
+        self.answer = Some(answer.map(Rc::new));
+    }
+
+    /// Gives the answer the keys that the way of merging asks for.
+    pub(super) fn fit(&mut self, way: Option<Automerge>) {
+        let fitted = self.wanted().and_then(|wanted| {
+            let ring = Rc::new(self.asked.fitted(&wanted.ring, way)?);
+            Some(Rc::new(Wanted { ring, ..(**wanted).clone() }))
+        });
+        self.answer = fitted.map(Ok).or(self.answer.take());
     }
 
     /// Counts the nodes that the installed file or the latest answer has.
@@ -97,13 +117,8 @@ impl<T: Supervisor> Reconciler<T> {
             Ok(answer) => {
                 self.membership.remark = note;
                 if let (Ok(identity), true) = (&identity, answer != Answer::Unchanged) {
-                    let by = self.merges_by();
                     let understood = self.understood(answer, identity);
-                    let understood = understood.map(|wanted| {
-                        let ring = Rc::unwrap_or_clone(wanted.ring);
-                        Rc::new(Wanted { ring: Rc::new(automerge::fitted(ring, by)), ..wanted })
-                    });
-                    self.membership.answer = Some(understood);
+                    self.membership.understand(understood);
                 }
                 None
             }

@@ -2,18 +2,58 @@
 
 use super::connections::Place;
 use super::{Inputs, Reconciler};
-use crate::ring_change::{Hold, Progress};
+use crate::automerge::Automerge;
+use crate::chmpx_state::{Action, Operation};
+use crate::installed::Installed;
+use crate::ring::{Mode, Ring};
+use crate::ring_change::{Hold, Merges, Progress};
 use crate::ring_task::{Assignment, Programs, Will};
-use crate::settings::{MergeBy, SupervisorKind};
+use crate::settings::{self, MergeBy, SupervisorKind};
 use crate::supervisor::{Observed, Program, Supervisor};
 
+impl Inputs {
+    /// Returns true where this ring has another AUTOMERGE than the installed one, and the servers are in a change: it ends in the
+    /// way in which it began.
+    pub(super) fn goes_over_in_change(&self, ring: &Ring) -> bool {
+        let differs = |installed: &Ring| Automerge::of_ring(installed) != Automerge::of_ring(ring);
+        let report = self.observed.as_ref().and_then(|observed| observed.control.report.as_ref());
+        let changes = report.is_some_and(|report| {
+            let rows = report.view.servers.iter().map(|row| row.status).filter(|status| status.is_up());
+            { rows }.any(|s| s.operation() != Operation::Nothing || s.action() != Action::Nothing)
+        });
+        changes && self.installed.ring().is_some_and(|installed| differs(installed))
+    }
+}
+
 impl<T: Supervisor> Reconciler<T> {
-    /// Returns the hand that runs the merges. Without a supervisor no program is moved, and chmpx runs them.
+    /// Returns the hand that is to run the merges. Without a supervisor no program is moved, and chmpx runs them.
     pub(super) fn merges_by(&self) -> MergeBy {
         match self.settings.supervisor.kind {
             SupervisorKind::None => MergeBy::Chmpx,
             _ => self.settings.merge.by,
         }
+    }
+
+    /// Has the latest answer ask for the way in which this ring merges.
+    pub(super) fn fit(&mut self, installed: &Installed) {
+        let way = self.way(installed);
+        self.membership.fit(way);
+    }
+
+    /// Returns AUTOMERGE that the file of this node is to have; `None` stands for the operator's own. All servers have it while
+    /// one insists, and the file keeps what it has while some have not answered.
+    fn way(&self, installed: &Installed) -> Option<Automerge> {
+        let ring = &self.membership.wanted()?.ring;
+        // In the random mode chmpx takes no other value than on.
+        if self.merges_by() == MergeBy::Chmpx || ring.global("DELIVERMODE").eq_ignore_ascii_case("random") {
+            return None;
+        }
+        Some(match &self.processes.ring_change.merges {
+            _ if ring.mode() != Some(Mode::Server) => Automerge::Off,
+            Merges::ByChmpx(_) => Automerge::Deferred,
+            Merges::ByAgents => Automerge::Off,
+            Merges::Unknown => installed.ring().map_or(Automerge::Off, |ring| Automerge::of_ring(ring)),
+        })
     }
 
     /// Takes in how far the change of the ring is.
@@ -30,9 +70,12 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns a note where the agents are to run the merges, and a server leaves them to its chmpx.
     pub(super) fn merges_elsewhere(&self) -> Option<String> {
-        let hold = self.processes.ring_change.hold.as_ref();
-        let hold = hold.filter(|hold| matches!(hold, Hold::RunsAutomerge(_)))?;
-        (self.merges_by() == MergeBy::Agents).then(|| hold.to_string())
+        match &self.processes.ring_change.merges {
+            Merges::ByChmpx(id) if self.merges_by() == MergeBy::Agents => {
+                Some(Hold::RunsAutomerge(id.clone()).to_string())
+            }
+            Merges::ByChmpx(_) | Merges::ByAgents | Merges::Unknown => None,
+        }
     }
 
     /// Returns true while no file may be written: chmpx reloads it in the middle of a merge otherwise.
@@ -53,10 +96,12 @@ impl<T: Supervisor> Reconciler<T> {
     fn assignment_of(&self, inputs: &Inputs) -> Option<Assignment> {
         let (ring, spec, observed) =
             (inputs.installed.ring()?, inputs.about.as_ref()?, inputs.observed.as_ref()?);
-        if self.merges_by() == MergeBy::Chmpx || observed.unobservable.is_some() {
+        if observed.unobservable.is_some() {
             return None;
         }
-        let assignment = Assignment::of(ring, spec, self.settings.merge)?;
+        // Where chmpx runs the merges, whatever stands still from before is continued.
+        let limits = settings::Merge { by: self.merges_by(), ..self.settings.merge };
+        let assignment = Assignment::of(ring, spec, limits)?;
         // Also behind the merge: out of service it would join again while its programs stop.
         let leave = self.leaving().is_some_and(|leaving| !leaving.force);
         let quiet = self.settings.supervisor.timing.quiet_after_write;

@@ -8,9 +8,11 @@ use tokio::time::Instant;
 
 use super::condition::{Condition, Same};
 use super::inputs::{Inputs, Process, Round, ServerId};
+use super::progress::Merges;
 use super::row::Row;
 use super::scene::{Scene, is_calm, is_merging, is_pending};
 use super::{Action, Decision, table, timing};
+use crate::automerge::Automerge;
 use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
 use crate::retry::{Backoff, Retry};
 use crate::settings::Merge;
@@ -24,7 +26,7 @@ pub struct History {
     tries: BTreeMap<Row, Tries>,
     asked: BTreeMap<Row, Instant>,
     /// AUTOMERGE of the servers, by their latest DUMP.
-    dialects: BTreeMap<ServerId, (Instant, bool)>,
+    dialects: BTreeMap<ServerId, (Instant, Automerge)>,
     own: OwnCourse,
     /// Begin of the present change by the own list.
     change_since: Option<Instant>,
@@ -83,7 +85,7 @@ impl History {
     pub fn observe(&mut self, inputs: &Inputs, limits: &Merge) {
         let scene = Scene::new(inputs, limits);
         if let Some(round) = inputs.fresh_round() {
-            self.hear(round, inputs.now);
+            self.hear(round, inputs);
         }
         self.follow_own(&scene);
         self.follow_change(&scene);
@@ -118,10 +120,11 @@ impl History {
         self.tries.insert(row, Tries { at: now, times: times.saturating_add(1) });
     }
 
-    fn hear(&mut self, round: &Round, now: Instant) {
-        for (id, answer) in &round.answers {
+    /// Takes in AUTOMERGE of the others; that of this server follows its own file.
+    fn hear(&mut self, round: &Round, inputs: &Inputs) {
+        for (id, answer) in round.answers.iter().filter(|(id, _)| Some(*id) != inputs.own()) {
             if let Some(automerge) = answer.as_ref().and_then(|answer| answer.automerge) {
-                self.dialects.insert(id.clone(), (now, automerge));
+                self.dialects.insert(id.clone(), (inputs.now, automerge));
             }
         }
     }
@@ -247,19 +250,38 @@ impl History {
     }
 
     /// Returns AUTOMERGE of a server; `None` where it is unknown, or was asked too long ago.
-    pub(super) fn automerge(&self, id: &ServerId, now: Instant) -> Option<bool> {
-        let (at, on) = self.dialects.get(id)?;
-        (now.saturating_duration_since(*at) <= timing::DIALECT_LASTS).then_some(*on)
+    pub(super) fn automerge(&self, id: &ServerId, now: Instant) -> Option<Automerge> {
+        let (at, automerge) = self.dialects.get(id)?;
+        (now.saturating_duration_since(*at) <= timing::DIALECT_LASTS).then_some(*automerge)
     }
 
-    /// Returns true for a server that has never said whether it runs AUTOMERGE.
-    pub(super) fn is_unheard(&self, id: &ServerId) -> bool {
-        !self.dialects.contains_key(id)
+    /// Returns true for a server that has not answered for a while whether it runs AUTOMERGE: its file may be another one by now.
+    pub(super) fn is_unheard(&self, id: &ServerId, now: Instant) -> bool {
+        self.dialects.get(id).is_none_or(|(at, _)| now.saturating_duration_since(*at) > timing::DIALECT_FADES)
     }
 
     /// Returns a server of these that runs AUTOMERGE, by its latest answer.
     pub(super) fn foreign<'a>(&self, mut ids: impl Iterator<Item = &'a ServerId>) -> Option<ServerId> {
-        ids.find(|id| self.dialects.get(id).is_some_and(|(_, on)| *on)).cloned()
+        ids.find(|id| self.latest(id).is_some_and(Automerge::is_on)).cloned()
+    }
+
+    /// Returns a server of these that insists on AUTOMERGE, by its latest answer.
+    fn insists<'a>(&self, mut ids: impl Iterator<Item = &'a ServerId>) -> Option<ServerId> {
+        ids.find(|id| self.latest(id) == Some(Automerge::On)).cloned()
+    }
+
+    fn latest(&self, id: &ServerId) -> Option<Automerge> {
+        self.dialects.get(id).map(|(_, automerge)| *automerge)
+    }
+
+    /// Returns the hand that runs the merges of the other servers.
+    pub(super) fn merges(&self, scene: &Scene<'_>) -> Merges {
+        let living = scene.living();
+        if let Some(id) = self.insists(living.iter().chain(&scene.inputs.members)) {
+            return Merges::ByChmpx(id);
+        }
+        let heard = living.iter().all(|id| Some(id) == scene.own() || self.dialects.contains_key(id));
+        if heard && scene.is_heard() { Merges::ByAgents } else { Merges::Unknown }
     }
 
     /// Returns true where the announcement may be made: the pauses behind an undo and behind a refusal are over.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::automerge::Automerge;
 use crate::chmpx_state::NodeStatus;
 
 /// Identifies a server by the text of which chmpx makes its id: CUSTOM_ID_SEED or CUK.
@@ -103,7 +104,7 @@ pub struct Answer {
     /// List of that server, itself included.
     pub list: List,
     /// AUTOMERGE of its loaded ini; `None` where DUMP was not asked.
-    pub automerge: Option<bool>,
+    pub automerge: Option<Automerge>,
 }
 
 /// Facts of this host, read at this look and not remembered.

@@ -9,6 +9,7 @@ use super::inputs::{Answer, ServerId};
 use super::scene::{Roles, Scene, is_pending, is_well};
 use super::timing::{self, AT_ONCE, MISSING, QUIET};
 use super::words::Hold;
+use crate::automerge::Automerge;
 use crate::chmpx_state::{NodeStatus, Operation};
 use crate::settings::OverLimit;
 
@@ -200,7 +201,7 @@ fn refusal(
     answer: &Answer,
     good: impl Fn(&ServerId, NodeStatus) -> bool,
 ) -> Option<Hold> {
-    if answer.automerge == Some(true) {
+    if answer.automerge.is_some_and(Automerge::is_on) {
         return Some(Hold::RunsAutomerge(id.clone()));
     }
     if let Some(unlisted) = scene.inputs.members.iter().find(|member| !answer.list.contains_key(*member)) {

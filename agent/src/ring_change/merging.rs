@@ -9,6 +9,7 @@ use super::row::Row;
 use super::scene::{Roles, Scene, is_merging, is_pending};
 use super::timing::{self, AT_ONCE};
 use super::words::{Hold, PairEnd};
+use crate::automerge::Automerge;
 use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
 use crate::settings::MergeBy;
 use crate::supervisor::Program;
@@ -58,8 +59,8 @@ pub(super) fn dialect(scene: &Scene<'_>, history: &History, ids: &[ServerId]) ->
     let mut unknown = Vec::new();
     for id in ids.iter().filter(|id| Some(*id) != scene.own()) {
         match history.automerge(id, scene.inputs.now) {
-            Some(true) => return Dialect::Foreign(id.clone()),
-            Some(false) => {}
+            Some(Automerge::On | Automerge::Deferred) => return Dialect::Foreign(id.clone()),
+            Some(Automerge::Off) => {}
             None => unknown.push(id.clone()),
         }
     }

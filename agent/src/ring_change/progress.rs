@@ -30,8 +30,22 @@ pub struct Progress {
     pub attempts: u32,
     /// The first reason for which a step was not taken.
     pub hold: Option<Hold>,
+    /// Hand that runs the merges of the other servers.
+    pub merges: Merges,
     /// True while nobody may write the ini: a server is announced, Pending, Doing or Done, or was when chmpx last answered.
     pub holds_file: bool,
+}
+
+/// Hand that runs the merges of the other servers, as far as they have answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Merges {
+    /// Some have not answered.
+    #[default]
+    Unknown,
+    /// Their agents, or they would as soon as no server insists on AUTOMERGE.
+    ByAgents,
+    /// chmpx: this server insists on AUTOMERGE.
+    ByChmpx(ServerId),
 }
 
 /// Stage of a change.
@@ -81,6 +95,7 @@ pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>)
         since: since(scene, history),
         attempts: history.undone(),
         hold,
+        merges: history.merges(scene),
         holds_file: false,
     }
 }

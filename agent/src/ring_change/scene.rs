@@ -176,6 +176,12 @@ impl<'a> Scene<'a> {
         self.inputs.list.is_some()
     }
 
+    /// Returns the servers that are up, by the own list.
+    pub(super) fn living(&self) -> Vec<ServerId> {
+        let living = self.seen.statuses.iter().filter(|(_, status)| status.is_up());
+        living.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Returns true on a slave.
     pub(super) fn is_slave(&self) -> bool {
         matches!(self.inputs.node, Node::Slave(_))

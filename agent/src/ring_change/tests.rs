@@ -30,6 +30,8 @@ struct Bench {
     views: BTreeMap<ServerId, Option<NodeStatus>>,
     /// Servers that run AUTOMERGE.
     foreign: BTreeSet<ServerId>,
+    /// True where they would leave the merges to the agents.
+    defers: bool,
     /// Status of this server in the lists of those.
     doubted: BTreeMap<ServerId, NodeStatus>,
     begin: Instant,
@@ -90,7 +92,7 @@ impl Bench {
         };
         let limits = Merge { by: MergeBy::Agents, ..Merge::default() };
         let (history, foreign, doubted) = (History::default(), BTreeSet::new(), BTreeMap::new());
-        Self { inputs, history, limits, views: statuses(text), foreign, doubted, begin }
+        Self { inputs, history, limits, views: statuses(text), foreign, defers: false, doubted, begin }
     }
 
     /// A server.
@@ -134,6 +136,14 @@ impl Bench {
         self.foreign.insert(id(name));
     }
 
+    fn automerge_of(&self, who: &ServerId) -> Automerge {
+        match (self.foreign.contains(who), self.defers) {
+            (false, _) => Automerge::Off,
+            (true, true) => Automerge::Deferred,
+            (true, false) => Automerge::On,
+        }
+    }
+
     /// Has k2hdkc stopped where the own status is Pending.
     fn drained(mut self) -> Self {
         let own = self.inputs.own().and_then(|own| self.inputs.list.as_ref()?.get(own));
@@ -168,7 +178,7 @@ impl Bench {
             set(own, *status);
         }
         set(who, own_view);
-        Some(Answer { list, automerge: dump.then(|| self.foreign.contains(who)) })
+        Some(Answer { list, automerge: dump.then(|| self.automerge_of(who)) })
     }
 
     /// Looks, answers a question at once, looks again, and records the act.

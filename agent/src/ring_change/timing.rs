@@ -15,6 +15,9 @@ pub(super) const FRESH: Duration = ms(1000);
 /// Longest age of the knowledge that a server runs AUTOMERGE or not.
 pub(super) const DIALECT_LASTS: Duration = ms(10_000);
 
+/// Age of that knowledge from which a calm server asks again.
+pub(super) const DIALECT_FADES: Duration = ms(60_000);
+
 /// Pause before the look behind an act: chmpx shows it within milliseconds.
 pub(super) const BEHIND_ACT: Duration = ms(10);
 /// Pause between two looks while the ring changes or a joiner waits.

@@ -209,6 +209,7 @@ mod tests {
             since: None,
             attempts: 1,
             hold: Some(Hold::Lost { unknown: vec![ServerId::new("b")], down: Vec::new() }),
+            merges: crate::ring_change::Merges::Unknown,
             holds_file: true,
         };
         let text = "the servers go Pending; joining: c, d; waiting for b; announcements undone: 1; the change waits: b did not \

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::assignment::Assignment;
+use crate::automerge::Automerge;
 use crate::chmpx_state::{self, Row};
 use crate::ring_change::{Answer, Round, ServerId};
 use crate::supervisor::control_port::{self, Command};
@@ -28,7 +29,7 @@ pub(super) enum Question {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Table {
     pub(super) rows: Vec<Row>,
-    pub(super) automerge: Option<bool>,
+    pub(super) automerge: Option<Automerge>,
 }
 
 /// Asks one chmpx, and once again at once where no answer comes.
@@ -49,7 +50,8 @@ async fn once(address: SocketAddr, group: &str, question: Question) -> Option<Ta
         Question::Dialect => {
             let text = control_port::ask(address, &Command::Dump, WITHIN).await.ok()?;
             let state = chmpx_state::dump(&text).ok()?;
-            Some(Table { automerge: Some(state.automerge), rows: state.servers })
+            let automerge = Automerge::of(state.automerge, state.merge_timeout);
+            Some(Table { automerge: Some(automerge), rows: state.servers })
         }
     }
 }

@@ -12,7 +12,7 @@ use super::value;
 pub struct Merge {
     /// Hand that runs the merges: `"agents"` has every server copy what it will hold, `"chmpx"` leaves it to
     /// AUTOMERGE, which hides keys at each change of the number of servers (D10). It is the same on every server.
-    /// Default: `"chmpx"`
+    /// Default: `"agents"`
     pub by: MergeBy,
     /// Longest predicted stop of a change that runs without being confirmed. A stop grows by about a second for 4000
     /// keys.
@@ -33,7 +33,7 @@ pub struct Merge {
 impl Default for Merge {
     fn default() -> Self {
         Self {
-            by: MergeBy::Chmpx,
+            by: MergeBy::Agents,
             longest_stop: Duration::from_secs(30),
             freeze: Duration::from_secs(4),
             over_limit: OverLimit::Hold,

@@ -170,7 +170,7 @@ fn a_list_that_lacks_a_member_forbids_the_change() {
     let mut bench = Bench::server("c", "a=21 b=21 c=11");
     bench.look();
     bench.inputs.now += ms(2000);
-    let answer = |text| Some(Answer { list: list(text), automerge: Some(false) });
+    let answer = |text| Some(Answer { list: list(text), automerge: Some(Automerge::Off) });
     let answers = [("a", "a=21 b=21"), ("b", "a=21 b=21 c=11"), ("c", "a=21 b=21 c=11")];
     let answers = answers.map(|(name, text)| (id(name), answer(text))).into();
     bench.inputs.round = Some(Round { at: bench.inputs.now, answers });

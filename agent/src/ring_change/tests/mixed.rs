@@ -34,6 +34,32 @@ fn a_server_that_runs_automerge_is_named_while_nothing_changes() {
 }
 
 #[test]
+fn who_insists_on_automerge_is_told_from_who_goes_over_with_the_others() {
+    let merges = |bench: Bench| bench.with(|bench| drop(bench.run(1000))).step().progress.merges;
+    let ring = || Bench::server("a", "a=21 b=21 c=21");
+    assert_eq!(merges(ring()), Merges::ByAgents);
+    assert_eq!(merges(ring().with(|bench| bench.runs_automerge("b"))), Merges::ByChmpx(id("b")));
+    let defers = |bench: &mut Bench| (bench.defers, ..) = (true, bench.runs_automerge("b"));
+    assert_eq!(merges(ring().with(defers)), Merges::ByAgents);
+    assert_eq!(
+        ring().with(defers).hold_after(1000),
+        Some(Hold::RunsAutomerge(id("b"))),
+        "no change begins yet"
+    );
+    assert_eq!(merges(ring().seeing("b=-")), Merges::Unknown, "it has not answered");
+}
+
+#[test]
+fn a_server_that_goes_back_to_automerge_is_noticed_within_a_minute_or_so() {
+    let mut bench = Bench::server("a", "a=21 b=21 c=21");
+    bench.run(1000);
+    assert_eq!(bench.step().progress.merges, Merges::ByAgents);
+    bench.runs_automerge("b");
+    bench.run(75_000);
+    assert_eq!(bench.step().progress.merges, Merges::ByChmpx(id("b")));
+}
+
+#[test]
 fn a_server_that_ran_automerge_and_is_dead_does_not_keep_itself_in_the_ring() {
     let mut bench = Bench::server("a", "a=21 b=21 c=21").with(|bench| bench.runs_automerge("b"));
     bench.run(1000);

@@ -281,7 +281,7 @@ struct Foreign {
 impl Foreign {
     fn see(&mut self, bench: &Bench, decision: &Decision) -> Result<(), TestCaseError> {
         let mut answers = bench.inputs.round.iter().flat_map(|round| round.answers.values().flatten());
-        self.known |= answers.any(|answer| answer.automerge == Some(true));
+        self.known |= answers.any(|answer| answer.automerge.is_some_and(Automerge::is_on));
         let list = bench.inputs.list.as_ref();
         let lives =
             |id: &ServerId| list.and_then(|list| list.get(id)).is_some_and(|entry| entry.status.is_up());

@@ -289,7 +289,7 @@ impl Ring {
 
     fn answer(&mut self, id: &ServerId, dump: bool) -> Option<Answer> {
         let answers = self.hosts[id].is_up() && self.random.u8(..) > 1;
-        answers.then(|| Answer { list: self.list(), automerge: dump.then_some(false) })
+        answers.then(|| Answer { list: self.list(), automerge: dump.then_some(Automerge::Off) })
     }
 
     fn act(&mut self, who: Option<&ServerId>, action: Action) {
