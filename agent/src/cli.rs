@@ -1,6 +1,7 @@
 //! The command line: arguments, dispatch, and the exit codes that scripts rely on.
 
 mod bootstrap;
+mod hand_over;
 mod look;
 mod maintenance;
 mod membership;
@@ -76,19 +77,19 @@ enum Command {
         #[arg(long, value_name = "TIME", default_value = "5m", value_parser = settings::length)]
         timeout: Duration,
     },
-    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. It goes out
-    /// of service, k2hdkc and chmpx stop, and K2HR3 removes it from its role. The agent goes on with it after this
+    /// Take this node out of the cluster for good, for a VM that will be destroyed; never for a reboot. The others copy
+    /// its keys, k2hdkc and chmpx stop, and K2HR3 removes it from its role. The agent goes on with it after this
     /// command ends
     Leave {
         /// Longest wait: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "30m", value_parser = settings::length)]
         timeout: Duration,
-        /// Leave without waiting for the keys to move, and past every obstacle: keys without another copy are lost
+        /// Leave without waiting for the keys to be copied, and past every obstacle: keys without another copy are lost
         #[arg(long)]
         force: bool,
     },
-    /// Stop chmpx and k2hdkc of this node for maintenance, until `start`, also over reboots. A server leaves the
-    /// service first; the node stays a member of its role
+    /// Stop chmpx and k2hdkc of this node for maintenance, until `start`, also over reboots. The node stays a member of
+    /// its role, and others answer for the keys of a server
     Stop {
         /// Longest wait: seconds, or a number with ms, s, m or h
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = settings::length)]
@@ -113,6 +114,9 @@ enum Command {
     /// Continue a frozen process at its limit: the watchdog of a freeze, which the agent starts
     #[command(hide = true)]
     Thaw(thaw::Thaw),
+    /// Give the merges of this server back to its chmpx: the package does so before its removal
+    #[command(hide = true)]
+    HandOver,
     /// Release the loss of servers that the shrink guard holds
     Confirm {
         /// Name of the loss, as status shows it, to release no other
@@ -195,6 +199,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
             Box::pin(bootstrap::bootstrap(&settings, &root, timeout)).await
         }
         Command::Confirm { id } => talk::confirm(&settings, id).await,
+        Command::HandOver => Box::pin(hand_over::hand_over(settings)).await,
         Command::Thaw(order) => thaw::watch(&order).await,
     }
 }

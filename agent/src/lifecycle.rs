@@ -23,7 +23,7 @@
 //! | `Isolated` | server: kill k2hdkc and chmpx, then hold; slave: report | = Run | = Run | - |
 //! | `FileOnTrial` | roll back an end, failed starts or an absence | = Run | = Run | - |
 //! | `Unpaired` | stop k2hdkc, or report data at risk | = Run | - | disable, stop k2hdkc |
-//! | `Paired` | - | SERVICEOUT in turn, then stop k2hdkc; or report | - | disable, stop k2hdkc |
+//! | `Paired` | - | in turn: stop k2hdkc; or report | - | disable, stop k2hdkc |
 //! | `Unaccompanied` | - | stop chmpx, or report | - | after 0.5 s: disable, stop chmpx |
 //! | `NotEnabled` | enable, or report | = Run | - | - |
 //! | `Down` | start chmpx once the others list this server | = Run | - | disable, next stage |
@@ -66,7 +66,6 @@
 //! A row that acts again and again needs a limit: a nudge, a repair, or a [`Retry`](crate::retry::Retry) in the history. A row
 //! that demands a restart looks at `persisted.restart` first: a demand that stands is not demanded again.
 
-mod copies;
 mod data_safety;
 mod departure;
 mod file_sync;
@@ -97,11 +96,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use copies::Copies;
 pub use data_safety::{Database, StartedK2hdkc};
 pub use departure::{Departure, Stage};
 pub use history::{At, History, Replacement};
-pub use leave::{obstacle, price};
+pub use leave::obstacle;
 pub use persisted::{Pair, PendingRestart, Persisted, Rejected, StartedChmpx, Urgency};
 pub(crate) use rules::{COMES_SOON, SOON};
 pub use situation::{InstalledFile, Situation};

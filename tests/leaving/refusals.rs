@@ -4,7 +4,7 @@ use k2hdkc_agent::lifecycle::Stage;
 use k2hdkc_simulators::k2hr3::Sickness;
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::deployment::Deployment;
-use k2hdkc_tests::ring::{PATIENCE, processes_of, signal};
+use k2hdkc_tests::ring::{BY_CHMPX, PATIENCE, processes_of, signal};
 
 use super::{KEYS, TRIES_FOR, assert_has_left, run, stage};
 
@@ -33,26 +33,36 @@ fn the_last_server_stays_with_its_keys_unless_somebody_insists() {
 }
 
 #[test]
-fn a_server_with_the_only_copy_of_its_keys_stays_with_them_unless_somebody_insists() {
+fn a_server_with_the_only_copy_of_its_keys_leaves_once_the_others_have_copied_them() {
     let mut deployment = Deployment::new("").unwrap();
     deployment.replicate(0);
     deployment.settle(3, 1).unwrap();
     deployment.write(100, KEYS).unwrap();
-    let errors = refused(&deployment, 2);
-    assert!(
-        errors.contains("REPLICA is 0, and the servers that stay copy nothing when one leaves"),
-        "{errors}"
-    );
-    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
-    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--timeout", "50s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert_has_left(&deployment, 2);
+    deployment.assert_ring(&[1, 3, 100]).unwrap();
+    assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
 }
 
 #[test]
-fn beside_a_server_that_is_down_nobody_leaves_unless_somebody_insists() {
+fn where_chmpx_runs_the_merges_nobody_leaves_or_stops_unless_somebody_insists() {
+    let deployment = Deployment::settled(BY_CHMPX, 3, 1).unwrap();
+    for command in ["leave", "stop"] {
+        let (code, _, errors) = run(deployment.node(2), &[command, "--timeout", "20s"]);
+        let said = "chmpx runs the merges of this ring, and without this server it looks for keys where they are not";
+        assert!(code == 1 && errors.contains(said), "{errors}");
+    }
+    assert_eq!((stage(&deployment, 2), deployment.processes(2)), (None, 2));
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "50s"]);
+    assert_eq!(code, 0, "{errors}{}", deployment.told(2));
+    assert_has_left(&deployment, 2);
+    deployment.assert_ring(&[1, 3, 100]).unwrap();
+}
+
+#[test]
+fn beside_a_server_that_is_down_a_leave_waits_and_goes_at_once_when_somebody_insists() {
     let mut deployment = Deployment::settled("", 3, 1).unwrap();
-    deployment.write(100, KEYS).unwrap();
     deployment.node_mut(3).kill().unwrap();
     for pid in processes_of(deployment.node(3).root()) {
         signal(pid, "KILL").unwrap();
@@ -60,12 +70,9 @@ fn beside_a_server_that_is_down_nobody_leaves_unless_somebody_insists() {
     let sees =
         || deployment.status(2).and_then(|status| status.processes).is_some_and(|s| s.healthy() == (2, 3));
     assert!(wait_for(PATIENCE, sees), "{}", deployment.told(2));
-    let mut errors = String::new();
-    let told = || {
-        errors = run(deployment.node(2), &["leave", "--timeout", "1s"]).2;
-        errors.contains("must be well again first, or be removed from its role in K2HR3")
-    };
-    assert!(wait_for(PATIENCE, told), "{errors}");
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--timeout", "5s"]);
+    assert!(code == 1 && errors.contains("the agent goes on"), "{errors}");
+    assert_eq!((stage(&deployment, 2), deployment.processes(2)), (Some(Stage::Draining), 2));
     let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "50s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert_has_left(&deployment, 2);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::Style;
-use k2hdkc_tests::ring::{PATIENCE, Ring};
+use k2hdkc_tests::ring::{BY_CHMPX, PATIENCE, Ring};
 
 const KEYS: usize = 60;
 
@@ -43,7 +43,7 @@ fn a_chmpx_restarted_under_its_k2hdkc_costs_half_of_the_keys_at_the_next_scale_o
 
 /// A second server boots before the first one has heard of it, and its k2hdkc is or is not started alone.
 fn readable_after_a_boot_in_isolation(supervisor: &str) -> usize {
-    let mut ring = Ring::running(Style::default(), supervisor, 1, 1).unwrap();
+    let mut ring = Ring::running(Style::default(), &format!("{supervisor}\n{BY_CHMPX}"), 1, 1).unwrap();
     ring.write(100, KEYS).unwrap();
     ring.add(2).unwrap();
     // As the real ones, which copy nothing to servers that stay: a connection that breaks must not mend what is shown.

@@ -6,6 +6,9 @@ use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::Style;
 use k2hdkc_tests::ring::{PATIENCE, Ring, processes_of};
 
+/// Longest wait of a request: a server that comes back has the slaves stand still for the copy.
+const WAITS_FOR: Duration = Duration::from_secs(10);
+
 fn style() -> Style {
     Style { replicas: 1, ..Style::default() }
 }
@@ -70,7 +73,7 @@ fn a_second_chmpx_that_somebody_starts_is_told_and_not_touched() {
 }
 
 #[test]
-fn a_key_of_k2hdkc_restarts_k2hdkc_alone_and_out_of_service() {
+fn a_key_of_k2hdkc_restarts_k2hdkc_alone() {
     let mut ring = Ring::running(style(), "timing.restart-stagger = \"1s\"", 3, 1).unwrap();
     ring.write(100, 60).unwrap();
     let (chmpx, k2hdkc) = (ring.pid(2, "chmpx"), ring.pid(2, "k2hdkc"));
@@ -82,7 +85,7 @@ fn a_key_of_k2hdkc_restarts_k2hdkc_alone_and_out_of_service() {
     ring.settled().unwrap();
     assert_eq!(ring.pid(2, "chmpx"), chmpx);
     let log = ring.node(2).log();
-    let order = ["send chmpx SERVICEOUT", "stop k2hdkc", "start k2hdkc", "send chmpx SERVICEIN"];
+    let order = ["stop k2hdkc", "start k2hdkc"];
     let places: Vec<_> = order.iter().map(|text| log.rfind(text)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {diff}\n{}", ring.told(2));
     ring.all_readable(100, 60).unwrap();
@@ -126,7 +129,7 @@ fn a_key_of_chmpx_rolls_through_the_servers_without_a_key_unreadable_and_waits_o
     };
     assert!(
         wait_for(PATIENCE, || {
-            worst = worst.min(ring.served(100, 60, Duration::from_secs(2)));
+            worst = worst.min(ring.served(100, 60, WAITS_FOR));
             all(&ring)
         }),
         "{}",
@@ -136,7 +139,7 @@ fn a_key_of_chmpx_rolls_through_the_servers_without_a_key_unreadable_and_waits_o
         assert!(wait_for(PATIENCE, || ring.is_settled(number)), "{}", ring.told(number));
     }
     ring.all_readable(100, 60).unwrap();
-    assert_eq!(worst, 60, "keys that were not served within 2 s meanwhile");
+    assert_eq!(worst, 60, "keys that were not served meanwhile");
     let held = ring.processes(100).unwrap();
     assert!(held.text.contains("supervisor.restarts forbids it"), "{}", held.text);
     assert_eq!(ring.pid(100, "chmpx"), slave);

@@ -48,6 +48,9 @@ timing.restart-backoff = \"200ms\"
 timing.settle-before-drain = \"1s\"
 ";
 
+/// Settings under which chmpx runs the merges; they follow those of `[supervisor]`.
+pub const BY_CHMPX: &str = "[merge]\nby = \"chmpx\"\n";
+
 /// The longest time for anything on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 

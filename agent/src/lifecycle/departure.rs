@@ -94,7 +94,7 @@ impl Stage {
     /// Returns the stage in words.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Draining => "it goes out of service first, and the others answer for its keys",
+            Self::Draining => "the other servers take over its keys first",
             Self::Stopping => "its processes stop for good",
             Self::Stopped => "nothing of it runs until 'k2hdkc-agent start', not after a reboot either",
             Self::Removing => "K2HR3 is to remove it from its role",

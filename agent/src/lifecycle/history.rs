@@ -321,8 +321,8 @@ impl History {
 
     /// Returns the symptom of a stuck merge, where this node is in one.
     pub(super) fn merge_sticks(&self, scene: &Scene<'_>) -> Option<String> {
-        let (status, since) = self.status?;
-        self.ring.merge.sticks(scene, status, scene.now.duration_since(since))
+        let (status, _) = self.status?;
+        self.ring.merge.sticks(scene, status)
     }
 
     /// Returns true where leftovers were removed a short time ago.

@@ -7,7 +7,7 @@ use super::rules::{DONE_STICKS_AFTER, PENDING_WITHIN, STICKS_AFTER};
 use super::scene::{Draft, Scene};
 use super::trial::{repair, restart_chmpx};
 use super::words::Join;
-use super::{Action, Demand, restart};
+use super::{Action, Demand};
 use crate::chmpx_state::{ChmpxState, NodeStatus, Operation, Row};
 use crate::plan::Class;
 use crate::ring::Mode;
@@ -73,9 +73,6 @@ fn queued(scene: &Scene<'_>, status: NodeStatus, view: &ChmpxState) -> Action {
 
 /// Brings a server into service that stuck after a start; one that another hand took out stays out.
 fn out(scene: &Scene<'_>, draft: &mut Draft, status: NodeStatus) -> Option<Action> {
-    if let Some(action) = restart::bring_back(scene) {
-        return Some(action);
-    }
     let pair = pair(scene)?;
     let ours = scene.persisted.started == Some(pair.k2hdkc);
     // Another k2hdkc on the same chmpx changes nothing in the operator's wish.
@@ -107,7 +104,6 @@ pub(super) fn serving(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -
         return Some(scene.wait(Join::AskedAgain));
     }
     draft.serves = true;
-    draft.persisted.drained = draft.persisted.drained.filter(|_| scene.persisted.restart.is_some());
     draft.persisted.out_by_hand = None;
     if isolated(scene, pair) {
         if let Some(action) = isolated_start(scene, draft, pair, view) {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::rules::SOON;
-use super::{Copies, Database, Departure, Situation, Stage, StartedK2hdkc};
+use super::{Database, Departure, Situation, Stage, StartedK2hdkc};
 use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
 use crate::supervisor::{ProcessId, Program, Running};
@@ -33,8 +33,6 @@ pub struct Persisted {
     pub awaited: Option<BootTime>,
     /// The chmpx that another hand took out of service.
     pub out_by_hand: Option<ProcessId>,
-    /// The chmpx that the agent took out of service for a restart.
-    pub drained: Option<ProcessId>,
     /// A ring that ended chmpx or made it deaf.
     pub rejected: Option<Rejected>,
     /// A leave of the cluster that has begun.
@@ -43,8 +41,6 @@ pub struct Persisted {
     pub stopped: Option<Departure>,
     /// Programs that started at each boot before they were disabled.
     pub disabled: BTreeSet<Program>,
-    /// Copies of keys that may have gone with other servers.
-    pub copies: Copies,
 }
 
 /// The purpose of the two programs at present: the columns of the table.
@@ -96,7 +92,7 @@ pub struct PendingRestart {
     /// The generation for which it was demanded; it begins once that file is in place.
     #[serde(default)]
     pub file: u32,
-    /// True where it waits for no turn and leaves no service first.
+    /// True where it waits for no turn.
     #[serde(default)]
     pub at_once: bool,
 }
@@ -123,9 +119,9 @@ impl PendingRestart {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Urgency {
-    /// For a changed key: only where the operator allows it, in turn, and out of service first.
+    /// For a changed key: only where the operator allows it, and in turn.
     Change,
-    /// chmpx does not load its file: out of service first.
+    /// chmpx does not load its file: in turn.
     Deaf,
     /// The programs hang: at once.
     Stuck,
@@ -160,7 +156,6 @@ impl Persisted {
     /// Takes in one observation: forgets what other processes than the running ones were to do or had done.
     pub fn observe(&mut self, situation: &Situation<'_>) {
         let observed = situation.observed;
-        self.copies.observe(situation);
         let (chmpx, k2hdkc) = (observed.chmpx.map(|p| p.id), observed.k2hdkc.map(|p| p.id));
         if chmpx.is_some() && self.chmpx.map(|ran| ran.id) != chmpx {
             self.chmpx = chmpx.map(|id| StartedChmpx { id, ctlport: situation.file.ctlport });
@@ -178,8 +173,6 @@ impl Persisted {
             uncounted.at = situation.boot;
         }
         self.out_by_hand = self.out_by_hand.filter(|out| chmpx.is_none_or(|id| id == *out));
-        // A k2hdkc that stopped for a restart leaves its chmpx out of service until another has joined.
-        self.drained = self.drained.filter(|drained| chmpx.is_none_or(|id| id == *drained));
     }
 
     /// The k2hdkc that comes of a start is the agent's own, also where an earlier agent asked for it: the first that is
@@ -307,11 +300,6 @@ impl Persisted {
             file: old.file.max(new.file),
             at_once: old.at_once,
         });
-    }
-
-    /// Returns true for a chmpx that is out of service by the agent's order.
-    pub(super) fn has_drained(&self, situation: &Situation<'_>) -> bool {
-        self.drained.is_some() && self.drained == situation.observed.chmpx.map(|chmpx| chmpx.id)
     }
 
     /// Returns the place of this k2hdkc's keys, as far as it is known.

@@ -1,15 +1,14 @@
-//! Rows of a restart: one server after the other, and each out of service first, so that no request waits for it. Its keys are
-//! read from their other copies meanwhile, as far as the ring finds those (D6, D10).
+//! Rows of a restart: one server after the other. Its keys are read from their other copies meanwhile, where chmpx runs the merges as
+//! far as the ring finds those (D6, D10).
 
 use super::history::Waiting;
 use super::persisted::{PendingRestart, Urgency};
-use super::rules::{NUDGE_AGAIN, OUT_FOR, STUCK_WITHIN};
+use super::rules::STUCK_WITHIN;
 use super::scene::{Draft, Scene};
-use super::words::{self, Join, Stop};
-use super::{Action, Demand, RestartBegun, data_safety, stopping};
-use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus, Operation};
-use crate::plan::Class;
-use crate::supervisor::{ControlCommand, Running};
+use super::words::{self, Stop};
+use super::{Action, RestartBegun, data_safety, stopping};
+use crate::chmpx_state::{ChmpxState, NodeStatus};
+use crate::supervisor::Running;
 
 /// Permission to stop the programs now.
 #[derive(Debug)]
@@ -38,12 +37,12 @@ pub(super) fn of_k2hdkc(scene: &Scene<'_>, draft: &mut Draft, k2hdkc: Running) -
             draft.restarts = Some(RestartBegun { chmpx: restart.chmpx });
             Some(stopping::k2hdkc(scene, k2hdkc, Stop::ForRestart(restart.why.clone())))
         }
-        // A restart for a changed key may wait long; reloads and merges are cared for meanwhile.
-        Readiness::NotYet(action @ Action::Wait(..)) if for_a_change && serves(scene) => {
-            draft.defer(action);
+        // A restart for a changed key may wait long, and so may one in a merge; both are cared for meanwhile.
+        Readiness::NotYet(wait) if for_a_change || !serves(scene) => {
+            draft.defer(wait);
             None
         }
-        Readiness::NotYet(action) => Some(action),
+        Readiness::NotYet(wait) => Some(wait),
         Readiness::NotAllowed(reason) => {
             draft.report(reason);
             None
@@ -71,10 +70,9 @@ pub(super) fn of_chmpx(
     Some(stopping::chmpx(scene, chmpx, patience, Stop::ForRestart(restart.why.clone())))
 }
 
-/// Checks that the operator allows this restart. One that has begun is brought to its end: the server is out of service.
+/// Checks that the operator allows this restart.
 fn allowed(scene: &Scene<'_>, restart: &PendingRestart) -> Result<(), words::Restart> {
-    let forbidden = restart.urgency == Urgency::Change && scene.limits.restarts.forbids(scene.mode());
-    if !forbidden || scene.persisted.has_drained(scene) {
+    if restart.urgency > Urgency::Change || !scene.limits.restarts.forbids(scene.mode()) {
         return Ok(());
     }
     let pid = scene.observed.chmpx.map(|chmpx| chmpx.id.pid);
@@ -85,8 +83,8 @@ fn serves(scene: &Scene<'_>) -> bool {
     scene.view().is_some_and(|view| view.own.status.is_healthy())
 }
 
-/// Decides on the next thing before a restart. The ring is the lock: chmpx lets one server at a time leave, and answers
-/// "operating now" to the others.
+/// Decides on the next thing before a restart. A server of a ring that the agents change keeps its slot while it is down: the next
+/// holders answer for its keys, and its return merges.
 fn readiness(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Readiness {
     if let Err(reason) = allowed(scene, restart) {
         return Readiness::NotAllowed(reason);
@@ -94,41 +92,16 @@ fn readiness(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> 
     let Some(view) = scene.view().filter(|_| scene.observed.chmpx.is_some() && !restart.hurries()) else {
         return Readiness::Ready;
     };
-    let (status, cause) = (view.own.status, restart.why.clone());
-    if !status.is_in_service() {
-        let settles = scene.persisted.has_drained(scene) && scene.history.in_status_for(scene.now) < OUT_FOR;
-        return if settles {
-            not_yet(scene, words::Restart::OutOfService { cause })
-        } else {
-            Readiness::Ready
-        };
-    }
-    // A suspended one serves nobody; and without peers nobody could take the keys over.
-    if status.is_suspended() || scene.peers().next().is_none() {
+    let status = view.own.status;
+    // One that serves nobody is missed by nobody; and without peers nobody could take the keys over.
+    if !status.is_in_service() || status.is_suspended() || scene.peers().next().is_none() {
         return Readiness::Ready;
     }
-    if scene.ring_change.is_some() {
-        return beside_ring_change(scene, draft, view, restart);
-    }
-    if !view.merges_by_itself() {
-        return Readiness::NotAllowed(words::Restart::AutomergeIsOff { cause });
-    }
-    if !status.is_healthy() {
-        return merging(scene, restart, status);
-    }
-    unwell_peer(scene, view, restart).unwrap_or_else(|| leave_the_service(scene, draft, restart))
-}
-
-/// Restarts a server whose ring the agents change. It keeps its slot while it is down, the next holders answer for its keys,
-/// and its return merges: it need not leave the service.
-fn beside_ring_change(
-    scene: &Scene<'_>,
-    draft: &mut Draft,
-    view: &ChmpxState,
-    restart: &PendingRestart,
-) -> Readiness {
     if let Some(progress) = scene.change() {
         return Readiness::NotYet(scene.wait(progress.clone()));
+    }
+    if !status.is_healthy() {
+        return not_yet(scene, words::Restart::Unhealthy { cause: restart.why.clone(), status });
     }
     let waits = unwell_peer(scene, view, restart).or_else(|| turn(scene, draft, restart));
     waits.unwrap_or(Readiness::Ready)
@@ -136,21 +109,6 @@ fn beside_ring_change(
 
 fn not_yet(scene: &Scene<'_>, reason: words::Restart) -> Readiness {
     Readiness::NotYet(scene.wait(reason))
-}
-
-/// A stuck merge ends with its pair, which was to stop anyway: its keys have their other copies, and come back with it.
-fn merging(scene: &Scene<'_>, restart: &PendingRestart, status: NodeStatus) -> Readiness {
-    let merging = matches!(status.operation(), Operation::Doing | Operation::Done)
-        || (status.action() == Change::Delete && scene.persisted.has_drained(scene));
-    let sticks = scene.history.merge_sticks(scene).filter(|_| merging);
-    sticks.map_or_else(
-        || not_yet(scene, words::Restart::Unhealthy { cause: restart.why.clone(), status }),
-        |why| {
-            let (class, urgency) = (Class::RestartChmpx, Urgency::Stuck);
-            let reason = Join::MergeSticks { status, why }.into();
-            Readiness::NotYet(Action::Demand(Demand { class, urgency, reason, repair: false }))
-        },
-    )
 }
 
 /// Waits for every other server of the file, also for one that failed to come back from the same restart.
@@ -172,25 +130,4 @@ fn turn(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Optio
     }
     let settles = draft.waited(scene, Waiting::Calm) < scene.limits.timing.settle_before_drain;
     settles.then(|| not_yet(scene, words::Restart::Settling { cause }))
-}
-
-/// Takes this server out of service, in its turn.
-fn leave_the_service(scene: &Scene<'_>, draft: &mut Draft, restart: &PendingRestart) -> Readiness {
-    if let Some(waits) = turn(scene, draft, restart) {
-        return waits;
-    }
-    let cause = restart.why.clone();
-    draft.persisted.drained = scene.observed.chmpx.map(|chmpx| chmpx.id);
-    let reason = words::Restart::LeavesTheService { cause: cause.clone() };
-    let nudge = scene.history.nudges.next(ControlCommand::ServiceOut, scene.now, reason);
-    nudge.map_or_else(|| not_yet(scene, words::Restart::StaysInService { cause }), Readiness::NotYet)
-}
-
-/// Brings a server back that was taken out of service for a restart.
-pub(super) fn bring_back(scene: &Scene<'_>) -> Option<Action> {
-    if scene.persisted.restart.is_some() || !scene.persisted.has_drained(scene) {
-        return None;
-    }
-    let nudge = scene.history.nudges.next(ControlCommand::ServiceIn, scene.now, words::Restart::ComesBack);
-    Some(nudge.unwrap_or_else(|| Action::hold(words::Restart::StaysOut, NUDGE_AGAIN)))
 }

@@ -63,8 +63,6 @@ pub(crate) const COMES_SOON: Duration = Duration::from_millis(200);
 pub(super) const ASKS_WITHIN: Duration = Duration::from_secs(10);
 /// Time for which the merging thread of chmpx may rest while the status says `[Doing]` (C31).
 pub(super) const GIVES_UP_FOR: Duration = Duration::from_secs(5);
-/// Time for a server that leaves to copy: no other server asks for that copy (D10).
-pub(super) const COPIES_IN_VAIN: Duration = Duration::from_mins(5);
 /// Time for the ring to end the change of a server that went down by itself.
 pub(super) const DEPARTED_FOR: Duration = Duration::from_secs(5);
 /// Time in which the agents try to end it, before the operator must look.
@@ -80,8 +78,6 @@ pub(super) const ANNOUNCE_WITHIN: Duration = Duration::from_mins(5);
 pub(super) const ANNOUNCEMENTS: u32 = 5;
 /// Pause between two announcements.
 pub(super) const ANNOUNCE_AGAIN: Duration = Duration::from_secs(4);
-/// Time out of service before k2hdkc stops: requests under way are answered in it.
-pub(super) const OUT_FOR: Duration = Duration::from_secs(1);
 /// Time for a stuck chmpx to end by HUP: it seldom does.
 pub(super) const STUCK_WITHIN: Duration = Duration::from_secs(3);
 /// Wait of a forced leave for programs that cannot be seen.

@@ -14,21 +14,15 @@ use crate::supervisor::Supervisor;
 pub(super) enum Obstacle {
     /// The agent has no supervisor to stop them.
     Unmoved,
-    /// The programs were seen: an obstacle, if there is one, and the price of a leave.
-    Seen { against: Option<String>, price: Option<String> },
+    /// The programs were seen: the obstacles of a leave and of a stop, where there are any.
+    Seen { leave: Option<String>, stop: Option<String> },
 }
 
 impl Obstacle {
-    pub(super) fn price(seen: Option<&Self>) -> Option<&str> {
+    fn text(seen: Option<&Self>, returns: bool) -> Option<String> {
         match seen {
-            Some(Self::Seen { price, .. }) => price.as_deref(),
-            Some(Self::Unmoved) | None => None,
-        }
-    }
-
-    fn text(seen: Option<&Self>) -> Option<String> {
-        match seen {
-            Some(Self::Seen { against, .. }) => against.clone(),
+            Some(Self::Seen { stop, .. }) if returns => stop.clone(),
+            Some(Self::Seen { leave, .. }) => leave.clone(),
             Some(Self::Unmoved) => Some(
                 "chmpx and k2hdkc are not the agent's here (supervisor none): take this server out of service and stop both \
                  first"
@@ -58,7 +52,7 @@ impl<T: Supervisor> Reconciler<T> {
             return Err("k2hr3.source is \"file\": there is no role to leave".to_owned());
         }
         let mode = self.mode()?;
-        if let Some(obstacle) = self.obstacle(mode).filter(|_| !force) {
+        if let Some(obstacle) = self.obstacle(mode, false).filter(|_| !force) {
             return Err(format!("this node does not leave: {obstacle}; 'leave --force' leaves all the same"));
         }
         let runs =
@@ -68,9 +62,7 @@ impl<T: Supervisor> Reconciler<T> {
         let leaving = Departure { cuk, ..Departure::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| chain(&error))?;
-        let price = Obstacle::price(self.processes.obstacle.as_ref());
-        let price = price.map(|price| format!(". Mind that {price}"));
-        Ok(format!("this node leaves the cluster: {text}{}", price.unwrap_or_default()))
+        Ok(format!("this node leaves the cluster: {text}"))
     }
 
     fn hurry(&mut self, mut leaving: Departure, force: bool) -> Result<String, String> {
@@ -150,13 +142,14 @@ impl<T: Supervisor> Reconciler<T> {
         self.store.update(|ledger| ledger.processes.leaving = leaving)
     }
 
-    pub(super) fn obstacle(&self, mode: Mode) -> Option<String> {
+    /// Returns why this node may not leave, or where it `returns` why it may not stop.
+    pub(super) fn obstacle(&self, mode: Mode, returns: bool) -> Option<String> {
         if mode == Mode::Server
             && let Some(held) = &self.store.ledger().guard.held
         {
             return Some(format!("the loss of servers is held ({})", joined(&held.reasons)));
         }
-        Obstacle::text(self.processes.obstacle.as_ref()).filter(|_| mode == Mode::Server)
+        Obstacle::text(self.processes.obstacle.as_ref(), returns).filter(|_| mode == Mode::Server)
     }
 
     /// By the installed file, else by its role.

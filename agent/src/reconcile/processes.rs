@@ -37,6 +37,8 @@ pub(super) struct Processes {
     pub(super) obstacle: Option<Obstacle>,
     /// The change of the ring as it was seen last.
     pub(super) ring_change: Progress,
+    /// True where this server gives its merges back to chmpx: its agent is removed.
+    pub(super) hands_over: bool,
     /// The part of this node in the changes of its ring.
     pub(super) assignment: Option<Assignment>,
 }
@@ -113,10 +115,9 @@ impl<T: Supervisor> Reconciler<T> {
         // A file that is installed comes before any step, and no step is asked for that is not taken.
         let decide = if installs { lifecycle::decide_before_file } else { lifecycle::decide };
         let (mut decided, persisted) = decide(&situation, &self.processes.history, &persisted);
-        let (against, price) = (lifecycle::obstacle(&situation, &persisted), lifecycle::price(&situation));
-        self.processes.obstacle = Some(Obstacle::Seen { against, price });
-        let age = observed.k2hdkc.map(|k2hdkc| now.saturating_duration_since(k2hdkc.since));
-        let watching = persisted.copies.is_watching(age) || self.processes.history.is_stirred(now);
+        let [leave, stop] = [false, true].map(|returns| lifecycle::obstacle(&situation, returns));
+        self.processes.obstacle = Some(Obstacle::Seen { leave, stop });
+        let watching = self.processes.history.is_stirred(now);
         let seen = self.seen(&situation, about);
         let request = self.asked_for(inputs, &decided.action).unwrap_or_else(|(reason, time)| {
             decided.obstruct(reason, time);

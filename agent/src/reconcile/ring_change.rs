@@ -49,11 +49,17 @@ impl<T: Supervisor> Reconciler<T> {
             return None;
         }
         Some(match &self.processes.ring_change.merges {
+            _ if self.processes.hands_over => Automerge::On,
             _ if ring.mode() != Some(Mode::Server) => Automerge::Off,
             Merges::ByChmpx(_) => Automerge::Deferred,
             Merges::ByAgents => Automerge::Off,
             Merges::Unknown => installed.ring().map_or(Automerge::Off, |ring| Automerge::of_ring(ring)),
         })
+    }
+
+    /// Has the file give the merges back to chmpx: no agent will be here.
+    pub fn hand_over(&mut self) {
+        self.processes.hands_over = true;
     }
 
     /// Takes in how far the change of the ring is.
@@ -103,7 +109,7 @@ impl<T: Supervisor> Reconciler<T> {
         let limits = settings::Merge { by: self.merges_by(), ..self.settings.merge };
         let assignment = Assignment::of(ring, spec, limits)?;
         // Also behind the merge: out of service it would join again while its programs stop.
-        let leave = self.leaving().is_some_and(|leaving| !leaving.force);
+        let leave = self.leaving().is_some_and(|leaving| !leaving.force) || self.ends_outside(observed);
         let quiet = self.settings.supervisor.timing.quiet_after_write;
         Some(Assignment {
             programs: self.programs(observed, assignment.programs),
@@ -111,6 +117,13 @@ impl<T: Supervisor> Reconciler<T> {
             quiet_until: self.processes.history.quiet_until(quiet),
             ..assignment
         })
+    }
+
+    /// Returns true for a server outside of the ring that is to stop or to leave: it joins no more.
+    fn ends_outside(&self, observed: &Observed) -> bool {
+        let report = observed.control.report.as_ref();
+        let outside = report.is_some_and(|report| !report.view.own.status.is_in_service());
+        outside && (self.stopped().is_some() || self.leaving().is_some())
     }
 
     /// Returns the running programs as this host's `/proc` has them: the supervisor of containers observes other numbers.

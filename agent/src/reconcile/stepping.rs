@@ -96,12 +96,10 @@ impl<T: Supervisor> Reconciler<T> {
         self.settings.supervisor.restarts = Restarts::Never;
     }
 
-    /// Returns true while something that was stopped, or taken out of service, must come back.
+    /// Returns true while something that was stopped must come back.
     pub fn is_midway(&self) -> bool {
         // Who leaves has nothing to bring back; the next agent goes on with it.
-        self.leaving().is_none()
-            && self.stopped().is_none()
-            && (self.processes.history.is_midway() || self.store.ledger().processes.drained.is_some())
+        self.leaving().is_none() && self.stopped().is_none() && self.processes.history.is_midway()
     }
 
     /// Returns the time of the next look at the processes.

@@ -40,7 +40,7 @@ impl<T: Supervisor> Reconciler<T> {
             return self.keep_stop(Some(stopped)).map(|()| text);
         }
         let mode = self.mode()?;
-        if let Some(obstacle) = self.obstacle(mode).filter(|_| !force) {
+        if let Some(obstacle) = self.obstacle(mode, true).filter(|_| !force) {
             return Err(format!("this node does not stop: {obstacle}; 'stop --force' stops all the same"));
         }
         let stopped = Departure::begin_stop(self.clock.now().wall, mode, force, self.own_cuk());
@@ -49,9 +49,7 @@ impl<T: Supervisor> Reconciler<T> {
             Mode::Slave => "its chmpx ends, and with it the handles of the programs here",
         };
         self.keep_stop(Some(stopped))?;
-        let price = Obstacle::price(self.processes.obstacle.as_ref());
-        let price = price.map_or_else(String::new, |price| format!(". Mind that {price}"));
-        Ok(format!("this node stops until 'k2hdkc-agent start': {text}{price}"))
+        Ok(format!("this node stops until 'k2hdkc-agent start': {text}"))
     }
 
     /// Lets the processes run again, or calls a stop off. Whether there was one.

@@ -11,7 +11,8 @@ use super::value;
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Merge {
     /// Hand that runs the merges: `"agents"` has every server copy what it will hold, `"chmpx"` leaves it to
-    /// AUTOMERGE, which hides keys at each change of the number of servers (D10). It is the same on every server.
+    /// AUTOMERGE, which hides keys at each change of the number of servers (D10). A ring with one server by chmpx is by
+    /// chmpx as a whole.
     /// Default: `"agents"`
     pub by: MergeBy,
     /// Longest predicted stop of a change that runs without being confirmed. A stop grows by about a second for 4000

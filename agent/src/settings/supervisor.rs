@@ -22,8 +22,8 @@ pub struct Supervisor {
     /// reports it.
     /// Default: `false`
     pub take_over: bool,
-    /// Nodes that restart for a key that no running process takes: `"servers"` one after the other, each out of
-    /// service meanwhile; `"always"` slaves too, whose programs lose their handles (D7); `"never"` none.
+    /// Nodes that restart for a key that no running process takes: `"servers"` one after the other; `"always"` slaves
+    /// too, whose programs lose their handles (D7); `"never"` none.
     /// Default: `"servers"`
     pub restarts: Restarts,
     /// Fate of both programs at the agent's end: `"leave"` lets them run on, `"stop"` stops k2hdkc, then

@@ -85,10 +85,7 @@ mod tests {
         let mut status = status(None);
         status.leaving = Some(Departure::begin(Timestamp(1), Mode::Server, false, true));
         let line = status.summary();
-        assert_eq!(
-            line,
-            "LEAVES: it goes out of service first, and the others answer for its keys; file 7: nothing changed"
-        );
+        assert_eq!(line, "LEAVES: the other servers take over its keys first; file 7: nothing changed");
     }
 
     #[test]

@@ -11,9 +11,9 @@ It starts a K2HR3 simulator and nodes, each with a real `k2hdkc-agent run` proce
 are needed.
 
 With --real the programs are chmpx, k2hdkc, chmpxstatus and k2hdkclinetool from PATH, and each node is a set of Linux
-namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter. The real
-servers lose sight of keys whenever one comes or goes (docs/facts.md, D9 to D11): those are counted as lost. With
---merges-by agents none is lost.
+namespaces on a bridge, all of them inside a namespace of their own. That needs root, ip, unshare and nsenter. With
+--merges-by chmpx the real servers lose sight of keys whenever one comes or goes (docs/facts.md, D9 to D11): those are
+counted as lost.
 
 One row an event is printed, then the verdict and the name of a report with everything else. A failed run leaves the
 nodes' directories beside the report.
@@ -39,7 +39,7 @@ pub struct Options {
     pub sick: bool,
     /// Hand that runs the merges of the ring. With agents each key is on two servers, with chmpx on all: it loses sight of
     /// keys otherwise
-    #[arg(long, value_name = "HAND", value_enum, default_value_t = MergesBy::Chmpx)]
+    #[arg(long, value_name = "HAND", value_enum, default_value_t = MergesBy::Agents)]
     pub merges_by: MergesBy,
     /// Lines instead of the live table, also on a terminal
     #[arg(long)]
@@ -115,13 +115,13 @@ mod tests {
             "--sick",
             "--plain",
             "--merges-by",
-            "agents",
+            "chmpx",
         ];
         let outside = Options::try_parse_from(outside).unwrap();
         let words = outside.as_hub(Path::new("/tmp/x"));
         let inside = Options::try_parse_from([vec!["k2hdkc-sandbox".into()], words].concat()).unwrap();
         assert!(inside.real && inside.as_hub && inside.short && inside.sick && inside.plain && !inside.keep);
         assert_eq!((inside.servers, inside.slaves, inside.dir), (4, 2, Some("/tmp/x".into())));
-        assert_eq!(inside.merges_by, MergesBy::Agents);
+        assert_eq!(inside.merges_by, MergesBy::Chmpx);
     }
 }

@@ -210,7 +210,10 @@ fn a_vm_that_user_data_made_starts_its_programs_also_after_the_package_is_gone()
     // As on a VM whose units nobody had enabled before the agent came.
     sh(node, "rm /var/lib/k2hdkc-agent/took-over");
     let both = pids(node);
+    let automerge = || sh(node, &format!("grep '^AUTOMERGE' {INI}"));
+    assert_eq!(automerge(), "AUTOMERGE = off\n");
     let said = sh(node, "dpkg -r k2hdkc-agent");
+    assert_eq!(automerge(), "AUTOMERGE = on\n", "without an agent chmpx merges by itself: {said}");
     for unit in BOTH {
         assert!(said.contains(&format!("{unit} is enabled: it starts at the next boot")), "{said}");
     }

@@ -1,13 +1,12 @@
 //! The work of the merge that this server is in, by what the merge itself moves: the thread of chmpx that merges (fact C31),
-//! where the kernel shows it, and the processor time of k2hdkc. A server that is to leave serves on meanwhile, so that the work
-//! of its k2hdkc says nothing.
+//! where the kernel shows it, and the processor time of k2hdkc.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::chmpx_state::{Action, NodeStatus, Operation};
-use crate::lifecycle::rules::{ASKS_WITHIN, COPIES_IN_VAIN, GIVES_UP_FOR, LEAST_LOOK, WORKING};
+use crate::chmpx_state::{NodeStatus, Operation};
+use crate::lifecycle::rules::{ASKS_WITHIN, GIVES_UP_FOR, LEAST_LOOK, WORKING};
 use crate::lifecycle::situation::Situation;
 use crate::supervisor::{MergeThread, Running};
 
@@ -61,13 +60,8 @@ impl MergeWork {
         self.looked = Some((counted, worked));
     }
 
-    /// Returns the symptom of a stuck merge. `status_for` is the time in this status.
-    pub(super) fn sticks(
-        &self,
-        situation: &Situation<'_>,
-        status: NodeStatus,
-        status_for: Duration,
-    ) -> Option<String> {
+    /// Returns the symptom of a stuck merge.
+    pub(super) fn sticks(&self, situation: &Situation<'_>, status: NodeStatus) -> Option<String> {
         if status.operation() == Operation::Doing
             && let (Some((thread, since)), Some(said)) = (self.thread, &situation.observed.control.report)
         {
@@ -83,14 +77,6 @@ impl MergeWork {
                 MergeThread::Asks | MergeThread::Rests => return None,
                 MergeThread::Copies => {}
             }
-        }
-        // Nobody asks a server for what it copies while it leaves (D10).
-        let in_vain = status.action() == Action::Delete && status.operation() == Operation::Doing;
-        if in_vain && status_for >= COPIES_IN_VAIN {
-            let seconds = status_for.as_secs();
-            return Some(format!(
-                "it has copied for {seconds} s, which nobody needs of a server that leaves"
-            ));
         }
         let idle = self.busy.map_or(Duration::ZERO, |at| situation.now.duration_since(at));
         (idle >= situation.limits.timing.idle_merge).then(|| format!("idle for {} s", idle.as_secs()))

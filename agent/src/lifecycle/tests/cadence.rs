@@ -61,10 +61,7 @@ impl World {
             }
             Step::Start(Program::K2hdkc) => {
                 self.stage.run(Program::K2hdkc, id);
-                self.in_a(0.5, |stage| {
-                    let was_drained = stage.persisted.drained.is_some();
-                    stage.set_own(if was_drained { 0x11 } else { 0x21 });
-                });
+                self.in_a(0.5, |stage| stage.set_own(0x21));
             }
             Step::Signal(Program::Chmpx, ..) => {
                 self.in_a(0.2, |stage| stage.end(Program::Chmpx, ExitStatus::Exit(0)));
@@ -73,7 +70,6 @@ impl World {
                 self.in_a(0.2, |stage| stage.end(Program::K2hdkc, ExitStatus::Exit(0)));
                 self.in_a(0.3, |stage| stage.set_own(0x10011));
             }
-            Step::Control(ControlCommand::ServiceOut) => self.in_a(2.0, |stage| stage.set_own(0x11)),
             Step::Control(ControlCommand::ServiceIn) => self.in_a(1.0, |stage| stage.set_own(0x21)),
             _ => {}
         }
@@ -104,6 +100,8 @@ fn restart(class: Class) -> Stage {
 
 fn departs(departure: Departure) -> Stage {
     let mut stage = well();
+    stage.ring_change = Some(Progress { stage: crate::ring_change::Stage::Calm, ..Progress::default() });
+    stage.set_own(if departure.returns { 0x21 } else { 0x11 });
     stage.persisted.set_way_out(departure);
     stage
 }

@@ -118,7 +118,7 @@ fn k2hdkc_is_not_restarted_onto_another_database() {
         // Where the old place is back, so are the keys.
         place(&mut stage, "file", "/data/a.k2h");
         waits(&stage.later(1.0).next());
-        assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
+        assert_eq!(step(&stage.later(5.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     }
     let mut stage = Stage::well();
     place(&mut stage, "file", "/data/a.k2h");

@@ -9,7 +9,12 @@ fn told_to_stop(force: bool) -> Stage {
     let mut stage = Stage::well();
     assert_eq!(stage.next(), Action::Converged);
     stage.persisted.stopped = Some(Departure::begin_stop(WALL, Mode::Server, force, None));
+    stage.ring_change = Some(calm());
     stage
+}
+
+fn calm() -> Progress {
+    Progress { stage: crate::ring_change::Stage::Calm, ..Progress::default() }
 }
 
 fn at(stage: &Stage) -> Way {
@@ -29,13 +34,8 @@ fn assert_stops(stage: &mut Stage) {
 }
 
 #[test]
-fn a_stopped_server_has_left_the_service_first_and_runs_nothing_until_it_is_started() {
+fn a_stopped_server_runs_nothing_until_it_is_started() {
     let mut stage = told_to_stop(false);
-    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
-    stage.set_own(0x2221);
-    assert_eq!(waits(&stage.later(0.5).next()), "leave-ring-merges");
-    stage.set_own(0x11);
-    stage.next();
     assert_eq!(waits(&stage.later(1.0).next()), "leave-at");
     assert_stops(&mut stage);
     for _ in 0..100 {
@@ -51,7 +51,7 @@ fn a_stopped_server_has_left_the_service_first_and_runs_nothing_until_it_is_star
 #[test]
 fn what_somebody_starts_by_hand_meanwhile_is_left_alone_and_told() {
     let mut stage = told_to_stop(true);
-    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
+    assert_eq!(waits(&stage.next()), "leave-at");
     assert_stops(&mut stage);
     stage.run(Program::Chmpx, ProcessId { pid: 31, start_ticks: 900 });
     let next = stage.later(60.0).next();
@@ -64,20 +64,34 @@ fn the_only_server_and_one_whose_keys_are_nowhere_else_stop_only_where_somebody_
     (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
     let next = stage.next();
     assert_eq!(holds(&next), ["leave-obstructed"], "{next:?}");
-    assert_eq!(holds(&next), ["leave-obstructed"]);
     let mut stage = told_to_stop(false);
     stage.ring.profile.global.insert("REPLICA".into(), "0".into());
     assert_eq!(holds(&stage.next()), ["leave-obstructed"]);
 }
 
 #[test]
-fn a_stop_that_is_called_off_while_the_server_is_out_brings_it_back() {
+fn a_server_that_nobody_asks_for_keys_stops_whatever_the_others_are() {
+    for bits in [0x11, 0x10011, 0x10021] {
+        let mut stage = told_to_stop(false);
+        (1..3).for_each(|peer| stage.set_peer(peer, 0x10));
+        stage.set_own(bits);
+        assert_eq!(waits(&stage.next()), "leave-at", "{bits:#x}");
+        assert_stops(&mut stage);
+    }
     let mut stage = told_to_stop(false);
-    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
-    stage.set_own(0x11);
+    (stage.observed.k2hdkc, stage.observed.chmpx, stage.observed.control.report) = (None, None, None);
     stage.next();
-    stage.persisted.stopped = None;
-    assert_eq!(step(&stage.later(11.0).next()), &Step::Control(ControlCommand::ServiceIn));
+    assert_eq!(at(&stage), Way::Stopping, "nothing is started to be stopped");
+}
+
+#[test]
+fn where_chmpx_runs_the_merges_a_server_in_service_stops_by_force_only() {
+    let mut stage = told_to_stop(false);
+    stage.ring_change = None;
+    assert_eq!(holds(&stage.next()), ["leave-obstructed"]);
+    stage.persisted.stopped.as_mut().unwrap().force = true;
+    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
+    assert_stops(&mut stage);
 }
 
 #[test]

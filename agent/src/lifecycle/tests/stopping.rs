@@ -46,12 +46,7 @@ fn a_changed_key_restarts_servers_in_turn_and_slaves_only_where_it_is_allowed() 
     assert_eq!(waits(&stage.next()), "restart-peer-is-unwell");
     stage.set_peer(1, 0x21);
     waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
-    // What has begun is brought to its end, although it is forbidden now.
-    stage.rules.restarts = Restarts::Never;
-    stage.set_own(0x11);
-    assert_eq!(waits(&stage.later(0.5).next()), "restart-out-of-service");
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     // The second server's turn comes later.
     let mut second = Stage::second();
     second.demand(Class::RestartChmpx, "MAXCHMPX", 4);
@@ -101,15 +96,13 @@ fn under_other_ports_a_chmpx_that_does_not_end_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_leave_that_sticks_in_its_merge_ends_in_a_plain_restart() {
+fn a_merge_that_sticks_is_cared_for_while_a_restart_waits_for_it() {
     let mut stage = Stage::well();
     stage.next();
     stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);
-    waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
-    stage.set_own(0x2221);
-    assert_eq!(waits(&stage.later(1.0).next()), "restart-unhealthy");
-    assert_eq!(waits(&stage.later(99.0).next()), "restart-unhealthy");
+    stage.set_own(0x2121);
+    assert_eq!(waits(&stage.later(1.0).next()), "join-merging");
+    assert_eq!(waits(&stage.later(99.0).next()), "join-merging");
     assert_eq!(waits(&stage.later(1.0).next()), "join-merge-sticks");
     assert_eq!(step(&stage.later(0.1).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
@@ -120,21 +113,18 @@ fn after_a_restart_of_k2hdkc_alone_the_node_comes_back_into_service() {
     stage.next();
     stage.demand(Class::RestartK2hdkc, "[K2HDKC] MAXTHREAD", 4);
     waits(&stage.next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
-    stage.set_own(0x11);
-    waits(&stage.later(0.5).next());
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     assert_eq!(waits(&stage.next()), "start-after-k2hdkc");
     assert_eq!(waits(&stage.later(1.0).next()), "start-end-not-seen");
-    stage.set_own(0x10011);
+    stage.set_own(0x10021);
     assert_eq!(step(&stage.later(0.2).next()), &Step::Start(Program::K2hdkc));
     stage.run(Program::K2hdkc, ProcessId { pid: 9, start_ticks: 900 });
-    stage.later(1.0).set_own(0x11);
-    assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceIn));
+    stage.later(1.0).set_own(0x1021);
+    assert_eq!(waits(&stage.next()), "join-is");
     stage.later(1.0).set_own(0x21);
     assert_eq!(stage.next(), Action::Converged);
-    assert_eq!(stage.persisted.drained, None);
+    assert_eq!(stage.persisted.restart, None);
 }
 
 #[test]
@@ -182,7 +172,7 @@ fn nothing_is_restarted_for_a_file_that_has_not_come() {
     stage.fileversion = 5;
     stage.view().fileversion = Some(5);
     waits(&stage.later(1.0).next());
-    assert_eq!(step(&stage.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
 }
 
 #[test]
@@ -196,7 +186,11 @@ fn a_turn_of_another_boot_or_of_the_wall_clock_is_waited_for_anew() {
         let turn = second.rules.timing.restart_stagger.as_secs_f64();
         assert_eq!(waits(&second.later(turn - 1.0).next()), "restart-turn", "{at:?}");
         waits(&second.later(1.0).next());
-        assert_eq!(step(&second.later(5.0).next()), &Step::Control(ControlCommand::ServiceOut), "{at:?}");
+        assert_eq!(
+            step(&second.later(5.0).next()),
+            &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup),
+            "{at:?}"
+        );
     }
 }
 

@@ -32,14 +32,7 @@ fn a_reload_that_was_swallowed_is_written_again_and_then_chmpx_is_restarted() {
     assert_eq!(waits(&stage.next()), "file-never-loaded");
     assert_eq!(stage.persisted.restart.as_ref().unwrap().urgency, Urgency::Deaf);
     assert_eq!(waits(&stage.later(0.1).next()), "restart-settling");
-    assert_eq!(
-        step(&stage.later(5.0).next()),
-        &Step::Control(ControlCommand::ServiceOut),
-        "out of service first"
-    );
-    stage.set_own(0x11);
-    assert_eq!(waits(&stage.later(0.5).next()), "restart-out-of-service");
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
+    assert_eq!(step(&stage.later(5.0).next()), &Step::Signal(Program::K2hdkc, K2HDKC, Signal::Hangup));
     stage.end(Program::K2hdkc, ExitStatus::Exit(0));
     assert_eq!(waits(&stage.later(0.1).next()), "stop-after-k2hdkc");
     assert_eq!(step(&stage.later(0.5).next()), &Step::Signal(Program::Chmpx, CHMPX, Signal::Hangup));

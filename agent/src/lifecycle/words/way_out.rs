@@ -21,8 +21,6 @@ pub enum Restart {
         pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
     )]
     Forbidden { cause: String, pid: Option<u32> },
-    #[display("{cause}; AUTOMERGE is off, so take it out of service by hand")]
-    AutomergeIsOff { cause: String },
     #[display("{cause}: this server is {status}")]
     Unhealthy { cause: String, status: NodeStatus },
     #[display("{cause}: first {peer} must be well again ({status})")]
@@ -31,16 +29,6 @@ pub enum Restart {
     Turn { cause: String },
     #[display("{cause}: all servers are well")]
     Settling { cause: String },
-    #[display("{cause}: it leaves the service first")]
-    LeavesTheService { cause: String },
-    #[display("{cause}: it leaves the service first, but chmpx does not leave the service")]
-    StaysInService { cause: String },
-    #[display("{cause}: it is out of service, and stops in a moment")]
-    OutOfService { cause: String },
-    #[display("it was taken out of service for a restart")]
-    ComesBack,
-    #[display("it was taken out of service for a restart, and chmpx does not take SERVICEIN")]
-    StaysOut,
     #[display(
         "[K2HDKC] names another database: k2hdkc (pid {_0}) is not restarted for it, since its keys would stay behind. Move \
          them, then end it by SIGHUP: the agent starts it again"
@@ -70,26 +58,8 @@ pub enum Leave {
     StartedByHand { program: Program, pid: u32 },
     #[display("{obstacle}; {}", ways(*returns))]
     Obstructed { obstacle: String, returns: bool },
-    #[display("it leaves when the other servers have merged")]
-    OthersMerge,
-    #[display("{}: first the others answer for its keys", why(*returns))]
-    LeavesTheService { returns: bool },
-    #[display("chmpx does not take this server out of service; {}", ways(*returns))]
-    StaysInService { returns: bool },
-    #[display("it is out of service; {server} still merges ({status})")]
-    OtherMerges { server: String, status: NodeStatus },
-    #[display("it is out of service, and stops in a moment")]
-    OutOfService,
-    #[display("the merge without this server sticks at {status}: {why}; it stops in the middle of it")]
-    StopsInTheMiddle { status: NodeStatus, why: String },
-    #[display("the merge without this server sticks at {status}: {why}; {obstacle}; {}", ways(*returns))]
-    SticksAndObstructed { status: NodeStatus, why: String, obstacle: String, returns: bool },
     #[display("it has left the ring, and answers late requests for a moment")]
     AnswersLate,
-    #[display("its leave sticks at {_0}")]
-    Sticks(NodeStatus),
-    #[display("the ring merges without it ({_0})")]
-    RingMerges(NodeStatus),
     #[display("{} at once", why(*returns))]
     AtOnce { returns: bool },
     #[display("it stops once its processes are seen again: {_0}")]
@@ -101,7 +71,7 @@ fn ways(returns: bool) -> &'static str {
     if returns {
         "'k2hdkc-agent stop --force' stops all the same, 'k2hdkc-agent start' calls it off"
     } else {
-        "'k2hdkc-agent leave --force' leaves without its keys, 'k2hdkc-agent join' stays"
+        "'k2hdkc-agent leave --force' leaves all the same, 'k2hdkc-agent join' stays"
     }
 }
 

@@ -1,10 +1,11 @@
 //! The leave from pass to pass: what ends a stage of it, and what does not.
 
 use super::*;
+use crate::automerge::Automerge;
 use crate::clock::Timestamp;
 use crate::ledger::Joined;
 use crate::lifecycle::{Departure, Stage as Way};
-use crate::ring_change::{Hold, Progress, ServerId};
+use crate::ring_change::{Hold, Merges, Progress, ServerId};
 use crate::settings::MergeBy;
 
 /// A node whose processes are to stop for good.
@@ -37,7 +38,6 @@ async fn processes_that_cannot_be_looked_at_yet_have_not_stopped_unless_somebody
 
 /// The part in the ring's changes after another pass, with merges by the agents.
 async fn assigned(stage: &mut Stage) -> crate::ring_task::Assignment {
-    stage.reconciler.settings.merge.by = MergeBy::Agents;
     stage.reconciler.pass(Reason::Look.into(), None).await;
     stage.reconciler.assignment().unwrap()
 }
@@ -51,15 +51,66 @@ async fn a_server_that_has_left_the_ring_does_not_join_it_again_while_its_progra
 #[tokio::test(start_paused = true)]
 async fn a_server_that_leaves_its_merges_to_chmpx_is_named_in_a_note() {
     let mut stage = converged(vec![says(&[1, 2])]).await;
-    let hold = Hold::RunsAutomerge(ServerId::new("server2.example"));
-    stage.reconciler.observe_ring(Some(Progress { hold: Some(hold.clone()), ..Progress::default() }));
+    let server = ServerId::new("server2.example");
+    let hold = Hold::RunsAutomerge(server.clone()).to_string();
+    let merges = Merges::ByChmpx(server);
+    stage.reconciler.observe_ring(Some(Progress { merges, ..Progress::default() }));
     let named = async |stage: &mut Stage| {
         let report = stage.reconciler.pass(Reason::Look.into(), None).await;
-        report.notes.contains(&hold.to_string())
+        report.notes.contains(&hold)
     };
-    assert!(!named(&mut stage).await, "by chmpx");
-    stage.reconciler.settings.merge.by = MergeBy::Agents;
     assert!(named(&mut stage).await);
+    stage.reconciler.settings.merge.by = MergeBy::Chmpx;
+    assert!(!named(&mut stage).await, "by chmpx");
+}
+
+/// AUTOMERGE of the file after a pass with these merges elsewhere.
+async fn automerge(stage: &mut Stage, merges: Merges) -> Automerge {
+    stage.reconciler.observe_ring(Some(Progress { merges, ..Progress::default() }));
+    looks(stage).await;
+    looks(stage).await;
+    Automerge::of_ring(&fixtures::read(&std::fs::read_to_string(stage.ini()).unwrap()).ring)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_goes_over_to_automerge_with_one_that_insists_and_back_when_none_does() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let insists = || Merges::ByChmpx(ServerId::new("server2.example"));
+    assert_eq!(automerge(&mut stage, Merges::Unknown).await, Automerge::Off);
+    assert_eq!(automerge(&mut stage, insists()).await, Automerge::Deferred);
+    assert_eq!(automerge(&mut stage, Merges::Unknown).await, Automerge::Deferred, "it keeps what it has");
+    assert_eq!(automerge(&mut stage, Merges::ByAgents).await, Automerge::Off);
+    stage.reconciler.settings.merge.by = MergeBy::Chmpx;
+    assert_eq!(automerge(&mut stage, Merges::ByAgents).await, Automerge::On, "the operator's own");
+    assert_eq!(
+        fixtures::read(&std::fs::read_to_string(stage.ini()).unwrap()).ring.global("MERGETIMEOUT"),
+        ""
+    );
+    stage.reconciler.settings.merge.by = MergeBy::Agents;
+    stage.reconciler.hand_over();
+    assert_eq!(automerge(&mut stage, Merges::ByAgents).await, Automerge::On, "no agent will be here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_goes_over_only_when_the_ring_is_calm_and_no_pass_follows_another_for_it() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    let mut view = well(&stage, 1);
+    view.servers[1].status = crate::chmpx_state::NodeStatus::from_bits(0x2021);
+    stage.sees(view);
+    let insists = Merges::ByChmpx(ServerId::new("server2.example"));
+    assert_eq!(automerge(&mut stage, insists.clone()).await, Automerge::Off);
+    assert_eq!(stage.reconciler.settled_at(), None);
+    let view = well(&stage, 1);
+    stage.sees(view);
+    assert_eq!(automerge(&mut stage, insists).await, Automerge::Deferred);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_still_is_continued_where_chmpx_takes_the_merges_back() {
+    let mut stage = converged(vec![says(&[1, 2])]).await;
+    stage.reconciler.settings.merge.by = MergeBy::Chmpx;
+    stage.reconciler.pass(Reason::Look.into(), None).await;
+    assert_eq!(stage.reconciler.assignment().unwrap().limits.by, MergeBy::Chmpx);
 }
 
 #[tokio::test(start_paused = true)]

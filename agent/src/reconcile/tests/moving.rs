@@ -48,10 +48,13 @@ async fn a_changed_key_that_needs_a_restart_is_demanded_with_the_file() {
     looks(&mut stage).await;
     tokio::time::advance(Duration::from_secs(5)).await;
     let report = looks(&mut stage).await;
-    let told =
-        [supervisor::ControlCommand::UpdateStatus, supervisor::ControlCommand::ServiceOut].map(Step::Control);
-    assert_eq!(stage.reconciler.supervisor.acted, told);
-    assert!(report.step.unwrap().unwrap().starts_with("send chmpx SERVICEOUT: needs a restart of k2hdkc"));
+    let k2hdkc = supervisor::ProcessId { pid: 8, start_ticks: 200 };
+    let stop = Step::Signal(Program::K2hdkc, k2hdkc, supervisor::Signal::Hangup);
+    assert_eq!(
+        stage.reconciler.supervisor.acted,
+        [Step::Control(supervisor::ControlCommand::UpdateStatus), stop]
+    );
+    assert!(report.step.unwrap().unwrap().ends_with("needs a restart of k2hdkc"));
     let ledger = stage.reconciler.store().ledger();
     let numbers =
         [&ledger.written, &ledger.applied, &ledger.verified].map(|g| g.as_ref().unwrap().fileversion);

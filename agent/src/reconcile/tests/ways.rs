@@ -31,8 +31,9 @@ async fn a_ring_that_ends_chmpx_is_rolled_back_once_and_tried_again_only_when_it
 #[tokio::test(start_paused = true)]
 async fn the_operator_may_have_a_rejected_ring_tried_again() {
     let mut stage = converged(vec![says(&[1, 2, 3])]).await;
+    let text = text_of(&says(&[1, 2, 3])).replace("AUTOMERGE = on", "AUTOMERGE = off");
     let rejected = lifecycle::Rejected {
-        ring: render::name(&fixtures::read(&text_of(&says(&[1, 2, 3]))).ring),
+        ring: render::name(&fixtures::read(&text).ring),
         fileversion: 2,
         why: "x".into(),
         at: Timestamp::now(),

@@ -81,8 +81,8 @@ pub struct Timing {
     /// Default: `"30s"`
     #[serde(deserialize_with = "value::span")]
     pub restart_stagger: Duration,
-    /// Time for which all servers must have been well before one leaves the service. A leave one second after another
-    /// server's join stuck in its merge (C27).
+    /// Time for which all servers must have been well before one restarts. A leave one second after another server's
+    /// join stuck in its merge (C27).
     /// Default: `"5s"`
     #[serde(deserialize_with = "value::span")]
     pub settle_before_drain: Duration,
