@@ -66,8 +66,9 @@
 //! # Limits
 //!
 //! With `merge.by = "chmpx"` only `Go` and `Thaw` act. Beside a server that runs AUTOMERGE nothing but a question, a continuation
-//! and the end of a mark is asked for: the ring goes on by AUTOMERGE, and [`Progress::hold`] names that server. Each stop has a
-//! limit, kept by a process that outlives the agent.
+//! and the end of a mark is asked for: the ring goes on by AUTOMERGE, and [`Progress::hold`] names that server. Where it insists
+//! ([`Progress::merges`]), the pass has this server run AUTOMERGE as well. Each stop has a limit, kept by a process that outlives the
+//! agent.
 //!
 //! # A new row
 //!
