@@ -108,7 +108,7 @@ fn a_reboot_after_the_keys_have_moved_starts_nothing_again() {
 fn the_command_outlives_the_agent_and_tells_what_the_next_one_does() {
     let mut deployment = Deployment::settled("", 2, 1).unwrap();
     deployment.lab().set_illness(Some(Illness::from(Sickness::Refuse)));
-    let mut leave = deployment.node(2).command(&["leave", "--timeout", "50s"]).unwrap();
+    let mut leave = deployment.node(2).command(&["leave", "--timeout", "100s"]).unwrap();
     let leave = leave.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     kill_at(&mut deployment, 2, "cannot ask for the membership", 0);
     deployment.lab().set_sickness(None);

@@ -57,7 +57,7 @@ fn one_of_three_servers_leaves_under_load_without_a_lost_key_or_a_failed_read() 
         let goes = |than: usize| wait_for(PATIENCE, || so_far() > than + 2 * KEYS);
         let runs = goes(0);
         let begun = Instant::now();
-        let (code, _, errors) = run(deployment.node(3), &["leave", "--timeout", "50s"]);
+        let (code, _, errors) = run(deployment.node(3), &["leave", "--timeout", "100s"]);
         let took = begun.elapsed();
         let ring = deployment.assert_ring(&[1, 2, 100]);
         let goes_on = goes(so_far());

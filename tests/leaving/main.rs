@@ -72,7 +72,7 @@ fn a_server_leaves_when_its_keys_have_moved_and_stays_out() {
     let mut deployment = Deployment::settled("", 3, 1).unwrap();
     deployment.write(100, KEYS).unwrap();
     let begun = deployment.node(2).log().len();
-    let (code, text, errors) = run(deployment.node(2), &["leave", "--timeout", "50s"]);
+    let (code, text, errors) = run(deployment.node(2), &["leave", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert!(text.starts_with("this node has left the cluster, and its VM may be destroyed"), "{text}");
     let log = deployment.node(2).log()[begun..].to_owned();
@@ -105,7 +105,7 @@ fn a_server_leaves_when_its_keys_have_moved_and_stays_out() {
 fn a_slave_is_removed_first_and_then_stops() {
     let deployment = Deployment::settled("", 1, 2).unwrap();
     deployment.write(100, KEYS).unwrap();
-    let (code, _, errors) = run(deployment.node(101), &["leave", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(101), &["leave", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(101));
     order(&deployment.node(101).log(), &["does not have this node", "stop chmpx (pid"]);
     assert_has_left(&deployment, 101);
@@ -183,7 +183,7 @@ fn two_servers_that_are_told_at_once_leave_one_after_the_other() {
 #[test]
 fn a_vm_that_was_made_from_the_image_of_one_that_has_left_joins_as_every_new_one() {
     let mut deployment = Deployment::settled("", 2, 0).unwrap();
-    assert_eq!(run(deployment.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", deployment.told(2));
+    assert_eq!(run(deployment.node(2), &["leave", "--timeout", "100s"]).0, 0, "{}", deployment.told(2));
     deployment.node_mut(2).stop().unwrap();
     for path in ["etc/antpickax/k2hr3-cuk", "var/lib/cloud/data/instance-id"] {
         deployment.node(2).write(path, "cuk-9").unwrap();
@@ -204,9 +204,9 @@ fn a_vm_that_was_made_from_the_image_of_one_that_has_left_joins_as_every_new_one
 fn who_was_told_to_leave_may_come_back_by_join() {
     let deployment = Deployment::settled("", 2, 1).unwrap();
     deployment.write(100, KEYS).unwrap();
-    assert_eq!(run(deployment.node(2), &["leave", "--timeout", "50s"]).0, 0, "{}", deployment.told(2));
+    assert_eq!(run(deployment.node(2), &["leave", "--timeout", "100s"]).0, 0, "{}", deployment.told(2));
     assert_has_left(&deployment, 2);
-    assert_eq!(run(deployment.node(2), &["join", "--timeout", "50s"]).0, 0, "{}", deployment.told(2));
+    assert_eq!(run(deployment.node(2), &["join", "--timeout", "100s"]).0, 0, "{}", deployment.told(2));
     deployment.assert_ring(&[1, 2, 100]).unwrap();
     assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
     assert!(deployment.node(2).log().contains("its leave is called off"));

@@ -14,7 +14,7 @@ fn first_line(deployment: &Deployment, number: u32) -> String {
 fn a_server_stops_without_losing_a_read_stays_down_over_a_reboot_and_comes_back_when_it_is_told_to() {
     let mut deployment = Deployment::settled("", 3, 1).unwrap();
     deployment.write(100, KEYS).unwrap();
-    let (code, text, errors) = run(deployment.node(2), &["stop", "--timeout", "50s"]);
+    let (code, text, errors) = run(deployment.node(2), &["stop", "--timeout", "100s"]);
     assert_eq!(
         (code, text.trim()),
         (0, "nothing of it runs until 'k2hdkc-agent start', not after a reboot either"),
@@ -42,7 +42,7 @@ fn a_server_stops_without_losing_a_read_stays_down_over_a_reboot_and_comes_back_
     assert!(line.starts_with("STOPPED     ") && line.contains("ago: nothing of it runs until"), "{line}");
     let (code, ..) = run(deployment.node(2), &["status"]);
     assert_eq!(code, 1, "somebody should look");
-    let (code, text, errors) = run(deployment.node(2), &["start", "--timeout", "50s"]);
+    let (code, text, errors) = run(deployment.node(2), &["start", "--timeout", "100s"]);
     assert_eq!(code, 0, "{text}{errors}{}", deployment.told(2));
     deployment.assert_ring(&[1, 2, 3]).unwrap();
     assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
@@ -60,14 +60,14 @@ fn the_last_server_stops_only_where_somebody_insists() {
         "{errors}"
     );
     assert_eq!(deployment.processes(1), 2);
-    let (code, _, errors) = run(deployment.node(1), &["stop", "--force", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(1), &["stop", "--force", "--timeout", "100s"]);
     assert_eq!((code, deployment.processes(1)), (0, 0), "{errors}");
 }
 
 #[test]
 fn a_stop_that_was_ended_without_an_agent_is_over_for_the_next_one() {
     let mut deployment = Deployment::settled("", 3, 1).unwrap();
-    assert_eq!(run(deployment.node(100), &["stop", "--timeout", "50s"]).0, 0, "{}", deployment.told(100));
+    assert_eq!(run(deployment.node(100), &["stop", "--timeout", "100s"]).0, 0, "{}", deployment.told(100));
     deployment.node_mut(100).stop().unwrap();
     let (code, text, errors) = run(deployment.node(100), &["start"]);
     assert_eq!((code, text.trim()), (0, "no agent runs; the next one starts chmpx and k2hdkc"), "{errors}");

@@ -27,7 +27,7 @@ fn the_last_server_stays_with_its_keys_unless_somebody_insists() {
         "{errors}"
     );
     assert_eq!(deployment.unreadable(100, KEYS, TRIES_FOR), 0);
-    let (code, _, errors) = run(deployment.node(1), &["leave", "--force", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(1), &["leave", "--force", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(1));
     assert_has_left(&deployment, 1);
 }
@@ -38,7 +38,7 @@ fn a_server_with_the_only_copy_of_its_keys_leaves_once_the_others_have_copied_th
     deployment.replicate(0);
     deployment.settle(3, 1).unwrap();
     deployment.write(100, KEYS).unwrap();
-    let (code, _, errors) = run(deployment.node(2), &["leave", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert_has_left(&deployment, 2);
     deployment.assert_ring(&[1, 3, 100]).unwrap();
@@ -54,7 +54,7 @@ fn where_chmpx_runs_the_merges_nobody_leaves_or_stops_unless_somebody_insists() 
         assert!(code == 1 && errors.contains(said), "{errors}");
     }
     assert_eq!((stage(&deployment, 2), deployment.processes(2)), (None, 2));
-    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert_has_left(&deployment, 2);
     deployment.assert_ring(&[1, 3, 100]).unwrap();
@@ -73,7 +73,7 @@ fn beside_a_server_that_is_down_a_leave_waits_and_goes_at_once_when_somebody_ins
     let (code, _, errors) = run(deployment.node(2), &["leave", "--timeout", "5s"]);
     assert!(code == 1 && errors.contains("the agent goes on"), "{errors}");
     assert_eq!((stage(&deployment, 2), deployment.processes(2)), (Some(Stage::Draining), 2));
-    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert_has_left(&deployment, 2);
 }
@@ -117,7 +117,7 @@ fn what_waits_for_its_keys_goes_at_once_when_somebody_insists() {
     let (code, _, errors) = run(deployment.node(2), &["leave", "--timeout", "1s"]);
     assert!(code == 1 && errors.contains("the agent goes on: "), "{errors}");
     assert_eq!(stage(&deployment, 2), Some(Stage::Draining));
-    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "50s"]);
+    let (code, _, errors) = run(deployment.node(2), &["leave", "--force", "--timeout", "100s"]);
     assert_eq!(code, 0, "{errors}{}", deployment.told(2));
     assert_has_left(&deployment, 2);
 }
@@ -142,7 +142,7 @@ fn a_server_whose_processes_are_not_the_agents_is_only_removed_and_only_by_force
     };
     assert!(wait_for(PATIENCE, told), "{errors}");
     assert_eq!(
-        run(deployment.node(1), &["leave", "--force", "--timeout", "50s"]).0,
+        run(deployment.node(1), &["leave", "--force", "--timeout", "100s"]).0,
         0,
         "{}",
         deployment.told(1)
@@ -160,7 +160,7 @@ fn a_vm_that_never_got_a_file_leaves_by_force() {
     assert!(wait_for(PATIENCE, || deployment.records(1) == 1), "{}", deployment.told(1));
     assert!(refused(&deployment, 1).contains("its processes have not been looked at yet"));
     assert_eq!(
-        run(deployment.node(1), &["leave", "--force", "--timeout", "50s"]).0,
+        run(deployment.node(1), &["leave", "--force", "--timeout", "100s"]).0,
         0,
         "{}",
         deployment.told(1)
