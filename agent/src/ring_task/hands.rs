@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::assignment::Programs;
 use super::facts::{mark_of, word_of};
 use crate::file;
 use crate::problem::chain;
 use crate::ring_change::{Action, Mark, PairEnd};
-use crate::supervisor::Program;
 use crate::supervisor::freeze::{self, FreezeError, Freezer};
+use crate::supervisor::{ProcessId, Program};
 
 /// See the module.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ impl Hands {
         match action {
             Action::Stop { program, limit } => {
                 let Some(id) = programs.of(*program) else { return };
+                if *program == Program::Chmpx {
+                    widen(id);
+                }
                 match self.freezer.freeze(*program, id, *limit).await {
                     Ok(()) => info!("ring change: {} is stopped", program.name()),
                     Err(error) => return warn!("ring change: {}", chain(&error)),
@@ -74,5 +77,13 @@ impl Hands {
         if let Err(error) = kept {
             warn!("ring change: {}", chain(&error));
         }
+    }
+}
+
+/// Makes room for what the ring sends to a chmpx that stands still.
+fn widen(id: ProcessId) {
+    match freeze::widen(id) {
+        Ok(widened) => debug!(widened, "the receive buffers of chmpx are wide"),
+        Err(error) => warn!("ring change: {}", chain(&error)),
     }
 }

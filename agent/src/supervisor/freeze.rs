@@ -12,6 +12,7 @@
 mod facts;
 mod record;
 mod watchdog;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,6 +25,7 @@ use tokio::time::timeout;
 
 pub use facts::{Progress, are_queues_empty, is_stopped};
 pub use watchdog::{WATCHES, Watched, watch};
+pub use windows::{WIDE, WidenError, widen};
 
 use super::{ProcessId, Program};
 use crate::file::FileError;
