@@ -49,8 +49,9 @@
 //! | `Doing` | 14 | driver | some d | waits |
 //! | `Skipped` | 15 | driver | some c, some p, nobody d, 1 s | ABORTMERGE |
 //! | `Complete` | 16 | driver | ring c, or some c and the rest 0x21 | COMPMERGE; after 0.6 s UPDATESTATUS to all, COMPMERGE; a pause of 5 s behind five |
+//! | `Align` | | driver | ring p, the lists of the servers differ, 0.3 s | UPDATESTATUS to the servers about which they differ |
 //! | `Merge` | 13 | driver | ring p, nobody unknown or down, 0.8 s; R 1.0 s | MERGE |
-//! | `Undo` | 19 | driver | ring partly p, 12 s | SERVICEOUT to each J, SERVICEIN to each L |
+//! | `Undo` | 19 | driver | ring partly p, or p and its lists differ, 12 s | SERVICEOUT to each J, SERVICEIN to each L |
 //! | `Help` | 18 | driver | ring partly p, a view is 0x21, 4 s | SERVICEOUT and SERVICEIN to that server |
 //! | `Remind` | 17 | driver | ring partly p, 3 s | UPDATESTATUS to J and L, once |
 //! | `Cure` | 22 | all | an entry is not calm and unchanged 3 s, its view differs, all views are calm | UPDATESTATUS to that server |

@@ -105,12 +105,11 @@ pub(super) fn merge(scene: &Scene<'_>, history: &History) -> Condition {
     })
 }
 
-/// Gives MERGE; where it was without effect before, UPDATESTATUS goes before it: chmpx compares all lists first, and one is old. Beside a
-/// dismissed server the one that issues it does not copy: that is then a leaver, whose copy nobody needs.
+/// Gives MERGE. Beside a dismissed server the one that issues it does not copy: that is then a leaver, whose copy nobody needs.
 pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
     let (Sight::Clear(views), Some(own)) = (sight(scene, history), scene.own()) else { return Turn::Pass };
     let roles = &views.roles;
-    if !ready_to_merge(roles) || !scene.seen.down().is_empty() {
+    if !ready_to_merge(roles) || !scene.seen.down().is_empty() || !views.disputed.is_empty() {
         return Turn::Pass;
     }
     match dialect(scene, history, &scene.asked_by_driver()) {
@@ -120,13 +119,7 @@ pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
             let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
             let leavers = roles.living_leavers();
             let at = leavers.first().filter(|_| buried && !leavers.contains(own)).unwrap_or(own);
-            let mut orders = Vec::new();
-            if history.times(Row::Merge) > 0 {
-                orders.extend(scene.asked_by_driver().iter().map(|id| Command::UpdateStatus.at(id)));
-                orders.push(Command::UpdateStatus.at(own));
-            }
-            orders.push(Command::Merge.at(at));
-            if buried && leavers.is_empty() { Turn::Pass } else { Turn::send(orders) }
+            if buried && leavers.is_empty() { Turn::Pass } else { Turn::send(vec![Command::Merge.at(at)]) }
         }
     }
 }
@@ -135,6 +128,25 @@ pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
 pub(super) fn ready_to_merge(roles: &Roles) -> bool {
     let ring = roles.ring();
     !ring.is_empty() && roles.down().is_empty() && ring.iter().all(|id| is_pending(roles.status(id)))
+}
+
+/// Row `Align`: chmpx compares all lists before a merge. Where they differ it has the question go round until they do not, and
+/// publishes its status each time: that fills the windows of the slaves that stand still (C36).
+pub(super) fn disputed(scene: &Scene<'_>, history: &History) -> Condition {
+    let Sight::Clear(views) = sight(scene, history) else {
+        return seen(scene, history, |_| Condition::Fails);
+    };
+    let waits = ready_to_merge(&views.roles);
+    Condition::while_same(if waits { views.disputed.clone() } else { Vec::new() }, timing::ALIGN)
+}
+
+/// Has the servers publish their status about which the lists differ.
+pub(super) fn align(scene: &Scene<'_>, history: &History) -> Turn {
+    let Sight::Clear(views) = sight(scene, history) else { return Turn::Pass };
+    let living = |id: &&ServerId| views.roles.status(id).is_up();
+    let orders: Vec<_> =
+        views.disputed.iter().filter(living).map(|id| Command::UpdateStatus.at(id)).collect();
+    if orders.is_empty() { Turn::Held(Hold::ListsDiffer(views.disputed.clone())) } else { Turn::send(orders) }
 }
 
 fn any(roles: &Roles, ids: &[ServerId], operation: Operation) -> bool {
@@ -236,7 +248,11 @@ pub(super) fn help_late(scene: &Scene<'_>, history: &History) -> Turn {
 
 /// Row `Undo`.
 pub(super) fn undo(scene: &Scene<'_>, history: &History) -> Condition {
-    seen_well(scene, history, |roles| Condition::when(!late(roles).is_empty(), timing::UNDO))
+    let disputed = scene.views.as_ref().is_some_and(|views| !views.disputed.is_empty());
+    seen_well(scene, history, |roles| {
+        let waits = disputed && roles.is_announced() && ready_to_merge(roles);
+        Condition::when(waits || !late(roles).is_empty(), timing::UNDO)
+    })
 }
 
 /// Takes the announcements back.

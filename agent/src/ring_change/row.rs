@@ -34,6 +34,7 @@ pub enum Row {
     Doing,
     Skipped,
     Complete,
+    Align,
     Merge,
     Undo,
     Help,

@@ -32,6 +32,8 @@ pub(super) struct Views {
     pub(super) roles: Roles,
     /// Servers that did not answer, although they were asked twice.
     pub(super) unknown: Vec<ServerId>,
+    /// Servers about which the lists of those that answered differ.
+    pub(super) disputed: Vec<ServerId>,
 }
 
 /// Returns true where nothing changes: no operation, no action.
@@ -263,12 +265,34 @@ fn views(inputs: &Inputs, list: &List, seen: &Roles) -> Option<Views> {
         .map(|(id, entry)| (id.clone(), entry.status))
         .collect();
     let mut unknown = Vec::new();
+    let mut lists = vec![list];
     for id in asked {
         let answer = answers.get(&id)?.as_ref();
+        lists.extend(answer.map(|answer| &answer.list));
         match answer.and_then(|answer| answer.list.get(&id)) {
             Some(entry) => drop(statuses.insert(id, entry.status)),
             None => unknown.push(id),
         }
     }
-    Some(Views { roles: Roles::of(statuses), unknown })
+    Some(Views { roles: Roles::of(statuses), unknown, disputed: disputed(&lists) })
+}
+
+/// Returns the servers about which lists differ, as chmpx compares them before a merge: one that is out and down may be missing
+/// (lib/chmimdata.cc, `CompareChmpxSvrs`).
+pub(super) fn disputed(lists: &[&List]) -> Vec<ServerId> {
+    let ids: BTreeSet<_> = lists.iter().flat_map(|list| list.keys()).collect();
+    let differs = |id: &ServerId| {
+        let mut entries = lists.iter().map(|list| list.get(id).map(|entry| entry.status));
+        let (Some(first), false) = (entries.next(), lists.len() < 2) else { return false };
+        entries.any(|entry| entry != first && !may_be_missing(entry, first))
+    };
+    ids.into_iter().filter(|id| differs(id)).cloned().collect()
+}
+
+fn may_be_missing(one: Option<NodeStatus>, other: Option<NodeStatus>) -> bool {
+    let is_gone = |status: NodeStatus| is_calm(status) && !status.is_in_service() && !status.is_up();
+    match (one, other) {
+        (None, Some(status)) | (Some(status), None) => is_gone(status),
+        (None, None) | (Some(_), Some(_)) => false,
+    }
 }

@@ -92,6 +92,7 @@ pub(super) const fn of(row: Row) -> Rule {
         R::Doing => rule(driving::doing, driving::wait, AT_ONCE),
         R::Skipped => rule(driving::skipped, driving::abort, AGAIN),
         R::Complete => rule(driving::complete, driving::give_completion, COMPLETE_AGAIN),
+        R::Align => rule(driving::disputed, driving::align, COMPLETE_AGAIN),
         R::Merge => rule(driving::merge, driving::give_merge, MERGE_AGAIN),
         R::Undo => rule(driving::undo, driving::take_back, UNDO_AGAIN).for_the_change(),
         R::Help => rule(driving::help, driving::help_late, HELP_AGAIN),

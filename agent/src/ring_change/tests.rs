@@ -28,6 +28,8 @@ struct Bench {
     limits: Merge,
     /// Own views of the other servers; one without a status does not answer.
     views: BTreeMap<ServerId, Option<NodeStatus>>,
+    /// Entries of the other servers' lists that this one's list has otherwise.
+    disputes: List,
     /// Servers that run AUTOMERGE.
     foreign: BTreeSet<ServerId>,
     /// True where they would leave the merges to the agents.
@@ -92,7 +94,18 @@ impl Bench {
         };
         let limits = Merge { by: MergeBy::Agents, ..Merge::default() };
         let (history, foreign, doubted) = (History::default(), BTreeSet::new(), BTreeMap::new());
-        Self { inputs, history, limits, views: statuses(text), foreign, defers: false, doubted, begin }
+        let disputes = List::new();
+        Self {
+            inputs,
+            history,
+            limits,
+            views: statuses(text),
+            disputes,
+            foreign,
+            defers: false,
+            doubted,
+            begin,
+        }
     }
 
     /// A server.
@@ -130,6 +143,11 @@ impl Bench {
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
+    }
+
+    /// Has the other servers list that one so.
+    fn dispute(&mut self, name: &str, bits: u32) {
+        self.disputes.insert(id(name), Entry { status: NodeStatus::from_bits(bits), slot: None });
     }
 
     fn runs_automerge(&mut self, name: &str) {
@@ -173,6 +191,7 @@ impl Bench {
             })
             .collect();
         list.extend(known);
+        list.extend(self.disputes.clone());
         let mut set = |id: &ServerId, status| _ = list.insert(id.clone(), Entry { status, slot: Some(0) });
         if let (Node::Server(own), Some(status)) = (&self.inputs.node, self.doubted.get(who)) {
             set(own, *status);

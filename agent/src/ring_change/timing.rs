@@ -79,6 +79,8 @@ pub(super) const STUCK: Duration = ms(5000);
 pub(super) const HOLD: Duration = ms(800);
 /// The same for a return.
 pub(super) const HOLD_RETURN: Duration = ms(1000);
+/// Patience with lists that differ before MERGE.
+pub(super) const ALIGN: Duration = ms(300);
 /// MERGE to its repetition.
 pub(super) const MERGE_AGAIN: Duration = ms(2000);
 /// Patience with a server that is Pending beside others that are Done.

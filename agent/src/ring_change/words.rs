@@ -38,6 +38,11 @@ pub enum Hold {
     LeavesInTurn { after: usize, replicas: u32 },
     #[display("it is the last server of the ring, and holds the only copy")]
     LastServer,
+    #[display(
+        "the change waits: the lists of the servers differ about {}, and chmpx would not merge",
+        names(_0)
+    )]
+    ListsDiffer(Vec<ServerId>),
     #[display("the change waits: {}", lost(unknown, down))]
     Lost { unknown: Vec<ServerId>, down: Vec<ServerId> },
 }
@@ -67,7 +72,10 @@ impl Hold {
             | Self::ReplicasWrap { .. }
             | Self::LastServer
             | Self::Lost { .. } => true,
-            Self::NotReady { .. } | Self::ListIsNotWhole { .. } | Self::LeavesInTurn { .. } => false,
+            Self::NotReady { .. }
+            | Self::ListIsNotWhole { .. }
+            | Self::LeavesInTurn { .. }
+            | Self::ListsDiffer(_) => false,
         }
     }
 }

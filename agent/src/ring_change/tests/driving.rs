@@ -36,8 +36,36 @@ fn merge_is_repeated_after_two_seconds() {
 fn the_views_decide_and_not_the_list() {
     let list = Bench::server("a", "a=1021 b=1021 c=1121").seeing("b=21");
     assert!(first(list, 2000).is_none());
-    let views = Bench::server("a", "a=1021 b=21 c=1121").seeing("b=1021");
-    assert!(matches!(first(views, 2000), Some((800, Row::Merge, _))));
+}
+
+#[test]
+fn lists_that_differ_are_aligned_before_the_merge() {
+    let bench = Bench::server("a", "a=1021 b=21 c=1121").seeing("b=1021");
+    let acts = drives(bench, 1400);
+    assert_eq!(acts, [(300, Row::Align, send(&[update("b")])), (900, Row::Align, send(&[update("b")]))]);
+    let undone = drives(Bench::server("a", "a=1021 b=21 c=1121").seeing("b=1021"), 13_000);
+    assert!(undone.contains(&(12_000, Row::Undo, send(&[out("c")]))), "{undone:?}");
+}
+
+#[test]
+fn a_server_that_is_gone_may_be_missing_in_a_list_and_another_one_not() {
+    let lists = |texts: &[&str]| {
+        let lists: Vec<_> = texts.iter().map(|text| list(text)).collect();
+        super::super::scene::disputed(&lists.iter().collect::<Vec<_>>())
+    };
+    assert_eq!(lists(&["a=1021 b=1021", "a=1021 b=1021"]), []);
+    assert_eq!(lists(&["a=1021 b=1021 d=10", "a=1021 b=1021"]), []);
+    assert_eq!(lists(&["a=1021 b=1021", "a=1021 b=1021 d=10010"]), []);
+    assert_eq!(lists(&["a=1021 b=1021 d=11", "a=1021 b=1021"]), ids("d"));
+    assert_eq!(lists(&["a=1021 b=1021 d=1210", "a=1021 b=1021 d=10"]), ids("d"));
+    assert_eq!(lists(&["a=1021 b=21", "a=1021 b=1021", "a=21 b=1021"]), ids("a b"));
+}
+
+#[test]
+fn lists_that_differ_about_a_dead_server_hold_the_change() {
+    let bench = Bench::server("a", "a=1021 b=1021 c=1121 d=10").with(|bench| bench.dispute("d", 0x1210));
+    let progress = bench.progress_after(1400);
+    assert_eq!(progress.hold, Some(Hold::ListsDiffer(ids("d"))));
 }
 
 #[test]

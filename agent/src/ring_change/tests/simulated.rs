@@ -68,16 +68,6 @@ fn the_leaver_that_buries_may_be_skipped_and_nothing_is_aborted() {
 }
 
 #[test]
-fn a_merge_without_effect_is_given_again_behind_every_status() {
-    // chmpx compares all lists before a merge; one was old, and MERGE was given in vain for ever.
-    let mut bench = Bench::server("a", "a=1021 b=1021 c=1121").drained();
-    let merges: Vec<_> = bench.run(4000).into_iter().filter(|(_, row, _)| *row == Row::Merge).collect();
-    let statuses = ["b", "c", "a"].map(|at| (Command::UpdateStatus, at));
-    let again = send(&[&statuses[..], &[(Command::Merge, "a")]].concat());
-    assert_eq!(merges.last().map(|(.., action)| action), Some(&again));
-}
-
-#[test]
 fn a_server_that_merges_or_waits_to_join_minds_what_the_others_list() {
     // Each of four had another one for dead, and none was asked, since none served.
     let disowned = |own: &str, text: &str, time| {
