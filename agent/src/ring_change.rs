@@ -28,7 +28,7 @@
 //! | `Blind` | 10 | server | own p at the latest answer, and chmpx is silent 0.6 s | stops k2hdkc |
 //! | `Stuck` | 12 | server | own d, and k2hdkc's file and processor time stand still 5 s | ABORTMERGE where it was stopped, once; else restarts the pair |
 //! | `HalfOut` | 7 | S | own 0x1221, and no leave is wanted | SERVICEIN |
-//! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once | SERVICEIN |
+//! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once, 0.4 s | SERVICEIN |
 //! | `LeaveAgain` | 5 | L | own 0x1021 by ABORTMERGE, others p | SERVICEOUT, three times a change |
 //! | `Pend` | 6 | S | J or a living L is announced, nobody d, c or down, 0.6 s; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
 //! | `Drain` | 8 | S, J, R | own p, nobody d or c, 0.25 s, queues empty | stops k2hdkc for at most 5 s |

@@ -246,7 +246,7 @@ pub(super) fn yields(scene: &Scene<'_>, history: &History) -> Condition {
     let later = living.len() > 1 && scene.place().is_some_and(|place| place > 0);
     let wraps = later && leaves_too_many(scene, seen.stayers.len() + seen.joiners.len());
     let free = !seen.is_merging() && !history.buries();
-    Condition::when(free && me.bits() == LEAVES && wraps, AT_ONCE)
+    Condition::when(free && me.bits() == LEAVES && wraps, timing::YIELD)
 }
 
 /// Comes back into service.

@@ -81,6 +81,8 @@ pub(super) const HOLD: Duration = ms(800);
 pub(super) const HOLD_RETURN: Duration = ms(1000);
 /// Patience with lists that differ before MERGE.
 pub(super) const ALIGN: Duration = ms(300);
+/// Patience with another leaver: a server that goes Pending is one for some milliseconds.
+pub(super) const YIELD: Duration = ms(400);
 /// MERGE to its repetition.
 pub(super) const MERGE_AGAIN: Duration = ms(2000);
 /// Patience with a server that is Pending beside others that are Done.

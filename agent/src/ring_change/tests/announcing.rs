@@ -116,7 +116,12 @@ fn a_second_leaver_follows_at_once_where_replicas_allow_it() {
 fn of_two_leavers_that_replicas_forbid_the_second_comes_back() {
     let wraps = |bench: &mut Bench| bench.inputs.replicas = 2;
     let second = Bench::server("b", "a=1221 b=1221 c=21 d=21").leaving().with(wraps);
-    assert_eq!(second.first(4000), Some((0, Row::Yield, send(&[come_in("b")]))));
+    assert_eq!(second.first(4000), Some((400, Row::Yield, send(&[come_in("b")]))));
+    let mut beside_one_that_goes_pending =
+        Bench::server("b", "a=1221 b=1221 c=21 d=21").leaving().with(wraps);
+    assert_eq!(beside_one_that_goes_pending.run(300), []);
+    beside_one_that_goes_pending.show("a=1021 b=1221 c=21 d=21");
+    assert_eq!(beside_one_that_goes_pending.run(1000), []);
     let mut first = Bench::server("a", "a=1221 b=1221 c=21 d=21").leaving().with(wraps);
     assert!(first.run(2000).iter().all(|(_, row, _)| *row != Row::Yield));
 }
