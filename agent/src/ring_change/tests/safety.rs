@@ -273,14 +273,17 @@ const PROPERTIES: [Property; 7] = [
     leaves_all_to_chmpx,
 ];
 
-/// Nothing but questions is asked for where a server is known to run AUTOMERGE.
+/// Nothing but questions is asked for where another server is known to run AUTOMERGE.
 struct Foreign {
     known: bool,
 }
 
 impl Foreign {
     fn see(&mut self, bench: &Bench, decision: &Decision) -> Result<(), TestCaseError> {
-        let mut answers = bench.inputs.round.iter().flat_map(|round| round.answers.values().flatten());
+        let own = bench.inputs.own();
+        let answers = bench.inputs.round.iter().flat_map(|round| &round.answers);
+        let mut answers =
+            answers.filter(|(id, _)| Some(*id) != own).filter_map(|(_, answer)| answer.as_ref());
         self.known |= answers.any(|answer| answer.automerge.is_some_and(Automerge::is_on));
         let list = bench.inputs.list.as_ref();
         let lives =
