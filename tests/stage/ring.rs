@@ -52,7 +52,7 @@ timing.settle-before-drain = \"1s\"
 pub const BY_CHMPX: &str = "[merge]\nby = \"chmpx\"\n";
 
 /// The longest time for anything on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The ring. Dropped, every process of it is killed.
 #[derive(Debug)]
