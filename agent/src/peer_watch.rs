@@ -41,7 +41,7 @@ pub struct Target {
     pub chmpx: Option<ProcessId>,
     /// True where chmpx runs out of sight of this host's `/proc`.
     pub hidden: bool,
-    /// Control ports to which connections are held: on a server, those of the other servers.
+    /// Control ports of servers to which connections are held.
     pub sentinels: Vec<SocketAddr>,
     /// Control ports of the other hosts of the ring, servers first.
     pub others: Vec<SocketAddr>,

@@ -1,7 +1,7 @@
 //! Connections of the agent's own to the control ports of the other servers, on which nothing is said.
 //!
-//! chmpx probes an idle connection after a minute only (C35), so a server without traffic to a host that has vanished would find
-//! out long after the others, and hold up their messages round the ring. The kernel probes these once a second, and counts what
+//! chmpx probes an idle connection after a minute only (C35), so a node without traffic to a host that has vanished would find out
+//! long after the others: a server holds up their messages round the ring, and a slave the next request. The kernel probes these once a second, and counts what
 //! has no answer as for any other connection. They are evidence, and a sign of life of the hosts that answer.
 //!
 //! chmpx takes such a connection in once, and has nothing to do with it until a word comes.

@@ -9,6 +9,10 @@ use crate::peers::Findings;
 use crate::ring::{Mode, Node};
 use crate::supervisor::{NodeSpec, Observed, ProcessId, Program, Supervisor};
 
+/// Largest number of slaves that hold connections to the servers: each costs every server a descriptor. Without them a slave finds
+/// a dead server by its first request to it.
+const SLAVES_THAT_HOLD: usize = 100;
+
 /// Memory of the watch from pass to pass.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -49,8 +53,8 @@ impl<T: Supervisor> Reconciler<T> {
     ) -> Option<Observed> {
         let chmpx = observed.as_ref().map_or(Place::Absent, |observed| self.place(observed, Program::Chmpx));
         let others = about.map(|about| others(about, installed)).unwrap_or_default();
-        let servers = about.filter(|about| about.mode == Mode::Server).map(|about| about.others.clone());
-        let sentinels = servers.unwrap_or_default();
+        let holds = about.filter(|about| about.mode == Mode::Server || slaves(installed) <= SLAVES_THAT_HOLD);
+        let sentinels = holds.map(|about| about.others.clone()).unwrap_or_default();
         let hidden = chmpx == Place::Hidden;
         self.connections.target = Target { chmpx: chmpx.here(), hidden, sentinels, others };
         let mut observed = observed?;
@@ -78,6 +82,12 @@ impl Place {
             Self::Absent | Self::Hidden => None,
         }
     }
+}
+
+/// Returns the number of slaves of the installed ini.
+fn slaves(installed: &Installed) -> usize {
+    let slaves = installed.ring().map(|ring| ring.slaves.as_slice()).unwrap_or_default();
+    slaves.iter().filter(|node| !node.is_placeholder()).count()
 }
 
 /// Control ports of the other hosts, servers first. Those with a host name are absent: nothing here asks a resolver.
