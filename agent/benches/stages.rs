@@ -51,6 +51,7 @@ impl Pass<'_> {
             answer: &wanted.ring,
             up: None,
             left: None,
+            too_long: None,
             now,
             fresh: true,
         };

@@ -117,9 +117,9 @@ enum Command {
     /// Give the merges of this server back to its chmpx: the package does so before its removal
     #[command(hide = true)]
     HandOver,
-    /// Release the loss of servers that the shrink guard holds
+    /// Release what is held: a loss of servers, a newcomer or a leave that stops the ring for too long, a ring that was rolled back
     Confirm {
-        /// Name of the loss, as status shows it, to release no other
+        /// Name of what is held, as status shows it, to release nothing else; "leave" for the leave of this server
         id: Option<String>,
     },
 }
@@ -185,7 +185,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(chain(&error)),
         },
-        Command::Once => once(settings).await,
+        Command::Once => Box::pin(once(settings)).await,
         Command::Render => Box::pin(look::render(settings)).await,
         Command::Diff => Box::pin(look::diff(settings)).await,
         Command::Check { file } => look::check(file.as_deref(), &settings),

@@ -120,6 +120,21 @@ fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
 
+/// A length of time as a number of milliseconds, for serde's `with`.
+pub(crate) mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
 /// A length of time for people: `850 ms`, `4.2 s`, `3 min 5 s`, `2 h 7 min`, `5 d 3 h`.
 pub fn spoken(time: Duration) -> String {
     let seconds = time.as_secs();

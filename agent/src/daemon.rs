@@ -276,6 +276,9 @@ impl Agent {
     async fn pass(&mut self, reasons: Reasons, answered: Option<Answered>) {
         let asked = answered.is_some();
         self.look_who_leaves();
+        while let Some(ended) = self.beside.ring.ended() {
+            self.reconciler.take_change(&ended);
+        }
         self.reconciler.observe_ring(self.beside.ring.progress());
         let findings = self.beside.peers.findings();
         self.status.peers = findings.reasons().iter().map(Note::of).collect();

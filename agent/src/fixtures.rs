@@ -129,6 +129,7 @@ pub(crate) fn report(ms: u64, outcome: Outcome) -> Report {
         notes: Vec::new(),
         left_out: Vec::new(),
         processes: None,
+        ring: None,
         step: None,
     }
 }

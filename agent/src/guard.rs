@@ -121,11 +121,24 @@ pub struct Case<'a> {
     /// Servers that have left the ring by a merge in which the others copied; `None` where chmpx runs the merges. Their keys are
     /// with the others, so that their removal is no loss.
     pub left: Option<&'a BTreeSet<NodeKey>>,
+    /// The limit that a change of the number of servers would exceed; `None` where it would not, or is not this server's to hold.
+    pub too_long: Option<TooLong>,
     /// The present.
     pub now: BootTime,
     /// `true` where the answer comes from a poll of its own, and counts; a pass for another reason judges the same
     /// answer again.
     pub fresh: bool,
+}
+
+/// A change of the ring that would stop the service for longer than the operator allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong {
+    /// Its predicted stop.
+    pub stop: Duration,
+    /// Keys of the ring, about, by which that is predicted.
+    pub keys: Option<u64>,
+    /// The limit.
+    pub limit: Duration,
 }
 
 impl Case<'_> {
@@ -150,7 +163,10 @@ pub fn judge(case: Case<'_>, memory: &Memory, rules: &Guard) -> Judgement {
         return ordinary(installed, case, absent, gone, rules);
     }
     let held = loss.held(&reasons, memory, case);
-    let seen_enough = held.polls >= rules.confirm_polls && has_lasted(case, held.since, rules.confirm_for);
+    // A newcomer is no mistake of K2HR3's: polls do not make its change shorter.
+    let seen_enough = loss.joining().is_empty()
+        && held.polls >= rules.confirm_polls
+        && has_lasted(case, held.since, rules.confirm_for);
     let confirmed = memory.confirmed.as_ref() == Some(&held.id);
     if held.releasable && (seen_enough || confirmed) {
         // Kept as confirmed until it is installed, which may be some passes later.
@@ -273,7 +289,15 @@ mod tests {
         let mut last = None;
         for (index, answer) in answers.iter().enumerate() {
             let now = at(1_000_000 + index as u64 * step * 1000);
-            let case = Case { installed: Some(installed), answer, up: None, left: None, now, fresh: true };
+            let case = Case {
+                installed: Some(installed),
+                answer,
+                up: None,
+                left: None,
+                too_long: None,
+                now,
+                fresh: true,
+            };
             let judgement = judge(case, &memory, &RULES);
             memory = judgement.memory.clone();
             last = Some(judgement);
@@ -295,8 +319,15 @@ mod tests {
 
     #[test]
     fn without_a_file_there_is_nothing_to_lose() {
-        let case =
-            Case { installed: None, answer: &ring(&[1], &[]), up: None, left: None, now: at(0), fresh: true };
+        let case = Case {
+            installed: None,
+            answer: &ring(&[1], &[]),
+            up: None,
+            left: None,
+            too_long: None,
+            now: at(0),
+            fresh: true,
+        };
         assert_eq!(judge(case, &Memory::default(), &RULES).verdict, Verdict::Believe(ring(&[1], &[])));
     }
 
@@ -333,8 +364,42 @@ mod tests {
         held(&judge(case(None, 0), &Memory::default(), &RULES));
     }
 
+    #[test]
+    fn a_newcomer_whose_change_takes_too_long_waits_for_the_operator_and_no_number_of_polls_lets_it_in() {
+        let (before, after) = (ring(&[1, 2], &[1]), ring(&[1, 2, 3], &[1]));
+        let limit = Duration::from_secs(30);
+        let too_long = TooLong { stop: Duration::from_secs(42), keys: Some(160_000), limit };
+        let case = |ms| Case { too_long: Some(too_long), ..case_of(&before, &after, at(ms)) };
+        let mut memory = Memory::default();
+        for minute in 0..10 {
+            memory = judge(case(minute * 60_000), &memory, &RULES).memory;
+        }
+        let held = memory.held.clone().unwrap();
+        assert_eq!((held.polls, held.releasable, &*held.reasons[0].code), (10, true, "change-too-long"));
+        let text = "192.0.2.3:8021 (server3.example) would stop the ring for 42.0 s (about 160000 keys), and \
+                    merge.longest-stop is 30.0 s";
+        assert_eq!(held.reasons[0].text, text);
+        memory.confirmed = Some(held.id.clone());
+        assert_eq!(believed(&judge(case(700_000), &memory, &RULES)), &after);
+        let more = ring(&[1, 2, 3, 4], &[1]);
+        let another = judge(Case { answer: &more, ..case(700_000) }, &memory, &RULES);
+        assert_ne!(another.memory.held.unwrap().id, held.id, "another change is another one to confirm");
+    }
+
+    #[test]
+    fn a_limit_holds_nothing_where_nobody_joins() {
+        let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2, 3], &[1, 2]));
+        let too_long = TooLong { stop: Duration::from_secs(42), keys: None, limit: Duration::from_secs(30) };
+        let judged = |answer| {
+            let case = Case { too_long: Some(too_long), ..case_of(&before, answer, at(0)) };
+            judge(case, &Memory::default(), &RULES)
+        };
+        assert_eq!(believed(&judged(&after)), &after);
+        assert_eq!(believed(&judged(&ring(&[1, 2], &[1]))), &before, "one that goes waits as always");
+    }
+
     fn case_of<'a>(installed: &'a Ring, answer: &'a Ring, now: BootTime) -> Case<'a> {
-        Case { installed: Some(installed), answer, up: None, left: None, now, fresh: true }
+        Case { installed: Some(installed), answer, up: None, left: None, too_long: None, now, fresh: true }
     }
 
     #[test]
@@ -360,6 +425,7 @@ mod tests {
             answer: &after,
             up: None,
             left: None,
+            too_long: None,
             now: at(0),
             fresh,
         };
@@ -396,7 +462,15 @@ mod tests {
         assert_eq!((rest.gone.len(), rest.absent.len()), (1, 0));
         let two = ring(&[1, 2, 3], &[1]);
         let later = |seconds: u64| at(1_010_000 + seconds * 1000);
-        let case = |now| Case { installed: Some(&one), answer: &two, up: None, left: None, now, fresh: true };
+        let case = |now| Case {
+            installed: Some(&one),
+            answer: &two,
+            up: None,
+            left: None,
+            too_long: None,
+            now,
+            fresh: true,
+        };
         let soon = judge(case(later(20)), &rest, &RULES);
         assert_eq!(
             held(&soon).reasons,
@@ -411,8 +485,15 @@ mod tests {
     fn a_share_is_a_limit_of_its_own() {
         let rules = Guard { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
         let (before, after) = (ring(&[1, 2], &[1]), ring(&[1], &[1]));
-        let case =
-            Case { installed: Some(&before), answer: &after, up: None, left: None, now: at(0), fresh: true };
+        let case = Case {
+            installed: Some(&before),
+            answer: &after,
+            up: None,
+            left: None,
+            too_long: None,
+            now: at(0),
+            fresh: true,
+        };
         assert_eq!(judge(case, &Memory::default(), &rules).verdict, Verdict::Hold);
     }
 
@@ -426,6 +507,7 @@ mod tests {
             answer,
             up: None,
             left: None,
+            too_long: None,
             now: at(0),
             fresh: false,
         };
@@ -459,6 +541,7 @@ mod tests {
             answer: &after,
             up: Some(&up),
             left: None,
+            too_long: None,
             now: at(0),
             fresh: true,
         };
@@ -536,7 +619,15 @@ mod tests {
         let at = |seconds: u64, memory: &Memory| {
             let now = at(seconds * 1000);
             judge(
-                Case { installed: Some(&before), answer: &after, up: None, left: None, now, fresh: true },
+                Case {
+                    installed: Some(&before),
+                    answer: &after,
+                    up: None,
+                    left: None,
+                    too_long: None,
+                    now,
+                    fresh: true,
+                },
                 memory,
                 &RULES,
             )
@@ -571,7 +662,15 @@ mod tests {
         let (before, one, two) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
         let judged = |installed: &Ring, answer: &Ring, memory: &Memory, now| {
             judge(
-                Case { installed: Some(installed), answer, up: None, left: None, now, fresh: true },
+                Case {
+                    installed: Some(installed),
+                    answer,
+                    up: None,
+                    left: None,
+                    too_long: None,
+                    now,
+                    fresh: true,
+                },
                 memory,
                 &RULES,
             )

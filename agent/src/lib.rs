@@ -82,9 +82,11 @@ pub mod peers;
 pub mod supervisor;
 pub mod lifecycle;
 pub mod ring_change;
+pub mod data_in_sight;
 
 // The state and its report.
 pub mod process_status;
+pub mod ring_status;
 pub mod report;
 pub mod ledger;
 pub mod identity;

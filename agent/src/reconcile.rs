@@ -45,6 +45,8 @@ use crate::plan::Plan;
 use crate::problem::{Problem, chain};
 use crate::process_status::ProcessStatus;
 use crate::report::{Outcome, Report};
+use crate::ring_change::Hold;
+use crate::ring_status::RingStatus;
 use crate::settings::Settings;
 use crate::source::Answered;
 use crate::supervisor::{NodeSpec, Observed, Supervisor};
@@ -85,6 +87,8 @@ pub struct PassDecision {
     pub programs: ProgramsDecision,
     /// Notes for the operator.
     pub notes: Vec<String>,
+    /// Status of the ring.
+    pub ring: Option<Box<RingStatus>>,
     asked: Option<Duration>,
 }
 
@@ -229,7 +233,8 @@ impl<T: Supervisor> Reconciler<T> {
     ///
     /// Nothing is held under that name, it cannot be released, or the ledger cannot be written.
     pub fn confirm(&mut self, id: Option<&str>) -> Result<String, String> {
-        confirm(&mut self.store, id)
+        let hold = self.processes.ring_change.hold.as_ref();
+        confirm(&mut self.store, id, matches!(hold, Some(Hold::TooLong { .. })))
     }
 
     /// Keeps that this node was seen as a member of its role, or is none any more.
@@ -277,7 +282,13 @@ impl<T: Supervisor> Reconciler<T> {
             Ok(installed) => installed,
             Err(error) => {
                 let file = FileDecision::leave(Outcome::Failed(chain(&error)));
-                return PassDecision { file, programs: ProgramsDecision::default(), notes, asked };
+                return PassDecision {
+                    file,
+                    programs: ProgramsDecision::default(),
+                    notes,
+                    ring: None,
+                    asked,
+                };
             }
         };
         self.fit(&installed);
@@ -294,7 +305,8 @@ impl<T: Supervisor> Reconciler<T> {
         notes.extend(self.differs(&inputs, &file.verdict));
         let installs = matches!(file.verdict, Decided::Install(_));
         let programs = self.decide_programs(&inputs, installs, &mut notes).await;
-        PassDecision { file, programs, notes, asked }
+        let ring = self.ring_status(&inputs).map(Box::new);
+        PassDecision { file, programs, notes, ring, asked }
     }
 
     /// Decides on the file.

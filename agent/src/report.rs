@@ -16,6 +16,7 @@ use crate::lifecycle::Rejected;
 use crate::plan::Plan;
 use crate::problem::{Note, Problem};
 use crate::process_status::ProcessStatus;
+use crate::ring_status::RingStatus;
 pub use last_pass::LastPass;
 
 /// The outcome of one pass with what surrounds it.
@@ -39,6 +40,8 @@ pub struct Report {
     pub left_out: Vec<Note>,
     /// State of the processes; `None` where no supervisor observes them.
     pub processes: Option<ProcessStatus>,
+    /// Status of the ring; `None` where no supervisor observes the processes.
+    pub ring: Option<Box<RingStatus>>,
     /// The step of the processes, or its failure, in one line.
     pub step: Option<Result<String, String>>,
 }

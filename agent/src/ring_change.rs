@@ -79,6 +79,7 @@
 
 mod action;
 mod condition;
+pub mod course;
 mod deaths;
 mod driving;
 mod history;
@@ -88,6 +89,7 @@ mod merging;
 mod peers;
 pub mod prediction;
 mod progress;
+pub mod record;
 mod row;
 mod scene;
 mod slave;

@@ -13,18 +13,20 @@ mod tests;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 pub use assignment::{Assignment, Programs, Will};
+pub use survey::{Readiness, readiness};
 
 use self::facts::Facts;
 use self::hands::Hands;
 use self::survey::Question;
 use crate::chmpx_state::Row;
 use crate::problem::chain;
+use crate::ring_change::course::{Course, Ended, News, Outcome};
 use crate::ring_change::{
     self, Action, Decision, History, Inputs, Order, Process, Progress, Round, ServerId, Wish,
 };
@@ -43,6 +45,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 pub struct RingTask {
     assignment: watch::Sender<Option<Assignment>>,
     progress: watch::Receiver<Option<Progress>>,
+    ended: mpsc::UnboundedReceiver<Ended>,
     task: JoinHandle<()>,
 }
 
@@ -51,6 +54,7 @@ impl RingTask {
     pub fn start(runtime_directory: &Path, state_directory: &Path, waker: Waker) -> Self {
         let (assignment, assignments) = watch::channel(None);
         let (publish, progress) = watch::channel(None);
+        let (ends, ended) = mpsc::unbounded_channel();
         let hands = Hands::new(runtime_directory, state_directory);
         let (facts, history) = (Facts::new(state_directory), History::default());
         let task = Task {
@@ -60,11 +64,13 @@ impl RingTask {
             hands,
             facts,
             history,
+            course: Course::default(),
+            ends,
             rows: Vec::new(),
             asking: JoinSet::new(),
             round: None,
         };
-        Self { assignment, progress, task: tokio::spawn(task.run()) }
+        Self { assignment, progress, ended, task: tokio::spawn(task.run()) }
     }
 
     /// Gives the task another assignment; `None` for a node whose ring is not known.
@@ -86,6 +92,11 @@ impl RingTask {
     pub fn progress(&self) -> Option<Progress> {
         self.progress.borrow().clone()
     }
+
+    /// Returns a change that has ended, each once.
+    pub fn ended(&mut self) -> Option<Ended> {
+        self.ended.try_recv().ok()
+    }
 }
 
 impl Drop for RingTask {
@@ -102,6 +113,8 @@ struct Task {
     hands: Hands,
     facts: Facts,
     history: History,
+    course: Course,
+    ends: mpsc::UnboundedSender<Ended>,
     /// Rows of the own chmpx's latest list.
     rows: Vec<Row>,
     /// A round of questions under way, at most one.
@@ -137,6 +150,7 @@ impl Task {
         let inputs = self.gather(assignment, round).await;
         self.history.observe(&inputs, &assignment.limits);
         let decision = ring_change::decide(&inputs, &self.history, &assignment.limits);
+        self.follow(assignment, &decision.progress, inputs.now);
         self.publish(&decision.progress);
         self.act(assignment, &decision).await;
         self.history.record(&decision, Instant::now());
@@ -160,6 +174,7 @@ impl Task {
             assignment.list(&self.rows)
         });
         let Will { leave, confirmed } = assignment.will;
+        let predicted_stop = assignment.prediction.map(|prediction| prediction.stop);
         Inputs {
             now: Instant::now(),
             random: fastrand::f64(),
@@ -167,11 +182,28 @@ impl Task {
             members: assignment.members.keys().cloned().collect(),
             slaves: assignment.slaves,
             replicas: assignment.replicas,
-            wish: Wish { leave, confirmed, predicted_stop: None },
+            wish: Wish { leave, confirmed, predicted_stop },
             list,
             round,
             local,
         }
+    }
+
+    /// Logs the begin and the end of a change, and keeps the end for the next pass.
+    fn follow(&mut self, assignment: &Assignment, progress: &Progress, now: Instant) {
+        match self.course.follow(progress, assignment.prediction, now) {
+            None => return,
+            Some(News::Begun(begun)) => return info!("the ring changes: {begun}"),
+            Some(News::Ended(ended)) => {
+                match ended.result {
+                    Outcome::Done => info!("the ring has changed: {ended}"),
+                    Outcome::Undone => warn!("a change of the ring was undone: {ended}"),
+                }
+                // The daemon that would take it ends.
+                let _ = self.ends.send(ended);
+            }
+        }
+        self.waker.wake(Reason::RingChanged);
     }
 
     /// Tells of the news, and wakes a pass where the stage is another one.

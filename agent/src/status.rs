@@ -19,6 +19,7 @@ use crate::lifecycle::Departure;
 use crate::problem::Note;
 use crate::process_status::{ProcessStatus, State};
 use crate::report::{LastPass, OutcomeKind, Report};
+use crate::ring_status::RingStatus;
 use crate::supervisor::{Choice, Kind};
 
 /// Version of the JSON form. It rises with every change that a reader of the older form cannot read.
@@ -55,6 +56,8 @@ pub struct Status {
     pub peers: Vec<Note>,
     /// The state of the processes; absent where no supervisor observes them.
     pub processes: Option<ProcessStatus>,
+    /// The ring; absent where no supervisor observes the processes.
+    pub ring: Option<RingStatus>,
     /// The last step of the processes that was taken, or failed.
     pub last_step: Option<LastStep>,
     /// The last attempt to enter or leave the role; absent before it, or where the agent does not register its node.
@@ -184,6 +187,7 @@ impl Status {
             findings: Findings::default(),
             peers: Vec::new(),
             processes: None,
+            ring: None,
             last_step: None,
             registration: None,
             leaving: ledger.processes.leaving.clone(),
@@ -202,6 +206,9 @@ impl Status {
         self.findings = Findings::of(report);
         if report.processes.is_some() {
             self.processes.clone_from(&report.processes);
+        }
+        if report.ring.is_some() {
+            self.ring = report.ring.as_deref().cloned();
         }
         if let Some(Ok(text) | Err(text)) = &report.step {
             self.last_step = Some(LastStep { at: report.at, text: text.clone() });

@@ -9,6 +9,7 @@ mod auto;
 mod unreachable;
 pub(crate) mod chmpx_status;
 pub mod control_port;
+pub(crate) mod database;
 pub(crate) mod docker;
 pub mod freeze;
 mod local;

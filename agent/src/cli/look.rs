@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{complain, failed, say};
 use crate::acceptance::{self, Host, Reading};
-use crate::clock::Clock;
+use crate::clock::{Clock, spoken};
 use crate::ini;
 use crate::ledger::Store;
 use crate::lifecycle::Action;
@@ -15,12 +15,23 @@ use crate::plan::{Class, Plan};
 use crate::reconcile::{Decided, PassDecision, Reconciler};
 use crate::replicas;
 use crate::report::Outcome;
-use crate::settings::{Auth, Restarts, Settings, SupervisorKind};
+use crate::ring_status::RingStatus;
+use crate::ring_task::{self, Assignment, Readiness};
+use crate::settings::{Auth, MergeBy, Restarts, Settings, SupervisorKind};
 use crate::source::{self, AnySource};
 use crate::supervisor::AnySupervisor;
 
+/// What a pass would do now, and what a change of the ring would cost.
+struct Looked {
+    decision: PassDecision,
+    /// The part of this node in a change of its ring, where the agents run it.
+    assignment: Option<Assignment>,
+    /// Servers of the installed file, and of the last answer.
+    servers: Option<(usize, usize)>,
+}
+
 /// Decides what a pass would do now.
-async fn decided(mut settings: Settings) -> PassDecision {
+async fn decided(mut settings: Settings) -> Looked {
     if settings.k2hr3.auth == Auth::AddressToken {
         // A look makes no token, and renews none under the running agent.
         settings.k2hr3.auth = Auth::Address;
@@ -32,13 +43,15 @@ async fn decided(mut settings: Settings) -> PassDecision {
     let mut reconciler = Reconciler::new(settings, supervisor, store, false, Clock::of_host());
     let mut decision = reconciler.decide(Some(answered)).await;
     decision.notes.extend(reconciler.left_out().iter().map(|member| format!("left out: {member}")));
-    decision
+    let by_agents = |assignment: &Assignment| assignment.limits.by == MergeBy::Agents;
+    let assignment = reconciler.assignment().filter(by_agents);
+    Looked { decision, assignment, servers: reconciler.servers() }
 }
 
 /// Prints the file that would be installed; the installed one where nothing would change.
 pub(super) async fn render(settings: Settings) -> ExitCode {
     let path = settings.ini.path.clone();
-    let decision = decided(settings).await;
+    let Looked { decision, .. } = decided(settings).await;
     decision.notes.iter().for_each(complain);
     match decision.file.verdict {
         Decided::Install(installation) => {
@@ -60,8 +73,11 @@ pub(super) async fn render(settings: Settings) -> ExitCode {
 pub(super) async fn diff(settings: Settings) -> ExitCode {
     let moves = settings.supervisor.kind != SupervisorKind::None;
     let restarts = Some(settings.supervisor.restarts).filter(|_| moves);
-    let decision = decided(settings).await;
+    let Looked { decision, assignment, servers } = decided(settings).await;
     decision.notes.iter().for_each(complain);
+    if let (Some(assignment), Some((before, after))) = (assignment, servers.filter(|(a, b)| a != b)) {
+        Box::pin(print_cost(&assignment, decision.ring.as_deref(), (before, after))).await;
+    }
     if let Some(plan) = &decision.file.plan {
         print_plan(plan, restarts);
     }
@@ -89,6 +105,24 @@ pub(super) async fn diff(settings: Settings) -> ExitCode {
             ExitCode::SUCCESS
         }
         Decided::Leave(outcome) => failed(outcome),
+    }
+}
+
+/// Prints what the change of the ring would cost, and the servers that are not ready for it.
+async fn print_cost(assignment: &Assignment, ring: Option<&RingStatus>, (before, after): (usize, usize)) {
+    let limit = spoken(assignment.limits.longest_stop);
+    match ring.and_then(|ring| ring.predicted) {
+        Some(predicted) => say(format_args!(
+            "  the ring changes from {before} to {after} servers: {predicted} (merge.longest-stop is {limit})"
+        )),
+        None => say(format_args!(
+            "  the ring changes from {before} to {after} servers; its keys are not known here, so no stop is predicted"
+        )),
+    }
+    for (server, readiness) in ring_task::readiness(assignment).await {
+        if readiness != Readiness::Ready {
+            say(format_args!("  {server} is not ready for it: {readiness}"));
+        }
     }
 }
 

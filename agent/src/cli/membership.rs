@@ -128,11 +128,18 @@ fn left(status: &Status) -> Result<String, Option<String>> {
     let of_k2hr3 = status.registration.as_ref().map(|registration| registration.line.clone());
     let of_processes = status.processes.as_ref().map(|processes| processes.text.clone());
     let more = match leaving.stage {
-        Stage::Left => return Ok(leaving.stage.text().to_owned()),
+        Stage::Left => return Ok(format!("{}{}", leaving.stage.text(), took(status, leaving))),
         Stage::Draining | Stage::Stopping | Stage::Stopped => of_processes,
         Stage::Removing => of_k2hr3,
     };
     Err(Some(more.unwrap_or_else(|| leaving.stage.text().to_owned())))
+}
+
+/// Returns what the change of the ring took in which this server left.
+fn took(status: &Status, leaving: &Departure) -> String {
+    let last = status.ring.as_ref().and_then(|ring| ring.last.as_ref());
+    let last = last.filter(|last| last.at >= leaving.since && !last.ended.who.leaving.is_empty());
+    last.map_or_else(String::new, |last| format!("; the change of the ring: {}", last.ended))
 }
 
 /// Waits until the running agent is done, and reports its progress. A restarted agent goes on with it.

@@ -37,6 +37,9 @@ impl Loss<'_> {
                 before: (before.len() > 0).then_some((before, rules.window)),
             });
         }
+        if let Some(too_long) = self.case.too_long.filter(|_| !self.joining().is_empty()) {
+            reasons.push(Reason::TooLong { joining: self.joining(), too_long });
+        }
         let known_down = |old: &Node| self.case.up.is_some_and(|up| !up.contains(&old.key()));
         let moved = self.moved().filter(|(old, _)| !known_down(old));
         reasons.extend(moved.map(|(old, new)| Reason::Moved { old, new }));
@@ -54,6 +57,16 @@ impl Loss<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a ring has at most 32768 nodes")]
         let share = lost as f64 / before.max(1) as f64;
         with_keys > 0 && (lost > rules.max_lost_servers || share > rules.max_lost_share)
+    }
+
+    /// Servers that would join, where their change takes too long.
+    pub(super) fn joining(&self) -> Vec<&Node> {
+        let is_known = |node: &Node| {
+            let same = |old: &Node| old.is_again(node) || !old.seed.is_empty() && old.seed == node.seed;
+            self.installed.servers.iter().any(same)
+        };
+        let new = self.case.answer.servers.iter().filter(|node| !is_known(node));
+        new.filter(|_| self.case.too_long.is_some()).collect()
     }
 
     /// Servers of this host's ring that stay where they are, but for their ring port.
@@ -87,6 +100,7 @@ impl Loss<'_> {
         let mut text: Vec<String> = self.lost.iter().map(|absence| format!("{:?}", absence.node)).collect();
         text.extend(self.moved().map(|(_, new)| format!("{:?}", new.key())));
         text.extend(self.shifted().into_iter().map(|node| format!("{:?} {:?}", node.key(), node.port)));
+        text.extend(self.joining().into_iter().map(|node| format!("{:?}", node.key())));
         let id = fingerprint::of(text.join("\n").as_bytes())[..8].to_owned();
         let past = memory.held.as_ref().filter(|held| held.id == id);
         let (since, polls) = continued(past.map(|held| (held.since, held.polls)), case.now);

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use std::time::Duration;
 
+use super::TooLong;
 use super::loss::Names;
 use crate::clock::spoken;
 use crate::problem::{coded, printable};
@@ -21,6 +22,8 @@ pub(super) enum Reason<'a> {
     Moved { old: &'a Node, new: &'a Node },
     /// Several servers get another ring port.
     Ports(usize),
+    /// The change of the ring would stop the service for too long.
+    TooLong { joining: Vec<&'a Node>, too_long: TooLong },
 }
 
 coded! { Reason<'_> {
@@ -29,6 +32,7 @@ coded! { Reason<'_> {
     Self::TooMany { .. } => "too-many-servers",
     Self::Moved { .. } => "server-moved",
     Self::Ports(_) => "ring-ports-changed",
+    Self::TooLong { .. } => "change-too-long",
 }}
 
 impl Display for Reason<'_> {
@@ -51,6 +55,14 @@ impl Display for Reason<'_> {
                 Address(old),
                 Address(new)
             ),
+            Self::TooLong { joining, too_long: TooLong { stop, keys, limit } } => {
+                let names: Vec<_> = joining.iter().map(|node| node.label()).collect();
+                write!(f, "{} would stop the ring for {}", names.join(", "), spoken(*stop))?;
+                if let Some(keys) = keys {
+                    write!(f, " (about {keys} keys)")?;
+                }
+                write!(f, ", and merge.longest-stop is {}", spoken(*limit))
+            }
             Self::Ports(servers) => write!(
                 f,
                 "{servers} servers would have another ring port at once: they find each other only when all have \

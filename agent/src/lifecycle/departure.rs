@@ -8,6 +8,7 @@ use crate::ring::Mode;
 
 /// A leave, or a stop for maintenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Departure {
     /// The time of the operator's order.
     pub since: Timestamp,
@@ -25,6 +26,9 @@ pub struct Departure {
     /// True for a stop: the node comes back when it is started again.
     #[serde(default)]
     pub returns: bool,
+    /// True where the operator has confirmed a change of the ring that lasts longer than `merge.longest-stop`.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 /// The stages; later ones are greater, as far as one node goes through both.
@@ -47,13 +51,13 @@ impl Departure {
     /// Begins the leave of a node of that kind.
     pub fn begin(since: Timestamp, mode: Mode, force: bool, runs: bool) -> Self {
         let stage = if runs && mode == Mode::Server { Stage::Draining } else { Stage::Removing };
-        Self { since, mode, force, runs, stage, cuk: None, returns: false }
+        Self { since, mode, force, runs, stage, cuk: None, returns: false, confirmed: false }
     }
 
     /// Begins a stop for maintenance.
     pub fn begin_stop(since: Timestamp, mode: Mode, force: bool, cuk: Option<String>) -> Self {
         let stage = if mode == Mode::Server { Stage::Draining } else { Stage::Stopping };
-        Self { since, mode, force, runs: true, stage, cuk, returns: true }
+        Self { since, mode, force, runs: true, stage, cuk, returns: true, confirmed: false }
     }
 
     /// Goes on after K2HR3 has removed the node.

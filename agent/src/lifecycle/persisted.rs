@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::SOON;
 use super::{Database, Departure, Situation, Stage, StartedK2hdkc};
+use crate::chmpx_state::{Action as Change, Operation, Row};
 use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
+use crate::ring_change::record::Record;
 use crate::supervisor::{ProcessId, Program, Running};
 
 /// The part of the lifecycle that outlives the agent.
@@ -41,6 +43,8 @@ pub struct Persisted {
     pub stopped: Option<Departure>,
     /// Programs that started at each boot before they were disabled.
     pub disabled: BTreeSet<Program>,
+    /// Changes of the ring.
+    pub ring: Record,
 }
 
 /// The purpose of the two programs at present: the columns of the table.
@@ -156,6 +160,7 @@ impl Persisted {
     /// Takes in one observation: forgets what other processes than the running ones were to do or had done.
     pub fn observe(&mut self, situation: &Situation<'_>) {
         let observed = situation.observed;
+        self.observe_ring(situation);
         let (chmpx, k2hdkc) = (observed.chmpx.map(|p| p.id), observed.k2hdkc.map(|p| p.id));
         if chmpx.is_some() && self.chmpx.map(|ran| ran.id) != chmpx {
             self.chmpx = chmpx.map(|id| StartedChmpx { id, ctlport: situation.file.ctlport });
@@ -173,6 +178,18 @@ impl Persisted {
             uncounted.at = situation.boot;
         }
         self.out_by_hand = self.out_by_hand.filter(|out| chmpx.is_none_or(|id| id == *out));
+    }
+
+    /// Counts the servers of a calm ring.
+    fn observe_ring(&mut self, situation: &Situation<'_>) {
+        let Some(view) = situation.view() else { return };
+        let calm = |row: &Row| {
+            row.status.operation() == Operation::Nothing && row.status.action() == Change::Nothing
+        };
+        if view.servers.iter().all(calm) {
+            let serving = view.servers.iter().filter(|row| row.status.is_in_service()).count();
+            self.ring.observe(serving, view.automerge || situation.ring_change.is_none());
+        }
     }
 
     /// The k2hdkc that comes of a start is the agent's own, also where an earlier agent asked for it: the first that is

@@ -22,7 +22,7 @@ use crate::wake::Reasons;
 impl<T: Supervisor> Reconciler<T> {
     /// Does what was decided, and reports it.
     pub(super) async fn carry_out(&mut self, decision: PassDecision, reasons: Reasons) -> Report {
-        let PassDecision { file, programs, mut notes, asked } = decision;
+        let PassDecision { file, programs, mut notes, ring, asked } = decision;
         let FileDecision { verdict, plan, waiting, guard, names, replaces_unloadable, counted } = file;
         let ProgramsDecision { lifecycle, unsynced, persisted, seen, request, processes, spec } = programs;
         // Another good answer has come since the one that was rolled back; one of them may be a cut one.
@@ -77,7 +77,8 @@ impl<T: Supervisor> Reconciler<T> {
         let step = step.or(unsynced.map(Err));
         let (at, reasons) = (self.clock.now().wall, reasons.to_string());
         let left_out = self.left_out();
-        let report = Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, processes, step };
+        let report =
+            Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, processes, ring, step };
         self.keep_last(&report);
         report
     }

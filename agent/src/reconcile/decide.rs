@@ -97,7 +97,8 @@ impl<T: Supervisor> Reconciler<T> {
         let up = up.as_ref();
         let left = self.ring_change().and_then(|_| inputs.left());
         let (left, now) = (left.as_ref(), self.clock.now().boot);
-        let case = Case { installed, answer: &wanted.ring, up, left, now, fresh };
+        let too_long = self.too_long(inputs);
+        let case = Case { installed, answer: &wanted.ring, up, left, too_long, now, fresh };
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
 

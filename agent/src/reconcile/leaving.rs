@@ -62,7 +62,8 @@ impl<T: Supervisor> Reconciler<T> {
         let leaving = Departure { cuk, ..Departure::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| chain(&error))?;
-        Ok(format!("this node leaves the cluster: {text}"))
+        let cost = self.cost_of_leave(mode).map(|cost| format!("; {cost}"));
+        Ok(format!("this node leaves the cluster: {text}{}", cost.unwrap_or_default()))
     }
 
     fn hurry(&mut self, mut leaving: Departure, force: bool) -> Result<String, String> {

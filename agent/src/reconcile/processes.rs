@@ -10,6 +10,7 @@ use crate::generation::Generation;
 use crate::lifecycle::{self, Action, History, InstalledFile, Replacement, SOON, Situation};
 use crate::process_status::ProcessStatus;
 use crate::ring_change::Progress;
+use crate::ring_change::prediction::Prediction;
 use crate::ring_task::Assignment;
 use crate::supervisor::{NodeSpec, Observed, ProcessId, Supervisor};
 
@@ -39,6 +40,8 @@ pub(super) struct Processes {
     pub(super) ring_change: Progress,
     /// True where this server gives its merges back to chmpx: its agent is removed.
     pub(super) hands_over: bool,
+    /// The prediction of the next change of the ring, or of the one under way.
+    pub(super) prediction: Option<Prediction>,
     /// The part of this node in the changes of its ring.
     pub(super) assignment: Option<Assignment>,
 }

@@ -1,15 +1,25 @@
 //! The change of the ring beside the passes: what it needs to know of this node, and what it makes the passes wait for.
 
+use std::path::Path;
+
 use super::connections::Place;
 use super::{Inputs, Reconciler};
 use crate::automerge::Automerge;
-use crate::chmpx_state::{Action, Operation};
+use crate::chmpx_state::{Action, ChmpxState, Operation, Row};
+use crate::clock::spoken;
+use crate::data_in_sight::{self, Facts};
+use crate::guard::TooLong;
 use crate::installed::Installed;
+use crate::lifecycle::Database;
+use crate::problem::Note;
 use crate::ring::{Mode, Ring};
+use crate::ring_change::course::Ended;
+use crate::ring_change::prediction::{Prediction, Rate};
 use crate::ring_change::{Hold, Merges, Progress};
+use crate::ring_status::{self, RingStatus};
 use crate::ring_task::{Assignment, Programs, Will};
-use crate::settings::{self, MergeBy, SupervisorKind};
-use crate::supervisor::{Observed, Program, Supervisor};
+use crate::settings::{self, MergeBy, OverLimit, SupervisorKind};
+use crate::supervisor::{Observed, Program, Supervisor, database};
 
 impl Inputs {
     /// Returns true where this ring has another AUTOMERGE than the installed one, and the servers are in a change: it ends in the
@@ -67,6 +77,86 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.ring_change = progress.unwrap_or_default();
     }
 
+    /// Keeps a change that has ended. A full disk, of which every pass tells, keeps it from nothing.
+    pub fn take_change(&mut self, ended: &Ended) {
+        let at = self.clock.now().wall;
+        let _ = self.store.learn(|ledger| ledger.processes.ring.take(ended, at));
+    }
+
+    /// Returns the prediction of a change of the ring, where the agents run it.
+    pub fn prediction(&self) -> Option<Prediction> {
+        self.processes.prediction.filter(|_| self.merges_by() == MergeBy::Agents)
+    }
+
+    /// Predicts the next change: a server by its keys, a slave by the last change that it saw. The prediction of a change under way
+    /// stays.
+    fn predict(&mut self, inputs: &Inputs) {
+        if !self.ring_changes() {
+            self.processes.prediction = self.predicted(inputs);
+        }
+    }
+
+    fn predicted(&self, inputs: &Inputs) -> Option<Prediction> {
+        let (ring, observed) = (inputs.installed.ring()?, inputs.observed.as_ref()?);
+        let record = &self.store.ledger().processes.ring;
+        if ring.mode() != Some(Mode::Server) {
+            return record.stop().map(Prediction::as_before);
+        }
+        let view = &observed.control.report.as_ref()?.view;
+        let Database::File(path) = Database::of(ring) else { return None };
+        let k2hdkc = self.place(observed, Program::K2hdkc).here()?;
+        let elements = database::elements(k2hdkc, Path::new(&path)).ok()?;
+        let servers = view.servers.iter().filter(|row| row.status.is_in_service()).count();
+        let rate = record.rate.unwrap_or(Rate::USUAL);
+        // The file of a server that only waits to join has other keys.
+        let serves = view.own.status.is_in_service();
+        serves.then(|| Prediction::by_elements(elements, servers, ring.replicas(), rate))
+    }
+
+    /// Returns the limit that a newcomer would exceed, on the first server of the ring: it holds the file, without which no newcomer
+    /// announces itself. A newcomer has no keys to predict by.
+    pub(super) fn too_long(&self, inputs: &Inputs) -> Option<TooLong> {
+        let merge = &self.settings.merge;
+        let view = &inputs.observed.as_ref()?.control.report.as_ref()?.view;
+        self.ring_change().filter(|_| merge.over_limit == OverLimit::Hold && is_first(view))?;
+        let Prediction { keys, stop } = self.prediction().filter(|seen| seen.stop > merge.longest_stop)?;
+        Some(TooLong { stop, keys, limit: merge.longest_stop })
+    }
+
+    /// Returns what the leave of this server costs, in words.
+    pub(super) fn cost_of_leave(&self, mode: Mode) -> Option<String> {
+        let predicted = self.prediction().filter(|_| mode == Mode::Server)?;
+        let merge = self.settings.merge;
+        let held = merge.over_limit == OverLimit::Hold && predicted.stop > merge.longest_stop;
+        let remedy = if held { ", so it waits for 'k2hdkc-agent confirm leave'" } else { "" };
+        Some(format!("{predicted}; merge.longest-stop is {}{remedy}", spoken(merge.longest_stop)))
+    }
+
+    /// Returns the status of the ring.
+    pub(super) fn ring_status(&self, inputs: &Inputs) -> Option<RingStatus> {
+        let (ring, observed) = (inputs.installed.ring()?, inputs.observed.as_ref()?);
+        let calm = Progress::default();
+        let by_agents = self.merges_by() == MergeBy::Agents;
+        let progress = if by_agents { &self.processes.ring_change } else { &calm };
+        let record = &self.store.ledger().processes.ring;
+        // The latest answer is an old one while chmpx is silent.
+        let view = observed.control.report.as_ref().filter(|_| observed.control.silent.is_none());
+        let facts = Facts {
+            mode: ring.mode().unwrap_or(Mode::Slave),
+            view: view.map(|said| &said.view),
+            replicas: ring.replicas(),
+            progress,
+            record,
+        };
+        Some(RingStatus {
+            data: Note::of(&data_in_sight::judge(facts)),
+            change: ring_status::change(progress),
+            predicted: self.prediction(),
+            longest_stop: self.settings.merge.longest_stop,
+            last: record.last.clone(),
+        })
+    }
+
     /// Returns the change of the ring, where the agents run it: here, and on every server that was asked.
     pub(super) fn ring_change(&self) -> Option<&Progress> {
         let progress = &self.processes.ring_change;
@@ -94,8 +184,15 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.assignment.clone()
     }
 
+    /// Returns the number of servers of the installed file as the latest pass saw it, and of the last answer.
+    pub fn servers(&self) -> Option<(usize, usize)> {
+        let installed = self.processes.assignment.as_ref()?.members.len();
+        Some((installed, self.membership.wanted()?.ring.servers.len()))
+    }
+
     /// Describes this node for the change of the ring.
     pub(super) fn assign(&mut self, inputs: &Inputs) {
+        self.predict(inputs);
         self.processes.assignment = self.assignment_of(inputs);
     }
 
@@ -113,7 +210,8 @@ impl<T: Supervisor> Reconciler<T> {
         let quiet = self.settings.supervisor.timing.quiet_after_write;
         Some(Assignment {
             programs: self.programs(observed, assignment.programs),
-            will: Will { leave, confirmed: false },
+            will: Will { leave, confirmed: self.leaving().is_some_and(|leaving| leaving.confirmed) },
+            prediction: self.prediction(),
             quiet_until: self.processes.history.quiet_until(quiet),
             ..assignment
         })
@@ -134,4 +232,11 @@ impl<T: Supervisor> Reconciler<T> {
         let hidden = [chmpx, k2hdkc].into_iter().filter_map(hidden).collect();
         Programs { chmpx: chmpx.1.here(), k2hdkc: k2hdkc.1.here(), hidden, ..programs }
     }
+}
+
+/// Returns true on the first server in service, by its slot: all servers compute the same one.
+fn is_first(view: &ChmpxState) -> bool {
+    let serves = |row: &&Row| row.status.is_in_service() && row.status.is_up();
+    let first = view.servers.iter().filter(serves).min_by_key(|row| row.base_hash.unwrap_or(u64::MAX));
+    first.is_some_and(|first| first.chmpxid.is_some() && first.chmpxid == view.own.chmpxid)
 }

@@ -7,6 +7,7 @@ mod leaving;
 mod moving;
 mod naming;
 mod placing;
+mod ring_change;
 mod stopping;
 mod ways;
 
@@ -45,6 +46,7 @@ struct Remembering {
     again: Option<Instant>,
     in_doubt: Option<String>,
     on_host: Option<supervisor::ProcessId>,
+    k2hdkc_on_host: Option<supervisor::ProcessId>,
 }
 
 impl Supervisor for Remembering {
@@ -70,7 +72,7 @@ impl Supervisor for Remembering {
     }
 
     fn on_host(&self, program: Program) -> Option<supervisor::ProcessId> {
-        self.on_host.filter(|_| program == Program::Chmpx)
+        if program == Program::Chmpx { self.on_host } else { self.k2hdkc_on_host }
     }
 
     fn look_again(&self) -> Option<Instant> {

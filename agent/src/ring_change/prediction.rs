@@ -4,42 +4,76 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Steps around the copy: Pending, the stop of k2hdkc, the pause before MERGE, COMPMERGE.
 const STEPS: Duration = Duration::from_millis(1500);
 /// Copy of a ring without keys.
 const COPY: Duration = Duration::from_millis(400);
+/// Fewest keys whose copy shows a rate: that of fewer is lost in the time of an empty one.
+const SHOWS_RATE: u64 = 5000;
 
 /// Time of the copy for each key of the ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate(Duration);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rate {
+    nanos: u32,
+}
 
 impl Rate {
     /// The rate of small VMs that share their processors, where none was measured.
-    pub const USUAL: Self = Self(Duration::from_micros(250));
+    pub const USUAL: Self = Self { nanos: 250_000 };
+    /// The lowest rate that is believed: one lucky copy must not promise a short stop to a ring of ten times the keys.
+    const LEAST: Self = Self { nanos: 20_000 };
 
-    /// Returns the rate of a merge of that many keys of the whole ring; the usual one where none were copied.
-    pub fn of_merge(keys: u64, lasted: Duration) -> Self {
-        let copy = lasted.saturating_sub(COPY);
-        u32::try_from(keys).ok().and_then(|keys| copy.checked_div(keys)).map_or(Self::USUAL, Self)
+    /// Returns the rate of a merge of that many keys of the whole ring; `None` where they are too few to show one.
+    pub fn of_merge(keys: u64, lasted: Duration) -> Option<Self> {
+        let keys = u32::try_from(keys).ok().filter(|keys| u64::from(*keys) >= SHOWS_RATE)?;
+        let each = lasted.saturating_sub(COPY).checked_div(keys)?;
+        Some(Self { nanos: u32::try_from(each.as_nanos()).unwrap_or(u32::MAX).max(Self::LEAST.nanos) })
     }
 
     /// Returns the time for each key.
     pub fn per_key(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.nanos.into())
+    }
+}
+
+/// The prediction of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Prediction {
+    /// Keys of the ring, about: servers have unequal shares. `None` on a node that has no count, and goes by its last change.
+    pub keys: Option<u64>,
+    /// Predicted stop.
+    #[serde(rename = "stop-ms", with = "crate::clock::millis")]
+    pub stop: Duration,
+}
+
+impl Prediction {
+    /// Predicts by the elements that one server of `servers` holds. Copies that earlier changes have left behind count as well.
+    pub fn by_elements(elements: u64, servers: usize, replicas: u32, rate: Rate) -> Self {
+        let keys = keys_of_ring(elements, servers, replicas);
+        Self { keys: Some(keys), stop: stop(keys, rate) }
+    }
+
+    /// Predicts that a change stops the ring for as long as the last one did.
+    pub fn as_before(stop: Duration) -> Self {
+        Self { keys: None, stop }
     }
 }
 
 /// Returns the number of keys of the whole ring, by the elements that one server of `servers` holds.
-pub fn keys_of_ring(elements: u64, servers: usize, replicas: u32) -> u64 {
+fn keys_of_ring(elements: u64, servers: usize, replicas: u32) -> u64 {
     let servers = u64::try_from(servers).unwrap_or(u64::MAX).max(1);
     let copies = u64::from(replicas).saturating_add(1).min(servers);
     elements.saturating_mul(servers).div_ceil(copies)
 }
 
 /// Returns the predicted stop of a change of a ring with that many keys.
-pub fn stop(keys: u64, rate: Rate) -> Duration {
+fn stop(keys: u64, rate: Rate) -> Duration {
     let keys = u32::try_from(keys).unwrap_or(u32::MAX);
-    STEPS.saturating_add(COPY).saturating_add(rate.0.saturating_mul(keys))
+    STEPS.saturating_add(COPY).saturating_add(rate.per_key().saturating_mul(keys))
 }
 
 #[cfg(test)]
@@ -54,17 +88,21 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_of_the_last_merge_replaces_the_usual_one() {
-        assert_eq!(Rate::of_merge(20_000, Duration::from_millis(6400)).per_key(), Duration::from_micros(300));
-        assert_eq!(Rate::of_merge(0, Duration::from_secs(1)), Rate::USUAL);
-        assert_eq!(Rate::of_merge(100, Duration::from_millis(300)).per_key(), Duration::ZERO);
+    fn the_rate_of_the_last_merge_replaces_the_usual_one_where_it_shows_one() {
+        let of = |keys, ms| Rate::of_merge(keys, Duration::from_millis(ms)).map(Rate::per_key);
+        assert_eq!(of(20_000, 6400), Some(Duration::from_micros(300)));
+        assert_eq!(of(20_000, 300), Some(Rate::LEAST.per_key()));
+        assert_eq!([of(4999, 900), of(0, 900), of(u64::MAX, 900)], [None; 3]);
     }
 
     #[test]
     fn copies_are_counted_once() {
-        assert_eq!(keys_of_ring(120, 4, 1), 240);
-        assert_eq!(keys_of_ring(240, 3, 5), 240);
-        assert_eq!(keys_of_ring(80, 3, 0), 240);
-        assert_eq!(keys_of_ring(7, 0, 0), 7);
+        let keys = |elements, servers, replicas| {
+            Prediction::by_elements(elements, servers, replicas, Rate::USUAL).keys.unwrap()
+        };
+        assert_eq!(keys(120, 4, 1), 240);
+        assert_eq!(keys(240, 3, 5), 240);
+        assert_eq!(keys(80, 3, 0), 240);
+        assert_eq!(keys(7, 0, 0), 7);
     }
 }

@@ -16,6 +16,8 @@ use crate::settings::MergeBy;
 pub struct Progress {
     /// The present stage.
     pub stage: Stage,
+    /// Number of servers with a slot in the present ring.
+    pub serving: usize,
     /// Servers that join.
     pub joining: Vec<ServerId>,
     /// Servers that leave.
@@ -88,6 +90,7 @@ pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>)
     let stage = stage(scene, history, roles);
     Progress {
         stage,
+        serving: roles.stayers.len() + roles.leavers.len(),
         joining: roles.joiners.clone(),
         leaving: roles.leavers.clone(),
         returning: roles.returners(),
@@ -181,6 +184,11 @@ impl Progress {
     /// one question ends no change.
     pub fn is_under_way(&self) -> bool {
         self.stage.is_under_way() || self.holds_file
+    }
+
+    /// Returns true where a change is prepared, or waits for its next try.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self.stage, Stage::Preparing | Stage::BackingOff)
     }
 
     /// Returns true where the agents run the merges of the ring, as far as is known.

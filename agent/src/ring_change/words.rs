@@ -25,7 +25,7 @@ pub enum Hold {
     #[display("the list of {server} lacks {lacks}")]
     ListIsNotWhole { server: ServerId, lacks: ServerId },
     #[display(
-        "the change would stop the ring for {}, and merge.longest-stop is {}: confirm it with `k2hdkc-agent confirm`",
+        "the change would stop the ring for {}, and merge.longest-stop is {}: confirm it with `k2hdkc-agent confirm leave`",
         spoken(*predicted),
         spoken(*limit)
     )]
@@ -210,6 +210,7 @@ mod tests {
     fn a_progress_names_who_changes_and_what_it_waits_for() {
         let progress = Progress {
             stage: Stage::GoingPending,
+            serving: 2,
             joining: ids(["c", "d"]),
             leaving: Vec::new(),
             returning: Vec::new(),

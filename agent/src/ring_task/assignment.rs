@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::chmpx_state::Row;
 use crate::names::Port;
 use crate::ring::{self, Ring};
+use crate::ring_change::prediction::Prediction;
 use crate::ring_change::{self, Entry, List, Node, ServerId};
 use crate::settings;
 use crate::supervisor::control_port::{Command, Server};
@@ -33,6 +34,8 @@ pub struct Assignment {
     pub programs: Programs,
     /// Will of the operator and of K2HR3 for this node.
     pub will: Will,
+    /// Prediction of a change: by the keys of this server, or by the last change that this slave saw.
+    pub prediction: Option<Prediction>,
     /// The operator's limits.
     pub limits: settings::Merge,
     /// End of the quiet time behind a new file: a question before it may cost a reload (C12).
@@ -91,6 +94,7 @@ impl Assignment {
             replicas: ring.replicas(),
             programs: Programs { database: spec.database.clone(), ..Programs::default() },
             will: Will::default(),
+            prediction: None,
             limits,
             quiet_until: None,
         })

@@ -32,6 +32,32 @@ pub(super) struct Table {
     pub(super) automerge: Option<Automerge>,
 }
 
+/// Readiness of a server for a change by the agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
+pub enum Readiness {
+    /// AUTOMERGE is off, and chmpx answers.
+    #[display("ready")]
+    Ready,
+    /// chmpx runs the merges there.
+    #[display("AUTOMERGE is on: set merge.by to \"agents\" there")]
+    RunsAutomerge,
+    /// The control port does not answer.
+    #[display("its control port does not answer")]
+    Silent,
+}
+
+/// Asks all servers of the ring at once whether they are ready for a change by the agents.
+pub async fn readiness(assignment: &Assignment) -> BTreeMap<ServerId, Readiness> {
+    let who = assignment.members.keys().cloned().collect();
+    let round = round(assignment.clone(), Vec::new(), who, Question::Dialect).await;
+    let of = |answer: Option<Answer>| match answer.and_then(|answer| answer.automerge) {
+        Some(Automerge::Off | Automerge::Deferred) => Readiness::Ready,
+        Some(Automerge::On) => Readiness::RunsAutomerge,
+        None => Readiness::Silent,
+    };
+    round.answers.into_iter().map(|(id, answer)| (id, of(answer))).collect()
+}
+
 /// Asks one chmpx, and once again at once where no answer comes.
 pub(super) async fn ask(address: SocketAddr, group: &str, question: Question) -> Option<Table> {
     match once(address, group, question).await {

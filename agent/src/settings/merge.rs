@@ -20,9 +20,9 @@ pub struct Merge {
     /// Default: `"30s"`
     #[serde(deserialize_with = "value::span")]
     pub longest_stop: Duration,
-    /// Longest predicted stop for which the chmpx of slaves stands still, so that requests wait instead of failing.
-    /// `"0s"` never stops them.
-    /// Default: `"4s"`
+    /// Longest predicted stop for which the chmpx of slaves stands still, so that requests wait instead of failing: they
+    /// fail by themselves after 9 s. A slave goes by the last change that it saw. `"0s"` never stops them.
+    /// Default: `"8s"`
     #[serde(deserialize_with = "value::span")]
     pub freeze: Duration,
     /// Fate of a change that is predicted to last longer than `longest-stop`: `"hold"` has it wait for
@@ -36,7 +36,7 @@ impl Default for Merge {
         Self {
             by: MergeBy::Agents,
             longest_stop: Duration::from_secs(30),
-            freeze: Duration::from_secs(4),
+            freeze: Duration::from_secs(8),
             over_limit: OverLimit::Hold,
         }
     }

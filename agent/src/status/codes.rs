@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::answer::Doubt;
+use crate::data_in_sight::Data;
 use crate::plan::Class;
 use crate::problem::{Coded, OTHER};
 use crate::report::{Outcome, OutcomeKind};
@@ -29,6 +30,7 @@ fn every_code_is_documented_and_every_documented_code_exists() {
     assert_eq!(documented("Held"), of(&[guard::CODES]));
     assert_eq!(documented("Changes"), of(&[Class::CODES]));
     assert_eq!(documented("Processes"), lifecycle::words::Reason::codes().collect());
+    assert_eq!(documented("Data"), of(&[Data::CODES]));
     assert_eq!(documented("Peers"), of(&[peers::Finding::CODES]));
     let faults: Vec<&[&'static str]> = [
         acceptance::CODES.as_slice(),

@@ -8,6 +8,7 @@ use crate::generation::Generation;
 use crate::guard::{Absence, Held};
 use crate::process_status::{Process, ProcessStatus, Said, State};
 use crate::report::LastPass;
+use crate::ring_status::RingStatus;
 
 /// The text under construction, and the time to which its ages count.
 struct Lines {
@@ -43,6 +44,9 @@ impl Status {
         self.generation_lines(&mut lines);
         if let Some(processes) = &self.processes {
             standing_lines(processes, &mut lines);
+        }
+        if let Some(ring) = &self.ring {
+            ring_lines(ring, &mut lines);
         }
         if let Some(step) = &self.last_step {
             let age = lines.age(step.at);
@@ -188,6 +192,23 @@ fn standing_lines(processes: &ProcessStatus, lines: &mut Lines) {
     }
     if let Some(silent) = &processes.silent {
         lines.line("", format_args!("last question: {silent}"));
+    }
+}
+
+/// The data, the change that waits or runs with its price, and what the last one took.
+fn ring_lines(ring: &RingStatus, lines: &mut Lines) {
+    lines.line("data", &ring.data);
+    let limit = spoken(ring.longest_stop);
+    let price = ring.predicted.map(|predicted| format!("{predicted} (merge.longest-stop is {limit})"));
+    match (&ring.change, price) {
+        (Some(change), Some(price)) => lines.line("change", format_args!("{change}; {price}")),
+        (Some(change), None) => lines.line("change", change),
+        (None, Some(price)) => lines.line("next change", price),
+        (None, None) => {}
+    }
+    if let Some(last) = &ring.last {
+        let age = lines.age(last.at);
+        lines.line("last change", format_args!("{} ({age} ago)", last.ended));
     }
 }
 

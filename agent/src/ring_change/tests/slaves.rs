@@ -41,8 +41,8 @@ fn chmpx_does_not_stop_twice_in_a_change() {
 fn chmpx_does_not_stop_for_longer_than_the_settings_allow() {
     let bench = || Bench::slave("a=21 b=21 c=1121");
     assert_eq!(bench().with(|bench| bench.limits.freeze = Duration::ZERO).first(2000), None);
-    assert_eq!(bench().with(|bench| bench.inputs.wish.predicted_stop = Some(ms(4001))).first(2000), None);
-    assert!(bench().with(|bench| bench.inputs.wish.predicted_stop = Some(ms(4000))).first(2000).is_some());
+    assert_eq!(bench().with(|bench| bench.inputs.wish.predicted_stop = Some(ms(8001))).first(2000), None);
+    assert!(bench().with(|bench| bench.inputs.wish.predicted_stop = Some(ms(8000))).first(2000).is_some());
 }
 
 /// A bench whose every server answers a stopped slave with this list.

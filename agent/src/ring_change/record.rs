@@ -1,0 +1,147 @@
+//! The changes of the ring as the ledger keeps them: the rate of the last copy, the last change, and the servers of the ring.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::course::{Ended, Outcome};
+use super::prediction::Rate;
+use crate::clock::Timestamp;
+
+/// The record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Rate of the last copy that showed one.
+    pub rate: Option<Rate>,
+    /// The last change that this node saw from its begin to its end.
+    pub last: Option<LastChange>,
+    /// Stop of the last such change in which all servers copied, in milliseconds.
+    stop_ms: Option<u64>,
+    /// Servers with a slot when the ring was last calm.
+    serving: Option<usize>,
+    /// The change of the number of servers by chmpx's way, since which keys may be out of sight.
+    pub hidden: Option<ByChmpx>,
+}
+
+/// The last change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastChange {
+    /// Time of its end.
+    pub at: Timestamp,
+    /// The change.
+    #[serde(flatten)]
+    pub ended: Ended,
+}
+
+/// A change of the number of servers in which those that stayed copied nothing (D10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByChmpx {
+    /// Servers before the first such change.
+    pub from: usize,
+    /// Servers since the last one.
+    pub to: usize,
+}
+
+impl Record {
+    /// Takes a change in that has ended. One in which all servers copied brings every key back into sight.
+    pub fn take(&mut self, ended: &Ended, at: Timestamp) {
+        let all_copied = ended.result == Outcome::Done && !ended.who.is_empty();
+        if all_copied {
+            self.hidden = None;
+        }
+        if all_copied && ended.from.is_some() {
+            let keys = ended.predicted.and_then(|predicted| predicted.keys);
+            self.rate = keys.and_then(|keys| Rate::of_merge(keys, ended.copy)).or(self.rate);
+            self.stop_ms = u64::try_from(ended.stop.as_millis()).ok();
+        }
+        self.serving = Some(ended.to);
+        if ended.from.is_some() {
+            self.last = Some(LastChange { at, ended: ended.clone() });
+        }
+    }
+
+    /// Returns the stop of the last change in which all servers copied.
+    pub fn stop(&self) -> Option<Duration> {
+        self.stop_ms.map(Duration::from_millis)
+    }
+
+    /// Takes in how many servers a calm ring has; `by_chmpx` where their chmpx run the merges.
+    pub fn observe(&mut self, serving: usize, by_chmpx: bool) {
+        let before = self.serving.replace(serving).filter(|before| *before > 0 && *before != serving);
+        if let Some(before) = before.filter(|_| by_chmpx) {
+            let from = self.hidden.map_or(before, |hidden| hidden.from);
+            self.hidden = Some(ByChmpx { from, to: serving });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring_change::course::Who;
+    use crate::ring_change::prediction::Prediction;
+
+    fn ended(from: Option<usize>, to: usize, result: Outcome) -> Ended {
+        let who = Who { joining: ["d".to_owned()].into(), ..Who::default() };
+        let predicted = Some(Prediction { keys: Some(20_000), stop: Duration::from_secs(7) });
+        let (stop, copy) = (Duration::from_secs(8), Duration::from_millis(6400));
+        Ended { from, to, who, predicted, stop, copy, result }
+    }
+
+    #[test]
+    fn a_whole_change_shows_the_rate_and_an_undone_or_half_seen_one_keeps_the_older() {
+        let mut record = Record::default();
+        record.take(&ended(Some(3), 4, Outcome::Undone), Timestamp(1));
+        assert_eq!((record.rate, record.last.is_some()), (None, true));
+        record.take(&ended(None, 4, Outcome::Done), Timestamp(2));
+        assert_eq!((record.rate, record.last.as_ref().unwrap().at), (None, Timestamp(1)));
+        record.take(&ended(Some(3), 4, Outcome::Done), Timestamp(3));
+        assert_eq!(record.rate.map(Rate::per_key), Some(Duration::from_micros(300)));
+        assert_eq!(
+            (record.last.as_ref().unwrap().at, record.stop()),
+            (Timestamp(3), Some(Duration::from_secs(8)))
+        );
+        let back = Ended {
+            who: Who { returning: ["d".to_owned()].into(), ..Who::default() },
+            ..ended(Some(4), 4, Outcome::Done)
+        };
+        record.take(
+            &Ended { copy: Duration::from_secs(1), stop: Duration::from_secs(2), ..back },
+            Timestamp(4),
+        );
+        assert_eq!(record.rate.map(Rate::per_key), Some(Duration::from_micros(300)), "one server copied");
+        assert_eq!(
+            (record.last.as_ref().unwrap().at, record.stop()),
+            (Timestamp(4), Some(Duration::from_secs(8)))
+        );
+    }
+
+    #[test]
+    fn a_server_in_chmpx_s_way_hides_keys_until_the_agents_change_the_ring() {
+        let mut record = Record::default();
+        record.observe(3, true);
+        assert_eq!(record.hidden, None, "the ring was found so");
+        record.observe(4, true);
+        record.observe(5, true);
+        assert_eq!(record.hidden, Some(ByChmpx { from: 3, to: 5 }));
+        record.observe(5, false);
+        assert!(record.hidden.is_some());
+        record.take(&ended(Some(5), 5, Outcome::Undone), Timestamp(5));
+        assert!(record.hidden.is_some());
+        record.take(&ended(Some(5), 6, Outcome::Done), Timestamp(6));
+        assert_eq!(record.hidden, None);
+        record.observe(6, true);
+        assert_eq!(record.hidden, None, "the agents' change is none of chmpx's");
+    }
+
+    #[test]
+    fn the_record_is_read_as_it_was_written() {
+        let mut record = Record::default();
+        record.observe(3, true);
+        record.take(&ended(Some(3), 4, Outcome::Done), Timestamp(3));
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(serde_json::from_str::<Record>("{}").unwrap(), Record::default());
+    }
+}
