@@ -2,7 +2,6 @@
 
 mod announcing;
 mod copying;
-mod courses;
 mod driving;
 mod failing;
 mod findings;
