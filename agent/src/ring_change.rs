@@ -55,14 +55,13 @@
 //! | `Help` | 18 | driver | ring partly p, a view is 0x21, 4 s | SERVICEOUT and SERVICEIN to that server |
 //! | `Remind` | 17 | driver | ring partly p, 3 s | UPDATESTATUS to J and L, once |
 //! | `Cure` | 22 | all | an entry is not calm and unchanged 3 s, its view differs, all views are calm | UPDATESTATUS to that server |
-//! | `Cut` | | all | a peer acknowledges nothing, and another server answers, or there is none | cuts the connections to it, once |
-//! | `Isolated` | | server | a peer acknowledges nothing, and nobody answers, 1 s | kills the pair, and keeps it down |
-//! | `Rejoin` | | server | the pair is kept down, and a server answers | starts the pair |
 //! | `TwoViews` | | server | all who answer list this server as down, twice in 2 s; of two servers the later one | restarts the pair |
 //! | `Disowned` | | server | some who answer do | UPDATESTATUS to itself |
 //! | `Audit` | | server | it serves | asks the others every 10 s |
 //! | `Watch` | 24 | slave | chmpx is stopped | asks one server, by its own number |
 //! | `Survey` | 13 | driver | the list is not calm, or a server of it is down | asks every server |
+//!
+//! Hosts that acknowledge nothing any more are no matter of this table: [`crate::peers`] cuts them, and ends an isolated pair.
 //!
 //! # Limits
 //!
@@ -122,8 +121,6 @@ pub struct Decision {
     pub row: Option<Row>,
     /// Longest time until the next look; the end of a round of questions ends it as well.
     pub look_again: Duration,
-    /// True while nobody may start chmpx and k2hdkc of this node.
-    pub holds_pair: bool,
     /// Progress of the change.
     pub progress: Progress,
     /// True where an answer forbade the announcement of this server.
@@ -150,14 +147,13 @@ pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
         }
     }
     let (row, action) = chosen.map_or((None, Action::Nothing), |(row, action)| (Some(row), action));
-    let holds_pair = history.isolated && limits.by == MergeBy::Agents;
     let holds_file = limits.by == MergeBy::Agents && holds_file(&scene, history);
     let progress = Progress { holds_file, ..progress::progress(&scene, history, hold) };
     let look_again = match action {
         Action::Nothing | Action::Ask { .. } => look_again(&scene, history, progress.stage),
         _ => timing::BEHIND_ACT,
     };
-    Decision { action, row, look_again, holds_pair, progress, refused }
+    Decision { action, row, look_again, progress, refused }
 }
 
 /// Returns true where the settings let a row act.
@@ -168,16 +164,8 @@ fn speaks(limits: &Merge, row: Row) -> bool {
 /// Returns true for an act that does not touch a ring which chmpx merges.
 fn is_harmless(action: &Action) -> bool {
     match action {
-        Action::Nothing
-        | Action::Ask { .. }
-        | Action::Continue { .. }
-        | Action::Unmark
-        | Action::StartPair => true,
-        Action::Send(_)
-        | Action::Stop { .. }
-        | Action::RestartPair(_)
-        | Action::EndPair(_)
-        | Action::Cut(_) => false,
+        Action::Nothing | Action::Ask { .. } | Action::Continue { .. } | Action::Unmark => true,
+        Action::Send(_) | Action::Stop { .. } | Action::RestartPair(_) => false,
     }
 }
 
@@ -205,7 +193,7 @@ fn holds_file(scene: &Scene<'_>, history: &History) -> bool {
 fn look_again(scene: &Scene<'_>, history: &History, stage: Stage) -> Duration {
     match stage {
         Stage::ByChmpx => timing::IDLE,
-        Stage::Calm | Stage::BackingOff | Stage::CutOff => timing::CALM,
+        Stage::Calm | Stage::BackingOff => timing::CALM,
         Stage::Preparing if scene.waiting_joiners().is_empty() => timing::CALM,
         Stage::Frozen => slave::pause(scene),
         Stage::Unseen if history.change_since().is_none() => timing::CALM,

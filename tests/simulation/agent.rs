@@ -12,7 +12,7 @@ use k2hdkc_agent::supervisor::Program;
 use k2hdkc_simulators::model::ring::{self, Micros, Node, Nodes, Ring};
 use tokio::time::Instant;
 
-use crate::plan::SECOND;
+use crate::watch::Watch;
 
 /// A watchdog: a process of its own, which continues a program at the end of its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(crate) struct Agent {
     pub(crate) disk: Disk,
     /// Its watchdog.
     pub(crate) watchdog: Option<Watchdog>,
+    /// Its watch over other hosts.
+    pub(crate) watch: Watch,
 }
 
 /// What outlives an agent.
@@ -93,6 +95,7 @@ impl Agent {
             pair: Pair::default(),
             disk: Disk { leaves: false, runs: false, mark: Mark::Absent },
             watchdog: None,
+            watch: Watch::default(),
         }
     }
 
@@ -107,6 +110,7 @@ impl Agent {
         self.history = History::default();
         (self.round, self.gathered) = (None, None);
         self.pair = Pair::default();
+        self.watch = Watch::default();
         self.polls_at = 0;
     }
 
@@ -211,7 +215,6 @@ pub(crate) fn gather(agent: &mut Agent, names: &Names, ring: &mut Ring, now: Ins
             queues_empty: agent.history.waits_for_queues(now) && ring.is_idle(node),
             progress: ring.progress(node),
             mark: agent.disk.mark,
-            unacknowledged: silent(ring, names, node),
         },
     }
 }
@@ -222,11 +225,4 @@ fn process(stopped: Option<bool>) -> Process {
         Some(false) => Process::Running,
         Some(true) => Process::Stopped,
     }
-}
-
-/// Servers that have not acknowledged anything for three seconds.
-fn silent(ring: &Ring, names: &Names, node: Node) -> BTreeSet<ServerId> {
-    let evidence = |(_, since): &(Node, Micros)| since + 3 * SECOND <= ring.now();
-    let servers = ring.silent_peers(node).filter(evidence).filter(|(peer, _)| ring.is_server(*peer));
-    servers.map(|(peer, _)| names.name(peer)).collect()
 }

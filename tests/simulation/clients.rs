@@ -1,6 +1,7 @@
 //! The programs on the slaves: readers, and one writer for each key. They keep book of what was acknowledged.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use k2hdkc_agent::ring_change::Mark;
 use k2hdkc_simulators::model::ring::{Answer, Deed, Key, Micros, Node, Ticket};
@@ -25,6 +26,8 @@ struct Asked {
     deed: Deed,
     /// The version that was acknowledged before it began.
     floor: u32,
+    /// The latest version that was written before it began.
+    written: u32,
     /// The time.
     at: Micros,
 }
@@ -71,7 +74,7 @@ impl World {
         let writes = role < WRITERS;
         let key = if writes { self.own_key(program) } else { self.rng.usize(0..self.plan.keys) };
         let book = &mut self.clients.books[key];
-        let floor = book.acknowledged;
+        let (floor, written) = (book.acknowledged, book.written);
         let deed = if writes {
             book.written += 1;
             Deed::Set(book.written)
@@ -79,7 +82,7 @@ impl World {
             Deed::Get
         };
         let ticket = self.ring.ask(slave, key, deed);
-        self.clients.asked.insert(ticket, Asked { program, key, deed, floor, at: self.ring.now() });
+        self.clients.asked.insert(ticket, Asked { program, key, deed, floor, written, at: self.ring.now() });
     }
 
     /// A key of which this program is the only writer.
@@ -101,7 +104,7 @@ impl World {
     }
 
     fn judge(&mut self, asked: Asked, answer: Answer) {
-        let Asked { key, floor, .. } = asked;
+        let Asked { key, floor, written, .. } = asked;
         let slave = self.clients.first_slave + asked.program / PROGRAMS;
         let sure =
             asked.at > self.clients.forgotten_at && self.now() > self.agents[slave].thawed_at + LATE_WORDS;
@@ -117,9 +120,9 @@ impl World {
                 self.note(|| format!("key {key}: the write of {version} ended with {answer:?}"));
             }
             (Deed::Get, Answer::Value(got)) if sure && !book.allows(floor, got) => {
-                self.old(key, Some(got), floor);
+                self.old(key, Some(got), floor..=written);
             }
-            (Deed::Get, Answer::NotFound) if sure && floor > 0 => self.old(key, None, floor),
+            (Deed::Get, Answer::NotFound) if sure && floor > 0 => self.old(key, None, floor..=written),
             (Deed::Get, Answer::Failed) => {
                 self.clients.failed += 1;
                 self.note(|| format!("key {key}: a read failed"));
@@ -139,11 +142,21 @@ impl World {
         let runs = |slave: Node| self.ring.chmpx(slave).is_some() && !self.ring.is_frozen(slave);
         let serves = self.ring.now() > FIRST_REQUEST;
         let open = serves && any(0x2000) && self.plan.slave_nodes().any(runs);
-        if open || any(0x3000) && self.is_careless() {
+        let wraps = self.wraps();
+        if open || wraps || any(0x3000) && self.is_careless() {
             self.clients.forgotten_at = self.ring.now();
             self.clients.books.iter_mut().for_each(|book| book.acknowledged = 0);
         }
         self.clients.open_merges += u64::from(open && !self.is_careless());
+    }
+
+    /// Checks whether a server copies with more extra copies than there are other servers: it asks for its own slot alone (D15), and
+    /// its replicas stay as old as they are. A server that waits to join, or has just left, is counted by REPLICA and not by the ring.
+    fn wraps(&self) -> bool {
+        (0..self.plan.servers).filter_map(|node| self.ring.chmpx(node)).any(|chmpx| {
+            let after = chmpx.list.pending().count();
+            chmpx.status().is_doing() && after > 1 && chmpx.ini.replicas >= after
+        })
     }
 
     fn is_careless(&self) -> bool {
@@ -154,9 +167,10 @@ impl World {
         !self.plan.freezes || self.plan.slave_nodes().any(careless)
     }
 
-    /// A read got too little: a violation where a server that lives has more.
-    fn old(&mut self, key: Key, got: Option<u32>, floor: u32) {
-        let Some(holder) = (0..self.plan.servers).find(|node| self.has(*node, key, floor)) else {
+    /// A read got too little: a violation where a server that lives has more, of a write that began before the read did.
+    fn old(&mut self, key: Key, got: Option<u32>, versions: RangeInclusive<u32>) {
+        let floor = *versions.start();
+        let Some(holder) = (0..self.plan.servers).find(|node| self.has(*node, key, &versions)) else {
             return self.note(|| format!("key {key}: got {got:?} for {floor}, whose holders are dead"));
         };
         self.violate(match got {
@@ -165,11 +179,11 @@ impl World {
         });
     }
 
-    /// Checks whether a server that lives and that all reach has that version of a key, or a newer one.
-    fn has(&self, node: Node, key: Key, version: u32) -> bool {
+    /// Checks whether a server that lives and that all reach has one of these versions of a key.
+    fn has(&self, node: Node, key: Key, versions: &RangeInclusive<u32>) -> bool {
         let lives =
             self.ring.k2hdkc(node).is_some() && self.ring.chmpx(node).is_some() && self.ring.reaches(node, 0);
-        lives && self.ring.item(node, key).is_some_and(|item| item.value >= version)
+        lives && self.ring.item(node, key).is_some_and(|item| versions.contains(&item.value))
     }
 
     /// At the end every slave reads what was acknowledged, where any server has it.
@@ -180,7 +194,7 @@ impl World {
                 let (floor, server) = (book.acknowledged, self.ring.server_of(slave, key));
                 let got = server.and_then(|server| self.ring.item(server, key)).map(|item| item.value);
                 let good = got.map_or(floor == 0, |got| book.allows(floor, got));
-                let held = (0..self.plan.servers).any(|node| self.has(node, key, floor));
+                let held = (0..self.plan.servers).any(|node| self.has(node, key, &(floor..=book.written)));
                 if !good && held {
                     self.violate(Broken::Lost { key, got, acknowledged: floor });
                 }

@@ -10,6 +10,11 @@ use crate::oracle::Broken;
 use crate::plan::SECOND;
 use crate::world::{Wake, World};
 
+/// The age of the views that a driver decides on, on a busy machine.
+const KNOWN: Micros = 2 * SECOND;
+/// The patience of a k2hdkc with servers that are not up.
+const PEERS_WITHIN: Micros = 30 * SECOND;
+
 impl World {
     /// Gathers the inputs of a look.
     pub(crate) fn look(&mut self, node: Node, life: u32) {
@@ -47,7 +52,7 @@ impl World {
         agent.history.record(&decision, moment(self.base, now));
         let acts = decision.action != Action::Nothing;
         self.act(node, &decision);
-        self.run_programs(node, decision.holds_pair);
+        self.run_programs(node);
         self.write_ini(node);
         let look_again = u64::try_from(decision.look_again.as_micros()).unwrap_or(SECOND);
         let next = if acts { self.pause() } else { look_again };
@@ -80,13 +85,6 @@ impl World {
             Action::Continue { program } => self.resume(node, *program),
             Action::Unmark => self.agents[node].disk.mark = Mark::Absent,
             Action::RestartPair(_) => self.end_pair(node, Mark::Thawed),
-            Action::EndPair(_) => self.end_pair(node, self.agents[node].disk.mark),
-            Action::StartPair => self.agents[node].pair.chmpx_gone = Some(0),
-            Action::Cut(who) => {
-                for id in who {
-                    self.ring.cut(node, self.names.node(id));
-                }
-            }
         }
     }
 
@@ -100,17 +98,17 @@ impl World {
         }
     }
 
-    /// A stayer that is `[n/a][Pending]` beside others that are `[Done]` was skipped.
+    /// COMPMERGE goes out: nobody may have been skipped for so long that each agent must know.
     fn check_completion(&mut self) {
-        let own = |node: Node| self.ring.list(node).map_or(0, |list| list.status(node).bits());
-        let done = (0..self.plan.servers).any(|node| own(node) & 0x3001 == 0x3001);
-        let skipped = (0..self.plan.servers).find(|node| own(*node) == 0x1021);
-        if let Some(node) = skipped.filter(|_| done) {
+        let known = |skipped: Option<Micros>| skipped.is_some_and(|since| since + KNOWN <= self.ring.now());
+        let skipped = (0..self.plan.servers).find(|node| known(self.courses[*node].skipped));
+        if let Some(node) = skipped {
             self.violate(Broken::CompletedBesideSkipped(node));
         }
     }
 
-    fn end_pair(&mut self, node: Node, mark: Mark) {
+    /// Kills chmpx and k2hdkc of a node.
+    pub(crate) fn end_pair(&mut self, node: Node, mark: Mark) {
         let is_slave = node >= self.plan.servers;
         self.ring.kill_k2hdkc(node);
         self.ring.kill_chmpx(node);
@@ -185,10 +183,11 @@ impl World {
     }
 
     /// The process half: the pair runs, k2hdkc is never older than its chmpx, and a server that has left ends.
-    fn run_programs(&mut self, node: Node, holds_pair: bool) {
+    fn run_programs(&mut self, node: Node) {
         let now = self.now();
+        let is_kept_down = self.is_kept_down(node);
         let agent = &mut self.agents[node];
-        let runs = agent.disk.runs && !holds_pair && !self.ring.ini(node).servers.is_empty();
+        let runs = agent.disk.runs && !is_kept_down && !self.ring.ini(node).servers.is_empty();
         match (self.ring.chmpx(node).is_some(), runs) {
             (false, true) => self.start_chmpx(node),
             (true, true) if self.ring.is_server(node) => self.start_k2hdkc(node),
@@ -212,7 +211,7 @@ impl World {
         let pair = &mut self.agents[node].pair;
         pair.k2hdkc_gone = None;
         let gone = *pair.chmpx_gone.get_or_insert(now);
-        if gone + SECOND <= now && (gone + 30 * SECOND <= now || self.is_listed_by_all(node)) {
+        if gone + SECOND <= now && self.is_listed_by_next(node) {
             let pair = &mut self.agents[node].pair;
             pair.chmpx_gone = None;
             self.note(|| format!("{node}: starts chmpx"));
@@ -220,11 +219,13 @@ impl World {
         }
     }
 
-    /// A server's chmpx waits until every other one that answers lists it (docs/facts.md C33).
-    fn is_listed_by_all(&self, node: Node) -> bool {
-        let others = (0..self.plan.servers).filter(|other| *other != node && self.ring.reaches(node, *other));
-        let mut lists = others.filter_map(|other| self.ring.list(other));
-        !self.ring.is_server(node) || lists.all(|list| list.knows(node))
+    /// A server's chmpx waits until the next one that answers lists it: that is where it connects (docs/facts.md C33).
+    fn is_listed_by_next(&self, node: Node) -> bool {
+        let servers = self.plan.servers;
+        let mut behind =
+            (1..servers).map(|step| (node + step) % servers).filter(|next| self.ring.reaches(node, *next));
+        let next = behind.find_map(|next| self.ring.list(next));
+        !self.ring.is_server(node) || next.is_none_or(|list| list.knows(node))
     }
 
     fn start_k2hdkc(&mut self, node: Node) {
@@ -234,11 +235,27 @@ impl World {
             Some(_) => self.ring.kill_k2hdkc(node),
             None => {
                 let pair = &mut self.agents[node].pair;
-                if *pair.k2hdkc_gone.get_or_insert(now) + 1_200_000 <= now {
+                let gone = *pair.k2hdkc_gone.get_or_insert(now);
+                if gone + 1_200_000 <= now && self.may_start_k2hdkc(node, now - gone) {
                     self.note(|| format!("{node}: starts k2hdkc"));
                     self.ring.start_k2hdkc(node);
                 }
             }
+        }
+    }
+
+    /// k2hdkc waits for the other members to be up, for half a minute where some serve, else for a majority.
+    fn may_start_k2hdkc(&self, node: Node, waited: Micros) -> bool {
+        let (Some(list), others) = (self.ring.list(node), self.ring.ini(node).servers.without(node)) else {
+            return false;
+        };
+        let serves = |other: &Node| list.status(*other).is_servicing();
+        let up = others.iter().filter(|other| list.status(*other).is_up()).count();
+        let long = waited >= PEERS_WITHIN;
+        match others.iter().any(|other| serves(&other)) {
+            _ if up == others.count() => true,
+            true => long,
+            false => long && 2 * (up + 1) > others.count() + 1 && up > 0,
         }
     }
 }

@@ -14,6 +14,7 @@ mod oracle;
 mod plan;
 mod seeds;
 mod shrink;
+mod watch;
 mod world;
 
 use std::collections::BTreeMap;

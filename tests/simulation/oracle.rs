@@ -57,14 +57,18 @@ impl fmt::Display for Violation {
 }
 
 /// Since when each node breaks a limit, or would if it went on.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Course {
+    /// Its list, as it was noted last.
+    pub(crate) list: String,
     /// Its k2hdkc has seen another chmpx, while its agent runs.
     pub(crate) older: Option<Micros>,
     /// Its k2hdkc stands still.
     pub(crate) k2hdkc: Option<Micros>,
     /// Its chmpx stands still.
     pub(crate) chmpx: Option<Micros>,
+    /// A merge has skipped it: it is `[n/a][Pending]` beside others that are `[Done]`.
+    pub(crate) skipped: Option<Micros>,
 }
 
 /// Notes whether something is so, and checks whether it has been for longer than the limit.

@@ -27,6 +27,8 @@ pub(crate) enum Wake {
     Look(Node, u32),
     /// An agent decides on what it has seen.
     Decide(Node, u32),
+    /// The watch of an agent looks.
+    Watch(Node, u32),
     /// An agent starts again.
     Start(Node),
     /// A watchdog continues its program.
@@ -62,7 +64,7 @@ pub(crate) struct World {
     /// The programs.
     pub(crate) clients: Clients,
     /// What goes on at each node.
-    courses: Vec<Course>,
+    pub(crate) courses: Vec<Course>,
     /// Chance.
     pub(crate) rng: fastrand::Rng,
     /// The moment at which virtual time began.
@@ -195,6 +197,7 @@ impl World {
             Wake::Step(number) => self.step(self.plan.steps[number].deed),
             Wake::Look(node, life) => self.look(node, life),
             Wake::Decide(node, life) => self.decide(node, life),
+            Wake::Watch(node, life) => self.watch(node, life),
             Wake::Start(node) => self.start_agent(node),
             Wake::Watchdog(node, number) => self.watchdog(node, number),
             Wake::Reappear(node) => {
@@ -221,6 +224,8 @@ impl World {
         self.agents[node].blind_until = self.now() + 2 * SECOND;
         let life = self.agents[node].life;
         self.wake(self.now(), Wake::Look(node, life));
+        let watches = self.now() + self.rng.u64(0..SECOND / 2);
+        self.wake(watches, Wake::Watch(node, life));
     }
 
     fn kill_agent(&mut self, node: Node) {
@@ -300,6 +305,10 @@ impl World {
     /// The invariants that hold at all times.
     fn check(&mut self) {
         self.forget_in_a_merge();
+        self.note_lists();
+        let own = |node: Node| self.ring.list(node).map_or(0, |list| list.status(node).bits());
+        let done = (0..self.plan.servers).any(|node| own(node) & 0x3001 == 0x3001);
+        let skipped: Nodes = (0..self.plan.servers).filter(|node| done && own(*node) == 0x1021).collect();
         for node in 0..self.agents.len() {
             let now = self.now();
             let alive = self.agents[node].runs() && self.agents[node].sleeps_until < now;
@@ -310,11 +319,26 @@ impl World {
             let older = lasts(&mut course.older, old, 5 * SECOND, now);
             let stands = lasts(&mut course.k2hdkc, stopped, LIMITS[0] + SECOND / 2, now);
             let freezes = lasts(&mut course.chmpx, frozen, LIMITS[1] + SECOND / 2, now);
+            lasts(&mut course.skipped, skipped.has(node), 0, now);
             if older {
                 self.violate(Broken::OlderThanItsChmpx(node));
             }
             if stands || freezes {
                 self.violate(Broken::FrozenTooLong(node));
+            }
+        }
+    }
+
+    /// Notes each list that has changed, where a trace is wanted.
+    fn note_lists(&mut self) {
+        if self.trace.is_none() {
+            return;
+        }
+        for node in 0..self.agents.len() {
+            let list = self.list_of(node);
+            if self.courses[node].list != list {
+                self.note(|| format!("  list of {node}: {list}"));
+                self.courses[node].list = list;
             }
         }
     }

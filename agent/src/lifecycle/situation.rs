@@ -87,10 +87,9 @@ impl<'a> Situation<'a> {
         (progress.is_under_way() || waits).then_some(progress)
     }
 
-    /// Returns the change of the ring, where the agents keep the programs from answering: a stopped chmpx, or a server that is
-    /// cut off.
+    /// Returns the change of the ring, where the agents keep chmpx from answering: it stands still.
     pub(super) fn parked(&self) -> Option<&'a Progress> {
-        self.ring_change.filter(|progress| matches!(progress.stage, Stage::Frozen | Stage::CutOff))
+        self.ring_change.filter(|progress| progress.stage == Stage::Frozen)
     }
 
     /// Returns this host's own server section.

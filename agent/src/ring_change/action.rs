@@ -38,12 +38,6 @@ pub enum Action {
     Unmark,
     /// Kills chmpx and k2hdkc of this node (SIGKILL), and starts both. On a slave the mark becomes [`super::Mark::Thawed`].
     RestartPair(PairEnd),
-    /// Kills chmpx and k2hdkc of this node, and keeps both down.
-    EndPair(PairEnd),
-    /// Lets both start again.
-    StartPair,
-    /// Destroys the own chmpx's connections to these servers.
-    Cut(Vec<ServerId>),
 }
 
 /// A command, and the control port that it goes to.

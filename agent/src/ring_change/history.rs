@@ -35,8 +35,6 @@ pub struct History {
     /// Latest answers that forbade an announcement.
     refused: Option<Instant>,
     freeze: FreezeCourse,
-    /// True while the pair is kept down, since nobody answers.
-    pub(super) isolated: bool,
 }
 
 /// Course of the own status.
@@ -108,8 +106,6 @@ impl History {
                 self.asked.insert(row, now);
                 return;
             }
-            Action::EndPair(_) => self.isolated = true,
-            Action::StartPair => self.isolated = false,
             Action::Send(_) if row == Row::Bury => self.own.buries = true,
             _ => {}
         }

@@ -120,9 +120,6 @@ pub struct Local {
     pub progress: u64,
     /// Mark of a slave's freeze on its disk.
     pub mark: Mark,
-    /// Servers that do not acknowledge what the own chmpx has sent: unacknowledged data, three retransmissions, and nothing
-    /// received for three seconds.
-    pub unacknowledged: BTreeSet<ServerId>,
 }
 
 /// State of a process in `/proc`.

@@ -1,12 +1,10 @@
-//! Rows about what servers see of each other: old entries, two views, dead peers, and the server that nobody answers.
-
-use std::collections::BTreeSet;
+//! Rows about what servers see of each other: old entries, and two views.
 
 use super::action::{Action, Command, Turn};
 use super::condition::{Condition, Same};
 use super::driving::ask_all;
 use super::history::History;
-use super::inputs::{Answer, Mark, Process, Round, ServerId};
+use super::inputs::{Answer, Mark, Process, ServerId};
 use super::row::Row;
 use super::scene::{Scene, is_calm};
 use super::slave;
@@ -56,92 +54,6 @@ impl<'a> Heard<'a> {
         let round = scene.inputs.fresh_round()?;
         let answers: Option<Vec<_>> = asked.iter().map(|id| round.answers.get(id)).collect();
         Some(Self { answers: answers?.into_iter().flatten().collect() })
-    }
-}
-
-/// The answers of all other servers, and of those that do not acknowledge.
-struct Roll<'a> {
-    round: &'a Round,
-    silent: &'a BTreeSet<ServerId>,
-    /// The number of other servers.
-    others: usize,
-}
-
-impl<'a> Roll<'a> {
-    /// Returns the servers to ask.
-    fn call(scene: &Scene<'_>) -> Vec<ServerId> {
-        let all: BTreeSet<_> =
-            scene.others().into_iter().chain(scene.inputs.local.unacknowledged.clone()).collect();
-        all.into_iter().collect()
-    }
-
-    /// Returns the answers; `None` where a server was not asked.
-    fn of(scene: &'a Scene<'_>) -> Option<Self> {
-        let (round, called) = (scene.inputs.fresh_round()?, Self::call(scene));
-        let asked = called.iter().all(|id| round.answers.contains_key(id));
-        asked.then_some(Self { round, silent: &scene.inputs.local.unacknowledged, others: called.len() })
-    }
-
-    fn answers(&self, id: &ServerId) -> bool {
-        self.round.answers.get(id).is_some_and(Option::is_some)
-    }
-
-    /// Returns true where no server answers, and there are enough of them to say that it is this host that vanished. Of two
-    /// servers neither knows.
-    fn is_alone(&self) -> bool {
-        self.others > 1 && !self.round.answers.values().any(Option::is_some)
-    }
-
-    /// Returns the silent peers that do not answer either.
-    fn gone(&self) -> Vec<ServerId> {
-        self.silent.iter().filter(|id| !self.answers(id)).cloned().collect()
-    }
-}
-
-/// Row `Cut`.
-pub(super) fn cut(scene: &Scene<'_>, _: &History) -> Condition {
-    Condition::while_same(scene.inputs.local.unacknowledged.iter().cloned().collect(), AT_ONCE)
-}
-
-/// Destroys the connections to silent peers that do not answer either, unless it is this host that vanished.
-pub(super) fn cut_silent(scene: &Scene<'_>, history: &History) -> Turn {
-    if history.times(Row::Cut) > 0 {
-        return Turn::Pass;
-    }
-    match Roll::of(scene) {
-        None => Turn::ask(Roll::call(scene), false),
-        Some(roll) if roll.is_alone() || roll.gone().is_empty() => Turn::Pass,
-        Some(_) if !history.has_held(Row::Cut, timing::CUT, scene.inputs.now) => Turn::Pass,
-        Some(roll) => Turn::Act(Action::Cut(roll.gone())),
-    }
-}
-
-/// Row `Isolated`.
-pub(super) fn isolated(scene: &Scene<'_>, history: &History) -> Condition {
-    if scene.inputs.local.unacknowledged.is_empty() || scene.is_slave() || history.isolated {
-        return Condition::Fails;
-    }
-    Roll::of(scene).map_or(Condition::Unknown, |roll| Condition::when(roll.is_alone(), timing::ISOLATED))
-}
-
-/// Ends the pair: its sockets and queues hold late writes.
-pub(super) fn end_pair(_: &Scene<'_>, _: &History) -> Turn {
-    Turn::Act(Action::EndPair(PairEnd::NobodyAnswers))
-}
-
-/// Row `Rejoin`.
-pub(super) fn rejoin(_: &Scene<'_>, history: &History) -> Condition {
-    Condition::when(history.isolated, AT_ONCE)
-}
-
-/// Starts the pair when another server answers.
-pub(super) fn start_pair(scene: &Scene<'_>, _: &History) -> Turn {
-    let others = scene.others();
-    match Heard::of(scene, &others) {
-        _ if others.is_empty() => Turn::Act(Action::StartPair),
-        None => Turn::ask(others, false),
-        Some(heard) if heard.answers.is_empty() => Turn::Pass,
-        Some(_) => Turn::Act(Action::StartPair),
     }
 }
 

@@ -59,8 +59,6 @@ pub enum Stage {
     /// The own chmpx does not answer, or has not been asked yet.
     #[default]
     Unseen,
-    /// No other server answers: the pair is kept down.
-    CutOff,
     /// Nothing changes, and nothing is to.
     Calm,
     /// A change is wanted, and not announced yet.
@@ -112,7 +110,6 @@ fn since(scene: &Scene<'_>, history: &History) -> Option<Instant> {
 fn stage(scene: &Scene<'_>, history: &History, roles: &Roles) -> Stage {
     match () {
         () if scene.limits.by == MergeBy::Chmpx => Stage::ByChmpx,
-        () if history.isolated => Stage::CutOff,
         () if scene.is_slave() && scene.inputs.local.chmpx == Process::Stopped => Stage::Frozen,
         () if !scene.is_heard() => Stage::Unseen,
         () if !roles.is_calm() => of_change(roles),
@@ -156,9 +153,7 @@ fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
         Stage::Completing => roles.among(&ring, is_merging),
         Stage::Preparing => not_ready(scene),
         Stage::Frozen => roles.among(&ring, |status| !is_calm(status)),
-        Stage::ByChmpx | Stage::Unseen | Stage::CutOff | Stage::Calm | Stage::BackingOff | Stage::Ready => {
-            Vec::new()
-        }
+        Stage::ByChmpx | Stage::Unseen | Stage::Calm | Stage::BackingOff | Stage::Ready => Vec::new(),
     }
 }
 
@@ -172,9 +167,7 @@ impl Stage {
             | Self::Merging
             | Self::Completing
             | Self::Frozen => true,
-            Self::ByChmpx | Self::Unseen | Self::CutOff | Self::Calm | Self::Preparing | Self::BackingOff => {
-                false
-            }
+            Self::ByChmpx | Self::Unseen | Self::Calm | Self::Preparing | Self::BackingOff => false,
         }
     }
 }

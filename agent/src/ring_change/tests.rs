@@ -77,7 +77,6 @@ impl Bench {
             queues_empty: true,
             progress: 0,
             mark: Mark::Absent,
-            unacknowledged: BTreeSet::new(),
         };
         let inputs = Inputs {
             now: begin,

@@ -129,8 +129,3 @@ pub(super) const THAWED: Duration = ms(1000);
 pub(super) const AUDIT: Duration = ms(10_000);
 /// Pause between the first and the second answer that lists this server as down.
 pub(super) const DISOWNED: Duration = ms(2000);
-/// Evidence against a peer to the cut: by then a server that is cut off has ended its pair. One that was cut by the others, and
-/// lived on, would serve old values when it is back.
-pub(super) const CUT: Duration = ms(1500);
-/// Patience of a server that nobody answers, behind the three seconds in which a peer acknowledged nothing.
-pub(super) const ISOLATED: Duration = ms(250);

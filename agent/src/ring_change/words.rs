@@ -87,10 +87,6 @@ impl Hold {
 pub enum PairEnd {
     #[display("its merge does not move")]
     MergeSticks,
-    #[display(
-        "no other server answers: this host is cut off, and what its queues hold must not be written later"
-    )]
-    NobodyAnswers,
     #[display("every other server lists it as down")]
     ListedAsDown,
     #[display("its chmpx was continued in the middle of a change, and its list is old")]
@@ -113,12 +109,6 @@ enum Acting<'a> {
     Unmark,
     #[display("kill and start chmpx and k2hdkc: {_0}")]
     RestartPair(PairEnd),
-    #[display("kill chmpx and k2hdkc: {_0}")]
-    EndPair(PairEnd),
-    #[display("start chmpx and k2hdkc: a server answers again")]
-    StartPair,
-    #[display("cut the connections to {}", names(_0))]
-    Cut(&'a [ServerId]),
 }
 
 impl std::fmt::Display for Action {
@@ -131,9 +121,6 @@ impl std::fmt::Display for Action {
             Self::Continue { program } => Acting::Continue(program.name()),
             Self::Unmark => Acting::Unmark,
             Self::RestartPair(why) => Acting::RestartPair(*why),
-            Self::EndPair(why) => Acting::EndPair(*why),
-            Self::StartPair => Acting::StartPair,
-            Self::Cut(who) => Acting::Cut(who),
         };
         acting.fmt(f)
     }
@@ -184,7 +171,6 @@ impl std::fmt::Display for Stage {
         f.write_str(match self {
             Self::ByChmpx => "chmpx runs the merges",
             Self::Unseen => "the own chmpx does not answer",
-            Self::CutOff => "no other server answers, and the pair is kept down",
             Self::Calm => "nothing changes",
             Self::Preparing => "a change is prepared",
             Self::BackingOff => "a change was undone, and waits for its next try",

@@ -1,6 +1,5 @@
 //! Reads the facts of this host that a change of the ring waits for.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +37,6 @@ impl Facts {
             queues_empty: queues && programs.of(Program::K2hdkc).is_some_and(are_empty),
             progress: self.moves,
             mark: self.mark(),
-            unacknowledged: BTreeSet::new(),
         }
     }
 

@@ -47,9 +47,8 @@ impl Hands {
                 }
             }
             Action::Unmark => self.mark(Program::Chmpx, Mark::Absent),
-            Action::RestartPair(why) | Action::EndPair(why) => self.kill(programs, *why),
-            // The peers' watch cuts, and the pass starts.
-            Action::Cut(_) | Action::StartPair | Action::Nothing | Action::Ask { .. } | Action::Send(_) => {}
+            Action::RestartPair(why) => self.kill(programs, *why),
+            Action::Nothing | Action::Ask { .. } | Action::Send(_) => {}
         }
     }
 

@@ -63,19 +63,6 @@ fn a_chmpx_that_stands_still_for_a_change_is_not_taken_for_a_deaf_one() {
 }
 
 #[test]
-fn a_pair_that_is_cut_off_is_kept_down() {
-    let mut stage = server();
-    stage.ring_change = Some(progress(Change::CutOff));
-    stage.end(Program::K2hdkc, ExitStatus::Signal(9));
-    stage.end(Program::Chmpx, ExitStatus::Signal(9));
-    for _ in 0..10 {
-        assert_eq!(waits(&stage.later(10.0).next()), progress(Change::CutOff).code());
-    }
-    stage.ring_change = Some(progress(Change::Unseen));
-    assert_eq!(step(&stage.later(1.0).next()), &Step::Start(Program::Chmpx));
-}
-
-#[test]
 fn a_restart_keeps_the_slot_and_waits_for_its_turn_for_the_others_and_for_the_change() {
     let mut stage = server();
     stage.demand(Class::RestartChmpx, "MAXCHMPX", 4);

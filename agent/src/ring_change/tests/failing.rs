@@ -89,59 +89,12 @@ fn in_a_calm_ring_a_dead_server_stays_until_the_ini_lacks_it() {
 }
 
 #[test]
-fn a_silent_peer_is_cut_once_where_another_server_answers() {
-    let silent = |bench: &mut Bench| bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
-    for bench in [Bench::server("a", "a=21 b=21 c=21"), Bench::slave("b=21 c=21")] {
-        let mut bench = bench.seeing("b=-");
-        silent(&mut bench);
-        assert_eq!(bench.run(20_000), [(1500, Row::Cut, Action::Cut(ids("b")))]);
-        bench.inputs.local.unacknowledged.clear();
-        bench.run(50);
-        silent(&mut bench);
-        assert_eq!(bench.run(2000), [(21_550, Row::Cut, Action::Cut(ids("b")))], "new evidence");
-    }
-}
-
-#[test]
-fn a_host_that_nobody_answers_ends_its_pair_and_starts_it_when_one_does() {
-    let mut bench = Bench::server("a", "a=21 b=21 c=21").seeing("b=- c=-");
-    bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
-    let end = Action::EndPair(PairEnd::NobodyAnswers);
-    assert_eq!(bench.run(1600), [(500, Row::Isolated, end)]);
-    bench.inputs.list = None;
-    bench.inputs.local.unacknowledged.clear();
-    (bench.inputs.local.chmpx, bench.inputs.local.k2hdkc) = (Process::Absent, Process::Absent);
-    assert_eq!(bench.run(5000), []);
-    let decision = bench.step();
-    assert_eq!((decision.holds_pair, decision.progress.stage), (true, Stage::CutOff));
-    let mut bench = bench.seeing("c=21");
-    bench.inputs.list = Some(list("a=21 b=21 c=21"));
-    let starts: Vec<_> = bench.run(1000).into_iter().map(|(_, _, action)| action).collect();
-    assert_eq!(starts, [Action::StartPair]);
-    assert!(!bench.step().holds_pair);
-}
-
-#[test]
-fn of_two_servers_each_cuts_the_other_and_ends_nothing() {
-    let mut bench = Bench::server("a", "a=21 b=21").seeing("b=-");
-    bench.inputs.local.unacknowledged = ids("b").into_iter().collect();
-    assert_eq!(bench.run(15_000), [(1500, Row::Cut, Action::Cut(ids("b")))]);
-}
-
-#[test]
 fn of_two_servers_that_list_each_other_as_down_the_later_one_starts_again() {
     let down = NodeStatus::from_bits(0x20);
     let first = Bench::server("a", "a=21 b=21").with(|bench| _ = bench.doubted.insert(id("b"), down));
     assert_eq!(first.first(9000), None);
     let second = Bench::server("b", "a=21 b=21").with(|bench| _ = bench.doubted.insert(id("a"), down));
     assert!(matches!(second.first(9000), Some((2000, Row::TwoViews, Action::RestartPair(_)))));
-}
-
-#[test]
-fn a_slave_that_nobody_answers_does_nothing() {
-    let mut bench = Bench::slave("a=21 b=21").seeing("a=- b=-");
-    bench.inputs.local.unacknowledged = ids("a").into_iter().collect();
-    assert_eq!(bench.run(10_000), []);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The findings F1 to F15 of the runs on the real programs, one test each.
+//! The findings F1 to F14 of the runs on the real programs, one test each.
 
 use super::*;
 
@@ -129,12 +129,4 @@ fn f14_dump_decides_and_two_joiners_make_one_change() {
     assert!(matches!(bench.look().action, Action::Ask { dump: true, .. }));
     assert!(matches!(Bench::server("c", "a=21 b=1121 c=11").first(100), Some((0, Row::JoinAlong, _))));
     assert!(matches!(Bench::server("a", "a=21 b=1121 c=11").first(3000), Some((2000, Row::Pend, _))));
-}
-
-#[test]
-fn f15_who_is_cut_off_cuts_nobody() {
-    let mut bench = Bench::server("a", "a=21 b=21 c=21").seeing("b=- c=-");
-    bench.inputs.local.unacknowledged = ids("b c").into_iter().collect();
-    let acts = bench.run(3000);
-    assert!(acts.iter().all(|(.., action)| !matches!(action, Action::Cut(_))), "{acts:?}");
 }

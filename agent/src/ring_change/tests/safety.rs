@@ -155,8 +155,6 @@ impl Stretch {
         (local.k2hdkc, local.chmpx) = (process(self.k2hdkc), process(self.chmpx));
         local.mark = [Mark::Absent, Mark::Frozen, Mark::Thawed][usize::from(self.mark)];
         local.queues_empty = fact(0);
-        local.unacknowledged =
-            if fact(1) && fact(2) { ids("b").into_iter().collect() } else { BTreeSet::new() };
         bench.inputs.wish.leave = fact(3) && fact(4);
         bench.inputs.members = NAMES.into_iter().filter(|name| *name != "c" || !fact(5)).map(id).collect();
     }
@@ -291,11 +289,7 @@ impl Foreign {
         let counts = bench.foreign.iter().any(|id| bench.inputs.members.contains(id) || lives(id));
         let harmless = matches!(
             decision.action,
-            Action::Nothing
-                | Action::Ask { .. }
-                | Action::Continue { .. }
-                | Action::Unmark
-                | Action::StartPair
+            Action::Nothing | Action::Ask { .. } | Action::Continue { .. } | Action::Unmark
         );
         prop_assert!(!(self.known && counts) || harmless, "{:?}", decision.action);
         Ok(())

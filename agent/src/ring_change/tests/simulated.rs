@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn unacknowledged(bench: &mut Bench, who: &str) {
-    bench.inputs.local.unacknowledged = ids(who).into_iter().collect();
-}
-
 fn rows(bench: Bench, time: u64) -> Vec<Row> {
     bench.drained().run(time).into_iter().map(|(_, row, _)| row).collect()
 }
@@ -15,29 +11,6 @@ fn all_joiners_that_wait_count_against_the_extra_copies() {
     // A first start of three servers with REPLICA 2: the first one served alone, and held the others for ever.
     let bench = Bench::server("b", "a=21 b=11 c=11").with(|bench| bench.inputs.replicas = 2);
     assert!(rows(bench, 3000).contains(&Row::Join));
-}
-
-#[test]
-fn a_peer_that_answers_is_not_cut() {
-    // A host that was cut off for a while came back, and cut a healthy peer by evidence of its own outage.
-    let bench = Bench::server("a", "a=21 b=21 c=21").with(|bench| unacknowledged(bench, "b"));
-    assert_eq!(rows(bench, 5000), []);
-}
-
-#[test]
-fn of_two_servers_neither_ends_its_pair_and_both_cut() {
-    // The one that lived had nobody to ask, and ended itself.
-    let bench = || Bench::server("a", "a=21 b=21").seeing("b=-").with(|bench| unacknowledged(bench, "b"));
-    assert_eq!(rows(bench(), 10_000), [Row::Cut]);
-    let three = Bench::server("a", "a=21 b=21 c=21").seeing("b=- c=-");
-    let three = three.with(|bench| unacknowledged(bench, "b c"));
-    assert_eq!(rows(three, 2000).first(), Some(&Row::Isolated), "of three it is this one that is cut off");
-}
-
-#[test]
-fn the_only_server_starts_its_pair_again_without_asking() {
-    let mut bench = Bench::server("a", "a=21").with(|bench| bench.history.isolated = true);
-    assert_eq!(bench.step().action, Action::StartPair);
 }
 
 #[test]

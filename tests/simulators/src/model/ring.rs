@@ -36,6 +36,7 @@ pub use clients::{Outcome, asked, first_asked};
 pub use host::K2hdkc;
 pub use list::{List, MOST, Micros, Node, Nodes, Slots, Word};
 pub use message::{Answer, Deed, Message, Ticket, Token, Work};
+pub use net::Wire;
 pub use odds::Odds;
 pub use orders::{Command, Reply};
 pub use range::Range;
@@ -57,6 +58,10 @@ pub struct Ring {
     hashes: Hashes,
     last_arrival: [[Micros; MOST]; MOST],
     cut_until: [[Micros; MOST]; MOST],
+    /// When each host last heard of each other one, an acknowledgement included.
+    heard: [[Micros; MOST]; MOST],
+    /// Connections that were made between each two chmpx.
+    links: [[u32; MOST]; MOST],
     open: Vec<bool>,
     outcomes: Vec<Outcome>,
     spare: Vec<Effect>,
@@ -77,6 +82,8 @@ impl Ring {
             hashes,
             last_arrival: [[0; MOST]; MOST],
             cut_until: [[0; MOST]; MOST],
+            heard: [[0; MOST]; MOST],
+            links: [[0; MOST]; MOST],
             open: Vec::new(),
             outcomes: Vec::new(),
             spare: Vec::new(),
@@ -202,6 +209,7 @@ impl Ring {
 
     fn arrive(&mut self, from: Node, to: Node, life: u32, message: Message) {
         let now = self.now;
+        self.hear(from, to);
         let host = &mut self.hosts[to];
         let Some(chmpx) = host.alive(life) else { return };
         if from != to && !chmpx.linked.has(from) {

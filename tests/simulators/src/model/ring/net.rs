@@ -7,10 +7,26 @@ use super::list::{Micros, Node, Nodes};
 use super::message::Message;
 use super::queue::Event;
 
-/// An idle connection to a vanished host is probed after so long.
-const PROBED: Micros = 5_000_000;
+/// chmpx has an idle connection probed after so long, and again in this time (docs/facts.md C35).
+const PROBED: [Micros; 2] = [60_000_000, 10_000_000];
+/// The kernel sends what is not acknowledged again after these times; each pause is twice as long as the one before.
+const REPEATED: [Micros; 8] =
+    [200_000, 600_000, 1_400_000, 3_000_000, 6_200_000, 12_600_000, 25_400_000, 51_000_000];
 /// A connection that was cut is not made again at once.
 const PAUSE: Micros = 200_000;
+
+/// A connection of a chmpx as its kernel counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wire {
+    /// The node at the other end.
+    pub peer: Node,
+    /// Its number among those between both.
+    pub number: u32,
+    /// Repetitions and probes without an answer.
+    pub unanswered: u8,
+    /// Time since the other host was heard.
+    pub quiet: Micros,
+}
 
 impl Ring {
     /// The network of a host goes away: no FIN, no RST.
@@ -36,17 +52,38 @@ impl Ring {
         from == to || self.hosts[from].vanished.is_none() && self.hosts[to].vanished.is_none()
     }
 
-    /// Returns the peers of a chmpx that do not acknowledge, with the time since when.
-    pub fn silent_peers(&self, at: Node) -> impl Iterator<Item = (Node, Micros)> + '_ {
+    /// Returns the connections of a chmpx.
+    pub fn wires(&self, at: Node) -> impl Iterator<Item = Wire> + '_ {
         let linked = self.hosts[at].chmpx.as_ref().map_or(Nodes::default(), |chmpx| chmpx.linked);
-        linked.iter().filter_map(move |peer| Some((peer, self.silent_since(at, peer)?)))
+        linked.iter().filter(move |peer| *peer != at).map(move |peer| {
+            let quiet = self.now - self.heard[at][peer];
+            let (number, unanswered) = (self.links[at][peer], self.unanswered(at, peer, quiet));
+            Wire { peer, number, unanswered, quiet }
+        })
     }
 
-    fn silent_since(&self, at: Node, peer: Node) -> Option<Micros> {
+    fn unanswered(&self, at: Node, peer: Node, quiet: Micros) -> u8 {
+        if self.reaches(at, peer) && self.hosts[at].unsent.iter().all(|unsent| unsent.to != peer) {
+            return 0;
+        }
         let sent = self.hosts[at].unsent.iter().filter(|unsent| unsent.to == peer).map(|unsent| unsent.since);
-        let gone = [at, peer].into_iter().filter_map(|node| self.hosts[node].vanished).max();
-        let probed = gone.map(|since| since + PROBED).filter(|since| *since <= self.now);
-        sent.chain(probed).min()
+        let count = match sent.min() {
+            Some(since) => REPEATED.iter().filter(|after| since + **after <= self.now).count() as u64,
+            None => quiet.checked_sub(PROBED[0]).map_or(0, |late| 1 + late / PROBED[1]),
+        };
+        u8::try_from(count).unwrap_or(u8::MAX)
+    }
+
+    /// Notes that both hosts have heard of each other.
+    pub(super) fn hear(&mut self, from: Node, to: Node) {
+        if self.reaches(from, to) {
+            (self.heard[from][to], self.heard[to][from]) = (self.now, self.now);
+        }
+    }
+
+    /// Returns which chmpx of a node runs, counted by its starts.
+    pub fn life(&self, node: Node) -> Option<u32> {
+        self.hosts[node].chmpx.as_ref().map(|_| self.hosts[node].life)
     }
 
     /// Destroys the connections of a host to another one (`SOCK_DESTROY`).
@@ -182,6 +219,9 @@ impl Ring {
         let Some(other) = self.hosts[to].chmpx.as_mut() else { return };
         other.linked = other.linked.with(from);
         let list = other.list;
+        self.hear(from, to);
+        let number = self.links[from][to] + 1;
+        (self.links[from][to], self.links[to][from]) = (number, number);
         self.turn(from, |chmpx, turn| chmpx.welcomed(to, &list, turn));
         if let Some(list) = self.list(from).copied().filter(|_| from < self.servers) {
             self.turn(to, |chmpx, turn| chmpx.met(from, &list, turn));
