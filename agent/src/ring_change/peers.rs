@@ -45,24 +45,32 @@ pub(super) fn cure_entries(scene: &Scene<'_>, history: &History) -> Turn {
 
 /// The answers of the other servers to one question.
 struct Heard<'a> {
-    answers: Vec<&'a Answer>,
+    answers: Vec<(&'a ServerId, &'a Answer)>,
 }
 
 impl<'a> Heard<'a> {
     /// Returns the answers of those servers; `None` where one of them was not asked.
     fn of(scene: &'a Scene<'_>, asked: &[ServerId]) -> Option<Self> {
         let round = scene.inputs.fresh_round()?;
-        let answers: Option<Vec<_>> = asked.iter().map(|id| round.answers.get(id)).collect();
-        Some(Self { answers: answers?.into_iter().flatten().collect() })
+        let answers: Option<Vec<_>> = asked.iter().map(|id| round.answers.get_key_value(id)).collect();
+        let answered = answers?.into_iter().filter_map(|(id, answer)| Some((id, answer.as_ref()?)));
+        Some(Self { answers: answered.collect() })
     }
 }
 
-/// Returns the number of answers that list this server as down, and of all; `None` where that was not asked.
+/// Returns the number of answers that list this server as down, and of all; `None` where that was not asked. Of a server in service
+/// only those count that are in service themselves.
 fn verdicts(scene: &Scene<'_>) -> Option<(usize, usize)> {
     let own = scene.own()?;
     let heard = Heard::of(scene, &scene.others())?;
-    let down = |answer: &&&Answer| answer.list.get(own).is_some_and(|entry| !entry.status.is_up());
-    Some((heard.answers.iter().filter(down).count(), heard.answers.len()))
+    let serves = scene.me().is_some_and(NodeStatus::is_in_service);
+    let is = |answer: &Answer, id: &ServerId, is: fn(NodeStatus) -> bool| {
+        answer.list.get(id).is_some_and(|entry| is(entry.status))
+    };
+    let counts = |(by, answer): &&(&ServerId, &Answer)| !serves || is(answer, by, NodeStatus::is_in_service);
+    let down = |(_, answer): &&(&ServerId, &Answer)| is(answer, own, |status| !status.is_up());
+    let counted = || heard.answers.iter().filter(counts);
+    Some((counted().filter(down).count(), counted().count()))
 }
 
 /// Returns true for a server that serves, or waits to join: others must see it.

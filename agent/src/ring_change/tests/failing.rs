@@ -109,6 +109,16 @@ fn a_server_that_all_list_as_down_starts_again_after_two_answers() {
 }
 
 #[test]
+fn a_server_that_waits_to_join_does_not_speak_for_those_that_serve() {
+    // The ring was in two parts, and a joiner that both knew kept each from starting again.
+    let down = NodeStatus::from_bits(0x20);
+    let bench = Bench::server("a", "a=1021 b=1021 c=1021 d=11").drained();
+    let mut bench = bench.with(|bench| bench.doubted = [(id("b"), down), (id("c"), down)].into());
+    let restarts = bench.run(20_000).into_iter().find(|(_, row, _)| *row == Row::TwoViews);
+    assert!(restarts.is_some());
+}
+
+#[test]
 fn a_server_that_some_list_as_down_publishes_its_status() {
     let one = |bench: &mut Bench| _ = bench.doubted.insert(id("b"), NodeStatus::from_bits(0x20));
     let bench = Bench::server("a", "a=21 b=21 c=21").with(one);
