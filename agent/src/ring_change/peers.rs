@@ -91,7 +91,23 @@ pub(super) fn two_views(scene: &Scene<'_>, _: &History) -> Condition {
     let first = scene.inputs.members.first() == scene.own() && scene.others().len() == 1;
     let serves = scene.me().is_some_and(NodeStatus::is_in_service);
     let after = if serves { timing::DISOWNED } else { timing::MISSING };
+    if is_estranged(scene) {
+        return Condition::when(true, timing::MISSING);
+    }
     audited(scene, |down, all| all > 0 && down == all && !first, after)
+}
+
+/// Returns true where this server and another one list each other as down although both run and answer: no status that goes round
+/// the ring mends that. A server that waits to join starts again, of two in service the later one.
+fn is_estranged(scene: &Scene<'_>) -> bool {
+    let (Some(own), Some(me)) = (scene.own(), scene.me().filter(|me| is_audited(*me))) else { return false };
+    let Some(heard) = Heard::of(scene, &scene.others()) else { return false };
+    heard.answers.iter().any(|(by, answer)| {
+        let is_up = |id: &ServerId| answer.list.get(id).map(|entry| entry.status.is_up());
+        let yields = !me.is_in_service() || *by < own;
+        let dead = scene.seen.status(by);
+        yields && is_dead(dead) && is_up(by) == Some(true) && is_up(own) == Some(false)
+    })
 }
 
 /// Starts the pair again: to the others this server is down anyway.

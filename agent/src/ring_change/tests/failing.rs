@@ -119,6 +119,19 @@ fn a_server_that_waits_to_join_does_not_speak_for_those_that_serve() {
 }
 
 #[test]
+fn of_two_servers_that_list_each_other_as_down_beside_a_third_the_later_one_starts_again() {
+    // The ring was in parts that a third server held together, and no list of it agreed with another.
+    let down = NodeStatus::from_bits(0x20);
+    let bench = |own, other, text| {
+        let bench = Bench::server(own, text).seeing("a=1021 b=1021 c=1021").drained();
+        bench.with(|bench| _ = bench.doubted.insert(id(other), down))
+    };
+    let restarts = |mut bench: Bench| bench.run(15_000).into_iter().find(|(_, row, _)| *row == Row::TwoViews);
+    assert!(restarts(bench("a", "c", "a=1021 b=1021 c=20")).is_none());
+    assert!(restarts(bench("c", "a", "a=20 b=1021 c=1021")).is_some_and(|(at, ..)| at >= 10_000));
+}
+
+#[test]
 fn a_server_that_some_list_as_down_publishes_its_status() {
     let one = |bench: &mut Bench| _ = bench.doubted.insert(id("b"), NodeStatus::from_bits(0x20));
     let bench = Bench::server("a", "a=21 b=21 c=21").with(one);
