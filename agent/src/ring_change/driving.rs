@@ -143,7 +143,8 @@ pub(super) fn disputed(scene: &Scene<'_>, history: &History) -> Condition {
 /// Has the servers publish their status about which the lists differ.
 pub(super) fn align(scene: &Scene<'_>, history: &History) -> Turn {
     let Sight::Clear(views) = sight(scene, history) else { return Turn::Pass };
-    let living = |id: &&ServerId| views.roles.status(id).is_up();
+    // A server that waits to join has no view here, and the lists may differ about it as well.
+    let living = |id: &&ServerId| views.roles.status(id).is_up() || scene.seen.status(id).is_up();
     let orders: Vec<_> =
         views.disputed.iter().filter(living).map(|id| Command::UpdateStatus.at(id)).collect();
     if orders.is_empty() { Turn::Held(Hold::ListsDiffer(views.disputed.clone())) } else { Turn::send(orders) }

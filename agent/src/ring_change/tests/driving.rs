@@ -39,6 +39,24 @@ fn the_views_decide_and_not_the_list() {
 }
 
 #[test]
+fn a_server_that_waits_to_join_publishes_its_status_where_lists_differ_about_it() {
+    // One list had it without its k2hdkc, for ever, and no merge began.
+    let mut bench = Bench::server("a", "a=1021 b=21 c=11").drained();
+    let mut acts = Vec::new();
+    for _ in 0..20 {
+        let mut answer = bench.answer(&id("b"), true).unwrap();
+        let waits = Entry { status: NodeStatus::from_bits(0x10011), slot: None };
+        answer.list.insert(id("c"), waits);
+        bench.inputs.round = Some(Round { at: bench.inputs.now, answers: [(id("b"), Some(answer))].into() });
+        let decision = bench.look();
+        bench.history.record(&decision, bench.inputs.now);
+        acts.extend(decision.row.map(|row| (row, decision.action)));
+        bench.inputs.now += ms(50);
+    }
+    assert!(acts.contains(&(Row::Align, send(&[update("c")]))), "{acts:?}");
+}
+
+#[test]
 fn lists_that_differ_are_aligned_before_the_merge() {
     let bench = Bench::server("a", "a=1021 b=21 c=1121").seeing("b=1021");
     let acts = drives(bench, 1400);
