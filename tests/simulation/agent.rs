@@ -48,6 +48,8 @@ pub(crate) struct Agent {
     pub(crate) polls_at: Micros,
     /// The times since when its programs are there, or gone.
     pub(crate) pair: Pair,
+    /// Its file has AUTOMERGE on as long as another server insists on it.
+    pub(crate) defers: bool,
     /// What its disk keeps.
     pub(crate) disk: Disk,
     /// Its watchdog.
@@ -93,6 +95,7 @@ impl Agent {
             members: Nodes::default(),
             polls_at: 0,
             pair: Pair::default(),
+            defers: false,
             disk: Disk { leaves: false, runs: false, mark: Mark::Absent },
             watchdog: None,
             watch: Watch::default(),
@@ -174,15 +177,17 @@ impl Names {
         from: Node,
         who: &[ServerId],
         dump: bool,
-        at: Instant,
+        (at, insists): (Instant, Nodes),
     ) -> Round {
         let mut answers = BTreeMap::new();
         for id in who {
             let node = self.node(id);
             let list = ring.look(from, node).or_else(|| ring.look(from, node));
-            let automerge = ring.chmpx(node).filter(|_| dump);
-            let automerge =
-                automerge.map(|chmpx| if chmpx.ini.automerge { Automerge::On } else { Automerge::Off });
+            let automerge = ring.chmpx(node).filter(|_| dump).map(|chmpx| match chmpx.ini.automerge {
+                true if insists.has(node) => Automerge::On,
+                true => Automerge::Deferred,
+                false => Automerge::Off,
+            });
             answers.insert(id.clone(), list.map(|list| Answer { list: self.list(&list), automerge }));
         }
         Round { at, answers }

@@ -28,6 +28,8 @@ struct Asked {
     floor: u32,
     /// The latest version that was written before it began.
     written: u32,
+    /// Removals that had begun before.
+    removals: u32,
     /// The time.
     at: Micros,
 }
@@ -75,14 +77,24 @@ impl World {
         let key = if writes { self.own_key(program) } else { self.rng.usize(0..self.plan.keys) };
         let book = &mut self.clients.books[key];
         let (floor, written) = (book.acknowledged, book.written);
-        let deed = if writes {
-            book.written += 1;
-            Deed::Set(book.written)
-        } else {
-            Deed::Get
+        let removes = writes && self.plan.deletes && self.rng.u8(0..10) == 0;
+        let deed = match (writes, removes) {
+            (false, _) => Deed::Get,
+            (true, true) => {
+                book.removals += 1;
+                book.acknowledged = 0;
+                Deed::Delete
+            }
+            (true, false) => {
+                book.written += 1;
+                Deed::Set(book.written)
+            }
         };
+        let removals = book.removals;
         let ticket = self.ring.ask(slave, key, deed);
-        self.clients.asked.insert(ticket, Asked { program, key, deed, floor, written, at: self.ring.now() });
+        self.clients
+            .asked
+            .insert(ticket, Asked { program, key, deed, floor, written, removals, at: self.ring.now() });
     }
 
     /// A key of which this program is the only writer.
@@ -104,12 +116,14 @@ impl World {
     }
 
     fn judge(&mut self, asked: Asked, answer: Answer) {
-        let Asked { key, floor, written, .. } = asked;
+        let Asked { key, floor, written, removals, .. } = asked;
         let slave = self.clients.first_slave + asked.program / PROGRAMS;
         let sure =
             asked.at > self.clients.forgotten_at && self.now() > self.agents[slave].thawed_at + LATE_WORDS;
         let book = &mut self.clients.books[key];
+        let sure = sure && removals == book.removals && !book.removal_unknown;
         match (asked.deed, answer) {
+            (Deed::Delete, answer) => book.removal_unknown |= answer != Answer::Ok,
             (Deed::Set(version), Answer::Ok) if sure => {
                 book.acknowledged = version;
                 self.note(|| format!("key {key}: {version} is acknowledged"));
@@ -127,7 +141,7 @@ impl World {
                 self.clients.failed += 1;
                 self.note(|| format!("key {key}: a read failed"));
             }
-            (Deed::Get | Deed::Delete, _) => {}
+            (Deed::Get, _) => {}
         }
     }
 
@@ -141,7 +155,12 @@ impl World {
         let any = |bits: u64| (0..self.plan.servers).any(|node| own(node) & bits != 0);
         let runs = |slave: Node| self.ring.chmpx(slave).is_some() && !self.ring.is_frozen(slave);
         let serves = self.ring.now() > FIRST_REQUEST;
-        let open = serves && any(0x2000) && self.plan.slave_nodes().any(runs);
+        // A slave hears of the end last, and until then writes to those that leave.
+        let believes = |slave: Node| {
+            self.ring.list(slave).is_some_and(|list| list.iter().any(|(_, status)| status.is_operating()))
+        };
+        let open =
+            serves && self.plan.slave_nodes().any(|slave| runs(slave) && (any(0x2000) || believes(slave)));
         let wraps = self.wraps();
         if open || wraps || any(0x3000) && self.is_careless() {
             self.clients.forgotten_at = self.ring.now();

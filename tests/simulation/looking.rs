@@ -1,9 +1,10 @@
 //! An agent's look: it gathers, decides a little later, and acts. Beside the ring change there is its process half, which starts
 //! programs, and its file half, which writes the ini.
 
-use k2hdkc_agent::ring_change::{Action, Decision, Mark, decide};
+use k2hdkc_agent::ring_change::{Action, Decision, Mark, Merges, decide};
+use k2hdkc_agent::settings::{Merge, MergeBy};
 use k2hdkc_agent::supervisor::Program;
-use k2hdkc_simulators::model::ring::{Command, Micros, Node, Reply};
+use k2hdkc_simulators::model::ring::{Command, Micros, Node, Nodes, Reply};
 
 use crate::agent::{Watchdog, gather, moment};
 use crate::oracle::Broken;
@@ -12,6 +13,8 @@ use crate::world::{Wake, World};
 
 /// The age of the views that a driver decides on, on a busy machine.
 const KNOWN: Micros = 2 * SECOND;
+/// Each agent knows by then that a server has gone over to AUTOMERGE: what it knew before is too old.
+const KNOWN_BY: Micros = 40 * SECOND;
 /// The patience of a k2hdkc with servers that are not up.
 const PEERS_WITHIN: Micros = 30 * SECOND;
 
@@ -47,9 +50,16 @@ impl World {
         let now = self.now();
         let agent = &mut self.agents[node];
         let Some(inputs) = agent.gathered.take().filter(|_| agent.life == life) else { return };
-        agent.history.observe(&inputs, &self.limits);
-        let decision = decide(&inputs, &agent.history, &self.limits);
+        let limits =
+            if self.foreign.has(node) { Merge { by: MergeBy::Chmpx, ..self.limits } } else { self.limits };
+        agent.history.observe(&inputs, &limits);
+        let decision = decide(&inputs, &agent.history, &limits);
         agent.history.record(&decision, moment(self.base, now));
+        match decision.progress.merges {
+            Merges::ByChmpx(_) => agent.defers = true,
+            Merges::ByAgents => agent.defers = false,
+            Merges::Unknown => {}
+        }
         let acts = decision.action != Action::Nothing;
         self.act(node, &decision);
         self.run_programs(node);
@@ -70,11 +80,16 @@ impl World {
             Action::Nothing | Action::Ask { .. } => {}
             action => self.note(|| format!("{node}: {action} ({:?})", decision.row)),
         }
+        let moves = matches!(decision.action, Action::Stop { .. } | Action::Send(_) | Action::RestartPair(_));
+        if moves && !self.foreign.is_empty() && self.now() > KNOWN_BY {
+            self.violate(Broken::Meddled(node));
+        }
         match &decision.action {
             Action::Nothing => {}
             Action::Ask { who, dump } => {
                 let at = moment(self.base, self.now());
-                self.agents[node].round = Some(self.names.ask(&mut self.ring, node, who, *dump, at));
+                let round = self.names.ask(&mut self.ring, node, who, *dump, (at, self.foreign));
+                self.agents[node].round = Some(round);
             }
             Action::Send(orders) => {
                 for order in orders {
@@ -162,7 +177,10 @@ impl World {
         let reaches = self.ring.reaches(node, node);
         let agent = &mut self.agents[node];
         if agent.polls_at <= now && reaches {
-            agent.members = self.members;
+            // The guard: K2HR3 may be sick, so nobody goes at its first word.
+            let kept: Nodes = agent.members.iter().filter(|server| self.hidden.has(*server)).collect();
+            let told: Nodes = self.members.iter().filter(|server| !self.hidden.has(*server)).collect();
+            agent.members = told.and(kept);
             agent.polls_at = now + pause;
         }
     }
@@ -170,7 +188,7 @@ impl World {
     /// Writes the ini where it differs, but not while servers merge.
     fn write_ini(&mut self, node: Node) {
         let agent = &self.agents[node];
-        let ini = self.ini(agent.members);
+        let ini = self.ini(node, agent.members);
         let merges = self
             .ring
             .list(node)

@@ -99,6 +99,15 @@ fn replay(seed: u64) {
 }
 
 #[test]
+fn an_eleventh_server_joins_a_ring_of_ten() {
+    let plan = Plan::eleventh_joins();
+    let ended = World::new(plan.clone(), true).run();
+    assert!(ended.violations.is_empty(), "{}", print(&ended.trace, LINES));
+    let joined = ended.trace.iter().rev().find(|(_, text)| text.contains("SERVICEIN to node10"));
+    println!("{plan}\n{} steps; {joined:?}", ended.steps);
+}
+
+#[test]
 fn a_seed_replays_alike() {
     let run = || World::new(Plan::of(1), true).run();
     let (first, second) = (run(), run());

@@ -31,6 +31,8 @@ pub(crate) enum Broken {
     FrozenTooLong(Node),
     /// A k2hdkc runs on that has seen another chmpx.
     OlderThanItsChmpx(Node),
+    /// An agent moved a ring in which a server runs AUTOMERGE.
+    Meddled(Node),
     /// The ring is not what K2HR3 says, so long after the last fault.
     NotConverged(String),
 }
@@ -45,6 +47,7 @@ impl Broken {
             Self::CompletedBesideSkipped(_) => "completed beside a skipped server",
             Self::FrozenTooLong(_) => "frozen too long",
             Self::OlderThanItsChmpx(_) => "k2hdkc older than chmpx",
+            Self::Meddled(_) => "meddled with AUTOMERGE",
             Self::NotConverged(_) => "not converged",
         }
     }
@@ -86,6 +89,10 @@ pub(crate) struct Book {
     pub(crate) written: u32,
     /// Versions of which nobody knows whether they were carried out, and which may still be: no read of them is too old.
     pub(crate) unknown: BTreeSet<u32>,
+    /// Removals that have begun: a read that meets one may get nothing, or what a server without it has.
+    pub(crate) removals: u32,
+    /// Records whether a removal may still be carried out.
+    pub(crate) removal_unknown: bool,
 }
 
 impl Book {

@@ -6,6 +6,10 @@ use k2hdkc_simulators::model::ring::{Micros, Node};
 
 /// A second of virtual time.
 pub(crate) const SECOND: Micros = 1_000_000;
+/// A server goes over to AUTOMERGE at this time.
+const GOES_OVER: Micros = 25 * SECOND;
+/// A server that is gone for good has been taken out within this time.
+const BURIAL: Micros = 90 * SECOND;
 
 /// A course.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) keys: usize,
     /// Records whether slaves stop for a change.
     pub(crate) freezes: bool,
+    /// Records whether programs remove keys, too.
+    pub(crate) deletes: bool,
     /// Operations and faults, in the order of their times.
     pub(crate) steps: Vec<Step>,
 }
@@ -58,6 +64,10 @@ pub(crate) enum Deed {
     Silence(Micros),
     /// Messages are often slow for that time.
     Load(Micros),
+    /// K2HR3 answers without that server for that time.
+    Sick(Node, Micros),
+    /// A server goes over to AUTOMERGE: nobody runs its merges but its chmpx.
+    GoOver(Node),
 }
 
 /// Programs of a node.
@@ -75,8 +85,11 @@ impl Plan {
     /// Makes the course of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let starts = rng.usize(1..=4);
-        let servers = starts + rng.usize(0..=3);
+        // The wider kinds have a chance of their own: the rest of a plan stays as its seed says.
+        let mut kinds = fastrand::Rng::with_seed(seed ^ 0x6b69_6e64);
+        let (is_large, is_mixed) = (kinds.u8(0..40) == 0, kinds.u8(0..20) == 0);
+        let (starts, more) = (rng.usize(1..=4), rng.usize(0..=3));
+        let (starts, servers) = if is_large { (10, 11) } else { (starts, starts + more) };
         let slaves = rng.usize(1..=2);
         let replicas = rng.usize(0..=2);
         let mut plan = Self {
@@ -87,11 +100,31 @@ impl Plan {
             replicas,
             keys: 48,
             freezes: rng.u8(0..8) > 0,
+            deletes: kinds.u8(0..4) == 0,
             steps: Vec::new(),
         };
         plan.add_operations(&mut rng);
+        if kinds.u8(0..8) == 0 {
+            let (node, at) = (kinds.usize(0..starts), kinds.u64(30..60) * SECOND);
+            plan.steps.push(Step { at, deed: Deed::Sick(node, kinds.u64(5..40) * SECOND) });
+        }
+        if is_mixed {
+            plan.steps.push(Step { at: GOES_OVER, deed: Deed::GoOver(kinds.usize(0..starts)) });
+        }
         plan.steps.sort_by_key(|step| step.at);
         plan
+    }
+
+    /// Returns the plan of a ring of ten servers to which an eleventh comes.
+    pub(crate) fn eleventh_joins() -> Self {
+        let steps = vec![Step { at: 30 * SECOND, deed: Deed::Join(10) }];
+        let (servers, starts, slaves, replicas, keys) = (11, 10, 2, 1, 240);
+        Self { seed: 10, servers, starts, slaves, replicas, keys, freezes: true, deletes: false, steps }
+    }
+
+    /// Checks whether one server goes over to AUTOMERGE.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.deed, Deed::GoOver(_)))
     }
 
     /// Returns the nodes that are slaves.
@@ -114,20 +147,23 @@ impl Plan {
                 let gone = members.swap_remove(rng.usize(0..members.len()));
                 self.steps.push(Step { at, deed: Deed::Destroy(gone, rng.u64(1..30) * SECOND) });
             }
-            let faults = if self.buries() { 0 } else { rng.usize(0..=2) };
+            let buries =
+                self.steps.iter().any(|step| step.at == at && matches!(step.deed, Deed::Destroy(..)));
+            let faults = if buries { 0 } else { rng.usize(0..=2) };
             for _ in 0..faults {
                 let fault = Step { at: at + rng.u64(0..12 * SECOND), deed: self.fault(&members, rng) };
                 self.steps.push(fault);
             }
+            // A burial is over before anything else happens.
+            at += if buries { BURIAL } else { 0 };
             at += if rng.u8(0..4) == 0 { rng.u64(0..3 * SECOND) } else { rng.u64(15 * SECOND..60 * SECOND) };
         }
     }
 
-    /// Checks whether one more host may be out of reach: of two servers neither knows which of them that is, and of more the greater
-    /// part must stay.
+    /// Checks whether one more host may be out of reach: one server always stays.
     fn may_lose_one(&self, members: usize) -> bool {
         let lost = |step: &&Step| matches!(step.deed, Deed::Vanish(..) | Deed::Destroy(..));
-        members > 2 * (self.steps.iter().filter(lost).count() + 1)
+        members > self.steps.iter().filter(lost).count() + 1
     }
 
     /// Checks whether a server is gone for good. A merge that is given up beside it changes the number of servers, and hides keys from
@@ -169,8 +205,9 @@ impl Plan {
 impl Deed {
     fn lasts(self) -> Micros {
         match self {
-            Self::Join(_) | Self::Leave(_) | Self::Kill(..) => 0,
+            Self::Join(_) | Self::Leave(_) | Self::Kill(..) | Self::GoOver(_) => 0,
             Self::KillAgent(_, time)
+            | Self::Sick(_, time)
             | Self::Sleep(_, time)
             | Self::Vanish(_, time)
             | Self::Destroy(_, time)
@@ -182,12 +219,17 @@ impl Deed {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, servers, starts, slaves, replicas, keys, freezes, steps } = self;
+        let Self { seed, servers, starts, slaves, replicas, keys, freezes, deletes, steps } = self;
         write!(
             f,
             "seed {seed}: {starts} of {servers} servers, {slaves} slaves, REPLICA {replicas}, {keys} keys"
         )?;
-        write!(f, "{}", if *freezes { "" } else { ", slaves never stop" })?;
+        write!(
+            f,
+            "{}{}",
+            if *freezes { "" } else { ", slaves never stop" },
+            if *deletes { ", removals" } else { "" }
+        )?;
         steps.iter().try_for_each(|step| write!(f, "\n  {:>8.3} s  {:?}", seconds(step.at), step.deed))
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Wake {
     Drop(Node),
     /// The odds are as usual again.
     Usual,
+    /// K2HR3 answers with that server again.
+    Healthy(Node),
     /// A program asks again.
     Program(usize),
     /// The invariants that hold at all times are looked at.
@@ -59,6 +61,10 @@ pub(crate) struct World {
     pub(crate) limits: Merge,
     /// The servers in K2HR3.
     pub(crate) members: Nodes,
+    /// Servers that K2HR3's answers lack.
+    pub(crate) hidden: Nodes,
+    /// Servers that run AUTOMERGE.
+    pub(crate) foreign: Nodes,
     /// Hosts that are gone for good.
     pub(crate) destroyed: Nodes,
     /// The programs.
@@ -104,6 +110,8 @@ impl World {
             agents: (0..nodes).map(Agent::new).collect(),
             names: Names::of(plan.servers),
             members: Nodes::of(0..plan.starts),
+            hidden: Nodes::default(),
+            foreign: Nodes::default(),
             clients: Clients::new(&plan),
             courses: vec![Course::default(); nodes],
             plan,
@@ -138,8 +146,11 @@ impl World {
         }
     }
 
-    /// Notes a broken invariant.
+    /// Notes a broken invariant. Where AUTOMERGE runs merges it hides keys, and nothing counts but that nobody meddles.
     pub(crate) fn violate(&mut self, broken: Broken) {
+        if self.plan.is_mixed() != matches!(broken, Broken::Meddled(_)) {
+            return;
+        }
         for node in 0..self.agents.len() {
             let list = self.list_of(node);
             self.note(|| format!("  list of {node}: {list}"));
@@ -165,7 +176,10 @@ impl World {
             match self.is_well() {
                 Ok(()) if well_since.get_or_insert(at).saturating_add(3 * SECOND) <= at => break,
                 Ok(()) => {}
-                Err(why) if at > end + BOUND => self.violate(Broken::NotConverged(why)),
+                Err(why) if at > end + BOUND => {
+                    self.violate(Broken::NotConverged(why));
+                    break;
+                }
                 Err(_) => well_since = None,
             }
         }
@@ -206,6 +220,7 @@ impl World {
             }
             Wake::Drop(node) => self.members = self.members.without(node),
             Wake::Usual => *self.ring.odds() = usual(&self.plan),
+            Wake::Healthy(node) => self.hidden = self.hidden.without(node),
             Wake::Program(program) => self.program(program),
             Wake::Check => {
                 self.check();
@@ -259,6 +274,11 @@ impl World {
                 self.wake(now + time, Wake::Reappear(node));
             }
             Deed::Destroy(node, time) => self.destroy(node, time),
+            Deed::Sick(node, time) => {
+                self.hidden = self.hidden.with(node);
+                self.wake(now + time, Wake::Healthy(node));
+            }
+            Deed::GoOver(node) => self.foreign = self.foreign.with(node),
             Deed::Silence(time) => {
                 self.ring.odds().silent = 0.15;
                 for slave in self.plan.slave_nodes() {
@@ -292,12 +312,12 @@ impl World {
     }
 
     /// The ini that an agent renders of the servers that it knows.
-    pub(crate) fn ini(&self, members: Nodes) -> Ini {
+    pub(crate) fn ini(&self, node: Node, members: Nodes) -> Ini {
         Ini {
             servers: members,
             slaves: Nodes::of(self.plan.slave_nodes()),
             replicas: self.plan.replicas.min(members.count().saturating_sub(1)),
-            automerge: false,
+            automerge: self.foreign.has(node) || self.agents[node].defers && self.ring.is_server(node),
             domerge: true,
         }
     }
