@@ -111,7 +111,7 @@ impl Course {
         now: Instant,
     ) -> Option<News> {
         match progress.stage {
-            Stage::Unseen | Stage::CutOff => None,
+            Stage::Unseen => None,
             Stage::ByChmpx => {
                 *self = Self::default();
                 None
