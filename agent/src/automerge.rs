@@ -79,12 +79,17 @@ impl Asked {
         Some(ring)
     }
 
+    /// Returns the operator's MERGETIMEOUT: a mark that an agent has written is none.
+    fn own_timeout(&self) -> Option<String> {
+        self.timeout.clone().filter(|text| text.trim().parse() != Ok(MARK))
+    }
+
     fn keys(&self, way: Option<Automerge>) -> Self {
         let automerge = |word: &str| Some(word.to_owned());
         match way {
-            None => self.clone(),
-            Some(Automerge::Off) => Self { automerge: automerge("off"), timeout: self.timeout.clone() },
-            Some(Automerge::On) => Self { automerge: automerge("on"), timeout: self.timeout.clone() },
+            None => Self { automerge: self.automerge.clone(), timeout: self.own_timeout() },
+            Some(Automerge::Off) => Self { automerge: automerge("off"), timeout: self.own_timeout() },
+            Some(Automerge::On) => Self { automerge: automerge("on"), timeout: self.own_timeout() },
             Some(Automerge::Deferred) => Self { automerge: automerge("on"), timeout: Some(MARK.to_string()) },
         }
     }
@@ -108,6 +113,9 @@ mod tests {
         let asked = Asked::of(&ring);
         assert_eq!(asked.fitted(&ring, Some(Automerge::Off)), Some(says("off", "600")));
         assert_eq!(asked.fitted(&ring, None), None, "nothing is to be changed");
+        let marked = says("on", &MARK.to_string());
+        let handed = Asked::of(&marked).fitted(&marked, Some(Automerge::On)).unwrap();
+        assert_eq!(Asked::of(&handed).timeout, None, "a mark stays on no host without an agent");
     }
 
     #[test]

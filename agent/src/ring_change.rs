@@ -55,7 +55,7 @@
 //! | `Help` | 18 | driver | ring partly p, a view is 0x21, 4 s | SERVICEOUT and SERVICEIN to that server |
 //! | `Remind` | 17 | driver | ring partly p, 3 s | UPDATESTATUS to J and L, once |
 //! | `Cure` | 22 | all | an entry is not calm and unchanged 3 s, its view differs, all views are calm | UPDATESTATUS to that server |
-//! | `TwoViews` | | server | all who serve and answer list this server as down, twice in 2 s; of two servers the later one; or two list each other as down and both answer, 10 s | restarts the pair |
+//! | `TwoViews` | | server | all who serve and answer list this server as down, twice in 2 s; of two servers the later one; or it is 0x11 or p, and another one and it list each other as down and both answer, 10 s | restarts the pair |
 //! | `Disowned` | | server | some who answer do | UPDATESTATUS to itself |
 //! | `Audit` | | server | it serves | asks the others every 10 s |
 //! | `Watch` | 24 | slave | chmpx is stopped | asks one server, by its own number |

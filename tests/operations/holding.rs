@@ -89,7 +89,7 @@ fn a_confirmation_without_a_running_agent_is_kept_for_the_next_pass() {
     assert!(code == 1 && errors.contains("what is held now is"), "{code}: {errors}");
     assert_eq!(node.live().unwrap(), before);
     let (code, text, errors) = run(&node, &["confirm"]);
-    assert!(code == 0 && text.ends_with("the next pass installs it\n"), "{code}: {text} {errors}");
+    assert!(code == 0 && text.ends_with("the next pass goes by it\n"), "{code}: {text} {errors}");
     assert_eq!(run(&node, &["once"]).0, 0);
     assert_eq!(node.cuks(Mode::Server), cuks([11]));
 }

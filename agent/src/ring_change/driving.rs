@@ -147,7 +147,8 @@ pub(super) fn align(scene: &Scene<'_>, history: &History) -> Turn {
     let living = |id: &&ServerId| views.roles.status(id).is_up() || scene.seen.status(id).is_up();
     let orders: Vec<_> =
         views.disputed.iter().filter(living).map(|id| Command::UpdateStatus.at(id)).collect();
-    if orders.is_empty() { Turn::Held(Hold::ListsDiffer(views.disputed.clone())) } else { Turn::send(orders) }
+    let in_vain = orders.is_empty() || history.times(Row::Align) >= timing::ALIGNMENTS;
+    if in_vain { Turn::Held(Hold::ListsDiffer(views.disputed.clone())) } else { Turn::send(orders) }
 }
 
 fn any(roles: &Roles, ids: &[ServerId], operation: Operation) -> bool {

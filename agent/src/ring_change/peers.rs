@@ -6,7 +6,7 @@ use super::driving::ask_all;
 use super::history::History;
 use super::inputs::{Answer, Mark, Process, ServerId};
 use super::row::Row;
-use super::scene::{Scene, is_calm};
+use super::scene::{Scene, is_calm, is_pending};
 use super::slave;
 use super::timing::{self, AT_ONCE};
 use super::words::PairEnd;
@@ -98,21 +98,23 @@ pub(super) fn two_views(scene: &Scene<'_>, _: &History) -> Condition {
 }
 
 /// Returns true where this server and another one list each other as down although both run and answer: no status that goes round
-/// the ring mends that. A server that waits to join starts again, of two in service the later one.
+/// the ring mends that. One that waits to join starts again, and of two that are Pending the later one. One that serves is not
+/// ended: a third one may see both.
 fn is_estranged(scene: &Scene<'_>) -> bool {
     let (Some(own), Some(me)) = (scene.own(), scene.me().filter(|me| is_audited(*me))) else { return false };
     let Some(heard) = Heard::of(scene, &scene.others()) else { return false };
     heard.answers.iter().any(|(by, answer)| {
         let is_up = |id: &ServerId| answer.list.get(id).map(|entry| entry.status.is_up());
-        let yields = !me.is_in_service() || *by < own;
         let dead = scene.seen.status(by);
+        let yields = !me.is_in_service() || is_pending(me) && *by < own;
         yields && is_dead(dead) && is_up(by) == Some(true) && is_up(own) == Some(false)
     })
 }
 
-/// Starts the pair again: to the others this server is down anyway.
-pub(super) fn restart_pair(_: &Scene<'_>, _: &History) -> Turn {
-    Turn::Act(Action::RestartPair(PairEnd::ListedAsDown))
+/// Starts the pair again: nobody asks this server for keys.
+pub(super) fn restart_pair(scene: &Scene<'_>, _: &History) -> Turn {
+    let why = if is_estranged(scene) { PairEnd::Estranged } else { PairEnd::ListedAsDown };
+    Turn::Act(Action::RestartPair(why))
 }
 
 /// Row `Disowned`.

@@ -81,6 +81,8 @@ pub(super) const HOLD: Duration = ms(800);
 pub(super) const HOLD_RETURN: Duration = ms(1000);
 /// Patience with lists that differ before MERGE.
 pub(super) const ALIGN: Duration = ms(300);
+/// Number of times that servers are asked to publish their status before MERGE.
+pub(super) const ALIGNMENTS: u32 = 20;
 /// Patience with another leaver: a server that goes Pending is one for some milliseconds.
 pub(super) const YIELD: Duration = ms(400);
 /// MERGE to its repetition.

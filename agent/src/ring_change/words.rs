@@ -89,6 +89,8 @@ pub enum PairEnd {
     MergeSticks,
     #[display("every other server lists it as down")]
     ListedAsDown,
+    #[display("it is not in service, and another server that runs and it list each other as down")]
+    Estranged,
     #[display("its chmpx was continued in the middle of a change, and its list is old")]
     ThawedTooEarly,
 }

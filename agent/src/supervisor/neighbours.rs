@@ -205,7 +205,8 @@ async fn round(spec: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
             Verdict::Nobody => continue,
             Verdict::Silent => return Round::Silent(address),
         }
-        if spec.in_order {
+        // A newcomer starts only when all list it: one that some list keeps every merge from beginning (C37).
+        if spec.in_order && spec.known_after.is_zero() {
             break;
         }
     }

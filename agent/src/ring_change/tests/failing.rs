@@ -129,6 +129,9 @@ fn of_two_servers_that_list_each_other_as_down_beside_a_third_the_later_one_star
     let restarts = |mut bench: Bench| bench.run(15_000).into_iter().find(|(_, row, _)| *row == Row::TwoViews);
     assert!(restarts(bench("a", "c", "a=1021 b=1021 c=20")).is_none());
     assert!(restarts(bench("c", "a", "a=20 b=1021 c=1021")).is_some_and(|(at, ..)| at >= 10_000));
+    let serves = Bench::server("c", "a=20 b=21 c=21").seeing("a=21 b=21 c=21");
+    let serves = serves.with(|bench| _ = bench.doubted.insert(id("a"), down));
+    assert!(restarts(serves).is_none(), "a server that serves goes on");
 }
 
 #[test]
