@@ -12,7 +12,7 @@ use crate::ring::{
     LONG, all_readable, config, configure, killed_and_told, pids, settled, status, told, write_keys,
 };
 
-const TAKES_OVER: &str = "take-over = true\n";
+const TAKES_OVER: &str = "take-over = true\n[merge]\nby = \"chmpx\"\n";
 
 const TIMER: &str = "k2hr3-get-resource.timer";
 const READER: &str = "k2hr3-get-resource.service";

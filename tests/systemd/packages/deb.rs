@@ -5,8 +5,8 @@ use k2hdkc_tests::environments::ready;
 use k2hdkc_tests::environments::systemd::{Environment, INI, Node, Shape};
 
 use super::{
-    AGENT, INCUMBENT, built, differ, has_given_back, has_taken_over, hasten, left_alone, paths, run_upstream,
-    sh, unit, upstream,
+    AGENT, INCUMBENT, built, differ, has_given_back, has_taken_over, hasten, left_alone, merges_by_chmpx,
+    paths, run_upstream, sh, unit, upstream,
 };
 use crate::ring::{LONG, pids, settled, told};
 
@@ -38,6 +38,7 @@ fn the_package_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     let environment = upstream();
     let node = environment.node(1);
     let (before, ini, both) = (paths(node), node.read(INI).unwrap(), pids(node));
+    merges_by_chmpx(node);
 
     // The installation takes the file over, says so, and ends neither program.
     has_taken_over(&environment, &sh(node, "dpkg -i /packages/*.deb"));

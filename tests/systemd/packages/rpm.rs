@@ -5,7 +5,9 @@ use k2hdkc_simulators::node::wait_for;
 use k2hdkc_tests::environments::ready;
 use k2hdkc_tests::environments::systemd::INI;
 
-use super::{AGENT, built, differ, has_given_back, has_taken_over, left_alone, paths, sh, upstream};
+use super::{
+    AGENT, built, differ, has_given_back, has_taken_over, left_alone, merges_by_chmpx, paths, sh, upstream,
+};
 use crate::ring::{LONG, pids, settled, told};
 
 const RPM: &str = "rpm --force-debian --nodeps --nosignature";
@@ -20,6 +22,7 @@ fn the_rpm_comes_is_upgraded_and_goes_while_chmpx_and_k2hdkc_run_on() {
     // Small images have none, and then it is nobody's.
     sh(node, "mkdir -p /usr/share/doc");
     let (before, ini, both) = (paths(node), node.read(INI).unwrap(), pids(node));
+    merges_by_chmpx(node);
     let release = || sh(node, "rpm -q --queryformat '%{release}\\n' k2hdkc-agent");
 
     // The installation takes the file over, says so, and ends neither program.
