@@ -7,7 +7,7 @@ mod words;
 
 pub use words::Data;
 
-use crate::chmpx_state::{Action, ChmpxState, NodeStatus, Operation, Row};
+use crate::chmpx_state::{ChmpxState, Row};
 use crate::ring::Mode;
 use crate::ring_change::record::Record;
 use crate::ring_change::{Hold, Progress};
@@ -45,9 +45,7 @@ fn unknown(facts: Facts<'_>) -> Option<Data> {
 
 fn hidden(facts: Facts<'_>) -> Option<Data> {
     let view = facts.view?;
-    let moves =
-        |row: &Row| row.status.operation() != Operation::Nothing || row.status.action() != Action::Nothing;
-    if facts.progress.is_under_way() || view.servers.iter().any(moves) {
+    if facts.progress.is_under_way() || view.servers.iter().any(|row| !row.status.is_calm()) {
         return Some(Data::Changing);
     }
     let serving: Vec<_> = view.servers.iter().filter(|row| row.status.is_in_service()).collect();
@@ -64,17 +62,17 @@ fn hidden(facts: Facts<'_>) -> Option<Data> {
 fn all_holders_down(mut serving: Vec<&Row>, replicas: u32) -> Option<Vec<String>> {
     serving.sort_by_key(|row| row.base_hash);
     let holders = usize::try_from(replicas).unwrap_or(usize::MAX).saturating_add(1).min(serving.len());
-    let serves = |status: NodeStatus| status.is_up() && !status.is_suspended();
-    let is_down: Vec<bool> = serving.iter().map(|row| !serves(row.status)).collect();
+    let is_down: Vec<bool> = serving.iter().map(|row| !row.status.is_well()).collect();
     let around = is_down.iter().cycle();
     let all_down = |slot: usize| around.clone().skip(slot).take(holders).all(|down| *down);
-    let down = || serving.iter().filter(|row| !serves(row.status)).map(|row| row.name.clone()).collect();
+    let down = || serving.iter().filter(|row| !row.status.is_well()).map(|row| row.name.clone()).collect();
     (0..serving.len()).any(all_down).then(down)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chmpx_state::NodeStatus;
     use crate::fixtures;
     use crate::ring_change::{ServerId, Stage};
 

@@ -122,6 +122,21 @@ impl NodeStatus {
         self.0 & 0x10000 != 0
     }
 
+    /// True where nothing changes: no merge, and no announcement.
+    pub fn is_calm(self) -> bool {
+        self.operation() == Operation::Nothing && self.action() == Action::Nothing
+    }
+
+    /// True if chmpx runs there and a k2hdkc has joined it.
+    pub fn is_well(self) -> bool {
+        self.is_up() && !self.is_suspended()
+    }
+
+    /// True for a server that answers for keys of the ring, be it in a change or not.
+    pub fn serves(self) -> bool {
+        self.is_well() && self.is_in_service()
+    }
+
     /// True for [`NodeStatus::HEALTHY`] alone.
     pub fn is_healthy(self) -> bool {
         self == Self::HEALTHY
@@ -184,6 +199,7 @@ mod tests {
         assert!(status.is_healthy() && status.is_up() && status.is_in_service());
         assert!(!status.is_suspended() && !status.is_slave());
         assert_eq!((status.action(), status.operation()), (Action::Nothing, Operation::Nothing));
+        assert!(status.is_calm() && status.is_well() && status.serves());
         assert_eq!(status.to_string(), "0x21 [SERVICE IN][UP][n/a][Nothing][NoSuspend]");
     }
 

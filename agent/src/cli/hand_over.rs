@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{complain, failed, reported, say};
 use crate::automerge::Automerge;
-use crate::chmpx_state::{self, Action, Operation};
+use crate::chmpx_state;
 use crate::clock::Clock;
 use crate::installed;
 use crate::ledger::Store;
@@ -60,8 +60,7 @@ async fn calm(node: &NodeSpec) {
     let begun = Instant::now();
     while let Ok(text) = control_port::ask(node.control, &Command::AllStatus, ANSWER_WITHIN).await {
         let Ok(status) = chmpx_state::all_status(&text) else { return };
-        let statuses = status.servers.iter().map(|row| row.status).filter(|status| status.is_up());
-        if !{ statuses }.any(|s| s.operation() != Operation::Nothing || s.action() != Action::Nothing) {
+        if !status.servers.iter().any(|row| row.status.is_up() && !row.status.is_calm()) {
             return;
         }
         if begun.elapsed() >= CHANGE_WITHIN {

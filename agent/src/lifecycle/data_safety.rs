@@ -50,7 +50,7 @@ pub(super) fn others(view: &ChmpxState) -> impl Iterator<Item = NodeStatus> + us
 
 /// Returns true for a server in service that is no newcomer, be it in the merge of another server.
 pub(super) fn serves_on(status: NodeStatus) -> bool {
-    status.is_up() && status.is_in_service() && !status.is_suspended() && status.action() == Action::Nothing
+    status.serves() && status.action() == Action::Nothing
 }
 
 /// Returns the loss that a restart of this k2hdkc would mean: the only copy of its keys.

@@ -148,8 +148,7 @@ pub fn obstacle(situation: &Situation<'_>, returns: bool) -> Option<String> {
 }
 
 fn obstacle_of_service(situation: &Situation<'_>, view: &ChmpxState, returns: bool) -> Option<String> {
-    let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
-    if !situation.peers().any(|node| view.status_of(node).is_some_and(serves)) {
+    if !situation.peers().any(|node| view.status_of(node).is_some_and(NodeStatus::serves)) {
         return Some("this is the last server in service, so its keys would have nowhere to go".to_owned());
     }
     if situation.ring_change.is_none() {

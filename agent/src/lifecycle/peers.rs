@@ -85,10 +85,10 @@ fn named(situation: &Situation<'_>, row: &Row) -> Option<Named> {
 
 /// Returns how many others come first: those in service, in the order of the file; then the rest.
 fn turn(scene: &Scene<'_>, view: &ChmpxState) -> u32 {
-    let serves = |status: NodeStatus| status.is_up() && status.is_in_service() && !status.is_suspended();
     let own = scene.own();
-    let in_service = scene.ring.servers.iter().filter(|node| view.status_of(node).is_some_and(serves));
-    let mine = serves(view.own.status);
+    let in_service =
+        scene.ring.servers.iter().filter(|node| view.status_of(node).is_some_and(NodeStatus::serves));
+    let mine = view.own.status.serves();
     let before =
         in_service.take_while(|node| !mine || own.is_none_or(|own| !std::ptr::eq(*node, own))).count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);

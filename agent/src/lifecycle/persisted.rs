@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::SOON;
 use super::{Database, Departure, Situation, Stage, StartedK2hdkc};
-use crate::chmpx_state::{Action as Change, Operation, Row};
 use crate::clock::{BootTime, Timestamp};
 use crate::plan::Class;
 use crate::ring_change::record::Record;
@@ -183,10 +182,7 @@ impl Persisted {
     /// Counts the servers of a calm ring.
     fn observe_ring(&mut self, situation: &Situation<'_>) {
         let Some(view) = situation.view() else { return };
-        let calm = |row: &Row| {
-            row.status.operation() == Operation::Nothing && row.status.action() == Change::Nothing
-        };
-        if view.servers.iter().all(calm) {
+        if view.servers.iter().all(|row| row.status.is_calm()) {
             let serving = view.servers.iter().filter(|row| row.status.is_in_service()).count();
             self.ring.observe(serving, view.automerge || situation.ring_change.is_none());
         }

@@ -99,9 +99,7 @@ fn peers<'a>(scene: &Scene<'a>, view: &ChmpxState) -> Peers<'a> {
     let mut peers = Peers::default();
     for node in scene.peers() {
         match view.status_of(node) {
-            Some(status) if status.is_up() && status.is_in_service() && !status.is_suspended() => {
-                peers.serving += 1;
-            }
+            Some(status) if status.serves() => peers.serving += 1,
             Some(status) if status.is_up() => peers.ready.push(node),
             _ => peers.down.push(node),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::connections::Place;
 use super::{Inputs, Reconciler};
 use crate::automerge::Automerge;
-use crate::chmpx_state::{Action, ChmpxState, Operation, Row};
+use crate::chmpx_state::{ChmpxState, Row};
 use crate::clock::spoken;
 use crate::data_in_sight::{self, Facts};
 use crate::guard::TooLong;
@@ -28,8 +28,7 @@ impl Inputs {
         let differs = |installed: &Ring| Automerge::of_ring(installed) != Automerge::of_ring(ring);
         let report = self.observed.as_ref().and_then(|observed| observed.control.report.as_ref());
         let changes = report.is_some_and(|report| {
-            let rows = report.view.servers.iter().map(|row| row.status).filter(|status| status.is_up());
-            { rows }.any(|s| s.operation() != Operation::Nothing || s.action() != Action::Nothing)
+            report.view.servers.iter().any(|row| row.status.is_up() && !row.status.is_calm())
         });
         changes && self.installed.ring().is_some_and(|installed| differs(installed))
     }

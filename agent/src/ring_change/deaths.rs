@@ -7,7 +7,7 @@ use super::driving::withdrawal;
 use super::history::History;
 use super::inputs::ServerId;
 use super::merging::{Dialect, dialect, merges};
-use super::scene::{Roles, Scene, is_calm, is_well};
+use super::scene::{Roles, Scene};
 use super::timing;
 use super::words::Hold;
 use crate::chmpx_state::NodeStatus;
@@ -63,7 +63,7 @@ fn dead(
 /// Row `Withdraw`: nobody of the ring is Pending, so that joiners can be taken back and nothing has happened.
 pub(super) fn withdraw(scene: &Scene<'_>, history: &History) -> Condition {
     dead(scene, drives(scene, history), timing::LOST, |roles, _| {
-        let calm = roles.stayers.iter().all(|id| is_calm(roles.status(id)));
+        let calm = roles.stayers.iter().all(|id| roles.status(id).is_calm());
         !roles.joiners.is_empty() && roles.leavers.is_empty() && calm
     })
 }
@@ -120,8 +120,8 @@ pub(super) fn bury(scene: &Scene<'_>, history: &History) -> Condition {
         let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
         let begun = dead.iter().any(|id| roles.leavers.contains(id));
         let asked = if calm { dropped } else { begun || may_go(scene, roles, dead) };
-        let waits = roles.joiners.is_empty() || roles.stayers.iter().any(|id| !is_calm(roles.status(id)));
-        let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || is_well(roles.status(id)));
+        let waits = roles.joiners.is_empty() || roles.stayers.iter().any(|id| !roles.status(id).is_calm());
+        let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || roles.status(id).is_well());
         roles.living_leavers().is_empty() && asked && waits && joined
     })
 }

@@ -10,7 +10,7 @@ use super::condition::{Condition, Same};
 use super::inputs::{Inputs, Process, Round, ServerId};
 use super::progress::Merges;
 use super::row::Row;
-use super::scene::{Scene, is_calm, is_merging, is_pending};
+use super::scene::{Scene, is_merging, is_pending};
 use super::{Action, Decision, table, timing};
 use crate::automerge::Automerge;
 use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
@@ -173,7 +173,7 @@ impl History {
         if !frozen {
             self.freeze = FreezeCourse::default();
         } else if let Some(round) = scene.inputs.fresh_round() {
-            let calm = |list: &super::List| list.values().all(|entry| is_calm(entry.status));
+            let calm = |list: &super::List| list.values().all(|entry| entry.status.is_calm());
             match round.answers.values().flatten().next() {
                 Some(answer) => {
                     self.freeze.unanswered = 0;

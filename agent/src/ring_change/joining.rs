@@ -6,7 +6,7 @@ use super::action::{Action, Command, Turn};
 use super::condition::{Condition, Same};
 use super::history::History;
 use super::inputs::{Answer, ServerId};
-use super::scene::{Roles, Scene, is_pending, is_well};
+use super::scene::{Roles, Scene, is_pending};
 use super::timing::{self, AT_ONCE, MISSING, QUIET};
 use super::words::Hold;
 use crate::automerge::Automerge;
@@ -42,7 +42,7 @@ fn missing(scene: &Scene<'_>, history: &History) -> Option<Vec<ServerId>> {
 
 /// Returns true where a ring takes a joiner: its servers are well, none leaves, none is in a merge.
 fn takes_joiners(seen: &Roles) -> bool {
-    let calm = |id: &ServerId| seen.status(id).operation() == Operation::Nothing && is_well(seen.status(id));
+    let calm = |id: &ServerId| seen.status(id).operation() == Operation::Nothing && seen.status(id).is_well();
     !seen.stayers.is_empty() && seen.leavers.is_empty() && !seen.is_merging() && seen.stayers.iter().all(calm)
 }
 

@@ -6,7 +6,7 @@ use super::driving::ask_all;
 use super::history::History;
 use super::inputs::{Answer, Mark, Process, ServerId};
 use super::row::Row;
-use super::scene::{Scene, is_calm, is_pending};
+use super::scene::{Scene, is_pending};
 use super::slave;
 use super::timing::{self, AT_ONCE};
 use super::words::PairEnd;
@@ -17,7 +17,7 @@ pub(super) fn cure(scene: &Scene<'_>, _: &History) -> Condition {
     if !scene.is_heard() {
         return Condition::Unknown;
     }
-    let open = |status: &NodeStatus| !is_calm(*status) || status.is_suspended() || is_dead(*status);
+    let open = |status: &NodeStatus| !status.is_calm() || status.is_suspended() || is_dead(*status);
     let odd: Vec<_> = scene.seen.signature().into_iter().filter(|(_, status)| open(status)).collect();
     if odd.is_empty() {
         return Condition::Fails;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::history::History;
 use super::inputs::{Process, ServerId};
 use super::row::Row;
-use super::scene::{Roles, Scene, is_calm, is_merging, is_pending};
+use super::scene::{Roles, Scene, is_merging, is_pending};
 use super::words::Hold;
 use crate::chmpx_state::Operation;
 use crate::settings::MergeBy;
@@ -152,7 +152,7 @@ fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
         Stage::Merging => roles.among(&ring, |status| status.operation() != Operation::Done),
         Stage::Completing => roles.among(&ring, is_merging),
         Stage::Preparing => not_ready(scene),
-        Stage::Frozen => roles.among(&ring, |status| !is_calm(status)),
+        Stage::Frozen => roles.among(&ring, |status| !status.is_calm()),
         Stage::ByChmpx | Stage::Unseen | Stage::Calm | Stage::BackingOff | Stage::Ready => Vec::new(),
     }
 }

@@ -36,11 +36,6 @@ pub(super) struct Views {
     pub(super) disputed: Vec<ServerId>,
 }
 
-/// Returns true where nothing changes: no operation, no action.
-pub(super) fn is_calm(status: NodeStatus) -> bool {
-    status.operation() == Operation::Nothing && status.action() == Action::Nothing
-}
-
 /// Returns true for `[Doing]` and `[Done]`.
 pub(super) fn is_merging(status: NodeStatus) -> bool {
     matches!(status.operation(), Operation::Doing | Operation::Done)
@@ -58,12 +53,7 @@ pub(super) fn is_dismissed(status: NodeStatus) -> bool {
 
 /// Returns true for a server with which a change is over: calm, or taken out of the ring after its death.
 pub(super) fn is_settled(status: NodeStatus) -> bool {
-    is_calm(status) || is_dismissed(status)
-}
-
-/// Returns true for a server that serves when the change is over: up, k2hdkc joined.
-pub(super) fn is_well(status: NodeStatus) -> bool {
-    status.is_up() && !status.is_suspended()
+    status.is_calm() || is_dismissed(status)
 }
 
 impl Roles {
@@ -117,7 +107,7 @@ impl Roles {
 
     /// Returns true where nothing changes.
     pub(super) fn is_calm(&self) -> bool {
-        self.statuses.values().all(|status| is_calm(*status))
+        self.statuses.values().all(|status| status.is_calm())
     }
 
     /// Returns true where a server merges or has merged.
@@ -132,7 +122,7 @@ impl Roles {
 
     /// Returns the servers with a slot whose chmpx or k2hdkc is gone.
     pub(super) fn down(&self) -> Vec<ServerId> {
-        self.among(&self.stayers, |status| !is_well(status))
+        self.among(&self.stayers, |status| !status.is_well())
     }
 
     /// Returns the living leavers.
@@ -290,7 +280,7 @@ pub(super) fn disputed(lists: &[&List]) -> Vec<ServerId> {
 }
 
 fn may_be_missing(one: Option<NodeStatus>, other: Option<NodeStatus>) -> bool {
-    let is_gone = |status: NodeStatus| is_calm(status) && !status.is_in_service() && !status.is_up();
+    let is_gone = |status: NodeStatus| status.is_calm() && !status.is_in_service() && !status.is_up();
     match (one, other) {
         (None, Some(status)) | (Some(status), None) => is_gone(status),
         (None, None) | (Some(_), Some(_)) => false,
