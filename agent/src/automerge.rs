@@ -46,6 +46,11 @@ impl Automerge {
     pub fn is_on(self) -> bool {
         self != Self::Off
     }
+
+    /// Returns true where chmpx merges by itself, and no agent would run the merges in its place.
+    pub fn insists(self) -> bool {
+        self == Self::On
+    }
 }
 
 /// The keys of merging as the operator has them.
@@ -85,13 +90,14 @@ impl Asked {
     }
 
     fn keys(&self, way: Option<Automerge>) -> Self {
-        let automerge = |word: &str| Some(word.to_owned());
-        match way {
-            None => Self { automerge: self.automerge.clone(), timeout: self.own_timeout() },
-            Some(Automerge::Off) => Self { automerge: automerge("off"), timeout: self.own_timeout() },
-            Some(Automerge::On) => Self { automerge: automerge("on"), timeout: self.own_timeout() },
-            Some(Automerge::Deferred) => Self { automerge: automerge("on"), timeout: Some(MARK.to_string()) },
-        }
+        let automerge = match way {
+            None => self.automerge.clone(),
+            Some(Automerge::Off) => Some("off".to_owned()),
+            Some(Automerge::On | Automerge::Deferred) => Some("on".to_owned()),
+        };
+        let marked = way == Some(Automerge::Deferred);
+        let timeout = if marked { Some(MARK.to_string()) } else { self.own_timeout() };
+        Self { automerge, timeout }
     }
 }
 

@@ -32,10 +32,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 pub(super) async fn hand_over(mut settings: Settings) -> ExitCode {
     let bytes = std::fs::read(&settings.ini.path).unwrap_or_default();
     let installed = installed::read_bytes(&bytes);
-    let by_agents = |ring: &&Ring| {
-        ring.mode() == Some(Mode::Server)
-            && matches!(Automerge::of_ring(ring), Automerge::Off | Automerge::Deferred)
-    };
+    let by_agents = |ring: &&Ring| ring.mode() == Some(Mode::Server) && !Automerge::of_ring(ring).insists();
     let Some(ring) = installed.ring().map(|ring| &**ring).filter(by_agents) else {
         say("no merges are the agent's here");
         return ExitCode::SUCCESS;

@@ -263,7 +263,7 @@ impl History {
 
     /// Returns a server of these that insists on AUTOMERGE, by its latest answer.
     fn insists<'a>(&self, mut ids: impl Iterator<Item = &'a ServerId>) -> Option<ServerId> {
-        ids.find(|id| self.latest(id) == Some(Automerge::On)).cloned()
+        ids.find(|id| self.latest(id).is_some_and(Automerge::insists)).cloned()
     }
 
     fn latest(&self, id: &ServerId) -> Option<Automerge> {

@@ -51,8 +51,8 @@ pub async fn readiness(assignment: &Assignment) -> BTreeMap<ServerId, Readiness>
     let who = assignment.members.keys().cloned().collect();
     let round = round(assignment.clone(), Vec::new(), who, Question::Dialect).await;
     let of = |answer: Option<Answer>| match answer.and_then(|answer| answer.automerge) {
-        Some(Automerge::Off | Automerge::Deferred) => Readiness::Ready,
-        Some(Automerge::On) => Readiness::RunsAutomerge,
+        Some(automerge) if automerge.insists() => Readiness::RunsAutomerge,
+        Some(_) => Readiness::Ready,
         None => Readiness::Silent,
     };
     round.answers.into_iter().map(|(id, answer)| (id, of(answer))).collect()
