@@ -89,6 +89,13 @@ pub struct Held {
     pub releasable: bool,
 }
 
+impl Held {
+    /// Returns true where servers or their keys are at stake, and not only the time of a change.
+    pub fn is_loss(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.code != "change-too-long")
+    }
+}
+
 /// Verdict on an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
@@ -283,21 +290,17 @@ mod tests {
         fixtures::boot_time(ms)
     }
 
+    fn case_of<'a>(installed: &'a Ring, answer: &'a Ring, now: BootTime) -> Case<'a> {
+        Case { installed: Some(installed), answer, up: None, left: None, too_long: None, now, fresh: true }
+    }
+
     /// Judges a row of polls, one every `step` seconds; the last judgement.
     fn polls(installed: &Ring, answers: &[&Ring], step: u64) -> Judgement {
         let mut memory = Memory::default();
         let mut last = None;
         for (index, answer) in answers.iter().enumerate() {
             let now = at(1_000_000 + index as u64 * step * 1000);
-            let case = Case {
-                installed: Some(installed),
-                answer,
-                up: None,
-                left: None,
-                too_long: None,
-                now,
-                fresh: true,
-            };
+            let case = case_of(installed, answer, now);
             let judgement = judge(case, &memory, &RULES);
             memory = judgement.memory.clone();
             last = Some(judgement);
@@ -314,6 +317,7 @@ mod tests {
 
     fn held(judgement: &Judgement) -> &Held {
         assert_eq!(judgement.verdict, Verdict::Hold);
+        assert!(judgement.memory.held.as_ref().unwrap().is_loss());
         judgement.memory.held.as_ref().unwrap()
     }
 
@@ -376,6 +380,7 @@ mod tests {
         }
         let held = memory.held.clone().unwrap();
         assert_eq!((held.polls, held.releasable, &*held.reasons[0].code), (10, true, "change-too-long"));
+        assert!(!held.is_loss(), "no server goes");
         let text = "192.0.2.3:8021 (server3.example) would stop the ring for 42.0 s (about 160000 keys), and \
                     merge.longest-stop is 30.0 s";
         assert_eq!(held.reasons[0].text, text);
@@ -398,10 +403,6 @@ mod tests {
         assert_eq!(believed(&judged(&ring(&[1, 2], &[1]))), &before, "one that goes waits as always");
     }
 
-    fn case_of<'a>(installed: &'a Ring, answer: &'a Ring, now: BootTime) -> Case<'a> {
-        Case { installed: Some(installed), answer, up: None, left: None, too_long: None, now, fresh: true }
-    }
-
     #[test]
     fn a_blink_starts_the_count_anew() {
         let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
@@ -420,15 +421,7 @@ mod tests {
     #[test]
     fn a_pass_without_a_poll_counts_nothing() {
         let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
-        let case = |fresh| Case {
-            installed: Some(&before),
-            answer: &after,
-            up: None,
-            left: None,
-            too_long: None,
-            now: at(0),
-            fresh,
-        };
+        let case = |fresh| Case { fresh, ..case_of(&before, &after, at(0)) };
         let first = judge(case(true), &Memory::default(), &RULES);
         let second = judge(case(false), &first.memory, &RULES);
         assert_eq!(second.waiting[0].polls, 1);
@@ -462,15 +455,7 @@ mod tests {
         assert_eq!((rest.gone.len(), rest.absent.len()), (1, 0));
         let two = ring(&[1, 2, 3], &[1]);
         let later = |seconds: u64| at(1_010_000 + seconds * 1000);
-        let case = |now| Case {
-            installed: Some(&one),
-            answer: &two,
-            up: None,
-            left: None,
-            too_long: None,
-            now,
-            fresh: true,
-        };
+        let case = |now| case_of(&one, &two, now);
         let soon = judge(case(later(20)), &rest, &RULES);
         assert_eq!(
             held(&soon).reasons,
@@ -485,15 +470,7 @@ mod tests {
     fn a_share_is_a_limit_of_its_own() {
         let rules = Guard { max_lost_servers: 100, max_lost_share: 0.4, ..RULES };
         let (before, after) = (ring(&[1, 2], &[1]), ring(&[1], &[1]));
-        let case = Case {
-            installed: Some(&before),
-            answer: &after,
-            up: None,
-            left: None,
-            too_long: None,
-            now: at(0),
-            fresh: true,
-        };
+        let case = case_of(&before, &after, at(0));
         assert_eq!(judge(case, &Memory::default(), &rules).verdict, Verdict::Hold);
     }
 
@@ -502,15 +479,7 @@ mod tests {
         let (before, after) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1], &[1]));
         let id = held(&polls(&before, &[&after], 1)).id.clone();
         let memory = Memory { confirmed: Some(id), ..Memory::default() };
-        let case = |answer| Case {
-            installed: Some(&before),
-            answer,
-            up: None,
-            left: None,
-            too_long: None,
-            now: at(0),
-            fresh: false,
-        };
+        let case = |answer| Case { fresh: false, ..case_of(&before, answer, at(0)) };
         assert_eq!(believed(&judge(case(&after), &memory, &RULES)), &after);
         let more = ring(&[1, 5], &[1]);
         assert_eq!(believed(&judge(case(&more), &memory, &RULES)), &more, "the same loss with an addition");
@@ -536,15 +505,7 @@ mod tests {
         let held_by = polls(&before, &[&after], 1);
         assert!(held(&held_by).reasons[0].text.contains("would become"), "{:?}", held(&held_by));
         let up = BTreeSet::from([server(1).key(), server(2).key()]);
-        let case = Case {
-            installed: Some(&before),
-            answer: &after,
-            up: Some(&up),
-            left: None,
-            too_long: None,
-            now: at(0),
-            fresh: true,
-        };
+        let case = Case { up: Some(&up), ..case_of(&before, &after, at(0)) };
         let judgement = judge(case, &Memory::default(), &RULES);
         assert_eq!(
             believed(&judgement),
@@ -618,19 +579,7 @@ mod tests {
         let (before, after) = (ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
         let at = |seconds: u64, memory: &Memory| {
             let now = at(seconds * 1000);
-            judge(
-                Case {
-                    installed: Some(&before),
-                    answer: &after,
-                    up: None,
-                    left: None,
-                    too_long: None,
-                    now,
-                    fresh: true,
-                },
-                memory,
-                &RULES,
-            )
+            judge(case_of(&before, &after, now), memory, &RULES)
         };
         let first = at(2_000_000, &Memory::default());
         let back = at(1_000_000, &first.memory);
@@ -661,19 +610,7 @@ mod tests {
     fn another_boot_begins_every_count_anew() {
         let (before, one, two) = (ring(&[1, 2, 3, 4], &[1]), ring(&[1, 2, 3], &[1]), ring(&[1, 2], &[1]));
         let judged = |installed: &Ring, answer: &Ring, memory: &Memory, now| {
-            judge(
-                Case {
-                    installed: Some(installed),
-                    answer,
-                    up: None,
-                    left: None,
-                    too_long: None,
-                    now,
-                    fresh: true,
-                },
-                memory,
-                &RULES,
-            )
+            judge(case_of(installed, answer, now), memory, &RULES)
         };
         let rebooted = |seconds: u64| fixtures::other_boot_time(seconds * 1000);
         // A removal and a held loss that were seen often and for hours …

@@ -147,7 +147,7 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) fn obstacle(&self, mode: Mode, returns: bool) -> Option<String> {
         if mode == Mode::Server
             && let Some(held) = &self.store.ledger().guard.held
-            && held.reasons.iter().any(|note| note.code != "change-too-long")
+            && held.is_loss()
         {
             return Some(format!("the loss of servers is held ({})", joined(&held.reasons)));
         }
