@@ -17,6 +17,7 @@ pub(crate) mod neighbours;
 mod node_spec;
 mod observed;
 pub(crate) mod process;
+pub(crate) mod sockets;
 mod step;
 pub(crate) mod systemd;
 

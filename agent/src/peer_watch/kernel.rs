@@ -25,6 +25,7 @@ use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::peers::{Connection, Ends, Trouble};
+use crate::supervisor::sockets;
 
 /// Bytes that the kernel fills at a time in a dump.
 const BUFFER: usize = 64 * 1024;
@@ -231,24 +232,18 @@ fn quiet(info: &[u8]) -> Option<Duration> {
 /// # Errors
 ///
 /// The descriptors cannot be read.
-pub(crate) fn sockets(pid: u32) -> Result<BTreeSet<u32>, Trouble> {
-    let entries = match fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd")) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(Trouble::Unreadable(error.to_string())),
-    };
-    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-    Ok(links.filter_map(|link| inode(link.to_str()?)).collect())
-}
-
-/// Reads `socket:[12345]`.
-fn inode(link: &str) -> Option<u32> {
-    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+pub(crate) fn sockets(pid: u32) -> Result<BTreeSet<u64>, Trouble> {
+    match sockets::sockets(&Path::new("/proc").join(pid.to_string())) {
+        Ok(sockets) => Ok(sockets.into_iter().map(|socket| socket.inode).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(Trouble::Unreadable(error.to_string())),
+    }
 }
 
 /// Keeps the connections of these sockets, and those with these ends.
-pub(crate) fn of_sockets(entries: Vec<Entry>, sockets: &BTreeSet<u32>, ends: &BTreeSet<Ends>) -> Vec<Entry> {
-    let is_of = |entry: &Entry| sockets.contains(&entry.inode) || ends.contains(&entry.connection.ends);
+pub(crate) fn of_sockets(entries: Vec<Entry>, sockets: &BTreeSet<u64>, ends: &BTreeSet<Ends>) -> Vec<Entry> {
+    let is_of =
+        |entry: &Entry| sockets.contains(&u64::from(entry.inode)) || ends.contains(&entry.connection.ends);
     entries.into_iter().filter(is_of).collect()
 }
 
@@ -287,10 +282,5 @@ mod tests {
             (None, None),
             "an older kernel sent less"
         );
-    }
-
-    #[test]
-    fn a_link_of_a_descriptor_names_the_inode_of_a_socket() {
-        assert_eq!((inode("socket:[4026]"), inode("pipe:[4026]"), inode("/x")), (Some(4026), None, None));
     }
 }

@@ -4,15 +4,18 @@
 //! takes four of them while its program stands still (131,072 bytes). Then chmpx of each server waits 100 ms for each packet, and drops
 //! the rest of one that it has begun (lib/chmeventsock.cc, `RawSend`): C36.
 
-use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::net::{self, SocketType, sockopt};
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 use thiserror::Error;
 
 use crate::supervisor::ProcessId;
+use crate::supervisor::local::watched;
+use crate::supervisor::sockets::{Socket, sockets};
 
 /// Bytes that a connection takes from its peer while its program stands still. A change of ten servers sends 1.6 MB.
 pub const WIDE: usize = 8 << 20;
@@ -33,7 +36,7 @@ pub enum WidenError {
         pid: u32,
         /// The cause.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -45,38 +48,29 @@ pub enum WidenError {
 ///
 /// The process has ended, or a connection of it cannot be reached or widened.
 pub fn widen(id: ProcessId) -> Result<usize, WidenError> {
-    let failed = |errno: Errno| match errno {
-        Errno::SRCH => WidenError::Gone(id.pid),
-        errno => WidenError::Refused { pid: id.pid, source: errno.into() },
+    let failed = |source: io::Error| match Errno::from_io_error(&source) {
+        Some(Errno::SRCH) => WidenError::Gone(id.pid),
+        _ => WidenError::Refused { pid: id.pid, source },
     };
-    let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(WidenError::Gone(id.pid))?;
-    let process = pidfd_open(pid, PidfdFlags::empty()).map_err(failed)?;
+    let process = watched::open(id.pid).map_err(failed)?;
     if !super::is_alive(id) {
         return Err(WidenError::Gone(id.pid));
     }
+    let sockets = sockets(Path::new(&format!("/proc/{}", id.pid))).unwrap_or_default();
     let mut widened = 0;
-    for number in sockets(id.pid) {
-        let socket = match pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
+    for Socket { descriptor, .. } in sockets {
+        let socket = match pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()) {
             Ok(socket) => socket,
             Err(Errno::BADF) => continue,
-            Err(errno) => return Err(failed(errno)),
+            Err(errno) => return Err(failed(errno.into())),
         };
         if is_narrow(&socket) {
-            sockopt::set_socket_recv_buffer_size_force(&socket, WIDE).map_err(failed)?;
+            let widen = sockopt::set_socket_recv_buffer_size_force(&socket, WIDE);
+            widen.map_err(|errno| failed(errno.into()))?;
             widened += 1;
         }
     }
     Ok(widened)
-}
-
-/// Numbers of the descriptors that are sockets; none of a process that has ended.
-fn sockets(pid: u32) -> Vec<i32> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let is_socket = |entry: &fs::DirEntry| {
-        fs::read_link(entry.path())
-            .is_ok_and(|link| link.as_os_str().as_encoded_bytes().starts_with(b"socket:"))
-    };
-    entries.filter(is_socket).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Returns true for a TCP connection whose buffer is narrower than [`WIDE`].

@@ -11,6 +11,8 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use crate::supervisor::sockets::sockets;
+
 const PROC: &str = "/proc";
 /// Port of name servers.
 const DOMAIN: u16 = 53;
@@ -35,7 +37,8 @@ fn awaited_in(proc: &Path, pid: u32) -> Option<String> {
     if asked.is_empty() {
         return None;
     }
-    let own = sockets(&place);
+    let own: BTreeSet<u64> =
+        sockets(&place).unwrap_or_default().into_iter().map(|socket| socket.inode).collect();
     let socket = asked.into_iter().find(|socket| own.contains(&socket.inode))?;
     Some(if socket.remote.port() == DOMAIN { socket.remote.to_string() } else { "its resolver".to_owned() })
 }
@@ -80,15 +83,6 @@ fn address(text: &str) -> Option<SocketAddr> {
         _ => return None,
     };
     Some(SocketAddr::new(ip, port))
-}
-
-/// The inodes of a process's sockets.
-fn sockets(place: &Path) -> BTreeSet<u64> {
-    let Ok(entries) = fs::read_dir(place.join("fd")) else { return BTreeSet::new() };
-    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-    let inode =
-        |link: std::path::PathBuf| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok();
-    links.filter_map(inode).collect()
 }
 
 #[cfg(test)]
