@@ -140,7 +140,7 @@ pub struct Case<'a> {
 /// A change of the ring that would stop the service for longer than the operator allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
-    /// Its predicted stop.
+    /// Predicted stop of the change.
     pub stop: Duration,
     /// Keys of the ring, about, by which that is predicted.
     pub keys: Option<u64>,

@@ -48,13 +48,13 @@ pub(crate) struct Agent {
     pub(crate) polls_at: Micros,
     /// The times since when its programs are there, or gone.
     pub(crate) pair: Pair,
-    /// Its file has AUTOMERGE on as long as another server insists on it.
+    /// True while the file has AUTOMERGE on, since another server insists on it.
     pub(crate) defers: bool,
     /// What its disk keeps.
     pub(crate) disk: Disk,
     /// Its watchdog.
     pub(crate) watchdog: Option<Watchdog>,
-    /// Its watch over other hosts.
+    /// Watch over other hosts.
     pub(crate) watch: Watch,
 }
 

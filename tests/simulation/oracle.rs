@@ -62,7 +62,7 @@ impl fmt::Display for Violation {
 /// Since when each node breaks a limit, or would if it went on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Course {
-    /// Its list, as it was noted last.
+    /// List of the node, as it was noted last.
     pub(crate) list: String,
     /// Its k2hdkc has seen another chmpx, while its agent runs.
     pub(crate) older: Option<Micros>,

@@ -21,7 +21,7 @@ use crate::settings::{Auth, MergeBy, Restarts, Settings, SupervisorKind};
 use crate::source::{self, AnySource};
 use crate::supervisor::AnySupervisor;
 
-/// What a pass would do now, and what a change of the ring would cost.
+/// The next deed of a pass, and the cost of a change of the ring.
 struct Looked {
     decision: PassDecision,
     /// The part of this node in a change of its ring, where the agents run it.

@@ -2,7 +2,7 @@
 //! ring; then k2hdkc and chmpx stop for good, and only then K2HR3 is told. A slave has no keys: K2HR3 is told first, and programs
 //! on it are served till then.
 //!
-//! Where chmpx runs the merges nobody copies (D6, D10): a server in service leaves by force only.
+//! Servers that stay copy nothing where chmpx runs the merges (D6, D10): there a server in service leaves by force only.
 //!
 //! A stop for maintenance goes the same way as far as the end of its programs, without a change of the ring. K2HR3 is not told: the
 //! node stays a member, and the operator starts it again.

@@ -54,7 +54,7 @@ pub struct Begun {
     pub from: Option<usize>,
     /// The servers that change.
     pub who: Who,
-    /// Its prediction.
+    /// Prediction of the change.
     pub predicted: Option<Prediction>,
 }
 
@@ -80,7 +80,7 @@ pub struct Ended {
     /// The servers that changed.
     #[serde(flatten)]
     pub who: Who,
-    /// Its prediction.
+    /// Prediction of the change.
     pub predicted: Option<Prediction>,
     /// Time in which no server took a request; on a slave the time in which its chmpx stood still.
     #[serde(rename = "stop-ms", with = "crate::clock::millis")]

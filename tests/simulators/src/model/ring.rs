@@ -58,7 +58,7 @@ pub struct Ring {
     hashes: Hashes,
     last_arrival: [[Micros; MOST]; MOST],
     cut_until: [[Micros; MOST]; MOST],
-    /// When each host last heard of each other one, an acknowledgement included.
+    /// Time at which each host last heard of each other one, an acknowledgement included.
     heard: [[Micros; MOST]; MOST],
     /// Connections that were made between each two chmpx.
     links: [[u32; MOST]; MOST],

@@ -20,7 +20,7 @@ const PAUSE: Micros = 200_000;
 pub struct Wire {
     /// The node at the other end.
     pub peer: Node,
-    /// Its number among those between both.
+    /// Number of the connection among those between both.
     pub number: u32,
     /// Repetitions and probes without an answer.
     pub unanswered: u8,
