@@ -230,8 +230,8 @@ pub enum Start {
     #[display("chmpx starts when {_0} lists this server: until then it turns it away")]
     Unlisted(SocketAddr),
     #[display(
-        "chmpx is not started: {_0} does not list this server, and would turn it away; run 'k2hdkc-agent status' there: \
-         it may hold this join until 'k2hdkc-agent confirm', have no answer of K2HR3, or not run; it is asked once a minute"
+        "chmpx is not started: {_0} does not list this server, and would turn it away; see whether the agent there runs, has \
+         an answer of K2HR3, and holds no join for 'k2hdkc-agent confirm'; it is asked once a minute"
     )]
     NeverListed(SocketAddr),
     #[display("k2hdkc starts a moment after its chmpx")]

@@ -205,8 +205,7 @@ async fn round(spec: &NodeSpec, silent: &BTreeSet<SocketAddr>) -> Round {
             Verdict::Nobody => continue,
             Verdict::Silent => return Round::Silent(address),
         }
-        // A newcomer starts only when all list it: one that some list keeps every merge from beginning (C37).
-        if spec.in_order && spec.known_after.is_zero() {
+        if spec.in_order {
             break;
         }
     }
