@@ -135,9 +135,12 @@ impl Chmpx {
         self.mark_down(|_| true, |_| Status::OUT_DOWN, turn);
     }
 
-    /// Does what AUTOMERGE does by itself.
+    /// Does what AUTOMERGE does by itself. The one SERVICEIN waits for k2hdkc (lib/chmeventsock.cc:5931-5985).
     pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) {
         if !self.is_server || !self.ini.automerge && !self.auto.comes || self.list.is_operating() {
+            return;
+        }
+        if self.auto.comes && self.status() == Status::STARTED {
             return;
         }
         if std::mem::take(&mut self.auto.comes) && self.status() == Status::OUT_UP {
