@@ -23,6 +23,9 @@
 //! | some host | no | this host is isolated: nothing is cut, and a server ends its own pair ([`crate::lifecycle`]) |
 //! | isolated before, some host | yes | its connections are destroyed: their queues hold old writes |
 //!
+//! chmpx connects again and again to a server that its list has as up, and takes nothing else until the connect fails. While a host that
+//! was cut is not heard, each connection to it that two looks see without an answer is destroyed as well.
+//!
 //! Pure; [`crate::peer_watch`] looks and cuts.
 
 pub mod words;
@@ -96,6 +99,8 @@ pub struct History {
     waiting: BTreeMap<IpAddr, Instant>,
     /// Connections that were destroyed.
     destroyed: BTreeSet<Ends>,
+    /// Connections to lost hosts that no host has accepted yet.
+    opening: BTreeSet<Ends>,
     /// See [`Findings`].
     lost: BTreeMap<IpAddr, Lost>,
     isolated: Option<Instant>,
@@ -173,11 +178,12 @@ pub fn decide(seen: &Seen, history: &History, limits: &Limits, now: Instant) -> 
         Sight::Somebody => returns || !answers_itself(seen, &next.waiting, *host),
     };
     let dead: BTreeSet<IpAddr> = silent.iter().copied().filter(dead).collect();
-    let cut = if limits.cut { next.cut(&hosts, &dead) } else { Vec::new() };
+    let mut cut = if limits.cut { next.cut(&hosts, &dead) } else { Vec::new() };
     for host in &dead {
         let since = next.waiting.get(host).copied().unwrap_or(now);
         next.lost.entry(*host).or_insert(Lost { since, cut: false }).cut |= limits.cut;
     }
+    cut.extend(next.cut_opening(&hosts));
     let soon = limits.dead_after.mul_f64(ASK_AT);
     let ask = next.isolated.is_some() || next.waiting.values().any(|at| now.duration_since(*at) >= soon);
     let findings = Findings { lost: next.lost.clone(), isolated: next.isolated, trouble: None };
@@ -283,6 +289,17 @@ impl History {
     fn cut(&mut self, hosts: &Hosts<'_>, dead: &BTreeSet<IpAddr>) -> Vec<Ends> {
         let all = dead.iter().filter_map(|host| hosts.get(host)).flatten();
         all.map(|connection| connection.ends).filter(|ends| self.destroyed.insert(*ends)).collect()
+    }
+
+    /// Returns the connections to lost hosts that two looks have seen without an answer. chmpx waits 2 to 3 s for each, and takes
+    /// nothing else meanwhile; a host that is back accepts one between two looks.
+    fn cut_opening(&mut self, hosts: &Hosts<'_>) -> Vec<Ends> {
+        let lost = self.lost.iter().filter(|(_, lost)| lost.cut).filter_map(|(host, _)| hosts.get(host));
+        let opening = lost.flatten().filter(|connection| !connection.established);
+        let opening: BTreeSet<Ends> = opening.map(|connection| connection.ends).collect();
+        let before = std::mem::replace(&mut self.opening, opening);
+        let seen_twice: Vec<_> = self.opening.intersection(&before).copied().collect();
+        seen_twice.into_iter().filter(|ends| self.destroyed.insert(*ends)).collect()
     }
 }
 

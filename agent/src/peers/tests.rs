@@ -96,6 +96,23 @@ fn a_host_without_any_acknowledgement_is_cut_once_with_all_its_connections() {
 }
 
 #[test]
+fn a_connection_to_a_lost_host_that_nobody_accepts_is_cut_at_the_second_look() {
+    let mut stage = Stage::new();
+    stage.host_3_dies();
+    stage.at(3.4).look(&[to(3, 1, 4, 3.4), to(2, 2, 0, 0.1)]);
+    let opening = |last, port| Connection { established: false, ..to(last, port, 0, 0.0) };
+    let all = [opening(3, 7), opening(2, 8)];
+    assert_eq!(stage.at(5.0).look(&all).cut, []);
+    assert_eq!(stage.at(5.2).look(&all).cut, [all[0].ends], "host 2 lives");
+    assert_eq!(stage.at(5.4).look(&all).cut, [], "it is there for a moment");
+    assert_eq!(stage.at(6.0).look(&[opening(3, 9)]).cut, []);
+    let heard = stage.at(6.2).look(&[to(3, 9, 0, 0.0)]);
+    assert_eq!((heard.cut, heard.findings), (Vec::new(), Findings::default()), "the host is back");
+    assert_eq!(stage.at(6.4).look(&[opening(3, 11)]).cut, []);
+    assert_eq!(stage.at(6.6).look(&[opening(3, 11)]).cut, []);
+}
+
+#[test]
 fn new_evidence_after_a_cut_is_a_new_cut() {
     let mut stage = Stage::new();
     stage.host_3_dies();
