@@ -11,7 +11,9 @@
 //! Pending, 0x20 is dead. *p*, *d* and *c* are Pending, Doing and Done. *List*: the servers as the own chmpx lists them. *View*: a
 //! server's own entry, asked at that server. *S*: servers with a slot that stay. *J* joins, *L* leaves, *R* has come back: p, d
 //! or c while nobody joins or leaves. *Ring*: S, J and L together, or R alone. *Calm*: nobody is p, d or c, joins or leaves. A server
-//! without an answer is unknown, and not dead.
+//! without an answer is unknown, and not dead. *Interrupted*: a change in which an S is down, and nobody d or c. MERGE waits for that
+//! server. chmpx gives no request to an S that is p, and gives them to one that is 0x1221: each S is that meanwhile, slaves go on,
+//! and both stop again when the server is back, or taken out.
 //!
 //! *Driver*: the first of L by slot, R, S by slot and J by seed. Each further one drives as well where the list has not changed
 //! for 3 s times its place: two drivers do no harm, chmpx refuses the second MERGE.
@@ -23,12 +25,13 @@
 //! | row | number | role | observed, and for how long | action |
 //! |---|---|---|---|---|
 //! | `Takeover` | 21 | others | the list is not calm and unchanged, 3 s x place | drives, until it changes |
-//! | `Go` | 11 | server | k2hdkc is stopped: own d 0.1 s; own p beside d or c 1 s; own neither | continues k2hdkc |
-//! | `Thaw` | 24 | slave | chmpx is stopped, and a server's list is calm, after it was not, or after 1 s | continues chmpx |
-//! | `Blind` | 10 | server | own p at the latest answer, and chmpx is silent 0.6 s | stops k2hdkc |
+//! | `Go` | 11 | server | k2hdkc is stopped: own d 0.1 s; own p beside d or c 1 s; own neither, or interrupted | continues k2hdkc |
+//! | `Thaw` | 24 | slave | chmpx is stopped, and a server's list is calm, after it was not, or after 1 s; or interrupted, at the latest 1.5 s | continues chmpx |
+//! | `Blind` | 10 | server | own p at the latest answer, not interrupted, and chmpx is silent 0.6 s | stops k2hdkc |
 //! | `Stuck` | 12 | server | own d, and k2hdkc's file and processor time stand still 5 s | ABORTMERGE where it was stopped, once; else restarts the pair |
-//! | `HalfOut` | 7 | S | own 0x1221, and no leave is wanted | SERVICEIN |
-//! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once, 0.4 s | SERVICEIN |
+//! | `Serve` | | S | own 0x1021, *interrupted*, and it has taken requests since its start, 0.1 s | SERVICEOUT |
+//! | `HalfOut` | 7 | S | own 0x1221, no leave is wanted, not interrupted, 0.6 s | SERVICEIN |
+//! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once, not interrupted, 0.4 s; 2 s behind it | SERVICEIN |
 //! | `LeaveAgain` | 5 | L | own 0x1021 by ABORTMERGE, others p | SERVICEOUT, three times a change |
 //! | `Pend` | 6 | S | J or a living L is announced, nobody d, c or down, 0.6 s; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
 //! | `Drain` | 8 | S, J, R | own p, nobody d or c, 0.25 s, queues empty | stops k2hdkc for at most 5 s |
@@ -37,20 +40,20 @@
 //! | `Join` | 1 | J | 0x11, S calm, no L, all others there, 2 s; one missing, 10 s | asks all; AUTOMERGE off, lists whole: SERVICEIN |
 //! | `FirstStart` | 3 | J | no S, all members up, 2 s and 5 s x place by seed; a majority, 60 s later | asks all; SERVICEIN |
 //! | `Leave` | 4 | L | S and L well, no J, 2 s; at once where another L is announced | asks all; SERVICEOUT |
-//! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, not stopped in this change | asks them for AUTOMERGE; stops chmpx for at most 30 s |
+//! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, not interrupted, not stopped in this change | asks them for AUTOMERGE; stops chmpx for at most 30 s |
 //! | `ForcedThaw` | | slave | its watchdog has continued chmpx, and the list is not calm | restarts chmpx |
 //! | `Unmark` | 25 | slave | chmpx runs, and the list is calm | removes the mark of the stop |
-//! | `CureThawed` | 26 | slave | continued 1 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old |
+//! | `CureThawed` | 26 | slave | continued 1 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old; where that list is not calm either, removes the mark |
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |
 //! | `Withdraw` | 20 | driver | S down, J announced, nobody p, 2 s | SERVICEOUT to each J |
-//! | `Dismiss` | 20 | driver | S down 8 s, L lives, others have its keys or the ini lacks it | SERVICEOUT of the dead |
-//! | `Bury` | 20 | driver | the same without a living L, the ring not calm; or calm, and the ini lacks it | SERVICEOUT of the dead and of itself |
+//! | `Dismiss` | 20 | driver; L | S down 8 s, L lives, others have its keys or the ini lacks it | SERVICEOUT of the dead |
+//! | `Bury` | 20 | driver | the same without a living L, or 1 s later, the ring not calm; or calm, and the ini lacks it | SERVICEOUT of the dead and of itself |
 //! | `Overdue` | | driver | the change lasts 20 s, and slaves stand still | ABORTMERGE; SERVICEOUT to each J, SERVICEIN to each L |
 //! | `Doing` | 14 | driver | some d | waits |
 //! | `Skipped` | 15 | driver | some c, some p, nobody d, 1 s | ABORTMERGE |
 //! | `Complete` | 16 | driver | ring c, or some c and the rest 0x21 | COMPMERGE; after 0.6 s UPDATESTATUS to all, COMPMERGE; a pause of 5 s behind five |
-//! | `Align` | | driver | ring p, the lists of the servers differ, 0.3 s | UPDATESTATUS to the servers about which they differ |
-//! | `Merge` | 13 | driver | ring p, nobody unknown or down, 0.8 s; R 1.0 s | MERGE |
+//! | `Align` | | driver | ring p, the lists of the servers differ, 0.3 s; partly p, 1.5 s | UPDATESTATUS to the servers about which they differ |
+//! | `Merge` | 13 | driver | ring p, nobody unknown or down, 0.8 s; R 1.0 s; 2.5 s where an L was interrupted | MERGE |
 //! | `Undo` | 19 | driver | ring partly p, or p and its lists differ, 12 s | SERVICEOUT to each J, SERVICEIN to each L |
 //! | `Help` | 18 | driver | ring partly p, a view is 0x21, 4 s | SERVICEOUT and SERVICEIN to that server |
 //! | `Remind` | 17 | driver | ring partly p, 3 s | UPDATESTATUS to J and L, once |
@@ -200,6 +203,7 @@ fn look_again(scene: &Scene<'_>, history: &History, stage: Stage) -> Duration {
         Stage::Unseen
         | Stage::Preparing
         | Stage::Announced
+        | Stage::Interrupted
         | Stage::GoingPending
         | Stage::Ready
         | Stage::Merging

@@ -122,6 +122,7 @@ impl Course {
                 ended.map(News::Ended)
             }
             Stage::Announced
+            | Stage::Interrupted
             | Stage::GoingPending
             | Stage::Ready
             | Stage::Merging

@@ -41,6 +41,7 @@ fn buries(scene: &Scene<'_>, history: &History) -> bool {
     let healthy = scene.seen.among(&scene.seen.stayers, NodeStatus::is_healthy);
     let first = scene.first_by_slot(&healthy);
     match scene.own() {
+        Some(_) if stands_in(scene) => drives(scene, history),
         Some(own) if healthy.contains(own) => first.as_ref() == Some(own) || drives(scene, history),
         Some(_) | None => healthy.is_empty() && drives(scene, history),
     }
@@ -83,14 +84,34 @@ fn may_go(scene: &Scene<'_>, roles: &Roles, dead: &[ServerId]) -> bool {
 
 /// Row `Dismiss`: a living leaver issues MERGE, and its copy is not needed.
 pub(super) fn dismiss(scene: &Scene<'_>, history: &History) -> Condition {
-    dead(scene, drives(scene, history), timing::DEAD, |roles, dead| {
+    dead(scene, dismisses(scene, history), timing::DEAD, |roles, dead| {
         !roles.living_leavers().is_empty() && may_go(scene, roles, dead)
     })
 }
 
+/// Returns true for the server that dismisses the dead. While a change waits for them, servers that stay look like leavers, and each
+/// knows only of itself that it leaves.
+fn dismisses(scene: &Scene<'_>, history: &History) -> bool {
+    if scene.seen.is_interrupted() && !scene.seen.living_leavers().is_empty() {
+        leaves(scene) && scene.inputs.wish.leave
+    } else {
+        drives(scene, history)
+    }
+}
+
+/// Returns true where this server is announced to leave.
+fn leaves(scene: &Scene<'_>) -> bool {
+    scene.own().is_some_and(|own| scene.seen.living_leavers().contains(own))
+}
+
+/// Returns true where this server takes requests like a leaver while the change waits for the dead, and does not leave.
+fn stands_in(scene: &Scene<'_>) -> bool {
+    scene.seen.is_interrupted() && leaves(scene) && !scene.inputs.wish.leave
+}
+
 /// Takes the dead out of the ring, before MERGE: a copy for a ring of another size is worth nothing.
 pub(super) fn take_out(scene: &Scene<'_>, history: &History) -> Turn {
-    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, drives(scene, history)), scene.own())
+    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, dismisses(scene, history)), scene.own())
     else {
         return Turn::Pass;
     };
@@ -115,14 +136,17 @@ fn obstacle(scene: &Scene<'_>, history: &History, roles: &Roles, dead: &[ServerI
 
 /// Row `Bury`: no leaver lives, and the server that issues MERGE beside a dismissed one would be skipped.
 pub(super) fn bury(scene: &Scene<'_>, history: &History) -> Condition {
-    let calm = scene.seen.is_calm();
-    dead(scene, buries(scene, history), timing::DEAD, |roles, dead| {
+    let (calm, stands_in) = (scene.seen.is_calm(), stands_in(scene));
+    let after = if stands_in { timing::DEAD_OF_OTHERS } else { timing::DEAD };
+    dead(scene, buries(scene, history), after, |roles, dead| {
         let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
         let begun = dead.iter().any(|id| roles.leavers.contains(id));
         let asked = if calm { dropped } else { begun || may_go(scene, roles, dead) };
-        let waits = roles.joiners.is_empty() || roles.stayers.iter().any(|id| !roles.status(id).is_calm());
+        let waits = stands_in
+            || roles.joiners.is_empty()
+            || roles.stayers.iter().any(|id| !roles.status(id).is_calm());
         let joined = roles.stayers.iter().all(|id| !roles.status(id).is_up() || roles.status(id).is_well());
-        roles.living_leavers().is_empty() && asked && waits && joined
+        (stands_in || roles.living_leavers().is_empty()) && asked && waits && joined
     })
 }
 
@@ -137,7 +161,8 @@ pub(super) fn leave_with_dead(scene: &Scene<'_>, history: &History) -> Turn {
         return turn;
     }
     let mut orders: Vec<_> = dead.iter().map(|id| Command::ServiceOut(id.clone()).at(own)).collect();
-    let others = roles.among(&roles.stayers, NodeStatus::is_up).into_iter().any(|id| id != *own);
+    let mut others = roles.stayers.iter().chain(&roles.leavers);
+    let others = others.any(|id| id != own && roles.status(id).is_up());
     orders.push(if others { Command::ServiceOut(own.clone()).at(own) } else { Command::CompMerge.at(own) });
     Turn::send(orders)
 }

@@ -100,9 +100,20 @@ pub(super) fn merge(scene: &Scene<'_>, history: &History) -> Condition {
     seen_well(scene, history, |roles| {
         let ring = roles.ring();
         let ready = !ring.is_empty() && ring.iter().all(|id| is_pending(roles.status(id)));
-        let after = if alone { timing::HOLD_RETURN } else { timing::HOLD };
+        let resumed = history.was_interrupted() && leavers_are_unsure(scene, history, roles);
+        let after = match (alone, resumed) {
+            (true, _) => timing::HOLD_RETURN,
+            (false, true) => timing::HOLD_RESUMED,
+            (false, false) => timing::HOLD,
+        };
         if ready { Condition::Holds(Same::Statuses(roles.signature()), after) } else { Condition::Fails }
     })
+}
+
+/// Returns true where a living leaver may be one that stays: it has taken requests while the change waited.
+fn leavers_are_unsure(scene: &Scene<'_>, history: &History, roles: &Roles) -> bool {
+    let sure = scene.inputs.wish.leave || history.buries();
+    roles.living_leavers().iter().any(|id| Some(id) != scene.own() || !sure)
 }
 
 /// Gives MERGE. Beside a dismissed server the one that issues it does not copy: that is then a leaver, whose copy nobody needs.
@@ -136,8 +147,13 @@ pub(super) fn disputed(scene: &Scene<'_>, history: &History) -> Condition {
     let Sight::Clear(views) = sight(scene, history) else {
         return seen(scene, history, |_| Condition::Fails);
     };
-    let waits = ready_to_merge(&views.roles);
-    Condition::while_same(if waits { views.disputed.clone() } else { Vec::new() }, timing::ALIGN)
+    let roles = &views.roles;
+    let (waits, after) = match () {
+        () if ready_to_merge(roles) => (true, timing::ALIGN),
+        // A server that lists another one as Doing or Done takes no SERVICEOUT.
+        () => (roles.down().is_empty() && !late(roles).is_empty(), timing::ALIGN_LATE),
+    };
+    Condition::while_same(if waits { views.disputed.clone() } else { Vec::new() }, after)
 }
 
 /// Has the servers publish their status about which the lists differ.
@@ -275,7 +291,7 @@ pub(super) fn withdrawal(roles: &Roles) -> Vec<Order> {
 pub(super) fn overdue(scene: &Scene<'_>, history: &History) -> Condition {
     let now = scene.inputs.now;
     let long =
-        history.change_since().is_some_and(|since| now.saturating_duration_since(since) >= timing::OVERDUE);
+        history.goes_on_since().is_some_and(|since| now.saturating_duration_since(since) >= timing::OVERDUE);
     // Once a dead server has gone, its leaver lacks what the smaller ring gives to it, and must leave.
     let dismissed = history.times(Row::Dismiss) + history.times(Row::Bury) > 0;
     let freezes = scene.may_freeze() && !dismissed;

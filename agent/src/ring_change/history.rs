@@ -10,7 +10,7 @@ use super::condition::{Condition, Same};
 use super::inputs::{Inputs, Process, Round, ServerId};
 use super::progress::Merges;
 use super::row::Row;
-use super::scene::{Scene, is_merging, is_pending};
+use super::scene::{Roles, Scene, is_merging, is_pending};
 use super::{Action, Decision, table, timing};
 use crate::automerge::Automerge;
 use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
@@ -28,8 +28,7 @@ pub struct History {
     /// AUTOMERGE of the servers, by their latest DUMP.
     dialects: BTreeMap<ServerId, (Instant, Automerge)>,
     own: OwnCourse,
-    /// Begin of the present change by the own list.
-    change_since: Option<Instant>,
+    change: ChangeCourse,
     /// Begin of the present emptiness of the queues.
     empty_since: Option<Instant>,
     /// Latest answers that forbade an announcement.
@@ -49,6 +48,20 @@ struct OwnCourse {
     stopped: bool,
     /// True where this server leaves only to issue the merge that buries a dead one.
     buries: bool,
+    /// True where it has taken requests since its chmpx and its k2hdkc started: it lacks no write.
+    holds_keys: bool,
+}
+
+/// Course of the present change, by the own list.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct ChangeCourse {
+    since: Option<Instant>,
+    /// Begin of the time in which it has not waited for a server that is down.
+    goes_on_since: Option<Instant>,
+    /// True where it waits for such a server.
+    interrupted: bool,
+    /// True where it has waited for such a server.
+    resumed: bool,
 }
 
 /// Course of a slave's freeze.
@@ -76,6 +89,22 @@ pub(super) struct Tries {
     at: Instant,
     /// Number of tries.
     pub(super) times: u32,
+}
+
+impl ChangeCourse {
+    fn at(self, seen: &Roles, now: Instant) -> Self {
+        if seen.is_calm() {
+            return Self::default();
+        }
+        let interrupted = seen.is_interrupted();
+        let goes_on = if interrupted { now } else { self.goes_on_since.unwrap_or(now) };
+        Self {
+            since: Some(self.since.unwrap_or(now)),
+            goes_on_since: Some(goes_on),
+            interrupted,
+            resumed: self.resumed || interrupted,
+        }
+    }
 }
 
 impl History {
@@ -129,7 +158,11 @@ impl History {
         let now = scene.inputs.now;
         let empty = scene.inputs.local.queues_empty;
         self.empty_since = empty.then(|| self.empty_since.unwrap_or(now));
+        let local = &scene.inputs.local;
+        self.own.holds_keys &= local.k2hdkc != Process::Absent && local.chmpx != Process::Absent;
         let Some(me) = scene.me() else { return };
+        let takes = me.is_healthy() || me.serves() && me.action() == Change::Delete;
+        self.own.holds_keys = me.serves() && (self.own.holds_keys || takes);
         let before = self.own.latest.map(|(_, status)| status);
         self.own.latest = Some((now, me));
         self.own.stopped =
@@ -166,8 +199,7 @@ impl History {
     fn follow_change(&mut self, scene: &Scene<'_>) {
         let now = scene.inputs.now;
         if scene.is_heard() {
-            let on = !scene.seen.is_calm();
-            self.change_since = on.then(|| self.change_since.unwrap_or(now));
+            self.change = self.change.at(&scene.seen, now);
         }
         let frozen = scene.is_slave() && scene.inputs.local.chmpx == Process::Stopped;
         if !frozen {
@@ -205,7 +237,7 @@ impl History {
 
     /// Forgets the tries of rows that do not hold any more, and those of a change that is over.
     fn forget_tries(&mut self, scene: &Scene<'_>) {
-        let over = scene.is_heard() && self.change_since.is_none();
+        let over = scene.is_heard() && self.change.since.is_none();
         let conditions = &self.conditions;
         self.tries.retain(|row, _| match table::of(*row).memory {
             table::Memory::Condition => conditions.contains_key(row),
@@ -329,7 +361,27 @@ impl History {
 
     /// Returns the begin of the present change.
     pub(super) fn change_since(&self) -> Option<Instant> {
-        self.change_since
+        self.change.since
+    }
+
+    /// Returns the begin of the time in which the present change has not waited for a server that is down.
+    pub(super) fn goes_on_since(&self) -> Option<Instant> {
+        self.change.goes_on_since
+    }
+
+    /// Returns true where the present change waits for a server that is down.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.change.interrupted
+    }
+
+    /// Returns true where the present change has waited for a server that was down.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.change.resumed
+    }
+
+    /// Returns true where this server has taken requests since its chmpx and its k2hdkc started.
+    pub(super) fn holds_keys(&self) -> bool {
+        self.own.holds_keys
     }
 
     /// Returns true where a server's list has shown the change to a frozen slave.

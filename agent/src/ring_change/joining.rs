@@ -234,8 +234,8 @@ pub(super) fn leave_once_more(scene: &Scene<'_>, history: &History) -> Turn {
 /// Row `HalfOut`.
 pub(super) fn half_out(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
-    let unwanted = !scene.inputs.wish.leave && !history.buries();
-    Condition::when(unwanted && me.bits() == LEAVES, AT_ONCE)
+    let unwanted = !scene.inputs.wish.leave && !history.buries() && !scene.seen.is_interrupted();
+    Condition::when(unwanted && me.bits() == LEAVES, timing::PEND)
 }
 
 /// Row `Yield`.
@@ -245,8 +245,14 @@ pub(super) fn yields(scene: &Scene<'_>, history: &History) -> Condition {
     let living = seen.living_leavers();
     let later = living.len() > 1 && scene.place().is_some_and(|place| place > 0);
     let wraps = later && leaves_too_many(scene, seen.stayers.len() + seen.joiners.len());
-    let free = !seen.is_merging() && !history.buries();
-    Condition::when(free && me.bits() == LEAVES && wraps, timing::YIELD)
+    let free = !seen.is_merging() && !seen.is_interrupted() && !history.buries();
+    let after = if history.was_interrupted() { timing::YIELD_RESUMED } else { timing::YIELD };
+    Condition::when(free && me.bits() == LEAVES && wraps, after)
+}
+
+/// Takes requests like a server that leaves.
+pub(super) fn service_out(scene: &Scene<'_>, _: &History) -> Turn {
+    scene.own().map_or(Turn::Pass, |own| Turn::send(vec![Command::ServiceOut(own.clone()).at(own)]))
 }
 
 /// Comes back into service.

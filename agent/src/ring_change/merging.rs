@@ -14,6 +14,9 @@ use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
 use crate::settings::MergeBy;
 use crate::supervisor::Program;
 
+/// A server that stays, or has come back, and is Pending.
+const PENDING: u32 = 0x1021;
+
 /// Row `Pend`.
 pub(super) fn pend(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
@@ -76,17 +79,19 @@ pub(super) fn drain(scene: &Scene<'_>, _: &History) -> Condition {
 }
 
 /// Row `DrainLeaver`.
-pub(super) fn drain_leaver(scene: &Scene<'_>, _: &History) -> Condition {
+pub(super) fn drain_leaver(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
+    let leaves = scene.inputs.wish.leave || history.buries();
     let seen = &scene.seen;
     let all = seen.ring().iter().all(|id| is_pending(seen.status(id)));
-    Condition::when(me.action() == Change::Delete && all && drains(scene, me), timing::DRAIN)
+    Condition::when(leaves && me.action() == Change::Delete && all && drains(scene, me), timing::DRAIN)
 }
 
 /// Returns true where k2hdkc is to be stopped before MERGE.
 fn drains(scene: &Scene<'_>, me: NodeStatus) -> bool {
     let in_ring = scene.own().is_some_and(|own| scene.seen.ring().contains(own));
-    is_pending(me) && in_ring && !scene.seen.is_merging() && scene.k2hdkc_is(Process::Running)
+    let waits = !scene.seen.is_merging() && !scene.seen.is_interrupted();
+    is_pending(me) && in_ring && waits && scene.k2hdkc_is(Process::Running)
 }
 
 /// Stops k2hdkc once the queues are empty, or do not become so.
@@ -106,9 +111,17 @@ pub(super) fn stop_drained(scene: &Scene<'_>, history: &History) -> Turn {
     }
 }
 
+/// Row `Serve`: MERGE waits for a server that is down, and chmpx gives requests to none that stays and is Pending. One that leaves
+/// takes them until the merge.
+pub(super) fn serve(scene: &Scene<'_>, history: &History) -> Condition {
+    let Some(me) = scene.me() else { return unseen(scene) };
+    let waits = me.bits() == PENDING && scene.seen.is_interrupted();
+    Condition::when(waits && history.holds_keys(), timing::SERVE)
+}
+
 /// Row `Blind`.
 pub(super) fn blind(scene: &Scene<'_>, history: &History) -> Condition {
-    let pending = history.latest_own(scene.inputs.now).is_some_and(is_pending);
+    let pending = history.latest_own(scene.inputs.now).is_some_and(is_pending) && !history.is_interrupted();
     Condition::when(!scene.is_heard() && pending && scene.k2hdkc_is(Process::Running), timing::BLIND)
 }
 
@@ -134,6 +147,7 @@ pub(super) fn go(scene: &Scene<'_>, _: &History) -> Condition {
     match me.operation() {
         Operation::Doing => Condition::Holds(same, timing::DOING),
         Operation::Pending if scene.seen.is_merging() => Condition::Holds(same, timing::LEFT_OUT),
+        Operation::Pending if scene.seen.is_interrupted() => Condition::Holds(same, AT_ONCE),
         Operation::Pending => Condition::Fails,
         Operation::Nothing | Operation::Done => Condition::Holds(same, AT_ONCE),
     }

@@ -67,6 +67,8 @@ pub enum Stage {
     BackingOff,
     /// A change is announced.
     Announced,
+    /// The change waits for a server that is down, and the others take requests.
+    Interrupted,
     /// Some servers that stay are Pending.
     GoingPending,
     /// Every server of the change is Pending.
@@ -90,7 +92,8 @@ pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>)
         stage,
         serving: roles.stayers.len() + roles.leavers.len(),
         joining: roles.joiners.clone(),
-        leaving: roles.leavers.clone(),
+        // Servers that stay look like leavers while they wait for one that is down.
+        leaving: if stage == Stage::Interrupted { Vec::new() } else { roles.leavers.clone() },
         returning: roles.returners(),
         waits_for: waits_for(stage, scene, roles),
         since: since(scene, history),
@@ -112,6 +115,7 @@ fn stage(scene: &Scene<'_>, history: &History, roles: &Roles) -> Stage {
         () if scene.limits.by == MergeBy::Chmpx => Stage::ByChmpx,
         () if scene.is_slave() && scene.inputs.local.chmpx == Process::Stopped => Stage::Frozen,
         () if !scene.is_heard() => Stage::Unseen,
+        () if scene.seen.is_interrupted() => Stage::Interrupted,
         () if !roles.is_calm() => of_change(roles),
         () if wants_change(scene) && history.back_off(scene.inputs.now).is_some() => Stage::BackingOff,
         () if wants_change(scene) || !scene.waiting_joiners().is_empty() => Stage::Preparing,
@@ -151,6 +155,7 @@ fn waits_for(stage: Stage, scene: &Scene<'_>, roles: &Roles) -> Vec<ServerId> {
         Stage::Announced | Stage::GoingPending => roles.among(&ring, |status| !is_pending(status)),
         Stage::Merging => roles.among(&ring, |status| status.operation() != Operation::Done),
         Stage::Completing => roles.among(&ring, is_merging),
+        Stage::Interrupted => scene.seen.down(),
         Stage::Preparing => not_ready(scene),
         Stage::Frozen => roles.among(&ring, |status| !status.is_calm()),
         Stage::ByChmpx | Stage::Unseen | Stage::Calm | Stage::BackingOff | Stage::Ready => Vec::new(),
@@ -162,6 +167,7 @@ impl Stage {
     fn is_under_way(self) -> bool {
         match self {
             Self::Announced
+            | Self::Interrupted
             | Self::GoingPending
             | Self::Ready
             | Self::Merging

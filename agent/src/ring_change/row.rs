@@ -12,6 +12,7 @@ pub enum Row {
     Thaw,
     Blind,
     Stuck,
+    Serve,
     HalfOut,
     Yield,
     LeaveAgain,

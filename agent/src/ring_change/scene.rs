@@ -71,7 +71,8 @@ impl Roles {
         roles
     }
 
-    fn of_list(list: &List) -> Self {
+    /// Sorts the servers of a list.
+    pub(super) fn of_list(list: &List) -> Self {
         Self::of(list.iter().map(|(id, entry)| (id.clone(), entry.status)).collect())
     }
 
@@ -123,6 +124,17 @@ impl Roles {
     /// Returns the servers with a slot whose chmpx or k2hdkc is gone.
     pub(super) fn down(&self) -> Vec<ServerId> {
         self.among(&self.stayers, |status| !status.is_well())
+    }
+
+    /// Returns true where a change waits for a server that is down, and nobody copies: requests are taken meanwhile.
+    pub(super) fn is_interrupted(&self) -> bool {
+        !self.is_calm() && !self.is_merging() && !self.down().is_empty()
+    }
+
+    /// Returns true where every living server with a slot takes requests: chmpx passes over one that stays and is Pending.
+    pub(super) fn all_take_requests(&self) -> bool {
+        let takes = |id: &ServerId| !self.status(id).is_well() || self.status(id).is_healthy();
+        self.stayers.iter().all(takes)
     }
 
     /// Returns the living leavers.

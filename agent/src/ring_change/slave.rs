@@ -9,7 +9,7 @@ use super::history::History;
 use super::inputs::{Answer, List, Mark, Node, Process, ServerId};
 use super::merging::{Dialect, dialect};
 use super::row::Row;
-use super::scene::{Scene, is_settled};
+use super::scene::{Roles, Scene, is_settled};
 use super::timing::{self, AT_ONCE};
 use super::words::{Hold, PairEnd};
 use crate::chmpx_state::Action as Change;
@@ -38,7 +38,7 @@ pub(super) fn freeze(scene: &Scene<'_>, _: &History) -> Condition {
         return Condition::Unknown;
     }
     let ring = !scene.seen.stayers.is_empty() && !changing(scene).is_empty();
-    Condition::when(ring && scene.may_freeze(), timing::FREEZE)
+    Condition::when(ring && scene.may_freeze() && !scene.seen.is_interrupted(), timing::FREEZE)
 }
 
 /// Stops chmpx, once those who change are known to leave the merge to the agents.
@@ -94,7 +94,10 @@ pub(super) fn thaw(scene: &Scene<'_>, history: &History) -> Condition {
     }
     let Some(answer) = answer(scene) else { return Condition::Unknown };
     let long = history.has_held(Row::Watch, timing::UNSEEN, scene.inputs.now);
-    Condition::when(is_over(&answer.list) && (long || history.has_seen_change()), AT_ONCE)
+    let over = is_over(&answer.list) && (long || history.has_seen_change());
+    let roles = Roles::of_list(&answer.list);
+    let after = if over || roles.all_take_requests() { AT_ONCE } else { timing::ALL_SERVE };
+    Condition::when(over || roles.is_interrupted(), after)
 }
 
 /// Continues chmpx.
@@ -137,7 +140,9 @@ pub(super) fn cure_thawed(scene: &Scene<'_>, _: &History) -> Condition {
 pub(super) fn cure(scene: &Scene<'_>, history: &History) -> Turn {
     let Some(answer) = answer(scene) else { return ask_one(scene, history) };
     if !is_over(&answer.list) {
-        return Turn::Pass;
+        // The change goes on: chmpx was continued while it waited, or the next one has begun.
+        let thawed = scene.inputs.local.mark == Mark::Thawed;
+        return if thawed { remove_mark(scene, history) } else { Turn::Pass };
     }
     let old =
         |id: &&ServerId| answer.list.get(*id).is_some_and(|entry| entry.status != scene.seen.status(id));

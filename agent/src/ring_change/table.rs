@@ -71,6 +71,7 @@ pub(super) const fn of(row: Row) -> Rule {
         R::Thaw => rule(slave::thaw, slave::resume, AGAIN),
         R::Blind => rule(merging::blind, merging::stop_blind, AGAIN),
         R::Stuck => rule(merging::stuck, merging::end_stuck, AGAIN).for_the_change(),
+        R::Serve => rule(merging::serve, joining::service_out, AGAIN),
         R::HalfOut => rule(joining::half_out, joining::service_in, AGAIN),
         R::Yield => rule(joining::yields, joining::service_in, AGAIN),
         R::LeaveAgain => rule(joining::leave_again, joining::leave_once_more, AGAIN).for_the_change(),

@@ -5,6 +5,7 @@ mod copying;
 mod driving;
 mod failing;
 mod findings;
+mod interrupted;
 mod mixed;
 mod safety;
 mod simulated;
@@ -160,10 +161,12 @@ impl Bench {
         }
     }
 
-    /// Has k2hdkc stopped where the own status is Pending.
+    /// Has k2hdkc stopped where the own status is Pending, and nobody is down.
     fn drained(mut self) -> Self {
-        let own = self.inputs.own().and_then(|own| self.inputs.list.as_ref()?.get(own));
-        let pending = own.is_some_and(|entry| entry.status.bits() & 0x3000 == 0x1000);
+        let list = self.inputs.list.as_ref();
+        let own = self.inputs.own().and_then(|own| list?.get(own));
+        let down = list.is_some_and(|list| list.values().any(|entry| entry.status.bits() == 0x20));
+        let pending = !down && own.is_some_and(|entry| entry.status.bits() & 0x3000 == 0x1000);
         self.inputs.local.k2hdkc = if pending { Process::Stopped } else { Process::Running };
         self
     }

@@ -81,8 +81,20 @@ pub(super) const HOLD: Duration = ms(800);
 pub(super) const HOLD_RETURN: Duration = ms(1000);
 /// Patience with lists that differ before MERGE.
 pub(super) const ALIGN: Duration = ms(300);
+/// The same while some servers are not Pending: their lists differ for a moment as they become it.
+pub(super) const ALIGN_LATE: Duration = ms(1500);
 /// Number of times that servers are asked to publish their status before MERGE.
 pub(super) const ALIGNMENTS: u32 = 20;
+/// A server that is down in a change to the requests that others take meanwhile.
+pub(super) const SERVE: Duration = ms(100);
+/// Patience of a slave that stands still with servers that do not take requests yet.
+pub(super) const ALL_SERVE: Duration = ms(1500);
+/// The same as [`HOLD`] in a change that has waited for a server, while some may still look like leavers.
+pub(super) const HOLD_RESUMED: Duration = ms(2500);
+/// The same as [`YIELD`] there.
+pub(super) const YIELD_RESUMED: Duration = ms(2000);
+/// The same as [`DEAD`] of a server that has to leave with the dead one: another may leave anyway, and goes first.
+pub(super) const DEAD_OF_OTHERS: Duration = ms(9000);
 /// Patience with another leaver: a server that goes Pending is one for some milliseconds.
 pub(super) const YIELD: Duration = ms(400);
 /// MERGE to its repetition.

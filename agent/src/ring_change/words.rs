@@ -177,6 +177,7 @@ impl std::fmt::Display for Stage {
             Self::Preparing => "a change is prepared",
             Self::BackingOff => "a change was undone, and waits for its next try",
             Self::Announced => "a change is announced",
+            Self::Interrupted => "the change waits for a server that is down; the others take requests",
             Self::GoingPending => "the servers go Pending",
             Self::Ready => "every server is Pending, and MERGE is next",
             Self::Merging => "the servers copy",

@@ -35,7 +35,7 @@ fn merge_is_repeated_after_two_seconds() {
 #[test]
 fn the_views_decide_and_not_the_list() {
     let list = Bench::server("a", "a=1021 b=1021 c=1121").seeing("b=21");
-    assert!(first(list, 2000).is_none());
+    assert!(first(list, 1400).is_none());
 }
 
 #[test]

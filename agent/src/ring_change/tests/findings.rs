@@ -118,7 +118,7 @@ fn f12_state_and_mark_are_read_and_not_remembered() {
 #[test]
 fn f13_a_pair_of_commands_that_a_crash_cut_in_two_is_completed() {
     let bench = Bench::server("a", "a=1221 b=21 c=1121");
-    assert_eq!(bench.first(100), Some((0, Row::HalfOut, send(&[come_in("a")]))));
+    assert_eq!(bench.first(1000), Some((600, Row::HalfOut, send(&[come_in("a")]))));
 }
 
 #[test]
