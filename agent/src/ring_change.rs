@@ -43,11 +43,12 @@
 //! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, not interrupted, not stopped in this change | asks them for AUTOMERGE; stops chmpx for at most 30 s |
 //! | `ForcedThaw` | | slave | its watchdog has continued chmpx, and the list is not calm | restarts chmpx |
 //! | `Unmark` | 25 | slave | chmpx runs, and the list is calm | removes the mark of the stop |
-//! | `CureThawed` | 26 | slave | continued 1 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old; where that list is not calm either, removes the mark |
+//! | `CureThawed` | 26 | slave | continued 0.4 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old; where that list is not calm either, removes the mark |
+//! | `Recount` | | slave | the list settled, and with a server that was taken out, 5 s; a server's list has it out of service | restarts chmpx |
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |
 //! | `Withdraw` | 20 | driver | S down, J announced, nobody p, 2 s | SERVICEOUT to each J |
-//! | `Dismiss` | 20 | driver; L | S down 8 s, L lives, others have its keys or the ini lacks it | SERVICEOUT of the dead |
-//! | `Bury` | 20 | driver | the same without a living L, or 1 s later, the ring not calm; or calm, and the ini lacks it | SERVICEOUT of the dead and of itself |
+//! | `Dismiss` | 20 | driver; L | S down 8 s, L lives; the ini lacks the dead, or a living S takes no requests and others have its keys | SERVICEOUT of the dead; ABORTMERGE where some are d or c |
+//! | `Bury` | 20 | driver | the same without a living L, or 1 s later; or an L down 8 s | SERVICEOUT of the dead and of itself; ABORTMERGE alike |
 //! | `Overdue` | | driver | the change lasts 20 s, and slaves stand still | ABORTMERGE; SERVICEOUT to each J, SERVICEIN to each L |
 //! | `Doing` | 14 | driver | some d | waits |
 //! | `Skipped` | 15 | driver | some c, some p, nobody d, 1 s | ABORTMERGE |

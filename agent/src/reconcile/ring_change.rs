@@ -175,7 +175,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns true while no file may be written: chmpx reloads it in the middle of a merge otherwise.
     pub(super) fn ring_changes(&self) -> bool {
-        self.ring_change().is_some_and(Progress::is_under_way)
+        self.ring_change().is_some_and(Progress::forbids_files)
     }
 
     /// Returns the part of this node in the changes of its ring, as the latest pass saw it.

@@ -74,18 +74,21 @@ pub(super) fn take_joiners_back(scene: &Scene<'_>, _: &History) -> Turn {
     scene.views.as_ref().map_or(Turn::Pass, |views| Turn::send(withdrawal(&views.roles)))
 }
 
-/// Returns true where the ring can do without the dead: K2HR3 does not list them any more, or others have copies and are more than
-/// the dead, since few that live may be those that are cut off.
+/// Returns true where the ring goes on without the dead: K2HR3 does not list them any more; or a server that lives takes no requests
+/// until the next merge, others have copies, and are more than the dead, since few that live may be those that are cut off. Otherwise
+/// the ring waits for them: slaves may go on to count a server that was taken out (C38).
 fn may_go(scene: &Scene<'_>, roles: &Roles, dead: &[ServerId]) -> bool {
+    let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
     let living = roles.all().filter(|id| roles.status(id).is_up()).count();
     let copies = scene.inputs.replicas > 0 && living > dead.len();
-    copies || dead.iter().all(|id| !scene.inputs.members.contains(id))
+    dropped || copies && !scene.seen.all_take_requests()
 }
 
 /// Row `Dismiss`: a living leaver issues MERGE, and its copy is not needed.
 pub(super) fn dismiss(scene: &Scene<'_>, history: &History) -> Condition {
     dead(scene, dismisses(scene, history), timing::DEAD, |roles, dead| {
-        !roles.living_leavers().is_empty() && may_go(scene, roles, dead)
+        let gone = may_go(scene, roles, dead) || merges(roles, &roles.ring());
+        !roles.living_leavers().is_empty() && gone
     })
 }
 
@@ -136,12 +139,11 @@ fn obstacle(scene: &Scene<'_>, history: &History, roles: &Roles, dead: &[ServerI
 
 /// Row `Bury`: no leaver lives, and the server that issues MERGE beside a dismissed one would be skipped.
 pub(super) fn bury(scene: &Scene<'_>, history: &History) -> Condition {
-    let (calm, stands_in) = (scene.seen.is_calm(), stands_in(scene));
+    let stands_in = stands_in(scene);
     let after = if stands_in { timing::DEAD_OF_OTHERS } else { timing::DEAD };
     dead(scene, buries(scene, history), after, |roles, dead| {
-        let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
         let begun = dead.iter().any(|id| roles.leavers.contains(id));
-        let asked = if calm { dropped } else { begun || may_go(scene, roles, dead) };
+        let asked = begun || may_go(scene, roles, dead) || merges(roles, &roles.ring());
         let waits = stands_in
             || roles.joiners.is_empty()
             || roles.stayers.iter().any(|id| !roles.status(id).is_calm());

@@ -61,14 +61,11 @@ fn seen(scene: &Scene<'_>, history: &History, condition: impl Fn(&Roles) -> Cond
 
 /// The same where nobody is down, neither in the own view of a server nor in the own list.
 fn seen_well(scene: &Scene<'_>, history: &History, condition: impl Fn(&Roles) -> Condition) -> Condition {
-    let down = !scene.seen.down().is_empty();
-    seen(
-        scene,
-        history,
-        |roles| {
-            if down || !roles.down().is_empty() { Condition::Fails } else { condition(roles) }
-        },
-    )
+    // Known without the answers: the dead one gives none, and a wait from before its death must not go on.
+    if !scene.seen.down().is_empty() {
+        return Condition::Fails;
+    }
+    seen(scene, history, |roles| if roles.down().is_empty() { condition(roles) } else { Condition::Fails })
 }
 
 /// Row `Lost`.

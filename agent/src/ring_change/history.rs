@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::condition::{Condition, Same};
-use super::inputs::{Inputs, Process, Round, ServerId};
+use super::inputs::{Inputs, Mark, Process, Round, ServerId};
 use super::progress::Merges;
 use super::row::Row;
 use super::scene::{Roles, Scene, is_merging, is_pending};
@@ -201,8 +201,9 @@ impl History {
         if scene.is_heard() {
             self.change = self.change.at(&scene.seen, now);
         }
-        let frozen = scene.is_slave() && scene.inputs.local.chmpx == Process::Stopped;
-        if !frozen {
+        let local = &scene.inputs.local;
+        let asks = local.chmpx == Process::Stopped || local.mark == Mark::Thawed;
+        if !(scene.is_slave() && asks) {
             self.freeze = FreezeCourse::default();
         } else if let Some(round) = scene.inputs.fresh_round() {
             let calm = |list: &super::List| list.values().all(|entry| entry.status.is_calm());
@@ -389,7 +390,7 @@ impl History {
         self.freeze.seen
     }
 
-    /// Returns the server that a frozen slave asks: its own by its number, the next one where that does not answer.
+    /// Returns the server that a slave asks while its chmpx stands still, and behind that: its own by its number, the next one where that does not answer.
     pub(super) fn asked_by_slave(&self, spread: u64, servers: &[ServerId]) -> Option<ServerId> {
         let number = u64::try_from(servers.len()).ok().filter(|number| *number > 0)?;
         let place = spread.wrapping_add(self.freeze.unanswered) % number;

@@ -34,7 +34,7 @@ pub struct Progress {
     pub hold: Option<Hold>,
     /// Hand that runs the merges of the other servers.
     pub merges: Merges,
-    /// True while nobody may write the ini: a server is announced, Pending, Doing or Done, or was when chmpx last answered.
+    /// True while a server is announced, Pending, Doing or Done, or was when chmpx last answered.
     pub holds_file: bool,
 }
 
@@ -179,10 +179,15 @@ impl Stage {
 }
 
 impl Progress {
-    /// Returns true while the ring changes: no file may be written, and no program be moved. The control port that does not answer
-    /// one question ends no change.
+    /// Returns true while the ring changes: no program may be moved. The control port that does not answer one question ends no change.
     pub fn is_under_way(&self) -> bool {
         self.stage.is_under_way() || self.holds_file
+    }
+
+    /// Returns true while no file may be written: chmpx reloads it in the middle of a merge otherwise. A change that waits for a server
+    /// that is down may have to learn that this server does not come back.
+    pub fn forbids_files(&self) -> bool {
+        self.is_under_way() && self.stage != Stage::Interrupted
     }
 
     /// Returns true where a change is prepared, or waits for its next try.

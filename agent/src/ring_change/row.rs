@@ -27,6 +27,7 @@ pub enum Row {
     ForcedThaw,
     Unmark,
     CureThawed,
+    Recount,
     Lost,
     Withdraw,
     Dismiss,

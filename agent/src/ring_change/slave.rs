@@ -9,7 +9,7 @@ use super::history::History;
 use super::inputs::{Answer, List, Mark, Node, Process, ServerId};
 use super::merging::{Dialect, dialect};
 use super::row::Row;
-use super::scene::{Roles, Scene, is_settled};
+use super::scene::{Roles, Scene, is_dismissed, is_settled};
 use super::timing::{self, AT_ONCE};
 use super::words::{Hold, PairEnd};
 use crate::chmpx_state::Action as Change;
@@ -146,6 +146,32 @@ pub(super) fn cure(scene: &Scene<'_>, history: &History) -> Turn {
     }
     let old =
         |id: &&ServerId| answer.list.get(*id).is_some_and(|entry| entry.status != scene.seen.status(id));
-    let old = scene.seen.statuses.keys().filter(old);
+    let up = |id: &&ServerId| answer.list.get(*id).is_some_and(|entry| entry.status.is_up());
+    let old = scene.seen.statuses.keys().filter(old).filter(up);
     Turn::send(old.map(|id| Command::UpdateStatus.at(id)).collect())
+}
+
+/// Row `Recount`: chmpx still counts a server that was taken out of the ring, and looks for keys at the wrong servers (C38).
+pub(super) fn recount(scene: &Scene<'_>, _: &History) -> Condition {
+    let runs = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Absent;
+    if runs && !scene.is_heard() {
+        return Condition::Unknown;
+    }
+    let counted = if runs && scene.seen.is_settled() { dismissed(scene) } else { Vec::new() };
+    Condition::while_same(counted, timing::RECOUNT)
+}
+
+fn dismissed(scene: &Scene<'_>) -> Vec<ServerId> {
+    let statuses = scene.seen.statuses.iter();
+    statuses.filter(|(_, status)| is_dismissed(**status)).map(|(id, _)| id.clone()).collect()
+}
+
+/// Starts chmpx again where a server has that one out of service: no command has it publish the status of another one that is gone.
+pub(super) fn restart_to_recount(scene: &Scene<'_>, _: &History) -> Turn {
+    let Some(answer) = answer(scene) else {
+        return Turn::ask(scene.living().into_iter().take(1).collect(), false);
+    };
+    let out = |id: &ServerId| answer.list.get(id).is_none_or(|entry| !entry.status.is_in_service());
+    let all_out = is_over(&answer.list) && dismissed(scene).iter().all(out);
+    if all_out { Turn::Act(Action::RestartPair(PairEnd::CountsTheDead)) } else { Turn::Pass }
 }

@@ -8,8 +8,8 @@ use super::history::History;
 use super::row::Row;
 use super::scene::Scene;
 use super::timing::{
-    AGAIN, AT_ONCE, COMPLETE_AGAIN, COMPLETE_PAUSE, COMPLETIONS, CURE, DISOWNED, HELP_AGAIN, MERGE_AGAIN,
-    STOP_AGAIN, UNDO_AGAIN,
+    AGAIN, AT_ONCE, COMPLETE_AGAIN, COMPLETE_PAUSE, COMPLETIONS, CURE, CURE_THAWED, DISOWNED, HELP_AGAIN,
+    MERGE_AGAIN, STOP_AGAIN, UNDO_AGAIN,
 };
 use super::{deaths, driving, joining, merging, peers, slave};
 
@@ -84,7 +84,8 @@ pub(super) const fn of(row: Row) -> Rule {
         R::Freeze => rule(slave::freeze, slave::stop_chmpx, AGAIN),
         R::ForcedThaw => rule(slave::forced_thaw, slave::restart, STOP_AGAIN),
         R::Unmark => rule(slave::unmark, slave::remove_mark, AGAIN),
-        R::CureThawed => rule(slave::cure_thawed, slave::cure, CURE).asks(AGAIN),
+        R::CureThawed => rule(slave::cure_thawed, slave::cure, CURE_THAWED).asks(CURE_THAWED),
+        R::Recount => rule(slave::recount, slave::restart_to_recount, STOP_AGAIN).asks(CURE),
         R::Lost => rule(driving::lost, driving::report_lost, AT_ONCE),
         R::Withdraw => rule(deaths::withdraw, deaths::take_joiners_back, UNDO_AGAIN),
         R::Dismiss => rule(deaths::dismiss, deaths::take_out, AGAIN).asks(AGAIN).for_the_change(),

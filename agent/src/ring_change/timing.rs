@@ -136,8 +136,13 @@ pub(super) const FREEZE: Duration = ms(300);
 pub(super) const FREEZE_LIMIT: Duration = ms(30_000);
 /// Least length of a freeze that has not seen the change.
 pub(super) const UNSEEN: Duration = ms(1000);
-/// Continuation to the cure of old entries.
-pub(super) const THAWED: Duration = ms(1000);
+/// Continuation to the cure of old entries, by which chmpx has worked through what was sent meanwhile. Statuses of one second count as
+/// equally new, and the last one that it reads wins, whichever server it comes from.
+pub(super) const THAWED: Duration = ms(400);
+/// Patience with a server that was taken out of the ring, and that the own chmpx still counts.
+pub(super) const RECOUNT: Duration = ms(5000);
+/// Pause between two such cures.
+pub(super) const CURE_THAWED: Duration = ms(600);
 
 /// Pause between two questions of a calm server about itself.
 pub(super) const AUDIT: Duration = ms(10_000);

@@ -93,6 +93,10 @@ pub enum PairEnd {
     Estranged,
     #[display("its chmpx was continued in the middle of a change, and its list is old")]
     ThawedTooEarly,
+    #[display(
+        "its chmpx still counts a server that was taken out of the ring, and asks the wrong servers for keys"
+    )]
+    CountsTheDead,
 }
 
 #[derive(Display)]

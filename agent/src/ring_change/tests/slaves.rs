@@ -144,7 +144,24 @@ fn old_entries_of_a_continued_slave_are_cured_at_their_servers() {
         }
         bench.inputs.now = before + ms(50);
     }
-    assert_eq!(cured, [(ms(1000), all.clone()), (ms(4000), all)]);
+    assert_eq!(cured[..2], [(ms(400), all.clone()), (ms(1000), all)]);
+}
+
+#[test]
+fn a_chmpx_that_counts_a_server_that_was_taken_out_starts_again() {
+    let restarts = |list: &str, servers: &'static str| {
+        let mut bench = Bench::slave(list);
+        (0..200).any(|_| {
+            let before = bench.inputs.now;
+            let row = hears(&mut bench, servers);
+            bench.inputs.now = before + ms(50);
+            matches!(row, Some((Row::Recount, Action::RestartPair(PairEnd::CountsTheDead))))
+        })
+    };
+    assert!(restarts("a=21 b=21 c=3220", "a=21 b=21 c=10"));
+    assert!(restarts("a=21 b=21 c=1220", "a=21 b=21"));
+    assert!(!restarts("a=21 b=21 c=1220", "a=1221 b=1021 c=1220"), "the merge is still to come");
+    assert!(!restarts("a=21 b=21 c=20", "a=21 b=21 c=20"), "it keeps its slot");
 }
 
 #[test]
