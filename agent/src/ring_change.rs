@@ -47,7 +47,7 @@
 //! | `Recount` | | slave | the list settled, and with a server that was taken out, 5 s; a server's list has it out of service | restarts chmpx |
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |
 //! | `Withdraw` | 20 | driver | S down, J announced, nobody p, 2 s | SERVICEOUT to each J |
-//! | `Dismiss` | 20 | driver; L | S down 8 s, L lives; the ini lacks the dead, or a living S takes no requests and others have its keys | SERVICEOUT of the dead; ABORTMERGE where some are d or c |
+//! | `Dismiss` | 20 | L | S down 8 s, L lives; the ini lacks the dead, or a living S takes no requests and others have its keys | SERVICEOUT of the dead; ABORTMERGE where some are d or c |
 //! | `Bury` | 20 | driver | the same without a living L, or 1 s later; or an L down 8 s | SERVICEOUT of the dead and of itself; ABORTMERGE alike |
 //! | `Overdue` | | driver | the change lasts 20 s, and slaves stand still | ABORTMERGE; SERVICEOUT to each J, SERVICEIN to each L |
 //! | `Doing` | 14 | driver | some d | waits |

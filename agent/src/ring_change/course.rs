@@ -154,6 +154,10 @@ impl Running {
             Stage::GoingPending | Stage::Ready | Stage::Merging | Stage::Completing => !self.frozen,
             _ => false,
         };
+        if progress.stage == Stage::Interrupted {
+            // The time that a death has cost says nothing of the next change.
+            (self.stop, self.merge) = (Span::default(), Span::default());
+        }
         self.stop.see(stops, now);
         self.merge.see(progress.stage == Stage::Merging, now);
     }

@@ -81,25 +81,21 @@ fn may_go(scene: &Scene<'_>, roles: &Roles, dead: &[ServerId]) -> bool {
     let dropped = dead.iter().all(|id| !scene.inputs.members.contains(id));
     let living = roles.all().filter(|id| roles.status(id).is_up()).count();
     let copies = scene.inputs.replicas > 0 && living > dead.len();
-    dropped || copies && !scene.seen.all_take_requests()
+    dropped || copies && !roles.all_take_requests()
 }
 
 /// Row `Dismiss`: a living leaver issues MERGE, and its copy is not needed.
-pub(super) fn dismiss(scene: &Scene<'_>, history: &History) -> Condition {
-    dead(scene, dismisses(scene, history), timing::DEAD, |roles, dead| {
+pub(super) fn dismiss(scene: &Scene<'_>, _: &History) -> Condition {
+    dead(scene, dismisses(scene), timing::DEAD, |roles, dead| {
         let gone = may_go(scene, roles, dead) || merges(roles, &roles.ring());
         !roles.living_leavers().is_empty() && gone
     })
 }
 
-/// Returns true for the server that dismisses the dead. While a change waits for them, servers that stay look like leavers, and each
-/// knows only of itself that it leaves.
-fn dismisses(scene: &Scene<'_>, history: &History) -> bool {
-    if scene.seen.is_interrupted() && !scene.seen.living_leavers().is_empty() {
-        leaves(scene) && scene.inputs.wish.leave
-    } else {
-        drives(scene, history)
-    }
+/// Returns true for a server that is to leave, and is announced. While a change waits for the dead, servers that stay look like
+/// leavers, and each knows only of itself that it leaves.
+fn dismisses(scene: &Scene<'_>) -> bool {
+    leaves(scene) && scene.inputs.wish.leave
 }
 
 /// Returns true where this server is announced to leave.
@@ -114,8 +110,7 @@ fn stands_in(scene: &Scene<'_>) -> bool {
 
 /// Takes the dead out of the ring, before MERGE: a copy for a ring of another size is worth nothing.
 pub(super) fn take_out(scene: &Scene<'_>, history: &History) -> Turn {
-    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, dismisses(scene, history)), scene.own())
-    else {
+    let (Some((roles, dead)), Some(own)) = (roles_of_living(scene, dismisses(scene)), scene.own()) else {
         return Turn::Pass;
     };
     if let Some(turn) = obstacle(scene, history, roles, &dead) {
