@@ -233,8 +233,11 @@ impl<T: Supervisor> Reconciler<T> {
     ///
     /// Nothing is held under that name, it cannot be released, or the ledger cannot be written.
     pub fn confirm(&mut self, id: Option<&str>) -> Result<String, String> {
-        let hold = self.processes.ring_change.hold.as_ref();
-        confirm(&mut self.store, id, matches!(hold, Some(Hold::TooLong { .. })))
+        let waits = match self.processes.ring_change.hold {
+            Some(Hold::TooLong { of, .. }) => Some(of),
+            _ => None,
+        };
+        confirm(&mut self.store, id, waits)
     }
 
     /// Keeps that this node was seen as a member of its role, or is none any more.

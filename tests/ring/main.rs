@@ -2,6 +2,7 @@
 //! their rules.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
+mod copies;
 mod cures;
 mod joins;
 mod keys;

@@ -74,5 +74,5 @@ pub(super) async fn confirm(settings: &Settings, id: Option<String>) -> ExitCode
 fn in_ledger(settings: &Settings, id: Option<&str>) -> Result<String, String> {
     let mut store =
         Store::open(&settings.state.directory, settings.ini.keep).map_err(|error| chain(&error))?;
-    reconcile::confirm(&mut store, id, false).map(|line| format!("{line}; the next pass goes by it"))
+    reconcile::confirm(&mut store, id, None).map(|line| format!("{line}; the next pass goes by it"))
 }

@@ -87,11 +87,14 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.prediction.filter(|_| self.merges_by() == MergeBy::Agents)
     }
 
-    /// Predicts the next change: a server by its keys, a slave by the last change that it saw. The prediction of a change under way
-    /// stays.
+    /// Predicts the next change: a server by its keys, a slave by the last change that it saw. A copy that was cut off counts more on
+    /// both. The prediction of a change under way stays.
     fn predict(&mut self, inputs: &Inputs) {
         if !self.ring_changes() {
-            self.processes.prediction = self.predicted(inputs);
+            let known = self.predicted(inputs);
+            let least = self.store.ledger().processes.ring.least();
+            self.processes.prediction =
+                least.map_or(known, |least| Some(known.map_or(least, |known| known.or_longer(least))));
         }
     }
 
@@ -209,11 +212,17 @@ impl<T: Supervisor> Reconciler<T> {
         let quiet = self.settings.supervisor.timing.quiet_after_write;
         Some(Assignment {
             programs: self.programs(observed, assignment.programs),
-            will: Will { leave, confirmed: self.leaving().is_some_and(|leaving| leaving.confirmed) },
+            will: Will { leave, confirmed: self.is_confirmed() },
             prediction: self.prediction(),
             quiet_until: self.processes.history.quiet_until(quiet),
             ..assignment
         })
+    }
+
+    /// Returns true where the operator has confirmed the leave of this server, or else its join.
+    fn is_confirmed(&self) -> bool {
+        let record = &self.store.ledger().processes.ring;
+        self.leaving().map_or(record.is_join_confirmed(), |leaving| leaving.confirmed)
     }
 
     /// Returns true for a server outside of the ring that is to stop or to leave: it joins no more.

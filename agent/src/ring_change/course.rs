@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::inputs::ServerId;
 use super::prediction::Prediction;
 use super::progress::{Progress, Stage};
+use super::timing;
 
 /// Follows the changes of the ring.
 #[derive(Debug, Default)]
@@ -25,8 +26,11 @@ pub struct Course {
 #[derive(Debug)]
 struct Running {
     begun: Begun,
+    begun_at: Instant,
     stop: Span,
     merge: Span,
+    /// Time after which the copy was cut off; zero where it was not.
+    cut: Duration,
     /// True where chmpx of this slave has stood still: the stop is that time.
     frozen: bool,
 }
@@ -88,6 +92,9 @@ pub struct Ended {
     /// Time of the copy.
     #[serde(rename = "copy-ms", with = "crate::clock::millis")]
     pub copy: Duration,
+    /// Time after which the copy was cut off, since slaves stood still; zero where it was not.
+    #[serde(rename = "cut-ms", default, with = "crate::clock::millis")]
+    pub cut: Duration,
     /// The result.
     pub result: Outcome,
 }
@@ -136,8 +143,10 @@ impl Course {
         let from = self.calm;
         let running = self.running.get_or_insert_with(|| Running {
             begun: Begun { from, who: Who::default(), predicted },
+            begun_at: now,
             stop: Span::default(),
             merge: Span::default(),
+            cut: Duration::ZERO,
             frozen: false,
         });
         running.look(progress, now);
@@ -159,17 +168,41 @@ impl Running {
             (self.stop, self.merge) = (Span::default(), Span::default());
         }
         self.stop.see(stops, now);
+        self.follow_cut(progress, now);
         self.merge.see(progress.stage == Stage::Merging, now);
+    }
+
+    /// Notes a copy that was ended at the limit of the change. One that stands still is ended sooner, and shows nothing.
+    fn follow_cut(&mut self, progress: &Progress, now: Instant) {
+        let before_merge = matches!(progress.stage, Stage::Announced | Stage::GoingPending | Stage::Ready);
+        let announced = !progress.joining.is_empty() || !progress.leaving.is_empty();
+        match self.merge.since {
+            Some(since) if before_merge && self.is_overdue(now) => {
+                let copied = now.saturating_duration_since(since);
+                self.cut = if copied > timing::COPIES { copied } else { Duration::ZERO };
+            }
+            _ if progress.stage == Stage::Merging && announced => self.cut = Duration::ZERO,
+            _ => {}
+        }
+    }
+
+    fn is_overdue(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.begun_at) >= timing::OVERDUE
     }
 
     fn end(mut self, to: usize, now: Instant) -> Ended {
         self.stop.see(false, now);
         self.merge.see(false, now);
+        let is_overdue = self.is_overdue(now);
         let Begun { from, who, predicted } = self.begun;
         // A slave that stands still sees the begin only, so the number is not compared with that of the servers that it saw.
         let moves = who.joining.len() != who.leaving.len();
-        let result = if moves && from == Some(to) { Outcome::Undone } else { Outcome::Done };
-        Ended { from, to, who, predicted, stop: self.stop.before, copy: self.merge.before, result }
+        let undone = moves && from == Some(to);
+        let stop = self.stop.before;
+        // A slave that stands still sees no copy.
+        let cut = if undone && self.frozen && is_overdue { self.cut.max(stop) } else { self.cut };
+        let result = if undone || !cut.is_zero() { Outcome::Undone } else { Outcome::Done };
+        Ended { from, to, who, predicted, stop, copy: self.merge.before, cut, result }
     }
 }
 
@@ -235,7 +268,15 @@ mod tests {
 
     fn ended(from: Option<usize>, to: usize, who: Who, (stop, copy): (u64, u64), result: Outcome) -> News {
         let (stop, copy) = (Duration::from_millis(stop), Duration::from_millis(copy));
-        News::Ended(Ended { from, to, who, predicted: Some(PREDICTED), stop, copy, result })
+        let cut = Duration::ZERO;
+        News::Ended(Ended { from, to, who, predicted: Some(PREDICTED), stop, copy, cut, result })
+    }
+
+    fn cut_of(looks: &[Look<'_>]) -> (u128, Outcome) {
+        match news(looks).pop() {
+            Some(News::Ended(ended)) => (ended.cut.as_millis(), ended.result),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -282,6 +323,48 @@ mod tests {
             (3000, Stage::Calm, 3, &[], &[]),
         ];
         assert_eq!(news(&looks)[1], ended(Some(4), 3, who(&[], d), (2000, 0), Outcome::Done));
+    }
+
+    #[test]
+    fn a_copy_that_is_ended_at_the_limit_of_its_change_was_cut_off() {
+        let d: &[&str] = &["d"];
+        let cut = |begin, end| {
+            [
+                (0, Stage::Calm, 3, &[][..], &[][..]),
+                (100, Stage::Announced, 3, d, &[]),
+                (begin, Stage::Merging, 3, d, &[]),
+                (end, Stage::Ready, 3, d, &[]),
+                (end + 600, Stage::Merging, 3, &[], &[]),
+                (end + 900, Stage::Calm, 3, &[], &[]),
+            ]
+        };
+        assert_eq!(cut_of(&cut(4000, 20_100)), (16_100, Outcome::Undone));
+        assert_eq!(cut_of(&cut(4000, 9100)), (0, Outcome::Undone), "it stuck");
+        assert_eq!(cut_of(&cut(16_000, 20_100)), (0, Outcome::Undone), "so short a copy shows nothing");
+        let mut went_on = cut(4000, 20_100);
+        went_on[4].3 = d;
+        went_on[5].2 = 4;
+        assert_eq!(cut_of(&went_on), (0, Outcome::Done));
+        // Two servers that join and leave in one change do not show in the number.
+        let replaced =
+            cut(4000, 20_100).map(|(at, stage, serving, joining, _)| (at, stage, serving, joining, joining));
+        assert_eq!(cut_of(&replaced), (16_100, Outcome::Undone));
+    }
+
+    #[test]
+    fn a_slave_that_stood_still_to_the_limit_of_an_undone_change_takes_that_for_the_copy() {
+        let d: &[&str] = &["d"];
+        let stood = |end, to| {
+            [
+                (0, Stage::Calm, 3, &[][..], &[][..]),
+                (100, Stage::Announced, 3, d, &[]),
+                (400, Stage::Frozen, 0, &[], &[]),
+                (end, Stage::Calm, to, &[], &[]),
+            ]
+        };
+        assert_eq!(cut_of(&stood(22_400, 3)), (22_000, Outcome::Undone));
+        assert_eq!(cut_of(&stood(12_400, 3)), (0, Outcome::Undone));
+        assert_eq!(cut_of(&stood(22_400, 4)), (0, Outcome::Done));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::history::History;
 use super::inputs::{Answer, ServerId};
 use super::scene::{Roles, Scene, is_pending};
 use super::timing::{self, AT_ONCE, MISSING, QUIET};
-use super::words::Hold;
+use super::words::{Announcement, Hold};
 use crate::automerge::Automerge;
 use crate::chmpx_state::{NodeStatus, Operation};
 use crate::settings::OverLimit;
@@ -116,7 +116,9 @@ fn unseen(scene: &Scene<'_>) -> Condition {
 pub(super) fn announce_join(scene: &Scene<'_>, _: &History) -> Turn {
     let (Some(own), first) = (scene.own(), scene.seen.stayers.is_empty()) else { return Turn::Pass };
     let after = scene.seen.stayers.len() + scene.seen.joiners.len() + scene.waiting_joiners().len();
-    let limits = limit(scene).or_else(|| (!first).then(|| room(scene, after)).flatten());
+    // The first server of a ring copies nothing.
+    let limits = || limit(scene, Announcement::Join).or_else(|| room(scene, after));
+    let limits = (!first).then(limits).flatten();
     let good = |id: &ServerId, status: NodeStatus| match status.bits() {
         OUT => true,
         IN | JOINS => !first,
@@ -137,7 +139,7 @@ pub(super) fn announce_leave(scene: &Scene<'_>, _: &History) -> Turn {
     let wraps = leaves_too_many(scene, after)
         .then_some(Hold::LeavesInTurn { after, replicas: scene.inputs.replicas });
     let good = |_: &ServerId, status: NodeStatus| matches!(status.bits(), IN | LEAVES);
-    match gate(scene, alone.or(wraps).or_else(|| limit(scene)), good) {
+    match gate(scene, alone.or(wraps).or_else(|| limit(scene, Announcement::Leave)), good) {
         Gate::Open => Turn::send(vec![Command::ServiceOut(own.clone()).at(own)]),
         Gate::Shut(turn) => turn,
     }
@@ -158,11 +160,11 @@ fn room(scene: &Scene<'_>, after: usize) -> Option<Hold> {
 }
 
 /// Returns the reason for which the change takes too long.
-fn limit(scene: &Scene<'_>) -> Option<Hold> {
+fn limit(scene: &Scene<'_>, of: Announcement) -> Option<Hold> {
     let (wish, limits) = (scene.inputs.wish, scene.limits);
     let held = limits.over_limit == OverLimit::Hold && !wish.confirmed;
     let predicted = wish.predicted_stop.filter(|stop| *stop > limits.longest_stop && held)?;
-    Some(Hold::TooLong { predicted, limit: limits.longest_stop })
+    Some(Hold::TooLong { of, predicted, limit: limits.longest_stop })
 }
 
 enum Gate {

@@ -43,7 +43,7 @@ impl Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Prediction {
-    /// Keys of the ring, about: servers have unequal shares. `None` on a node that has no count, and goes by its last change.
+    /// Keys of the ring, about: servers have unequal shares. `None` where the last change says more than a count of keys.
     pub keys: Option<u64>,
     /// Predicted stop.
     #[serde(rename = "stop-ms", with = "crate::clock::millis")]
@@ -60,6 +60,17 @@ impl Prediction {
     /// Predicts that a change stops the ring for as long as the last one did.
     pub fn as_before(stop: Duration) -> Self {
         Self { keys: None, stop }
+    }
+
+    /// Predicts a change whose copy takes that time.
+    pub fn by_copy(copy: Duration) -> Self {
+        Self { keys: None, stop: STEPS.saturating_add(copy) }
+    }
+
+    /// Returns the longer one.
+    #[must_use]
+    pub fn or_longer(self, other: Self) -> Self {
+        if other.stop > self.stop { other } else { self }
     }
 }
 
@@ -93,6 +104,14 @@ mod tests {
         assert_eq!(of(20_000, 6400), Some(Duration::from_micros(300)));
         assert_eq!(of(20_000, 300), Some(Rate::LEAST.per_key()));
         assert_eq!([of(4999, 900), of(0, 900), of(u64::MAX, 900)], [None; 3]);
+    }
+
+    #[test]
+    fn the_longer_prediction_counts() {
+        let by_keys = Prediction::by_elements(80, 3, 0, Rate::USUAL);
+        let longer = Prediction { keys: None, stop: Duration::from_millis(33_500) };
+        assert_eq!(by_keys.or_longer(Prediction::by_copy(Duration::from_secs(32))), longer);
+        assert_eq!(by_keys.or_longer(Prediction::by_copy(Duration::ZERO)), by_keys);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::course::{Ended, Outcome};
-use super::prediction::Rate;
+use super::prediction::{Prediction, Rate};
 use crate::clock::Timestamp;
 
 /// The record.
@@ -18,6 +18,10 @@ pub struct Record {
     pub last: Option<LastChange>,
     /// Stop of the last such change in which all servers copied, in milliseconds.
     stop_ms: Option<u64>,
+    /// Least copy to predict since one was cut off, in milliseconds: twice that time, then the time of the last whole one.
+    least_copy_ms: Option<u64>,
+    /// True where the operator has confirmed the join of this server, however long its change stops the ring.
+    join_confirmed: bool,
     /// Servers with a slot when the ring was last calm.
     serving: Option<usize>,
     /// The change of the number of servers by chmpx's way, since which keys may be out of sight.
@@ -54,6 +58,13 @@ impl Record {
             let keys = ended.predicted.and_then(|predicted| predicted.keys);
             self.rate = keys.and_then(|keys| Rate::of_merge(keys, ended.copy)).or(self.rate);
             self.stop_ms = u64::try_from(ended.stop.as_millis()).ok();
+            self.least_copy_ms = self.least_copy_ms.and(u64::try_from(ended.copy.as_millis()).ok());
+        }
+        self.join_confirmed &= !all_copied;
+        if !ended.cut.is_zero() {
+            let predicted = ended.predicted.map_or(Duration::ZERO, |predicted| predicted.stop);
+            let twice = ended.cut.max(predicted).saturating_mul(2);
+            self.least_copy_ms = u64::try_from(twice.as_millis()).ok();
         }
         self.serving = Some(ended.to);
         if ended.from.is_some() {
@@ -64,6 +75,21 @@ impl Record {
     /// Returns the stop of the last change in which all servers copied.
     pub fn stop(&self) -> Option<Duration> {
         self.stop_ms.map(Duration::from_millis)
+    }
+
+    /// Returns the least prediction of a change, since the copy of one was cut off.
+    pub fn least(&self) -> Option<Prediction> {
+        self.least_copy_ms.map(|ms| Prediction::by_copy(Duration::from_millis(ms)))
+    }
+
+    /// Returns true where the operator has confirmed the join of this server.
+    pub fn is_join_confirmed(&self) -> bool {
+        self.join_confirmed
+    }
+
+    /// Keeps that the operator has confirmed the join of this server.
+    pub fn confirm_join(&mut self) {
+        self.join_confirmed = true;
     }
 
     /// Takes in how many servers a calm ring has; `by_chmpx` where their chmpx run the merges.
@@ -86,7 +112,7 @@ mod tests {
         let who = Who { joining: ["d".to_owned()].into(), ..Who::default() };
         let predicted = Some(Prediction { keys: Some(20_000), stop: Duration::from_secs(7) });
         let (stop, copy) = (Duration::from_secs(8), Duration::from_millis(6400));
-        Ended { from, to, who, predicted, stop, copy, result }
+        Ended { from, to, who, predicted, stop, copy, cut: Duration::ZERO, result }
     }
 
     #[test]
@@ -115,6 +141,26 @@ mod tests {
             (record.last.as_ref().unwrap().at, record.stop()),
             (Timestamp(4), Some(Duration::from_secs(8)))
         );
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_counts_twice_and_each_further_time_twice_again_until_a_whole_one_is_seen() {
+        let mut record = Record::default();
+        let seconds = |record: &Record| record.least().map(|least| least.stop.as_secs());
+        record.take(&ended(Some(3), 4, Outcome::Done), Timestamp(1));
+        assert_eq!(seconds(&record), None, "a ring whose copies end is predicted by its keys");
+        let cut = |predicted| Ended {
+            predicted,
+            cut: Duration::from_secs(16),
+            ..ended(Some(3), 3, Outcome::Undone)
+        };
+        record.take(&cut(None), Timestamp(2));
+        assert_eq!(seconds(&record), Some(33));
+        record.confirm_join();
+        record.take(&cut(record.least()), Timestamp(3));
+        assert_eq!((seconds(&record), record.is_join_confirmed()), (Some(68), true));
+        record.take(&ended(Some(3), 4, Outcome::Done), Timestamp(4));
+        assert_eq!((seconds(&record), record.is_join_confirmed()), (Some(7), false));
     }
 
     #[test]

@@ -121,6 +121,8 @@ pub(super) const UNDO: Duration = ms(12_000);
 pub(super) const UNDO_AGAIN: Duration = ms(5000);
 /// Length of a change with frozen slaves after which it is undone: their watchdog fires at [`FREEZE_LIMIT`].
 pub(super) const OVERDUE: Duration = ms(20_000);
+/// Longest copy that may not have moved at all: one that stands still ends after [`STUCK`].
+pub(super) const COPIES: Duration = ms(6000);
 /// Patience with a server that does not answer.
 pub(super) const LOST: Duration = ms(2000);
 /// Patience with a server that is down: its agent restarts its pair in 3 to 5 s.

@@ -25,11 +25,11 @@ pub enum Hold {
     #[display("the list of {server} lacks {lacks}")]
     ListIsNotWhole { server: ServerId, lacks: ServerId },
     #[display(
-        "the change would stop the ring for {}, and merge.longest-stop is {}: confirm it with `k2hdkc-agent confirm leave`",
+        "the {of} would stop the ring for {}, and merge.longest-stop is {}: confirm it with `k2hdkc-agent confirm {of}`",
         spoken(*predicted),
         spoken(*limit)
     )]
-    TooLong { predicted: Duration, limit: Duration },
+    TooLong { of: Announcement, predicted: Duration, limit: Duration },
     #[display("REPLICA {replicas} is too much for {after} servers: lower it to {}", after.saturating_sub(1))]
     ReplicasWrap { after: usize, replicas: u32 },
     #[display(
@@ -45,6 +45,16 @@ pub enum Hold {
     ListsDiffer(Vec<ServerId>),
     #[display("the change waits: {}", lost(unknown, down))]
     Lost { unknown: Vec<ServerId>, down: Vec<ServerId> },
+}
+
+/// Change that a server announces of itself, by its name for `k2hdkc-agent confirm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, strum::EnumString)]
+#[display(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Announcement {
+    Join,
+    Leave,
 }
 
 fn lost(unknown: &[ServerId], down: &[ServerId]) -> String {

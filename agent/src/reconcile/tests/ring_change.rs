@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::lifecycle::Departure;
 use crate::ring_change::course::{Ended, Outcome as Result, Who};
 use crate::ring_change::prediction::Prediction;
-use crate::ring_change::{Hold, Progress};
+use crate::ring_change::{Announcement, Hold, Progress};
 
 /// Two servers whose k2hdkc has ten elements, and then three of them. A change may take a second.
 async fn first_of_two(over_limit: &str) -> (Stage, tempfile::TempDir) {
@@ -75,7 +75,11 @@ async fn a_leave_that_takes_too_long_is_confirmed_by_its_name_and_keeps_that() {
     let leaving = Departure::begin(Timestamp::now(), Mode::Server, false, true);
     stage.reconciler.store.update(|ledger| ledger.processes.leaving = Some(leaving)).unwrap();
     assert!(stage.reconciler.confirm(None).unwrap_err().contains("nothing is held"), "it is not held yet");
-    let hold = Hold::TooLong { predicted: Duration::from_secs(2), limit: Duration::from_secs(1) };
+    let hold = Hold::TooLong {
+        of: Announcement::Leave,
+        predicted: Duration::from_secs(2),
+        limit: Duration::from_secs(1),
+    };
     stage.reconciler.observe_ring(Some(Progress { hold: Some(hold), ..Progress::default() }));
     assert!(stage.reconciler.confirm(None).unwrap().starts_with("confirmed leave"));
     looks(&mut stage).await;
@@ -101,10 +105,38 @@ async fn the_prediction_of_a_change_under_way_stays_and_its_end_is_kept() {
         predicted: stage.reconciler.prediction(),
         stop: Duration::from_secs(2),
         copy: Duration::from_secs(1),
+        cut: Duration::ZERO,
         result: Result::Done,
     };
     stage.reconciler.take_change(&ended);
     stage.reconciler.observe_ring(None);
     let ring = looks(&mut stage).await.ring.unwrap();
     assert_eq!((ring.last.map(|last| last.ended), ring.data.code), (Some(ended), "in-sight".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_was_cut_off_is_predicted_longer_and_the_join_of_a_newcomer_waits_to_be_confirmed() {
+    let (mut stage, keys) = first_of_two("hold").await;
+    assert!(stage.reconciler.confirm(Some("join")).unwrap_err().contains("nothing is held"));
+    let cut = Ended {
+        from: Some(2),
+        to: 2,
+        who: Who { joining: ["c".to_owned()].into(), ..Who::default() },
+        predicted: stage.reconciler.prediction(),
+        stop: Duration::from_secs(20),
+        copy: Duration::from_secs(16),
+        cut: Duration::from_secs(16),
+        result: Result::Undone,
+    };
+    stage.reconciler.take_change(&cut);
+    looks(&mut stage).await;
+    let predicted = Prediction { keys: None, stop: Duration::from_millis(33_500) };
+    assert_eq!(stage.reconciler.prediction(), Some(predicted));
+    std::fs::remove_dir_all(keys.path()).unwrap();
+    looks(&mut stage).await;
+    assert_eq!(stage.reconciler.prediction(), Some(predicted), "a newcomer has no count of its own");
+    assert!(!stage.reconciler.assignment().unwrap().will.confirmed);
+    assert!(stage.reconciler.confirm(Some("join")).unwrap().starts_with("confirmed join"));
+    looks(&mut stage).await;
+    assert!(stage.reconciler.assignment().unwrap().will.confirmed);
 }

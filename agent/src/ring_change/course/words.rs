@@ -12,7 +12,7 @@ impl Display for Prediction {
         write!(f, "predicted stop {}", spoken(self.stop))?;
         match self.keys {
             Some(keys) => write!(f, " for about {keys} keys"),
-            None => f.write_str(", as in the last change"),
+            None => f.write_str(", by the last change"),
         }
     }
 }
@@ -40,7 +40,16 @@ impl Display for Ended {
         if !self.copy.is_zero() {
             write!(f, ", of which the copy {}", spoken(self.copy))?;
         }
-        self.predicted.map_or(Ok(()), |predicted| write!(f, "; {predicted}"))
+        self.predicted.map_or(Ok(()), |predicted| write!(f, "; {predicted}"))?;
+        if self.cut.is_zero() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; the copy was cut off after {}, before slaves would go on in the middle of it: the next change is predicted to take \
+             twice that time, see merge.freeze and merge.longest-stop",
+            spoken(self.cut)
+        )
     }
 }
 
@@ -83,6 +92,7 @@ mod tests {
             predicted,
             stop: Duration::from_millis(7100),
             copy: Duration::from_millis(5600),
+            cut: Duration::ZERO,
             result: Outcome::Done,
         };
         let text = "3 to 4 servers; joining: d; stop 7.1 s, of which the copy 5.6 s; predicted stop 6.9 s for about 20000 \
@@ -90,5 +100,10 @@ mod tests {
         assert_eq!(ended.to_string(), text);
         let undone = Ended { to: 3, copy: Duration::ZERO, predicted: None, result: Outcome::Undone, ..ended };
         assert_eq!(undone.to_string(), "taken back; 3 servers; joining: d; stop 7.1 s");
+        let cut = Ended { cut: Duration::from_secs(16), ..undone };
+        let text = "taken back; 3 servers; joining: d; stop 7.1 s; the copy was cut off after 16.0 s, before slaves would go on \
+                    in the middle of it: the next change is predicted to take twice that time, see merge.freeze and \
+                    merge.longest-stop";
+        assert_eq!(cut.to_string(), text);
     }
 }

@@ -129,12 +129,15 @@ fn of_two_leavers_that_replicas_forbid_the_second_comes_back() {
 #[test]
 fn a_change_that_is_too_long_is_held_until_it_is_confirmed() {
     let long = |bench: &mut Bench| bench.inputs.wish.predicted_stop = Some(ms(31_000));
+    let too_long = |of| Hold::TooLong { of, predicted: ms(31_000), limit: ms(30_000) };
     let bench = || Bench::server("b", "a=21 b=11").with(long);
-    assert_eq!(bench().hold_after(3000), Some(Hold::TooLong { predicted: ms(31_000), limit: ms(30_000) }));
+    assert_eq!(bench().hold_after(3000), Some(too_long(Announcement::Join)));
     assert_eq!(announced_at(bench().with(|bench| bench.inputs.wish.confirmed = true)), Some(2000));
     assert_eq!(announced_at(bench().with(|bench| bench.limits.over_limit = OverLimit::Run)), Some(2000));
     let leaver = Bench::server("b", "a=21 b=21").leaving().with(long);
-    assert!(matches!(leaver.hold_after(3000), Some(Hold::TooLong { .. })));
+    assert_eq!(leaver.hold_after(3000), Some(too_long(Announcement::Leave)));
+    let first = Bench::server("b", "a=11 b=11").with(long);
+    assert!(first.hold_after(3000).is_none(), "it has nobody to copy from");
 }
 
 #[test]
