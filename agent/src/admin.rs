@@ -50,6 +50,9 @@ pub enum Command {
     Leave {
         /// Without waiting for the keys, and whatever speaks against it.
         force: bool,
+        /// However long its change stops the ring.
+        #[serde(default)]
+        confirmed: bool,
     },
     /// Stop the processes until they are started again.
     Stop {

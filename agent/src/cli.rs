@@ -20,6 +20,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::daemon;
 use crate::ledger::Store;
+use crate::lifecycle::Insistence;
 use crate::log::Logging;
 use crate::problem::chain;
 use crate::reconcile::Reconciler;
@@ -87,6 +88,9 @@ enum Command {
         /// Leave without waiting for the keys to be copied, and past every obstacle: keys without another copy are lost
         #[arg(long)]
         force: bool,
+        /// Leave also where the change stops the ring for longer than merge.longest-stop
+        #[arg(long)]
+        confirmed: bool,
     },
     /// Stop chmpx and k2hdkc of this node for maintenance, until `start`, also over reboots. The node stays a member of
     /// its role, and others answer for the keys of a server
@@ -191,7 +195,9 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
         Command::Check { file } => look::check(file.as_deref(), &settings),
         Command::Status { json } => talk::status(&settings, json).await,
         Command::Join { timeout } => membership::join(&settings, timeout).await,
-        Command::Leave { timeout, force } => membership::leave(&settings, timeout, force).await,
+        Command::Leave { timeout, force, confirmed } => {
+            membership::leave(&settings, timeout, Insistence { force, confirmed }).await
+        }
         Command::Stop { timeout, force } => maintenance::stop(&settings, timeout, force).await,
         Command::Start { timeout } => maintenance::start(&settings, timeout).await,
         Command::Bootstrap { timeout } => {

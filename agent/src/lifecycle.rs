@@ -97,7 +97,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use data_safety::{Database, StartedK2hdkc};
-pub use departure::{Departure, Stage};
+pub use departure::{Departure, Insistence, Stage};
 pub use history::{At, History, Replacement};
 pub use leave::obstacle;
 pub use persisted::{Pair, PendingRestart, Persisted, Rejected, StartedChmpx, Urgency};

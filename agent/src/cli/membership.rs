@@ -11,7 +11,7 @@ use crate::admin::{self, AdminError, Command, Request, Response};
 use crate::clock::spoken;
 use crate::daemon;
 use crate::ledger::{LedgerError, Store};
-use crate::lifecycle::{Departure, Stage};
+use crate::lifecycle::{Departure, Insistence, Stage};
 use crate::problem::chain;
 use crate::settings::Settings;
 use crate::status::Status;
@@ -49,8 +49,9 @@ pub(super) async fn join(settings: &Settings, within: Duration) -> ExitCode {
 }
 
 /// Leaves the cluster through the running agent. Nothing else can: the agent has chmpx take it out of service.
-pub(super) async fn leave(settings: &Settings, within: Duration, force: bool) -> ExitCode {
-    let answer = asked_twice(settings, &Request::Command(Command::Leave { force })).await;
+pub(super) async fn leave(settings: &Settings, within: Duration, how: Insistence) -> ExitCode {
+    let Insistence { force, confirmed } = how;
+    let answer = asked_twice(settings, &Request::Command(Command::Leave { force, confirmed })).await;
     told(followed(settings, within, answer, left, |absent| left_before(settings, absent)).await)
 }
 

@@ -9,7 +9,7 @@ use super::registrar::{Attempted, Came};
 use crate::admin::{Command, Commanded};
 use crate::clock::Timestamp;
 use crate::ledger::Joined;
-use crate::lifecycle::Departure;
+use crate::lifecycle::{Departure, Insistence};
 use crate::problem::chain;
 use crate::process_status::State;
 use crate::registration::{Verdict, Wish};
@@ -115,7 +115,9 @@ impl Agent {
                 (Ok("chmpx is asked".to_owned()), Reason::Look.into())
             }
             Command::Join => self.join(),
-            Command::Leave { force } => self.leave(*force),
+            Command::Leave { force, confirmed } => {
+                self.leave(Insistence { force: *force, confirmed: *confirmed })
+            }
             Command::Stop { force } => self.stop(*force),
             Command::Start => self.start(),
         };
@@ -136,11 +138,11 @@ impl Agent {
         (Ok("the agent enters the role".to_owned()), Reason::Look.into())
     }
 
-    fn leave(&mut self, force: bool) -> (Result<String, String>, Reasons) {
-        let result = self.reconciler.leave(force);
+    fn leave(&mut self, how: Insistence) -> (Result<String, String>, Reasons) {
+        let result = self.reconciler.leave(how);
         match &result {
             Ok(line) => {
-                warn!(force, "{line}");
+                warn!(how.force, "{line}");
                 self.registrar.leave();
                 (self.status.registration, self.status.leaving) = (None, self.reconciler.leaving().cloned());
                 self.status.stopped = None;

@@ -31,6 +31,15 @@ pub struct Departure {
     pub confirmed: bool,
 }
 
+/// Insistence of the operator on a leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Insistence {
+    /// True where its keys are not waited for.
+    pub force: bool,
+    /// True where its change may stop the ring for longer than `merge.longest-stop`.
+    pub confirmed: bool,
+}
+
 /// The stages; later ones are greater, as far as one node goes through both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,7 +3,7 @@
 use super::Reconciler;
 use crate::identity;
 use crate::ledger::{Joined, LedgerError};
-use crate::lifecycle::{Departure, Persisted, Stage};
+use crate::lifecycle::{Departure, Insistence, Persisted, Stage};
 use crate::problem::{chain, joined, one_line};
 use crate::ring::Mode;
 use crate::settings::SourceKind;
@@ -44,9 +44,10 @@ impl<T: Supervisor> Reconciler<T> {
     /// # Errors
     ///
     /// The obstacle, unless by force: keys would be lost, no role to leave, or the ledger cannot be written.
-    pub fn leave(&mut self, force: bool) -> Result<String, String> {
+    pub fn leave(&mut self, how: Insistence) -> Result<String, String> {
+        let Insistence { force, confirmed } = how;
         if let Some(leaving) = self.leaving().cloned() {
-            return self.hurry(leaving, force);
+            return self.hurry(leaving, how);
         }
         if self.settings.k2hr3.source == SourceKind::File {
             return Err("k2hr3.source is \"file\": there is no role to leave".to_owned());
@@ -59,15 +60,17 @@ impl<T: Supervisor> Reconciler<T> {
             self.processes.running().is_some() || !matches!(self.processes.obstacle, Some(Obstacle::Unmoved));
         let cuk = self.own_cuk();
         self.store.update(|ledger| ledger.processes.stopped = None).map_err(|error| chain(&error))?;
-        let leaving = Departure { cuk, ..Departure::begin(self.clock.now().wall, mode, force, runs) };
+        let leaving =
+            Departure { cuk, confirmed, ..Departure::begin(self.clock.now().wall, mode, force, runs) };
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| chain(&error))?;
         let cost = self.cost_of_leave(mode).map(|cost| format!("; {cost}"));
         Ok(format!("this node leaves the cluster: {text}{}", cost.unwrap_or_default()))
     }
 
-    fn hurry(&mut self, mut leaving: Departure, force: bool) -> Result<String, String> {
-        leaving.force |= force;
+    fn hurry(&mut self, mut leaving: Departure, how: Insistence) -> Result<String, String> {
+        leaving.force |= how.force;
+        leaving.confirmed |= how.confirmed;
         let text = leaving.stage.text();
         self.keep(Some(leaving)).map_err(|error| chain(&error))?;
         Ok(format!("this node is leaving already: {text}"))

@@ -217,7 +217,7 @@ impl Agent {
     }
 
     async fn begins_to_leave(&self) -> Result<(), String> {
-        let order = Request::Command(Command::Leave { force: false });
+        let order = Request::Command(Command::Leave { force: false, confirmed: false });
         match timeout(PATIENCE, admin::ask(&self.runtime, &order)).await {
             Ok(Ok(Response::Done(_))) => Ok(()),
             Ok(Ok(Response::Refused(line))) => Err(line),

@@ -136,7 +136,7 @@ async fn a_file_that_is_missing_and_comes_back_does_not_hide_what_still_runs() {
 async fn a_vm_that_learns_only_now_that_it_is_another_one_than_the_one_that_left_has_nothing_to_do_with_that()
 {
     let mut stage = converged(vec![says(&[1, 2])]).await;
-    stage.reconciler.leave(true).unwrap();
+    stage.reconciler.leave(lifecycle::Insistence { force: true, confirmed: false }).unwrap();
     assert_eq!(stage.reconciler.leaving().unwrap().cuk.as_deref(), Some("cuk-1"));
     assert!(!stage.reconciler.is_another().unwrap());
     crate::file::store(&stage.root.path().join("etc/antpickax/k2hr3-cuk"), b"cuk-9").unwrap();
