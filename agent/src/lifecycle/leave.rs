@@ -15,7 +15,7 @@ use super::words::{Leave, Stop};
 use super::{Action, Departure, Situation, Stage, stopping};
 use crate::chmpx_state::{Action as Change, ChmpxState, NodeStatus};
 use crate::ring::{Mode, Node};
-use crate::ring_change::Progress;
+use crate::ring_change::{Merges, Progress};
 use crate::supervisor::{ControlCommand, Program, Step};
 
 /// Takes a server out of the ring before it stops; `None` where it goes on as every other, because it must serve before it can
@@ -151,19 +151,26 @@ fn obstacle_of_service(situation: &Situation<'_>, view: &ChmpxState, returns: bo
     if !situation.peers().any(|node| view.status_of(node).is_some_and(NodeStatus::serves)) {
         return Some("this is the last server in service, so its keys would have nowhere to go".to_owned());
     }
-    if situation.ring_change.is_none() {
+    let Some(progress) = situation.ring_change else {
         return Some(
             "chmpx runs the merges of this ring, and without this server it looks for keys where they are not: set merge.by to \
              \"agents\" on every node first"
                 .to_owned(),
         );
-    }
-    if returns { obstacle_of_stop(situation, view) } else { None }
+    };
+    if returns { obstacle_of_stop(situation, view, progress) } else { None }
 }
 
 /// Returns why a server may not stop for maintenance: nobody would answer for its keys. A leave has no such obstacle: the others
 /// copy first.
-fn obstacle_of_stop(situation: &Situation<'_>, view: &ChmpxState) -> Option<String> {
+fn obstacle_of_stop(situation: &Situation<'_>, view: &ChmpxState, progress: &Progress) -> Option<String> {
+    // With AUTOMERGE it would be taken out of the ring. A leave asks all servers itself, and a change that goes on is the agents'.
+    if progress.merges == Merges::Unknown && !progress.is_under_way() {
+        return Some(
+            "not every server has answered yet who runs the merges: repeat the command in some seconds"
+                .to_owned(),
+        );
+    }
     if situation.ring.replicas() == 0 {
         return Some("REPLICA is 0: nobody answers for its keys while it is stopped".to_owned());
     }

@@ -100,7 +100,8 @@ fn restart(class: Class) -> Stage {
 
 fn departs(departure: Departure) -> Stage {
     let mut stage = well();
-    stage.ring_change = Some(Progress { stage: crate::ring_change::Stage::Calm, ..Progress::default() });
+    let (stage_of_ring, merges) = (crate::ring_change::Stage::Calm, crate::ring_change::Merges::ByAgents);
+    stage.ring_change = Some(Progress { stage: stage_of_ring, merges, ..Progress::default() });
     stage.set_own(if departure.returns { 0x21 } else { 0x11 });
     stage.persisted.set_way_out(departure);
     stage

@@ -14,7 +14,8 @@ fn told_to_stop(force: bool) -> Stage {
 }
 
 fn calm() -> Progress {
-    Progress { stage: crate::ring_change::Stage::Calm, ..Progress::default() }
+    let merges = crate::ring_change::Merges::ByAgents;
+    Progress { stage: crate::ring_change::Stage::Calm, merges, ..Progress::default() }
 }
 
 fn at(stage: &Stage) -> Way {
@@ -92,6 +93,16 @@ fn where_chmpx_runs_the_merges_a_server_in_service_stops_by_force_only() {
     stage.persisted.stopped.as_mut().unwrap().force = true;
     assert_eq!(step(&stage.next()), &Step::Control(ControlCommand::ServiceOut));
     assert_stops(&mut stage);
+}
+
+#[test]
+fn a_server_does_not_stop_before_it_is_known_who_runs_the_merges() {
+    let mut stage = told_to_stop(false);
+    stage.ring_change = Some(Progress { merges: crate::ring_change::Merges::Unknown, ..calm() });
+    let next = stage.next();
+    assert_eq!(holds(&next), ["leave-obstructed"], "{next:?}");
+    stage.ring_change = Some(calm());
+    assert_eq!(waits(&stage.next()), "leave-at");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::lifecycle::Stage as Way;
-use crate::ring_change::{Hold, ServerId, Stage as Change};
+use crate::ring_change::{Hold, Merges, ServerId, Stage as Change};
 use crate::supervisor::Signal::Hangup;
 
 fn progress(stage: Change) -> Progress {
-    Progress { stage, ..Progress::default() }
+    Progress { stage, merges: Merges::ByAgents, ..Progress::default() }
 }
 
 /// Server 1 of three, seen in service, in a ring that nothing changes.
