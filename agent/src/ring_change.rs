@@ -84,6 +84,7 @@ mod action;
 mod condition;
 pub mod course;
 mod deaths;
+mod dialects;
 mod driving;
 mod history;
 mod inputs;
@@ -134,12 +135,14 @@ pub struct Decision {
 /// Decides the next step. `history` has observed the same inputs before.
 pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let scene = Scene::new(inputs, limits);
-    // A dead server that the ini lacks does not count: what it said of itself must not keep it from being taken out.
-    let is_foreign = history.foreign(scene.living().iter().chain(&inputs.members));
+    let is_foreign = history.dialects().foreign_here(&scene);
+    // A change that chmpx should finish, and does not.
+    let ends_stalled =
+        |row: Row| row.ends_change() && history.has_held(Row::Takeover, timing::UNDO, inputs.now);
     let (mut chosen, mut hold, mut refused) = (None, is_foreign.clone().map(Hold::RunsAutomerge), false);
     for row in Row::all().filter(|row| history.is_due(*row, inputs.now) && speaks(limits, *row)) {
         match turn(row, &scene, history) {
-            Turn::Act(action) if is_foreign.is_none() || is_harmless(&action) => {
+            Turn::Act(action) if is_foreign.is_none() || is_harmless(&action) || ends_stalled(row) => {
                 chosen = Some((row, action));
                 break;
             }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::condition::{Condition, Same};
-use super::inputs::{Inputs, Mark, Process, Round, ServerId};
-use super::progress::Merges;
+use super::dialects::Dialects;
+use super::inputs::{Inputs, Mark, Process, ServerId};
 use super::row::Row;
 use super::scene::{Roles, Scene, is_merging, is_pending};
 use super::{Action, Decision, table, timing};
-use crate::automerge::Automerge;
 use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
 use crate::retry::{Backoff, Retry};
 use crate::settings::Merge;
@@ -25,8 +24,7 @@ pub struct History {
     conditions: BTreeMap<Row, Held>,
     tries: BTreeMap<Row, Tries>,
     asked: BTreeMap<Row, Instant>,
-    /// AUTOMERGE of the servers, by their latest DUMP.
-    dialects: BTreeMap<ServerId, (Instant, Automerge)>,
+    dialects: Dialects,
     own: OwnCourse,
     change: ChangeCourse,
     /// Begin of the present emptiness of the queues.
@@ -112,7 +110,7 @@ impl History {
     pub fn observe(&mut self, inputs: &Inputs, limits: &Merge) {
         let scene = Scene::new(inputs, limits);
         if let Some(round) = inputs.fresh_round() {
-            self.hear(round, inputs);
+            self.dialects.hear(round, inputs);
         }
         self.follow_own(&scene);
         self.follow_change(&scene);
@@ -143,15 +141,6 @@ impl History {
         }
         let times = self.tries.get(&row).map_or(0, |tries| tries.times);
         self.tries.insert(row, Tries { at: now, times: times.saturating_add(1) });
-    }
-
-    /// Takes in AUTOMERGE of the others; that of this server follows its own file.
-    fn hear(&mut self, round: &Round, inputs: &Inputs) {
-        for (id, answer) in round.answers.iter().filter(|(id, _)| Some(*id) != inputs.own()) {
-            if let Some(automerge) = answer.as_ref().and_then(|answer| answer.automerge) {
-                self.dialects.insert(id.clone(), (inputs.now, automerge));
-            }
-        }
     }
 
     fn follow_own(&mut self, scene: &Scene<'_>) {
@@ -278,39 +267,9 @@ impl History {
         self.asked.get(&row).is_none_or(|at| now.saturating_duration_since(*at) >= pause)
     }
 
-    /// Returns AUTOMERGE of a server; `None` where it is unknown, or was asked too long ago.
-    pub(super) fn automerge(&self, id: &ServerId, now: Instant) -> Option<Automerge> {
-        let (at, automerge) = self.dialects.get(id)?;
-        (now.saturating_duration_since(*at) <= timing::DIALECT_LASTS).then_some(*automerge)
-    }
-
-    /// Returns true for a server that has not answered for a while whether it runs AUTOMERGE: its file may be another one by now.
-    pub(super) fn is_unheard(&self, id: &ServerId, now: Instant) -> bool {
-        self.dialects.get(id).is_none_or(|(at, _)| now.saturating_duration_since(*at) > timing::DIALECT_FADES)
-    }
-
-    /// Returns a server of these that runs AUTOMERGE, by its latest answer.
-    pub(super) fn foreign<'a>(&self, mut ids: impl Iterator<Item = &'a ServerId>) -> Option<ServerId> {
-        ids.find(|id| self.latest(id).is_some_and(Automerge::is_on)).cloned()
-    }
-
-    /// Returns a server of these that insists on AUTOMERGE, by its latest answer.
-    fn insists<'a>(&self, mut ids: impl Iterator<Item = &'a ServerId>) -> Option<ServerId> {
-        ids.find(|id| self.latest(id).is_some_and(Automerge::insists)).cloned()
-    }
-
-    fn latest(&self, id: &ServerId) -> Option<Automerge> {
-        self.dialects.get(id).map(|(_, automerge)| *automerge)
-    }
-
-    /// Returns the hand that runs the merges of the other servers.
-    pub(super) fn merges(&self, scene: &Scene<'_>) -> Merges {
-        let living = scene.living();
-        if let Some(id) = self.insists(living.iter().chain(&scene.inputs.members)) {
-            return Merges::ByChmpx(id);
-        }
-        let heard = living.iter().all(|id| Some(id) == scene.own() || self.dialects.contains_key(id));
-        if heard && scene.is_heard() { Merges::ByAgents } else { Merges::Unknown }
+    /// Returns AUTOMERGE of the others.
+    pub(super) fn dialects(&self) -> &Dialects {
+        &self.dialects
     }
 
     /// Returns true where the announcement may be made: the pauses behind an undo and behind a refusal are over.

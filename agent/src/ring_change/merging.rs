@@ -61,7 +61,7 @@ pub(super) enum Dialect {
 pub(super) fn dialect(scene: &Scene<'_>, history: &History, ids: &[ServerId]) -> Dialect {
     let mut unknown = Vec::new();
     for id in ids.iter().filter(|id| Some(*id) != scene.own()) {
-        match history.automerge(id, scene.inputs.now) {
+        match history.dialects().automerge(id, scene.inputs.now) {
             Some(Automerge::On | Automerge::Deferred) => return Dialect::Foreign(id.clone()),
             Some(Automerge::Off) => {}
             None => unknown.push(id.clone()),
@@ -135,11 +135,11 @@ fn stop() -> Turn {
 }
 
 /// Row `Go`.
-pub(super) fn go(scene: &Scene<'_>, _: &History) -> Condition {
+pub(super) fn go(scene: &Scene<'_>, history: &History) -> Condition {
     if scene.is_slave() || !scene.k2hdkc_is(Process::Stopped) {
         return Condition::Fails;
     }
-    if scene.limits.by == MergeBy::Chmpx {
+    if scene.limits.by == MergeBy::Chmpx || history.dialects().foreign_here(scene).is_some() {
         return Condition::Holds(Same::Any, AT_ONCE);
     }
     let (Some(own), Some(me)) = (scene.own(), scene.me()) else { return unseen(scene) };

@@ -146,7 +146,8 @@ pub(super) fn ask_others(scene: &Scene<'_>, history: &History) -> Turn {
     who.extend(scene.asked_by_driver());
     who.sort();
     who.dedup();
-    let foreign = history.foreign(who.iter()).is_some() || who.iter().any(|id| history.is_unheard(id, now));
+    let foreign = history.dialects().foreign(who.iter()).is_some()
+        || who.iter().any(|id| history.dialects().is_unheard(id, now));
     let dump = foreign || !scene.seen.down().is_empty();
     Turn::ask(who, dump)
 }

@@ -99,7 +99,7 @@ pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>)
         since: since(scene, history),
         attempts: history.undone(),
         hold,
-        merges: history.merges(scene),
+        merges: history.dialects().merges(scene),
         holds_file: false,
     }
 }

@@ -55,6 +55,11 @@ impl Row {
         matches!(self, Self::JoinAlong | Self::Join | Self::FirstStart | Self::Leave)
     }
 
+    /// Returns true for the rows that end a change, or take it back.
+    pub(super) fn ends_change(self) -> bool {
+        matches!(self, Self::Withdraw | Self::Overdue | Self::Skipped | Self::Complete | Self::Undo)
+    }
+
     /// Returns all rows in the order in which they are tried.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         Self::VARIANTS.iter().copied()

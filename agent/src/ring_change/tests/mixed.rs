@@ -96,3 +96,55 @@ fn a_server_that_stays_learns_that_the_joiner_has_gone_over() {
     bench.foreign.clear();
     assert_eq!(bench.run(12_000).first().map(|(_, row, _)| *row), Some(Row::Pend));
 }
+
+#[test]
+fn the_word_of_a_dead_server_fades_and_an_agent_that_has_not_heard_it_comes_to_the_same_way() {
+    let dead = "a=21 b=20 c=21";
+    let mut heard = Bench::server("a", "a=21 b=21 c=21").with(|bench| bench.runs_automerge("b"));
+    heard.run(1000);
+    let mut heard = heard.now(dead).seeing("b=-");
+    assert_eq!(heard.step().progress.merges, Merges::ByChmpx(id("b")), "it may be back in a moment");
+    heard.run(61_000);
+    let mut started_since = Bench::server("a", dead).seeing("b=-");
+    started_since.run(1000);
+    let both = [heard.step().progress, started_since.step().progress];
+    assert_eq!(
+        both.map(|progress| (progress.merges, progress.hold)),
+        [(Merges::ByAgents, None), (Merges::ByAgents, None)]
+    );
+}
+
+#[test]
+fn a_newcomer_with_automerge_leaves_no_change_half_way_and_is_named_behind_it() {
+    let mut bench = Bench::server("a", "a=21 b=21 c=21 d=11").with(|bench| bench.runs_automerge("d"));
+    bench.run(1000);
+    assert_eq!(bench.step().progress.hold, Some(Hold::RunsAutomerge(id("d"))));
+    let mut bench = bench.now("a=1021 b=1021 c=1121 d=11").drained();
+    assert!(bench.run(2000).iter().any(|(_, row, _)| *row == Row::Merge));
+    bench.show("a=3021 b=3021 c=3121 d=11");
+    assert!(bench.run(2000).iter().any(|(_, row, _)| *row == Row::Complete));
+    bench.show("a=21 b=21 c=21 d=11");
+    bench.inputs.local.k2hdkc = Process::Running;
+    assert_eq!(bench.run(2000), []);
+    assert_eq!(bench.step().progress.hold, Some(Hold::RunsAutomerge(id("d"))));
+}
+
+#[test]
+fn a_newcomer_with_automerge_that_joins_in_a_change_has_what_stands_still_go_on_and_a_stalled_one_taken_back()
+{
+    let mut bench = Bench::server("a", "a=21 b=21 c=21 d=11").with(|bench| bench.runs_automerge("d"));
+    bench.run(1000);
+    let mut bench = bench.now("a=1021 b=1021 c=1121 d=1121").drained();
+    let acts = bench.run(100);
+    assert_eq!(
+        acts.first().map(|(_, row, action)| (*row, action.clone())),
+        Some((Row::Go, go_on(Program::K2hdkc)))
+    );
+    bench.inputs.local.k2hdkc = Process::Running;
+    assert_eq!(bench.run(11_500), [], "chmpx has the time to finish it");
+    bench.show("a=1021 b=1021 c=1121 d=1121");
+    let mut late = bench.now("a=1021 b=21 c=1121 d=1121");
+    let acts = late.run(14_000);
+    let undo = acts.iter().find(|(_, row, _)| *row == Row::Undo);
+    assert_eq!(undo.map(|(.., action)| action.clone()), Some(send(&[out("c"), out("d")])), "{acts:?}");
+}
