@@ -55,7 +55,10 @@ fn hidden(facts: Facts<'_>) -> Option<Data> {
     if let Some(down) = all_holders_down(serving, facts.replicas) {
         return Some(Data::AllHoldersDown { down, replicas: facts.replicas });
     }
-    facts.record.hidden.map(|hidden| Data::CopiedNothing { from: hidden.from, to: hidden.to })
+    match facts.record.hidden {
+        Some(hidden) => Some(Data::CopiedNothing { from: hidden.from, to: hidden.to }),
+        None => (!facts.record.has_seen_all_copy()).then_some(Data::PastUnseen),
+    }
 }
 
 /// Returns the servers that are down, where some slot and all that hold its keys are among them.
@@ -71,9 +74,13 @@ fn all_holders_down(mut serving: Vec<&Row>, replicas: u32) -> Option<Vec<String>
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::chmpx_state::NodeStatus;
+    use crate::clock::Timestamp;
     use crate::fixtures;
+    use crate::ring_change::course::{Ended, Outcome, Who};
     use crate::ring_change::{ServerId, Stage};
 
     /// A ring of that many servers with those statuses, as server 1 sees it.
@@ -96,9 +103,26 @@ mod tests {
         Data::AllHoldersDown { down: servers.iter().map(name).collect(), replicas }
     }
 
+    /// The record of a node that has seen all servers copy.
+    fn all_copied() -> Record {
+        let (mut record, who) =
+            (Record::default(), Who { joining: ["b".to_owned()].into(), ..Who::default() });
+        let (stop, copy, cut) = (Duration::from_secs(2), Duration::from_secs(1), Duration::ZERO);
+        let (predicted, result) = (None, Outcome::Done);
+        record.take(&Ended { from: Some(1), to: 2, who, predicted, stop, copy, cut, result }, Timestamp(1));
+        record
+    }
+
+    #[test]
+    fn of_a_ring_that_was_there_before_the_agent_nobody_knows_whether_keys_are_hidden() {
+        let calm = Progress::default();
+        assert_eq!(of(&[0x21, 0x21, 0x21], 1, &calm, &Record::default()), Data::PastUnseen);
+        assert_eq!(of(&[0x21, 0x20, 0x21], 0, &calm, &Record::default()), down(&[2], 0), "that is known");
+    }
+
     #[test]
     fn every_key_is_in_sight_unless_something_speaks_against_it() {
-        let (calm, record) = (Progress::default(), Record::default());
+        let (calm, record) = (Progress::default(), all_copied());
         for (bits, replicas, data) in [
             (&[0x21, 0x21, 0x21, 0x21][..], 1, Data::InSight),
             // One death within REPLICA, and two that hold no key in common.
@@ -125,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_change_of_the_past_or_of_the_present_and_a_mixed_ring_speak_against_it() {
-        let (calm, mut record) = (Progress::default(), Record::default());
+        let (calm, mut record) = (Progress::default(), all_copied());
         let merging = Progress { stage: Stage::Merging, ..Progress::default() };
         let hold = Some(Hold::RunsAutomerge(ServerId::new("b")));
         let mixed = Progress { hold, ..Progress::default() };
@@ -151,7 +175,7 @@ mod tests {
     fn a_slave_is_no_member_of_the_ring_and_sees_it_all_the_same() {
         let mut view = view(&[0x21, 0x21]);
         view.own.status = NodeStatus::from_bits(0x1);
-        let (calm, record) = (Progress::default(), Record::default());
+        let (calm, record) = (Progress::default(), all_copied());
         let facts =
             Facts { mode: Mode::Slave, view: Some(&view), replicas: 1, progress: &calm, record: &record };
         assert_eq!(judge(facts), Data::InSight);

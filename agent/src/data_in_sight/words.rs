@@ -24,6 +24,11 @@ pub enum Data {
          or each server has left the service and come back"
     )]
     CopiedNothing { from: usize, to: usize },
+    #[display(
+        "unknown: this agent has seen no change in which all servers copied, and an earlier one may have hidden keys; the next \
+         join or leave by the agents brings every key into sight"
+    )]
+    PastUnseen,
     #[display("unknown: the own chmpx does not answer")]
     Silent,
     #[display("unknown: this server is not in service yet")]
@@ -38,6 +43,7 @@ coded! { Data {
     Self::NobodyServes => "nobody-serves",
     Self::AllHoldersDown { .. } => "all-holders-down",
     Self::CopiedNothing { .. } => "copied-nothing",
+    Self::PastUnseen => "past-unseen",
     Self::Silent => "chmpx-silent",
     Self::NoMember => "not-in-service",
     Self::Mixed(_) => "ring-mixed",

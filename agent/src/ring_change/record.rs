@@ -72,6 +72,11 @@ impl Record {
         }
     }
 
+    /// Returns true where this node has seen a change in which all servers copied.
+    pub fn has_seen_all_copy(&self) -> bool {
+        self.stop_ms.is_some()
+    }
+
     /// Returns the stop of the last change in which all servers copied.
     pub fn stop(&self) -> Option<Duration> {
         self.stop_ms.map(Duration::from_millis)
