@@ -9,6 +9,7 @@ mod hands;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 pub use assignment::{Assignment, Programs, Will};
-pub use survey::{Readiness, readiness};
+pub use survey::readiness;
+pub use words::Readiness;
 
 use self::facts::Facts;
 use self::hands::Hands;

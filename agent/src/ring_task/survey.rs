@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::assignment::Assignment;
+use super::words::Readiness;
 use crate::automerge::Automerge;
 use crate::chmpx_state::{self, Row};
 use crate::ring_change::{Answer, Round, ServerId};
@@ -30,20 +31,6 @@ pub(super) enum Question {
 pub(super) struct Table {
     pub(super) rows: Vec<Row>,
     pub(super) automerge: Option<Automerge>,
-}
-
-/// Readiness of a server for a change by the agents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
-pub enum Readiness {
-    /// AUTOMERGE is off, and chmpx answers.
-    #[display("ready")]
-    Ready,
-    /// chmpx runs the merges there.
-    #[display("AUTOMERGE is on: set merge.by to \"agents\" there")]
-    RunsAutomerge,
-    /// The control port does not answer.
-    #[display("its control port does not answer")]
-    Silent,
 }
 
 /// Asks all servers of the ring at once whether they are ready for a change by the agents.
