@@ -294,6 +294,7 @@ impl<T: Supervisor> Reconciler<T> {
                 };
             }
         };
+        self.observe_mode(&installed);
         self.fit(&installed);
         let about = self.about(&installed);
         self.processes.unseen();
@@ -304,7 +305,7 @@ impl<T: Supervisor> Reconciler<T> {
         self.membership.count_nodes(inputs.installed.ring().map(|ring| &**ring));
         let file = self.decide_file(&inputs, was_answered);
         notes.extend(self.notes(&inputs));
-        notes.extend(self.merges_elsewhere());
+        notes.extend(self.merges_elsewhere().map(|reason| reason.to_string()));
         notes.extend(self.differs(&inputs, &file.verdict));
         let installs = matches!(file.verdict, Decided::Install(_));
         let programs = self.decide_programs(&inputs, installs, &mut notes).await;

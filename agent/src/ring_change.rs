@@ -111,7 +111,7 @@ pub use history::History;
 pub use inputs::{Answer, Entry, Inputs, List, Local, Mark, Node, Process, Round, ServerId, Wish};
 pub use progress::{Merges, Progress, Stage};
 pub use row::Row;
-pub use words::{Announcement, Hold, PairEnd};
+pub use words::{Announcement, ByChmpx, Hold, LeaveCost, PairEnd};
 
 use self::action::Turn;
 use self::scene::Scene;

@@ -30,11 +30,12 @@ impl<T: Supervisor> Reconciler<T> {
             asked.is_some() && request.is_none() && matches!(verdict, Decided::Leave(Outcome::Unchanged));
         let again = request.is_none() && matches!(verdict, Decided::Leave(Outcome::Rejected(_)));
         let (forget_after, picked) = (self.settings.guard.confirm_for, self.supervisor.in_force());
-        let now = self.clock.now().boot;
+        let (now, held) = (self.clock.now().boot, self.processes.held);
         let learnt = |ledger: &mut Ledger| {
             remember(ledger, guard, persisted, seen);
             forget_rejected(ledger, another, again, (now, forget_after));
             ledger.picked = picked.or(ledger.picked);
+            ledger.processes.ring.hold(held);
         };
         if let Err(error) = self.store.learn(learnt) {
             notes.push(format!("what was learnt is not kept over a restart: {}", chain(&error)));
@@ -46,23 +47,7 @@ impl<T: Supervisor> Reconciler<T> {
             _ => (None, decided),
         };
         let writer_ended = self.step(first, spec).await;
-        let mut written = None;
-        let outcome = match (verdict, request) {
-            (Decided::Install(installation), _) => self.install(*installation, &mut notes),
-            (Decided::Leave(Outcome::Unchanged), Some(request)) => self.install(*request, &mut notes),
-            (Decided::Leave(Outcome::Unchanged), None) => self.adopt(names.as_deref(), &mut notes),
-            (Decided::Leave(outcome), Some(request)) => {
-                // A rollback, and a failure of this host, are more than a doubt.
-                match self.install(*request, &mut notes) {
-                    done @ (Outcome::RolledBack(..) | Outcome::Failed(_)) => done,
-                    done => {
-                        written = Some(done);
-                        outcome
-                    }
-                }
-            }
-            (Decided::Leave(outcome), None) => outcome,
-        };
+        let (outcome, written) = self.install_decided(verdict, request, names.as_deref(), &mut notes);
         if let (Outcome::Installed(generation) | Outcome::Restored(generation, _), true) =
             (&outcome, replaces_unloadable)
         {
@@ -81,6 +66,29 @@ impl<T: Supervisor> Reconciler<T> {
             Report { at, reasons, asked, outcome, plan, waiting, notes, left_out, processes, ring, step };
         self.keep_last(&report);
         report
+    }
+
+    /// Installs the file that was decided on. Returns the outcome, and what came of a file that was asked for beside a doubt.
+    fn install_decided(
+        &mut self,
+        verdict: Decided,
+        request: Option<Box<Installation>>,
+        names: Option<&Names>,
+        notes: &mut Vec<String>,
+    ) -> (Outcome, Option<Outcome>) {
+        match (verdict, request) {
+            (Decided::Install(installation), _) => (self.install(*installation, notes), None),
+            (Decided::Leave(Outcome::Unchanged), Some(request)) => (self.install(*request, notes), None),
+            (Decided::Leave(Outcome::Unchanged), None) => (self.adopt(names, notes), None),
+            (Decided::Leave(outcome), Some(request)) => {
+                // A rollback, and a failure of this host, are more than a doubt.
+                match self.install(*request, notes) {
+                    done @ (Outcome::RolledBack(..) | Outcome::Failed(_)) => (done, None),
+                    done => (outcome, Some(done)),
+                }
+            }
+            (Decided::Leave(outcome), None) => (outcome, None),
+        }
     }
 
     /// Counts passes in a row in which this host did not let the agent do its work. `counted` is true for one that was counted

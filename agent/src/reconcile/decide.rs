@@ -97,7 +97,7 @@ impl<T: Supervisor> Reconciler<T> {
         let up = up.as_ref();
         let left = self.ring_change().and_then(|_| inputs.left());
         let (left, now) = (left.as_ref(), self.clock.now().boot);
-        let too_long = self.too_long(inputs);
+        let too_long = self.too_long();
         let case = Case { installed, answer: &wanted.ring, up, left, too_long, now, fresh };
         guard::judge(case, &self.store.ledger().guard, &self.settings.guard)
     }
@@ -233,6 +233,7 @@ impl<T: Supervisor> Reconciler<T> {
         for (_, path) in self.store.good_files() {
             let Ok(bytes) = std::fs::read(&path) else { continue };
             let Some(ring) = installed::read_bytes(&bytes).ring().cloned() else { continue };
+            let ring = self.in_present_way(inputs, &ring);
             let Ok(validated) = self.validated(inputs, (*ring).clone()) else { continue };
             let plan = plan::plan(None, &validated.rendered().ring);
             let cause = Cause::Lost(format!("{why}; {outcome}"));

@@ -105,6 +105,7 @@ impl<T: Supervisor> Reconciler<T> {
             .ok_or_else(missing)?;
         let bytes = file::read(&path).map_err(|error| chain(&error))?;
         let ring = installed::read_bytes(&bytes).ring().cloned().ok_or_else(missing)?;
+        let ring = self.in_present_way(inputs, &ring);
         // What chmpx has room for is no question where it is dead.
         let validated = self.validated(inputs, (*ring).clone()).map_err(|problems| one_line(&problems))?;
         let plan = plan::plan(inputs.installed.ring().map(|ring| &**ring), &ring);

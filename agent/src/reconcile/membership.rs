@@ -67,6 +67,13 @@ impl Membership {
         self.answer = fitted.map(Ok).or(self.answer.take());
     }
 
+    /// Returns a kept ring with the keys that the way of merging asks for. It does not have the operator's own any more: the latest
+    /// answer does.
+    pub(super) fn in_way(&self, kept: &Ring, way: Option<Automerge>) -> Ring {
+        let own = if self.wanted().is_some() { self.asked.clone() } else { Asked::of(kept) };
+        own.fitted(kept, way).unwrap_or_else(|| kept.clone())
+    }
+
     /// Counts the nodes that the installed file or the latest answer has.
     pub(super) fn count_nodes(&mut self, installed: Option<&Ring>) {
         let known = [installed, self.wanted().map(|wanted| &*wanted.ring)];

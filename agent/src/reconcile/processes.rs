@@ -12,6 +12,7 @@ use crate::process_status::ProcessStatus;
 use crate::ring_change::Progress;
 use crate::ring_change::prediction::Prediction;
 use crate::ring_task::Assignment;
+use crate::supervisor::database::Elements;
 use crate::supervisor::{NodeSpec, Observed, ProcessId, Supervisor};
 
 /// The chmpx and the k2hdkc that run.
@@ -42,6 +43,12 @@ pub(super) struct Processes {
     pub(super) hands_over: bool,
     /// The prediction of the next change of the ring, or of the one under way.
     pub(super) prediction: Option<Prediction>,
+    /// True where the installed ring has DELIVERMODE = random.
+    pub(super) delivers_at_random: bool,
+    /// The count of elements in the database file.
+    pub(super) elements: Elements,
+    /// The prediction by which this server holds newcomers.
+    pub(super) held: Option<Prediction>,
     /// The part of this node in the changes of its ring.
     pub(super) assignment: Option<Assignment>,
 }

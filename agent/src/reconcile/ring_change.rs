@@ -1,12 +1,14 @@
 //! The change of the ring beside the passes: what it needs to know of this node, and what it makes the passes wait for.
 
 use std::path::Path;
+use std::rc::Rc;
+
+use tokio::time::Instant;
 
 use super::connections::Place;
 use super::{Inputs, Reconciler};
 use crate::automerge::Automerge;
 use crate::chmpx_state::{ChmpxState, Row};
-use crate::clock::spoken;
 use crate::data_in_sight::{self, Facts};
 use crate::guard::TooLong;
 use crate::installed::Installed;
@@ -15,11 +17,11 @@ use crate::problem::Note;
 use crate::ring::{Mode, Ring};
 use crate::ring_change::course::Ended;
 use crate::ring_change::prediction::{Prediction, Rate};
-use crate::ring_change::{Hold, Merges, Progress};
+use crate::ring_change::{ByChmpx, LeaveCost, Merges, Progress};
 use crate::ring_status::{self, RingStatus};
 use crate::ring_task::{Assignment, Programs, Will};
 use crate::settings::{self, MergeBy, OverLimit, SupervisorKind};
-use crate::supervisor::{Observed, Program, Supervisor, database};
+use crate::supervisor::{Observed, Program, Supervisor};
 
 impl Inputs {
     /// Returns true where this ring has another AUTOMERGE than the installed one, and the servers are in a change: it ends in the
@@ -32,15 +34,28 @@ impl Inputs {
         });
         changes && self.installed.ring().is_some_and(|installed| differs(installed))
     }
+
+    /// Returns true on the first server in service; `None` where that is not known, as on a server that is not in service yet.
+    fn is_first(&self) -> Option<bool> {
+        let view = &self.observed.as_ref()?.control.report.as_ref()?.view;
+        view.own.status.is_in_service().then(|| is_first(view))
+    }
 }
 
 impl<T: Supervisor> Reconciler<T> {
-    /// Returns the hand that is to run the merges. Without a supervisor no program is moved, and chmpx runs them.
+    /// Returns the hand that is to run the merges. Without a supervisor no program is moved, and in the random mode chmpx loads no file
+    /// without AUTOMERGE: then chmpx runs them.
     pub(super) fn merges_by(&self) -> MergeBy {
         match self.settings.supervisor.kind {
             SupervisorKind::None => MergeBy::Chmpx,
+            _ if self.processes.delivers_at_random => MergeBy::Chmpx,
             _ => self.settings.merge.by,
         }
+    }
+
+    /// Takes in whether the installed ring delivers at random.
+    pub(super) fn observe_mode(&mut self, installed: &Installed) {
+        self.processes.delivers_at_random = installed.ring().is_some_and(|ring| delivers_at_random(ring));
     }
 
     /// Has the latest answer ask for the way in which this ring merges.
@@ -49,12 +64,16 @@ impl<T: Supervisor> Reconciler<T> {
         self.membership.fit(way);
     }
 
-    /// Returns AUTOMERGE that the file of this node is to have; `None` stands for the operator's own. All servers have it while
-    /// one insists, and the file keeps what it has while some have not answered.
+    /// Returns AUTOMERGE that the file of this node is to have; `None` stands for the operator's own.
     fn way(&self, installed: &Installed) -> Option<Automerge> {
         let ring = &self.membership.wanted()?.ring;
-        // In the random mode chmpx takes no other value than on.
-        if self.merges_by() == MergeBy::Chmpx || ring.global("DELIVERMODE").eq_ignore_ascii_case("random") {
+        let present = installed.ring().map_or(Automerge::Off, |ring| Automerge::of_ring(ring));
+        self.way_of(ring, present)
+    }
+
+    /// Returns the same for a ring. All servers have it while one insists; `present` is kept while some have not answered.
+    fn way_of(&self, ring: &Ring, present: Automerge) -> Option<Automerge> {
+        if self.merges_by() == MergeBy::Chmpx || delivers_at_random(ring) {
             return None;
         }
         Some(match &self.processes.ring_change.merges {
@@ -62,8 +81,17 @@ impl<T: Supervisor> Reconciler<T> {
             _ if ring.mode() != Some(Mode::Server) => Automerge::Off,
             Merges::ByChmpx(_) => Automerge::Deferred,
             Merges::ByAgents => Automerge::Off,
-            Merges::Unknown => installed.ring().map_or(Automerge::Off, |ring| Automerge::of_ring(ring)),
+            Merges::Unknown => present,
         })
+    }
+
+    /// Returns a kept ring with AUTOMERGE as it is now: since it was written the ring may have gone over to the other way.
+    pub(super) fn in_present_way(&self, inputs: &Inputs, kept: &Ring) -> Rc<Ring> {
+        let report = inputs.observed.as_ref().and_then(|observed| observed.control.report.as_ref());
+        let loaded = report.map(|report| Automerge::of(report.view.automerge, report.view.merge_timeout));
+        let installed = || inputs.installed.ring().map(|ring| Automerge::of_ring(ring));
+        let present = loaded.or_else(installed).unwrap_or_else(|| Automerge::of_ring(kept));
+        Rc::new(self.membership.in_way(kept, self.way_of(kept, present)))
     }
 
     /// Has the file give the merges back to chmpx: no agent will be here.
@@ -91,23 +119,30 @@ impl<T: Supervisor> Reconciler<T> {
     /// both. The prediction of a change under way stays.
     fn predict(&mut self, inputs: &Inputs) {
         if !self.ring_changes() {
-            let known = self.predicted(inputs);
+            let elements = self.elements(inputs);
+            let known = self.predicted(inputs, elements);
             let least = self.store.ledger().processes.ring.least();
             self.processes.prediction =
                 least.map_or(known, |least| Some(known.map_or(least, |known| known.or_longer(least))));
         }
     }
 
-    fn predicted(&self, inputs: &Inputs) -> Option<Prediction> {
+    /// Counts the elements in the database file of this server's k2hdkc.
+    fn elements(&mut self, inputs: &Inputs) -> Option<u64> {
+        let (ring, observed) = (inputs.installed.ring()?, inputs.observed.as_ref()?);
+        let Database::File(path) = Database::of(ring) else { return None };
+        let k2hdkc = self.place(observed, Program::K2hdkc).here()?;
+        self.processes.elements.read(k2hdkc, Path::new(&path), Instant::now())
+    }
+
+    fn predicted(&self, inputs: &Inputs, elements: Option<u64>) -> Option<Prediction> {
         let (ring, observed) = (inputs.installed.ring()?, inputs.observed.as_ref()?);
         let record = &self.store.ledger().processes.ring;
         if ring.mode() != Some(Mode::Server) {
             return record.stop().map(Prediction::as_before);
         }
         let view = &observed.control.report.as_ref()?.view;
-        let Database::File(path) = Database::of(ring) else { return None };
-        let k2hdkc = self.place(observed, Program::K2hdkc).here()?;
-        let elements = database::elements(k2hdkc, Path::new(&path)).ok()?;
+        let elements = elements?;
         let servers = view.servers.iter().filter(|row| row.status.is_in_service()).count();
         let rate = record.rate.unwrap_or(Rate::USUAL);
         // The file of a server that only waits to join has other keys.
@@ -117,21 +152,30 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns the limit that a newcomer would exceed, on the first server of the ring: it holds the file, without which no newcomer
     /// announces itself. A newcomer has no keys to predict by.
-    pub(super) fn too_long(&self, inputs: &Inputs) -> Option<TooLong> {
+    pub(super) fn too_long(&self) -> Option<TooLong> {
         let merge = &self.settings.merge;
-        let view = &inputs.observed.as_ref()?.control.report.as_ref()?.view;
-        self.ring_change().filter(|_| merge.over_limit == OverLimit::Hold && is_first(view))?;
-        let Prediction { keys, stop } = self.prediction().filter(|seen| seen.stop > merge.longest_stop)?;
+        let Prediction { keys, stop } = self.processes.held.filter(|held| held.stop > merge.longest_stop)?;
         Some(TooLong { stop, keys, limit: merge.longest_stop })
     }
 
-    /// Returns what the leave of this server costs, in words.
-    pub(super) fn cost_of_leave(&self, mode: Mode) -> Option<String> {
+    /// Returns the prediction by which this server holds newcomers. While it cannot know that, as in a boot, what it last knew
+    /// counts: unknown is not short.
+    fn held(&self, inputs: &Inputs) -> Option<Prediction> {
+        let merge = &self.settings.merge;
+        self.ring_change().filter(|_| merge.over_limit == OverLimit::Hold)?;
+        let before = self.store.ledger().processes.ring.held;
+        let Some(is_first) = inputs.is_first() else { return before };
+        let is_counted = inputs.installed.ring().is_some_and(|ring| Database::of(ring) != Database::Volatile);
+        let predicted = self.prediction().or_else(|| before.filter(|_| is_counted));
+        predicted.filter(|predicted| is_first && predicted.stop > merge.longest_stop)
+    }
+
+    /// Returns the cost of the leave of this server.
+    pub(super) fn cost_of_leave(&self, mode: Mode) -> Option<LeaveCost> {
         let predicted = self.prediction().filter(|_| mode == Mode::Server)?;
-        let merge = self.settings.merge;
-        let held = merge.over_limit == OverLimit::Hold && predicted.stop > merge.longest_stop;
-        let remedy = if held { ", so it waits for 'k2hdkc-agent confirm leave'" } else { "" };
-        Some(format!("{predicted}; merge.longest-stop is {}{remedy}", spoken(merge.longest_stop)))
+        let settings::Merge { longest_stop, over_limit, .. } = self.settings.merge;
+        let is_held = over_limit == OverLimit::Hold && predicted.stop > longest_stop;
+        Some(LeaveCost { predicted, longest_stop, is_held })
     }
 
     /// Returns the status of the ring.
@@ -166,12 +210,13 @@ impl<T: Supervisor> Reconciler<T> {
         by_agents.then_some(progress)
     }
 
-    /// Returns a note where the agents are to run the merges, and a server leaves them to its chmpx.
-    pub(super) fn merges_elsewhere(&self) -> Option<String> {
+    /// Returns the reason for which chmpx runs the merges, where they are the agents' by the settings.
+    pub(super) fn merges_elsewhere(&self) -> Option<ByChmpx> {
+        if self.settings.merge.by == MergeBy::Agents && self.processes.delivers_at_random {
+            return Some(ByChmpx::DeliversAtRandom);
+        }
         match &self.processes.ring_change.merges {
-            Merges::ByChmpx(id) if self.merges_by() == MergeBy::Agents => {
-                Some(Hold::RunsAutomerge(id.clone()).to_string())
-            }
+            Merges::ByChmpx(id) if self.merges_by() == MergeBy::Agents => Some(ByChmpx::Insists(id.clone())),
             Merges::ByChmpx(_) | Merges::ByAgents | Merges::Unknown => None,
         }
     }
@@ -195,6 +240,7 @@ impl<T: Supervisor> Reconciler<T> {
     /// Describes this node for the change of the ring.
     pub(super) fn assign(&mut self, inputs: &Inputs) {
         self.predict(inputs);
+        self.processes.held = self.held(inputs);
         self.processes.assignment = self.assignment_of(inputs);
     }
 
@@ -240,6 +286,11 @@ impl<T: Supervisor> Reconciler<T> {
         let hidden = [chmpx, k2hdkc].into_iter().filter_map(hidden).collect();
         Programs { chmpx: chmpx.1.here(), k2hdkc: k2hdkc.1.here(), hidden, ..programs }
     }
+}
+
+/// Returns true for a ring in the random mode.
+fn delivers_at_random(ring: &Ring) -> bool {
+    ring.global("DELIVERMODE").eq_ignore_ascii_case("random")
 }
 
 /// Returns true on the first server in service, by its slot: all servers compute the same one.

@@ -24,6 +24,8 @@ pub struct Record {
     join_confirmed: bool,
     /// Servers with a slot when the ring was last calm.
     serving: Option<usize>,
+    /// The prediction by which this server began to hold newcomers, while it does.
+    pub held: Option<Prediction>,
     /// The change of the number of servers by chmpx's way, since which keys may be out of sight.
     pub hidden: Option<ByChmpx>,
 }
@@ -80,6 +82,13 @@ impl Record {
     /// Returns the stop of the last change in which all servers copied.
     pub fn stop(&self) -> Option<Duration> {
         self.stop_ms.map(Duration::from_millis)
+    }
+
+    /// Keeps whether this server holds newcomers. A prediction that moves while it does is no news.
+    pub fn hold(&mut self, held: Option<Prediction>) {
+        if self.held.is_some() != held.is_some() {
+            self.held = held;
+        }
     }
 
     /// Returns the least prediction of a change, since the copy of one was cut off.

@@ -7,6 +7,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::action::{Action, Command, Order};
 use super::inputs::ServerId;
+use super::prediction::Prediction;
 use super::progress::{Progress, Stage};
 use crate::chmpx_state::NodeStatus;
 use crate::clock::spoken;
@@ -55,6 +56,32 @@ pub enum Hold {
 pub enum Announcement {
     Join,
     Leave,
+}
+
+/// Cost of the leave of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+#[display(
+    "{predicted}; merge.longest-stop is {}{}",
+    spoken(*longest_stop),
+    if *is_held { ", so it waits for 'k2hdkc-agent confirm leave'" } else { "" }
+)]
+#[allow(missing_docs, reason = "the sentence says what each means")]
+pub struct LeaveCost {
+    pub predicted: Prediction,
+    pub longest_stop: Duration,
+    pub is_held: bool,
+}
+
+/// Reason for which chmpx runs the merges although they are the agents' by the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Display)]
+#[allow(missing_docs, reason = "each sentence says what its variant means")]
+pub enum ByChmpx {
+    #[display("{}", Hold::RunsAutomerge(_0.clone()))]
+    Insists(ServerId),
+    #[display(
+        "DELIVERMODE is random, and chmpx loads such a file with AUTOMERGE on only: it runs the merges, whatever merge.by is"
+    )]
+    DeliversAtRandom,
 }
 
 fn lost(unknown: &[ServerId], down: &[ServerId]) -> String {

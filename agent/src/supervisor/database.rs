@@ -9,6 +9,9 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::ProcessId;
 
@@ -23,13 +26,33 @@ const ELEMENT: u64 = 112;
 const FREE: usize = 49_536;
 const HEAD: usize = FREE + 8;
 
+/// Age of a count from which the file is read again: each read takes its first 50 kB.
+const COUNTS_FOR: Duration = Duration::from_secs(10);
+
+/// The latest count of elements.
+#[derive(Debug, Default)]
+pub(crate) struct Elements {
+    latest: Option<(ProcessId, Instant, u64)>,
+}
+
+impl Elements {
+    /// Returns the number of elements in a process's database file, as it was within the last ten seconds. `None` where the file is
+    /// missing, unreadable, or no k2hash file of a known format.
+    pub(crate) fn read(&mut self, id: ProcessId, path: &Path, now: Instant) -> Option<u64> {
+        let young = |at: Instant| now.saturating_duration_since(at) < COUNTS_FOR;
+        let known = self.latest.filter(|(of, at, _)| *of == id && young(*at));
+        self.latest = known.or_else(|| Some((id, now, elements(id, path).ok()?)));
+        self.latest.map(|(.., count)| count)
+    }
+}
+
 /// Reads the number of elements of a database file in the sight of a process. A file is opened without waiting for anybody, and
 /// its first 50 kB are read.
 ///
 /// # Errors
 ///
 /// The file is missing, unreadable, or no k2hash file of a known format.
-pub(crate) fn elements(id: ProcessId, path: &Path) -> io::Result<u64> {
+fn elements(id: ProcessId, path: &Path) -> io::Result<u64> {
     let root = PathBuf::from(format!("/proc/{}/root", id.pid));
     elements_of(&root.join(path.strip_prefix("/").unwrap_or(path)))
 }
@@ -102,5 +125,22 @@ mod tests {
         crate::file::store(&path, &head(4)).unwrap();
         let own = ProcessId { pid: std::process::id(), start_ticks: 0 };
         assert_eq!(elements(own, &path).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_count_is_read_again_after_ten_seconds_and_for_another_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k2hdkc.k2h");
+        let own = ProcessId { pid: std::process::id(), start_ticks: 0 };
+        let (now, mut counted) = (Instant::now(), Elements::default());
+        assert_eq!(counted.read(own, &path, now), None);
+        crate::file::store(&path, &head(4)).unwrap();
+        assert_eq!(counted.read(own, &path, now), Some(7), "a file that comes is counted at once");
+        crate::file::store(&path, &head(1)).unwrap();
+        assert_eq!(counted.read(own, &path, now + Duration::from_secs(9)), Some(7));
+        assert_eq!(counted.read(own, &path, now + Duration::from_secs(10)), Some(10));
+        crate::file::store(&path, &head(0)).unwrap();
+        let next = ProcessId { start_ticks: 1, ..own };
+        assert_eq!(counted.read(next, &path, now + Duration::from_secs(11)), Some(11));
     }
 }

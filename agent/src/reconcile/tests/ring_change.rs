@@ -41,6 +41,7 @@ async fn a_server_predicts_by_its_keys_and_no_look_at_a_missing_file_disturbs_an
     let assigned = stage.reconciler.assignment().unwrap();
     assert_eq!(assigned.prediction, Some(stops_for(1902)));
     std::fs::remove_dir_all(keys.path()).unwrap();
+    tokio::time::advance(Duration::from_secs(10)).await;
     let report = looks(&mut stage).await;
     assert_eq!(report.ring.unwrap().predicted, None);
 }
@@ -111,7 +112,7 @@ async fn the_prediction_of_a_change_under_way_stays_and_its_end_is_kept() {
     stage.reconciler.take_change(&ended);
     stage.reconciler.observe_ring(None);
     let ring = looks(&mut stage).await.ring.unwrap();
-    assert_eq!((ring.last.map(|last| last.ended), ring.data.code), (Some(ended), "in-sight".to_owned()));
+    assert_eq!((ring.last.map(|last| last.ended), ring.data.code), (Some(ended), "past-unseen".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,10 +134,66 @@ async fn a_copy_that_was_cut_off_is_predicted_longer_and_the_join_of_a_newcomer_
     let predicted = Prediction { keys: None, stop: Duration::from_millis(33_500) };
     assert_eq!(stage.reconciler.prediction(), Some(predicted));
     std::fs::remove_dir_all(keys.path()).unwrap();
+    tokio::time::advance(Duration::from_secs(10)).await;
     looks(&mut stage).await;
     assert_eq!(stage.reconciler.prediction(), Some(predicted), "a newcomer has no count of its own");
     assert!(!stage.reconciler.assignment().unwrap().will.confirmed);
     assert!(stage.reconciler.confirm(Some("join")).unwrap().starts_with("confirmed join"));
     looks(&mut stage).await;
     assert!(stage.reconciler.assignment().unwrap().will.confirmed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_is_held_on_while_the_first_server_does_not_know_how_long_its_change_takes() {
+    let (mut stage, _keys) = first_of_two("hold").await;
+    looks(&mut stage).await;
+    assert!(stage.reconciler.store().ledger().processes.ring.held.is_some());
+    // As in a boot: no k2hdkc, and then a server that is not in service yet.
+    stage.reconciler.supervisor.k2hdkc_on_host = None;
+    looks(&mut stage).await;
+    assert_eq!(stage.reconciler.prediction(), None);
+    assert!(matches!(stage.poll().await, Outcome::Held(_)));
+    let mut observed = stage.reconciler.supervisor.observed.take().unwrap();
+    observed.control.report = None;
+    stage.reconciler.supervisor.observed = Some(observed);
+    looks(&mut stage).await;
+    let report = looks(&mut stage).await;
+    assert!(matches!(report.outcome, Outcome::Held(_)), "{:?}", report.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_file_comes_back_with_automerge_as_the_ring_has_it_now() {
+    let mut stage = Stage::with(
+        "[poll]\nsettle = \"0s\"\nmax-settle = \"0s\"\n[merge]\nby = \"agents\"\n",
+        true,
+        vec![says(&[1, 2])],
+    );
+    let says_in_file =
+        |stage: &Stage, line: &str| std::fs::read_to_string(stage.ini()).unwrap().contains(line);
+    stage.poll().await;
+    let view = well(&stage, 1);
+    stage.sees(view);
+    looks(&mut stage).await;
+    assert!(says_in_file(&stage, "AUTOMERGE = off"));
+    let doubt = Doubt::new(crate::answer::DoubtKind::NotReady, "a source that is away");
+    (stage.reconciler.membership.answer, stage.reconciler.membership.doubt) = (None, Some(doubt));
+    let insists = crate::ring_change::Merges::ByChmpx(crate::ring_change::ServerId::new("b"));
+    stage.reconciler.observe_ring(Some(Progress { merges: insists, ..Progress::default() }));
+    std::fs::remove_file(stage.ini()).unwrap();
+    let report = looks(&mut stage).await;
+    assert!(matches!(report.outcome, Outcome::Restored(..)), "{:?}", report.outcome);
+    assert!(says_in_file(&stage, "AUTOMERGE = on") && says_in_file(&stage, "MERGETIMEOUT = 1000000000"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ring_that_delivers_at_random_is_left_to_chmpx_and_says_why() {
+    let text = text_of(&says(&[1, 2])).replace("DELIVERMODE = hash", "DELIVERMODE = random");
+    let config = "[poll]\nsettle = \"0s\"\nmax-settle = \"0s\"\n[merge]\nby = \"agents\"\n";
+    let mut stage = Stage::with(config, true, vec![Ok(Answer::Ini(text))]);
+    stage.poll().await;
+    let view = well(&stage, 1);
+    stage.sees(view);
+    let report = looks(&mut stage).await;
+    assert!(report.notes.iter().any(|note| note.starts_with("DELIVERMODE is random")), "{:?}", report.notes);
+    assert_eq!(stage.reconciler.assignment().unwrap().limits.by, crate::settings::MergeBy::Chmpx);
 }
