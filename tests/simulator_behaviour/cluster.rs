@@ -23,8 +23,27 @@ impl Cluster {
         cluster
     }
 
-    /// All processes run, but with AUTOMERGE off no server is in service.
+    /// With AUTOMERGE off each server comes into service by commands.
+    pub(crate) fn by_hand(servers: u32, style: Style) -> Self {
+        let mut cluster = Self::without_service(servers, style);
+        for (n, number) in (0..servers).enumerate() {
+            cluster.everybody_sees(number, 0x11);
+            assert!(cluster.server(n).sees(number, 0x11));
+            let steps = [("SERVICEIN", 0x1121), ("MERGE", 0x3121), ("COMPMERGE", 0x21)];
+            for (command, status) in steps {
+                let own = cluster.server(n);
+                assert!(own.ask(command).unwrap().starts_with("SUCCEED"), "{command}: {:?}", own.statuses());
+                assert!(own.sees(number, status), "{command}: {:?}", own.statuses());
+                cluster.everybody_sees(number, status);
+            }
+        }
+        cluster
+    }
+
+    /// All processes run. With AUTOMERGE off no server is in service; else they join one after the other, since one that comes while
+    /// another one merges may stay out (docs/facts.md C21).
     pub(crate) fn without_service(servers: u32, style: Style) -> Self {
+        let automerge = style.automerge;
         let stage = Stage::new(style).unwrap();
         let nodes = (0..servers).map(|n| stage.node(n).unwrap()).collect();
         let slave = stage.node(SLAVE).unwrap();
@@ -37,6 +56,15 @@ impl Cluster {
         for n in 0..cluster.servers.len() {
             cluster.wait_for_peers(n);
             cluster.servers[n].start_k2hdkc(&["-no_giveup_rejoin"]).unwrap();
+            let number = cluster.servers[n].number;
+            assert!(
+                !automerge || cluster.servers[n].sees(number, 0x21),
+                "{:?}",
+                cluster.servers[n].statuses()
+            );
+            if automerge {
+                cluster.everybody_sees(number, 0x21);
+            }
         }
         cluster
     }
@@ -72,7 +100,7 @@ impl Cluster {
             wait_for(Duration::from_secs(15), all),
             "{:?}\n{}",
             self.slave.statuses(),
-            self.servers.iter().map(|node| node.log("chmpx")).collect::<String>()
+            self.servers.iter().chain([&self.slave]).map(|node| node.log("chmpx")).collect::<String>()
         );
     }
 
@@ -192,6 +220,13 @@ impl Cluster {
         assert!(self.servers[last].sees(own, 0x21), "alone: {:?}", self.servers[last].statuses());
         self.fileversion = 2;
         self.push();
+        for n in 0..=last {
+            let node = &self.servers[n];
+            let all = || self.numbers().iter().all(|number| node.status_of(*number) == 0x21);
+            assert!(wait_for(Duration::from_secs(15), all), "{:?}", node.statuses());
+            // Slaves hear of a server from the one that has called it, and of the other one where that one speaks.
+            assert_eq!(node.ask("UPDATESTATUS").unwrap(), "SUCCEED\n");
+        }
         self.wait_in_service();
     }
 

@@ -48,24 +48,14 @@ fn a_private_ring_that_joins_later_hides_keys() {
     assert!((20..=40).contains(&readable), "{readable} of 60");
 }
 
+/// As the real one (docs/facts.md C23): its slot is kept, and nobody's slot moves.
 #[test]
-fn one_server_of_three_may_be_killed_where_there_is_a_replica() {
-    let mut cluster = Cluster::of(3, Style { replicas: 1, ..Style::default() });
+fn one_server_of_three_may_be_killed_where_there_is_a_replica_and_no_automerge() {
+    let mut cluster = Cluster::by_hand(3, Style { replicas: 1, automerge: false, ..Style::default() });
     cluster.write();
     cluster.kill(1);
-    assert!(wait_for(PATIENCE, || cluster.readable() == 60), "{} of 60", cluster.readable());
-}
-
-#[test]
-fn three_servers_that_leave_and_come_one_by_one_lose_nothing() {
-    let mut cluster = Cluster::of(2, Style::default());
-    cluster.write();
-    cluster.grow();
-    assert_eq!(cluster.readable(), 60, "of two three");
-    cluster.service_out(0);
-    assert_eq!(cluster.readable(), 60, "the first is out");
-    cluster.server(0).end("k2hdkc", Signal::SIGTERM).unwrap();
-    assert_eq!(cluster.readable(), 60, "and gone");
+    cluster.everybody_sees(1, 0x20);
+    assert_eq!(cluster.readable(), 60);
 }
 
 #[test]
@@ -90,20 +80,44 @@ fn a_server_in_memory_that_is_restarted_gets_its_share_back_from_the_replicas() 
     assert_eq!(cluster.readable(), 60);
 }
 
-/// As the real one (docs/facts.md D6): 35 of 60 keys, and all of them when the third is out again.
+/// As the real one (docs/facts.md D4, D6): 35 of 60 keys, and all of them when the third is out again.
 #[test]
-fn where_servers_that_stay_do_not_copy_a_third_one_hides_keys_until_it_is_out() {
+fn a_third_server_hides_keys_until_it_is_out() {
     let mut cluster = Cluster::of(2, Style::default());
     cluster.write();
-    for n in 0..2 {
-        cluster.server(n).put("simulator.toml", "settled-copy = false\n").unwrap();
-    }
-    cluster.grow_with("settled-copy = false\n");
-    cluster.wait_in_service();
+    cluster.grow();
     let readable = cluster.readable();
     assert!((25..=50).contains(&readable), "{readable} of 60");
     cluster.service_out(2);
     assert_eq!(cluster.readable(), 60);
+    cluster.server(2).end("k2hdkc", Signal::SIGTERM).unwrap();
+    assert_eq!(cluster.readable(), 60, "and gone");
+}
+
+/// As the real one (docs/facts.md D11): all that stay are `[Pending]`, too, and copy in the same merge.
+#[test]
+fn a_merge_in_which_all_servers_take_part_hides_no_key() {
+    for replicas in [0, 1] {
+        let mut cluster = Cluster::by_hand(3, Style { replicas, automerge: false, ..Style::default() });
+        cluster.write();
+        cluster.grow_with("");
+        assert!(cluster.slave().sees(3, 0x11));
+        assert_eq!(cluster.server(3).ask("SERVICEIN").unwrap(), "SUCCEED\n");
+        cluster.everybody_sees(3, 0x1121);
+        for n in 0..3 {
+            let command = format!("SERVICEOUT {}:8021:node{n}", cluster.server(n).address);
+            assert_eq!(cluster.server(n).ask(&command).unwrap(), "SUCCEED\n");
+            assert_eq!(cluster.server(n).ask("SERVICEIN").unwrap(), "SUCCEED\n");
+            cluster.everybody_sees(u32::try_from(n).unwrap(), 0x1021);
+        }
+        assert_eq!(cluster.server(0).ask("MERGE").unwrap(), "SUCCEED\n");
+        for (n, done) in [(0, 0x3021), (1, 0x3021), (2, 0x3021), (3, 0x3121)] {
+            cluster.everybody_sees(n, done);
+        }
+        assert_eq!(cluster.server(0).ask("COMPMERGE").unwrap(), "SUCCEED\n");
+        cluster.wait_in_service();
+        assert_eq!(cluster.readable(), 60, "REPLICA = {replicas}");
+    }
 }
 
 /// As the real one (docs/facts.md D15): with more copies than there are other servers, the third copies one slot, and not
@@ -113,23 +127,17 @@ fn with_more_copies_than_other_servers_a_third_one_hides_keys() {
     for (replicas, all) in [(2, true), (4, false)] {
         let mut cluster = Cluster::of(2, Style { replicas, ..Style::default() });
         cluster.write();
-        for n in 0..2 {
-            cluster.server(n).put("simulator.toml", "settled-copy = false\n").unwrap();
-        }
-        cluster.grow_with("settled-copy = false\n");
-        cluster.wait_in_service();
+        cluster.grow();
         let readable = cluster.readable();
         assert_eq!(readable == 60, all, "REPLICA = {replicas}: {readable} of 60");
     }
 }
 
+/// As the real one (docs/facts.md C23, D6).
 #[test]
-fn where_servers_that_stay_do_not_copy_one_loss_is_enough_to_hide_keys() {
+fn with_automerge_one_loss_is_enough_to_hide_keys() {
     let mut cluster = Cluster::of(3, Style { replicas: 1, ..Style::default() });
     cluster.write();
-    for n in 0..3 {
-        cluster.server(n).put("simulator.toml", "settled-copy = false\n").unwrap();
-    }
     cluster.kill(0);
     cluster.everybody_sees(0, 0x10);
     assert!(cluster.readable() < 60, "slots have moved, and keys have not");

@@ -46,7 +46,7 @@ impl Eye {
 }
 
 fn in_memory(picture: &Picture) -> Option<Seen> {
-    let rows = picture.servers.rows().iter();
+    let rows = picture.servers.iter();
     Some(Seen {
         pid: picture.pid,
         fileversion: u32::try_from(picture.fileversion).ok()?,

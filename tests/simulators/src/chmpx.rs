@@ -6,14 +6,17 @@
 //! config, own  the ini as chmpx understands it           watch        inotify on the inode
 //! node         the one owner of all state, by events     dial, link   sockets, one task each
 //! event        the events of a chmpx                     sight        the picture it gives
-//! peers, rows  other chmpx, and whose word counts        wire         the messages between them
+//! acting       the model in this process                 wire         the messages between processes
+//! row, places  the rows, and their nodes in the model     peers        other chmpx, and calls to them
 //! reloading    the effects of a changed file             commands     the answers of the control port
-//! merging, copying  the steps of a merge, and its keys   serving      the requests for keys
+//! copying      the part of k2hdkc in a merge             serving      the requests for keys
 //! picture      everything to see at one moment           shm, dump, listing: where and how it is seen
 //! ```
 //!
-//! The rules of the ring itself, without sockets and clocks, are in `model`.
+//! Each decision is that of `model::ring`: the program is one node of that ring, with sockets for its network, a file for its ini
+//! and a control port for its commands.
 
+mod acting;
 pub mod chmpxstatus;
 pub mod commands;
 pub mod config;
@@ -26,14 +29,14 @@ pub mod event;
 pub(crate) mod fixtures;
 pub mod link;
 pub mod listing;
-pub mod merging;
 pub mod node;
 pub mod own;
 pub mod peers;
 pub mod picture;
+mod places;
 pub mod program;
 pub mod reloading;
-pub mod rows;
+pub mod row;
 pub mod serving;
 pub mod shm;
 pub mod sight;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::config::Config;
 use super::own::Identity;
 use super::picture::{Picture, Sockets, socket};
+use super::row::Row;
 use super::shm;
-use crate::model::table::Row;
 use crate::simulators::arguments::{Arguments, Wait};
 use crate::simulators::log::say;
 use crate::simulators::place::Place;
@@ -160,8 +160,8 @@ fn ring(picture: &Picture) -> String {
         ("configuration file date", format!("{} (unix time)", picture.date)),
         ("replication count", picture.replicas.to_string()),
         ("maximum chmpx count", picture.number("MAXCHMPX").to_string()),
-        ("base hash count", picture.servers.base().len().to_string()),
-        ("now operating", if picture.servers.is_operating() { "yes" } else { "no" }.to_owned()),
+        ("base hash count", picture.base.len().to_string()),
+        ("now operating", if picture.is_operating() { "yes" } else { "no" }.to_owned()),
         ("last using random chmpxid", "0xffffffffffffffff".to_owned()),
     ];
     format!(
@@ -169,8 +169,8 @@ fn ring(picture: &Picture) -> String {
          free chmpx area count                        = {}\nfree sock area count                         = 1021\n",
         lines.map(|(name, value)| format!("{name:<44} = {value}\n")).concat(),
         row(picture, &picture.own, "  "),
-        picture.servers.rows().len(),
-        rows(picture.servers.rows()),
+        picture.servers.len(),
+        rows(&picture.servers),
         picture.slaves.len(),
         rows(&picture.slaves),
         stat("server stat"),

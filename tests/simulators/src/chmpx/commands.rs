@@ -7,9 +7,8 @@ use tokio::sync::oneshot;
 use super::dump;
 use super::listing;
 use super::node::Chmpx;
-use super::wire::{Note, Question, Reply};
-use crate::model::merging::allows_merge;
-use crate::model::status::Status;
+use super::wire::{Question, Reply};
+use crate::model::ring::{self, Command, Node};
 
 const SUCCEED: &str = "SUCCEED\n";
 const NOBODY: &str = "SUCCEED: There no server on RING.\n";
@@ -19,6 +18,7 @@ const OPERATING: &str = "ERROR: Could not change status, because server is opera
 const SOME_SERVER: &str =
     "ERROR: Could not change status, because some servers could not be changed its status now.\n";
 const OUT_PARAMETER: &str = "ERROR: SERVICEOUT command must have parameter as server/ctlport.(ex: \"SERVICEOUT servername.fqdn:ctlport\")\n";
+const ALREADY_OUT: &str = "SUCCEED: Already server has been SERVICEOUT.\n";
 const NO_SUCH_SERVER: &str = "ERROR: There is no such as server.\n";
 const NO_NOTICE: &str = "ERROR: Failed to send status notice to other servers.\n";
 const TRANSFER: &str =
@@ -61,12 +61,12 @@ impl Chmpx {
         if !name.eq_ignore_ascii_case("SERVICEOUT") {
             return None;
         }
-        let id = self.named(parameters.first()?).ok()?;
-        let is_own = id == self.own && self.config.is_server;
-        if is_own || !self.table.get(id)?.status.is_up() {
+        let place = self.named(parameters.first()?).ok()?;
+        let is_own = place == self.ring.own && self.config.is_server;
+        if is_own || !self.ring.list.status(place).is_up() {
             return None;
         }
-        self.ask_server(id, Question::Command(text.to_owned()))
+        self.ask_server(self.id(place)?, Question::Command(text.to_owned()))
     }
 
     /// The answer to a command that is carried out here.
@@ -78,76 +78,60 @@ impl Chmpx {
             "DUMP" => dump::text(&self.picture()),
             "SELFSTATUS" => listing::own(&self.picture()),
             "ALLSTATUS" => listing::all(&self.picture()),
-            "UPDATESTATUS" => self.on_server(|chmpx| {
-                chmpx.update_status();
-                chmpx.done()
-            }),
-            "SERVICEIN" => self.on_server(Self::service_in),
+            "UPDATESTATUS" => self.order(Command::UpdateStatus, ON_SLAVE),
+            "SERVICEIN" => self.order(Command::ServiceIn, ON_SLAVE),
             "SERVICEOUT" => self.service_out(parameters.first()),
-            "MERGE" => self.merge(),
-            "COMPMERGE" => self.complete(),
-            "ABORTMERGE" => {
-                if self.config.is_server {
-                    self.abort_merge();
-                }
-                self.done()
-            }
-            "SUSPENDMERGE" | "NOSUSPENDMERGE" => {
-                self.on_server(|chmpx| chmpx.suspend(command == "SUSPENDMERGE"))
-            }
+            "MERGE" => self.order(Command::Merge, NOBODY),
+            "COMPMERGE" => self.order(Command::CompleteMerge, NOBODY),
+            "ABORTMERGE" => self.order(Command::AbortMerge, NOBODY),
+            "SUSPENDMERGE" => self.suspend(Command::SuspendMerge),
+            "NOSUSPENDMERGE" => self.suspend(Command::NoSuspendMerge),
             "TRACE" => self.trace(parameters.first()),
             "TRACEVIEW" => trace_view(&parameters),
             _ => format!("Unknown command({name})\n"),
         }
     }
 
-    fn on_server(&mut self, command: impl FnOnce(&mut Self) -> String) -> String {
-        if self.config.is_server { command(self) } else { ON_SLAVE.to_owned() }
+    /// Carries a command out; a slave has its own answer to each.
+    fn order(&mut self, command: Command, on_slave: &str) -> String {
+        let reply = self.act(|chmpx, turn| chmpx.order(command, turn));
+        let answer = match reply {
+            ring::Reply::Succeed if self.is_alone() => NOBODY,
+            ring::Reply::Succeed => SUCCEED,
+            ring::Reply::Operating => OPERATING,
+            ring::Reply::NotAllowed => NOT_ALLOWED,
+            ring::Reply::SomeServers => SOME_SERVER,
+            ring::Reply::Slave => on_slave,
+        };
+        answer.to_owned()
     }
 
-    fn done(&self) -> String {
-        if self.config.is_server && !self.is_alone() { SUCCEED } else { NOBODY }.to_owned()
-    }
-
-    fn service_in(&mut self) -> String {
-        if self.table.is_operating() {
-            return OPERATING.to_owned();
-        }
-        let status = self.own_status();
-        if status.service_in() == status {
-            return NOT_ALLOWED.to_owned();
-        }
-        self.set_own(Status::service_in);
-        self.done()
+    fn suspend(&mut self, command: Command) -> String {
+        let answer = self.order(command, ON_SLAVE);
+        if answer == NOBODY { SUCCEED.to_owned() } else { answer }
     }
 
     fn service_out(&mut self, parameter: Option<&&str>) -> String {
         let Some(parameter) = parameter else { return OUT_PARAMETER.to_owned() };
-        let id = match self.named(parameter) {
-            Ok(id) => id,
+        let place = match self.named(parameter) {
+            Ok(place) => place,
             Err(answer) => return answer.to_owned(),
         };
-        if !self.config.is_server {
-            return ON_SLAVE.to_owned();
+        let (status, is_own) = (self.ring.list.status(place), place == self.ring.own);
+        let is_out = !is_own && status.service_out() == status && !self.ring.list.is_operating();
+        if self.config.is_server && is_out {
+            return ALREADY_OUT.to_owned();
         }
-        if self.table.is_operating() {
-            return OPERATING.to_owned();
+        let answer = self.order(Command::ServiceOut(place), ON_SLAVE);
+        match answer.as_str() {
+            NOBODY if is_own => NO_NOTICE.to_owned(),
+            NOBODY => SUCCEED.to_owned(),
+            _ => answer,
         }
-        let Some(status) = self.table.get(id).map(|row| row.status) else { return NO_SUCH_SERVER.to_owned() };
-        let is_own = id == self.own;
-        if status.service_out() == status {
-            let answer = if is_own { NOT_ALLOWED } else { "SUCCEED: Already server has been SERVICEOUT.\n" };
-            return answer.to_owned();
-        }
-        self.set_status(id, status.service_out());
-        if is_own && self.is_alone() {
-            return NO_NOTICE.to_owned();
-        }
-        SUCCEED.to_owned()
     }
 
     /// The server that `host:ctlport:seed` means, with the parts that CHMPXIDTYPE wants.
-    fn named(&self, parameter: &str) -> Result<u64, &'static str> {
+    fn named(&self, parameter: &str) -> Result<Node, &'static str> {
         let parts: Vec<&str> = parameter.split(':').collect();
         let (host, port) = match parts[..] {
             [host, port, ..] if !host.is_empty() => (host, port.parse::<i32>().map_err(|_| OUT_PARAMETER)?),
@@ -158,7 +142,7 @@ impl Chmpx {
         if third.is_none() && word != "name" {
             return Err(OUT_PARAMETER);
         }
-        let found = self.table.rows().iter().find(|row| {
+        let found = self.rows.iter().position(|row| {
             let own = match word {
                 "custom" => &row.seed,
                 "ctlendpoints" => &row.lists[1],
@@ -166,42 +150,7 @@ impl Chmpx {
             };
             row.name == host && row.ctlport == port && third.is_none_or(|part| part == own)
         });
-        found.map(|row| row.id).ok_or(NO_SUCH_SERVER)
-    }
-
-    fn merge(&mut self) -> String {
-        if !self.config.is_server {
-            return NOBODY.to_owned();
-        }
-        if !allows_merge(&self.table) {
-            return SOME_SERVER.to_owned();
-        }
-        let pending = |status: Status| status.is_in() && status.is_pending();
-        if self.table.rows().iter().any(|row| pending(row.status)) {
-            self.start_merge();
-        }
-        self.done()
-    }
-
-    fn complete(&mut self) -> String {
-        if !self.config.is_server {
-            return NOBODY.to_owned();
-        }
-        if self.table.rows().iter().any(|row| row.status.is_up() && row.status.is_doing()) {
-            return SOME_SERVER.to_owned();
-        }
-        self.complete_merge();
-        self.done()
-    }
-
-    fn suspend(&mut self, suspended: bool) -> String {
-        for id in self.linked() {
-            if let Some(link) = self.link_to(id) {
-                link.tell(Note::SuspendMerge(suspended));
-            }
-        }
-        self.suspend_merge(suspended);
-        SUCCEED.to_owned()
+        found.ok_or(NO_SUCH_SERVER)
     }
 
     /// An unknown word disables, and says so as if it had been asked for.

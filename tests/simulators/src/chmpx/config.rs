@@ -185,11 +185,6 @@ impl Config {
         chmpxid(self.group(), &seed)
     }
 
-    /// The server that the file lists under that id.
-    pub fn server(&self, id: u64) -> Option<&Node> {
-        self.ring.servers.iter().find(|node| self.id_of(node) == id)
-    }
-
     /// The raw `[GLOBAL]` text of a key, for comparison with a faults entry.
     pub fn raw(&self, key: &str) -> String {
         if key == "FILEVERSION" { self.fileversion.to_string() } else { self.ring.global(key).to_owned() }

@@ -1,90 +1,94 @@
-//! The copy of a server in a merge: its share of the new ring, from the servers that have slots now.
+//! The part of k2hdkc in a merge: the time of its last write, and what it gives and keeps.
 
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::event::{Event, Peer};
-use super::merging::Stuck;
-use super::node::Chmpx;
-use super::wire::{Merge, Note, Question, Reply};
-use crate::model::keys::Item;
-use crate::model::share::{Share, slot};
-use crate::model::status::Status;
+use super::node::{Chmpx, now};
+use super::wire::{Note, Question, Record, Reply};
+use crate::model::ring::{Message, Micros, Node, Range, Work};
 use crate::simulators::faults::Stick;
 
+/// An answer is lost only where it comes within this time (docs/facts.md C29). In virtual time it is less: here two processes
+/// share a busy machine with others.
+const AT_ONCE: Micros = 80_000;
+
 impl Chmpx {
-    pub(super) fn copy_for(&mut self, driver: u64, id: u64) {
-        self.merging.copies_for = Some((driver, id));
-        if self.own_status().is_pending() {
-            self.set_own(Status::merge_started);
-            if self.faults.sticks(Stick::Doing) {
-                self.merging.stuck = Some(Stuck::Doing);
-                std::thread::spawn(ask_in_vain);
-            }
-        }
-        let pending = self.table.pending();
-        let copies = self.own_status().is_doing() || self.faults.settled_copy();
-        self.copy_share(if copies { &pending } else { &[] });
-    }
-
-    /// The servers that stay copy what one that went down held (docs/facts.md D6).
-    pub(super) fn catch_up(&mut self) {
-        let base = self.table.base();
-        let has_slot = self.own_status().is_servicing();
-        if has_slot && base.len() > 1 && self.config.replicas() > 0 && self.faults.settled_copy() {
-            self.merging.catches_up = true;
-            self.copy_share(&base);
+    /// Hands work of the model to k2hdkc. Requests, replicas and items go past the model.
+    pub(super) fn hand(&mut self, work: &Work) {
+        match work {
+            Work::Last(number, asked) => self.ask_last(*number, *asked),
+            Work::Give(asker, range) => self.ask_items(*asker, *range),
+            Work::Serve(_) | Work::Copy(..) | Work::Keep(_) => {}
         }
     }
 
-    /// Copies the own share of `ring` from the servers that have slots now; an event tells the end of it.
-    fn copy_share(&mut self, ring: &[u64]) {
-        self.merging.copying += 1;
-        let number = self.merging.copying;
-        let place = slot(ring, self.own);
-        let share = Share { slot: place, slots: ring.len() as u64, replicas: self.config.replicas() as u64 };
-        let base = self.table.base();
-        let own = self.own;
-        let others = base.into_iter().filter(|id| place != u64::MAX && *id != own);
-        let asked: Vec<_> = others.filter_map(|id| self.ask_server(id, Question::MergeGet(share))).collect();
+    fn ask_last(&mut self, number: u32, asked: Micros) {
+        let Some(answer) = self.ask_k2hdkc(Question::Last) else { return };
         let events = self.events();
         tokio::spawn(async move {
-            let items = gather(asked).await;
-            let _ = events.send(Event::Gathered(number, items));
-        });
-    }
-
-    /// Hands what others had for the own share to k2hdkc, which keeps it.
-    pub(super) fn gathered(&mut self, number: u64, items: Vec<Item>) {
-        let kept = self.ask_k2hdkc(Question::MergeSet(items));
-        let events = self.events();
-        tokio::spawn(async move {
-            if let Some(kept) = kept {
-                // Without an answer there is no k2hdkc any more, which tells itself.
-                let _ = kept.await;
+            if let Ok(Reply::Last(last)) = answer.await {
+                let _ = events.send(Event::Last { number, asked, last });
             }
-            let _ = events.send(Event::Copied(number));
         });
     }
 
-    pub(super) fn copied(&mut self, number: u64) {
-        if number != self.merging.copying || self.merging.hangs() {
+    /// Takes the time of the last write. The file of faults may have it lost, or come late.
+    pub(super) fn last_answered(&mut self, number: u32, asked: Micros, last: Micros) {
+        let (now, least) = (now(), self.faults.merge_time());
+        let took = Duration::from_micros(now - asked.min(now));
+        let by_chance = now < asked + AT_ONCE && self.faults.loses_answer();
+        if by_chance || self.faults.sticks(Stick::Doing) {
+            std::thread::spawn(ask_in_vain);
+            return self.ring.last_lost(number, now);
+        }
+        if took < least {
+            return self.later(least.saturating_sub(took), Event::Last { number, asked, last });
+        }
+        self.act(|chmpx, turn| chmpx.last_known(number, last, turn));
+    }
+
+    fn ask_items(&mut self, asker: Node, range: Range) {
+        let (Some(id), Some(answer)) = (self.id(asker), self.ask_k2hdkc(Question::Give(range))) else {
             return;
+        };
+        let events = self.events();
+        tokio::spawn(async move {
+            if let Ok(Reply::Items(items)) = answer.await {
+                let _ = events.send(Event::Gave(id, items));
+            }
+        });
+    }
+
+    /// Sends what k2hdkc gives to a merge, and then that this is all.
+    pub(super) fn gave(&mut self, asker: u64, items: Vec<Record>) {
+        let given = self.note_of(Message::Given(self.ring.own));
+        if let Some(link) = self.link_to(asker) {
+            link.tell(Note::Items(items));
+            link.tell(given);
         }
-        self.merging.catches_up = false;
-        let Some((driver, id)) = self.merging.copies_for.take() else { return };
-        if driver == self.own {
-            self.merge_step(self.own, Merge::Copied { id });
-        } else if let Some(link) = self.link_to(driver) {
-            link.tell(Note::Merge(Merge::Copied { id }));
-        }
+    }
+
+    /// Hands what came from other servers to k2hdkc; without one it is lost.
+    pub(super) fn keep(&mut self, records: Vec<Record>, is_merge: bool) {
+        let _ = self.ask_k2hdkc(if is_merge { Question::Keep(records) } else { Question::Copy(records) });
+    }
+
+    pub(super) fn ask_k2hdkc(&mut self, question: Question) -> Option<oneshot::Receiver<Reply>> {
+        let number = self.k2hdkc_link()?;
+        self.links.get_mut(&number).map(|(_, link)| link.ask(question))
     }
 
     /// The connection of the k2hdkc that joined.
     pub(super) fn k2hdkc_link(&self) -> Option<u64> {
         let found = self.links.iter().find(|(_, (peer, _))| matches!(peer, Peer::Process(a) if a.is_k2hdkc));
         found.map(|(number, _)| *number)
+    }
+
+    /// Checks whether its merge waits in vain for k2hdkc, which only SIGKILL ends in time.
+    pub(super) fn hangs(&self) -> bool {
+        self.ring.copying.waits_until > now()
     }
 }
 
@@ -93,15 +97,4 @@ impl Chmpx {
 #[expect(clippy::disallowed_methods, reason = "what the real one does is what the agent knows it by")]
 fn ask_in_vain() {
     (0..1_000_000).for_each(|_| std::thread::sleep(Duration::from_micros(1)));
-}
-
-/// All items, one after the other; who does not answer has none.
-async fn gather(asked: Vec<oneshot::Receiver<Reply>>) -> Vec<Item> {
-    let mut items = Vec::new();
-    for answer in asked {
-        if let Ok(Reply::Items(more)) = answer.await {
-            items.extend(more);
-        }
-    }
-    items
 }

@@ -1,7 +1,7 @@
 //! The text of DUMP. Addresses in memory, counters and queues only look like the real ones.
 
 use super::picture::{Picture, Sockets, socket};
-use crate::model::table::Row;
+use super::row::Row;
 
 const RULE: &str = "==========================================================================\n";
 const THIN: &str = "--------------------------------------------------------------------------\n";
@@ -95,10 +95,12 @@ fn queues(picture: &Picture) -> String {
 }
 
 fn ring(picture: &Picture) -> String {
-    let rows = picture.servers.rows();
-    let (base, pending) = (picture.servers.base(), picture.servers.pending());
-    let pending_ids: Vec<u64> =
-        if pending.is_empty() { rows.iter().map(|_| u64::MAX).collect() } else { pending };
+    let rows = &picture.servers;
+    let pending: Vec<u64> = if picture.pending.is_empty() {
+        rows.iter().map(|_| u64::MAX).collect()
+    } else {
+        picture.pending.clone()
+    };
     let numbered = |rows: &[Row]| -> String {
         let one = |(index, row): (usize, &Row)| {
             format!(
@@ -124,16 +126,16 @@ fn ring(picture: &Picture) -> String {
         picture.date,
         picture.replicas,
         picture.number("MAXCHMPX"),
-        ids(&base),
-        ids(&pending_ids),
+        ids(&picture.base),
+        ids(&pending),
         one_row(picture, &picture.own, "    "),
-        base.len(),
+        picture.base.len(),
         rows.len(),
         list(rows),
         picture.slaves.len(),
         list(&picture.slaves),
         picture.free,
-        if picture.servers.is_operating() { "yes" } else { "no" },
+        if picture.is_operating() { "yes" } else { "no" },
         stat("server_stat"),
         stat("slave_stat")
     )

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 
 use super::link::Link;
-use super::wire::{Attach, Frame};
-use crate::model::keys::Item;
-use crate::model::table::Row;
+use super::row::Row;
+use super::wire::{Attach, Frame, Note, Question, Record};
+use crate::model::ring::Micros;
 
 /// An event of a chmpx.
 #[derive(Debug)]
@@ -26,20 +26,39 @@ pub enum Event {
     Control(IpAddr),
     /// A command came over the control port.
     Command(Vec<u8>, oneshot::Sender<String>),
-    /// Time to look what must go on.
-    Advance,
+    /// Time to send that to a server.
+    Post(u64, Box<Note>),
+    /// Time to look whether the copy with that number is finished.
+    Tick(u32),
     /// Time to look for peers.
     Rescan,
     /// k2hdkc has been gone for a moment.
     ClientGone,
-    /// The copying with that number is finished.
-    Copied(u64),
-    /// The copying with that number has everything that others had.
-    Gathered(u64, Vec<Item>),
+    /// k2hdkc has answered the question of a copy.
+    Last {
+        /// The number of the copy.
+        number: u32,
+        /// The time of the question.
+        asked: Micros,
+        /// The time of its last direct write.
+        last: Micros,
+    },
+    /// k2hdkc gives this to the merge of that server.
+    Gave(u64, Vec<Record>),
+    /// k2hdkc has written this for a client.
+    Written(Record),
     /// HUP or INT.
     Stop,
     /// USR1
     Bump,
+}
+
+impl Event {
+    /// Checks whether it is a request of a program. Words of the ring that have come by then are taken first: of some 500
+    /// requests that waited for a stopped chmpx of a slave none was sent by its old list.
+    pub(super) fn is_request(&self) -> bool {
+        matches!(self, Self::Frame(_, Frame::Ask { question: Question::Set(..) | Question::Get(_), .. }))
+    }
 }
 
 /// The origin of a connection.

@@ -2,12 +2,12 @@
 
 use super::date::moment;
 use super::picture::{Picture, Sockets};
-use crate::model::table::Row;
+use super::row::Row;
 
 /// ALLSTATUS: every server that this one knows.
 pub fn all(picture: &Picture) -> String {
     let mut text = format!("RING Name              = {}\n", picture.group);
-    for (index, row) in picture.servers.rows().iter().enumerate() {
+    for (index, row) in picture.servers.iter().enumerate() {
         let (base, pending) = picture.slots(row);
         let ssl = if row.ssl { "yes" } else { "no" };
         let [endpoints, ctlendpoints, forward, reverse] = &row.lists;

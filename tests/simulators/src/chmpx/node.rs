@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use super::config::Config;
 use super::event::{End, Event, Peer};
 use super::link::Link;
-use super::merging::Merging;
 use super::own::Identity;
+use super::row::Row;
 use super::shm::Shm;
 use super::wire::{Frame, Note};
+use crate::model::ring::{self, Ini, MOST};
 use crate::model::status::Status;
-use crate::model::table::{Row, Table};
 use crate::simulators::faults::Faults;
 use crate::simulators::log::Log;
 
@@ -24,40 +24,49 @@ use crate::simulators::log::Log;
 #[derive(Debug)]
 pub struct Chmpx {
     pub(super) log: Log,
-    pub(super) faults: Faults,
     pub(super) identity: Identity,
+    pub(super) faults: Faults,
+    pub(super) files: Files,
     /// The file that is in force.
     pub(super) config: Config,
-    /// The file as it was read last: a change is a difference to this.
-    pub(super) seen: Config,
-    pub(super) deaf: bool,
     pub(super) own: u64,
     pub(super) own_slave: Row,
-    /// MAXCHMPX at the start.
-    pub(super) capacity: usize,
-    pub(super) table: Table,
+    /// The node of the model.
+    pub(super) ring: ring::Chmpx,
+    /// The servers, by the numbers that they have in the model; each with the status that was logged last.
+    pub(super) rows: Vec<Row>,
+    /// Servers for which there was no slot.
+    pub(super) ghosts: usize,
     pub(super) links: BTreeMap<u64, (Peer, Link)>,
-    /// Servers that were called and have not answered yet.
-    pub(super) dialling: HashSet<u64>,
-    /// Servers that have said no, and were not heard of since.
-    pub(super) refused: HashSet<u64>,
-    pub(super) merging: Merging,
+    pub(super) calls: Calls,
     pub(super) traces: bool,
     pub(super) client_left: Option<Instant>,
     pub(super) events: mpsc::UnboundedSender<Event>,
-    pub(super) wakes: HashSet<Wake>,
     pub(super) end: Option<End>,
-    pub(super) shm: Shm,
-    pub(super) start_time: u64,
-    pub(super) socket: String,
-    last_stamp: u64,
 }
 
-/// A timer that is set at most once at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Wake {
-    Advance,
-    Rescan,
+/// The files of a process.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// The ini as it was read last: a change is a difference to this.
+    pub(super) seen: Config,
+    pub(super) deaf: bool,
+    /// MAXCHMPX at the start.
+    pub(super) capacity: usize,
+    pub(super) shm: Shm,
+    pub(super) socket: String,
+    pub(super) start_time: u64,
+}
+
+/// The calls to other servers.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Servers that were called and have not answered yet.
+    pub(super) open: HashSet<u64>,
+    /// Notes for servers that are being called.
+    pub(super) unsent: BTreeMap<u64, Vec<Note>>,
+    /// Records whether the next look for servers is planned.
+    pub(super) rescans: bool,
 }
 
 /// The findings of a starting process.
@@ -81,38 +90,39 @@ impl Chmpx {
     /// The state at the start; its own node must be known.
     pub fn new(start: Start, own: &k2hdkc_agent::ring::Node, events: mpsc::UnboundedSender<Event>) -> Self {
         let Start { config, identity, shm, socket, log, faults } = start;
-        let id = config.id_of(own);
-        let slave = Row { port: -1, ..Row::of(id, own, Status::SLAVE_UP, now()) };
-        let startup = config.is_server && config.merges_by_itself();
-        let mut chmpx = Self {
-            own: id,
-            own_slave: slave,
-            capacity: config.count("MAXCHMPX"),
-            table: Table::default(),
-            links: BTreeMap::new(),
-            dialling: HashSet::new(),
-            refused: HashSet::new(),
-            merging: Merging::new(startup),
-            traces: false,
-            client_left: None,
-            wakes: HashSet::new(),
-            end: None,
-            start_time: now() / 1_000_000,
-            last_stamp: 0,
+        let (id, is_server) = (config.id_of(own), config.is_server);
+        let number = if is_server { 0 } else { MOST - 1 };
+        let automerge = config.merges_by_itself();
+        let files = Files {
             seen: config.clone(),
             deaf: false,
-            config,
-            identity,
-            log,
-            faults,
-            events,
+            capacity: config.count("MAXCHMPX"),
             shm,
             socket,
+            start_time: now() / 1_000_000,
         };
-        chmpx.list_servers();
-        if chmpx.config.is_server {
-            chmpx.set_own(|_| Status::STARTED);
+        let mut chmpx = Self {
+            own: id,
+            own_slave: Row { port: -1, ..Row::of(id, own, Status::SLAVE_UP, now()) },
+            ring: ring::Chmpx::started(number, is_server, Ini { automerge, ..Ini::default() }, now()),
+            rows: Vec::new(),
+            ghosts: 0,
+            links: BTreeMap::new(),
+            calls: Calls::default(),
+            traces: false,
+            client_left: None,
+            end: None,
+            log,
+            identity,
+            faults,
+            files,
+            config,
+            events,
+        };
+        if is_server {
+            chmpx.rows.push(Row::of(id, own, Status::GHOST, 0));
         }
+        chmpx.load();
         chmpx
     }
 
@@ -121,19 +131,19 @@ impl Chmpx {
         self.rescan();
         self.show();
         while let Some(event) = events.recv().await {
-            self.take(event);
-            while self.end.is_none()
-                && let Ok(next) = events.try_recv()
-            {
-                self.take(next);
-            }
-            if let Some(end) = self.end {
-                if end == End::Graceful {
-                    self.shm.remove();
+            let mut batch = vec![event];
+            batch.extend(std::iter::from_fn(|| events.try_recv().ok()));
+            batch.sort_by_key(Event::is_request);
+            for event in batch {
+                self.take(event);
+                if let Some(end) = self.end {
+                    if end == End::Graceful {
+                        self.files.shm.remove();
+                    }
+                    return end;
                 }
-                return end;
             }
-            self.keep_linked();
+            self.keep_looking();
             self.show();
         }
         End::Graceful
@@ -148,17 +158,16 @@ impl Chmpx {
             Event::File => self.file_changed(),
             Event::Control(peer) => self.control_connected(peer),
             Event::Command(bytes, answer) => self.command(&bytes, answer),
-            Event::Advance => {
-                self.wakes.remove(&Wake::Advance);
-                self.advance();
-            }
+            Event::Post(id, note) => self.post(id, *note),
+            Event::Tick(number) => self.act(|chmpx, turn| chmpx.tick(number, turn)),
             Event::Rescan => {
-                self.wakes.remove(&Wake::Rescan);
+                self.calls.rescans = false;
                 self.rescan();
             }
             Event::ClientGone => self.client_gone(),
-            Event::Copied(number) => self.copied(number),
-            Event::Gathered(number, items) => self.gathered(number, items),
+            Event::Last { number, asked, last } => self.last_answered(number, asked, last),
+            Event::Gave(asker, items) => self.gave(asker, items),
+            Event::Written(record) => self.replicate(&record),
             Event::Stop => self.stop(),
             Event::Bump => self.log.bump(),
         }
@@ -179,67 +188,16 @@ impl Chmpx {
     /// HUP ends it, unless it hangs in a merge; right after its k2hdkc it dies of it (docs/facts.md C17).
     fn stop(&mut self) {
         let just_left = self.client_left.is_some_and(|left| left.elapsed() < Duration::from_millis(100));
-        self.end = match (self.merging.hangs(), just_left && self.config.is_server) {
+        self.end = match (self.hangs(), just_left && self.config.is_server) {
             (true, _) => None,
             (false, true) => Some(End::Crash),
             (false, false) => Some(End::Graceful),
         };
     }
 
-    /// A later moment than any before, in microseconds.
-    pub(super) fn stamp(&mut self) -> u64 {
-        self.last_stamp = now().max(self.last_stamp + 1);
-        self.last_stamp
-    }
-
-    /// The own status; that of a slave never changes.
-    pub(super) fn own_status(&self) -> Status {
-        self.table.get(self.own).filter(|_| self.config.is_server).map_or(Status::SLAVE_UP, |row| row.status)
-    }
-
-    /// Changes the own status and tells everybody.
-    pub(super) fn set_own(&mut self, change: impl FnOnce(Status) -> Status) {
-        let status = change(self.own_status());
-        self.set_status(self.own, status);
-    }
-
-    /// Changes a status, if it is another one, and tells everybody; whether it was.
-    pub(super) fn set_status(&mut self, id: u64, status: Status) -> bool {
-        let stamp = self.stamp();
-        let Some(row) = self.table.get_mut(id).filter(|row| row.status != status) else { return false };
-        let old = std::mem::replace(&mut row.status, status);
-        row.stamp = stamp;
-        let row = row.clone();
-        self.log.msg(format_args!(
-            "Status({:#018x}:{status}) is changed from old status({:#018x}:{old}).",
-            status.bits(),
-            old.bits()
-        ));
-        self.spread(&[row], None);
-        self.wake(Wake::Advance, Duration::from_millis(10));
-        true
-    }
-
-    /// Tells rows to every server and slave but the one they came from.
-    pub(super) fn spread(&self, rows: &[Row], from: Option<u64>) {
-        if rows.is_empty() || !self.config.is_server {
-            return;
-        }
-        let others = self.links.iter().filter(|(number, (peer, _))| {
-            matches!(peer, Peer::Server(_) | Peer::Slave(_)) && Some(**number) != from
-        });
-        others.for_each(|(_, (_, link))| link.tell(Note::Rows(rows.to_vec())));
-    }
-
-    /// Sets a timer, unless it is set.
-    pub(super) fn wake(&mut self, wake: Wake, after: Duration) {
-        if self.wakes.insert(wake) {
-            let event = match wake {
-                Wake::Advance => Event::Advance,
-                Wake::Rescan => Event::Rescan,
-            };
-            self.later(after, event);
-        }
+    /// Sends an event from a task.
+    pub(super) fn events(&self) -> mpsc::UnboundedSender<Event> {
+        self.events.clone()
     }
 
     /// An event after a while.

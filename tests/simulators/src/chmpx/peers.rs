@@ -1,16 +1,16 @@
-//! Other chmpx: who is let in, and who is connected to (docs/facts.md C22).
+//! Other chmpx: who is let in, and who is connected to (docs/facts.md C22, C30, C33).
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::{Event, Origin, Peer};
 use super::link::Link;
-use super::node::{Chmpx, Wake};
+use super::node::{Chmpx, now};
 use super::own::matches;
+use super::row::{self, Row};
 use super::wire::{Note, Question};
 use super::{dial, wire};
-use crate::model::status::Status;
-use crate::model::table::Row;
+use crate::model::ring::{Node, Turn};
 
 /// Between two looks of a slave that sees no server: 100 to 200 ms (lib/chmcntrl.cc:511-527).
 const SLAVE_RESCAN: Duration = Duration::from_millis(200);
@@ -20,7 +20,8 @@ const SERVER_RESCAN: Duration = Duration::from_secs(1);
 impl Chmpx {
     pub(super) fn opened(&mut self, number: u64, link: Link, origin: Origin) {
         if let Origin::Dialled(_) = origin {
-            let own = self.table.get(self.own).filter(|_| self.config.is_server).unwrap_or(&self.own_slave);
+            let own =
+                self.rows.get(self.ring.own).filter(|_| self.config.is_server).unwrap_or(&self.own_slave);
             link.tell(Note::Hello {
                 group: self.config.group().to_owned(),
                 row: Box::new(own.clone()),
@@ -40,23 +41,13 @@ impl Chmpx {
                     self.refuse(number, &row);
                 }
             }
-            (Note::Welcome { rows, suspended }, Peer::Stranger(Origin::Dialled(id))) => {
-                self.welcomed(number, id, rows, suspended);
-            }
-            (Note::Refused, Peer::Stranger(Origin::Dialled(id))) => {
-                self.log.err(format_args!("ConnectServer : could not allow from this server({id:#018x})."));
-                self.links.remove(&number);
-                self.dialling.remove(&id);
-                self.refused.insert(id);
-                let status = self.table.get(id).map(|row| row.status).filter(|status| status.is_up());
-                if let Some(status) = status.filter(|_| !self.config.is_server) {
-                    self.out_of_reach(id, status);
-                }
-            }
+            (Note::Welcome(rows), Peer::Stranger(Origin::Dialled(id))) => self.welcomed(number, id, &rows),
+            (Note::Refused, Peer::Stranger(Origin::Dialled(id))) => self.refused(number, id),
             (Note::Attach(attach), Peer::Stranger(Origin::Local)) => self.attached(number, attach),
-            (Note::Rows(rows), Peer::Server(_)) => self.learn(rows, Some(number), false),
-            (Note::Merge(step), Peer::Server(from)) => self.merge_step(from, step),
-            (Note::SuspendMerge(suspended), Peer::Server(_)) => self.suspend_merge(suspended),
+            (Note::Met(rows), Peer::Server(id)) => self.met(id, &rows),
+            (Note::Ring { rows, message }, Peer::Server(_)) => self.received(&rows, message),
+            (Note::Items(records), Peer::Server(_)) => self.keep(records, true),
+            (Note::Replica(record), Peer::Server(_)) => self.keep(vec![record], false),
             _ => {}
         }
     }
@@ -67,7 +58,7 @@ impl Chmpx {
             return false;
         }
         if is_server {
-            return self.config.server(row.id).is_some() || self.table.get(row.id).is_some();
+            return row.id != self.own && self.place(row.id).is_some();
         }
         let named = |pattern: &str| matches(pattern, &row.name) || matches(pattern, &address.to_string());
         self.config.ring.slaves.iter().any(|node| {
@@ -87,57 +78,119 @@ impl Chmpx {
         }
     }
 
-    fn welcome(&mut self, number: u64, mut row: Row, is_server: bool) {
-        if !is_server {
-            if self.free_slots() == 0 {
-                self.log.err("SetSlaveBase : No more free CHMPXLIST.");
-                return self.part(number);
-            }
-            self.settle(number, Peer::Slave(Box::new(row)));
-        } else if row.id != self.own {
-            // With AUTOMERGE off a server comes back to its place on the ring (lib/chmstructure.tcc:5920-5942).
-            let stays = self.table.get(row.id).filter(|old| old.status.is_in() && !old.status.is_up());
-            if stays.is_some() && row.status.is_out() {
-                let back = Status::IN_UP.client_left();
-                row.status = if row.status.is_suspended() { back } else { back.client_joined() };
-                row.stamp = self.stamp();
-            }
-            self.settle(number, Peer::Server(row.id));
-            self.learn(vec![row], Some(number), true);
+    fn welcome(&mut self, number: u64, row: Row, is_server: bool) {
+        if is_server {
+            self.settle(number, row.id);
+        } else if self.free_slots() == 0 {
+            self.log.err("SetSlaveBase : No more free CHMPXLIST.");
+            return self.part(number);
+        } else if let Some((peer, _)) = self.links.get_mut(&number) {
+            *peer = Peer::Slave(Box::new(row));
         }
-        let rows = self.table.rows().to_vec();
         if let Some((_, link)) = self.links.get(&number) {
-            link.tell(Note::Welcome { rows, suspended: self.merging.suspended });
+            link.tell(Note::Welcome(self.rows()));
         }
     }
 
-    fn welcomed(&mut self, number: u64, id: u64, rows: Vec<Row>, suspended: bool) {
-        self.dialling.remove(&id);
-        self.refused.remove(&id);
-        self.settle(number, Peer::Server(id));
-        self.merging.suspended |= suspended;
-        let own =
-            rows.iter().find(|row| row.id == self.own && row.status.is_in() && row.status.is_up()).cloned();
-        if let Some(back) = own.filter(|_| self.config.is_server && self.own_status().is_out()) {
-            self.set_own(|_| back.status);
+    /// A connection is one to that server from now on.
+    fn settle(&mut self, number: u64, id: u64) {
+        if let Some((peer, _)) = self.links.get_mut(&number) {
+            *peer = Peer::Server(id);
         }
-        self.learn(rows, Some(number), true);
-    }
-
-    fn settle(&mut self, number: u64, peer: Peer) {
-        if let Some((place, _)) = self.links.get_mut(&number) {
-            *place = peer;
+        if let Some(place) = self.place(id) {
+            self.ring.linked = self.ring.linked.with(place);
         }
     }
 
-    /// Looks for other servers while none is seen.
+    fn welcomed(&mut self, number: u64, id: u64, rows: &[Row]) {
+        let was_alone = self.is_alone();
+        let nodes = self.import(rows);
+        let (list, Some(by)) = (row::list(rows, &nodes), self.place(id)) else { return };
+        let mut out = Vec::new();
+        self.ring.welcomed(by, &list, &mut Turn { now: now(), out: &mut out });
+        self.settle(number, id);
+        if let Some((_, link)) = self.links.get(&number).filter(|_| self.config.is_server) {
+            link.tell(Note::Met(self.rows()));
+        }
+        self.connected(id);
+        self.follow(out);
+        if was_alone {
+            (0..self.rows.len()).for_each(|place| self.dial(place));
+        }
+    }
+
+    fn met(&mut self, id: u64, rows: &[Row]) {
+        let nodes = self.import(rows);
+        let (list, Some(other)) = (row::list(rows, &nodes), self.place(id)) else { return };
+        self.act(|chmpx, turn| chmpx.met(other, &list, turn));
+        self.connected(id);
+    }
+
+    /// Sends what has waited for a connection.
+    fn connected(&mut self, id: u64) {
+        self.calls.open.remove(&id);
+        for note in self.calls.unsent.remove(&id).unwrap_or_default() {
+            self.post(id, note);
+        }
+    }
+
+    /// To a slave a server that has turned it away is down. It tries again when it hears of that server.
+    fn refused(&mut self, number: u64, id: u64) {
+        self.log.err(format_args!("ConnectServer : could not allow from this server({id:#018x})."));
+        self.links.remove(&number);
+        self.calls.open.remove(&id);
+        self.calls.unsent.remove(&id);
+        if !self.config.is_server {
+            self.lost(id);
+        }
+    }
+
+    pub(super) fn unreachable(&mut self, id: u64) {
+        self.calls.open.remove(&id);
+        self.calls.unsent.remove(&id);
+        self.lost(id);
+        if let Some(place) = self.place(id).filter(|_| self.config.is_server && self.is_alone()) {
+            self.seek(place);
+        }
+    }
+
+    pub(super) fn closed(&mut self, number: u64) {
+        let Some((peer, _)) = self.links.remove(&number) else { return };
+        match peer {
+            Peer::Server(id) => self.lost(id),
+            Peer::Process(attach) if attach.is_k2hdkc => self.k2hdkc_left(),
+            Peer::Stranger(Origin::Dialled(id)) => self.unreachable(id),
+            Peer::Stranger(_) | Peer::Slave(_) | Peer::Process(_) => {}
+        }
+    }
+
+    /// The last connection to a server is gone.
+    fn lost(&mut self, id: u64) {
+        if self.link_to(id).is_some() {
+            return;
+        }
+        if let Some(place) = self.place(id) {
+            self.act(|chmpx, turn| chmpx.lost(place, turn));
+        }
+    }
+
+    /// Looks for other servers while none is seen: a slave for all, a server for the next one of the ring that runs. Where
+    /// that one turns it away it asks nobody else.
     pub(super) fn rescan(&mut self) {
         if !self.is_alone() {
             return;
         }
-        let ids: Vec<u64> = self.table.rows().iter().map(|row| row.id).collect();
-        for id in ids {
-            self.dial(id);
+        if self.config.is_server {
+            return self.seek(self.ring.own);
+        }
+        (0..self.rows.len()).for_each(|place| self.dial(place));
+    }
+
+    /// Calls the server behind that one, once round the ring.
+    fn seek(&mut self, place: Node) {
+        let next = (place + 1) % self.rows.len().max(1);
+        if next != self.ring.own {
+            self.dial(next);
         }
     }
 
@@ -146,31 +199,24 @@ impl Chmpx {
         !self.links.values().any(|(peer, _)| matches!(peer, Peer::Server(_)))
     }
 
-    /// After every event: the timer of who is alone, and connections to servers that are up but not connected. One that has
-    /// said no is tried again when it is heard of again, or by who sees nobody else (docs/facts.md C22).
-    pub(super) fn keep_linked(&mut self) {
-        if self.is_alone() && !self.wakes.contains(&Wake::Rescan) {
+    /// Plans the next look of who is alone.
+    pub(super) fn keep_looking(&mut self) {
+        if self.is_alone() && !self.calls.rescans {
+            self.calls.rescans = true;
             let said = self.faults.rescan_time();
             let after = if self.config.is_server { said.unwrap_or(SERVER_RESCAN) } else { SLAVE_RESCAN };
-            self.wake(Wake::Rescan, after);
-        }
-        let linked = self.linked();
-        let missing = |row: &&Row| !linked.contains(&row.id) && !self.refused.contains(&row.id);
-        let up = self.table.rows().iter().filter(|row| row.status.is_up()).filter(missing);
-        let ids: Vec<u64> = up.map(|row| row.id).collect();
-        for id in ids {
-            self.dial(id);
+            self.later(after, Event::Rescan);
         }
     }
 
-    fn dial(&mut self, id: u64) {
-        let is_own = id == self.own && self.config.is_server;
-        let Some(row) = self.table.get(id).filter(|row| !is_own && row.port > 0) else { return };
-        if !self.dialling.insert(id) {
+    /// Calls a server, unless there is a connection or a call already.
+    pub(super) fn dial(&mut self, place: Node) {
+        let is_own = place == self.ring.own && self.config.is_server;
+        let Some(row) = self.rows.get(place).filter(|row| !is_own && row.port > 0).cloned() else { return };
+        if self.link_to(row.id).is_some() || !self.calls.open.insert(row.id) {
             return;
         }
-        let (to, from) = ((row.name.clone(), row.port), self.own_slave.name.clone());
-        dial::to_server(to, from, id, self.events.clone());
+        dial::to_server((row.name, row.port), self.own_slave.name.clone(), row.id, self.events());
     }
 
     /// Servers with a connection.
@@ -198,10 +244,5 @@ impl Chmpx {
         question: Question,
     ) -> Option<tokio::sync::oneshot::Receiver<wire::Reply>> {
         Some(self.link_to(id)?.ask(question))
-    }
-
-    /// Sends an event from a task.
-    pub(super) fn events(&self) -> tokio::sync::mpsc::UnboundedSender<Event> {
-        self.events.clone()
     }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::share::slot;
-use crate::model::table::{Row, Table};
+use super::row::{Row, slot};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +43,11 @@ pub struct Picture {
     /// This node.
     pub own: Row,
     /// All servers.
-    pub servers: Table,
+    pub servers: Vec<Row>,
+    /// Servers that answer for keys, by slot.
+    pub base: Vec<u64>,
+    /// Servers that will answer for keys when the merge is complete, by slot.
+    pub pending: Vec<u64>,
     /// Connected slaves, the server before this one in the ring among them.
     pub slaves: Vec<Row>,
     /// Servers with a connection.
@@ -57,6 +60,11 @@ impl Picture {
     /// A number of `[GLOBAL]`.
     pub fn number(&self, key: &str) -> i32 {
         self.settings.get(key).map_or(0, |text| k2hdkc_agent::keys::atoi(text))
+    }
+
+    /// Checks whether any server merges.
+    pub fn is_operating(&self) -> bool {
+        self.servers.iter().any(|row| row.status.is_operating())
     }
 
     /// DELIVERMODE=random
@@ -77,7 +85,7 @@ impl Picture {
         if row.port < 0 {
             return (u64::MAX, u64::MAX);
         }
-        (slot(&self.servers.base(), row.id), slot(&self.servers.pending(), row.id))
+        (slot(&self.base, row.id), slot(&self.pending, row.id))
     }
 
     /// The numbers that the texts give for sockets: they look like those of a real process.

@@ -1,50 +1,28 @@
 //! The file while chmpx runs: what a change does, and what only looks like one (docs/facts.md C2, C5, C8, C16, C18, C20).
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::config::Config;
 use super::event::{End, Peer};
-use super::node::{Chmpx, Wake};
+use super::node::Chmpx;
+use super::row::Row;
 use crate::model::status::Status;
-use crate::model::table::Row;
 use crate::simulators::faults::is_in;
 
 impl Chmpx {
-    /// The rows of a starting process.
-    pub(super) fn list_servers(&mut self) {
-        let nodes = self.config.ring.servers.clone();
-        for node in &nodes {
-            let id = self.config.id_of(node);
-            if !self.table.rows().iter().any(|row| row.id == id && row.is(node)) {
-                self.add(Row::of(id, node, Status::OUT_DOWN, 1));
-            }
-        }
-    }
-
-    /// Adds a row, or a ghost where MAXCHMPX as of the start leaves no slot.
-    pub(super) fn add(&mut self, row: Row) {
-        if self.free_slots() > 0 {
-            return self.table.insert(row);
-        }
-        self.log.err("PopFront : PCHMPXLIST does not set.");
-        self.log.err("Initialize : PCHMPX does not set.");
-        self.table.insert(Row::ghost());
-    }
-
     /// The watch heard something: at once the whole file is read.
     pub(super) fn file_changed(&mut self) {
-        self.deaf |= self.faults.read().deaf;
-        if self.deaf {
+        self.files.deaf |= self.faults.read().deaf;
+        if self.files.deaf {
             return;
         }
         let Some(new) = self.read_again() else { return };
-        let changed = new.is_changed_from(&self.seen) && !self.faults.swallows();
-        self.seen = new;
+        let changed = new.is_changed_from(&self.files.seen) && !self.faults.swallows();
+        self.files.seen = new;
         if changed {
             self.apply();
         } else {
-            let file = self.seen.path.display();
+            let file = self.files.seen.path.display();
             self.log
                 .msg(format_args!("Receive : Reloaded configuration file({file}), but it is not changed."));
         }
@@ -64,14 +42,14 @@ impl Chmpx {
             self.log.err(format_args!("AcceptCtlport : Denied {name} - (ctlsock:21) by not allowed."));
         }
         if let Some(new) = self.read_again() {
-            self.seen = new;
+            self.files.seen = new;
         }
     }
 
     /// Reads the file; one that does not load is the orderly end of the process.
     fn read_again(&mut self) -> Option<Config> {
-        let loaded = Config::load(&self.seen.path, &self.identity);
-        let file = self.seen.path.display();
+        let loaded = Config::load(&self.files.seen.path, &self.identity);
+        let file = self.files.seen.path.display();
         let new = match loaded {
             Ok(new) => new,
             Err(error) => {
@@ -103,7 +81,7 @@ impl Chmpx {
 
     /// Puts the file as it was read last into force.
     fn apply(&mut self) {
-        let (old, new) = (&self.config, &self.seen);
+        let (old, new) = (&self.config, &self.files.seen);
         if old.group() != new.group() {
             let (old, new) = (old.group(), new.group());
             return self
@@ -117,28 +95,18 @@ impl Chmpx {
         let mut config = new.clone();
         config.is_server = is_server;
         self.config = config;
-        self.merging.suspended = false;
-        self.table.remove(|row| row.id == 0);
-        self.drop_unlisted();
-        self.list_servers();
-        self.wake(Wake::Advance, Duration::from_millis(10));
+        self.load();
     }
 
-    /// Rows that the file does not list any more go when they are `[SERVICE OUT][DOWN]`, and no sooner (C10).
-    pub(super) fn drop_unlisted(&mut self) {
-        let config = &self.config;
-        let goes = |row: &Row| {
-            let listed = config.ring.servers.iter().any(|node| row.is(node) && row.id == config.id_of(node));
-            row.status == Status::OUT_DOWN && !listed
-        };
-        for row in self.table.rows().iter().filter(|row| goes(row)) {
-            let (id, status) = (row.id, row.status);
-            self.log.msg(format_args!(
-                "UpdateChmpxSvrs : chmpxid({id:#018x}) with status({:#018x}:{status}) is retrieved.",
-                status.bits()
-            ));
-        }
-        self.table.remove(goes);
+    /// Loads the file that is in force into the model. Rows that it does not list any more go when they are `[SERVICE OUT][DOWN]`,
+    /// and no sooner (C10); what they leave is there for new ones.
+    pub(super) fn load(&mut self) {
+        self.ghosts = 0;
+        self.ring.load(self.ini());
+        self.settle_rows();
+        self.list_servers();
+        self.ring.load(self.ini());
+        self.settle_rows();
     }
 
     /// Connected slaves; the server before this one in the ring is connected as one of them.
@@ -149,7 +117,7 @@ impl Chmpx {
         });
         let linked = self.linked();
         let ring: Vec<&Row> =
-            self.table.rows().iter().filter(|row| row.id == self.own || linked.contains(&row.id)).collect();
+            self.rows.iter().filter(|row| row.id == self.own || linked.contains(&row.id)).collect();
         let place = ring.iter().position(|row| row.id == self.own && self.config.is_server);
         let before =
             place.filter(|_| ring.len() > 1).map(|place| ring[(place + ring.len() - 1) % ring.len()]);
@@ -159,9 +127,8 @@ impl Chmpx {
 
     /// Slots of the table that are left.
     pub(super) fn free_slots(&self) -> usize {
-        let rows = self.table.rows().iter().filter(|row| row.id != 0).count();
         // A slave is no server, and takes one for itself.
         let own = usize::from(!self.config.is_server);
-        self.capacity.saturating_sub(rows + self.slaves().len() + own)
+        self.files.capacity.saturating_sub(self.rows.len() + self.slaves().len() + own)
     }
 }

@@ -1,6 +1,7 @@
-//! Requests for keys: which servers they go to, and what a server does with them; and processes that attach.
+//! Requests for keys: to which server they go, and what a server does with them; and processes that attach.
 //!
-//! The servers for a key are chosen in `model::routing`.
+//! The servers for a key are chosen by the model. A server answers first and then sends copies to the other holders, without a
+//! wait for anybody. A request that no server takes fails at once; with the real one it ends after some nine seconds (D11).
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::event::{Event, Peer};
-use super::node::{Chmpx, Wake};
-use super::wire::{Attach, Question, Reply};
+use super::node::Chmpx;
+use super::wire::{Attach, Note, Question, Record, Reply};
 use crate::model::id::key_hash;
-use crate::model::routing::{Route, route};
-use crate::model::status::Status;
+use crate::model::ring;
+use crate::simulators::faults::Stick;
 
-/// The deadline of a client's request.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The deadline of a client's request (docs/facts.md D11).
+const PATIENCE: Duration = Duration::from_secs(9);
 /// chmpx notices after so long that its k2hdkc left.
 const NOTICE: Duration = Duration::from_millis(100);
 
@@ -30,9 +31,9 @@ impl Chmpx {
             return;
         }
         self.client_left = None;
-        self.merging.startup &= joins && (self.own_status().is_out());
-        self.set_own(Status::client_joined);
-        self.wake(Wake::Advance, Duration::from_millis(10));
+        let auto = &mut self.ring.auto;
+        auto.comes &= joins && !(auto.comes && self.faults.sticks(Stick::ServiceOut));
+        self.act(ring::Chmpx::joined);
     }
 
     pub(super) fn k2hdkc_left(&mut self) {
@@ -43,23 +44,18 @@ impl Chmpx {
     }
 
     pub(super) fn client_gone(&mut self) {
-        let was_operating = self.table.is_operating();
-        if self.k2hdkc_link().is_some() || self.merging.hangs() {
-            return;
-        }
-        self.set_own(Status::client_left);
-        if was_operating {
-            self.abort_merge();
+        if self.k2hdkc_link().is_none() {
+            self.act(ring::Chmpx::left);
         }
     }
 
     pub(super) fn asked(&mut self, number: u64, ticket: u64, question: Question) {
         let Some((peer, _)) = self.links.get(&number) else { return };
         match (peer, question) {
-            (Peer::Process(attach), question @ (Question::Set(_) | Question::Get(_)))
+            (Peer::Process(attach), question @ (Question::Set(..) | Question::Get(_)))
                 if !attach.is_k2hdkc =>
             {
-                self.route(number, ticket, &question);
+                self.route(number, ticket, question);
             }
             (Peer::Server(_) | Peer::Slave(_), Question::Command(text)) => {
                 let answer = self.execute(&text);
@@ -78,59 +74,46 @@ impl Chmpx {
         }
     }
 
-    /// A question of another chmpx for the own k2hdkc.
+    /// A request for the own k2hdkc.
     fn serve(&mut self, number: u64, ticket: u64, question: Question) {
-        if self.merging.catches_up && matches!(question, Question::Get(_)) {
-            return self.reply(number, ticket, Reply::Failed("the ring is changing".to_owned()));
-        }
         let Some(answer) = self.ask_k2hdkc(question) else {
             return self.reply(number, ticket, Reply::Failed("no k2hdkc".to_owned()));
+        };
+        let (events, Some((_, link))) = (self.events(), self.links.get(&number)) else { return };
+        let reply = link.answerer(ticket);
+        tokio::spawn(async move {
+            let answer = settle(answer).await;
+            if let Reply::Written(record) = &answer {
+                let _ = events.send(Event::Written(record.clone()));
+            }
+            reply(answer);
+        });
+    }
+
+    /// Sends what a client has written here to the other holders that take it.
+    pub(super) fn replicate(&mut self, record: &Record) {
+        let holders = ring::asked(&self.ring.list, key_hash(&record.0), self.ring.ini.replicas);
+        for place in holders.without(self.ring.own).iter() {
+            if let Some(id) = self.id(place) {
+                self.post(id, Note::Replica(record.clone()));
+            }
+        }
+    }
+
+    /// A client's request goes to the first server that takes it.
+    fn route(&mut self, number: u64, ticket: u64, question: Question) {
+        let (Question::Set(key, _) | Question::Get(key)) = &question else { return };
+        let first = ring::first_asked(&self.ring.list, key_hash(key), self.ring.ini.replicas);
+        if first == Some(self.ring.own) {
+            return self.serve(number, ticket, question);
+        }
+        let server = first.and_then(|place| self.id(place));
+        let Some(answer) = server.and_then(|id| self.ask_server(id, question)) else {
+            return self.reply(number, ticket, Reply::Failed("no server".to_owned()));
         };
         let Some((_, link)) = self.links.get(&number) else { return };
         let reply = link.answerer(ticket);
         tokio::spawn(async move { reply(settle(answer).await) });
-    }
-
-    pub(super) fn ask_k2hdkc(&mut self, question: Question) -> Option<oneshot::Receiver<Reply>> {
-        let number = self.k2hdkc_link()?;
-        self.links.get_mut(&number).map(|(_, link)| link.ask(question))
-    }
-
-    /// A client's request: to whom it goes, and what its answer is.
-    fn route(&mut self, number: u64, ticket: u64, question: &Question) {
-        let key = match question {
-            Question::Set(item) => &item.key,
-            Question::Get(key) => key,
-            _ => return,
-        };
-        let Some(Route { first, others }) = route(&self.table, key_hash(key), self.config.replicas()) else {
-            return self.reply(number, ticket, Reply::Failed("no server".to_owned()));
-        };
-        let others = if matches!(question, Question::Set(_)) { others } else { Vec::new() };
-        let answer = self.ask(first, question.clone());
-        let copies: Vec<_> = others.into_iter().filter_map(|id| self.ask(id, question.clone())).collect();
-        let Some((_, link)) = self.links.get(&number) else { return };
-        let reply = link.answerer(ticket);
-        tokio::spawn(async move {
-            let Some(answer) = answer else { return reply(Reply::Failed("no server".to_owned())) };
-            let result = settle(answer).await;
-            for copy in copies {
-                settle(copy).await;
-            }
-            reply(result);
-        });
-    }
-
-    fn ask(&mut self, id: u64, question: Question) -> Option<oneshot::Receiver<Reply>> {
-        if id != self.own || !self.config.is_server {
-            return self.ask_server(id, question);
-        }
-        if self.merging.catches_up && matches!(question, Question::Get(_)) {
-            let (sender, receiver) = oneshot::channel();
-            let _ = sender.send(Reply::Failed("the ring is changing".to_owned()));
-            return Some(receiver);
-        }
-        self.ask_k2hdkc(question)
     }
 }
 

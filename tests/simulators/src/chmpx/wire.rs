@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::keys::Item;
-use crate::model::share::Share;
-use crate::model::table::Row;
+use super::row::Row;
+use crate::model::ring::{Item, Message, Micros, Range};
+
+/// A key, and what is kept of it.
+pub type Record = (String, Item<String>);
 
 /// A line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,21 +42,23 @@ pub enum Note {
         /// Server or slave.
         is_server: bool,
     },
-    /// The answer to a hello that was taken: all rows, and whether merging is suspended.
-    Welcome {
-        /// The table.
-        rows: Vec<Row>,
-        /// SUSPENDMERGE
-        suspended: bool,
-    },
+    /// The answer to a hello that was taken: all rows.
+    Welcome(Vec<Row>),
+    /// The rows of a server that was welcomed, as they are by then.
+    Met(Vec<Row>),
     /// The answer to a hello of somebody who is not listed.
     Refused,
-    /// Rows that changed.
-    Rows(Vec<Row>),
-    /// A step of a merge.
-    Merge(Merge),
-    /// SUSPENDMERGE or NOSUSPENDMERGE.
-    SuspendMerge(bool),
+    /// A message of the ring.
+    Ring {
+        /// The rows of the sender, whose places are the nodes of the message.
+        rows: Vec<Row>,
+        /// The message.
+        message: Message,
+    },
+    /// Items that a server gives to a merge.
+    Items(Vec<Record>),
+    /// A copy of what a client wrote to another server.
+    Replica(Record),
     /// The first line of a process that attaches to its chmpx.
     Attach(Attach),
 }
@@ -70,40 +74,21 @@ pub struct Attach {
     pub joins_ring: bool,
 }
 
-/// The steps of a merge, which one server drives.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Merge {
-    /// Pending ones go to Doing and copy.
-    Start {
-        /// Which merge.
-        id: u64,
-        /// The table of the one who drives it.
-        rows: Vec<Row>,
-    },
-    /// The sender has copied what it needs.
-    Copied {
-        /// Which merge.
-        id: u64,
-    },
-    /// All servers have copied: Doing ones go to Done.
-    Done,
-    /// The new slots are in force.
-    Complete,
-    /// Back to Pending.
-    Abort,
-}
-
 /// The questions of clients of chmpx, by chmpx of another one, and by chmpx of its k2hdkc.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Question {
-    /// Keep it.
-    Set(Item),
+    /// Sets a key to a value.
+    Set(String, String),
     /// The value of a key.
     Get(String),
-    /// All keys of a share: k2hdkc's merge-get callback.
-    MergeGet(Share),
-    /// Keep what a merge copied: k2hdkc's merge-set callback.
-    MergeSet(Vec<Item>),
+    /// Keeps what another server has written.
+    Copy(Vec<Record>),
+    /// The time of the last direct write.
+    Last,
+    /// All keys of a range: k2hdkc's merge-get callback.
+    Give(Range),
+    /// Keeps what a merge copied: k2hdkc's merge-set callback.
+    Keep(Vec<Record>),
     /// A control-port command that another node forwards.
     Command(String),
 }
@@ -113,10 +98,14 @@ pub enum Question {
 pub enum Reply {
     /// Kept.
     Kept,
+    /// Written, as this record.
+    Written(Record),
     /// The value, if there is one.
     Value(Option<String>),
+    /// A time.
+    Last(Micros),
     /// Keys.
-    Items(Vec<Item>),
+    Items(Vec<Record>),
     /// Text of the control port.
     Text(String),
     /// The question could not be answered.

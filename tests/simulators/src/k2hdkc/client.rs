@@ -9,14 +9,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::attach::{self, AttachError};
-use crate::chmpx::node::now;
 use crate::chmpx::own::Identity;
 use crate::chmpx::wire::{Attach, Frame, Note, Question, Reply};
-use crate::model::keys::Item;
 use crate::simulators::place::Place;
 
 /// A little longer than chmpx itself waits.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The reason why a key was not set or read.
 #[derive(Debug, Error)]
@@ -65,9 +63,8 @@ impl Client {
 
     /// Sets a key.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), Failure> {
-        let item = Item { key: key.to_owned(), value: value.to_owned(), stamp: now() };
-        match self.ask(Question::Set(item))? {
-            Reply::Kept => Ok(()),
+        match self.ask(Question::Set(key.to_owned(), value.to_owned()))? {
+            Reply::Written(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

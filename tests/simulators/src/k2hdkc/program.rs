@@ -15,8 +15,9 @@ use super::attach::{self, AttachError};
 use super::store::{Store, StoreError};
 use crate::chmpx::config::{Config, Refused};
 use crate::chmpx::link::Link;
+use crate::chmpx::node::now;
 use crate::chmpx::own::Identity;
-use crate::chmpx::wire::{Attach, Frame, Note, Question, Reply};
+use crate::chmpx::wire::{Attach, Frame, Note, Question, Record, Reply};
 use crate::simulators::arguments::Arguments;
 use crate::simulators::faults::Faults;
 use crate::simulators::log::{Log, say};
@@ -145,26 +146,30 @@ impl K2hdkc {
 
     fn answer(&mut self, question: Question) -> Reply {
         match question {
-            Question::Set(item) => self.keep(vec![item]),
+            Question::Set(key, value) => {
+                told(&self.log, self.store.write(key, value, now()).map(Reply::Written))
+            }
             Question::Get(key) => Reply::Value(self.store.get(&key)),
+            Question::Last => Reply::Last(self.store.last()),
             // Without its callbacks it has nothing to give, and says yes to everything (docs/facts.md D2).
-            Question::MergeGet(_) if !self.has_callbacks => Reply::Items(Vec::new()),
-            Question::MergeSet(_) if !self.has_callbacks => Reply::Kept,
-            Question::MergeGet(share) => Reply::Items(self.store.share(&share)),
-            Question::MergeSet(items) => self.keep(items),
+            Question::Give(_) if !self.has_callbacks => Reply::Items(Vec::new()),
+            Question::Keep(_) if !self.has_callbacks => Reply::Kept,
+            Question::Give(range) => Reply::Items(self.store.give(&range, now())),
+            Question::Copy(records) | Question::Keep(records) => self.keep(records),
             Question::Command(_) => Reply::Failed("k2hdkc has no control port".to_owned()),
         }
     }
 
-    fn keep(&mut self, items: Vec<crate::model::keys::Item>) -> Reply {
-        match self.store.set(items) {
-            Ok(()) => Reply::Kept,
-            Err(error) => {
-                self.log.err(&error);
-                Reply::Failed(error.to_string())
-            }
-        }
+    fn keep(&mut self, records: Vec<Record>) -> Reply {
+        told(&self.log, self.store.keep(records).map(|()| Reply::Kept))
     }
+}
+
+fn told(log: &Log, result: std::io::Result<Reply>) -> Reply {
+    result.unwrap_or_else(|error| {
+        log.err(&error);
+        Reply::Failed(error.to_string())
+    })
 }
 
 /// The connection to chmpx.

@@ -4,17 +4,28 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 
 use k2hdkc_agent::keys::is_off;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::keys::{Item, Keys};
-use crate::model::share::Share;
+use crate::chmpx::wire::Record;
+use crate::model::id::key_hash;
+use crate::model::ring::{self, Item, Micros, Range};
 use crate::simulators::place::Place;
 
 /// The keys, and the file that keeps them.
 #[derive(Debug, Default)]
 pub struct Store {
-    keys: Keys,
+    keys: ring::Store<String, String>,
     file: Option<File>,
+}
+
+/// A line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+enum Line {
+    /// A client wrote it.
+    Written(Record),
+    /// Another server has sent it.
+    Kept(Record),
 }
 
 /// The reason why the keys cannot be kept.
@@ -56,33 +67,55 @@ impl Store {
         for line in BufReader::new(&file).lines().map_while(Result::ok) {
             // A kill in the middle of a write leaves a torn last line.
             if let Ok(item) = serde_json::from_str(&line) {
-                store.keys.keep(item);
+                store.take(item);
             }
         }
         store.file = Some(file);
         Ok(store)
     }
 
-    /// Keeps items.
-    pub fn set(&mut self, items: Vec<Item>) -> io::Result<()> {
-        let mut lines = Vec::new();
-        for item in items {
-            if let Some(kept) = self.keys.keep(item) {
-                serde_json::to_writer(&mut lines, kept)?;
-                lines.push(b'\n');
+    /// Writes for a client.
+    pub fn write(&mut self, key: String, value: String, set: Micros) -> io::Result<Record> {
+        let record = (key, Item { value, set });
+        self.log(Line::Written(record.clone()))?;
+        Ok(record)
+    }
+
+    /// Keeps what other servers have sent, as far as it is newer.
+    pub fn keep(&mut self, records: Vec<Record>) -> io::Result<()> {
+        records.into_iter().try_for_each(|record| self.log(Line::Kept(record)))
+    }
+
+    fn log(&mut self, line: Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        let is_new = self.take(line);
+        self.file.as_mut().filter(|_| is_new).map_or(Ok(()), |file| file.write_all(&text))
+    }
+
+    fn take(&mut self, line: Line) -> bool {
+        match line {
+            Line::Written((key, item)) => {
+                self.keys.write(key, item);
+                true
             }
+            Line::Kept((key, item)) => self.keys.keep(key, item),
         }
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(&lines))
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<String> {
-        self.keys.get(key)
+        self.keys.get(&key.to_owned()).map(|item| item.value.clone())
     }
 
-    /// Lists the items of a share.
-    pub fn share(&self, share: &Share) -> Vec<Item> {
-        self.keys.share(share)
+    /// Returns the time of the last direct write.
+    pub fn last(&self) -> Micros {
+        self.keys.last()
+    }
+
+    /// Lists what a merge takes at that time.
+    pub fn give(&self, range: &Range, until: Micros) -> Vec<Record> {
+        self.keys.give(|key| key_hash(key), range, until)
     }
 }
 
@@ -90,12 +123,12 @@ impl Store {
 mod tests {
     use super::*;
 
-    fn item(key: &str, value: &str, stamp: u64) -> Item {
-        Item { key: key.to_owned(), value: value.to_owned(), stamp }
+    fn record(key: &str, value: &str, set: u64) -> Record {
+        (key.to_owned(), Item { value: value.to_owned(), set })
     }
 
     #[test]
-    fn a_file_keeps_the_later_of_two_values_over_a_kill() {
+    fn a_file_keeps_the_later_of_two_values_and_the_last_write_over_a_kill() {
         let root = tempfile::tempdir().unwrap();
         let place = Place::at(root.path());
         let value = |key: &str| match key {
@@ -104,13 +137,13 @@ mod tests {
             _ => "",
         };
         let mut store = Store::open(value, &place).unwrap();
-        store.set(vec![item("a", "2", 2), item("a", "1", 1), item("b", "3", 3)]).unwrap();
+        store.keep(vec![record("a", "2", 2), record("a", "1", 1), record("b", "3", 3)]).unwrap();
+        store.write("d".into(), "4".into(), 4).unwrap();
+        store.keep(vec![record("e", "5", 5)]).unwrap();
         drop(store);
         let store = Store::open(value, &place).unwrap();
-        assert_eq!(
-            (store.get("a"), store.get("b"), store.get("c")),
-            (Some("2".into()), Some("3".into()), None)
-        );
+        let all = ["a", "b", "c", "d", "e"].map(|key| store.get(key).unwrap_or_default()).concat();
+        assert_eq!((all.as_str(), store.last()), ("2345", 4), "a copy is no direct write");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::log::Log;
 use super::place::Place;
 
 /// The entries of the file; each is optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Entries {
     /// `KEY=VALUE` of `[GLOBAL]`: a loadable file with it ends chmpx at a reload and does not let it start.
@@ -29,17 +29,16 @@ pub struct Entries {
     pub stick: Option<Stick>,
     /// Milliseconds before each answer of the control port.
     pub silent_ms: u64,
-    /// Milliseconds that a merge takes at least.
-    pub merge_ms: Option<u64>,
+    /// Milliseconds that k2hdkc takes at least for its first answer in a merge.
+    pub merge_ms: u64,
     /// Milliseconds between two looks for peers while none is UP; the real ones take ten seconds.
     pub rescan_ms: Option<u64>,
     /// So many of the next starts of chmpx fail.
     pub fail_starts: u32,
     /// So many of the next starts of k2hdkc fail.
     pub fail_k2hdkc_starts: u32,
-    /// Records whether servers that stay in service copy what the change of the ring gives to them, which the real ones do
-    /// not. See docs/facts.md D6.
-    pub settled_copy: Option<bool>,
+    /// Chance that chmpx loses the answer of its k2hdkc at the begin of a copy, unless it comes late (docs/facts.md C29).
+    pub loses_answers: f64,
 }
 
 /// A stuck state of docs/facts.md C21.
@@ -106,9 +105,9 @@ impl Faults {
         self.read().stick == Some(stick) && self.use_up(stick.name(), 1)
     }
 
-    /// Returns the time that a merge takes at least: 100 ms in the recordings, which had no data.
+    /// Returns the time that k2hdkc takes at least for its first answer in a merge.
     pub fn merge_time(&self) -> Duration {
-        Duration::from_millis(self.read().merge_ms.unwrap_or(100))
+        Duration::from_millis(self.read().merge_ms)
     }
 
     /// Returns the time that a server that is alone waits before it looks for others again.
@@ -116,9 +115,9 @@ impl Faults {
         self.read().rescan_ms.map(Duration::from_millis)
     }
 
-    /// Checks whether servers that stay in service copy what the change of the ring gives to them.
-    pub fn settled_copy(&self) -> bool {
-        self.read().settled_copy.unwrap_or(true)
+    /// Checks whether an answer that comes at once is lost, by chance.
+    pub fn loses_answer(&self) -> bool {
+        fastrand::f64() < self.read().loses_answers
     }
 
     fn use_up(&self, name: &str, limit: u32) -> bool {

@@ -201,9 +201,14 @@ impl Slots {
         self.count
     }
 
+    /// Lists the servers by slot.
+    pub fn iter(&self) -> impl Iterator<Item = Node> + '_ {
+        self.servers[..self.count].iter().map(|server| usize::from(*server))
+    }
+
     /// Returns the slot of a server.
     pub fn slot(&self, node: Node) -> Option<u64> {
-        let found = self.servers[..self.count].iter().position(|server| usize::from(*server) == node);
+        let found = self.iter().position(|server| server == node);
         found.map(|slot| slot as u64)
     }
 
