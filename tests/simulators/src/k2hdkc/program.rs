@@ -1,5 +1,7 @@
 //! `k2hdkc`: from the command line to its end.
 
+use std::collections::VecDeque;
+use std::future::pending;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use thiserror::Error;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attach::{self, AttachError};
 use super::store::{Store, StoreError};
@@ -18,6 +20,7 @@ use crate::chmpx::link::Link;
 use crate::chmpx::node::now;
 use crate::chmpx::own::Identity;
 use crate::chmpx::wire::{Attach, Frame, Note, Question, Record, Reply};
+use crate::model::ring::{Micros, Range};
 use crate::simulators::arguments::Arguments;
 use crate::simulators::faults::Faults;
 use crate::simulators::log::{Log, say};
@@ -31,6 +34,9 @@ const END: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(100);
 /// From chmpx's return to the rejoin, about 0.9 s altogether.
 const REJOIN: Duration = Duration::from_millis(800);
+/// From the question of a merge to the end of the reading: with no key, and more with each.
+const READING: Duration = Duration::from_millis(5);
+const READING_KEY: Duration = Duration::from_micros(250);
 /// A chmpx that was gone for longer does not take back into service who does not insist (docs/facts.md C21).
 const LONG_GONE: Duration = Duration::from_secs(2);
 
@@ -134,14 +140,45 @@ async fn serve(arguments: &Arguments, place: &Place, log: &Log) -> Result<(), St
     Ok(())
 }
 
+/// A question of a merge. The keys are read a little later than it comes, and what was set in between is not sent: neither the
+/// new value nor the one before (lib/chmeventmq.cc:2293, k2hash lib/k2hshmdirect.cc:188).
+#[derive(Debug)]
+struct Giving {
+    ticket: u64,
+    range: Range,
+    until: Micros,
+    at: Instant,
+}
+
 impl K2hdkc {
     /// Answers chmpx until the connection ends.
     async fn work(&mut self, connection: &mut Connection) {
-        while let Some(Some(frame)) = connection.frames.recv().await {
-            if let Frame::Ask { ticket, question } = frame {
-                connection.link.answer(ticket, self.answer(question));
+        let mut asked: VecDeque<Giving> = VecDeque::new();
+        loop {
+            let reads_at = asked.front().map(|giving| giving.at);
+            tokio::select! {
+                frame = connection.frames.recv() => match frame {
+                    Some(Some(Frame::Ask { ticket, question: Question::Give(range) })) if self.has_callbacks => {
+                        asked.push_back(Giving { ticket, range, until: now(), at: Instant::now() + self.reading() });
+                    }
+                    Some(Some(Frame::Ask { ticket, question })) => {
+                        connection.link.answer(ticket, self.answer(question));
+                    }
+                    Some(Some(Frame::Note(_) | Frame::Answer { .. })) => {}
+                    Some(None) | None => return,
+                },
+                () = at(reads_at) => {
+                    if let Some(Giving { ticket, range, until, .. }) = asked.pop_front() {
+                        connection.link.answer(ticket, Reply::Items(self.store.give(&range, until)));
+                    }
+                }
             }
         }
+    }
+
+    /// Returns the time that it reads its keys for.
+    fn reading(&self) -> Duration {
+        READING + READING_KEY * u32::try_from(self.store.count()).unwrap_or(u32::MAX)
     }
 
     fn answer(&mut self, question: Question) -> Reply {
@@ -152,9 +189,8 @@ impl K2hdkc {
             Question::Get(key) => Reply::Value(self.store.get(&key)),
             Question::Last => Reply::Last(self.store.last()),
             // Without its callbacks it has nothing to give, and says yes to everything (docs/facts.md D2).
-            Question::Give(_) if !self.has_callbacks => Reply::Items(Vec::new()),
+            Question::Give(_) => Reply::Items(Vec::new()),
             Question::Keep(_) if !self.has_callbacks => Reply::Kept,
-            Question::Give(range) => Reply::Items(self.store.give(&range, now())),
             Question::Copy(records) | Question::Keep(records) => self.keep(records),
             Question::Command(_) => Reply::Failed("k2hdkc has no control port".to_owned()),
         }
@@ -162,6 +198,14 @@ impl K2hdkc {
 
     fn keep(&mut self, records: Vec<Record>) -> Reply {
         told(&self.log, self.store.keep(records).map(|()| Reply::Kept))
+    }
+}
+
+/// Waits for that moment; without one for ever.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 
@@ -221,7 +265,7 @@ impl Ends {
     /// Waits for one; it stays asked for.
     async fn asked(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         }
     }
 }

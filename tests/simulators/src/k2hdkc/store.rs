@@ -113,7 +113,12 @@ impl Store {
         self.keys.last()
     }
 
-    /// Lists what a merge takes at that time.
+    /// Counts the keys.
+    pub fn count(&self) -> usize {
+        self.keys.count()
+    }
+
+    /// Lists what a merge takes that was set until then.
     pub fn give(&self, range: &Range, until: Micros) -> Vec<Record> {
         self.keys.give(|key| key_hash(key), range, until)
     }
