@@ -46,6 +46,24 @@ fn a_merge_that_sticks_is_ended_with_both_processes() {
     assert!(log.contains(why) && log.contains("kill chmpx"), "{}", ring.told(3));
 }
 
+/// The real one loses some of them (docs/facts.md C29): the agents have k2hdkc stand still until it is asked.
+#[test]
+fn merges_of_the_agents_do_not_stick_where_chmpx_loses_every_answer_that_comes_at_once() {
+    let mut ring = Ring::running(style(), "", 2, 1).unwrap();
+    ring.write(100, 60).unwrap();
+    ring.add(3).unwrap();
+    for number in 1..=3 {
+        ring.faults(number, "loses-answers = 1.0\n").unwrap();
+    }
+    ring.tell(&[1, 2, 3], &[100]).unwrap();
+    ring.node_mut(3).start().unwrap();
+    ring.settled().unwrap();
+    ring.all_readable(100, 60).unwrap();
+    for number in 1..=3 {
+        assert!(!ring.node(number).log().contains("kill chmpx"), "{}", ring.told(number));
+    }
+}
+
 #[test]
 fn a_swallowed_reload_is_written_again_and_nothing_restarts() {
     let mut ring = Ring::running(style(), "", 2, 1).unwrap();
