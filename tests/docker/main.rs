@@ -8,3 +8,4 @@ mod leaving;
 mod race;
 mod ring;
 mod split;
+mod vanishing;

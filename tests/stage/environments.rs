@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod ground;
 pub mod image;
 pub mod keys;
+pub mod link;
 pub mod owner;
 pub mod sweep;
 pub mod systemd;

@@ -11,3 +11,4 @@ mod poweroff;
 mod ring;
 mod rollback;
 mod shipped;
+mod vanishing;
