@@ -1,4 +1,6 @@
 //! A connection that carries frames: a task that reads, a task that writes, and the questions that wait.
+//!
+//! A peer that acknowledges nothing keeps nobody from anything else; the real chmpx waits for it (docs/facts.md C35).
 
 use std::collections::HashMap;
 
