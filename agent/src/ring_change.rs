@@ -40,9 +40,9 @@
 //! | `Join` | 1 | J | 0x11, S calm, no L, all others there, 2 s; one missing, 10 s | asks all; AUTOMERGE off, lists whole: SERVICEIN |
 //! | `FirstStart` | 3 | J | no S, all members up, 2 s and 5 s x place by seed; a majority, 60 s later | asks all; SERVICEIN |
 //! | `Leave` | 4 | L | S and L well, no J, 2 s; at once where another L is announced | asks all; SERVICEOUT |
-//! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, not interrupted, not stopped in this change | asks them for AUTOMERGE; stops chmpx for at most 30 s |
-//! | `ForcedThaw` | | slave | its watchdog has continued chmpx, and the list is not calm | restarts chmpx |
-//! | `Unmark` | 25 | slave | chmpx runs, and the list is calm | removes the mark of the stop |
+//! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, at once where chmpx is new; not interrupted, not stopped in this change | asks them for AUTOMERGE; stops chmpx, which is killed after 30 s |
+//! | `ForcedThaw` | | slave | another hand has continued chmpx, and the list is not calm | restarts chmpx |
+//! | `Unmark` | 25 | slave | chmpx runs, and the list is calm; or chmpx has ended | removes the mark of the stop |
 //! | `CureThawed` | 26 | slave | continued 0.4 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old; where that list is not calm either, removes the mark |
 //! | `Recount` | | slave | the list settled, and with a server that was taken out, 5 s; a server's list has it out of service | restarts chmpx |
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |

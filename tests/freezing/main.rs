@@ -158,6 +158,16 @@ async fn freeze_and_wait(victim: &str) {
 }
 
 #[test]
+fn a_chmpx_is_killed_at_the_limit_since_its_list_is_old() {
+    let mut stage = Stage::new();
+    block_on(stage.freezer().freeze(Program::Chmpx, stage.id(), SHORT)).unwrap();
+    assert!(wait_for(PATIENCE, || stage.is_frozen()));
+    let ended = stage.target.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9));
+    assert!(wait_for(PATIENCE, || !stage.directory.path().join("thaw-chmpx.json").exists()));
+}
+
+#[test]
 fn a_later_freeze_replaces_the_watchdog_and_its_limit_counts() {
     let stage = Stage::new();
     stage.freeze(SHORT).unwrap();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::watch::Watch;
 
-/// A watchdog: a process of its own, which continues a program at the end of its limit.
+/// A watchdog: a process of its own, which ends the stop of a program at its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Watchdog {
     /// Number.

@@ -99,7 +99,7 @@ impl World {
             Action::Stop { program, limit } => self.stop(node, *program, *limit),
             Action::Continue { program } => self.resume(node, *program),
             Action::Unmark => self.agents[node].disk.mark = Mark::Absent,
-            Action::RestartPair(_) => self.end_pair(node, Mark::Thawed),
+            Action::RestartPair(_) => self.end_pair(node, Mark::Absent),
         }
     }
 
@@ -159,14 +159,14 @@ impl World {
         }
     }
 
-    /// A watchdog continues its program at the end of its limit, whatever has become of the agent.
+    /// A watchdog ends a stop at its limit, whatever has become of the agent: chmpx of a slave is killed.
     pub(crate) fn watchdog(&mut self, node: Node, number: u64) {
         let Some(watchdog) = self.agents[node].watchdog.take_if(|watchdog| watchdog.number == number) else {
             return;
         };
-        self.note(|| format!("watchdog of {node} continues {:?}", watchdog.program));
+        self.note(|| format!("watchdog of {node} ends the stop of {:?}", watchdog.program));
         match watchdog.program {
-            Program::Chmpx => self.ring.freeze_chmpx(node, false),
+            Program::Chmpx => self.end_pair(node, self.agents[node].disk.mark),
             Program::K2hdkc => self.ring.stop_k2hdkc(node, false),
         }
     }

@@ -31,7 +31,7 @@ pub(crate) enum Wake {
     Watch(Node, u32),
     /// An agent starts again.
     Start(Node),
-    /// A watchdog continues its program.
+    /// A watchdog ends a stop.
     Watchdog(Node, u64),
     /// A host is there again.
     Reappear(Node),

@@ -8,7 +8,7 @@ use super::{complain, failed, say};
 use crate::problem::chain;
 use crate::settings;
 use crate::supervisor::ProcessId;
-use crate::supervisor::freeze::{self, WATCHES, Watched};
+use crate::supervisor::freeze::{self, AtLimit, WATCHES, Watched};
 
 /// Order to a watchdog.
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,9 @@ pub(super) struct Thaw {
     /// The limit of the freeze
     #[arg(long, value_name = "TIME", value_parser = settings::length)]
     after: Duration,
+    /// Kills the process at the limit instead of continuing it
+    #[arg(long)]
+    kill: bool,
     /// The file that names this watchdog
     #[arg(long, value_name = "FILE")]
     record: PathBuf,
@@ -36,11 +39,17 @@ pub(super) fn thaw(order: &Thaw) -> ExitCode {
 }
 
 pub(super) async fn watch(order: &Thaw) -> ExitCode {
-    let Thaw { pid, start_ticks, after, record } = order;
+    let Thaw { pid, start_ticks, after, kill, record } = order;
     let target = ProcessId { pid: *pid, start_ticks: *start_ticks };
-    match freeze::watch(target, *after, record, || say(WATCHES)).await {
-        Ok(Watched::Limit) => {
+    let at_limit = if *kill { AtLimit::Kill } else { AtLimit::Continue };
+    match freeze::watch(target, (*after, at_limit), record, || say(WATCHES)).await {
+        Ok(Watched::Limit(AtLimit::Continue)) => {
             complain(format_args!("process {pid} was frozen for too long, and was continued"));
+        }
+        Ok(Watched::Limit(AtLimit::Kill)) => {
+            complain(format_args!(
+                "process {pid} was frozen for too long, and was killed: its list of servers is old"
+            ));
         }
         Ok(Watched::Told) => {
             complain(format_args!("process {pid} was continued, since its watchdog was told to end"));

@@ -20,8 +20,8 @@ pub enum Action {
     },
     /// Sends commands, one after the other, none of them judged by its answer.
     Send(Vec<Order>),
-    /// Starts a watchdog that continues the program after `limit`, then stops it (SIGSTOP). Of a slave's chmpx the mark is
-    /// written after that ([`super::Mark::Frozen`]).
+    /// Starts a watchdog that ends the stop after `limit`, then stops the program (SIGSTOP). k2hdkc is continued at the limit, and a
+    /// slave's chmpx is killed. Of chmpx the mark is written after that ([`super::Mark::Frozen`]).
     Stop {
         /// Program to stop.
         program: Program,
@@ -36,7 +36,7 @@ pub enum Action {
     },
     /// Removes the mark of a freeze.
     Unmark,
-    /// Kills chmpx and k2hdkc of this node (SIGKILL), and starts both. On a slave the mark becomes [`super::Mark::Thawed`].
+    /// Kills chmpx and k2hdkc of this node (SIGKILL), and starts both. On a slave the mark is removed: the next chmpx has no old list.
     RestartPair(PairEnd),
 }
 

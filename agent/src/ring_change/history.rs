@@ -65,6 +65,8 @@ struct ChangeCourse {
 /// Course of a slave's freeze.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct FreezeCourse {
+    /// True where chmpx was started after its list had last been calm.
+    is_new: bool,
     /// True where a server's list has shown the change.
     seen: bool,
     /// Servers in a row that did not answer.
@@ -191,9 +193,11 @@ impl History {
             self.change = self.change.at(&scene.seen, now);
         }
         let local = &scene.inputs.local;
+        let calm = scene.is_heard() && scene.seen.is_calm();
+        let is_new = local.chmpx == Process::Absent || self.freeze.is_new && !calm;
         let asks = local.chmpx == Process::Stopped || local.mark == Mark::Thawed;
         if !(scene.is_slave() && asks) {
-            self.freeze = FreezeCourse::default();
+            self.freeze = FreezeCourse { is_new, ..FreezeCourse::default() };
         } else if let Some(round) = scene.inputs.fresh_round() {
             let calm = |list: &super::List| list.values().all(|entry| entry.status.is_calm());
             match round.answers.values().flatten().next() {
@@ -342,6 +346,11 @@ impl History {
     /// Returns true where this server has taken requests since its chmpx and its k2hdkc started.
     pub(super) fn holds_keys(&self) -> bool {
         self.own.holds_keys
+    }
+
+    /// Returns true where chmpx was started in the middle of the present change.
+    pub(super) fn is_chmpx_new(&self) -> bool {
+        self.freeze.is_new
     }
 
     /// Returns true where a server's list has shown the change to a frozen slave.

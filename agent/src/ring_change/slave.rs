@@ -29,8 +29,8 @@ fn changing(scene: &Scene<'_>) -> Vec<ServerId> {
     seen.all().filter(announced).filter(living).cloned().collect()
 }
 
-/// Row `Freeze`.
-pub(super) fn freeze(scene: &Scene<'_>, _: &History) -> Condition {
+/// Row `Freeze`. A chmpx that was started in the middle of the change stops at once: servers may lack keys that it asks them for.
+pub(super) fn freeze(scene: &Scene<'_>, history: &History) -> Condition {
     if !chmpx_is(scene, Process::Running) || scene.inputs.local.mark != Mark::Absent {
         return Condition::Fails;
     }
@@ -38,7 +38,8 @@ pub(super) fn freeze(scene: &Scene<'_>, _: &History) -> Condition {
         return Condition::Unknown;
     }
     let ring = !scene.seen.stayers.is_empty() && !changing(scene).is_empty();
-    Condition::when(ring && scene.may_freeze() && !scene.seen.is_interrupted(), timing::FREEZE)
+    let after = if history.is_chmpx_new() { AT_ONCE } else { timing::FREEZE };
+    Condition::when(ring && scene.may_freeze() && !scene.seen.is_interrupted(), after)
 }
 
 /// Stops chmpx, once those who change are known to leave the merge to the agents.
@@ -105,7 +106,7 @@ pub(super) fn resume(_: &Scene<'_>, _: &History) -> Turn {
     Turn::Act(Action::Continue { program: Program::Chmpx })
 }
 
-/// Row `ForcedThaw`: the watchdog has continued chmpx in the middle of a change.
+/// Row `ForcedThaw`: another hand has continued chmpx in the middle of a change.
 pub(super) fn forced_thaw(scene: &Scene<'_>, _: &History) -> Condition {
     let forced = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Frozen;
     Condition::when(forced && scene.is_heard() && !scene.seen.is_settled(), AT_ONCE)
@@ -116,10 +117,11 @@ pub(super) fn restart(_: &Scene<'_>, _: &History) -> Turn {
     Turn::Act(Action::RestartPair(PairEnd::ThawedTooEarly))
 }
 
-/// Row `Unmark`.
+/// Row `Unmark`: the change is over, or the chmpx that stood still has ended, as by its watchdog.
 pub(super) fn unmark(scene: &Scene<'_>, _: &History) -> Condition {
-    let marked = chmpx_is(scene, Process::Running) && scene.inputs.local.mark != Mark::Absent;
-    Condition::when(marked && scene.is_heard() && scene.seen.is_settled(), AT_ONCE)
+    let marked = |process| chmpx_is(scene, process) && scene.inputs.local.mark != Mark::Absent;
+    let over = marked(Process::Running) && scene.is_heard() && scene.seen.is_settled();
+    Condition::when(over || marked(Process::Absent), AT_ONCE)
 }
 
 /// Removes the mark: only now may chmpx be stopped again.

@@ -53,7 +53,7 @@ impl Hands {
     }
 
     fn kill(&self, programs: &Programs, why: PairEnd) {
-        self.mark(Program::Chmpx, Mark::Thawed);
+        self.mark(Program::Chmpx, Mark::Absent);
         for program in [Program::K2hdkc, Program::Chmpx] {
             let Some(id) = programs.of(program) else { continue };
             match freeze::kill(id) {

@@ -1,4 +1,5 @@
-//! Freezes and thaws a program of this node, each freeze under a watchdog that ends it at its limit.
+//! Freezes and thaws a program of this node, each freeze under a watchdog that ends it at its limit: k2hdkc is continued, and chmpx of
+//! a slave is killed. That one would write to the servers of its old list, and such writes are lost.
 //!
 //! A watchdog is a process of its own: this very program with the hidden command `thaw`, in a session of its own. It outlives
 //! a killed agent. The unit of the agent has `KillMode=process`, so a stop of the unit leaves it alone. It holds a pidfd of
@@ -69,6 +70,25 @@ pub enum FreezeError {
     Record(#[from] FileError),
 }
 
+/// End of a freeze at its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtLimit {
+    /// The program is continued.
+    Continue,
+    /// The program is killed.
+    Kill,
+}
+
+impl AtLimit {
+    /// Returns the end of a freeze of that program.
+    fn of(program: Program) -> Self {
+        match program {
+            Program::Chmpx => Self::Kill,
+            Program::K2hdkc => Self::Continue,
+        }
+    }
+}
+
 /// Freezes and thaws the programs of one node.
 #[derive(Debug, Clone)]
 pub struct Freezer {
@@ -87,7 +107,7 @@ impl Freezer {
         Self { program: program.to_owned(), directory: directory.to_owned() }
     }
 
-    /// Stops a program by SIGSTOP, after its watchdog has confirmed that it continues it at the limit. A watchdog of an earlier
+    /// Stops a program by SIGSTOP, after its watchdog has confirmed that it ends the freeze at the limit. A watchdog of an earlier
     /// freeze of the same program is replaced.
     ///
     /// # Errors
@@ -102,7 +122,7 @@ impl Freezer {
     ///
     /// # Errors
     ///
-    /// The signal is refused, or the watchdog cannot be ended: then that one continues the program at the limit.
+    /// The signal is refused, or the watchdog cannot be ended: then that one ends the freeze at the limit.
     pub fn thaw(&self, program: Program, id: ProcessId) -> Result<(), FreezeError> {
         match watchdog::signal(id, rustix::process::Signal::CONT) {
             Ok(()) | Err(FreezeError::Gone(_)) => self.end_watchdog(program),
@@ -156,6 +176,9 @@ impl Freezer {
         command.arg("--start-ticks").arg(id.start_ticks.to_string());
         command.arg("--after").arg(format!("{}ms", limit.as_millis()));
         command.arg("--record").arg(self.record(program).path());
+        if AtLimit::of(program) == AtLimit::Kill {
+            command.arg("--kill");
+        }
         command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }

@@ -123,7 +123,27 @@ fn the_mark_goes_when_the_own_list_is_calm() {
 }
 
 #[test]
-fn a_chmpx_that_its_watchdog_continued_in_a_change_starts_again() {
+fn the_mark_goes_with_the_chmpx_that_stood_still_and_the_next_one_stops_at_once() {
+    let mut bench = frozen(CALM);
+    bench.inputs.local.chmpx = Process::Absent;
+    assert_eq!(bench.step().action, Action::Unmark);
+    bench.inputs.local.mark = Mark::Absent;
+    assert!(is_question(&bench.step().action));
+    bench.inputs.local.chmpx = Process::Running;
+    bench.show(CHANGE);
+    assert_eq!(bench.step().action, freeze());
+    let mut calm = frozen(CALM);
+    (calm.inputs.local.chmpx, calm.inputs.local.mark) = (Process::Absent, Mark::Absent);
+    calm.step();
+    calm.inputs.local.chmpx = Process::Running;
+    calm.show(CALM);
+    calm.step();
+    calm.show(CHANGE);
+    assert!(is_question(&calm.step().action), "its list was calm before");
+}
+
+#[test]
+fn a_chmpx_that_another_hand_continued_in_a_change_starts_again() {
     let mut bench = Bench::slave(CHANGE).with(|bench| bench.inputs.local.mark = Mark::Frozen);
     assert_eq!(bench.step().action, Action::RestartPair(PairEnd::ThawedTooEarly));
 }

@@ -1,4 +1,5 @@
-//! The watchdog of a frozen program: a process of its own, which continues the program at the limit, or when it is told to end.
+//! The watchdog of a frozen program: a process of its own, which continues or kills the program at the limit, and continues it when it
+//! is told to end.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,7 +15,7 @@ use signal_hook_tokio::Signals;
 use tokio::time::sleep;
 
 use super::record::{Entry, Record};
-use super::{FreezeError, LONGEST, is_alive};
+use super::{AtLimit, FreezeError, LONGEST, is_alive};
 use crate::clock::{BootId, BootTime};
 use crate::supervisor::ProcessId;
 use crate::supervisor::local::{found, watched};
@@ -28,15 +29,15 @@ const LOOK: Duration = Duration::from_millis(250);
 /// End of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {
-    /// The limit was over, and the process was continued.
-    Limit,
+    /// The limit was over, and the freeze was ended so.
+    Limit(AtLimit),
     /// The watchdog was told to end, and continued the process before.
     Told,
     /// The process has ended.
     Gone,
 }
 
-/// Watches a process, and continues it after that time. `confirm` is called when it watches. An earlier watchdog of the same
+/// Watches a process, and ends its freeze after that time. `confirm` is called when it watches. An earlier watchdog of the same
 /// record is ended before.
 ///
 /// # Errors
@@ -44,7 +45,7 @@ pub enum Watched {
 /// The process has ended before, the record cannot be written, or the signal is refused.
 pub async fn watch(
     target: ProcessId,
-    after: Duration,
+    (after, at_limit): (Duration, AtLimit),
     record: &Path,
     confirm: impl FnOnce(),
 ) -> Result<Watched, FreezeError> {
@@ -65,11 +66,13 @@ pub async fn watch(
     confirm();
     let how = tokio::select! {
         _ = end.readable() => Watched::Gone,
-        () = until(due, boot) => Watched::Limit,
+        () = until(due, boot) => Watched::Limit(at_limit),
         _ = poll_fn(|context| Pin::new(&mut signals).poll_next(context)) => Watched::Told,
     };
-    if how != Watched::Gone {
-        send(&handle, target, Signal::CONT)?;
+    match how {
+        Watched::Limit(AtLimit::Kill) => send(&handle, target, Signal::KILL)?,
+        Watched::Limit(AtLimit::Continue) | Watched::Told => send(&handle, target, Signal::CONT)?,
+        Watched::Gone => {}
     }
     record.remove(entry)?;
     Ok(how)
