@@ -70,7 +70,8 @@
 //! # Limits
 //!
 //! With `merge.by = "chmpx"` only `Go` and `Thaw` act. Beside a server that runs AUTOMERGE nothing but a question, a continuation
-//! and the end of a mark is asked for: the ring goes on by AUTOMERGE, and [`Progress::hold`] names that server. Where it insists
+//! and the end of a mark is asked for: the ring goes on by AUTOMERGE, and [`Progress::hold`] names that server. A return of servers
+//! whose files have AUTOMERGE off is the exception: no chmpx begins it, and it is carried to its end. Where a server insists
 //! ([`Progress::merges`]), the pass has this server run AUTOMERGE as well. Each stop has a limit, kept by a process that outlives the
 //! agent.
 //!
@@ -136,6 +137,7 @@ pub struct Decision {
 pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let scene = Scene::new(inputs, limits);
     let is_foreign = history.dialects().foreign_here(&scene);
+    let is_foreign = is_foreign.filter(|_| !merging::returns_by_agents(&scene, history));
     // A change that chmpx should finish, and does not.
     let ends_stalled =
         |row: Row| row.ends_change() && history.has_held(Row::Takeover, timing::UNDO, inputs.now);

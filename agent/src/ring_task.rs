@@ -184,6 +184,7 @@ impl Task {
             members: assignment.members.keys().cloned().collect(),
             slaves: assignment.slaves,
             replicas: assignment.replicas,
+            automerge: assignment.automerge,
             wish: Wish { leave, confirmed, predicted_stop },
             list,
             round,

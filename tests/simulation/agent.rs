@@ -50,6 +50,8 @@ pub(crate) struct Agent {
     pub(crate) pair: Pair,
     /// True while the file has AUTOMERGE on, since another server insists on it.
     pub(crate) defers: bool,
+    /// True while the ring change keeps files from being written.
+    pub(crate) holds_file: bool,
     /// What its disk keeps.
     pub(crate) disk: Disk,
     /// Its watchdog.
@@ -96,6 +98,7 @@ impl Agent {
             polls_at: 0,
             pair: Pair::default(),
             defers: false,
+            holds_file: false,
             disk: Disk { leaves: false, runs: false, mark: Mark::Absent },
             watchdog: None,
             watch: Watch::default(),
@@ -210,6 +213,7 @@ pub(crate) fn gather(agent: &mut Agent, names: &Names, ring: &mut Ring, now: Ins
         node: if is_server { Kind::Server(names.name(node)) } else { Kind::Slave(node as u64) },
         members: names.names(agent.members),
         replicas: u32::try_from(ring.ini(node).replicas).unwrap_or(0),
+        automerge: ring.ini(node).automerge,
         slaves: u32::try_from(ring.ini(node).slaves.count()).unwrap_or(0),
         wish: Wish { leave: agent.disk.leaves, ..Wish::default() },
         list,

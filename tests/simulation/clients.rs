@@ -198,11 +198,14 @@ impl World {
         });
     }
 
-    /// Checks whether a server that lives and that all reach has one of these versions of a key.
+    /// Checks whether a server that serves, and that all reach, has one of these versions of a key. One that was gone and has not come back
+    /// into the ring yet may have the only copy: k2hdkc answers before it sends the replicas.
     fn has(&self, node: Node, key: Key, versions: &RangeInclusive<u32>) -> bool {
         let lives =
             self.ring.k2hdkc(node).is_some() && self.ring.chmpx(node).is_some() && self.ring.reaches(node, 0);
-        lives && self.ring.item(node, key).is_some_and(|item| versions.contains(&item.value))
+        lives
+            && !self.courses[node].away
+            && self.ring.item(node, key).is_some_and(|item| versions.contains(&item.value))
     }
 
     /// At the end every slave reads what was acknowledged, where any server has it.

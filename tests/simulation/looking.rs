@@ -60,6 +60,7 @@ impl World {
             Merges::ByAgents => agent.defers = false,
             Merges::Unknown => {}
         }
+        agent.holds_file = decision.progress.is_by_agents() && decision.progress.is_under_way();
         let acts = decision.action != Action::Nothing;
         self.act(node, &decision);
         self.run_programs(node);
@@ -81,7 +82,7 @@ impl World {
             action => self.note(|| format!("{node}: {action} ({:?})", decision.row)),
         }
         let moves = matches!(decision.action, Action::Stop { .. } | Action::Send(_) | Action::RestartPair(_));
-        if moves && !self.foreign.is_empty() && self.now() > KNOWN_BY {
+        if moves && self.insists() && self.now() > KNOWN_BY && !self.returns_by_agents(node) {
             self.violate(Broken::Meddled(node));
         }
         match &decision.action {
@@ -101,6 +102,19 @@ impl World {
             Action::Unmark => self.agents[node].disk.mark = Mark::Absent,
             Action::RestartPair(_) => self.end_pair(node, Mark::Absent),
         }
+    }
+
+    /// Checks whether a server insists on AUTOMERGE whose host is not gone for good.
+    fn insists(&self) -> bool {
+        self.foreign.iter().any(|node| !self.destroyed.has(node))
+    }
+
+    /// Checks whether a node sees nothing but a return of servers whose files have AUTOMERGE off: the agents carry it to its end.
+    fn returns_by_agents(&self, node: Node) -> bool {
+        let Some(list) = self.ring.list(node) else { return false };
+        let announced = list.iter().any(|(_, status)| status.is_add() || status.is_delete());
+        let mut back = list.iter().filter(|(_, status)| status.bits() & 0x3000 != 0).peekable();
+        !announced && back.peek().is_some() && back.all(|(server, _)| !self.ring.ini(server).automerge)
     }
 
     fn send(&mut self, from: Node, to: Node, command: Command) {
@@ -175,25 +189,38 @@ impl World {
     fn poll(&mut self, node: Node) {
         let (now, pause) = (self.now(), self.rng.u64(SECOND..2 * SECOND));
         let reaches = self.ring.reaches(node, node);
+        let told: Nodes = self.members.iter().filter(|server| !self.hidden.has(*server)).collect();
+        let misled = self.is_misled(node, told);
         let agent = &mut self.agents[node];
-        if agent.polls_at <= now && reaches {
+        if agent.polls_at <= now && reaches && !misled {
             // The guard: K2HR3 may be sick, so nobody goes at its first word.
             let kept: Nodes = agent.members.iter().filter(|server| self.hidden.has(*server)).collect();
-            let told: Nodes = self.members.iter().filter(|server| !self.hidden.has(*server)).collect();
             agent.members = told.and(kept);
             agent.polls_at = now + pause;
         }
     }
 
-    /// Writes the ini where it differs, but not while servers merge.
+    /// Checks whether the answer of K2HR3 lacks all servers of the ring for a node that knows none yet. Such a newcomer begins a ring of
+    /// its own, which meets the other one without a merge (docs/limits.md): it has no other source, and no such answer is simulated.
+    fn is_misled(&self, node: Node, told: Nodes) -> bool {
+        let serves = |server: &Node| {
+            self.ring.list(*server).is_some_and(|list| list.status(*server).is_in() && *server != node)
+        };
+        let ring: Nodes = (0..self.plan.servers).filter(serves).collect();
+        self.agents[node].members.is_empty()
+            && !ring.is_empty()
+            && !ring.iter().any(|server| told.has(server))
+    }
+
+    /// Writes the ini where it differs, but not in a change: a ring goes over to AUTOMERGE or back while it is calm.
     fn write_ini(&mut self, node: Node) {
         let agent = &self.agents[node];
-        let ini = self.ini(node, agent.members);
-        let merges = self
-            .ring
-            .list(node)
-            .is_some_and(|list| list.iter().any(|(_, status)| status.bits() & 0x3000 != 0));
-        if self.ring.ini(node) != ini && !merges && !self.ring.is_frozen(node) && !agent.members.is_empty() {
+        let (ini, installed) = (self.ini(node, agent.members), self.ring.ini(node));
+        let changes = self.ring.list(node).is_some_and(|list| {
+            self.names.list(list).values().any(|entry| entry.status.is_up() && !entry.status.is_calm())
+        });
+        let is_held = agent.holds_file || changes && ini.automerge != installed.automerge;
+        if installed != ini && !is_held && !self.ring.is_frozen(node) && !agent.members.is_empty() {
             let count = agent.members.count();
             self.note(|| format!("{node}: ini of {count} servers"));
             self.ring.write(node, ini);

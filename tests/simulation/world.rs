@@ -329,11 +329,14 @@ impl World {
         let own = |node: Node| self.ring.list(node).map_or(0, |list| list.status(node).bits());
         let done = (0..self.plan.servers).any(|node| own(node) & 0x3001 == 0x3001);
         let skipped: Nodes = (0..self.plan.servers).filter(|node| done && own(*node) == 0x1021).collect();
+        let serving: Nodes = (0..self.plan.servers).filter(|node| own(*node) == 0x21).collect();
         for node in 0..self.agents.len() {
             let now = self.now();
             let alive = self.agents[node].runs() && self.agents[node].sleeps_until < now;
             let (k2hdkc, frozen) = (self.ring.k2hdkc(node), self.ring.is_frozen(node));
+            let gone = k2hdkc.is_none() || self.ring.chmpx(node).is_none();
             let course = &mut self.courses[node];
+            course.away = gone || course.away && !serving.has(node);
             let old = k2hdkc.is_some_and(|k2hdkc| !k2hdkc.merges) && alive;
             let stopped = k2hdkc.is_some_and(|k2hdkc| k2hdkc.stopped);
             let older = lasts(&mut course.older, old, 5 * SECOND, now);

@@ -120,9 +120,9 @@ pub(super) fn give_merge(scene: &Scene<'_>, history: &History) -> Turn {
     if !ready_to_merge(roles) || !scene.seen.down().is_empty() || !views.disputed.is_empty() {
         return Turn::Pass;
     }
-    match dialect(scene, history, &scene.asked_by_driver()) {
+    match dialect(scene, history, &merging::involved(scene)) {
         Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
-        Dialect::Unknown(_) => Turn::ask(scene.asked_by_driver(), true),
+        Dialect::Unknown(_) => Turn::ask(scene.asked_for_lists(), true),
         Dialect::Agents => {
             let buried = roles.leavers.iter().any(|id| is_dismissed(roles.status(id)));
             let leavers = roles.living_leavers();
@@ -325,9 +325,8 @@ pub(super) fn survey_all(scene: &Scene<'_>, history: &History) -> Turn {
     if history.may_ask(Row::Survey, scene.inputs.now, pause) { ask_all(scene, history) } else { Turn::Pass }
 }
 
-/// Asks every server of the ring for its own view.
+/// Asks every server for its own view.
 pub(super) fn ask_all(scene: &Scene<'_>, history: &History) -> Turn {
-    let who = scene.asked_by_driver();
-    let dump = !matches!(dialect(scene, history, &who), Dialect::Agents);
-    Turn::ask(who, dump)
+    let dump = !matches!(dialect(scene, history, &scene.asked_by_driver()), Dialect::Agents);
+    Turn::ask(scene.asked_for_lists(), dump)
 }

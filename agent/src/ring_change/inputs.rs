@@ -57,6 +57,8 @@ pub struct Inputs {
     pub members: BTreeSet<ServerId>,
     /// Number of extra copies of a key (REPLICA), as the own chmpx has loaded it.
     pub replicas: u32,
+    /// True where the own file has chmpx begin merges by itself.
+    pub automerge: bool,
     /// Number of slaves of the installed ini, by which a stopped one spares the servers.
     pub slaves: u32,
     /// Will of the operator and of K2HR3 for this node.

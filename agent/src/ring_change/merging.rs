@@ -47,6 +47,19 @@ pub(super) fn announced(roles: &Roles) -> Vec<ServerId> {
     roles.joiners.iter().chain(&roles.living_leavers()).cloned().collect()
 }
 
+/// Returns the servers whose files say which hand runs the merge of the present change: those of the ring; of a return those that have
+/// come back, since nobody else copies.
+pub(super) fn involved(scene: &Scene<'_>) -> Vec<ServerId> {
+    if scene.seen.is_announced() { scene.asked_by_driver() } else { scene.seen.returners() }
+}
+
+/// Returns true where nothing but a return goes on, and the files of those that have come back leave it to the agents. It ends so, whoever
+/// insists on AUTOMERGE by now: no file is written meanwhile, and no chmpx begins the merge of a server that waits already.
+pub(super) fn returns_by_agents(scene: &Scene<'_>, history: &History) -> bool {
+    let back = scene.seen.returners();
+    !back.is_empty() && matches!(dialect(scene, history, &back), Dialect::Agents)
+}
+
 /// The hand that runs the merges of some servers.
 pub(super) enum Dialect {
     /// Their agents.
@@ -60,6 +73,9 @@ pub(super) enum Dialect {
 /// Returns the hand that runs the merges of these servers.
 pub(super) fn dialect(scene: &Scene<'_>, history: &History, ids: &[ServerId]) -> Dialect {
     let mut unknown = Vec::new();
+    if let Some(own) = scene.own().filter(|own| scene.inputs.automerge && ids.contains(own)) {
+        return Dialect::Foreign(own.clone());
+    }
     for id in ids.iter().filter(|id| Some(*id) != scene.own()) {
         match history.dialects().automerge(id, scene.inputs.now) {
             Some(Automerge::On | Automerge::Deferred) => return Dialect::Foreign(id.clone()),
@@ -102,7 +118,7 @@ pub(super) fn stop_drained(scene: &Scene<'_>, history: &History) -> Turn {
         return Turn::Pass;
     }
     let seen = &scene.seen;
-    let askers = if seen.is_announced() { announced(seen) } else { scene.asked_by_driver() };
+    let askers = if seen.is_announced() { announced(seen) } else { seen.returners() };
     match dialect(scene, history, &askers) {
         Dialect::Foreign(id) => Turn::Held(Hold::RunsAutomerge(id)),
         Dialect::Unknown(who) if scene.inputs.fresh_round().is_none() => Turn::ask(who, true),

@@ -212,6 +212,16 @@ impl<'a> Scene<'a> {
         asked(&self.seen, self.own())
     }
 
+    /// Returns the other servers that are up: those of the ring, and those that wait to join, whose lists chmpx compares as well before
+    /// a merge.
+    pub(super) fn asked_for_lists(&self) -> Vec<ServerId> {
+        let mut who = self.asked_by_driver();
+        let waits = |id: &ServerId| Some(id) != self.own() && !who.contains(id);
+        let waiting: Vec<_> = self.living().into_iter().filter(waits).collect();
+        who.extend(waiting);
+        who
+    }
+
     /// Returns the first of some servers, by its slot.
     pub(super) fn first_by_slot(&self, ids: &[ServerId]) -> Option<ServerId> {
         let list = self.inputs.list.as_ref()?;
@@ -256,9 +266,11 @@ fn views(inputs: &Inputs, list: &List, seen: &Roles) -> Option<Views> {
     let own = inputs.own();
     let asked = asked(seen, own);
     let none = BTreeMap::new();
+    let waits =
+        seen.statuses.iter().any(|(id, status)| status.is_up() && Some(id) != own && !asked.contains(id));
     let answers = match inputs.fresh_round() {
         Some(round) => &round.answers,
-        None if asked.is_empty() => &none,
+        None if asked.is_empty() && !waits => &none,
         None => return None,
     };
     let mut statuses: BTreeMap<_, _> = list
@@ -267,10 +279,12 @@ fn views(inputs: &Inputs, list: &List, seen: &Roles) -> Option<Views> {
         .map(|(id, entry)| (id.clone(), entry.status))
         .collect();
     let mut unknown = Vec::new();
-    let mut lists = vec![list];
+    let up = |id: &&ServerId| seen.status(id).is_up();
+    let heard = answers.iter().filter(|(id, _)| asked.contains(id) || up(id));
+    let heard = heard.filter_map(|(_, answer)| Some(&answer.as_ref()?.list));
+    let lists: Vec<_> = std::iter::once(list).chain(heard).collect();
     for id in asked {
         let answer = answers.get(&id)?.as_ref();
-        lists.extend(answer.map(|answer| &answer.list));
         match answer.and_then(|answer| answer.list.get(&id)) {
             Some(entry) => drop(statuses.insert(id, entry.status)),
             None => unknown.push(id),

@@ -85,6 +85,7 @@ impl Bench {
             node,
             members: list.keys().cloned().collect(),
             replicas: 1,
+            automerge: false,
             slaves: 1,
             wish: Wish::default(),
             list: Some(list),

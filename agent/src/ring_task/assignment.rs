@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio::time::Instant;
 
+use crate::automerge::Automerge;
 use crate::chmpx_state::Row;
 use crate::names::Port;
 use crate::ring::{self, Ring};
@@ -30,6 +31,8 @@ pub struct Assignment {
     pub slaves: u32,
     /// Number of extra copies of a key.
     pub replicas: u32,
+    /// True where the installed ini has chmpx begin merges by itself.
+    pub automerge: bool,
     /// The running programs.
     pub programs: Programs,
     /// Will of the operator and of K2HR3 for this node.
@@ -92,6 +95,7 @@ impl Assignment {
             members: members.map(|server| (id_of(server), server.clone())).collect(),
             slaves: u32::try_from(slaves.count()).unwrap_or(u32::MAX),
             replicas: ring.replicas(),
+            automerge: Automerge::of_ring(ring).is_on(),
             programs: Programs { database: spec.database.clone(), ..Programs::default() },
             will: Will::default(),
             prediction: None,

@@ -57,6 +57,16 @@ fn a_server_that_waits_to_join_publishes_its_status_where_lists_differ_about_it(
 }
 
 #[test]
+fn the_lists_of_servers_that_wait_to_join_count_as_well() {
+    // Two newcomers had a third one without its k2hdkc, and chmpx compares their lists, too.
+    let bench = Bench::server("a", "a=1021 b=11 c=11").with(|bench| bench.dispute("c", 0x10011));
+    let acts = bench.drained().run(1000);
+    assert!(acts.contains(&(300, Row::Align, send(&[update("c")]))), "{acts:?}");
+    let silent = Bench::server("a", "a=1021 b=11 c=11").seeing("b=- c=-").drained().run(1500);
+    assert!(silent.iter().any(|(_, row, _)| *row == Row::Merge), "one that is silent holds nothing up");
+}
+
+#[test]
 fn lists_that_differ_are_aligned_before_the_merge() {
     let bench = Bench::server("a", "a=1021 b=21 c=1121").seeing("b=1021");
     let acts = drives(bench, 1400);

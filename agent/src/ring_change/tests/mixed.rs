@@ -69,9 +69,23 @@ fn a_server_that_ran_automerge_and_is_dead_does_not_keep_itself_in_the_ring() {
 }
 
 #[test]
-fn a_return_in_a_ring_with_automerge_is_left_to_chmpx() {
+fn a_return_in_a_ring_with_automerge_is_left_to_the_chmpx_that_begins_it() {
+    let over = |bench: &mut Bench| (bench.inputs.automerge, ..) = (true, bench.runs_automerge("a"));
+    assert_eq!(Bench::server("b", "a=21 b=1021 c=21").with(over).first(20_000), None);
+    let foreign = |bench: &mut Bench| bench.runs_automerge("b");
+    assert_eq!(Bench::server("a", "a=21 b=1021 c=21").with(foreign).first(20_000), None);
+}
+
+#[test]
+fn a_return_with_automerge_off_is_carried_to_its_end_beside_a_server_that_insists() {
     let foreign = |bench: &mut Bench| bench.runs_automerge("a");
-    assert_eq!(Bench::server("b", "a=21 b=1021 c=21").with(foreign).first(20_000), None);
+    let rows = |bench: Bench| -> Vec<Row> {
+        bench.with(foreign).run(3000).into_iter().map(|(_, row, _)| row).collect()
+    };
+    let returns = rows(Bench::server("b", "a=21 b=1021 c=21"));
+    assert!(returns[0] == Row::Drain && returns.contains(&Row::Merge), "{returns:?}");
+    assert_eq!(rows(Bench::server("b", "a=21 b=3021 c=21"))[0], Row::Complete);
+    assert_eq!(rows(Bench::slave("a=21 b=1021 c=21"))[0], Row::Freeze);
 }
 
 #[test]

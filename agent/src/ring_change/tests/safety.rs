@@ -275,8 +275,8 @@ const PROPERTIES: [Property; 7] = [
     leaves_all_to_chmpx,
 ];
 
-/// Nothing but questions is asked for where another server is known to run AUTOMERGE: in a change only where that one takes part, and
-/// not where the change stands still.
+/// Nothing but questions is asked for where another server is known to run AUTOMERGE: in a change only where that one takes part, not
+/// where the change stands still, and not where others have come back and are to copy.
 struct Foreign {
     known: bool,
     /// The list, and since when it is so.
@@ -308,7 +308,11 @@ impl Foreign {
             decision.action,
             Action::Nothing | Action::Ask { .. } | Action::Continue { .. } | Action::Unmark
         );
-        prop_assert!(!(self.known && counts) || harmless || stands, "{:?}", decision.action);
+        let roles = Roles::of_list(list.unwrap_or(&List::new()));
+        let back = roles.returners();
+        let returns =
+            !back.is_empty() && back.iter().all(|id| Some(id) == own || !bench.foreign.contains(id));
+        prop_assert!(!(self.known && counts) || harmless || stands || returns, "{:?}", decision.action);
         Ok(())
     }
 }

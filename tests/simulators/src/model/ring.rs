@@ -211,10 +211,9 @@ impl Ring {
         let now = self.now;
         self.hear(from, to);
         let host = &mut self.hosts[to];
-        let Some(chmpx) = host.alive(life) else { return };
-        if from != to && !chmpx.linked.has(from) {
-            // Its side of the connection is closed.
-            return self.plan_lost(from, to);
+        // A host without its side of the connection resets it.
+        if host.alive(life).is_none_or(|chmpx| from != to && !chmpx.linked.has(from)) {
+            return self.reset(from, to);
         }
         if host.frozen || !message.is_token() && host.hangs(now) {
             return host.inbox.push_back((from, message));

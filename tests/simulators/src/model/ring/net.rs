@@ -101,6 +101,13 @@ impl Ring {
         self.queue.plan(when, Event::Lost { at, life, peer });
     }
 
+    /// The kernel of `to` resets a connection of which it has no side: its chmpx is another one by now, or none.
+    pub(super) fn reset(&mut self, from: Node, to: Node) {
+        if from != to && self.reaches(from, to) && self.is_linked(from, to) && !self.is_linked(to, from) {
+            self.plan_lost(from, to);
+        }
+    }
+
     /// Every peer that can hear it sees that a chmpx is gone.
     pub(super) fn part_all(&mut self, node: Node, linked: Nodes) {
         for peer in linked.iter().filter(|peer| *peer != node) {
