@@ -25,7 +25,7 @@
 //! | row | number | role | observed, and for how long | action |
 //! |---|---|---|---|---|
 //! | `Takeover` | 21 | others | the list is not calm and unchanged, 3 s x place | drives, until it changes |
-//! | `Go` | 11 | server | k2hdkc is stopped: own d 0.1 s; own p beside d or c 1 s; own neither, or interrupted | continues k2hdkc |
+//! | `Go` | 11 | server | k2hdkc is stopped: own d 0.3 s; own p beside d or c 1 s; own neither, or interrupted | continues k2hdkc |
 //! | `Thaw` | 24 | slave | chmpx is stopped, and a server's list is calm, after it was not, or after 1 s; or interrupted, at the latest 1.5 s | continues chmpx |
 //! | `Blind` | 10 | server | own p at the latest answer, not interrupted, and chmpx is silent 0.6 s | stops k2hdkc |
 //! | `Stuck` | 12 | server | own d, and k2hdkc's file and processor time stand still 5 s | ABORTMERGE where it was stopped, once; else restarts the pair |
@@ -33,7 +33,7 @@
 //! | `HalfOut` | 7 | S | own 0x1221, no leave is wanted, not interrupted, 0.6 s | SERVICEIN |
 //! | `Yield` | | L | another L is before it, and REPLICA is too large for both at once, not interrupted, 0.4 s; 2 s behind it | SERVICEIN |
 //! | `LeaveAgain` | 5 | L | own 0x1021 by ABORTMERGE, others p | SERVICEOUT, three times a change |
-//! | `Pend` | 6 | S | J or a living L is announced, nobody d, c or down, 0.6 s; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
+//! | `Pend` | 6 | S | J or a living L is announced, nobody d, c or down, 0.6 s, 0.9 s without J; 2 s while a J waits | asks J and L for AUTOMERGE; SERVICEOUT, SERVICEIN |
 //! | `Drain` | 8 | S, J, R | own p, nobody d or c, 0.25 s, queues empty | stops k2hdkc for at most 5 s |
 //! | `DrainLeaver` | 9 | L | the same, and the whole ring is p | stops k2hdkc for at most 5 s |
 //! | `JoinAlong` | 2 | J | as `Join`, and another J is announced | as `Join` |
@@ -64,6 +64,7 @@
 //! | `Audit` | | server | it serves | asks the others every 10 s |
 //! | `Watch` | 24 | slave | chmpx is stopped | asks one server, by its own number |
 //! | `Survey` | 13 | driver | the list is not calm, or a server of it is down | asks every server |
+//! | `StayStopped` | | S, J, L, R | own p, nobody d or c, k2hdkc is stopped 2 s | stops it for 5 s from now, eight times |
 //!
 //! Hosts that acknowledge nothing any more are no matter of this table: [`crate::peers`] cuts them, and ends an isolated pair.
 //!

@@ -155,7 +155,11 @@ impl World {
                 self.agents[node].disk.mark = Mark::Frozen;
                 self.ring.freeze_chmpx(node, true);
             }
-            Program::K2hdkc => self.ring.stop_k2hdkc(node, true),
+            Program::K2hdkc => {
+                // A stop that is renewed has its limit from now.
+                self.courses[node].k2hdkc = None;
+                self.ring.stop_k2hdkc(node, true);
+            }
         }
         let limit = u64::try_from(limit.as_micros()).unwrap_or(SECOND);
         self.wake(now + limit, Wake::Watchdog(node, number));

@@ -25,6 +25,7 @@ pub(super) fn pend(scene: &Scene<'_>, history: &History) -> Condition {
     let after = match () {
         () if joining::leaves_along(scene, history) => joining::LEAVES_ALONG,
         () if !seen.joiners.is_empty() && !scene.waiting_joiners().is_empty() => timing::PEND_JOINER_WAITS,
+        () if seen.joiners.is_empty() => timing::PEND_LEAVE,
         () => timing::PEND,
     };
     Condition::when(me.is_healthy() && asked, after)
@@ -105,9 +106,24 @@ pub(super) fn drain_leaver(scene: &Scene<'_>, history: &History) -> Condition {
 
 /// Returns true where k2hdkc is to be stopped before MERGE.
 fn drains(scene: &Scene<'_>, me: NodeStatus) -> bool {
+    waits_for_merge(scene, me) && scene.k2hdkc_is(Process::Running)
+}
+
+fn waits_for_merge(scene: &Scene<'_>, me: NodeStatus) -> bool {
     let in_ring = scene.own().is_some_and(|own| scene.seen.ring().contains(own));
-    let waits = !scene.seen.is_merging() && !scene.seen.is_interrupted();
-    is_pending(me) && in_ring && waits && scene.k2hdkc_is(Process::Running)
+    is_pending(me) && in_ring && !scene.seen.is_merging() && !scene.seen.is_interrupted()
+}
+
+/// Row `StayStopped`: the others are late. A k2hdkc that its watchdog continues may meet MERGE running, and cost it (C29).
+pub(super) fn stays_stopped(scene: &Scene<'_>, _: &History) -> Condition {
+    let Some(me) = scene.me() else { return unseen(scene) };
+    let stopped = waits_for_merge(scene, me) && scene.k2hdkc_is(Process::Stopped);
+    Condition::when(stopped, timing::RENEW)
+}
+
+/// Stops k2hdkc for a further limit.
+pub(super) fn stop_longer(_: &Scene<'_>, history: &History) -> Turn {
+    if history.times(Row::StayStopped) < timing::RENEWALS { stop() } else { Turn::Pass }
 }
 
 /// Stops k2hdkc once the queues are empty, or do not become so.

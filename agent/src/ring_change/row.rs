@@ -47,6 +47,7 @@ pub enum Row {
     Audit,
     Watch,
     Survey,
+    StayStopped,
 }
 
 impl Row {

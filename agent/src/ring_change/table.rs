@@ -9,7 +9,7 @@ use super::row::Row;
 use super::scene::Scene;
 use super::timing::{
     AGAIN, AT_ONCE, COMPLETE_AGAIN, COMPLETE_PAUSE, COMPLETIONS, CURE, CURE_THAWED, DISOWNED, HELP_AGAIN,
-    MERGE_AGAIN, STOP_AGAIN, UNDO_AGAIN,
+    MERGE_AGAIN, RENEW, STOP_AGAIN, UNDO_AGAIN,
 };
 use super::{deaths, driving, joining, merging, peers, slave};
 
@@ -105,6 +105,7 @@ pub(super) const fn of(row: Row) -> Rule {
         R::Audit => rule(peers::audit, peers::ask_others, AT_ONCE).asks(DISOWNED),
         R::Watch => rule(slave::watch, slave::ask_one_seldom, AT_ONCE),
         R::Survey => rule(driving::survey, driving::survey_all, AT_ONCE),
+        R::StayStopped => rule(merging::stays_stopped, merging::stop_longer, RENEW),
     }
 }
 

@@ -217,8 +217,14 @@ impl Bench {
         decision
     }
 
-    /// Looks every 50 ms for that time, and returns the acts with their times since the begin.
+    /// Looks every 50 ms for that time, and returns the acts with their times since the begin, but not the renewals of a stop: every
+    /// wait behind it brings some.
     fn run(&mut self, time: u64) -> Vec<(u64, Row, Action)> {
+        self.run_all(time).into_iter().filter(|(_, row, _)| *row != Row::StayStopped).collect()
+    }
+
+    /// Looks every 50 ms for that time, and returns all acts.
+    fn run_all(&mut self, time: u64) -> Vec<(u64, Row, Action)> {
         let mut acts = Vec::new();
         for _ in 0..time / 50 {
             let decision = self.step();

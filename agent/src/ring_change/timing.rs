@@ -52,6 +52,8 @@ pub(super) const MOST_BACKOFF: Duration = ms(60_000);
 
 /// Announcement to Pending; slaves stop 0.25 to 0.35 s after the announcement.
 pub(super) const PEND: Duration = ms(600);
+/// The same where nobody joins: nothing is seen of a leave before, so slaves look at the list seldom, and stop later.
+pub(super) const PEND_LEAVE: Duration = ms(900);
 /// The same while a further joiner is about to announce.
 pub(super) const PEND_JOINER_WAITS: Duration = ms(2000);
 /// Pending to the stop of k2hdkc.
@@ -66,10 +68,14 @@ pub(super) const BLIND: Duration = ms(600);
 pub(super) const BLIND_TRUSTS: Duration = ms(3000);
 /// Limit of a stopped k2hdkc.
 pub(super) const K2HDKC_LIMIT: Duration = ms(5000);
+/// Pause after which a stop of k2hdkc that is still needed is renewed: well before its limit, also on a busy host.
+pub(super) const RENEW: Duration = ms(2000);
+/// Number of renewals: a stop that lasts longer than the undo of its change has no end in sight.
+pub(super) const RENEWALS: u32 = 8;
 /// Pause between two stops of k2hdkc: the limit of the former, and a little.
 pub(super) const STOP_AGAIN: Duration = ms(5500);
-/// Doing to the continuation of k2hdkc: chmpx has armed its flag by then (C29).
-pub(super) const DOING: Duration = ms(100);
+/// Doing to the continuation of k2hdkc: chmpx has armed its flag by then (C29), also where its thread waits for a processor.
+pub(super) const DOING: Duration = ms(300);
 /// Patience of a server that is Pending beside others that merge.
 pub(super) const LEFT_OUT: Duration = ms(1000);
 /// Patience with a merge in which nothing moves.

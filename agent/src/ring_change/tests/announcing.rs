@@ -109,7 +109,7 @@ fn a_second_leaver_follows_at_once_where_replicas_allow_it() {
     let bench = Bench::server("b", "a=1221 b=21 c=21 d=21").leaving().with(wraps);
     assert_eq!(bench.hold_after(100), Some(Hold::LeavesInTurn { after: 2, replicas: 2 }));
     let bench = Bench::server("b", "a=1221 b=21 c=21 d=21").leaving().with(wraps);
-    assert!(matches!(bench.first(4000), Some((600, Row::Pend, _))), "it copies like any that stays");
+    assert!(matches!(bench.first(4000), Some((900, Row::Pend, _))), "it copies like any that stays");
 }
 
 #[test]

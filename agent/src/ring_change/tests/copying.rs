@@ -8,9 +8,9 @@ fn stopped(bench: &mut Bench) {
 
 #[test]
 fn a_server_that_stays_goes_pending_for_an_announcement() {
-    for ring in ["a=21 b=21 c=1121", "a=21 b=21 c=1221"] {
+    for (ring, after) in [("a=21 b=21 c=1121", 600), ("a=21 b=21 c=1221", 900)] {
         let pair = send(&[out("a"), come_in("a")]);
-        assert_eq!(Bench::server("a", ring).first(2000), Some((600, Row::Pend, pair)), "{ring}");
+        assert_eq!(Bench::server("a", ring).first(2000), Some((after, Row::Pend, pair)), "{ring}");
     }
 }
 
@@ -58,6 +58,21 @@ fn a_pending_server_stops_its_k2hdkc_and_waits_for_nobody() {
 }
 
 #[test]
+fn a_stop_that_waits_for_others_is_renewed_before_its_limit_and_not_for_ever() {
+    let mut bench = Bench::server("b", "a=21 b=1021 c=1121").with(stopped);
+    let acts = bench.run_all(60_000).into_iter();
+    let acts = acts.filter(|(_, row, act)| (*row, act) == (Row::StayStopped, &stop_k2hdkc()));
+    let times: Vec<_> = acts.map(|(at, ..)| at).collect();
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!((times[0], times.len()), (2000, 8));
+    assert!(pauses.iter().all(|pause| (2000..2200).contains(pause)), "questions go first: {pauses:?}");
+    for merges in ["a=2021 b=1021 c=2121", "a=21 b=21 c=21"] {
+        let mut bench = Bench::server("b", merges).with(stopped);
+        assert!(bench.run_all(6000).iter().all(|(_, row, _)| *row != Row::StayStopped), "{merges}");
+    }
+}
+
+#[test]
 fn a_leaver_stops_its_k2hdkc_only_when_the_whole_ring_is_pending() {
     let first = |ring| Bench::server("c", ring).leaving().first(2000);
     assert_eq!(first("a=21 b=1021 c=1221"), None);
@@ -91,7 +106,7 @@ fn a_server_whose_chmpx_falls_silent_while_pending_stops_blindly() {
 fn k2hdkc_goes_on_when_its_own_chmpx_merges() {
     let go = |after| Some((after, Row::Go, go_on(Program::K2hdkc)));
     let first = |ring| Bench::server("b", ring).with(stopped).first(1500);
-    assert_eq!(first("a=1021 b=2021 c=2121"), go(100));
+    assert_eq!(first("a=1021 b=2021 c=2121"), go(300));
     assert_eq!(first("a=21 b=21 c=21"), go(0));
     assert_eq!(first("a=3021 b=3021 c=3121"), go(0));
     assert_eq!(first("a=2021 b=1021 c=2121"), go(1000));

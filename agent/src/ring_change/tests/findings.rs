@@ -68,7 +68,7 @@ fn f7_the_second_of_two_does_not_begin_a_new_quiet() {
         Some((0, Row::Leave, _))
     ));
     let mut late = Bench::server("d", "a=1021 b=21 c=1221 d=21").leaving();
-    assert!(matches!(late.run(1000)[..], [(600, Row::Pend, _), ..]), "late, it copies like any other");
+    assert!(matches!(late.run(1000)[..], [(900, Row::Pend, _), ..]), "late, it copies like any other");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn f11_the_own_list_counts_as_well() {
 fn f12_state_and_mark_are_read_and_not_remembered() {
     let mut stopped = Bench::server("a", "a=2021 b=2021 c=2121");
     stopped.inputs.local.k2hdkc = Process::Stopped;
-    assert_eq!(stopped.first(200), Some((100, Row::Go, go_on(Program::K2hdkc))));
+    assert_eq!(stopped.first(500), Some((300, Row::Go, go_on(Program::K2hdkc))));
     let mut marked = Bench::slave("a=21 b=21 c=1121");
     marked.inputs.local.mark = Mark::Thawed;
     assert_ne!(marked.first(500).map(|(_, row, _)| row), Some(Row::Freeze));
