@@ -9,6 +9,7 @@ use super::{Inputs, ProgramsDecision, Reconciler, Seen};
 use crate::generation::Generation;
 use crate::lifecycle::{self, Action, History, InstalledFile, Replacement, SOON, Situation};
 use crate::process_status::ProcessStatus;
+use crate::ring::Ring;
 use crate::ring_change::Progress;
 use crate::ring_change::prediction::Prediction;
 use crate::ring_task::Assignment;
@@ -17,6 +18,24 @@ use crate::supervisor::{NodeSpec, Observed, ProcessId, Supervisor};
 
 /// The chmpx and the k2hdkc that run.
 pub(super) type Ids = (Option<ProcessId>, Option<ProcessId>);
+
+/// Mode in which a ring delivers (DELIVERMODE).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// Each key has its servers.
+    #[default]
+    ByHash,
+    /// Any server takes any key: a change copies nothing.
+    AtRandom,
+}
+
+impl Delivery {
+    /// Returns the mode of a ring.
+    pub(super) fn of(ring: &Ring) -> Self {
+        let random = ring.global("DELIVERMODE").eq_ignore_ascii_case("random");
+        if random { Self::AtRandom } else { Self::ByHash }
+    }
+}
 
 /// Memory of the programs from pass to pass.
 #[derive(Debug, Default)]
@@ -43,8 +62,8 @@ pub(super) struct Processes {
     pub(super) hands_over: bool,
     /// The prediction of the next change of the ring, or of the one under way.
     pub(super) prediction: Option<Prediction>,
-    /// True where the installed ring has DELIVERMODE = random.
-    pub(super) delivers_at_random: bool,
+    /// The mode in which the installed ring delivers.
+    pub(super) delivery: Delivery,
     /// The count of elements in the database file.
     pub(super) elements: Elements,
     /// The prediction by which this server holds newcomers.

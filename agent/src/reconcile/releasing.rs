@@ -48,7 +48,9 @@ fn confirm_change(store: &mut Store, announcement: Announcement) -> Result<Strin
         .update(|ledger| match (announcement, &mut ledger.processes.leaving) {
             (Announcement::Join, _) => ledger.processes.ring.confirm_join(),
             (Announcement::Leave, leaving) => {
-                leaving.iter_mut().for_each(|leaving| leaving.confirmed = true);
+                if let Some(leaving) = leaving {
+                    leaving.confirmed = true;
+                }
             }
         })
         .map_err(|error| chain(&error))?;

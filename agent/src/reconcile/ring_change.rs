@@ -6,6 +6,7 @@ use std::rc::Rc;
 use tokio::time::Instant;
 
 use super::connections::Place;
+use super::processes::Delivery;
 use super::{Inputs, Reconciler};
 use crate::automerge::Automerge;
 use crate::chmpx_state::{ChmpxState, Row};
@@ -48,14 +49,14 @@ impl<T: Supervisor> Reconciler<T> {
     pub(super) fn merges_by(&self) -> MergeBy {
         match self.settings.supervisor.kind {
             SupervisorKind::None => MergeBy::Chmpx,
-            _ if self.processes.delivers_at_random => MergeBy::Chmpx,
+            _ if self.processes.delivery == Delivery::AtRandom => MergeBy::Chmpx,
             _ => self.settings.merge.by,
         }
     }
 
     /// Takes in whether the installed ring delivers at random.
     pub(super) fn observe_mode(&mut self, installed: &Installed) {
-        self.processes.delivers_at_random = installed.ring().is_some_and(|ring| delivers_at_random(ring));
+        self.processes.delivery = installed.ring().map_or(Delivery::default(), |ring| Delivery::of(ring));
     }
 
     /// Has the latest answer ask for the way in which this ring merges.
@@ -73,7 +74,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns the same for a ring. All servers have it while one insists; `present` is kept while some have not answered.
     fn way_of(&self, ring: &Ring, present: Automerge) -> Option<Automerge> {
-        if self.merges_by() == MergeBy::Chmpx || delivers_at_random(ring) {
+        if self.merges_by() == MergeBy::Chmpx || Delivery::of(ring) == Delivery::AtRandom {
             return None;
         }
         Some(match &self.processes.ring_change.merges {
@@ -212,7 +213,7 @@ impl<T: Supervisor> Reconciler<T> {
 
     /// Returns the reason for which chmpx runs the merges, where they are the agents' by the settings.
     pub(super) fn merges_elsewhere(&self) -> Option<ByChmpx> {
-        if self.settings.merge.by == MergeBy::Agents && self.processes.delivers_at_random {
+        if self.settings.merge.by == MergeBy::Agents && self.processes.delivery == Delivery::AtRandom {
             return Some(ByChmpx::DeliversAtRandom);
         }
         match &self.processes.ring_change.merges {
@@ -286,11 +287,6 @@ impl<T: Supervisor> Reconciler<T> {
         let hidden = [chmpx, k2hdkc].into_iter().filter_map(hidden).collect();
         Programs { chmpx: chmpx.1.here(), k2hdkc: k2hdkc.1.here(), hidden, ..programs }
     }
-}
-
-/// Returns true for a ring in the random mode.
-fn delivers_at_random(ring: &Ring) -> bool {
-    ring.global("DELIVERMODE").eq_ignore_ascii_case("random")
 }
 
 /// Returns true on the first server in service, by its slot: all servers compute the same one.

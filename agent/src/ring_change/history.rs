@@ -40,14 +40,20 @@ struct OwnCourse {
     latest: Option<(Instant, NodeStatus)>,
     /// Announcements that were undone.
     announcement: Retry,
-    /// True where ABORTMERGE has ended the own leave.
-    aborted: bool,
+    leave: OwnLeave,
     /// True where k2hdkc was stopped for the present merge.
     stopped: bool,
-    /// True where this server leaves only to issue the merge that buries a dead one.
-    buries: bool,
     /// True where it has taken requests since its chmpx and its k2hdkc started: it lacks no write.
     holds_keys: bool,
+}
+
+/// Course of the own leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct OwnLeave {
+    /// True where ABORTMERGE has ended it.
+    aborted: bool,
+    /// True where this server leaves only to issue the merge that buries a dead one.
+    buries: bool,
 }
 
 /// Course of the present change, by the own list.
@@ -135,7 +141,7 @@ impl History {
                 self.asked.insert(row, now);
                 return;
             }
-            Action::Send(_) if row == Row::Bury => self.own.buries = true,
+            Action::Send(_) if row == Row::Bury => self.own.leave.buries = true,
             _ => {}
         }
         if row == Row::Merge {
@@ -159,9 +165,9 @@ impl History {
         self.own.stopped =
             (self.own.stopped || scene.k2hdkc_is(Process::Stopped)) && (is_pending(me) || is_merging(me));
         if me.action() == Change::Delete || me.is_healthy() {
-            self.own.aborted = false;
+            self.own.leave.aborted = false;
         }
-        self.own.buries &=
+        self.own.leave.buries &=
             me.action() == Change::Delete || self.due_try(Row::Bury, now, timing::AGAIN).is_some();
         if let Some(before) = before {
             self.follow_announcement(before, me, scene);
@@ -178,7 +184,7 @@ impl History {
             (Change::Add, Change::Nothing) if me.is_in_service() => {}
             (Change::Delete, Change::Nothing) if !me.is_in_service() => self.own.announcement.succeeded(),
             (Change::Delete, Change::Nothing) if before.operation() != Operation::Pending => {
-                self.own.aborted = true;
+                self.own.leave.aborted = true;
             }
             (Change::Add | Change::Delete, Change::Nothing) => {
                 self.own.announcement.failed(now, "undone", &BACKOFF, random);
@@ -294,7 +300,7 @@ impl History {
 
     /// Returns true where the own leave was ended by ABORTMERGE.
     pub(super) fn was_aborted(&self) -> bool {
-        self.own.aborted
+        self.own.leave.aborted
     }
 
     /// Returns true where k2hdkc was stopped for the present merge.
@@ -304,7 +310,7 @@ impl History {
 
     /// Returns true where this server leaves only to bury a dead one.
     pub(super) fn buries(&self) -> bool {
-        self.own.buries
+        self.own.leave.buries
     }
 
     /// Returns the own status at the latest answer, unless that is too old.
