@@ -1,6 +1,6 @@
 //! Copies that last longer than anybody predicted.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use k2hdkc_simulators::node::wait_for;
 use k2hdkc_simulators::simulators::stage::Style;
@@ -35,16 +35,20 @@ fn two_servers() -> Ring {
 }
 
 fn faults(ring: &Ring, toml: &str) {
-    SERVERS.iter().for_each(|number| ring.faults(*number, toml).unwrap());
+    for number in SERVERS {
+        ring.faults(number, toml).unwrap();
+    }
 }
 
 /// Waits while each k2hdkc writes to its file: a copy in which nothing moves is ended for that.
 fn while_they_work(ring: &Ring, mut condition: impl FnMut() -> bool) -> bool {
+    let mut at = UNIX_EPOCH;
     wait_for(PATIENCE, || {
+        at += Duration::from_secs(1);
         for number in SERVERS {
             let file = ring.node(number).root().join("data/keys.k2h");
             if let Ok(file) = std::fs::File::options().append(true).open(file) {
-                file.set_modified(SystemTime::now()).unwrap();
+                file.set_modified(at).unwrap();
             }
         }
         condition()
@@ -60,7 +64,9 @@ fn a_newcomer_whose_copy_was_cut_off_waits_to_be_confirmed_and_joins_however_lon
     let mut ring = two_servers();
     ring.add(3).unwrap();
     faults(&ring, SLOW);
-    [1, 2, 3, 100].iter().for_each(|number| tell(&ring, *number, &SERVERS));
+    for number in [1, 2, 3, 100] {
+        tell(&ring, number, &SERVERS);
+    }
     ring.node_mut(3).start().unwrap();
     let mut is_fast = false;
     let was_cut = while_they_work(&ring, || {
