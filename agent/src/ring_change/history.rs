@@ -62,8 +62,8 @@ struct ChangeCourse {
     since: Option<Instant>,
     /// Begin of the time in which it has not waited for a server that is down.
     goes_on_since: Option<Instant>,
-    /// True where it waits for such a server.
-    interrupted: bool,
+    /// Since when it waits for such a server.
+    interrupted: Option<Instant>,
     /// True where it has waited for such a server.
     resumed: bool,
 }
@@ -102,13 +102,13 @@ impl ChangeCourse {
         if seen.is_calm() {
             return Self::default();
         }
-        let interrupted = seen.is_interrupted();
-        let goes_on = if interrupted { now } else { self.goes_on_since.unwrap_or(now) };
+        let interrupted = seen.is_interrupted().then(|| self.interrupted.unwrap_or(now));
+        let goes_on = if interrupted.is_some() { now } else { self.goes_on_since.unwrap_or(now) };
         Self {
             since: Some(self.since.unwrap_or(now)),
             goes_on_since: Some(goes_on),
             interrupted,
-            resumed: self.resumed || interrupted,
+            resumed: self.resumed || interrupted.is_some(),
         }
     }
 }
@@ -341,7 +341,14 @@ impl History {
 
     /// Returns true where the present change waits for a server that is down.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.change.interrupted
+        self.change.interrupted.is_some()
+    }
+
+    /// Returns true where the present change waits for a server that seems not to come back soon.
+    pub(super) fn waits_long(&self, now: Instant) -> bool {
+        self.change
+            .interrupted
+            .is_some_and(|since| now.saturating_duration_since(since) >= timing::WAITS_LONG)
     }
 
     /// Returns true where the present change has waited for a server that was down.

@@ -34,6 +34,8 @@ pub struct Progress {
     pub hold: Option<Hold>,
     /// Hand that runs the merges of the other servers.
     pub merges: Merges,
+    /// True where the change waits for a server that seems not to come back soon.
+    pub waits_long: bool,
     /// True while a server is announced, Pending, Doing or Done, or was when chmpx last answered.
     pub holds_file: bool,
 }
@@ -100,6 +102,7 @@ pub(super) fn progress(scene: &Scene<'_>, history: &History, hold: Option<Hold>)
         attempts: history.undone(),
         hold,
         merges: history.dialects().merges(scene),
+        waits_long: history.waits_long(scene.inputs.now),
         holds_file: false,
     }
 }
@@ -187,7 +190,7 @@ impl Progress {
     /// Returns true while no file may be written: chmpx reloads it in the middle of a merge otherwise. A change that waits for a server
     /// that is down may have to learn that this server does not come back.
     pub fn forbids_files(&self) -> bool {
-        self.is_under_way() && self.stage != Stage::Interrupted
+        self.is_under_way() && !self.waits_long
     }
 
     /// Returns true where a change is prepared, or waits for its next try.

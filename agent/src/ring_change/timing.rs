@@ -93,6 +93,8 @@ pub(super) const ALIGN_LATE: Duration = ms(1500);
 pub(super) const ALIGNMENTS: u32 = 20;
 /// A server that is down in a change to the requests that others take meanwhile.
 pub(super) const SERVE: Duration = ms(100);
+/// Patience with a server that is down in a change, until files are written meanwhile: in the first seconds each chmpx is busy with its end.
+pub(super) const WAITS_LONG: Duration = ms(15_000);
 /// Patience of a slave that stands still with servers that do not take requests yet.
 pub(super) const ALL_SERVE: Duration = ms(1500);
 /// The same as [`HOLD`] in a change that has waited for a server, while some may still look like leavers.

@@ -249,6 +249,7 @@ mod tests {
             attempts: 1,
             hold: Some(Hold::Lost { unknown: vec![ServerId::new("b")], down: Vec::new() }),
             merges: crate::ring_change::Merges::Unknown,
+            waits_long: false,
             holds_file: true,
         };
         let text = "the servers go Pending; joining: c, d; waiting for b; announcements undone: 1; the change waits: b did not \

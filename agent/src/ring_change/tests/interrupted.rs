@@ -145,3 +145,16 @@ fn a_wait_from_before_the_death_does_not_go_on_behind_it() {
     let undone = bench.run(1000).into_iter().find(|(_, row, _)| *row == Row::Undo);
     assert_eq!(undone, None);
 }
+
+#[test]
+fn files_wait_until_the_dead_seems_not_to_come_back() {
+    let mut bench = Bench::server("a", "a=1221 b=1221 c=20 d=1121").seeing("c=-");
+    let forbids = |bench: &mut Bench| bench.step().progress.forbids_files();
+    assert!(forbids(&mut bench));
+    bench.run(14_900);
+    assert!(forbids(&mut bench));
+    bench.run(200);
+    assert!(!forbids(&mut bench), "it may bring the removal of the dead");
+    bench.show("a=1021 b=1021 c=1021 d=1121");
+    assert!(forbids(&mut bench));
+}
