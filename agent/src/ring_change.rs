@@ -43,7 +43,7 @@
 //! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, at once where chmpx is new; not interrupted, not stopped in this change | asks them for AUTOMERGE; stops chmpx, which is killed after 30 s |
 //! | `ForcedThaw` | | slave | another hand has continued chmpx, and the list is not calm | restarts chmpx |
 //! | `Unmark` | 25 | slave | chmpx runs, and the list is calm; or chmpx has ended | removes the mark of the stop |
-//! | `CureThawed` | 26 | slave | continued 0.4 s ago, the list not calm, a server's list calm | UPDATESTATUS to servers whose entries are old; where that list is not calm either, removes the mark |
+//! | `CureThawed` | 26 | slave | continued 0.4 s ago | compares the list with a server's: UPDATESTATUS to servers whose entries are old; where none is, or that list is not calm, removes the mark |
 //! | `Recount` | | slave | the list settled, and with a server that was taken out, 5 s; a server's list has it out of service | restarts chmpx |
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |
 //! | `Withdraw` | 20 | driver | S down, J announced, nobody p, 2 s | SERVICEOUT to each J |

@@ -117,11 +117,16 @@ pub(super) fn restart(_: &Scene<'_>, _: &History) -> Turn {
     Turn::Act(Action::RestartPair(PairEnd::ThawedTooEarly))
 }
 
-/// Row `Unmark`: the change is over, or the chmpx that stood still has ended, as by its watchdog.
+/// Row `Unmark`: the change is over, or the chmpx that stood still has ended, as by its watchdog. Behind the continuation by an agent the
+/// list is compared before.
 pub(super) fn unmark(scene: &Scene<'_>, _: &History) -> Condition {
-    let marked = |process| chmpx_is(scene, process) && scene.inputs.local.mark != Mark::Absent;
+    let mark = scene.inputs.local.mark;
+    let marked = |process| chmpx_is(scene, process) && mark != Mark::Absent;
+    if marked(Process::Absent) {
+        return Condition::when(true, AT_ONCE);
+    }
     let over = marked(Process::Running) && scene.is_heard() && scene.seen.is_settled();
-    Condition::when(over || marked(Process::Absent), AT_ONCE)
+    Condition::when(over, if mark == Mark::Thawed { timing::COMPARED } else { AT_ONCE })
 }
 
 /// Removes the mark: only now may chmpx be stopped again.
@@ -129,28 +134,43 @@ pub(super) fn remove_mark(_: &Scene<'_>, _: &History) -> Turn {
     Turn::Act(Action::Unmark)
 }
 
-/// Row `CureThawed`.
+/// Row `CureThawed`: an old list may look calm.
 pub(super) fn cure_thawed(scene: &Scene<'_>, _: &History) -> Condition {
     let thawed = chmpx_is(scene, Process::Running) && scene.inputs.local.mark == Mark::Thawed;
     if !scene.is_heard() && thawed {
         return Condition::Unknown;
     }
-    Condition::when(thawed && !scene.seen.is_calm(), timing::THAWED)
+    Condition::when(thawed, timing::THAWED)
+}
+
+/// Compares the list with that of a server, and has the servers publish their status whose entries are old. Removes the mark where none
+/// is, and where the change goes on: chmpx was continued while it waited, or the next one has begun.
+pub(super) fn cure_old_list(scene: &Scene<'_>, history: &History) -> Turn {
+    let Some(answer) = answer(scene) else { return ask_one(scene, history) };
+    let old = old_entries(scene, answer);
+    let in_vain = history.times(Row::CureThawed) >= timing::CURES;
+    if !is_over(&answer.list) || old.is_empty() || in_vain {
+        remove_mark(scene, history)
+    } else {
+        publish(old)
+    }
+}
+
+/// Returns the servers that are up, and whose entries differ from those of another list.
+fn old_entries(scene: &Scene<'_>, answer: &Answer) -> Vec<ServerId> {
+    let differs = |id: &ServerId, status| status != scene.seen.status(id);
+    let old = answer.list.iter().filter(|(id, entry)| entry.status.is_up() && differs(id, entry.status));
+    old.map(|(id, _)| id.clone()).collect()
+}
+
+fn publish(servers: Vec<ServerId>) -> Turn {
+    Turn::send(servers.iter().map(|id| Command::UpdateStatus.at(id)).collect())
 }
 
 /// Has the servers whose entries are old publish their status, where another server's list is calm.
 pub(super) fn cure(scene: &Scene<'_>, history: &History) -> Turn {
     let Some(answer) = answer(scene) else { return ask_one(scene, history) };
-    if !is_over(&answer.list) {
-        // The change goes on: chmpx was continued while it waited, or the next one has begun.
-        let thawed = scene.inputs.local.mark == Mark::Thawed;
-        return if thawed { remove_mark(scene, history) } else { Turn::Pass };
-    }
-    let old =
-        |id: &&ServerId| answer.list.get(*id).is_some_and(|entry| entry.status != scene.seen.status(id));
-    let up = |id: &&ServerId| answer.list.get(*id).is_some_and(|entry| entry.status.is_up());
-    let old = scene.seen.statuses.keys().filter(old).filter(up);
-    Turn::send(old.map(|id| Command::UpdateStatus.at(id)).collect())
+    if is_over(&answer.list) { publish(old_entries(scene, answer)) } else { Turn::Pass }
 }
 
 /// Row `Recount`: chmpx still counts a server that was taken out of the ring, and looks for keys at the wrong servers (C38).

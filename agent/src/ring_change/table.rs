@@ -84,7 +84,7 @@ pub(super) const fn of(row: Row) -> Rule {
         R::Freeze => rule(slave::freeze, slave::stop_chmpx, AGAIN),
         R::ForcedThaw => rule(slave::forced_thaw, slave::restart, STOP_AGAIN),
         R::Unmark => rule(slave::unmark, slave::remove_mark, AGAIN),
-        R::CureThawed => rule(slave::cure_thawed, slave::cure, CURE_THAWED).asks(CURE_THAWED),
+        R::CureThawed => rule(slave::cure_thawed, slave::cure_old_list, CURE_THAWED).asks(CURE_THAWED),
         R::Recount => rule(slave::recount, slave::restart_to_recount, STOP_AGAIN).asks(CURE),
         R::Lost => rule(driving::lost, driving::report_lost, AT_ONCE),
         R::Withdraw => rule(deaths::withdraw, deaths::take_joiners_back, UNDO_AGAIN),

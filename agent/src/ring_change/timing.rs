@@ -151,6 +151,10 @@ pub(super) const UNSEEN: Duration = ms(1000);
 pub(super) const THAWED: Duration = ms(400);
 /// Patience with a server that was taken out of the ring, and that the own chmpx still counts.
 pub(super) const RECOUNT: Duration = ms(5000);
+/// Number of such cures behind one continuation.
+pub(super) const CURES: u32 = 8;
+/// Patience with a comparison behind a continuation, where no server answers.
+pub(super) const COMPARED: Duration = ms(10_000);
 /// Pause between two such cures.
 pub(super) const CURE_THAWED: Duration = ms(600);
 
