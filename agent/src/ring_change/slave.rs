@@ -152,7 +152,7 @@ pub(super) fn cure_old_list(scene: &Scene<'_>, history: &History) -> Turn {
     if !is_over(&answer.list) || old.is_empty() || in_vain {
         remove_mark(scene, history)
     } else {
-        publish(old)
+        publish(&old)
     }
 }
 
@@ -163,14 +163,14 @@ fn old_entries(scene: &Scene<'_>, answer: &Answer) -> Vec<ServerId> {
     old.map(|(id, _)| id.clone()).collect()
 }
 
-fn publish(servers: Vec<ServerId>) -> Turn {
+fn publish(servers: &[ServerId]) -> Turn {
     Turn::send(servers.iter().map(|id| Command::UpdateStatus.at(id)).collect())
 }
 
 /// Has the servers whose entries are old publish their status, where another server's list is calm.
 pub(super) fn cure(scene: &Scene<'_>, history: &History) -> Turn {
     let Some(answer) = answer(scene) else { return ask_one(scene, history) };
-    if is_over(&answer.list) { publish(old_entries(scene, answer)) } else { Turn::Pass }
+    if is_over(&answer.list) { publish(&old_entries(scene, answer)) } else { Turn::Pass }
 }
 
 /// Row `Recount`: chmpx still counts a server that was taken out of the ring, and looks for keys at the wrong servers (C38).
