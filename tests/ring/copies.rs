@@ -83,6 +83,8 @@ fn a_newcomer_whose_copy_was_cut_off_waits_to_be_confirmed_and_joins_however_lon
     let is_held = wait_for(PATIENCE, || change().is_some_and(|change| change.code == "ring-too-long"));
     assert!(is_held, "{}", ring.told(3));
     assert!(change().is_some_and(|change| change.text.contains("confirm join")), "{}", ring.told(3));
+    let undone = |number: &u32| ring.node(*number).log().contains("a change of the ring was undone");
+    assert!(wait_for(PATIENCE, || SERVERS.iter().all(undone)), "{}", ring.told(1));
     let cut_off = aborts(&ring);
     assert!(ring.node(3).run(&["confirm", "join"]).unwrap().status.success());
     let joined = while_they_work(&ring, || [1, 2, 3, 100].iter().all(|number| ring.is_settled(*number)));
