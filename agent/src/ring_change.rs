@@ -139,9 +139,9 @@ pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
     let scene = Scene::new(inputs, limits);
     let is_foreign = history.dialects().foreign_here(&scene);
     let is_foreign = is_foreign.filter(|_| !merging::returns_by_agents(&scene, history));
-    // A change that chmpx should finish, and does not.
-    let ends_stalled =
-        |row: Row| row.ends_change() && history.has_held(Row::Takeover, timing::UNDO, inputs.now);
+    // A change that chmpx should finish, and does not. A copy that goes on may take as long as it likes.
+    let stands = history.has_held(Row::Takeover, timing::UNDO, inputs.now) && !scene.seen.is_merging();
+    let ends_stalled = |row: Row| stands && row.ends_change();
     let (mut chosen, mut hold, mut refused) = (None, is_foreign.clone().map(Hold::RunsAutomerge), false);
     for row in Row::all().filter(|row| history.is_due(*row, inputs.now) && speaks(limits, *row)) {
         match turn(row, &scene, history) {
