@@ -123,8 +123,7 @@ impl<T: Supervisor> Reconciler<T> {
             let elements = self.elements(inputs);
             let known = self.predicted(inputs, elements);
             let least = self.store.ledger().processes.ring.least();
-            self.processes.prediction =
-                least.map_or(known, |least| Some(known.map_or(least, |known| known.or_longer(least))));
+            self.processes.prediction = [known, least].into_iter().flatten().reduce(Prediction::or_longer);
         }
     }
 
