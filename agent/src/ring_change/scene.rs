@@ -137,6 +137,11 @@ impl Roles {
         self.stayers.iter().all(takes)
     }
 
+    /// Returns the servers that are up.
+    fn living(&self) -> Vec<ServerId> {
+        self.statuses.iter().filter(|(_, status)| status.is_up()).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Returns the living leavers.
     pub(super) fn living_leavers(&self) -> Vec<ServerId> {
         self.among(&self.leavers, NodeStatus::is_up)
@@ -182,8 +187,7 @@ impl<'a> Scene<'a> {
 
     /// Returns the servers that are up, by the own list.
     pub(super) fn living(&self) -> Vec<ServerId> {
-        let living = self.seen.statuses.iter().filter(|(_, status)| status.is_up());
-        living.map(|(id, _)| id.clone()).collect()
+        self.seen.living()
     }
 
     /// Returns true on a slave.
@@ -215,11 +219,7 @@ impl<'a> Scene<'a> {
     /// Returns the other servers that are up: those of the ring, and those that wait to join, whose lists chmpx compares as well before
     /// a merge.
     pub(super) fn asked_for_lists(&self) -> Vec<ServerId> {
-        let mut who = self.asked_by_driver();
-        let waits = |id: &ServerId| Some(id) != self.own() && !who.contains(id);
-        let waiting: Vec<_> = self.living().into_iter().filter(waits).collect();
-        who.extend(waiting);
-        who
+        asked_for_lists(&self.seen, self.own())
     }
 
     /// Returns the first of some servers, by its slot.
@@ -261,16 +261,23 @@ fn asked(seen: &Roles, own: Option<&ServerId>) -> Vec<ServerId> {
     seen.all().filter(living).cloned().collect()
 }
 
+/// Returns the servers to ask for their lists: those, and the others that are up.
+fn asked_for_lists(seen: &Roles, own: Option<&ServerId>) -> Vec<ServerId> {
+    let mut who = asked(seen, own);
+    let others: Vec<_> =
+        seen.living().into_iter().filter(|id| Some(id) != own && !who.contains(id)).collect();
+    who.extend(others);
+    who
+}
+
 /// Puts the own views together; `None` where one that matters was not asked in this look.
 fn views(inputs: &Inputs, list: &List, seen: &Roles) -> Option<Views> {
     let own = inputs.own();
     let asked = asked(seen, own);
     let none = BTreeMap::new();
-    let waits =
-        seen.statuses.iter().any(|(id, status)| status.is_up() && Some(id) != own && !asked.contains(id));
     let answers = match inputs.fresh_round() {
         Some(round) => &round.answers,
-        None if asked.is_empty() && !waits => &none,
+        None if asked_for_lists(seen, own).is_empty() => &none,
         None => return None,
     };
     let mut statuses: BTreeMap<_, _> = list
