@@ -85,26 +85,18 @@ pub(super) const STUCK: Duration = ms(5000);
 pub(super) const HOLD: Duration = ms(800);
 /// The same for a return.
 pub(super) const HOLD_RETURN: Duration = ms(1000);
+/// The same in a change that has waited for a server, while some may still look like leavers.
+pub(super) const HOLD_RESUMED: Duration = ms(2500);
 /// Patience with lists that differ before MERGE.
 pub(super) const ALIGN: Duration = ms(300);
 /// The same while some servers are not Pending: their lists differ for a moment as they become it.
 pub(super) const ALIGN_LATE: Duration = ms(1500);
 /// Number of times that servers are asked to publish their status before MERGE.
 pub(super) const ALIGNMENTS: u32 = 20;
-/// A server that is down in a change to the requests that others take meanwhile.
-pub(super) const SERVE: Duration = ms(100);
-/// Patience with a server that is down in a change, until files are written meanwhile: in the first seconds each chmpx is busy with its end.
-pub(super) const WAITS_LONG: Duration = ms(15_000);
-/// Patience of a slave that stands still with servers that do not take requests yet.
-pub(super) const ALL_SERVE: Duration = ms(1500);
-/// The same as [`HOLD`] in a change that has waited for a server, while some may still look like leavers.
-pub(super) const HOLD_RESUMED: Duration = ms(2500);
-/// The same as [`YIELD`] there.
-pub(super) const YIELD_RESUMED: Duration = ms(2000);
-/// The same as [`DEAD`] of a server that has to leave with the dead one: another may leave anyway, and goes first.
-pub(super) const DEAD_OF_OTHERS: Duration = ms(9000);
 /// Patience with another leaver: a server that goes Pending is one for some milliseconds.
 pub(super) const YIELD: Duration = ms(400);
+/// The same in a change that has waited for a server.
+pub(super) const YIELD_RESUMED: Duration = ms(2000);
 /// MERGE to its repetition.
 pub(super) const MERGE_AGAIN: Duration = ms(2000);
 /// Patience with a server that is Pending beside others that are Done.
@@ -135,6 +127,12 @@ pub(super) const COPIES: Duration = ms(6000);
 pub(super) const LOST: Duration = ms(2000);
 /// Patience with a server that is down: its agent restarts its pair in 3 to 5 s.
 pub(super) const DEAD: Duration = ms(8000);
+/// The same of a server that has to leave with the dead one: another may leave anyway, and goes first.
+pub(super) const DEAD_OF_OTHERS: Duration = ms(9000);
+/// A server that is down in a change to the requests that others take meanwhile.
+pub(super) const SERVE: Duration = ms(100);
+/// The same to the first file that is written meanwhile: in the first seconds each chmpx is busy with the end of that server.
+pub(super) const WAITS_LONG: Duration = ms(15_000);
 /// Change of the list after which the next one in the order drives, for each place.
 pub(super) const TAKEOVER: Duration = ms(3000);
 
@@ -146,17 +144,19 @@ pub(super) const FREEZE: Duration = ms(300);
 pub(super) const FREEZE_LIMIT: Duration = ms(30_000);
 /// Least length of a freeze that has not seen the change.
 pub(super) const UNSEEN: Duration = ms(1000);
+/// Patience of a slave that stands still with servers that do not take requests yet.
+pub(super) const ALL_SERVE: Duration = ms(1500);
 /// Continuation to the cure of old entries, by which chmpx has worked through what was sent meanwhile. Statuses of one second count as
 /// equally new, and the last one that it reads wins, whichever server it comes from.
 pub(super) const THAWED: Duration = ms(400);
-/// Patience with a server that was taken out of the ring, and that the own chmpx still counts.
-pub(super) const RECOUNT: Duration = ms(5000);
 /// Number of such cures behind one continuation.
 pub(super) const CURES: u32 = 8;
-/// Patience with a comparison behind a continuation, where no server answers.
-pub(super) const COMPARED: Duration = ms(10_000);
-/// Pause between two such cures.
+/// Pause between two of them.
 pub(super) const CURE_THAWED: Duration = ms(600);
+/// Patience with the comparison before them, where no server answers.
+pub(super) const COMPARED: Duration = ms(10_000);
+/// Patience with a server that was taken out of the ring, and that the own chmpx still counts.
+pub(super) const RECOUNT: Duration = ms(5000);
 
 /// Pause between two questions of a calm server about itself.
 pub(super) const AUDIT: Duration = ms(10_000);
