@@ -4,6 +4,7 @@ use super::action::{Command, Order, Turn};
 use super::condition::{Condition, Same};
 use super::history::History;
 use super::inputs::ServerId;
+use super::joining;
 use super::merging::{self, Dialect, announced, dialect};
 use super::row::Row;
 use super::scene::{Roles, Scene, Views, is_dismissed, is_pending};
@@ -95,21 +96,20 @@ pub(super) fn report_lost(scene: &Scene<'_>, _: &History) -> Turn {
 pub(super) fn merge(scene: &Scene<'_>, history: &History) -> Condition {
     let alone = !scene.seen.is_announced();
     seen_well(scene, history, |roles| {
-        let ring = roles.ring();
-        let ready = !ring.is_empty() && ring.iter().all(|id| is_pending(roles.status(id)));
         let resumed = history.was_interrupted() && leavers_are_unsure(scene, history, roles);
         let after = match (alone, resumed) {
             (true, _) => timing::HOLD_RETURN,
             (false, true) => timing::HOLD_RESUMED,
             (false, false) => timing::HOLD,
         };
-        if ready { Condition::Holds(Same::Statuses(roles.signature()), after) } else { Condition::Fails }
+        let same = Same::Statuses(roles.signature());
+        if ready_to_merge(roles) { Condition::Holds(same, after) } else { Condition::Fails }
     })
 }
 
 /// Returns true where a living leaver may be one that stays: it has taken requests while the change waited.
 fn leavers_are_unsure(scene: &Scene<'_>, history: &History, roles: &Roles) -> bool {
-    let sure = scene.inputs.wish.leave || history.buries();
+    let sure = joining::is_to_leave(scene, history);
     roles.living_leavers().iter().any(|id| Some(id) != scene.own() || !sure)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::action::{Action, Command, Turn};
+use super::action::{Command, Turn};
 use super::condition::{Condition, Same};
 use super::history::History;
 use super::inputs::{Answer, ServerId};
@@ -18,6 +18,8 @@ const OUT: u32 = 0x11;
 const IN: u32 = 0x21;
 const JOINS: u32 = 0x1121;
 const LEAVES: u32 = 0x1221;
+/// A server that stays, or has come back, and is Pending.
+pub(super) const PENDING: u32 = 0x1021;
 
 /// Returns true for a server that is not there: unlisted, or out of service and down or without k2hdkc.
 fn is_missing(status: NodeStatus) -> bool {
@@ -113,8 +115,8 @@ fn unseen(scene: &Scene<'_>) -> Condition {
 }
 
 /// Announces the own join.
-pub(super) fn announce_join(scene: &Scene<'_>, _: &History) -> Turn {
-    let (Some(own), first) = (scene.own(), scene.seen.stayers.is_empty()) else { return Turn::Pass };
+pub(super) fn announce_join(scene: &Scene<'_>, history: &History) -> Turn {
+    let first = scene.seen.stayers.is_empty();
     let after = scene.seen.stayers.len() + scene.seen.joiners.len() + scene.waiting_joiners().len();
     // The first server of a ring copies nothing.
     let limits = || limit(scene, Announcement::Join).or_else(|| room(scene, after));
@@ -126,21 +128,20 @@ pub(super) fn announce_join(scene: &Scene<'_>, _: &History) -> Turn {
         _ => is_missing(status) && is_missing(scene.seen.status(id)),
     };
     match gate(scene, limits, good) {
-        Gate::Open => Turn::send(vec![Command::ServiceIn.at(own)]),
+        Gate::Open => service_in(scene, history),
         Gate::Shut(turn) => turn,
     }
 }
 
 /// Announces the own leave.
-pub(super) fn announce_leave(scene: &Scene<'_>, _: &History) -> Turn {
-    let Some(own) = scene.own() else { return Turn::Pass };
+pub(super) fn announce_leave(scene: &Scene<'_>, history: &History) -> Turn {
     let after = scene.seen.stayers.len().saturating_sub(1);
     let alone = (after == 0).then_some(Hold::LastServer);
     let wraps = leaves_too_many(scene, after)
         .then_some(Hold::LeavesInTurn { after, replicas: scene.inputs.replicas });
     let good = |_: &ServerId, status: NodeStatus| matches!(status.bits(), IN | LEAVES);
     match gate(scene, alone.or(wraps).or_else(|| limit(scene, Announcement::Leave)), good) {
-        Gate::Open => Turn::send(vec![Command::ServiceOut(own.clone()).at(own)]),
+        Gate::Open => service_out(scene, history),
         Gate::Shut(turn) => turn,
     }
 }
@@ -218,25 +219,26 @@ pub(super) fn leave_again(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
     let seen = &scene.seen;
     let others = seen.stayers.iter().any(|id| Some(id) != scene.own() && is_pending(seen.status(id)));
-    let wanted = scene.inputs.wish.leave || history.buries();
-    let aborted = wanted && me.bits() == 0x1021 && history.was_aborted();
+    let aborted = is_to_leave(scene, history) && me.bits() == PENDING && history.was_aborted();
     Condition::when(aborted && others && !seen.is_merging(), AT_ONCE)
 }
 
 /// Leaves once more.
 pub(super) fn leave_once_more(scene: &Scene<'_>, history: &History) -> Turn {
-    let Some(own) = scene.own() else { return Turn::Pass };
     let undone = history.due_try(super::Row::Undo, scene.inputs.now, timing::UNDO_AGAIN).is_some();
-    if undone || history.times(super::Row::LeaveAgain) >= timing::LEAVES {
-        return Turn::Pass;
-    }
-    Turn::send(vec![Command::ServiceOut(own.clone()).at(own)])
+    let in_vain = history.times(super::Row::LeaveAgain) >= timing::LEAVES;
+    if undone || in_vain { Turn::Pass } else { service_out(scene, history) }
+}
+
+/// Returns true for a server that is to leave: by the wish of the operator or of K2HR3, or to bury a dead one.
+pub(super) fn is_to_leave(scene: &Scene<'_>, history: &History) -> bool {
+    scene.inputs.wish.leave || history.buries()
 }
 
 /// Row `HalfOut`.
 pub(super) fn half_out(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
-    let unwanted = !scene.inputs.wish.leave && !history.buries() && !scene.seen.is_interrupted();
+    let unwanted = !is_to_leave(scene, history) && !scene.seen.is_interrupted();
     Condition::when(unwanted && me.bits() == LEAVES, timing::PEND)
 }
 
@@ -252,14 +254,14 @@ pub(super) fn yields(scene: &Scene<'_>, history: &History) -> Condition {
     Condition::when(free && me.bits() == LEAVES && wraps, after)
 }
 
-/// Takes requests like a server that leaves.
+/// Goes out of service: a server that leaves takes requests until the merge.
 pub(super) fn service_out(scene: &Scene<'_>, _: &History) -> Turn {
     scene.own().map_or(Turn::Pass, |own| Turn::send(vec![Command::ServiceOut(own.clone()).at(own)]))
 }
 
 /// Comes back into service.
 pub(super) fn service_in(scene: &Scene<'_>, _: &History) -> Turn {
-    scene.own().map_or(Turn::Pass, |own| Turn::Act(Action::Send(vec![Command::ServiceIn.at(own)])))
+    scene.own().map_or(Turn::Pass, |own| Turn::send(vec![Command::ServiceIn.at(own)]))
 }
 
 /// Returns true where a leave that is wanted can be announced beside the one that is.

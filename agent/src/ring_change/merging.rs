@@ -14,9 +14,6 @@ use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
 use crate::settings::MergeBy;
 use crate::supervisor::Program;
 
-/// A server that stays, or has come back, and is Pending.
-const PENDING: u32 = 0x1021;
-
 /// Row `Pend`.
 pub(super) fn pend(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
@@ -98,7 +95,7 @@ pub(super) fn drain(scene: &Scene<'_>, _: &History) -> Condition {
 /// Row `DrainLeaver`.
 pub(super) fn drain_leaver(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
-    let leaves = scene.inputs.wish.leave || history.buries();
+    let leaves = joining::is_to_leave(scene, history);
     let seen = &scene.seen;
     let all = seen.ring().iter().all(|id| is_pending(seen.status(id)));
     Condition::when(leaves && me.action() == Change::Delete && all && drains(scene, me), timing::DRAIN)
@@ -147,7 +144,7 @@ pub(super) fn stop_drained(scene: &Scene<'_>, history: &History) -> Turn {
 /// takes them until the merge.
 pub(super) fn serve(scene: &Scene<'_>, history: &History) -> Condition {
     let Some(me) = scene.me() else { return unseen(scene) };
-    let waits = me.bits() == PENDING && scene.seen.is_interrupted();
+    let waits = me.bits() == joining::PENDING && scene.seen.is_interrupted();
     Condition::when(waits && history.holds_keys(), timing::SERVE)
 }
 

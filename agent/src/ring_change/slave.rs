@@ -7,6 +7,7 @@ use super::action::{Action, Command, Turn};
 use super::condition::Condition;
 use super::history::History;
 use super::inputs::{Answer, List, Mark, Node, Process, ServerId};
+use super::joining::PENDING;
 use super::merging::{Dialect, dialect};
 use super::row::Row;
 use super::scene::{Roles, Scene, is_dismissed, is_settled};
@@ -24,7 +25,7 @@ fn chmpx_is(scene: &Scene<'_>, process: Process) -> bool {
 fn changing(scene: &Scene<'_>) -> Vec<ServerId> {
     let seen = &scene.seen;
     let announced =
-        |id: &&ServerId| seen.status(id).action() != Change::Nothing || seen.status(id).bits() == 0x1021;
+        |id: &&ServerId| seen.status(id).action() != Change::Nothing || seen.status(id).bits() == PENDING;
     let living = |id: &&ServerId| seen.status(id).is_up();
     seen.all().filter(announced).filter(living).cloned().collect()
 }
