@@ -42,7 +42,7 @@
 //! | `Leave` | 4 | L | S and L well, no J, 2 s; at once where another L is announced | asks all; SERVICEOUT |
 //! | `Freeze` | 23 | slave | J, L or R in the list 0.3 s, at once where chmpx is new; not interrupted, not stopped in this change | asks them for AUTOMERGE; stops chmpx, which is killed after 30 s |
 //! | `ForcedThaw` | | slave | another hand has continued chmpx, and the list is not calm | restarts chmpx |
-//! | `Unmark` | 25 | slave | chmpx runs, and the list is calm; or chmpx has ended | removes the mark of the stop |
+//! | `Unmark` | 25 | slave | chmpx runs, and the list is calm, 10 s behind a continuation by an agent; or chmpx has ended | removes the mark of the stop |
 //! | `CureThawed` | 26 | slave | continued 0.4 s ago | compares the list with a server's: UPDATESTATUS to servers whose entries are old; where none is, or that list is not calm, removes the mark |
 //! | `Recount` | | slave | the list settled, and with a server that was taken out, 5 s; a server's list has it out of service | restarts chmpx |
 //! | `Lost` | 20 | driver | a server is unknown or down, 2 s | reports it; rows 13 to 19 wait |

@@ -70,7 +70,7 @@ pub(crate) struct Course {
     pub(crate) k2hdkc: Option<Micros>,
     /// Its chmpx stands still.
     pub(crate) chmpx: Option<Micros>,
-    /// It was gone, and has not served since.
+    /// A program of it was gone, and the server has not served since.
     pub(crate) away: bool,
     /// A merge has skipped it: it is `[n/a][Pending]` beside others that are `[Done]`.
     pub(crate) skipped: Option<Micros>,

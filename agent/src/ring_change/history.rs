@@ -62,7 +62,7 @@ struct ChangeCourse {
     since: Option<Instant>,
     /// Begin of the time in which it has not waited for a server that is down.
     goes_on_since: Option<Instant>,
-    /// Since when it waits for such a server.
+    /// Begin of the present wait for such a server.
     interrupted: Option<Instant>,
     /// True where it has waited for such a server.
     resumed: bool,
@@ -199,8 +199,8 @@ impl History {
             self.change = self.change.at(&scene.seen, now);
         }
         let local = &scene.inputs.local;
-        let calm = scene.is_heard() && scene.seen.is_calm();
-        let is_new = local.chmpx == Process::Absent || self.freeze.is_new && !calm;
+        let is_over = scene.is_heard() && scene.seen.is_calm();
+        let is_new = local.chmpx == Process::Absent || self.freeze.is_new && !is_over;
         let asks = local.chmpx == Process::Stopped || local.mark == Mark::Thawed;
         if !(scene.is_slave() && asks) {
             self.freeze = FreezeCourse { is_new, ..FreezeCourse::default() };
@@ -371,7 +371,8 @@ impl History {
         self.freeze.seen
     }
 
-    /// Returns the server that a slave asks while its chmpx stands still, and behind that: its own by its number, the next one where that does not answer.
+    /// Returns the server that a slave asks while its chmpx stands still, and behind that: its own by its number, the next one where that
+    /// does not answer.
     pub(super) fn asked_by_slave(&self, spread: u64, servers: &[ServerId]) -> Option<ServerId> {
         let number = u64::try_from(servers.len()).ok().filter(|number| *number > 0)?;
         let place = spread.wrapping_add(self.freeze.unanswered) % number;
