@@ -60,7 +60,7 @@ impl World {
             Merges::ByAgents => agent.defers = false,
             Merges::Unknown => {}
         }
-        agent.holds_file = decision.progress.is_by_agents() && decision.progress.is_under_way();
+        agent.holds_file = decision.progress.is_by_agents() && decision.progress.forbids_files();
         let acts = decision.action != Action::Nothing;
         self.act(node, &decision);
         self.run_programs(node);

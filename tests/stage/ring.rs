@@ -220,8 +220,8 @@ impl Ring {
         let node = self.node(number);
         let status = node.run(&["status"]).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         let log = node.log();
-        let lines: Vec<_> = log.lines().collect();
-        let last = lines[lines.len().saturating_sub(60)..].join("\n");
+        let lines: Vec<_> = log.lines().filter(|line| !line.contains(" unchanged: ")).collect();
+        let last = lines[lines.len().saturating_sub(120)..].join("\n");
         format!("{}\n{last}", status.unwrap_or_default())
     }
 

@@ -173,15 +173,18 @@ impl Running {
     }
 
     /// Notes a copy that was ended at the limit of the change. One that stands still is ended sooner, and shows nothing.
+    ///
+    /// Statuses of the merge that was ended may come behind its end, so only a copy that is whole shows that nothing was cut off.
     fn follow_cut(&mut self, progress: &Progress, now: Instant) {
         let before_merge = matches!(progress.stage, Stage::Announced | Stage::GoingPending | Stage::Ready);
         let announced = !progress.joining.is_empty() || !progress.leaving.is_empty();
         match self.merge.since {
             Some(since) if before_merge && self.is_overdue(now) => {
                 let copied = now.saturating_duration_since(since);
-                self.cut = if copied > timing::COPIES { copied } else { Duration::ZERO };
+                let is_cut = copied > timing::COPIES;
+                self.cut = self.cut.max(if is_cut { copied } else { Duration::ZERO });
             }
-            _ if progress.stage == Stage::Merging && announced => self.cut = Duration::ZERO,
+            _ if progress.stage == Stage::Completing && announced => self.cut = Duration::ZERO,
             _ => {}
         }
     }
@@ -198,9 +201,14 @@ impl Running {
         // A slave that stands still sees the begin only, so the number is not compared with that of the servers that it saw.
         let moves = who.joining.len() != who.leaving.len();
         let undone = moves && from == Some(to);
+        let done = moves && from.is_some_and(|from| from + who.joining.len() == to + who.leaving.len());
         let stop = self.stop.before;
-        // A slave that stands still sees no copy.
-        let cut = if undone && self.frozen && is_overdue { self.cut.max(stop) } else { self.cut };
+        let cut = match () {
+            () if done => Duration::ZERO,
+            // A slave that stands still sees no copy.
+            () if undone && self.frozen && is_overdue => self.cut.max(stop),
+            () => self.cut,
+        };
         let result = if undone || !cut.is_zero() { Outcome::Undone } else { Outcome::Done };
         Ended { from, to, who, predicted, stop, copy: self.merge.before, cut, result }
     }
@@ -345,6 +353,10 @@ mod tests {
         went_on[4].3 = d;
         went_on[5].2 = 4;
         assert_eq!(cut_of(&went_on), (0, Outcome::Done));
+        let mut late = cut(4000, 20_100).to_vec();
+        late.insert(4, (20_500, Stage::Merging, 3, d, &[]));
+        late.insert(5, (21_200, Stage::Ready, 3, d, &[]));
+        assert_eq!(cut_of(&late), (16_100, Outcome::Undone), "a status of that merge comes behind its end");
         // Two servers that join and leave in one change do not show in the number.
         let replaced =
             cut(4000, 20_100).map(|(at, stage, serving, joining, _)| (at, stage, serving, joining, joining));
