@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod hand_over;
+mod hold;
 mod look;
 mod maintenance;
 mod membership;
@@ -118,6 +119,9 @@ enum Command {
     /// Continue a frozen process at its limit: the watchdog of a freeze, which the agent starts
     #[command(hide = true)]
     Thaw(thaw::Thaw),
+    /// Hold the requests to a process that is continued, until the end of the input: the agent starts it
+    #[command(hide = true)]
+    Hold(hold::Hold),
     /// Give the merges of this server back to its chmpx: the package does so before its removal
     #[command(hide = true)]
     HandOver,
@@ -153,9 +157,11 @@ pub fn main() -> ExitCode {
             return if wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    if let Command::Thaw(order) = &cli.command {
-        // It must work whatever becomes of the configuration.
-        return thaw::thaw(order);
+    // Both must work whatever becomes of the configuration.
+    match &cli.command {
+        Command::Thaw(order) => return thaw::thaw(order),
+        Command::Hold(order) => return hold::hold(order),
+        _ => {}
     }
     let origin = Origin { config: cli.config, root: cli.root };
     let (settings, faults) = settings::load_what_is_good(&origin);
@@ -207,6 +213,7 @@ async fn dispatch(command: Command, origin: Origin, settings: Settings, logging:
         Command::Confirm { id } => talk::confirm(&settings, id).await,
         Command::HandOver => Box::pin(hand_over::hand_over(settings)).await,
         Command::Thaw(order) => thaw::watch(&order).await,
+        Command::Hold(order) => hold::hold(&order),
     }
 }
 

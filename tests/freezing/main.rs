@@ -1,6 +1,8 @@
 //! Freezes of real processes under real watchdogs: whatever ends the agent, nothing stays frozen past its limit.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, in its helpers too")]
 
+mod holding;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -10,7 +10,7 @@ use super::inputs::{Answer, List, Mark, Node, Process, ServerId};
 use super::joining::PENDING;
 use super::merging::{Dialect, dialect};
 use super::row::Row;
-use super::scene::{Roles, Scene, is_dismissed, is_settled};
+use super::scene::{Roles, Scene, is_dismissed, is_pending, is_settled};
 use super::timing::{self, AT_ONCE};
 use super::words::{Hold, PairEnd};
 use crate::chmpx_state::Action as Change;
@@ -30,7 +30,9 @@ fn changing(scene: &Scene<'_>) -> Vec<ServerId> {
     seen.all().filter(announced).filter(living).cloned().collect()
 }
 
-/// Row `Freeze`. A chmpx that was started in the middle of the change stops at once: servers may lack keys that it asks them for.
+/// Row `Freeze`. A chmpx that was started in the middle of the change stops at once: servers may lack keys that it asks them for. So does one
+/// that hears of the change late: a server that is Pending gets no request, and the program that asked waits for an answer until its own
+/// limit.
 pub(super) fn freeze(scene: &Scene<'_>, history: &History) -> Condition {
     if !chmpx_is(scene, Process::Running) || scene.inputs.local.mark != Mark::Absent {
         return Condition::Fails;
@@ -39,7 +41,8 @@ pub(super) fn freeze(scene: &Scene<'_>, history: &History) -> Condition {
         return Condition::Unknown;
     }
     let ring = !scene.seen.stayers.is_empty() && !changing(scene).is_empty();
-    let after = if history.is_chmpx_new() { AT_ONCE } else { timing::FREEZE };
+    let is_late = scene.seen.is_announced() && !scene.seen.among(&scene.seen.stayers, is_pending).is_empty();
+    let after = if history.is_chmpx_new() || is_late { AT_ONCE } else { timing::FREEZE };
     Condition::when(ring && scene.may_freeze() && !scene.seen.is_interrupted(), after)
 }
 
@@ -150,10 +153,12 @@ pub(super) fn cure_old_list(scene: &Scene<'_>, history: &History) -> Turn {
     let Some(answer) = answer(scene) else { return ask_one(scene, history) };
     let old = old_entries(scene, answer);
     let in_vain = history.times(Row::CureThawed) >= timing::CURES;
-    if !is_over(&answer.list) || old.is_empty() || in_vain {
-        remove_mark(scene, history)
-    } else {
-        publish(&old)
+    match () {
+        () if !is_over(&answer.list) => remove_mark(scene, history),
+        () if !old.is_empty() && !in_vain => publish(&old),
+        () if scene.seen.is_settled() => remove_mark(scene, history),
+        // It shows a server in the change that is down by now, and no command has that one publish its status.
+        () => Turn::Pass,
     }
 }
 

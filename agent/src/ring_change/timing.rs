@@ -146,9 +146,9 @@ pub(super) const FREEZE_LIMIT: Duration = ms(30_000);
 pub(super) const UNSEEN: Duration = ms(1000);
 /// Patience of a slave that stands still with servers that do not take requests yet.
 pub(super) const ALL_SERVE: Duration = ms(1500);
-/// Continuation to the cure of old entries, by which chmpx has worked through what was sent meanwhile. Statuses of one second count as
-/// equally new, and the last one that it reads wins, whichever server it comes from.
-pub(super) const THAWED: Duration = ms(400);
+/// Time behind the continuation of a slave's chmpx until its list is compared. It has read by then what had waited. Statuses of one second
+/// count as equally new, and the last one that it reads wins, whichever server it comes from (C38).
+pub(super) const THAWED: Duration = ms(50);
 /// Number of such cures behind one continuation.
 pub(super) const CURES: u32 = 8;
 /// Pause between two of them.

@@ -11,7 +11,9 @@
 //! remembered: see [`is_stopped`].
 
 mod facts;
+mod holder;
 mod record;
+mod requests;
 mod watchdog;
 mod windows;
 
@@ -25,8 +27,10 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 pub use facts::{Progress, are_queues_empty, is_stopped};
+pub use holder::Holder;
+pub use requests::{HOLDS, HoldError, hold};
 pub use watchdog::{WATCHES, Watched, watch};
-pub use windows::{WIDE, WidenError, widen};
+pub use windows::{WIDE, WidenError, read_up, widen};
 
 use super::{ProcessId, Program};
 use crate::file::FileError;

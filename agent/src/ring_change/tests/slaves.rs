@@ -65,6 +65,7 @@ fn hears(bench: &mut Bench, text: &str) -> Option<(Row, Action)> {
 
 const CALM: &str = "a=21 b=21 c=21";
 const CHANGE: &str = "a=1021 b=21 c=1121";
+const ANNOUNCED: &str = "a=21 b=21 c=1121";
 
 #[test]
 fn chmpx_goes_on_when_a_server_is_calm_after_it_was_not() {
@@ -119,7 +120,7 @@ fn the_mark_goes_when_the_own_list_is_calm() {
     let thawed = || Bench::slave(CALM).with(|bench| bench.inputs.local.mark = Mark::Thawed);
     assert_eq!(
         thawed().first(5000),
-        Some((400, Row::CureThawed, Action::Unmark)),
+        Some((50, Row::CureThawed, Action::Unmark)),
         "it is as the servers have it"
     );
     let silent = thawed().seeing("a=- b=- c=-");
@@ -144,8 +145,16 @@ fn the_mark_goes_with_the_chmpx_that_stood_still_and_the_next_one_stops_at_once(
     calm.inputs.local.chmpx = Process::Running;
     calm.show(CALM);
     calm.step();
-    calm.show(CHANGE);
+    calm.show(ANNOUNCED);
     assert!(is_question(&calm.step().action), "its list was calm before");
+}
+
+#[test]
+fn chmpx_stops_at_once_where_its_agent_hears_of_the_change_late() {
+    let stops = |list: &str| Bench::slave(list).first(5000).map(|(at, row, _)| (at, row));
+    let (announced, late) = (stops(ANNOUNCED).unwrap(), stops(CHANGE).unwrap());
+    assert_eq!((announced.1, late.1), (Row::Freeze, Row::Freeze));
+    assert_eq!(announced.0 - late.0, 300);
 }
 
 #[test]
@@ -170,7 +179,18 @@ fn old_entries_of_a_continued_slave_are_cured_at_their_servers() {
         }
         bench.inputs.now = before + ms(50);
     }
-    assert_eq!(cured[..2], [(ms(400), all.clone()), (ms(1000), all)]);
+    assert_eq!(cured[..2], [(ms(50), all.clone()), (ms(650), all)]);
+}
+
+#[test]
+fn the_mark_stays_while_the_own_list_shows_a_change_whose_server_is_down() {
+    let mut bench = Bench::slave("a=21 b=21 c=1121").with(|bench| bench.inputs.local.mark = Mark::Thawed);
+    for _ in 0..60 {
+        let before = bench.inputs.now;
+        let act = hears(&mut bench, "a=21 b=21 c=1220");
+        assert!(!matches!(act, Some((_, Action::Unmark))), "{act:?}");
+        bench.inputs.now = before + ms(50);
+    }
 }
 
 #[test]

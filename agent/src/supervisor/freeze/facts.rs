@@ -42,12 +42,14 @@ pub fn are_queues_empty(id: ProcessId) -> Result<bool, FileError> {
 
 /// Bytes that wait in the queue behind a descriptor; `None` where it is none, or is closed by now.
 fn waiting(descriptor: &Path) -> Option<u64> {
+    if is_queue(descriptor) { bytes(&fs::read_to_string(descriptor).ok()?) } else { None }
+}
+
+/// Returns true where the descriptor is one of a message queue.
+pub(super) fn is_queue(descriptor: &Path) -> bool {
     #[allow(clippy::useless_conversion, reason = "the type differs between platforms")]
-    let kind = i64::try_from(statfs(descriptor).ok()?.f_type).ok()?;
-    if kind != MESSAGE_QUEUES {
-        return None;
-    }
-    bytes(&fs::read_to_string(descriptor).ok()?)
+    let kind = statfs(descriptor).ok().and_then(|kind| i64::try_from(kind.f_type).ok());
+    kind == Some(MESSAGE_QUEUES)
 }
 
 /// Reads `QSIZE:0  NOTIFY:0 ...`.
