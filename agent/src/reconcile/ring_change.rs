@@ -116,7 +116,7 @@ impl<T: Supervisor> Reconciler<T> {
         self.processes.prediction.filter(|_| self.merges_by() == MergeBy::Agents)
     }
 
-    /// Predicts the next change: a server by its keys, a slave by the last change that it saw. A copy that was cut off counts more on
+    /// Predicts the next change: a server by its keys, a slave by the last two that it saw. A copy that was cut off counts more on
     /// both. The prediction of a change under way stays.
     fn predict(&mut self, inputs: &Inputs) {
         if !self.ring_changes() {

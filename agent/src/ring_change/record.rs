@@ -16,8 +16,8 @@ pub struct Record {
     pub rate: Option<Rate>,
     /// The last change that this node saw from its begin to its end.
     pub last: Option<LastChange>,
-    /// Stop of the last such change in which all servers copied, in milliseconds.
-    stop_ms: Option<u64>,
+    /// Stops of the last two such changes in which all servers copied, in milliseconds, the later one behind.
+    stops_ms: Vec<u64>,
     /// Least copy to predict since one was cut off, in milliseconds: twice that time, then the time of the last whole one.
     least_copy_ms: Option<u64>,
     /// True where the operator has confirmed the join of this server, however long its change stops the ring.
@@ -59,7 +59,8 @@ impl Record {
         if all_copied && ended.from.is_some() {
             let keys = ended.predicted.and_then(|predicted| predicted.keys);
             self.rate = keys.and_then(|keys| Rate::of_merge(keys, ended.copy)).or(self.rate);
-            self.stop_ms = u64::try_from(ended.stop.as_millis()).ok();
+            self.stops_ms.extend(u64::try_from(ended.stop.as_millis()));
+            self.stops_ms.drain(..self.stops_ms.len().saturating_sub(2));
             self.least_copy_ms = self.least_copy_ms.and(u64::try_from(ended.copy.as_millis()).ok());
         }
         self.join_confirmed &= !all_copied;
@@ -76,12 +77,13 @@ impl Record {
 
     /// Returns true where this node has seen a change in which all servers copied.
     pub fn has_seen_all_copy(&self) -> bool {
-        self.stop_ms.is_some()
+        !self.stops_ms.is_empty()
     }
 
-    /// Returns the stop of the last change in which all servers copied.
+    /// Returns the shorter stop of the last two changes in which all servers copied: one that an accident made longer says nothing of the
+    /// next change.
     pub fn stop(&self) -> Option<Duration> {
-        self.stop_ms.map(Duration::from_millis)
+        self.stops_ms.iter().min().copied().map(Duration::from_millis)
     }
 
     /// Keeps whether this server holds newcomers. A prediction that moves while it does is no news.
@@ -154,6 +156,23 @@ mod tests {
         assert_eq!(
             (record.last.as_ref().unwrap().at, record.stop()),
             (Timestamp(4), Some(Duration::from_secs(8)))
+        );
+    }
+
+    #[test]
+    fn a_change_that_took_longer_by_an_accident_does_not_count_in_the_next_prediction() {
+        let mut record = Record::default();
+        let seconds = |record: &Record| record.stop().map(|stop| stop.as_secs());
+        let took = |stop| Ended { stop: Duration::from_secs(stop), ..ended(Some(3), 4, Outcome::Done) };
+        let mut after = |stop, at| {
+            record.take(&took(stop), Timestamp(at));
+            seconds(&record)
+        };
+        assert_eq!([after(4, 1), after(12, 2), after(5, 3)], [Some(4), Some(4), Some(5)]);
+        assert_eq!(
+            [after(9, 4), after(9, 5)],
+            [Some(5), Some(9)],
+            "a ring that has grown takes longer each time"
         );
     }
 

@@ -37,7 +37,7 @@ pub struct Assignment {
     pub programs: Programs,
     /// Will of the operator and of K2HR3 for this node.
     pub will: Will,
-    /// Prediction of a change: by the keys of this server, or by the last change that this slave saw.
+    /// Prediction of a change: by the keys of this server, or by the last two changes that this slave saw.
     pub prediction: Option<Prediction>,
     /// The operator's limits.
     pub limits: settings::Merge,

@@ -21,7 +21,7 @@ pub struct Merge {
     #[serde(deserialize_with = "value::span")]
     pub longest_stop: Duration,
     /// Longest predicted stop for which the chmpx of slaves stands still, so that requests wait instead of failing: they
-    /// fail by themselves after 9 s. A slave goes by the last change that it saw. `"0s"` never stops them.
+    /// fail by themselves after 9 s. A slave goes by the shorter of the last two that it saw. `"0s"` never stops them.
     /// Default: `"8s"`
     #[serde(deserialize_with = "value::span")]
     pub freeze: Duration,

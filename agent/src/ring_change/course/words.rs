@@ -12,7 +12,7 @@ impl Display for Prediction {
         write!(f, "predicted stop {}", spoken(self.stop))?;
         match self.keys {
             Some(keys) => write!(f, " for about {keys} keys"),
-            None => f.write_str(", by the last change"),
+            None => f.write_str(", by the last changes"),
         }
     }
 }
