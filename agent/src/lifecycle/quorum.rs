@@ -43,7 +43,8 @@ pub(super) fn start(scene: &Scene<'_>, draft: &mut Draft, view: &ChmpxState) -> 
         (0, _) if alone => isolated(scene, &peers, waited),
         (0, all_up) => first(scene, &peers, all_up, waited),
         (_, true) => start(&|last| Start::AllUp { peers: all, last }),
-        (serving, false) if waited >= scene.limits.timing.peers_within => {
+        // A server with a slot belongs to the ring that it sees, whoever of it is down.
+        (serving, false) if view.own.status.is_in_service() || waited >= scene.limits.timing.peers_within => {
             start(&|last| Start::SomeServe { serving, down: down(), last })
         }
         (_, false) => scene.wait(Start::WaitsForPeers(down())),

@@ -113,6 +113,19 @@ fn a_first_server_that_does_not_come_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_server_with_a_slot_comes_back_to_the_ring_that_it_sees_whoever_else_is_down() {
+    // Its file had a server that had left, and the file waited for the change that waited for this server: 16 s.
+    let mut stage = Stage::of(&[1, 2, 3, 4]);
+    stage.without_k2hdkc();
+    stage.set_peer(1, 0x21);
+    (2..4).for_each(|place| stage.set_peer(place, 0x10));
+    stage.set_own(0x10011);
+    assert_eq!(waits(&stage.next()), "start-waits-for-peers", "a newcomer may see half of a ring");
+    stage.set_own(0x10021);
+    assert_eq!(step(&stage.next()), &Step::Start(Program::K2hdkc));
+}
+
+#[test]
 fn two_of_one_kind_are_for_somebody_to_look_at() {
     let mut stage = Stage::well();
     stage.observed.duplicates = vec![(Program::Chmpx, 99)];
