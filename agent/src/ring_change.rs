@@ -157,6 +157,7 @@ pub fn decide(inputs: &Inputs, history: &History, limits: &Merge) -> Decision {
         }
     }
     let (row, action) = chosen.map_or((None, Action::Nothing), |(row, action)| (Some(row), action));
+    let hold = hold.or_else(|| driving::still_lost(&scene, history).cloned());
     let holds_file = limits.by == MergeBy::Agents && holds_file(&scene, history);
     let progress = Progress { holds_file, ..progress::progress(&scene, history, hold) };
     let look_again = match action {

@@ -62,7 +62,13 @@ impl Told {
         match processes.state {
             State::Held => {
                 self.converged = None;
-                error!("{}", processes.text);
+                // A hold that comes and goes with the answers of others is one.
+                let text = &processes.text;
+                if self.repeats.hear(text, text, Loudness::Warn, Instant::now()) {
+                    error!("{text}");
+                } else {
+                    debug!("{text}");
+                }
             }
             State::Waiting => debug!("{}", processes.text),
             State::Converged => {

@@ -92,6 +92,12 @@ pub(super) fn report_lost(scene: &Scene<'_>, _: &History) -> Turn {
     Turn::Held(Hold::Lost { unknown: views.unknown.clone(), down })
 }
 
+/// Returns the latest report of lost servers while all are asked again, and nothing speaks against it.
+pub(super) fn still_lost<'a>(scene: &Scene<'_>, history: &'a History) -> Option<&'a Hold> {
+    let stands = scene.views.is_none() && history.has_held(Row::Lost, timing::LOST, scene.inputs.now);
+    history.lost().filter(|_| stands)
+}
+
 /// Row `Merge`.
 pub(super) fn merge(scene: &Scene<'_>, history: &History) -> Condition {
     let alone = !scene.seen.is_announced();

@@ -11,6 +11,7 @@ use super::dialects::Dialects;
 use super::inputs::{Inputs, Mark, Process, ServerId};
 use super::row::Row;
 use super::scene::{Roles, Scene, is_merging, is_pending};
+use super::words::Hold;
 use super::{Action, Decision, table, timing};
 use crate::chmpx_state::{Action as Change, NodeStatus, Operation};
 use crate::retry::{Backoff, Retry};
@@ -32,6 +33,8 @@ pub struct History {
     /// Latest answers that forbade an announcement.
     refused: Option<Instant>,
     freeze: FreezeCourse,
+    /// The latest report of lost servers.
+    lost: Option<Hold>,
 }
 
 /// Course of the own status.
@@ -131,6 +134,9 @@ impl History {
 
     /// Notes the action that was taken by a decision; its answer does not matter.
     pub fn record(&mut self, decision: &Decision, now: Instant) {
+        if let Some(lost @ Hold::Lost { .. }) = &decision.progress.hold {
+            self.lost = Some(lost.clone());
+        }
         if decision.refused {
             self.refused = Some(now);
         }
@@ -254,6 +260,11 @@ impl History {
     /// Returns the begin of the row's condition.
     pub(super) fn since(&self, row: Row) -> Option<Instant> {
         self.conditions.get(&row).map(|held| held.since)
+    }
+
+    /// Returns the latest report of lost servers.
+    pub(super) fn lost(&self) -> Option<&Hold> {
+        self.lost.as_ref()
     }
 
     /// Returns true where the row's condition has held for this time.

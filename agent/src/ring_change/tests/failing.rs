@@ -15,6 +15,18 @@ fn a_lost_server_is_named_after_two_seconds() {
 }
 
 #[test]
+fn a_server_that_is_down_is_named_at_every_look_also_while_the_others_are_asked_again() {
+    let mut bench = Bench::server("a", "a=1021 b=20 c=1121").seeing("b=20");
+    bench.run(2500);
+    let hold = Hold::Lost { unknown: Vec::new(), down: ids("b") };
+    for _ in 0..100 {
+        bench.inputs.now += ms(50);
+        assert_eq!(bench.look().progress.hold.as_ref(), Some(&hold));
+        bench.step();
+    }
+}
+
+#[test]
 fn a_death_before_anybody_is_pending_takes_the_joiner_back() {
     let bench = Bench::server("a", "a=21 b=20 c=1121").seeing("b=-");
     assert_eq!(acts_of(bench, 5000, Row::Withdraw), Some((2000, send(&[out("c")]))));
